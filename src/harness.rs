@@ -1,0 +1,1 @@
+//! Suites as a libtest-mimic test harness.

@@ -1,0 +1,1 @@
+//! Events on disk: append-only JSON lines.

@@ -1,0 +1,1 @@
+//! Kernels: catalogues, getting one (distribution package, local files), and the store.

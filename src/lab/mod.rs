@@ -1,0 +1,1 @@
+//! The seam between the runner and what runs an attempt.

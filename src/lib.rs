@@ -1,0 +1,31 @@
+//! kregress runs reproducers of Linux kernel bugs on many kernel builds, each attempt in a throw-away virtual
+//! machine, and gives every (test, kernel) pair a typed verdict with its evidence.
+//!
+//! The modules are listed from the ground up: a module uses only those above it in this list. `ARCHITECTURE.md`
+//! describes each of them and the way data flows between them.
+
+pub mod version;
+
+pub mod guest;
+pub mod oops;
+
+pub mod kernel;
+pub mod suite;
+
+pub mod vm;
+
+pub mod observation;
+
+pub mod lab;
+pub mod plan;
+pub mod verdict;
+
+pub mod event;
+
+pub mod journal;
+pub mod progress;
+pub mod report;
+pub mod runner;
+
+pub mod cli;
+pub mod harness;

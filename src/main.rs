@@ -1,0 +1,3 @@
+//! The `kregress` command; as PID 1 of a guest it is the guest's init.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What one attempt produced, as plain data.

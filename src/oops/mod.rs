@@ -1,0 +1,1 @@
+//! Console text to crash reports. Pure: no disk, no process.

@@ -1,0 +1,1 @@
+//! Suites × kernels, filtered, to a list of cells.

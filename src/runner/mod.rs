@@ -1,0 +1,1 @@
+//! Executes a plan on a lab: capacity, order, retries, cancellation.

@@ -1,0 +1,1 @@
+//! Kernel versions: parsing, order, lines and ranges.
