@@ -1,1 +1,298 @@
-//! What happens in a run, as plain data.
+//! What happens in a run, as plain data: the only thing that the runner, the journal, the live view and the reports
+//! share. Serialised, one event is one JSON object with its kind under `event`; the journal and
+//! `--message-format json` carry these objects, one a line. Fields are added over time, never renamed or removed.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::observation::{BlockedTask, Ending, Phase, ProbeReading, ProgramRun};
+use crate::verdict::Verdict;
+
+/// The version of the journal's form, in its first line.
+pub const SCHEMA: u32 = 1;
+
+/// Which cell an event is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CellId {
+    /// `suite::test`.
+    pub test: String,
+    /// The kernel's name, for example `6.17.13`.
+    pub kernel: String,
+}
+
+impl std::fmt::Display for CellId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.test, self.kernel)
+    }
+}
+
+/// One crash report found in a console, short enough for a journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The title, in syzkaller's words.
+    pub title: String,
+    /// The class of defect, for example `HANG`; empty when unknown.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The function blamed.
+    pub frame: Option<String>,
+    /// The functions of its call trace, innermost first.
+    #[serde(default)]
+    pub frames: Vec<String>,
+    /// Whether the report is too damaged to be trusted.
+    pub corrupted: bool,
+    /// Line of the attempt's console file where the report starts, from 1.
+    pub line: usize,
+    /// The report's own text, cut to a bound.
+    pub text: String,
+}
+
+/// What one attempt came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// Number of the attempt within its cell, from 1, retries included.
+    pub attempt: u32,
+    /// What this attempt alone says.
+    pub verdict: Verdict,
+    /// The symptom's or the other crash's title.
+    pub title: Option<String>,
+    /// Why, where there is no title to say it.
+    pub reason: Option<String>,
+    /// Wall time, seconds.
+    pub seconds: f64,
+    /// From the start of the virtual machine to the agent's first message, seconds.
+    pub boot_seconds: Option<f64>,
+    /// The phase that was reached.
+    pub phase: Phase,
+    /// How the attempt ended.
+    pub ending: Ending,
+    /// The program's part.
+    pub program: ProgramRun,
+    /// The detectors' readings.
+    pub probes: Vec<ProbeReading>,
+    /// Tasks that were blocked at the end.
+    pub blocked: Vec<BlockedTask>,
+    /// The crash reports of the console, those before the dose included.
+    pub diagnoses: Vec<Diagnosis>,
+    /// The console's file, relative to the run's folder; absent: there was none.
+    pub console: Option<String>,
+    /// The script that starts the same virtual machine by hand, relative to the run's folder.
+    pub reproduce: Option<String>,
+}
+
+/// What a finished cell came to. This is the record that scripts read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CellRecord {
+    /// `suite::test`.
+    pub test: String,
+    /// The kernel's name.
+    pub kernel: String,
+    /// `uname -r` of the kernel, where it is known.
+    pub release: Option<String>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The symptom's or the other crash's title.
+    pub title: Option<String>,
+    /// Attempts made, retries included.
+    pub attempts: u32,
+    /// Wall time of all attempts, seconds.
+    pub seconds: f64,
+    /// Why, where there is no title to say it.
+    pub reason: Option<String>,
+    /// For `good`: the chance that the bug is there and was missed, where a chance per attempt is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub miss_chance: Option<f64>,
+    /// What the suite's `known` list says of this result: `known` or `fixed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
+}
+
+impl CellRecord {
+    /// Which cell this is.
+    pub fn id(&self) -> CellId {
+        CellId { test: self.test.clone(), kernel: self.kernel.clone() }
+    }
+}
+
+/// How many cells came to which verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// The symptom was observed.
+    pub bad: u64,
+    /// The whole dose ran and nothing was seen.
+    pub good: u64,
+    /// The kernel crashed or hung in another way.
+    pub other: u64,
+    /// A need is not met.
+    pub skip: u64,
+    /// The test could not judge.
+    pub blind: u64,
+    /// The infrastructure failed.
+    pub lost: u64,
+    /// Planned, but not run.
+    pub not_run: u64,
+}
+
+impl Counts {
+    /// Counts one more cell with this verdict.
+    pub fn add(&mut self, verdict: Verdict) {
+        *match verdict {
+            Verdict::Bad => &mut self.bad,
+            Verdict::Good => &mut self.good,
+            Verdict::Other => &mut self.other,
+            Verdict::Skip => &mut self.skip,
+            Verdict::Blind => &mut self.blind,
+            Verdict::Lost => &mut self.lost,
+        } += 1;
+    }
+
+    /// Cells that have a verdict.
+    pub fn finished(&self) -> u64 {
+        self.bad + self.good + self.other + self.skip + self.blind + self.lost
+    }
+}
+
+/// What happens in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The first event.
+    RunStarted {
+        /// [`SCHEMA`].
+        schema: u32,
+        /// Name of the run's folder.
+        run: String,
+        /// This program's version.
+        kregress: String,
+        /// When it started.
+        at: Timestamp,
+        /// The command line, so that the run can be repeated.
+        command: Vec<String>,
+        /// How many cells are planned.
+        cells: u64,
+    },
+    /// What virtual machines of this run are made of.
+    Host {
+        /// QEMU's version.
+        qemu: String,
+        /// `kvm` or `tcg`.
+        accel: String,
+        /// Why that one.
+        accel_reason: String,
+        /// Processors of the host.
+        cpus: u32,
+        /// Memory of the host that was free at the start, MiB.
+        memory_mib: u64,
+    },
+    /// A cell that will run.
+    Planned {
+        /// Which one.
+        #[serde(flatten)]
+        cell: CellId,
+        /// `uname -r` of the kernel, where it is known.
+        release: Option<String>,
+        /// The test's one-line summary.
+        #[serde(default)]
+        summary: String,
+    },
+    /// An attempt starts.
+    AttemptStarted {
+        /// Of which cell.
+        #[serde(flatten)]
+        cell: CellId,
+        /// Number of the attempt, from 1.
+        attempt: u32,
+        /// The most attempts this cell can take, retries not included.
+        of: u32,
+    },
+    /// An attempt reached another phase. Not kept in the journal.
+    Phase {
+        /// Of which cell.
+        #[serde(flatten)]
+        cell: CellId,
+        /// Number of the attempt.
+        attempt: u32,
+        /// The phase.
+        phase: Phase,
+    },
+    /// A program runs longer than its test's `slow` time. Not kept in the journal.
+    Slow {
+        /// Of which cell.
+        #[serde(flatten)]
+        cell: CellId,
+        /// Number of the attempt.
+        attempt: u32,
+        /// How long it has run, seconds.
+        seconds: f64,
+    },
+    /// An attempt ended.
+    Attempt {
+        /// Of which cell.
+        #[serde(flatten)]
+        cell: CellId,
+        /// What it came to.
+        #[serde(flatten)]
+        record: Box<AttemptRecord>,
+    },
+    /// A cell has its verdict.
+    Cell(Box<CellRecord>),
+    /// Something the user should know that belongs to no cell.
+    Notice {
+        /// One line.
+        text: String,
+    },
+    /// The last event.
+    RunFinished {
+        /// When it ended.
+        at: Timestamp,
+        /// Wall time, seconds.
+        seconds: f64,
+        /// Whether the user or a limit ended it before every cell was run.
+        cancelled: bool,
+        /// Verdicts.
+        #[serde(flatten)]
+        counts: Counts,
+    },
+}
+
+impl Event {
+    /// Whether the journal keeps this event: those that only the live view needs are left out.
+    pub fn is_kept(&self) -> bool {
+        !matches!(self, Event::Phase { .. } | Event::Slow { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_line_has_the_documented_fields() {
+        let event = Event::Cell(Box::new(CellRecord {
+            test: "block::elevator-switch-race".into(),
+            kernel: "6.17.13".into(),
+            release: Some("6.17.13+deb13-cloud-amd64".into()),
+            verdict: Verdict::Bad,
+            title: Some("BUG: unable to handle kernel NULL pointer dereference in x".into()),
+            attempts: 1,
+            seconds: 3.2,
+            reason: None,
+            miss_chance: None,
+            known: None,
+        }));
+        let line = serde_json::to_string(&event).unwrap();
+        insta::assert_snapshot!(line, @r#"{"event":"cell","test":"block::elevator-switch-race","kernel":"6.17.13","release":"6.17.13+deb13-cloud-amd64","verdict":"bad","title":"BUG: unable to handle kernel NULL pointer dereference in x","attempts":1,"seconds":3.2,"reason":null}"#);
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
+
+    #[test]
+    fn the_last_line_carries_the_counts() {
+        let mut counts = Counts::default();
+        counts.add(Verdict::Bad);
+        counts.add(Verdict::Good);
+        let event = Event::RunFinished { at: Timestamp::UNIX_EPOCH, seconds: 1.0, cancelled: false, counts };
+        let line = serde_json::to_string(&event).unwrap();
+        insta::assert_snapshot!(line, @r#"{"event":"run-finished","at":"1970-01-01T00:00:00Z","seconds":1.0,"cancelled":false,"bad":1,"good":1,"other":0,"skip":0,"blind":0,"lost":0,"not_run":0}"#);
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
+}

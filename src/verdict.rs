@@ -1,1 +1,57 @@
 //! Observations to a verdict. Pure.
+
+use serde::{Deserialize, Serialize};
+
+/// What the observations of a cell say about the bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The test's own symptom was observed.
+    Bad,
+    /// The whole dose ran and no symptom, crash or hang was seen.
+    Good,
+    /// The kernel crashed or hung in another way than the symptom.
+    Other,
+    /// A need is not met: a module, an option, a version, a device.
+    Skip,
+    /// The test could not judge.
+    Blind,
+    /// The infrastructure failed.
+    Lost,
+}
+
+impl Verdict {
+    /// All of them, in the order in which summaries name them.
+    pub const ALL: [Verdict; 6] =
+        [Verdict::Bad, Verdict::Good, Verdict::Other, Verdict::Skip, Verdict::Blind, Verdict::Lost];
+
+    /// The word in machine-readable output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Bad => "bad",
+            Verdict::Good => "good",
+            Verdict::Other => "other",
+            Verdict::Skip => "skip",
+            Verdict::Blind => "blind",
+            Verdict::Lost => "lost",
+        }
+    }
+
+    /// The status word of the column that people read.
+    pub fn status(self) -> &'static str {
+        match self {
+            Verdict::Bad => "FAIL",
+            Verdict::Good => "PASS",
+            Verdict::Other => "OTHER",
+            Verdict::Skip => "SKIP",
+            Verdict::Blind => "BLIND",
+            Verdict::Lost => "LOST",
+        }
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}
