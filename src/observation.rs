@@ -40,7 +40,7 @@ impl Phase {
 }
 
 /// Why the host ended a guest that had not ended by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "because", rename_all = "kebab-case")]
 pub enum Stopped {
     /// The console showed a crash after which a kernel does not go on, or a hung task.
@@ -65,7 +65,7 @@ pub enum Stopped {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "kebab-case")]
 pub enum Ending {
     /// The agent finished its work and powered the guest off, or it was ended after its last message.
@@ -274,7 +274,9 @@ impl std::fmt::Display for SetupFailure {
         match self {
             SetupFailure::Module { name, error } => write!(f, "module {name} could not be loaded: {error}"),
             SetupFailure::Sysctl { name, error } => write!(f, "sysctl {name} could not be set: {error}"),
-            SetupFailure::File { path, error } => write!(f, "{path} could not be put into the guest: {error}"),
+            SetupFailure::File { path, error } => {
+                write!(f, "{path} could not be put into the guest: {error}")
+            }
             SetupFailure::Disk { name } => write!(f, "disk {name} did not appear in the guest"),
             SetupFailure::Check { error } => write!(f, "the trivial program failed: {error}"),
             SetupFailure::Program { error } => write!(f, "the program could not be started: {error}"),
