@@ -1,0 +1,221 @@
+//! The guest's PID 1: prepares the system, then carries out the host's requests.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::channel::{self, Receiver, Request, Sender};
+use super::message::{FromGuest, ToGuest};
+use super::{blocked, layout, mounts, supervise};
+use crate::observation::{GuestFacts, Phase, SetupFailure};
+
+/// How often the host hears of the agent when nothing else happens.
+pub const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// How long a disk may take to appear after its driver was loaded.
+const DISK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs as the guest's init; ends by powering the guest off.
+pub fn main() -> ! {
+    if let Err(error) = serve() {
+        // the console is all that is left to speak on
+        eprintln!("kregress: the agent cannot go on: {error}");
+    }
+    power_off()
+}
+
+fn power_off() -> ! {
+    rustix::fs::sync();
+    let _ = rustix::system::reboot(rustix::system::RebootCommand::PowerOff);
+    // without ACPI the machine stays: the host ends it
+    loop {
+        std::thread::park();
+    }
+}
+
+fn serve() -> io::Result<()> {
+    mounts::mount_all()?;
+    // from here on everything that the kernel says reaches the console
+    let _ = fs::write("/proc/sys/kernel/printk", "8 4 1 7");
+    let _ = fs::write("/proc/sys/kernel/printk_devkmsg", "on");
+    channel::load_drivers();
+    let (sender, receiver, name) = channel::open()?;
+    let sender = Arc::new(sender);
+    heartbeat(Arc::clone(&sender))?;
+    Agent { sender, channel: name, failed: false, disks: BTreeMap::new() }.run(receiver)
+}
+
+fn heartbeat(sender: Arc<Sender>) -> io::Result<()> {
+    let start = Instant::now();
+    std::thread::Builder::new().name("heartbeat".into()).spawn(move || {
+        loop {
+            std::thread::sleep(HEARTBEAT);
+            let uptime_ms = start.elapsed().as_millis() as u64;
+            if sender.tell(&FromGuest::Heartbeat { uptime_ms }).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+struct Agent {
+    sender: Arc<Sender>,
+    channel: &'static str,
+    /// Whether a request failed: the later ones are then ignored.
+    failed: bool,
+    /// Device paths of the test's disks by their names in the suite.
+    disks: BTreeMap<String, String>,
+}
+
+impl Agent {
+    fn run(mut self, mut receiver: Receiver) -> io::Result<()> {
+        self.sender.tell(&FromGuest::Hello(facts(self.channel)))?;
+        while let Some(request) = receiver.next()? {
+            match request.ask {
+                ToGuest::Ping => self.sender.tell(&FromGuest::Hello(facts(self.channel)))?,
+                ToGuest::PowerOff => {
+                    self.sender.tell(&FromGuest::Bye)?;
+                    power_off()
+                }
+                ToGuest::Blocked => {
+                    blocked::print_on_console();
+                    self.sender.tell(&FromGuest::BlockedTasks { tasks: blocked::tasks() })?;
+                }
+                ToGuest::Run(program) if !self.failed => {
+                    // a program that hangs must not keep the agent from answering
+                    let mut program = program;
+                    for (name, path) in &self.disks {
+                        program.environment.insert(disk_variable(name), path.clone());
+                    }
+                    let sender = Arc::clone(&self.sender);
+                    std::thread::Builder::new().name("program".into()).spawn(move || {
+                        if let Err(error) = supervise::run(&program, &sender) {
+                            let failure = SetupFailure::Program { error: error.to_string() };
+                            let _ = sender.tell(&FromGuest::Failed(failure));
+                        }
+                    })?;
+                }
+                _ if self.failed => {}
+                _ => {
+                    if let Err(failure) = self.set_up(request) {
+                        self.failed = true;
+                        self.sender.tell(&FromGuest::Failed(failure))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn set_up(&mut self, request: Request) -> Result<(), SetupFailure> {
+        match request.ask {
+            ToGuest::Put { path, mode, size } => {
+                let error = match put(&path, mode, &request.data) {
+                    Ok(()) if request.data.len() as u64 == size => return Ok(()),
+                    Ok(()) => format!("{} of {size} bytes came through", request.data.len()),
+                    Err(error) => error.to_string(),
+                };
+                Err(SetupFailure::File { path, error })
+            }
+            ToGuest::Module { name, path, parameters } => {
+                let loaded = load_module(Path::new(&path), &parameters);
+                // its memory is needed for the test
+                let _ = fs::remove_file(&path);
+                loaded.map_err(|error| SetupFailure::Module { name, error: error.to_string() })
+            }
+            ToGuest::Sysctl { name, value, required } => {
+                let path = format!("/proc/sys/{}", name.replace('.', "/"));
+                match fs::write(&path, &value) {
+                    Err(error) if required => Err(SetupFailure::Sysctl { name, error: error.to_string() }),
+                    Err(_) => Ok(()),
+                    Ok(()) => {
+                        let value = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+                        let _ = self.sender.tell(&FromGuest::SysctlIs { name, value });
+                        Ok(())
+                    }
+                }
+            }
+            ToGuest::Disk { name, serial } => match find_disk(&serial) {
+                Some(path) => {
+                    self.disks.insert(name, path);
+                    Ok(())
+                }
+                None => Err(SetupFailure::Disk { name }),
+            },
+            ToGuest::Check => {
+                let _ = self.sender.tell(&FromGuest::Reached { phase: Phase::Check });
+                let status = Command::new(layout::BUSYBOX).arg("true").status();
+                match status {
+                    Ok(status) if status.success() => Ok(()),
+                    Ok(status) => Err(SetupFailure::Check { error: status.to_string() }),
+                    Err(error) => Err(SetupFailure::Check { error: error.to_string() }),
+                }
+            }
+            ToGuest::Ping | ToGuest::Run(_) | ToGuest::Blocked | ToGuest::PowerOff => Ok(()),
+        }
+    }
+}
+
+/// `KREGRESS_DISK_NAME`, as `suites/README.md` documents it.
+fn disk_variable(name: &str) -> String {
+    format!("KREGRESS_DISK_{}", name.to_ascii_uppercase().replace('-', "_"))
+}
+
+fn put(path: &str, mode: u32, data: &[u8]) -> io::Result<()> {
+    if let Some(parent) = Path::new(path).parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(path)?;
+    file.write_all(data)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+/// Loads a module from an uncompressed file; one that is already there is no error.
+pub fn load_module(path: &Path, parameters: &str) -> io::Result<()> {
+    let file = File::open(path)?;
+    let parameters = std::ffi::CString::new(parameters).map_err(io::Error::other)?;
+    match rustix::system::finit_module(&file, &parameters, 0) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The block device with this serial number. Its driver probes while its module loads, so it is there at once or
+/// within moments.
+fn find_disk(serial: &str) -> Option<String> {
+    let deadline = Instant::now() + DISK_PATIENCE;
+    loop {
+        for entry in fs::read_dir("/sys/block").ok()?.flatten() {
+            let stored = ["serial", "device/serial"]
+                .iter()
+                .find_map(|f| fs::read_to_string(entry.path().join(f)).ok());
+            let node = format!("/dev/{}", entry.file_name().to_string_lossy());
+            if stored.is_some_and(|s| s.trim() == serial) && Path::new(&node).exists() {
+                return Some(node);
+            }
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn facts(channel: &str) -> GuestFacts {
+    let uname = rustix::system::uname();
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    GuestFacts {
+        release: uname.release().to_string_lossy().into_owned(),
+        build: uname.version().to_string_lossy().into_owned(),
+        cmdline: read("/proc/cmdline"),
+        tainted: read("/proc/sys/kernel/tainted").parse().unwrap_or_default(),
+        channel: channel.to_owned(),
+        hung_task_timeout: read("/proc/sys/kernel/hung_task_timeout_secs").parse().ok(),
+    }
+}

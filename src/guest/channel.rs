@@ -1,0 +1,161 @@
+//! The agent's end of the channel: a virtio-serial port, or the second serial port where the kernel lacks the driver.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rustix::fs::inotify;
+use rustix::termios::{OptionalActions, speed, tcgetattr, tcsetattr};
+
+use super::message::{FromGuest, ToGuest};
+use super::wire::{self, Decoder, Frame, Kind};
+use super::{PORT_NAME, layout};
+
+/// The only port of the only virtio-serial device has number 1; 0 is kept for a console.
+const VIRTIO_PORT: &str = "/dev/vport0p1";
+const SERIAL_PORT: &str = "/dev/ttyS1";
+
+/// How long the virtio port may take to appear after its drivers are there. It takes milliseconds; only a kernel
+/// without the driver waits this long.
+const PORT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The writing half, shared by everything in the agent that has something to tell.
+pub struct Sender {
+    port: Mutex<File>,
+}
+
+impl Sender {
+    /// Sends a message.
+    pub fn tell(&self, message: &FromGuest) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        wire::encode_message(message, &mut bytes);
+        self.write(&bytes)
+    }
+
+    /// Sends bytes of the program's output.
+    pub fn data(&self, data: &[u8]) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        wire::encode_data(data, &mut bytes);
+        self.write(&bytes)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.port.lock().unwrap_or_else(|e| e.into_inner()).write_all(bytes)
+    }
+}
+
+/// The reading half.
+pub struct Receiver {
+    port: File,
+    decoder: Decoder,
+}
+
+/// A request with the bytes that came with it.
+pub struct Request {
+    /// The request itself.
+    pub ask: ToGuest,
+    /// The contents of a [`ToGuest::Put`].
+    pub data: Vec<u8>,
+}
+
+impl Receiver {
+    /// Waits for the next request. `None`: the host is gone.
+    pub fn next(&mut self) -> io::Result<Option<Request>> {
+        loop {
+            let Some(frame) = self.frame()? else { return Ok(None) };
+            if frame.kind != Kind::Message {
+                continue;
+            }
+            let Ok(ask) = serde_json::from_slice::<ToGuest>(&frame.payload) else { continue };
+            let mut data = Vec::new();
+            if let ToGuest::Put { size, .. } = &ask {
+                while (data.len() as u64) < *size {
+                    match self.frame()? {
+                        Some(Frame { kind: Kind::Data, payload }) => data.extend_from_slice(&payload),
+                        Some(_) => break,
+                        None => return Ok(None),
+                    }
+                }
+            }
+            return Ok(Some(Request { ask, data }));
+        }
+    }
+
+    fn frame(&mut self) -> io::Result<Option<Frame>> {
+        let mut chunk = [0u8; 64 * 1024];
+        loop {
+            if let Some(frame) = self.decoder.next_frame() {
+                return Ok(Some(frame));
+            }
+            match self.port.read(&mut chunk) {
+                Ok(0) => return Ok(None),
+                Ok(n) => self.decoder.push(&chunk[..n]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Opens the channel; the third part of the answer is its name, as in [`crate::observation::GuestFacts`].
+pub fn open() -> io::Result<(Sender, Receiver, &'static str)> {
+    let (port, name) = match open_virtio() {
+        Ok(port) => (port, "virtio"),
+        Err(_) => (open_serial()?, "serial"),
+    };
+    let sender = Sender { port: Mutex::new(port.try_clone()?) };
+    Ok((sender, Receiver { port, decoder: Decoder::new() }, name))
+}
+
+fn open_virtio() -> io::Result<File> {
+    if !wait_for(Path::new(VIRTIO_PORT), PORT_PATIENCE)? {
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no port {PORT_NAME}")));
+    }
+    OpenOptions::new().read(true).write(true).open(VIRTIO_PORT)
+}
+
+fn open_serial() -> io::Result<File> {
+    let port = OpenOptions::new().read(true).write(true).open(SERIAL_PORT)?;
+    let mut settings = tcgetattr(&port)?;
+    settings.make_raw();
+    settings.set_speed(speed::B115200)?;
+    tcsetattr(&port, OptionalActions::Now, &settings)?;
+    Ok(port)
+}
+
+/// Waits until a device node exists. Without virtio in the kernel at all there is nothing to wait for.
+fn wait_for(path: &Path, patience: Duration) -> io::Result<bool> {
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC)?;
+    inotify::add_watch(&watch, "/dev", inotify::WatchFlags::CREATE)?;
+    let deadline = Instant::now() + patience;
+    loop {
+        if path.exists() {
+            return Ok(true);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || !Path::new("/sys/bus/virtio").exists() {
+            return Ok(false);
+        }
+        let timeout = rustix::event::Timespec::try_from(left).map_err(io::Error::other)?;
+        let mut fds = [rustix::event::PollFd::new(&watch, rustix::event::PollFlags::IN)];
+        rustix::event::poll(&mut fds, Some(&timeout))?;
+        let mut events = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut reader = inotify::Reader::new(watch.as_fd(), &mut events);
+        if !fds[0].revents().is_empty() {
+            reader.next()?;
+        }
+    }
+}
+
+/// Loads the drivers of the virtio port, where they are modules of this kernel.
+pub fn load_drivers() {
+    let Ok(list) = std::fs::read_to_string(layout::CHANNEL_MODULES) else { return };
+    for name in list.lines().filter(|l| !l.is_empty()) {
+        let path = format!("{}/{name}", layout::CHANNEL_MODULES_DIR);
+        // a driver that does not load leaves the serial port as the channel
+        let _ = super::agent::load_module(Path::new(&path), "");
+    }
+}

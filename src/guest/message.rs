@@ -1,0 +1,168 @@
+//! What host and agent say to each other, as plain data.
+//!
+//! The host sends requests, the agent carries them out in their order. A request that fails is answered with
+//! [`FromGuest::Failed`], and every later one but [`ToGuest::PowerOff`], [`ToGuest::Blocked`] and [`ToGuest::Ping`]
+//! is then ignored, so that the host may send all of them without waiting.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::observation::{BlockedTask, Exit, GuestFacts, Phase, ProbeReading, SetupFailure};
+
+/// A reading that the agent takes before and after the dose.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "probe", rename_all = "kebab-case")]
+pub enum ProbeRequest {
+    /// Active objects of the slab caches whose names match this glob, from `/proc/slabinfo`.
+    Slab {
+        /// A cache's name; `*` stands for anything.
+        cache: String,
+    },
+}
+
+/// The test's program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramRequest {
+    /// Command and arguments.
+    pub command: Vec<String>,
+    /// Its environment, besides `PATH`.
+    pub environment: BTreeMap<String, String>,
+    /// Readings around it.
+    pub probes: Vec<ProbeRequest>,
+    /// A word that marks the start and the end of the dose on the console, different for every attempt.
+    pub nonce: String,
+    /// How long the kernel is watched after the program ended, milliseconds.
+    pub settle_ms: u64,
+}
+
+/// What the host asks of the agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum ToGuest {
+    /// Say hello again.
+    Ping,
+    /// Store the data frames that follow as a file.
+    Put {
+        /// Where, in the guest.
+        path: String,
+        /// Permission bits.
+        mode: u32,
+        /// How many bytes follow.
+        size: u64,
+    },
+    /// Load a module that was put before.
+    Module {
+        /// Its name, for messages.
+        name: String,
+        /// Where it is in the guest.
+        path: String,
+        /// Its parameters, as in `insmod`.
+        parameters: String,
+    },
+    /// Write a sysctl.
+    Sysctl {
+        /// In dotted form, for example `kernel.panic_on_oops`.
+        name: String,
+        /// What to write.
+        value: String,
+        /// Whether its absence is a failure.
+        required: bool,
+    },
+    /// Wait for a block device with this serial number and remember its path under the name.
+    Disk {
+        /// The disk's name in the suite.
+        name: String,
+        /// The serial number that the host gave it.
+        serial: String,
+    },
+    /// Run the trivial program.
+    Check,
+    /// Run the test's program.
+    Run(ProgramRequest),
+    /// Tell which tasks are blocked, and have the kernel print them on the console.
+    Blocked,
+    /// Power the guest off.
+    PowerOff,
+}
+
+/// What the agent tells the host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "tell", rename_all = "kebab-case")]
+pub enum FromGuest {
+    /// The agent is ready for requests.
+    Hello(GuestFacts),
+    /// Another phase begins.
+    Reached {
+        /// Which one.
+        phase: Phase,
+    },
+    /// A request failed.
+    Failed(SetupFailure),
+    /// A sysctl now reads this.
+    SysctlIs {
+        /// In dotted form.
+        name: String,
+        /// What it reads.
+        value: String,
+    },
+    /// A line of the program's report descriptor.
+    Report {
+        /// Without its newline.
+        line: String,
+    },
+    /// The program ended. Its output came in data frames before; what was beyond the bound is only counted, but for
+    /// the very end of it, which is here.
+    Exited {
+        /// How.
+        exit: Exit,
+        /// Bytes of output in all.
+        output_bytes: u64,
+        /// The end of the output where it was not sent in data frames.
+        output_tail: String,
+    },
+    /// The detectors' readings.
+    Probes {
+        /// One for each request.
+        readings: Vec<ProbeReading>,
+    },
+    /// The blocked tasks.
+    BlockedTasks {
+        /// Those in uninterruptible sleep.
+        tasks: Vec<BlockedTask>,
+    },
+    /// The agent lives.
+    Heartbeat {
+        /// Since its start, milliseconds.
+        uptime_ms: u64,
+    },
+    /// Everything is done; the guest powers off now.
+    Bye,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_read_back() {
+        let messages = [
+            ToGuest::Ping,
+            ToGuest::Put { path: "/a".into(), mode: 0o755, size: 3 },
+            ToGuest::Run(ProgramRequest {
+                command: vec!["/x".into()],
+                environment: BTreeMap::new(),
+                probes: vec![ProbeRequest::Slab { cache: "kmalloc-192".into() }],
+                nonce: "n".into(),
+                settle_ms: 1,
+            }),
+        ];
+        for message in messages {
+            let json = serde_json::to_string(&message).unwrap();
+            assert_eq!(serde_json::from_str::<ToGuest>(&json).unwrap(), message);
+        }
+        let told = FromGuest::Exited { exit: Exit::Signal(9), output_bytes: 1, output_tail: String::new() };
+        let json = serde_json::to_string(&told).unwrap();
+        assert_eq!(serde_json::from_str::<FromGuest>(&json).unwrap(), told);
+    }
+}

@@ -1,0 +1,48 @@
+//! The file systems that a program expects to find.
+
+use std::ffi::CStr;
+use std::io;
+
+use rustix::mount::{MountFlags, mount};
+
+struct Mount {
+    kind: &'static str,
+    target: &'static str,
+    options: Option<&'static CStr>,
+    required: bool,
+}
+
+/// In order of mounting. Those that are not required depend on the kernel's configuration.
+const MOUNTS: &[Mount] = &[
+    Mount { kind: "proc", target: "/proc", options: None, required: true },
+    Mount { kind: "sysfs", target: "/sys", options: None, required: true },
+    Mount { kind: "devtmpfs", target: "/dev", options: None, required: true },
+    Mount { kind: "tmpfs", target: "/tmp", options: None, required: false },
+    Mount { kind: "tmpfs", target: "/run", options: None, required: false },
+    Mount { kind: "debugfs", target: "/sys/kernel/debug", options: None, required: false },
+    Mount { kind: "configfs", target: "/sys/kernel/config", options: None, required: false },
+    Mount { kind: "devpts", target: "/dev/pts", options: Some(c"ptmxmode=0666"), required: false },
+    Mount { kind: "tmpfs", target: "/dev/shm", options: None, required: false },
+];
+
+/// Mounts all of them.
+///
+/// # Errors
+/// Names the first required file system that this kernel refuses.
+pub fn mount_all() -> io::Result<()> {
+    for entry in MOUNTS {
+        // a missing target, as in sysfs without debugfs, is answered by mount itself
+        let _ = std::fs::create_dir_all(entry.target);
+        match mount(entry.kind, entry.target, entry.kind, MountFlags::empty(), entry.options) {
+            Ok(()) | Err(rustix::io::Errno::BUSY) => {}
+            Err(error) if entry.required => {
+                return Err(io::Error::other(format!(
+                    "cannot mount {} on {}: {error}",
+                    entry.kind, entry.target
+                )));
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
