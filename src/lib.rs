@@ -4,6 +4,7 @@
 //! The modules are listed from the ground up: a module uses only those above it in this list. `ARCHITECTURE.md`
 //! describes each of them and the way data flows between them.
 
+pub mod cancel;
 pub mod version;
 
 pub mod guest;

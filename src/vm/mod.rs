@@ -1,1 +1,66 @@
 //! Host side of a virtual machine: initramfs, QEMU command line, QMP, console capture, one live session.
+//!
+//! This room knows no tests: [`crate::lab`] tells a [`session::Session`] what to send and decides what it means.
+
+pub mod accel;
+pub mod args;
+pub mod console;
+pub mod initramfs;
+pub mod monitor;
+pub mod process;
+pub mod qemu;
+pub mod session;
+
+/// What can go wrong on the host's side of a virtual machine.
+#[derive(Debug, thiserror::Error)]
+pub enum VmError {
+    /// There is no QEMU.
+    #[error(
+        "{program} was not found; install it (Debian: apt-get install qemu-system-x86) or name one in KREGRESS_QEMU"
+    )]
+    NoQemu {
+        /// What was looked for.
+        program: String,
+    },
+    /// QEMU could not be started.
+    #[error("{program} could not be started: {source}")]
+    Start {
+        /// What was started.
+        program: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// QEMU answered in a way that is not understood.
+    #[error("{program} --version says {found:?}; a line with \"version N.N\" was expected")]
+    Version {
+        /// What was started.
+        program: String,
+        /// What it said.
+        found: String,
+    },
+    /// A host file or descriptor failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted, with the path.
+        what: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The shell for guests is missing or not static.
+    #[error("{0}")]
+    Busybox(String),
+    /// The program that becomes the guest's init is unusable.
+    #[error("{0}")]
+    Agent(String),
+    /// QEMU's monitor refused a command or did not answer.
+    #[error("QEMU's monitor: {0}")]
+    Monitor(String),
+}
+
+impl VmError {
+    /// Wraps an I/O error with what was attempted.
+    pub fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> VmError {
+        let what = what.into();
+        move |source| VmError::Io { what, source }
+    }
+}

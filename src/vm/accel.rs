@@ -1,0 +1,1 @@
+//! KVM or TCG, decided by trying.

@@ -1,0 +1,216 @@
+//! The QEMU command line, as a pure function of a machine.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::guest::PORT_NAME;
+
+/// What executes the guest's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accel {
+    /// The host's processor.
+    Kvm,
+    /// QEMU's translator.
+    Tcg,
+}
+
+impl std::fmt::Display for Accel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Accel::Kvm => "kvm",
+            Accel::Tcg => "tcg",
+        })
+    }
+}
+
+/// A disk: the guest sees a copy that is thrown away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// Serial number by which the guest finds it, at most 20 characters (virtio-blk's bound).
+    pub serial: String,
+    /// A raw image.
+    pub image: PathBuf,
+}
+
+/// A virtual machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// What executes it.
+    pub accel: Accel,
+    /// Virtual processors.
+    pub cpus: u32,
+    /// Memory, MiB.
+    pub memory_mib: u32,
+    /// The kernel: an uncompressed `vmlinux` with a PVH entry, or a bzImage.
+    pub kernel: PathBuf,
+    /// The initramfs.
+    pub initramfs: PathBuf,
+    /// Kernel parameters besides [`BASE_CMDLINE`].
+    pub cmdline: Vec<String>,
+    /// Its disks, on virtio-blk.
+    pub disks: Vec<Disk>,
+    /// Whether there is a second serial port that can carry the agent's messages.
+    pub serial_channel: bool,
+}
+
+/// Kernel parameters of every guest. None of them changes the kernel's own behaviour under test: where the console
+/// is; warnings and worse on it while booting (the agent lets everything through once it runs); a panic ends the
+/// virtual machine at once.
+pub const BASE_CMDLINE: &[&str] = &["console=ttyS0,115200", "loglevel=5", "panic=-1"];
+
+/// File descriptors that QEMU inherits.
+pub mod fds {
+    /// The kernel console.
+    pub const CONSOLE: i32 = 3;
+    /// The agent's virtio port.
+    pub const AGENT: i32 = 4;
+    /// QMP.
+    pub const MONITOR: i32 = 5;
+    /// The agent's serial port, where there is one.
+    pub const AGENT_SERIAL: i32 = 6;
+}
+
+/// The kernel command line of a machine.
+pub fn cmdline(machine: &Machine) -> String {
+    BASE_CMDLINE
+        .iter()
+        .map(|s| (*s).to_owned())
+        .chain(machine.cmdline.iter().cloned())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Every argument but the program itself.
+pub fn qemu_args(machine: &Machine) -> Vec<OsString> {
+    let mut args = Args::default();
+    args.flag("-nodefaults").flag("-no-user-config").flag("-no-reboot");
+    args.pair("-display", "none").pair("-vga", "none");
+    args.pair("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+    match machine.accel {
+        Accel::Kvm => args.pair("-accel", "kvm").pair("-cpu", "host"),
+        Accel::Tcg => args.pair("-accel", "tcg,thread=multi").pair("-cpu", "max"),
+    };
+    args.pair("-machine", "q35,usb=off,graphics=off,vmport=off");
+    args.pair("-smp", &machine.cpus.to_string());
+    args.pair("-m", &format!("{}M", machine.memory_mib));
+    args.path("-kernel", &machine.kernel).path("-initrd", &machine.initramfs);
+    args.pair("-append", &cmdline(machine));
+    args.pair("-chardev", &format!("socket,id=monitor,fd={}", fds::MONITOR));
+    args.pair("-mon", "chardev=monitor,mode=control");
+    args.pair("-chardev", &format!("socket,id=console,fd={}", fds::CONSOLE));
+    args.pair("-device", "isa-serial,chardev=console,index=0");
+    args.pair("-device", "virtio-serial-pci,max_ports=2");
+    args.pair("-chardev", &format!("socket,id=agent,fd={}", fds::AGENT));
+    args.pair("-device", &format!("virtserialport,nr=1,chardev=agent,name={PORT_NAME}"));
+    if machine.serial_channel {
+        args.pair("-chardev", &format!("socket,id=agent-serial,fd={}", fds::AGENT_SERIAL));
+        args.pair("-device", "isa-serial,chardev=agent-serial,index=1");
+    }
+    for (n, disk) in machine.disks.iter().enumerate() {
+        let mut drive = OsString::from(format!("if=none,id=disk{n},format=raw,snapshot=on,file="));
+        drive.push(escape_commas(&disk.image));
+        args.0.extend(["-drive".into(), drive]);
+        args.pair("-device", &format!("virtio-blk-pci,drive=disk{n},serial={}", disk.serial));
+    }
+    args.0
+}
+
+#[derive(Default)]
+struct Args(Vec<OsString>);
+
+impl Args {
+    fn flag(&mut self, flag: &str) -> &mut Args {
+        self.0.push(flag.into());
+        self
+    }
+
+    fn pair(&mut self, option: &str, value: &str) -> &mut Args {
+        self.0.extend([option.into(), value.into()]);
+        self
+    }
+
+    fn path(&mut self, option: &str, path: &Path) -> &mut Args {
+        self.0.extend([option.into(), path.into()]);
+        self
+    }
+}
+
+/// A comma in an option's value is written twice (QEMU manual, "QemuOpts").
+fn escape_commas(path: &Path) -> OsString {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let mut bytes = Vec::new();
+    for &byte in path.as_os_str().as_bytes() {
+        if byte == b',' {
+            bytes.push(b',');
+        }
+        bytes.push(byte);
+    }
+    OsString::from_vec(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine() -> Machine {
+        Machine {
+            accel: Accel::Tcg,
+            cpus: 2,
+            memory_mib: 512,
+            kernel: "/k/vmlinux".into(),
+            initramfs: "/c/init.cpio".into(),
+            cmdline: vec!["slab_debug=FZPU".into()],
+            disks: vec![Disk { serial: "image".into(), image: "/c/a,b.img".into() }],
+            serial_channel: false,
+        }
+    }
+
+    fn joined(machine: &Machine) -> String {
+        qemu_args(machine).iter().map(|a| a.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_whole_line() {
+        insta::assert_snapshot!(joined(&machine()).replace(" -", "\n-"), @r"
+-nodefaults
+-no-user-config
+-no-reboot
+-display none
+-vga none
+-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
+-accel tcg,thread=multi
+-cpu max
+-machine q35,usb=off,graphics=off,vmport=off
+-smp 2
+-m 512M
+-kernel /k/vmlinux
+-initrd /c/init.cpio
+-append console=ttyS0,115200 loglevel=5 panic=-1 slab_debug=FZPU
+-chardev socket,id=monitor,fd=5
+-mon chardev=monitor,mode=control
+-chardev socket,id=console,fd=3
+-device isa-serial,chardev=console,index=0
+-device virtio-serial-pci,max_ports=2
+-chardev socket,id=agent,fd=4
+-device virtserialport,nr=1,chardev=agent,name=kregress.agent
+-drive if=none,id=disk0,format=raw,snapshot=on,file=/c/a,,b.img
+-device virtio-blk-pci,drive=disk0,serial=image
+");
+    }
+
+    #[test]
+    fn no_network_and_nothing_writable() {
+        let line = joined(&machine());
+        assert!(!line.contains("netdev") && !line.contains("-nic"));
+        assert!(line.contains("snapshot=on,file=/c/a,,b.img"));
+    }
+
+    #[test]
+    fn kvm_uses_the_hosts_processor() {
+        let line = joined(&Machine { accel: Accel::Kvm, ..machine() });
+        assert!(line.contains("-accel kvm -cpu host"));
+    }
+}

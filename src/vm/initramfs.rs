@@ -1,0 +1,292 @@
+//! The guest's first file system: the agent, a static shell, the drivers of the agent's channel.
+//!
+//! It holds nothing of a test, so that one serves every attempt on a kernel.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use cpio::newc;
+use sha2::{Digest, Sha256};
+
+use super::VmError;
+use crate::guest::layout;
+
+/// A driver to be loaded by the agent before it can speak.
+#[derive(Clone, Debug)]
+pub struct ChannelModule {
+    /// Its name.
+    pub name: String,
+    /// The uncompressed module.
+    pub contents: Vec<u8>,
+}
+
+/// What an initramfs is made of.
+#[derive(Debug)]
+pub struct Contents<'a> {
+    /// The static program that becomes PID 1.
+    pub agent: &'a [u8],
+    /// The static busybox.
+    pub busybox: &'a [u8],
+    /// Names of its applets.
+    pub applets: &'a [String],
+    /// Drivers, in load order.
+    pub modules: &'a [ChannelModule],
+}
+
+const DIRECTORIES: &[&str] = &[
+    "bin",
+    "sbin",
+    "usr",
+    "usr/bin",
+    "usr/sbin",
+    "etc",
+    "proc",
+    "sys",
+    "dev",
+    "tmp",
+    "run",
+    "mnt",
+    "root",
+    "lib",
+    "kregress",
+    "kregress/channel",
+    "kregress/inbox",
+];
+
+/// Writes the archive.
+///
+/// # Errors
+/// What `out` says.
+pub fn write(contents: &Contents<'_>, out: &mut impl Write) -> std::io::Result<()> {
+    let mut archive = Archive { out, inode: 0 };
+    for directory in DIRECTORIES {
+        archive.entry(directory, 0o040755, b"")?;
+    }
+    // the kernel opens /dev/console for PID 1 before anything is mounted
+    archive.device("dev/console", 0o020600, 5, 1)?;
+    archive.entry("init", 0o100755, contents.agent)?;
+    archive.entry(relative(layout::BUSYBOX), 0o100755, contents.busybox)?;
+    for applet in contents.applets.iter().filter(|a| a.as_str() != "busybox") {
+        archive.entry(&format!("bin/{applet}"), 0o120777, b"busybox")?;
+    }
+    let mut list = String::new();
+    for module in contents.modules {
+        list.push_str(&format!("{}.ko\n", module.name));
+        let path = format!("{}/{}.ko", relative(layout::CHANNEL_MODULES_DIR), module.name);
+        archive.entry(&path, 0o100644, &module.contents)?;
+    }
+    archive.entry(relative(layout::CHANNEL_MODULES), 0o100644, list.as_bytes())?;
+    newc::trailer(archive.out)?;
+    Ok(())
+}
+
+fn relative(path: &str) -> &str {
+    path.trim_start_matches('/')
+}
+
+struct Archive<'w, W> {
+    out: &'w mut W,
+    inode: u32,
+}
+
+impl<W: Write> Archive<'_, W> {
+    fn entry(&mut self, name: &str, mode: u32, data: &[u8]) -> std::io::Result<()> {
+        self.inode += 1;
+        let builder = newc::Builder::new(name).ino(self.inode).mode(mode).nlink(1);
+        let mut writer = builder.write(&mut *self.out, data.len() as u32);
+        writer.write_all(data)?;
+        writer.finish()?;
+        Ok(())
+    }
+
+    fn device(&mut self, name: &str, mode: u32, major: u32, minor: u32) -> std::io::Result<()> {
+        self.inode += 1;
+        newc::Builder::new(name)
+            .ino(self.inode)
+            .mode(mode)
+            .nlink(1)
+            .rdev_major(major)
+            .rdev_minor(minor)
+            .write(&mut *self.out, 0)
+            .finish()?;
+        Ok(())
+    }
+}
+
+/// The program that becomes PID 1, as the guest needs it.
+pub struct Agent {
+    /// Its loadable part: the file without what lies behind the last segment (symbols, debug information).
+    pub image: Vec<u8>,
+    /// Where it was read from.
+    pub path: PathBuf,
+}
+
+/// Reads the agent: the program that `KREGRESS_AGENT` names, else the running one if it is static, else a `kregress`
+/// beside it or in `PATH`.
+///
+/// # Errors
+/// [`VmError::Agent`] tells what was tried and why it will not do.
+pub fn find_agent() -> Result<Agent, VmError> {
+    if let Some(path) = std::env::var_os("KREGRESS_AGENT") {
+        return read_agent(Path::new(&path)).map_err(VmError::Agent);
+    }
+    let mut candidates = Vec::new();
+    if let Ok(exe) = std::env::current_exe() {
+        if let Some(folder) = exe.parent() {
+            candidates.push(folder.join("kregress"));
+            candidates.extend(folder.parent().map(|f| f.join("kregress")));
+        }
+        candidates.insert(0, exe);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    candidates.extend(std::env::split_paths(&path).map(|folder| folder.join("kregress")));
+    let mut tried = Vec::new();
+    for candidate in candidates.into_iter().filter(|c| c.exists()) {
+        match read_agent(&candidate) {
+            Ok(agent) => return Ok(agent),
+            Err(why) => tried.push(why),
+        }
+    }
+    Err(VmError::Agent(format!(
+        "no static kregress program was found that could be the guest's init; build kregress in its own folder (its \
+         .cargo/config.toml links it statically) or name the program in KREGRESS_AGENT. Tried: {}",
+        if tried.is_empty() { "nothing".to_owned() } else { tried.join("; ") }
+    )))
+}
+
+fn read_agent(path: &Path) -> Result<Agent, String> {
+    let image = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let image = loadable_part(image).map_err(|why| format!("{}: {why}", path.display()))?;
+    Ok(Agent { image, path: path.to_owned() })
+}
+
+/// Cuts an ELF program behind its last loadable byte and removes its section table: the kernel reads program headers
+/// only (`elf(5)`).
+fn loadable_part(mut image: Vec<u8>) -> Result<Vec<u8>, String> {
+    use object::elf::{FileHeader64, PT_INTERP};
+    use object::read::elf::{FileHeader, ProgramHeader};
+    let header = FileHeader64::<object::Endianness>::parse(&*image)
+        .map_err(|e| format!("not a 64-bit ELF program: {e}"))?;
+    let endian = header.endian().map_err(|e| e.to_string())?;
+    let segments = header.program_headers(endian, &*image).map_err(|e| e.to_string())?;
+    if segments.iter().any(|s| s.p_type(endian) == PT_INTERP) {
+        return Err("linked dynamically; the guest has no shared libraries".to_owned());
+    }
+    let end = segments.iter().map(|s| s.p_offset(endian) + s.p_filesz(endian)).max().unwrap_or(0) as usize;
+    if end == 0 || end > image.len() {
+        return Err("no loadable segments".to_owned());
+    }
+    image.truncate(end);
+    // e_shoff, and e_shnum with e_shstrndx: offsets of the 64-bit ELF header
+    image[0x28..0x30].fill(0);
+    image[0x3c..0x40].fill(0);
+    Ok(image)
+}
+
+/// A static busybox and the names of its applets.
+#[derive(Clone)]
+pub struct Busybox {
+    /// The program.
+    pub image: Vec<u8>,
+    /// The applets it has.
+    pub applets: Vec<String>,
+}
+
+/// Reads the busybox that `KREGRESS_BUSYBOX` names, else the one in `PATH`.
+///
+/// # Errors
+/// [`VmError::Busybox`] says what is wrong and what to install.
+pub fn find_busybox() -> Result<Busybox, VmError> {
+    let remedy = "install it (Debian: apt-get install busybox-static) or name one in KREGRESS_BUSYBOX";
+    let path = std::env::var_os("KREGRESS_BUSYBOX").map(PathBuf::from).or_else(|| {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).map(|f| f.join("busybox")).find(|p| p.is_file())
+    });
+    let path = path.ok_or_else(|| VmError::Busybox(format!("busybox was not found; {remedy}")))?;
+    let shown = path.display().to_string();
+    let image = std::fs::read(&path).map_err(|e| VmError::Busybox(format!("{shown}: {e}; {remedy}")))?;
+    let image = loadable_part(image)
+        .map_err(|why| VmError::Busybox(format!("{shown}: {why}; a static one is needed: {remedy}")))?;
+    let list = duct::cmd!(&path, "--list")
+        .stderr_null()
+        .read()
+        .map_err(|e| VmError::Busybox(format!("{shown} --list failed: {e}; {remedy}")))?;
+    let applets =
+        list.lines().map(|l| l.trim().to_owned()).filter(|l| !l.is_empty() && !l.contains('/')).collect();
+    Ok(Busybox { image, applets })
+}
+
+/// Places the archive in the cache folder under its content's name and returns its path; one that is there already
+/// is used again.
+///
+/// # Errors
+/// The cache folder cannot be written.
+pub fn store(contents: &Contents<'_>, folder: &Path) -> Result<PathBuf, VmError> {
+    let mut bytes = Vec::with_capacity(contents.agent.len() + contents.busybox.len() + (1 << 16));
+    write(contents, &mut bytes).map_err(VmError::io("the initramfs"))?;
+    let digest = Sha256::digest(&bytes);
+    let name: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
+    let path = folder.join(format!("{name}.cpio"));
+    if std::fs::metadata(&path).is_ok_and(|m| m.len() == bytes.len() as u64) {
+        return Ok(path);
+    }
+    let shown = path.display().to_string();
+    let place = || -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    place().map_err(VmError::io(shown))?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archive_reads_back() {
+        let applets = ["sh".to_owned(), "busybox".to_owned()];
+        let modules = [ChannelModule { name: "virtio_console".into(), contents: b"ko".to_vec() }];
+        let contents = Contents { agent: b"agent", busybox: b"bb", applets: &applets, modules: &modules };
+        let mut bytes = Vec::new();
+        write(&contents, &mut bytes).unwrap();
+        let mut rest = &bytes[..];
+        let mut names = Vec::new();
+        loop {
+            let reader = newc::Reader::new(rest).unwrap();
+            if reader.entry().is_trailer() {
+                break;
+            }
+            names.push(format!(
+                "{} {:o} {}",
+                reader.entry().name(),
+                reader.entry().mode(),
+                reader.entry().file_size()
+            ));
+            rest = reader.finish().unwrap();
+        }
+        assert!(names.contains(&"init 100755 5".to_owned()));
+        assert!(names.contains(&"bin/sh 120777 7".to_owned()));
+        assert!(names.contains(&"dev/console 20600 0".to_owned()));
+        assert!(names.contains(&"kregress/channel/virtio_console.ko 100644 2".to_owned()));
+        assert!(names.contains(&"kregress/channel-modules 100644 18".to_owned()));
+        assert_eq!(names.iter().filter(|n| n.starts_with("bin/busybox ")).count(), 1);
+    }
+
+    #[test]
+    fn the_running_program_is_cut_to_what_is_loaded() {
+        let exe = std::env::current_exe().unwrap();
+        let whole = std::fs::read(exe).unwrap();
+        let cut = loadable_part(whole.clone()).unwrap();
+        assert!(cut.len() <= whole.len() && cut.len() > 1000);
+    }
+
+    #[test]
+    fn what_cannot_be_an_init_is_refused() {
+        assert!(loadable_part(b"#!/bin/sh\n".to_vec()).unwrap_err().contains("not a 64-bit ELF"));
+    }
+}

@@ -1,0 +1,320 @@
+//! One live virtual machine: its console, its agent's messages, its end.
+//!
+//! Everything that can happen is waited for in one `poll`; nothing is asked again and again.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use command_fds::{CommandFdExt, FdMapping};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::VmError;
+use super::args::{self, Machine};
+use super::console::Capture;
+use super::monitor::Monitor;
+use super::process::spawn_bound;
+use super::qemu::Qemu;
+use crate::cancel::Cancel;
+use crate::guest::message::{FromGuest, ToGuest};
+use crate::guest::wire::{self, Decoder, Kind};
+
+/// What QEMU may say on standard error, bytes.
+const STDERR_BOUND: usize = 16 * 1024;
+
+/// Read at once from any descriptor, bytes.
+const CHUNK: usize = 256 * 1024;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Happening {
+    /// The console printed this.
+    Console(Vec<u8>),
+    /// The agent said this.
+    Message(FromGuest),
+    /// The program wrote this.
+    Output(Vec<u8>),
+    /// QEMU ended.
+    Exited(ExitStatus),
+    /// Nothing happened until the deadline.
+    Deadline,
+    /// The caller's token was set.
+    Cancelled,
+}
+
+/// A running virtual machine. Dropping it ends it.
+pub struct Session {
+    child: Child,
+    pidfd: OwnedFd,
+    console: Option<UnixStream>,
+    ports: Vec<Port>,
+    stderr: Option<File>,
+    stderr_text: Vec<u8>,
+    monitor: Monitor,
+    outgoing: VecDeque<u8>,
+    happened: VecDeque<Happening>,
+    exited: Option<ExitStatus>,
+    chunk: Box<[u8]>,
+}
+
+/// A channel on which the agent may speak. The first one that it uses is the one it listens to.
+struct Port {
+    stream: UnixStream,
+    decoder: Decoder,
+    open: bool,
+    spoke: bool,
+}
+
+impl Session {
+    /// Starts a virtual machine.
+    ///
+    /// # Errors
+    /// [`VmError::Start`] if QEMU cannot be started, [`VmError::Io`] if descriptors cannot be made.
+    pub fn start(qemu: &Qemu, machine: &Machine) -> Result<Session, VmError> {
+        let io = || VmError::io("sockets for QEMU");
+        let (console, console_end) = UnixStream::pair().map_err(io())?;
+        let (agent, agent_end) = UnixStream::pair().map_err(io())?;
+        let (monitor, monitor_end) = UnixStream::pair().map_err(io())?;
+        let mut mappings = vec![
+            FdMapping { parent_fd: console_end.into(), child_fd: args::fds::CONSOLE },
+            FdMapping { parent_fd: agent_end.into(), child_fd: args::fds::AGENT },
+            FdMapping { parent_fd: monitor_end.into(), child_fd: args::fds::MONITOR },
+        ];
+        let mut ports = vec![Port::new(agent).map_err(io())?];
+        if machine.serial_channel {
+            let (serial, serial_end) = UnixStream::pair().map_err(io())?;
+            mappings.push(FdMapping { parent_fd: serial_end.into(), child_fd: args::fds::AGENT_SERIAL });
+            ports.push(Port::new(serial).map_err(io())?);
+        }
+        console.set_nonblocking(true).map_err(io())?;
+        let (stderr, stderr_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+            .map_err(io::Error::from)
+            .map_err(io())?;
+        rustix::io::ioctl_fionbio(&stderr, true).map_err(io::Error::from).map_err(io())?;
+
+        let start = |source| VmError::Start { program: qemu.path.display().to_string(), source };
+        let mut command = Command::new(&qemu.path);
+        command.args(&qemu.extra).args(args::qemu_args(machine));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr_end);
+        command.fd_mappings(mappings).map_err(|e| start(io::Error::other(e)))?;
+        let child = spawn_bound(command).map_err(start)?;
+        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())
+            .map_err(io::Error::from)
+            .map_err(VmError::io("a descriptor for QEMU's process"))?;
+        Ok(Session {
+            child,
+            pidfd,
+            console: Some(console),
+            ports,
+            stderr: Some(File::from(stderr)),
+            stderr_text: Vec::new(),
+            monitor: Monitor::new(monitor),
+            outgoing: VecDeque::new(),
+            happened: VecDeque::new(),
+            exited: None,
+            chunk: vec![0; CHUNK].into_boxed_slice(),
+        })
+    }
+
+    /// Sends a request to the agent. It leaves while [`Session::wait`] waits.
+    pub fn send(&mut self, message: &ToGuest) {
+        let mut bytes = Vec::new();
+        wire::encode_message(message, &mut bytes);
+        self.outgoing.extend(bytes);
+    }
+
+    /// Sends a file to the agent.
+    pub fn send_file(&mut self, path: &str, mode: u32, contents: &[u8]) {
+        let mut bytes = Vec::with_capacity(contents.len() + 1024);
+        let put = ToGuest::Put { path: path.to_owned(), mode, size: contents.len() as u64 };
+        wire::encode_message(&put, &mut bytes);
+        wire::encode_data(contents, &mut bytes);
+        self.outgoing.extend(bytes);
+    }
+
+    /// QEMU's monitor.
+    pub fn monitor(&mut self) -> &mut Monitor {
+        &mut self.monitor
+    }
+
+    /// What QEMU wrote to standard error, cut to a bound.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr_text).trim().to_owned()
+    }
+
+    /// Waits for the next thing to happen, until the deadline.
+    ///
+    /// # Errors
+    /// [`VmError::Io`] if waiting itself fails.
+    pub fn wait(&mut self, deadline: Instant, cancel: &Cancel) -> Result<Happening, VmError> {
+        loop {
+            if let Some(happening) = self.happened.pop_front() {
+                return Ok(happening);
+            }
+            if let Some(status) = self.exited {
+                return Ok(Happening::Exited(status));
+            }
+            if cancel.is_set() {
+                return Ok(Happening::Cancelled);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Happening::Deadline);
+            }
+            self.turn(left, cancel).map_err(VmError::io("waiting for QEMU"))?;
+        }
+    }
+
+    /// One `poll` and what it brings.
+    fn turn(&mut self, left: std::time::Duration, cancel: &Cancel) -> io::Result<()> {
+        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+        let writer = self.writer();
+        let mut fds = vec![
+            PollFd::from_borrowed_fd(self.pidfd.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(cancel.as_fd(), PollFlags::IN),
+        ];
+        if let Some(console) = &self.console {
+            fds.push(PollFd::from_borrowed_fd(console.as_fd(), PollFlags::IN));
+        }
+        if let Some(stderr) = &self.stderr {
+            fds.push(PollFd::from_borrowed_fd(stderr.as_fd(), PollFlags::IN));
+        }
+        for (n, port) in self.ports.iter().enumerate().filter(|(_, p)| p.open) {
+            let mut flags = PollFlags::IN;
+            if n == writer && !self.outgoing.is_empty() {
+                flags |= PollFlags::OUT;
+            }
+            fds.push(PollFd::from_borrowed_fd(port.stream.as_fd(), flags));
+        }
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let ended = !fds[0].revents().is_empty();
+        drop(fds);
+        self.read_console();
+        self.read_stderr();
+        for n in 0..self.ports.len() {
+            self.read_port(n);
+        }
+        self.write_port(writer);
+        if ended {
+            // what was written before the end is still in the sockets, and was read just now unless it was much
+            while self.read_console() || self.read_stderr() {}
+            self.exited = Some(self.child.wait()?);
+        }
+        Ok(())
+    }
+
+    /// The port that the agent listens to: the one it spoke on, before that the first.
+    fn writer(&self) -> usize {
+        self.ports.iter().position(|p| p.spoke).unwrap_or(0)
+    }
+
+    fn read_console(&mut self) -> bool {
+        let Some(console) = &mut self.console else { return false };
+        match console.read(&mut self.chunk) {
+            Ok(0) => self.console = None,
+            Ok(n) => {
+                self.happened.push_back(Happening::Console(self.chunk[..n].to_vec()));
+                return true;
+            }
+            Err(error) if would_block(&error) => {}
+            Err(_) => self.console = None,
+        }
+        false
+    }
+
+    fn read_stderr(&mut self) -> bool {
+        let Some(stderr) = &mut self.stderr else { return false };
+        match stderr.read(&mut self.chunk) {
+            Ok(0) => self.stderr = None,
+            Ok(n) => {
+                let room = STDERR_BOUND - self.stderr_text.len();
+                self.stderr_text.extend_from_slice(&self.chunk[..n.min(room)]);
+                return true;
+            }
+            Err(error) if would_block(&error) => {}
+            Err(_) => self.stderr = None,
+        }
+        false
+    }
+
+    fn read_port(&mut self, n: usize) {
+        let port = &mut self.ports[n];
+        if !port.open {
+            return;
+        }
+        match port.stream.read(&mut self.chunk) {
+            Ok(0) => port.open = false,
+            Ok(read) => {
+                port.decoder.push(&self.chunk[..read]);
+                while let Some(frame) = port.decoder.next_frame() {
+                    port.spoke = true;
+                    match frame.kind {
+                        Kind::Data => self.happened.push_back(Happening::Output(frame.payload)),
+                        Kind::Message => {
+                            if let Ok(message) = serde_json::from_slice(&frame.payload) {
+                                self.happened.push_back(Happening::Message(message));
+                            }
+                        }
+                    }
+                }
+            }
+            Err(error) if would_block(&error) => {}
+            Err(_) => port.open = false,
+        }
+    }
+
+    fn write_port(&mut self, n: usize) {
+        let port = &mut self.ports[n];
+        while port.open && !self.outgoing.is_empty() {
+            match port.stream.write(self.outgoing.as_slices().0) {
+                Ok(written) => drop(self.outgoing.drain(..written)),
+                Err(error) if would_block(&error) => return,
+                Err(_) => port.open = false,
+            }
+        }
+    }
+
+    /// Ends the virtual machine at once and waits until it is gone.
+    pub fn kill(&mut self) {
+        if self.exited.is_none() {
+            let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+            self.exited = Some(self.child.wait().unwrap_or_else(|_| ExitStatus::from_raw(9)));
+        }
+    }
+
+    /// Takes in what the console printed before the end, after [`Session::kill`].
+    pub fn drain_console(&mut self, capture: &mut Capture) {
+        while self.read_console() {}
+        for happening in self.happened.drain(..) {
+            if let Happening::Console(bytes) = happening {
+                capture.push(&bytes);
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Port {
+    fn new(stream: UnixStream) -> io::Result<Port> {
+        stream.set_nonblocking(true)?;
+        Ok(Port { stream, decoder: Decoder::new(), open: true, spoke: false })
+    }
+}
+
+fn would_block(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
