@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kregress::suite::{load_dir, load_file};
+use kregress::suite::load_dir;
 
 fn fixtures() -> &'static Path {
     Path::new("tests/fixtures/suites")

@@ -61,10 +61,14 @@ impl Node {
 /// A collection that is being read.
 struct Open {
     anchor: usize,
-    span: Range<usize>,
-    items: Vec<Rc<Node>>,
-    /// Only of mappings: the finished entries, and the key whose value comes next.
-    mapping: Option<(Vec<Entry>, Option<(String, Range<usize>)>)>,
+    start: usize,
+    so_far: Collection,
+}
+
+enum Collection {
+    Sequence(Vec<Rc<Node>>),
+    /// The finished entries, and the key whose value comes next.
+    Mapping(Vec<Entry>, Option<(String, Range<usize>)>),
 }
 
 /// Reads the one document of a file. Problems that leave the rest readable go into the list.
@@ -108,20 +112,20 @@ impl Reader<'_> {
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), &span)?;
-                self.descend(Open { anchor, span, items: Vec::new(), mapping: None })
+                self.descend(anchor, span, Collection::Sequence(Vec::new()))
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), &span)?;
-                self.descend(Open { anchor, span, items: Vec::new(), mapping: Some((Vec::new(), None)) })
+                self.descend(anchor, span, Collection::Mapping(Vec::new(), None))
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(open) = self.open.pop() else { return Ok(()) };
-                let content = match open.mapping {
-                    Some((entries, _)) => Content::Mapping(entries),
-                    None => Content::Sequence(open.items),
+                let content = match open.so_far {
+                    Collection::Sequence(items) => Content::Sequence(items),
+                    Collection::Mapping(entries, _) => Content::Mapping(entries),
                 };
-                let end = span.end.max(open.span.end);
-                self.place(Rc::new(Node::new(open.span.start..end, content)), open.anchor, 1)
+                let span = open.start..span.end.max(open.start);
+                self.place(Rc::new(Node::new(span, content)), open.anchor, 1)
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
                 Some(node) => {
@@ -134,11 +138,11 @@ impl Reader<'_> {
         }
     }
 
-    fn descend(&mut self, open: Open) -> Result<(), Problem> {
+    fn descend(&mut self, anchor: usize, span: Range<usize>, so_far: Collection) -> Result<(), Problem> {
         if self.open.len() >= DEEPEST {
-            return Err(self.too_deep(open.span));
+            return Err(self.too_deep(span));
         }
-        self.open.push(open);
+        self.open.push(Open { anchor, start: span.start, so_far });
         Ok(())
     }
 
@@ -168,9 +172,12 @@ impl Reader<'_> {
             self.root = Some(node);
             return Ok(());
         };
-        let Some((entries, pending)) = &mut open.mapping else {
-            open.items.push(node);
-            return Ok(());
+        let (entries, pending) = match &mut open.so_far {
+            Collection::Sequence(items) => {
+                items.push(node);
+                return Ok(());
+            }
+            Collection::Mapping(entries, pending) => (entries, pending),
         };
         let Some((key, key_span)) = pending.take() else {
             return match &node.content {
@@ -235,6 +242,10 @@ impl Reader<'_> {
                 .refuse(tab..tab + 1, "found a tab in the indentation, expected spaces", "a tab")
                 .help("YAML is indented with spaces only; two per level is usual".to_owned());
         }
+        // The parser has a bound of its own for what it has not yet told as events.
+        if error.info().contains("recursion limit") {
+            return self.too_deep(at..at);
+        }
         self.refuse(at..at, &format!("the YAML does not parse: {}", error.info()), "noticed here").help(
             "what is wrong is often just before: a bracket, quote or `:` that is missing, or an indentation"
                 .to_owned(),
@@ -280,17 +291,46 @@ mod tests {
 
     #[test]
     fn nodes_know_their_text() {
-        insta::assert_snapshot!(leaves("a: 6.10 # ü comment\nb: [1e5, 'ü', \"x\", ~]\nc: {d: , é: yes}\ne: |\n  echo\n  \tü\nf: x\n"), @"");
+        insta::assert_snapshot!(leaves("a: 6.10 # ü comment\nb: [1e5, 'ü', \"x\", ~]\nc: {d: , é: yes}\ne: |\n  echo\n  \tü\nf: x\n"), @r#"
+        "a":
+        "6.10" from "6.10"
+        "b":
+        "1e5" from "1e5"
+        "ü" from "'ü'"
+        "x" from "\"x\""
+        null
+        "c":
+        "d":
+        null
+        "é":
+        "yes" from "yes"
+        "e":
+        "echo\n\tü\n" from "echo\n  \tü\n"
+        "f":
+        "x" from "x"
+        "#);
     }
 
     #[test]
     fn windows_line_ends_and_a_byte_order_mark_are_taken() {
-        insta::assert_snapshot!(leaves("\u{feff}a: b\r\nc: |\r\n  d\r\n  e\r\nf: g\r\n"), @"");
+        insta::assert_snapshot!(leaves("\u{feff}a: b\r\nc: |\r\n  d\r\n  e\r\nf: g\r\n"), @r#"
+        "\u{feff}a":
+        "b" from "b"
+        "c":
+        "d\ne\n" from "d\r\n  e\r\n"
+        "f":
+        "g" from "g"
+        "#);
     }
 
     #[test]
     fn aliases_stand_for_their_anchor() {
-        insta::assert_snapshot!(leaves("a: &x [1]\nb: *x\n"), @"");
+        insta::assert_snapshot!(leaves("a: &x [1]\nb: *x\n"), @r#"
+        "a":
+        "1" from "1"
+        "b":
+        "1" from "1"
+        "#);
     }
 
     #[test]
@@ -300,11 +340,11 @@ mod tests {
             let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
             bomb += &format!("a{level}: &a{level} [{aliases}]\n");
         }
-        insta::assert_snapshot!(read(&bomb).unwrap_err(), @"");
-        insta::assert_snapshot!(read(&"[".repeat(4000)).unwrap_err(), @"");
-        insta::assert_snapshot!(read(&"- ".repeat(2000)).unwrap_err(), @"");
-        insta::assert_snapshot!(read(&"- x\n".repeat(100_000)).unwrap_err(), @"");
-        insta::assert_snapshot!(read("a: &a [*a]").unwrap_err(), @"");
+        insta::assert_snapshot!(read(&bomb).unwrap_err(), @"x.yaml:4:9: the document has more than 20000 nodes, aliases followed");
+        insta::assert_snapshot!(read(&"[".repeat(4000)).unwrap_err(), @"x.yaml:1:256: the YAML does not parse: recursion limit exceeded");
+        insta::assert_snapshot!(read(&"- ".repeat(2000)).unwrap_err(), @"x.yaml:1:65: nested deeper than 32 levels");
+        insta::assert_snapshot!(read(&"- x\n".repeat(100_000)).unwrap_err(), @"x.yaml:20001:3: the document has more than 20000 nodes, aliases followed");
+        insta::assert_snapshot!(read("a: &a [*a]").unwrap_err(), @"x.yaml:1:8: found an alias inside of what it stands for");
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
@@ -43,7 +43,7 @@ impl fmt::Display for SuiteError {
         match self.problems.as_slice() {
             [only] => write!(f, "{}: {only}", only.place()),
             problems => {
-                let mut files: Vec<_> = problems.iter().map(|problem| &problem.file).collect();
+                let mut files: Vec<_> = problems.iter().map(Problem::file).collect();
                 files.dedup();
                 write!(f, "{} problems in ", problems.len())?;
                 match files.as_slice() {
@@ -111,12 +111,17 @@ impl ProblemKind {
 #[error("{headline}")]
 pub struct Problem {
     kind: ProblemKind,
-    headline: String,
+    headline: Box<str>,
     help: Option<String>,
-    file: PathBuf,
-    location: Option<Location>,
+    place: Place,
     source_text: Option<Arc<NamedSource<Arc<str>>>>,
     labels: Vec<(Range<usize>, String)>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    File(PathBuf),
+    At(Location),
 }
 
 impl Problem {
@@ -124,10 +129,9 @@ impl Problem {
     pub(super) fn new(kind: ProblemKind, file: impl Into<PathBuf>, headline: impl Into<String>) -> Self {
         Self {
             kind,
-            headline: headline.into(),
+            headline: headline.into().into(),
             help: None,
-            file: file.into(),
-            location: None,
+            place: Place::File(file.into()),
             source_text: None,
             labels: Vec::new(),
         }
@@ -135,7 +139,7 @@ impl Problem {
 
     /// Says where; without `source` the line is not shown.
     pub(super) fn at(mut self, location: Location, source: Option<&Arc<NamedSource<Arc<str>>>>) -> Self {
-        self.location = Some(location);
+        self.place = Place::At(location);
         self.source_text = source.cloned();
         self
     }
@@ -159,14 +163,25 @@ impl Problem {
 
     /// Where it is; `None` if it is about a whole file.
     pub fn location(&self) -> Option<&Location> {
-        self.location.as_ref()
+        match &self.place {
+            Place::File(_) => None,
+            Place::At(location) => Some(location),
+        }
     }
 
     /// `FILE:LINE:COLUMN`, or the file alone.
     pub fn place(&self) -> String {
-        match &self.location {
-            Some(location) => location.to_string(),
-            None => self.file.display().to_string(),
+        match &self.place {
+            Place::File(file) => file.display().to_string(),
+            Place::At(location) => location.to_string(),
+        }
+    }
+
+    /// The file or folder.
+    pub fn file(&self) -> &Path {
+        match &self.place {
+            Place::File(file) => file,
+            Place::At(location) => &location.file,
         }
     }
 }

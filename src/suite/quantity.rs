@@ -112,7 +112,7 @@ mod tests {
         {
             assert!(duration(text).is_err(), "{text}");
         }
-        insta::assert_snapshot!(duration("20").unwrap_err(), @"");
+        insta::assert_snapshot!(duration("20").unwrap_err(), @"found `20`, expected a duration such as `20s`, `2m` or `1m30s`");
         assert_eq!(
             duration("20").unwrap_err().help.as_deref(),
             Some("a number needs its unit: `20s` for seconds")

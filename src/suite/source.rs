@@ -16,6 +16,8 @@ const LARGEST: u64 = 1 << 20;
 /// Longest line, in characters; a message about it has to show it.
 const LONGEST_LINE: usize = 4096;
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The text of a file, and what is needed to point into it.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
@@ -58,7 +60,10 @@ impl Source {
     }
 
     /// Takes text that was read already.
-    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, Problem> {
+    pub fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<Self, Problem> {
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
+        }
         let at = |line_starts: &[usize], text: &[u8], offset: usize| locate(path, line_starts, text, offset);
         let line_starts = line_starts(&bytes);
         let text = match String::from_utf8(bytes) {
@@ -76,13 +81,11 @@ impl Source {
             }
         };
         // Checked before any line is shown: a message must not send control characters to a terminal.
-        if let Some((offset, c)) =
-            text.char_indices().find(|(_, c)| c.is_control() && !"\n\r\t\u{85}".contains(*c))
-        {
+        if let Some((offset, c)) = control_character(&text) {
             let headline = format!("found the control character U+{:04X}, expected text", c as u32);
             return Err(Problem::new(ProblemKind::Syntax, path, headline)
                 .at(at(&line_starts, text.as_bytes(), offset), None)
-                .help("remove it; in a \"double-quoted\" text it is written `\\xNN`".to_owned()));
+                .help("remove it; in a \"double-quoted\" text it can be written `\\xNN`".to_owned()));
         }
         if let Some((nth, line)) =
             text.lines().enumerate().find(|(_, line)| line.chars().count() > LONGEST_LINE)
@@ -135,14 +138,17 @@ pub(super) fn plain(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// Where lines begin. A lone carriage return ends a line in YAML.
 fn line_starts(text: &[u8]) -> Vec<usize> {
-    let ends = text.iter().enumerate().filter(|(at, byte)| match byte {
-        b'\n' => true,
-        b'\r' => text.get(at + 1) != Some(&b'\n'),
-        _ => false,
-    });
-    std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
+    std::iter::once(0).chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1)).collect()
+}
+
+/// The first character that has no business in a suite, with its place.
+fn control_character(text: &str) -> Option<(usize, char)> {
+    text.char_indices().find(|(at, c)| match c {
+        '\n' | '\t' | '\u{85}' => false,
+        '\r' => !text[at + 1..].starts_with('\n'),
+        c => c.is_control(),
+    })
 }
 
 fn locate(path: &Path, line_starts: &[usize], text: &[u8], offset: usize) -> Location {
@@ -162,15 +168,14 @@ mod tests {
 
     #[test]
     fn offsets_and_places_agree() {
-        let source = source("a: é\r\nbé: c\rd\n");
-        for (line, column, rest) in
-            [(1, 3, "é\r\n"), (2, 4, "c\rd\n"), (3, 0, "d\n"), (3, 9, "\n"), (9, 0, "")]
-        {
+        let source = source("a: é\r\nbé: c\n");
+        for (line, column, rest) in [(1, 3, "é\r\n"), (2, 4, "c\n"), (2, 9, "\n"), (3, 0, ""), (9, 0, "")] {
             let offset = source.offset(line, column);
-            assert_eq!(&source.text[offset..], rest);
+            assert!(source.text[offset..].starts_with(rest), "{line}:{column}");
+            assert_eq!(source.line_of(offset).1.is_empty(), rest.is_empty());
         }
         assert_eq!(source.location(source.offset(2, 4)).to_string(), "x.yaml:2:5");
-        assert_eq!(source.location(source.text.len()).to_string(), "x.yaml:4:1");
+        assert_eq!(source.location(source.text.len()).to_string(), "x.yaml:3:1");
     }
 
     #[test]
@@ -179,8 +184,9 @@ mod tests {
             let problem = Source::from_bytes(Path::new("x.yaml"), bytes.to_vec()).unwrap_err();
             format!("{}: {problem}", problem.place())
         };
-        insta::assert_snapshot!(refusal(b"suite: x\nsummary: \xff"), @"");
-        insta::assert_snapshot!(refusal(b"suite: \x1b[31m"), @"");
-        insta::assert_snapshot!(refusal(format!("a: b\n# {}", "x".repeat(5000)).as_bytes()), @"");
+        insta::assert_snapshot!(refusal(b"suite: x\nsummary: \xff"), @"x.yaml:2:10: found the byte 0xff, expected UTF-8 text");
+        insta::assert_snapshot!(refusal(b"suite: \x1b[31m"), @"x.yaml:1:8: found the control character U+001B, expected text");
+        insta::assert_snapshot!(refusal(b"suite: x\rsummary: y"), @"");
+        insta::assert_snapshot!(refusal(format!("a: b\n# {}", "x".repeat(5000)).as_bytes()), @"x.yaml:2:1: line 2 has 5002 characters, at most 4096 are taken");
     }
 }
