@@ -1,0 +1,177 @@
+//! From the shape of a suite to the suite: text becomes values, defaults are filled in, contradictions come out.
+
+mod machine;
+mod program;
+mod symptom;
+
+pub(super) use machine::Settings;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::check;
+use super::fields::Fields;
+use super::keypath::KeyPath;
+use super::model::{Commit, History, Known, KnownVerdict, Suite, Test};
+use super::problem::ProblemKind;
+use super::shape::{CommitShape, DefaultsShape, HistoryShape, KnownShape, List, SuiteShape, TestShape};
+use super::{range, word};
+
+/// Builds the suite. `None` only where problems were reported; problems may have been reported in any case.
+pub(super) fn suite(fields: &mut Fields<'_>, shape: &SuiteShape) -> Option<Suite> {
+    let top = KeyPath::default();
+    let path = fields.source.path.clone();
+    let dir = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => Path::new(".").to_owned(),
+    };
+    let name = fields.required(&top.key("suite"), shape.suite.as_ref(), word::name);
+    let summary = fields.required(&top.key("summary"), shape.summary.as_ref(), word::sentence);
+    let defaults = shape.defaults.clone().unwrap_or_default();
+    // Tests may override every default: a wrong one must not wait for the first test that does not.
+    let context = Context {
+        test: top.key("defaults"),
+        defaults_path: top.key("defaults"),
+        defaults: &defaults,
+        dir: &dir,
+    };
+    machine::settings(fields, &context, &TestShape::default());
+
+    let tests_path = top.key("tests");
+    let no_tests = Vec::new();
+    let shapes = shape.tests.as_ref().unwrap_or(&no_tests);
+    if shape.tests.is_none() {
+        fields.missing(&tests_path);
+    } else if shapes.is_empty() {
+        let span = fields.key_span(&tests_path);
+        let help = "add `- name: …` below, or remove the file".to_owned();
+        fields.report(
+            ProblemKind::MissingKey,
+            span,
+            "a suite needs at least one test".into(),
+            "empty".into(),
+            help,
+        );
+    }
+    let mut tests = Vec::new();
+    for (nth, shape) in shapes.iter().enumerate() {
+        let context = Context { test: tests_path.index(nth), ..context.clone() };
+        match shape {
+            Some(shape) => tests.extend(test(fields, &context, name.as_deref().unwrap_or_default(), shape)),
+            None => fields.missing(&context.test),
+        }
+    }
+    check::names(fields, shapes);
+    check::controls(fields, shapes);
+    Some(Suite { name: name?, summary: summary?, path, dir, tests })
+}
+
+/// Where the values of a test come from.
+#[derive(Clone)]
+struct Context<'a> {
+    test: KeyPath,
+    defaults_path: KeyPath,
+    defaults: &'a DefaultsShape,
+    dir: &'a Path,
+}
+
+impl Context<'_> {
+    /// The test's own value or else the default, with its path.
+    fn pick<'v, T>(
+        &self,
+        section: &str,
+        key: &str,
+        own: Option<&'v T>,
+        default: Option<&'v T>,
+    ) -> Picked<'v, T> {
+        match (own, default) {
+            (None, Some(_)) => (self.defaults_path.key(section).key(key), default),
+            _ => (self.test.key(section).key(key), own),
+        }
+    }
+}
+
+type Picked<'v, T> = (KeyPath, Option<&'v T>);
+
+fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &TestShape) -> Option<Arc<Test>> {
+    let at = &context.test;
+    let name = fields.required(&at.key("name"), shape.name.as_ref(), word::name);
+    let summary = fields.required(&at.key("summary"), shape.summary.as_ref(), word::sentence);
+    let links = fields.list(&at.key("links"), shape.links.as_ref(), word::link);
+    let history = history(fields, &at.key("history"), shape.history.as_ref());
+    let settings = machine::settings(fields, context, shape);
+    let prepare = program::prepare(fields, &at.key("prepare"), &shape.prepare);
+    let files = program::files(fields, context, shape);
+    let program = program::program(fields, context, shape.program.as_ref());
+    let symptom = symptom::symptom(fields, &at.key("symptom"), shape.symptom.as_ref());
+    let known = known(fields, &at.key("known"), &shape.known);
+    check::disks(fields, at, &settings, &prepare);
+    check::times(fields, &settings, symptom.as_ref());
+    check::sysctl(fields, &settings);
+    check::file_names(fields, at, &files, &prepare, &settings);
+    let span = fields.location(&at.key("name"));
+    let control_of = fields.optional(&at.key("control-of"), shape.control_of.as_ref(), word::name);
+    let symptom = symptom?;
+    Some(Arc::new(Test {
+        suite: suite.to_owned(),
+        name: name?,
+        summary: summary?,
+        links,
+        history,
+        needs: settings.needs,
+        machine: settings.machine,
+        files,
+        sysctl: settings.sysctl,
+        prepare,
+        program: program?,
+        dose: settings.dose,
+        timeout: settings.timeout,
+        hang: settings.hang,
+        probes: symptom.probes(),
+        symptom,
+        control_of,
+        known,
+        span,
+    }))
+}
+
+fn history(fields: &mut Fields<'_>, at: &KeyPath, shape: Option<&HistoryShape>) -> History {
+    let Some(shape) = shape else { return History::default() };
+    let mut commit = |key: &str, shape: Option<&CommitShape>| {
+        let (at, shape) = (at.key(key), shape?);
+        let version = fields.optional(&at.key("version"), shape.version.as_ref(), range::version);
+        let commit = fields.required(&at.key("commit"), shape.commit.as_ref(), word::commit)?;
+        Some(Commit { commit, version })
+    };
+    History {
+        introduced: commit("introduced", shape.introduced.as_ref()),
+        exposed: commit("exposed", shape.exposed.as_ref()),
+        fixed: commit("fixed", shape.fixed.as_ref()),
+    }
+}
+
+fn known(fields: &mut Fields<'_>, at: &KeyPath, shapes: &List<KnownShape>) -> Vec<Known> {
+    const VERDICTS: [(&str, KnownVerdict); 5] = [
+        ("bad", KnownVerdict::Bad),
+        ("good", KnownVerdict::Good),
+        ("other", KnownVerdict::Other),
+        ("skip", KnownVerdict::Skip),
+        ("blind", KnownVerdict::Blind),
+    ];
+    let mut known = Vec::new();
+    for (nth, shape) in shapes.iter().flatten().enumerate() {
+        let at = at.index(nth);
+        let Some(shape) = shape else {
+            fields.missing(&at);
+            continue;
+        };
+        let versions = fields.required(&at.key("versions"), shape.versions.as_ref(), str::parse);
+        let verdict =
+            fields.required(&at.key("verdict"), shape.verdict.as_ref(), |text| word::one_of(text, &VERDICTS));
+        let note = fields.optional(&at.key("note"), shape.note.as_ref(), word::sentence);
+        if let (Some(versions), Some(verdict)) = (versions, verdict) {
+            known.push(Known { versions, verdict, note });
+        }
+    }
+    known
+}

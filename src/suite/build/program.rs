@@ -1,0 +1,134 @@
+//! What runs: the program in the guest, the files beside it, and the steps that prepare it on the host.
+
+use std::path::{Path, PathBuf};
+
+use super::Context;
+use crate::suite::fields::Fields;
+use crate::suite::keypath::KeyPath;
+use crate::suite::model::{PrepareStep, Program};
+use crate::suite::problem::ProblemKind;
+use crate::suite::shape::{List, PrepareShape, ProgramShape, TestShape};
+use crate::suite::word;
+
+/// Most files of a folder that are looked at for the one that was meant.
+const MOST_NEIGHBOURS: usize = 1_000;
+
+pub(super) fn program(
+    fields: &mut Fields<'_>,
+    context: &Context<'_>,
+    shape: Option<&ProgramShape>,
+) -> Option<Program> {
+    let at = context.test.key("program");
+    let Some(shape) = shape else {
+        fields.missing(&at);
+        return None;
+    };
+    let kinds = [("shell", &shape.shell), ("c", &shape.c), ("binary", &shape.binary), ("ktap", &shape.ktap)];
+    let given: Vec<&str> = kinds.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| *key).collect();
+    let flags = fields.list(&at.key("flags"), shape.flags.as_ref(), word::line);
+    let args = fields.list(&at.key("args"), shape.args.as_ref(), word::line);
+    let kind = fields.exactly_one(&at, &given, &kinds.map(|(key, _)| key))?;
+    only_with(fields, &at, "flags", shape.flags.is_some(), kind, &["c"]);
+    only_with(fields, &at, "args", shape.args.is_some(), kind, &["c", "binary", "ktap"]);
+    match kind {
+        "shell" => {
+            let script = fields.required(&at.key("shell"), shape.shell.as_ref(), word::script)?;
+            Some(Program::Shell { script })
+        }
+        "c" => Some(Program::C {
+            source: file(fields, context.dir, &at.key("c"), shape.c.as_ref())?,
+            flags,
+            args,
+        }),
+        "binary" => Some(Program::Binary {
+            path: file(fields, context.dir, &at.key("binary"), shape.binary.as_ref())?,
+            args,
+        }),
+        _ => Some(Program::Ktap {
+            path: file(fields, context.dir, &at.key("ktap"), shape.ktap.as_ref())?,
+            args,
+        }),
+    }
+}
+
+fn only_with(fields: &mut Fields<'_>, at: &KeyPath, key: &str, given: bool, kind: &str, kinds: &[&str]) {
+    if given && !kinds.contains(&kind) {
+        let span = fields.key_span(&at.key(key));
+        let headline = format!("`{key}` does not go with `{kind}`");
+        let help = format!("`{key}` goes with {}; remove it here", kinds.join(", "));
+        fields.report(
+            ProblemKind::Contradiction,
+            span,
+            headline,
+            format!("has no meaning for `{kind}`"),
+            help,
+        );
+    }
+}
+
+pub(super) fn files(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestShape) -> Vec<PathBuf> {
+    let at = context.test.key("files");
+    let texts = shape.files.iter().flatten().enumerate();
+    texts.filter_map(|(nth, text)| file(fields, context.dir, &at.index(nth), text.as_ref())).collect()
+}
+
+/// A file that the suite names; it must be there.
+fn file(fields: &mut Fields<'_>, dir: &Path, at: &KeyPath, text: Option<&String>) -> Option<PathBuf> {
+    let text = fields.required(at, text, word::line)?;
+    let path = dir.join(&text);
+    let found = match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.is_file() => return Some(path),
+        Ok(metadata) if metadata.is_dir() => "this is a folder",
+        Ok(_) => "this is not a regular file",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "no such file",
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => "permission denied",
+        Err(_) => "cannot be read",
+    };
+    let help = match neighbour(dir, &text) {
+        Some(neighbour) => format!("did you mean `{neighbour}`?"),
+        None => format!("looked for {}; paths are relative to the suite's folder", path.display()),
+    };
+    let headline = format!("the file of `{}` is missing", at.name());
+    fields.report(ProblemKind::MissingFile, fields.span(at), headline, found.to_owned(), help);
+    None
+}
+
+/// A file in the same folder with a name like that.
+fn neighbour(dir: &Path, text: &str) -> Option<String> {
+    let (folder, name) = match text.rsplit_once('/') {
+        Some((folder, name)) => (Some(folder), name),
+        None => (None, text),
+    };
+    let entries = std::fs::read_dir(folder.map_or_else(|| dir.to_owned(), |folder| dir.join(folder))).ok()?;
+    let mut names: Vec<String> = entries
+        .take(MOST_NEIGHBOURS)
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    let meant = word::meant(name, names.iter().map(String::as_str))?;
+    Some(folder.map_or_else(|| meant.to_owned(), |folder| format!("{folder}/{meant}")))
+}
+
+pub(super) fn prepare(
+    fields: &mut Fields<'_>,
+    at: &KeyPath,
+    shapes: &List<PrepareShape>,
+) -> Vec<PrepareStep> {
+    let mut steps: Vec<PrepareStep> = Vec::new();
+    for (nth, shape) in shapes.iter().flatten().enumerate() {
+        let at = at.index(nth);
+        let Some(shape) = shape else {
+            fields.missing(&at);
+            continue;
+        };
+        let shell = fields.required(&at.key("shell"), shape.shell.as_ref(), word::script);
+        let output = fields.required(&at.key("output"), shape.output.as_ref(), word::file_name);
+        let tools = fields.list(&at.key("tools"), shape.tools.as_ref(), word::file_name);
+        if let (Some(shell), Some(output)) = (shell, output) {
+            steps.push(PrepareStep { shell, output, tools });
+        }
+    }
+    steps
+}

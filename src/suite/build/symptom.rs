@@ -1,0 +1,145 @@
+//! The symptom of a test.
+
+use globset::Glob;
+
+use crate::suite::fields::Fields;
+use crate::suite::keypath::KeyPath;
+use crate::suite::pattern::Pattern;
+use crate::suite::problem::ProblemKind;
+use crate::suite::rejection::Rejection;
+use crate::suite::shape::{CrashShape, HungTaskShape, LeakShape, List, SymptomShape};
+use crate::suite::symptom::{CrashPattern, ProbeKind, Symptom};
+use crate::suite::{quantity, word};
+
+/// Share of the expected growth that counts as a leak: background noise is far below half, a leak is at it or above.
+const AT_LEAST: f64 = 0.5;
+/// The exit code that says "skip".
+const SKIP: i32 = 77;
+
+pub(super) fn symptom(
+    fields: &mut Fields<'_>,
+    at: &KeyPath,
+    shape: Option<&SymptomShape>,
+) -> Option<Symptom> {
+    let Some(shape) = shape else {
+        fields.missing(at);
+        return None;
+    };
+    let kinds = [
+        ("any", shape.any.is_some()),
+        ("all", shape.all.is_some()),
+        ("crash", shape.crash.is_some()),
+        ("hung-task", shape.hung_task.is_some()),
+        ("leak", shape.leak.is_some()),
+        ("reported", shape.reported.is_some()),
+        ("exit", shape.exit.is_some()),
+    ];
+    let given: Vec<&str> = kinds.iter().filter(|(_, given)| *given).map(|(key, _)| *key).collect();
+    let kind = fields.exactly_one(at, &given, &kinds.map(|(key, _)| key))?;
+    let at = at.key(kind);
+    match kind {
+        "any" => Some(Symptom::Any(parts(fields, &at, &shape.any)?)),
+        "all" => Some(Symptom::All(parts(fields, &at, &shape.all)?)),
+        "crash" => crash(fields, &at, shape.crash.as_ref()?),
+        "hung-task" => hung_task(fields, &at, shape.hung_task.as_ref()?),
+        "leak" => leak(fields, &at, shape.leak.as_ref()?),
+        "reported" => {
+            let matching = shape.reported.as_ref()?.matching.as_ref();
+            Some(Symptom::Reported { matching: fields.required(&at.key("matching"), matching, str::parse)? })
+        }
+        _ => {
+            let code = shape.exit.as_ref()?.code.as_ref();
+            Some(Symptom::Exit { code: fields.required(&at.key("code"), code, exit_code)? })
+        }
+    }
+}
+
+fn parts(fields: &mut Fields<'_>, at: &KeyPath, shapes: &List<SymptomShape>) -> Option<Vec<Symptom>> {
+    let shapes = shapes.as_ref()?;
+    if shapes.is_empty() {
+        let headline = format!("`{}` has no symptoms", at.name());
+        let help = "list at least one: `- crash: …`".to_owned();
+        fields.report(ProblemKind::WrongValue, fields.key_span(at), headline, "empty".into(), help);
+        return None;
+    }
+    // Every part is built before any is given up, for its problems.
+    let built: Vec<Option<Symptom>> = shapes
+        .iter()
+        .enumerate()
+        .map(|(nth, shape)| symptom(fields, &at.index(nth), shape.as_ref()))
+        .collect();
+    built.into_iter().collect()
+}
+
+fn crash(fields: &mut Fields<'_>, at: &KeyPath, shape: &CrashShape) -> Option<Symptom> {
+    let title: Option<Pattern> = fields.optional(&at.key("title"), shape.title.as_ref(), str::parse);
+    let kinds = fields.list(&at.key("kind"), shape.kind.as_ref(), report_kind);
+    let kind = (!kinds.is_empty()).then_some(kinds);
+    let trace = fields.list(&at.key("trace"), shape.trace.as_ref(), str::parse);
+    let given = shape.title.is_some() || shape.kind.as_ref().is_some_and(|kinds| !kinds.is_empty());
+    if !given && shape.trace.as_ref().is_none_or(Vec::is_empty) {
+        return says_nothing(fields, at, "crash", "`title`, `kind` or `trace`");
+    }
+    Some(Symptom::Crash(CrashPattern { title, kind, trace }))
+}
+
+fn hung_task(fields: &mut Fields<'_>, at: &KeyPath, shape: &HungTaskShape) -> Option<Symptom> {
+    let functions = fields.list(&at.key("functions"), shape.functions.as_ref(), str::parse);
+    let task = fields.optional(&at.key("task"), shape.task.as_ref(), str::parse);
+    if shape.task.is_none() && shape.functions.as_ref().is_none_or(Vec::is_empty) {
+        return says_nothing(fields, at, "hung task", "`functions` or `task`");
+    }
+    Some(Symptom::HungTask { functions, task })
+}
+
+/// A pattern without parts would take every crash or hang for this bug.
+fn says_nothing(fields: &mut Fields<'_>, at: &KeyPath, what: &str, parts: &str) -> Option<Symptom> {
+    if !fields.is_refused(at) {
+        let headline = format!("this symptom fits every {what}");
+        let help = format!("say with {parts} how this bug's {what} looks; any other is not this bug");
+        fields.report(ProblemKind::WrongValue, fields.key_span(at), headline, "says nothing".into(), help);
+    }
+    None
+}
+
+fn leak(fields: &mut Fields<'_>, at: &KeyPath, shape: &LeakShape) -> Option<Symptom> {
+    const PROBES: [(&str, ProbeKind); 1] = [("slab", ProbeKind::Slab)];
+    let probe = fields.required(&at.key("probe"), shape.probe.as_ref(), |text| word::one_of(text, &PROBES));
+    let cache = fields.required(&at.key("cache"), shape.cache.as_ref(), cache);
+    let per_iteration =
+        fields.required(&at.key("per-iteration"), shape.per_iteration.as_ref(), quantity::growth);
+    let at_least = fields.optional(&at.key("at-least"), shape.at_least.as_ref(), quantity::fraction);
+    let at_least = at_least.unwrap_or(AT_LEAST);
+    Some(Symptom::Leak { probe: probe?, cache: cache?, per_iteration: per_iteration?, at_least })
+}
+
+fn cache(text: &str) -> Result<String, Rejection> {
+    let expected = "the name of a slab cache or a glob, such as `kmalloc-192` or `kmalloc{,-rnd-*}-192`";
+    if !text.contains(|c: char| c.is_ascii_alphanumeric()) || text.contains(char::is_whitespace) {
+        return Err(Rejection::of(text, expected));
+    }
+    match Glob::new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => {
+            Err(Rejection::because(format!("a glob that does not parse: {}", error.kind()), expected))
+        }
+    }
+}
+
+fn report_kind(text: &str) -> Result<String, Rejection> {
+    let right = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if !text.is_empty() && text.chars().all(right) {
+        return Ok(text.to_owned());
+    }
+    let rejection =
+        Rejection::of(text, "a report type in capitals, such as `WARNING`, `KASAN-READ` or `HANG`");
+    let mended = text.to_uppercase().replace(' ', "-");
+    Err(if mended.is_empty() { rejection } else { rejection.help(format!("write `{mended}`")) })
+}
+
+fn exit_code(text: &str) -> Result<i32, Rejection> {
+    match quantity::within(text, 1..=255)? {
+        SKIP => Err(Rejection::of(text, "an exit code other than 77, which says \"skip\"")),
+        code => Ok(code),
+    }
+}

@@ -1,0 +1,188 @@
+//! What no single value can tell: names that stand twice, times that contradict each other, disks from nowhere.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::build::Settings;
+use super::fields::Fields;
+use super::keypath::KeyPath;
+use super::model::PrepareStep;
+use super::problem::ProblemKind::{Contradiction, Duplicate};
+use super::shape::TestShape;
+use super::symptom::Symptom;
+use super::word::meant;
+
+/// The sysctl that `hang.seconds` sets.
+const HUNG_TASK_TIMEOUT: &str = "kernel.hung_task_timeout_secs";
+
+fn tests() -> KeyPath {
+    KeyPath::default().key("tests")
+}
+
+fn names_of(shapes: &[Option<TestShape>]) -> impl Iterator<Item = (usize, &str)> {
+    let named = |shape: &'_ Option<TestShape>| shape.as_ref().is_some_and(|shape| shape.name.is_some());
+    shapes
+        .iter()
+        .enumerate()
+        .filter(move |(_, shape)| named(shape))
+        .map(|(nth, shape)| (nth, shape.as_ref().and_then(|shape| shape.name.as_deref()).unwrap_or_default()))
+}
+
+/// Every test has a name of its own.
+pub(super) fn names(fields: &mut Fields<'_>, shapes: &[Option<TestShape>]) {
+    let mut first = HashMap::new();
+    for (nth, name) in names_of(shapes) {
+        let Some(earlier) = first.insert(name, nth) else { continue };
+        first.insert(name, earlier);
+        let place = |nth: usize| fields.span(&tests().index(nth).key("name"));
+        let (here, there) = (place(nth), place(earlier));
+        let help = "the name is half of the test's id: make one of them different".to_owned();
+        let headline = format!("two tests are named `{name}`");
+        fields.report_pair(
+            Duplicate,
+            headline,
+            (here, "again here".into()),
+            (there, "first here".into()),
+            help,
+        );
+    }
+}
+
+/// A control is the control of another test of the suite.
+pub(super) fn controls(fields: &mut Fields<'_>, shapes: &[Option<TestShape>]) {
+    let names: Vec<&str> = names_of(shapes).map(|(_, name)| name).collect();
+    for (nth, shape) in shapes.iter().enumerate() {
+        let Some(TestShape { control_of: Some(other), name, .. }) = shape else { continue };
+        if names.contains(&other.as_str()) && name.as_ref() != Some(other) {
+            continue;
+        }
+        let span = fields.span(&tests().index(nth).key("control-of"));
+        let help = match meant(other, names.iter().copied().filter(|known| Some(*known) != name.as_deref())) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => "name the test that this one is the control of".to_owned(),
+        };
+        fields.report(
+            Contradiction,
+            span,
+            format!("no other test here is named `{other}`"),
+            "which test?".into(),
+            help,
+        );
+    }
+}
+
+/// Every disk has a name of its own and an image that some step makes.
+pub(super) fn disks(fields: &mut Fields<'_>, test: &KeyPath, settings: &Settings, prepare: &[PrepareStep]) {
+    let outputs: Vec<&str> = prepare.iter().map(|step| step.output.as_str()).collect();
+    let disks = &settings.machine.disks;
+    for (nth, disk) in disks.iter().enumerate() {
+        let at = |key: &str| settings.at.disks.index(nth).key(key);
+        if disks[..nth].iter().any(|earlier| earlier.name == disk.name) {
+            let help = format!("both would be `{}`: rename one", disk.variable());
+            let span = fields.span(&at("name"));
+            fields.report(
+                Duplicate,
+                span,
+                format!("two disks are named `{}`", disk.name),
+                "again here".into(),
+                help,
+            );
+        }
+        if outputs.contains(&disk.image.as_str()) || fields.is_refused(&test.key("prepare")) {
+            continue;
+        }
+        let help = match (meant(&disk.image, outputs.iter().copied()), outputs.is_empty()) {
+            (Some(output), _) => format!("did you mean `{output}`?"),
+            (None, true) => format!("add `prepare: [{{shell: …, output: {}}}]` to the test", disk.image),
+            (None, false) => format!("the steps make: {}", outputs.join(", ")),
+        };
+        let headline = format!("no `prepare` step makes `{}`", disk.image);
+        fields.report(Contradiction, fields.span(&at("image")), headline, "from nowhere".into(), help);
+    }
+}
+
+/// The times of a test leave room for what it does.
+pub(super) fn times(fields: &mut Fields<'_>, settings: &Settings, symptom: Option<&Symptom>) {
+    let Settings { timeout, dose, hang, at, .. } = settings;
+    let mut clash = |headline: String, place: (&KeyPath, String), other: (&KeyPath, String), help: &str| {
+        let place = (fields.span(place.0), place.1);
+        let other = (fields.span(other.0), other.1);
+        fields.report_pair(Contradiction, headline, place, other, help.to_owned());
+    };
+    let terminate = format!("ended after {}", shown(timeout.terminate));
+    if timeout.terminate < timeout.slow {
+        let headline = "an attempt would be ended before it counts as slow".to_owned();
+        let slow = format!("slow after {}", shown(timeout.slow));
+        clash(
+            headline,
+            (&at.terminate, terminate.clone()),
+            (&at.slow, slow),
+            "`terminate` must not be below `slow`",
+        );
+    }
+    let seconds = u64::from(dose.seconds.unwrap_or(0));
+    if Duration::from_secs(seconds) >= timeout.terminate {
+        let headline = "an attempt would be ended before its dose is done".to_owned();
+        let help = "raise `timeout.terminate` well above `dose.seconds`, or lower the dose";
+        clash(headline, (&at.terminate, terminate.clone()), (&at.dose, format!("runs for {seconds}s")), help);
+    }
+    let waits_for_hang = symptom.is_some_and(|symptom| {
+        symptom.each().into_iter().any(|part| matches!(part, Symptom::HungTask { .. }))
+    });
+    let noticed = 2 * u64::from(hang.seconds);
+    if waits_for_hang && Duration::from_secs(noticed) >= timeout.terminate {
+        let headline = "an attempt would be ended before the kernel reports a hung task".to_owned();
+        let hang = format!("a hang is reported after up to {noticed}s");
+        let help = "raise `timeout.terminate` or lower `hang.seconds`";
+        clash(headline, (&at.terminate, terminate), (&at.hang, hang), help);
+    }
+}
+
+fn shown(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{}s", duration.as_secs()),
+        _ => format!("{}ms", duration.as_millis()),
+    }
+}
+
+/// The hung-task timeout has a key of its own, which the other times are checked against.
+pub(super) fn sysctl(fields: &mut Fields<'_>, settings: &Settings) {
+    for key in settings.sysctl.keys().filter(|key| key.replace('/', ".") == HUNG_TASK_TIMEOUT) {
+        let candidates = settings.at.sysctl.iter().map(|at| at.key(key));
+        let Some(at) = candidates.into_iter().find(|at| fields.node(at).is_some()) else { continue };
+        let help = "write `hang: {seconds: …}` instead".to_owned();
+        let headline = format!("`{HUNG_TASK_TIMEOUT}` is set by `hang`");
+        fields.report(Contradiction, fields.key_span(&at), headline, "not here".into(), help);
+    }
+}
+
+/// Outputs have names of their own, and so has everything that lies beside the program in the guest.
+pub(super) fn file_names(
+    fields: &mut Fields<'_>,
+    test: &KeyPath,
+    files: &[PathBuf],
+    prepare: &[PrepareStep],
+    settings: &Settings,
+) {
+    let is_image = |output: &str| settings.machine.disks.iter().any(|disk| disk.image == output);
+    let beside: Vec<&str> = files.iter().filter_map(|file| file.file_name()?.to_str()).collect();
+    for (nth, name) in beside.iter().enumerate() {
+        if beside[..nth].contains(name) {
+            twice(fields, &test.key("files"), name);
+        }
+    }
+    for (nth, step) in prepare.iter().enumerate() {
+        let output = step.output.as_str();
+        let earlier = prepare[..nth].iter().any(|earlier| earlier.output == output);
+        if earlier || (!is_image(output) && beside.contains(&output)) {
+            twice(fields, &test.key("prepare").index(nth).key("output"), output);
+        }
+    }
+}
+
+fn twice(fields: &mut Fields<'_>, at: &KeyPath, name: &str) {
+    let headline = format!("two files are named `{name}`");
+    let help = "they would lie in one folder: rename one".to_owned();
+    fields.report(Duplicate, fields.span(at), headline, "again here".into(), help);
+}

@@ -1,0 +1,319 @@
+//! Suites and tests as the rest of the program sees them: checked, with defaults filled in and paths resolved.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::range::VersionRange;
+use super::symptom::{Probe, Symptom};
+
+/// A suite: related tests from one file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Suite {
+    /// Name, `[a-z0-9-]`; the first half of the tests' ids.
+    pub name: String,
+    /// What the tests have in common, for people.
+    pub summary: String,
+    /// The file.
+    pub path: PathBuf,
+    /// The folder of the file; paths in the suite are relative to it.
+    pub dir: PathBuf,
+    /// The tests in the order of the file; never empty, names unique.
+    pub tests: Vec<Arc<Test>>,
+}
+
+/// A test: one reproducer of one bug.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Test {
+    /// Name of the suite.
+    pub suite: String,
+    /// Name within the suite, `[a-z0-9-]`.
+    pub name: String,
+    /// The bug in a sentence.
+    pub summary: String,
+    /// The report, the discussion, the fix.
+    pub links: Vec<String>,
+    /// Where the bug came from and where it went.
+    pub history: History,
+    /// What the kernel must offer, or the cell is skipped.
+    pub needs: Needs,
+    /// What the virtual machine must be like.
+    pub machine: MachineNeeds,
+    /// Files of the host that the program finds beside itself in the guest, under their own names; absolute or
+    /// relative to the current directory like [`Suite::path`].
+    pub files: Vec<PathBuf>,
+    /// Kernel parameters set in the guest before the program starts: `kernel.panic_on_warn` to `1`.
+    pub sysctl: BTreeMap<String, String>,
+    /// Steps run on the host before the first attempt, in order, in one folder that is empty at first.
+    pub prepare: Vec<PrepareStep>,
+    /// What runs in the guest.
+    pub program: Program,
+    /// How much makes the symptom's absence believable.
+    pub dose: Dose,
+    /// How long an attempt may take.
+    pub timeout: Timeouts,
+    /// When the kernel calls a task hung.
+    pub hang: Hang,
+    /// Readings that the symptom needs.
+    pub probes: Vec<Probe>,
+    /// What says that the bug is there.
+    pub symptom: Symptom,
+    /// The test of the same suite that this one is the control of: same steps without the trigger, never bad.
+    pub control_of: Option<String>,
+    /// What was seen earlier; decides how a result is shown, never the verdict.
+    pub known: Vec<Known>,
+    /// Where the test is defined.
+    pub span: Location,
+}
+
+impl Test {
+    /// The id, `suite::name`.
+    pub fn id(&self) -> String {
+        format!("{}::{}", self.suite, self.name)
+    }
+}
+
+/// A place in a file, shown as `FILE:LINE:COLUMN`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Location {
+    /// The file as it was named to the loader.
+    pub file: PathBuf,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+/// The commits of a bug's life.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct History {
+    /// Wrote the defect.
+    pub introduced: Option<Commit>,
+    /// Made it reachable, where that was another commit.
+    pub exposed: Option<Commit>,
+    /// Removed it.
+    pub fixed: Option<Commit>,
+}
+
+/// A commit of Linux.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Commit {
+    /// 7 to 40 hexadecimal digits.
+    pub commit: String,
+    /// First version that has it: `v6.17-rc3`.
+    pub version: Option<String>,
+}
+
+/// What the kernel must offer; what is missing makes the cell a skip that names it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Needs {
+    /// Modules, built in or loadable; loaded with their dependencies before the program starts.
+    pub modules: Vec<String>,
+    /// Config options, see [`ConfigNeed`].
+    pub config: Vec<String>,
+    /// Versions on which the test makes sense.
+    pub kernel: Option<VersionRange>,
+}
+
+impl Needs {
+    /// The config options, taken apart.
+    pub fn config_needs(&self) -> impl Iterator<Item = ConfigNeed<'_>> {
+        self.config.iter().map(|text| ConfigNeed::parse(text))
+    }
+}
+
+/// A config option that must be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConfigNeed<'a> {
+    /// The option without `CONFIG_`.
+    pub option: &'a str,
+    /// The value it must have; without one, `y` or `m` will do. `n` means off or absent.
+    pub value: Option<&'a str>,
+}
+
+impl<'a> ConfigNeed<'a> {
+    fn parse(text: &'a str) -> Self {
+        match text.split_once('=') {
+            Some((option, value)) => Self { option, value: Some(value) },
+            None => Self { option: text, value: None },
+        }
+    }
+
+    /// Whether a kernel whose config has `found` for this option satisfies the need.
+    pub fn is_met_by(&self, found: Option<&str>) -> bool {
+        match self.value {
+            None => matches!(found, Some("y" | "m")),
+            Some("n") => matches!(found, None | Some("n")),
+            Some(value) => found == Some(value),
+        }
+    }
+}
+
+/// What the virtual machine must be like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MachineNeeds {
+    /// The machine under `vm/` to start from.
+    pub base: String,
+    /// Virtual cpus.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// Arguments added to the kernel's command line.
+    pub cmdline: Vec<String>,
+    /// Disks, each a throw-away copy.
+    pub disks: Vec<DiskNeed>,
+}
+
+/// A disk of the guest; the program finds its device in `KREGRESS_DISK_<NAME>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DiskNeed {
+    /// Name, `[a-z0-9-]`.
+    pub name: String,
+    /// The [`PrepareStep::output`] that it is a copy of.
+    pub image: String,
+}
+
+impl DiskNeed {
+    /// The environment variable that holds the device's path: `KREGRESS_DISK_DATA` for a disk named `data`.
+    pub fn variable(&self) -> String {
+        format!("KREGRESS_DISK_{}", self.name.to_uppercase().replace('-', "_"))
+    }
+}
+
+/// A step that makes a file on the host, without root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PrepareStep {
+    /// Script for `/bin/sh`.
+    pub shell: String,
+    /// The file that the step leaves in its folder. One that no disk uses goes into the guest beside the program.
+    pub output: String,
+    /// Commands that the host must have.
+    pub tools: Vec<String>,
+}
+
+/// What runs in the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Program {
+    /// A script for the guest's busybox shell.
+    Shell {
+        /// Its text.
+        script: String,
+    },
+    /// A C program, linked statically on the host.
+    C {
+        /// The file that is compiled.
+        source: PathBuf,
+        /// Added to the compiler's command line.
+        flags: Vec<String>,
+        /// Arguments in the guest.
+        args: Vec<String>,
+    },
+    /// A program that is there already; it must be static or a script for the guest's shell.
+    Binary {
+        /// The file.
+        path: PathBuf,
+        /// Arguments in the guest.
+        args: Vec<String>,
+    },
+    /// As `Binary`, but it prints KTAP (Documentation/dev-tools/ktap.rst): each `not ok` line counts as `symptom`.
+    Ktap {
+        /// The file.
+        path: PathBuf,
+        /// Arguments in the guest.
+        args: Vec<String>,
+    },
+}
+
+/// How much of the program makes the absence of a symptom believable.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Dose {
+    /// How long the program runs (`KREGRESS_SECONDS`).
+    pub seconds: Option<u32>,
+    /// How many rounds it does (`KREGRESS_ROUNDS`).
+    pub rounds: Option<u64>,
+    /// Attempts for a `good`.
+    pub attempts: u32,
+    /// Measured chance that one attempt on a bad kernel shows the symptom, above 0, at most 1.
+    pub chance: Option<f64>,
+}
+
+/// How long an attempt may take, from the start of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Timeouts {
+    /// From here on it is shown as slow.
+    pub slow: Duration,
+    /// Here it is ended; not before `slow`.
+    pub terminate: Duration,
+}
+
+/// When the kernel calls a task hung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Hang {
+    /// `kernel.hung_task_timeout_secs` in the guest; a report follows after one to two times as long.
+    pub seconds: u32,
+}
+
+/// What earlier runs saw on some versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Known {
+    /// The versions.
+    pub versions: VersionRange,
+    /// What was seen there.
+    pub verdict: KnownVerdict,
+    /// Why, for people.
+    pub note: Option<String>,
+}
+
+/// A verdict that a test's author may foretell; `lost` is nobody's plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnownVerdict {
+    /// The bug is there.
+    Bad,
+    /// The bug is not there.
+    Good,
+    /// The kernel breaks in another way.
+    Other,
+    /// A need is not met.
+    Skip,
+    /// The test cannot judge there.
+    Blind,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn config_needs_are_met_by_values() {
+        for (need, found, met) in [
+            ("KASAN", Some("y"), true),
+            ("KASAN", Some("m"), true),
+            ("KASAN", Some("n"), false),
+            ("KASAN", None, false),
+            ("SLUB_DEBUG=y", Some("m"), false),
+            ("NR_CPUS=64", Some("64"), true),
+            ("SLUB_TINY=n", None, true),
+            ("SLUB_TINY=n", Some("y"), false),
+        ] {
+            assert_eq!(ConfigNeed::parse(need).is_met_by(found), met, "{need} by {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_disk_names_its_variable() {
+        let disk = DiskNeed { name: "bad-ext4".into(), image: "disk.img".into() };
+        assert_eq!(disk.variable(), "KREGRESS_DISK_BAD_EXT4");
+    }
+}

@@ -1,0 +1,214 @@
+//! What is wrong with suites: every problem with its place, as miette diagnostics.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+
+use super::model::Location;
+
+/// Everything that is wrong with the suites of one load, in the order of files and lines; never empty.
+#[derive(Debug, Clone)]
+pub struct SuiteError {
+    problems: Vec<Problem>,
+}
+
+impl SuiteError {
+    pub(super) fn new(problems: Vec<Problem>) -> Self {
+        Self { problems }
+    }
+
+    /// The problems.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// All problems with the lines they are about, fit for a terminal of `width` columns.
+    pub fn render(&self, colour: bool, width: usize) -> String {
+        let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false);
+        let mut text = String::new();
+        for problem in &self.problems {
+            // Writing into a String cannot fail; a label outside of its source is drawn without the line.
+            let _ = handler.render_report(&mut text, problem);
+        }
+        text
+    }
+}
+
+impl fmt::Display for SuiteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.as_slice() {
+            [only] => write!(f, "{}: {only}", only.place()),
+            problems => {
+                let mut files: Vec<_> = problems.iter().map(Problem::file).collect();
+                files.dedup();
+                write!(f, "{} problems in ", problems.len())?;
+                match files.as_slice() {
+                    [file] => write!(f, "{}", file.display()),
+                    files => write!(f, "{} files", files.len()),
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for SuiteError {}
+
+impl Diagnostic for SuiteError {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
+    }
+}
+
+/// What sort of problem it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProblemKind {
+    /// The file or folder cannot be read, or holds no suite.
+    Unreadable,
+    /// The file is larger, deeper, wider or more repetitive than a suite may be.
+    TooLarge,
+    /// The text is not YAML, or YAML of a sort that suites do not use.
+    Syntax,
+    /// A key that the format does not have.
+    UnknownKey,
+    /// A key or a name stands twice.
+    Duplicate,
+    /// A key that must be there is not.
+    MissingKey,
+    /// A list where a mapping is expected, and the like.
+    WrongType,
+    /// The type is right, the value is not.
+    WrongValue,
+    /// Values that are right by themselves and do not fit together.
+    Contradiction,
+    /// A file that the suite names does not exist.
+    MissingFile,
+}
+
+impl ProblemKind {
+    /// The code that diagnostics show: `suite::unknown-key`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unreadable => "suite::unreadable",
+            Self::TooLarge => "suite::too-large",
+            Self::Syntax => "suite::syntax",
+            Self::UnknownKey => "suite::unknown-key",
+            Self::Duplicate => "suite::duplicate",
+            Self::MissingKey => "suite::missing-key",
+            Self::WrongType => "suite::wrong-type",
+            Self::WrongValue => "suite::wrong-value",
+            Self::Contradiction => "suite::contradiction",
+            Self::MissingFile => "suite::missing-file",
+        }
+    }
+}
+
+/// One thing that is wrong with a suite. Its `Display` is the headline alone.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{headline}")]
+pub struct Problem {
+    kind: ProblemKind,
+    headline: Box<str>,
+    help: Option<String>,
+    place: Place,
+    source_text: Option<Arc<NamedSource<Arc<str>>>>,
+    labels: Vec<(Range<usize>, String)>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    File(PathBuf),
+    At(Location),
+}
+
+impl Problem {
+    /// A problem with a whole file.
+    pub(super) fn new(kind: ProblemKind, file: impl Into<PathBuf>, headline: impl Into<String>) -> Self {
+        Self {
+            kind,
+            headline: headline.into().into(),
+            help: None,
+            place: Place::File(file.into()),
+            source_text: None,
+            labels: Vec::new(),
+        }
+    }
+
+    /// Says where; without `source` the line is not shown.
+    pub(super) fn at(mut self, location: Location, source: Option<&Arc<NamedSource<Arc<str>>>>) -> Self {
+        self.place = Place::At(location);
+        self.source_text = source.cloned();
+        self
+    }
+
+    /// Marks bytes of the source; the first label is the place of the problem.
+    pub(super) fn label(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
+        self.labels.push((span, text.into()));
+        self
+    }
+
+    /// Adds what to do about it.
+    pub(super) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    /// What sort of problem it is.
+    pub fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    /// Where it is; `None` if it is about a whole file.
+    pub fn location(&self) -> Option<&Location> {
+        match &self.place {
+            Place::File(_) => None,
+            Place::At(location) => Some(location),
+        }
+    }
+
+    /// `FILE:LINE:COLUMN`, or the file alone.
+    pub fn place(&self) -> String {
+        match &self.place {
+            Place::File(file) => file.display().to_string(),
+            Place::At(location) => location.to_string(),
+        }
+    }
+
+    /// The file or folder.
+    pub fn file(&self) -> &Path {
+        match &self.place {
+            Place::File(file) => file,
+            Place::At(location) => &location.file,
+        }
+    }
+}
+
+impl Diagnostic for Problem {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.kind.code()))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source_text.as_ref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.source_text.as_ref()?;
+        let labels = self.labels.iter().enumerate().map(|(nth, (span, text))| {
+            let (text, start, length) = (Some(text.clone()), span.start, span.len());
+            if nth == 0 {
+                LabeledSpan::new_primary_with_span(text, (start, length))
+            } else {
+                LabeledSpan::new(text, start, length)
+            }
+        });
+        Some(Box::new(labels))
+    }
+}

@@ -1,0 +1,189 @@
+//! The form of a suite file, for serde: which keys there are and what nests in what.
+//!
+//! Everything is optional and every scalar is text. So serde reports unknown keys and wrong types and nothing else;
+//! [`super::build`] says what is missing and what a text means, with better words than a derive could.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A list; an entry that was refused, or is empty in the file, is `None`.
+pub(super) type List<T> = Option<Vec<Option<T>>>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct SuiteShape {
+    pub suite: Option<String>,
+    pub summary: Option<String>,
+    pub defaults: Option<DefaultsShape>,
+    pub tests: List<TestShape>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DefaultsShape {
+    pub needs: Option<NeedsShape>,
+    pub machine: Option<MachineShape>,
+    pub sysctl: Option<BTreeMap<String, Option<String>>>,
+    pub dose: Option<DoseShape>,
+    pub timeout: Option<TimeoutShape>,
+    pub hang: Option<HangShape>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TestShape {
+    pub name: Option<String>,
+    pub summary: Option<String>,
+    pub links: List<String>,
+    pub history: Option<HistoryShape>,
+    pub needs: Option<NeedsShape>,
+    pub machine: Option<MachineShape>,
+    pub files: List<String>,
+    pub sysctl: Option<BTreeMap<String, Option<String>>>,
+    pub prepare: List<PrepareShape>,
+    pub program: Option<ProgramShape>,
+    pub dose: Option<DoseShape>,
+    pub timeout: Option<TimeoutShape>,
+    pub hang: Option<HangShape>,
+    pub symptom: Option<SymptomShape>,
+    pub control_of: Option<String>,
+    pub known: List<KnownShape>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct HistoryShape {
+    pub introduced: Option<CommitShape>,
+    pub exposed: Option<CommitShape>,
+    pub fixed: Option<CommitShape>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct CommitShape {
+    pub commit: Option<String>,
+    pub version: Option<String>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct NeedsShape {
+    pub modules: List<String>,
+    pub config: List<String>,
+    pub kernel: Option<String>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct MachineShape {
+    pub base: Option<String>,
+    pub cpus: Option<String>,
+    pub memory: Option<String>,
+    pub cmdline: List<String>,
+    pub disks: List<DiskShape>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DiskShape {
+    pub name: Option<String>,
+    pub image: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct PrepareShape {
+    pub shell: Option<String>,
+    pub output: Option<String>,
+    pub tools: List<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ProgramShape {
+    pub shell: Option<String>,
+    pub c: Option<String>,
+    pub binary: Option<String>,
+    pub ktap: Option<String>,
+    pub flags: List<String>,
+    pub args: List<String>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DoseShape {
+    pub seconds: Option<String>,
+    pub rounds: Option<String>,
+    pub attempts: Option<String>,
+    pub chance: Option<String>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TimeoutShape {
+    pub slow: Option<String>,
+    pub terminate: Option<String>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct HangShape {
+    pub seconds: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct SymptomShape {
+    pub any: List<SymptomShape>,
+    pub all: List<SymptomShape>,
+    pub crash: Option<CrashShape>,
+    pub hung_task: Option<HungTaskShape>,
+    pub leak: Option<LeakShape>,
+    pub reported: Option<ReportedShape>,
+    pub exit: Option<ExitShape>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct CrashShape {
+    pub title: Option<String>,
+    pub kind: List<String>,
+    pub trace: List<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct HungTaskShape {
+    pub functions: List<String>,
+    pub task: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct LeakShape {
+    pub probe: Option<String>,
+    pub cache: Option<String>,
+    pub per_iteration: Option<String>,
+    pub at_least: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ReportedShape {
+    pub matching: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ExitShape {
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct KnownShape {
+    pub versions: Option<String>,
+    pub verdict: Option<String>,
+    pub note: Option<String>,
+}

@@ -1,0 +1,192 @@
+//! The text of a suite file, taken from the disk within bounds.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miette::NamedSource;
+
+use super::model::Location;
+use super::problem::{Problem, ProblemKind};
+
+/// Largest suite file, in bytes. The longest honest suite is a few dozen KiB.
+const LARGEST: u64 = 1 << 20;
+/// Longest line, in characters; a message about it has to show it.
+const LONGEST_LINE: usize = 4096;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The text of a file, and what is needed to point into it.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub path: PathBuf,
+    pub text: Arc<str>,
+    named: Arc<NamedSource<Arc<str>>>,
+    line_starts: Vec<usize>,
+}
+
+impl Source {
+    /// Reads a file. What is not a regular file, too large, not UTF-8 or not text is refused before it is parsed.
+    pub fn read(path: &Path) -> Result<Self, Problem> {
+        let unreadable = |error: io::Error| {
+            Problem::new(ProblemKind::Unreadable, path, format!("cannot read the suite: {}", plain(&error)))
+        };
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            let found = if metadata.is_dir() { "a folder" } else { "a device, pipe or socket" };
+            return Err(Problem::new(
+                ProblemKind::Unreadable,
+                path,
+                format!("found {found}, expected a suite file"),
+            )
+            .help("name a file such as suites/block.yaml".to_owned()));
+        }
+        let mut bytes = Vec::new();
+        if metadata.len() <= LARGEST {
+            // The file may grow while it is read.
+            File::open(path)
+                .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+                .map_err(unreadable)?;
+        }
+        let length = metadata.len().max(bytes.len() as u64);
+        if length > LARGEST {
+            let headline = format!("the file has {length} bytes, a suite has at most {LARGEST} (1 MiB)");
+            return Err(Problem::new(ProblemKind::TooLarge, path, headline)
+                .help("split it into several suites; put large data into files of their own".to_owned()));
+        }
+        Self::from_bytes(path, bytes)
+    }
+
+    /// Takes text that was read already.
+    pub fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<Self, Problem> {
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
+        }
+        let at = |line_starts: &[usize], text: &[u8], offset: usize| locate(path, line_starts, text, offset);
+        let line_starts = line_starts(&bytes);
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let offset = error.utf8_error().valid_up_to();
+                let byte = error.as_bytes()[offset];
+                return Err(Problem::new(
+                    ProblemKind::Syntax,
+                    path,
+                    format!("found the byte 0x{byte:02x}, expected UTF-8 text"),
+                )
+                .at(at(&line_starts, error.as_bytes(), offset), None)
+                .help("save the file as UTF-8".to_owned()));
+            }
+        };
+        // Checked before any line is shown: a message must not send control characters to a terminal.
+        if let Some((offset, c)) = control_character(&text) {
+            let headline = format!("found the control character U+{:04X}, expected text", c as u32);
+            return Err(Problem::new(ProblemKind::Syntax, path, headline)
+                .at(at(&line_starts, text.as_bytes(), offset), None)
+                .help("remove it; in a \"double-quoted\" text it can be written `\\xNN`".to_owned()));
+        }
+        if let Some((nth, line)) =
+            text.lines().enumerate().find(|(_, line)| line.chars().count() > LONGEST_LINE)
+        {
+            let headline = format!(
+                "line {} has {} characters, at most {LONGEST_LINE} are taken",
+                nth + 1,
+                line.chars().count()
+            );
+            return Err(Problem::new(ProblemKind::TooLarge, path, headline)
+                .at(Location { file: path.to_owned(), line: nth + 1, column: 1 }, None)
+                .help("break it, or put the data into a file of its own".to_owned()));
+        }
+        let text: Arc<str> = text.into();
+        let named = Arc::new(NamedSource::new(path.display().to_string(), Arc::clone(&text)));
+        Ok(Self { path: path.to_owned(), text, named, line_starts })
+    }
+
+    /// A problem at some bytes of this file.
+    pub fn problem(&self, kind: ProblemKind, span: Range<usize>, headline: String, label: String) -> Problem {
+        Problem::new(kind, &self.path, headline)
+            .at(self.location(span.start), Some(&self.named))
+            .label(span, label)
+    }
+
+    /// The place of a byte.
+    pub fn location(&self, offset: usize) -> Location {
+        locate(&self.path, &self.line_starts, self.text.as_bytes(), offset)
+    }
+
+    /// The byte of a place given as line from 1 and column in characters from 0; clipped to the line's end.
+    pub fn offset(&self, line: usize, column: usize) -> usize {
+        let Some(&start) = self.line_starts.get(line.saturating_sub(1)) else { return self.text.len() };
+        let rest = &self.text[start..];
+        let rest = &rest[..rest.find(['\n', '\r']).unwrap_or(rest.len())];
+        start + rest.char_indices().nth(column).map_or(rest.len(), |(offset, _)| offset)
+    }
+
+    /// The line that holds a byte, without its end, and where it starts.
+    pub fn line_of(&self, offset: usize) -> (usize, &str) {
+        let start = self.line_starts[self.line_starts.partition_point(|start| *start <= offset) - 1];
+        let rest = &self.text[start..];
+        (start, &rest[..rest.find(['\n', '\r']).unwrap_or(rest.len())])
+    }
+}
+
+/// The reason without the error number.
+pub(super) fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+fn line_starts(text: &[u8]) -> Vec<usize> {
+    std::iter::once(0).chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1)).collect()
+}
+
+/// The first character that has no business in a suite, with its place.
+fn control_character(text: &str) -> Option<(usize, char)> {
+    text.char_indices().find(|(at, c)| match c {
+        '\n' | '\t' | '\u{85}' => false,
+        '\r' => !text[at + 1..].starts_with('\n'),
+        c => c.is_control(),
+    })
+}
+
+fn locate(path: &Path, line_starts: &[usize], text: &[u8], offset: usize) -> Location {
+    let line = line_starts.partition_point(|start| *start <= offset);
+    let start = line_starts[line - 1];
+    let column = String::from_utf8_lossy(&text[start..offset.min(text.len()).max(start)]).chars().count() + 1;
+    Location { file: path.to_owned(), line, column }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source::from_bytes(Path::new("x.yaml"), text.into()).unwrap()
+    }
+
+    #[test]
+    fn offsets_and_places_agree() {
+        let source = source("a: é\r\nbé: c\n");
+        for (line, column, rest) in [(1, 3, "é\r\n"), (2, 4, "c\n"), (2, 9, "\n"), (3, 0, ""), (9, 0, "")] {
+            let offset = source.offset(line, column);
+            assert!(source.text[offset..].starts_with(rest), "{line}:{column}");
+            assert_eq!(source.line_of(offset).1.is_empty(), rest.is_empty());
+        }
+        assert_eq!(source.location(source.offset(2, 4)).to_string(), "x.yaml:2:5");
+        assert_eq!(source.location(source.text.len()).to_string(), "x.yaml:3:1");
+    }
+
+    #[test]
+    fn what_is_not_text_is_refused() {
+        let refusal = |bytes: &[u8]| {
+            let problem = Source::from_bytes(Path::new("x.yaml"), bytes.to_vec()).unwrap_err();
+            format!("{}: {problem}", problem.place())
+        };
+        insta::assert_snapshot!(refusal(b"suite: x\nsummary: \xff"), @"x.yaml:2:10: found the byte 0xff, expected UTF-8 text");
+        insta::assert_snapshot!(refusal(b"suite: \x1b[31m"), @"x.yaml:1:8: found the control character U+001B, expected text");
+        insta::assert_snapshot!(refusal(b"suite: x\rsummary: y"), @"");
+        insta::assert_snapshot!(refusal(format!("a: b\n# {}", "x".repeat(5000)).as_bytes()), @"x.yaml:2:1: line 2 has 5002 characters, at most 4096 are taken");
+    }
+}

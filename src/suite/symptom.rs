@@ -1,0 +1,126 @@
+//! What must be seen for a bug to be there, and which readings that takes.
+
+use serde::Serialize;
+
+use super::pattern::Pattern;
+
+/// What says that the bug is there. Everything else that goes wrong is not this bug.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Symptom {
+    /// At least one of them was seen; never empty.
+    Any(Vec<Symptom>),
+    /// All of them were seen; never empty.
+    All(Vec<Symptom>),
+    /// The kernel reported a crash (oops, BUG, WARNING, sanitiser report …) of this look.
+    Crash(CrashPattern),
+    /// The kernel reported a blocked task of this look; at least one part is given.
+    HungTask {
+        /// Each matches some function in the trace of one and the same blocked task.
+        functions: Vec<Pattern>,
+        /// Matches the command name of that task.
+        task: Option<Pattern>,
+    },
+    /// A probe grew with the iterations that the program reported.
+    #[serde(rename_all = "kebab-case")]
+    Leak {
+        /// What is read.
+        probe: ProbeKind,
+        /// Which cache, see [`Probe::cache`].
+        cache: String,
+        /// Objects that one iteration leaks on a bad kernel; above 0.
+        per_iteration: f64,
+        /// Share of the expected growth from which on it counts as the leak; above 0, at most 1.
+        at_least: f64,
+    },
+    /// The program itself said `symptom TEXT`.
+    Reported {
+        /// Matches `TEXT`.
+        matching: Pattern,
+    },
+    /// The program ended with this code.
+    Exit {
+        /// From 1 to 255, and not 77, which means "skip".
+        code: i32,
+    },
+}
+
+/// How a crash report looks. All the parts that are given must fit the same report; at least one is given.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct CrashPattern {
+    /// Matches the report's title.
+    pub title: Option<Pattern>,
+    /// The report's type is one of these (`KASAN-READ`, `WARNING`, `HANG` …, syzkaller's words).
+    pub kind: Option<Vec<String>>,
+    /// Each matches some function of the report's call traces.
+    pub trace: Vec<Pattern>,
+}
+
+/// A reading that the agent takes before and after the dose.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Probe {
+    /// What is read.
+    pub kind: ProbeKind,
+    /// The caches that are summed, a name or a glob: `kmalloc-192`, `kmalloc{,-rnd-*}-192`.
+    pub cache: String,
+}
+
+/// What a probe reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeKind {
+    /// Active objects of slab caches, from /proc/slabinfo.
+    Slab,
+}
+
+impl Symptom {
+    /// This symptom and all below it, outermost first.
+    pub fn each(&self) -> Vec<&Symptom> {
+        let mut found = vec![self];
+        let mut next = 0;
+        while let Some(symptom) = found.get(next).copied() {
+            if let Symptom::Any(parts) | Symptom::All(parts) = symptom {
+                found.extend(parts);
+            }
+            next += 1;
+        }
+        found
+    }
+
+    /// The readings that the symptom needs, each once, in order.
+    pub fn probes(&self) -> Vec<Probe> {
+        let mut probes: Vec<Probe> = self
+            .each()
+            .into_iter()
+            .filter_map(|symptom| match symptom {
+                Symptom::Leak { probe, cache, .. } => Some(Probe { kind: *probe, cache: cache.clone() }),
+                _ => None,
+            })
+            .collect();
+        probes.sort();
+        probes.dedup();
+        probes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leak(cache: &str) -> Symptom {
+        Symptom::Leak { probe: ProbeKind::Slab, cache: cache.to_owned(), per_iteration: 1.0, at_least: 0.5 }
+    }
+
+    #[test]
+    fn probes_are_found_at_any_depth_once() {
+        let symptom = Symptom::Any(vec![
+            leak("kmalloc-192"),
+            Symptom::All(vec![Symptom::Exit { code: 1 }, leak("dentry"), leak("kmalloc-192")]),
+        ]);
+        let probes = symptom.probes();
+        let expected =
+            ["dentry", "kmalloc-192"].map(|cache| Probe { kind: ProbeKind::Slab, cache: cache.to_owned() });
+        assert_eq!(probes, expected);
+        assert_eq!(symptom.each().len(), 6);
+    }
+}
