@@ -231,7 +231,7 @@ fn attempt(cell: &CellRecord, number: u32) -> AttemptRecord {
         verdict: cell.verdict,
         title: None,
         reason: None,
-        seconds: cell.seconds / f64::from(cell.attempts.max(1)),
+        seconds: (cell.seconds / f64::from(cell.attempts.max(1)) * 1000.0).round() / 1000.0,
         boot_seconds: Some(1.104),
         phase: Phase::Settle,
         ending: Ending::Complete,
