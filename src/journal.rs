@@ -1,1 +1,0 @@
-//! Events on disk: append-only JSON lines.

@@ -1,0 +1,268 @@
+//! Appending events.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{FILE_NAME, JournalError, read};
+use crate::event::Event;
+
+/// The least time between two fdatasync calls before the run's last event. A verdict costs at least one boot, so
+/// waiting for the disk once a second is not felt, while a run of thousands of simulated cells is not slowed down.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The journal of a run that is going on.
+///
+/// Each event is handed to the kernel in one write before [`Journal::append`] returns: killing the process loses
+/// nothing that was appended. Against a loss of power, the file is synced at the run's last event and, at most once a
+/// second, when a cell has its verdict. While the value lives, the file is locked, which tells readers that the run
+/// is still going on.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Length of the file up to the end of its last whole line.
+    whole: u64,
+    /// Bytes may follow `whole` that a failed write left behind.
+    torn: bool,
+    synced: Option<Instant>,
+    trouble: Option<Trouble>,
+}
+
+/// Events that could not be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The first failure, as a sentence.
+    pub first: String,
+    /// How many events are missing.
+    pub missing: u64,
+}
+
+impl Journal {
+    /// Starts the journal of a new run in `dir`, which exists.
+    ///
+    /// # Errors
+    /// The file exists already or cannot be made.
+    pub fn create(dir: &Path) -> Result<Journal, JournalError> {
+        let path = dir.join(FILE_NAME);
+        match OpenOptions::new().append(true).create_new(true).open(&path) {
+            Ok(file) => Journal::lock(path, file, 0),
+            Err(source) => Err(JournalError::Create { path, source }),
+        }
+    }
+
+    /// Opens the journal of an earlier run to go on with it. An unfinished last line is cut off.
+    ///
+    /// # Errors
+    /// The journal cannot be opened, another process writes it, or it is damaged before its last line.
+    pub fn resume(dir: &Path) -> Result<Journal, JournalError> {
+        let path = dir.join(FILE_NAME);
+        let fail = |source| JournalError::Read { path: path.clone(), source };
+        let file = OpenOptions::new().read(true).append(true).open(&path).map_err(fail)?;
+        let journal = Journal::lock(path.clone(), file, 0)?;
+        let mut events = read(&path)?;
+        for event in events.by_ref() {
+            event?;
+        }
+        let whole = events.whole();
+        journal.file.set_len(whole).map_err(fail)?;
+        // A last event whose newline alone was lost is kept; the newline is put back.
+        if events.lacks_newline() {
+            (&journal.file).write_all(b"\n").map_err(fail)?;
+        }
+        let whole = (&journal.file).seek(SeekFrom::End(0)).map_err(fail)?;
+        journal.state().whole = whole;
+        Ok(journal)
+    }
+
+    fn lock(path: PathBuf, file: File, whole: u64) -> Result<Journal, JournalError> {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy { path }),
+            // A file system without locks: readers cannot tell a running run from a killed one, nothing else is lost.
+            Err(TryLockError::Error(_)) | Ok(()) => {}
+        }
+        let state = State { whole, torn: false, synced: None, trouble: None };
+        Ok(Journal { path, file, state: Mutex::new(state) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Keeps one event; one that the journal does not keep ([`Event::is_kept`]) is passed over.
+    ///
+    /// # Errors
+    /// The event could not be written, for example because the disk is full. The file holds whole lines only
+    /// afterwards, later events can still be appended, and the failure is remembered for [`Journal::trouble`].
+    pub fn append(&self, event: &Event) -> Result<(), JournalError> {
+        if !event.is_kept() {
+            return Ok(());
+        }
+        let result = self.write(event);
+        if let Err(error) = &result {
+            let mut state = self.state();
+            let first = error.to_string();
+            state.trouble.get_or_insert(Trouble { first, missing: 0 }).missing += 1;
+        }
+        result
+    }
+
+    /// What could not be kept so far; for the end of the run, when the user is told.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.state().trouble.clone()
+    }
+
+    fn write(&self, event: &Event) -> Result<(), JournalError> {
+        let mut line = serde_json::to_vec(event).map_err(|source| JournalError::Encode { source })?;
+        line.push(b'\n');
+        let failed = |source| JournalError::Append { path: self.path.clone(), source };
+        let mut state = self.state();
+        if state.torn {
+            self.cut(&mut state);
+        }
+        // One write call in all but the case of a nearly full disk, where the kernel takes only a part and the rest
+        // fails: then the part is cut off again.
+        if let Err(source) = (&self.file).write_all(&line) {
+            state.torn = true;
+            self.cut(&mut state);
+            return Err(failed(source));
+        }
+        state.whole += line.len() as u64;
+        let due = match event {
+            Event::RunFinished { .. } => true,
+            Event::Cell(_) => state.synced.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL),
+            _ => false,
+        };
+        if due {
+            state.synced = Some(Instant::now());
+            // Other threads need not wait for the disk.
+            drop(state);
+            match self.file.sync_data() {
+                // The kernel's word for a file that has no disk behind it.
+                Err(error) if error.kind() != io::ErrorKind::InvalidInput => return Err(failed(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn cut(&self, state: &mut State) {
+        state.torn = self.file.set_len(state.whole).is_err();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::CellId;
+    use crate::observation::Phase;
+
+    fn notice(text: &str) -> Event {
+        Event::Notice { text: text.into() }
+    }
+
+    fn lines(dir: &Path) -> Vec<String> {
+        std::fs::read_to_string(dir.join(FILE_NAME)).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_was_appended_is_in_the_file_before_the_journal_is_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::create(dir.path()).unwrap();
+        journal.append(&notice("one\ntwo")).unwrap();
+        assert_eq!(lines(dir.path()), [r#"{"event":"notice","text":"one\ntwo"}"#]);
+        drop(journal);
+    }
+
+    #[test]
+    fn events_for_the_live_view_alone_are_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::create(dir.path()).unwrap();
+        let cell = CellId { test: "a::b".into(), kernel: "6.1".into() };
+        journal.append(&Event::Phase { cell, attempt: 1, phase: Phase::Boot }).unwrap();
+        assert!(lines(dir.path()).is_empty());
+    }
+
+    #[test]
+    fn a_run_is_never_written_over_another() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Journal::create(dir.path()).unwrap());
+        let error = Journal::create(dir.path()).unwrap_err();
+        assert!(matches!(error, JournalError::Create { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_said_and_remembered() {
+        let Ok(full) = OpenOptions::new().append(true).open("/dev/full") else {
+            eprintln!("skipped: this host has no /dev/full");
+            return;
+        };
+        let journal = Journal::lock("reports/x/journal.jsonl".into(), full, 0).unwrap();
+        let error = journal.append(&notice("one")).unwrap_err();
+        insta::assert_snapshot!(error, @"cannot append to reports/x/journal.jsonl: No space left on device (os error 28); the run goes on, but this event is not kept");
+        journal.append(&notice("two")).unwrap_err();
+        let trouble = journal.trouble().unwrap();
+        assert_eq!(trouble, Trouble { first: error.to_string(), missing: 2 });
+    }
+
+    #[test]
+    fn what_a_failed_write_left_behind_is_cut_off_before_the_next_event() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::create(dir.path()).unwrap();
+        journal.append(&notice("one")).unwrap();
+        // What a nearly full disk does when the cut fails as well.
+        (&journal.file).write_all(br#"{"event":"not"#).unwrap();
+        journal.state().torn = true;
+        journal.append(&notice("two")).unwrap();
+        assert_eq!(
+            lines(dir.path()),
+            [r#"{"event":"notice","text":"one"}"#, r#"{"event":"notice","text":"two"}"#]
+        );
+    }
+
+    #[test]
+    fn a_resumed_journal_goes_on_after_its_last_whole_line() {
+        let cases: [(&str, &[&str]); 4] = [
+            ("", &["new"]),
+            ("{\"event\":\"notice\",\"text\":\"a\"}\n", &["a", "new"]),
+            ("{\"event\":\"notice\",\"text\":\"a\"}\n{\"event\":\"noti", &["a", "new"]),
+            ("{\"event\":\"notice\",\"text\":\"a\"}", &["a", "new"]),
+        ];
+        for (before, expected) in cases {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join(FILE_NAME), before).unwrap();
+            let journal = Journal::resume(dir.path()).unwrap();
+            journal.append(&notice("new")).unwrap();
+            let texts: Vec<String> = read(&dir.path().join(FILE_NAME))
+                .unwrap()
+                .map(|event| match event.unwrap() {
+                    Event::Notice { text } => text,
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            assert_eq!(texts, expected, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn two_processes_cannot_write_one_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Journal::create(dir.path()).unwrap();
+        let error = Journal::resume(dir.path()).unwrap_err();
+        assert!(matches!(error, JournalError::Busy { .. }), "{error}");
+        drop(first);
+        Journal::resume(dir.path()).unwrap();
+    }
+}

@@ -1,0 +1,113 @@
+//! The live view. It reads events and nothing else: on a terminal a bar for the run and a line for each running
+//! attempt, elsewhere plain lines, and for programs one JSON object a line on standard output.
+
+mod json_lines;
+mod line;
+mod live;
+mod paint;
+mod plain;
+mod running;
+
+use std::io::{self, IsTerminal};
+
+pub use json_lines::JsonLines;
+pub use line::{Line, clock, printable, status_word};
+pub use live::Live;
+pub use paint::{Paint, Tone};
+pub use plain::Plain;
+pub use running::{Finished, Running, remaining};
+
+use crate::event::Event;
+
+/// Takes in the events of a run, from any thread.
+pub trait EventSink: Send + Sync {
+    /// The next event. It never fails: what cannot be shown must not end a run.
+    fn event(&self, event: &Event);
+
+    /// Clears what is shown temporarily, so that a summary can be written below. Called once, at the end.
+    fn close(&self) {}
+}
+
+/// The values of `--message-format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum MessageFormat {
+    /// Lines for people, on standard error.
+    #[default]
+    Human,
+    /// One JSON object a line on standard output; people still get theirs on standard error, unless both are the
+    /// same terminal.
+    Json,
+}
+
+/// What is shown where, as the format and the two streams allow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Choice {
+    json: bool,
+    people: Option<View>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    Live,
+    Plain,
+}
+
+fn choose(format: MessageFormat, stdout_terminal: bool, stderr_terminal: bool) -> Choice {
+    let json = format == MessageFormat::Json;
+    let view = if stderr_terminal { View::Live } else { View::Plain };
+    let both_on_one_terminal = json && stdout_terminal && stderr_terminal;
+    Choice { json, people: (!both_on_one_terminal).then_some(view) }
+}
+
+/// The sinks for this process's own streams.
+pub fn for_streams(format: MessageFormat) -> Vec<Box<dyn EventSink>> {
+    let choice = choose(format, io::stdout().is_terminal(), io::stderr().is_terminal());
+    let mut sinks: Vec<Box<dyn EventSink>> = Vec::new();
+    if choice.json {
+        sinks.push(Box::new(JsonLines::new(io::stdout())));
+    }
+    match choice.people {
+        Some(View::Live) => sinks.push(Box::new(Live::new(Paint::for_stderr()))),
+        Some(View::Plain) => sinks.push(Box::new(Plain::new(io::stderr(), Paint::for_stderr()))),
+        None => {}
+    }
+    sinks
+}
+
+impl EventSink for Vec<Box<dyn EventSink>> {
+    fn event(&self, event: &Event) {
+        self.iter().for_each(|sink| sink.event(event));
+    }
+
+    fn close(&self) {
+        self.iter().for_each(|sink| sink.close());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_and_bars_never_share_a_terminal() {
+        use MessageFormat::{Human, Json};
+        let (live, plain) = (Some(View::Live), Some(View::Plain));
+        let cases = [
+            (Human, true, true, false, live),
+            (Human, false, true, false, live),
+            (Human, true, false, false, plain),
+            (Human, false, false, false, plain),
+            (Json, true, true, true, None),
+            (Json, false, true, true, live),
+            (Json, true, false, true, plain),
+            (Json, false, false, true, plain),
+        ];
+        for (format, stdout, stderr, json, people) in cases {
+            assert_eq!(
+                choose(format, stdout, stderr),
+                Choice { json, people },
+                "{format:?} {stdout} {stderr}"
+            );
+        }
+    }
+}
