@@ -1,0 +1,131 @@
+/*
+ * Setting an RSI wireless interface down while its rfkill poll is in flight.
+ *
+ * Bug: rsi_mac80211_stop, which mac80211 calls with the wiphy lock held, stops the rfkill polling
+ * with cancel_delayed_work_sync. A poll that has begun waits for the wiphy lock in
+ * cfg80211_rfkill_poll (since 8e2f6f236621, v6.7) and so never ends: both hang, and with them
+ * whatever takes the rtnl lock. Fixed by 777d8ba5aada (v7.1), which stops the polling in
+ * rsi_disconnect, without the lock.
+ *
+ * Trigger: hold.c says how the poll is made to be in flight. One round sets the interface up
+ * (which queues the poll) and down; the cpu of the poll is held for 60 to 250 ms, drawn anew
+ * every round, because the point where the stop holds the lock moves from kernel to kernel.
+ *
+ * Detector: the kernel's hung-task messages, read by the host; and this program looks at the
+ * stacks when a round does not end.
+ *
+ * With the argument "apart" it is its own control: the same rounds, but the cpu is not held and
+ * the poll has had its 300 ms before the interface goes down. No kernel may hang there.
+ *
+ * Dose: KREGRESS_ROUNDS rounds (default 30), or KREGRESS_SECONDS if they end sooner. Exit status:
+ * 0 all rounds done, 77 skip, else the kernel could not be judged.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "kregress.h"
+
+#include <stdbool.h>
+
+#include "rs9113.h"
+
+#include "../usbip/usbip.c"
+#include "rs9113.c"
+#include "interface.c"
+#include "hold.c"
+#include "deadlock.c"
+
+enum { SERVING_CPU = 0, POLL_CPU = 1 };
+
+static bool apart;
+static char name[IFNAMSIZ];
+static struct holder holder;
+static atomic_uint rounds_done;
+static _Atomic double round_began;
+static atomic_bool finished;
+static atomic_int failed;	/* errno of a round that could not be done */
+
+/* Up on the cpu of the poll, down from the other one. */
+static int one_round(int socket, double held)
+{
+	int reason;
+
+	bind_task(0, POLL_CPU);
+	if (!apart)
+		hold_cpu(&holder);
+	reason = set_interface(socket, name, true);
+	if (apart)
+		usleep(300000);
+	bind_task(0, SERVING_CPU);
+	let_go_at(&holder, now() + held);
+	if (!reason)
+		reason = set_interface(socket, name, false);
+	return reason;
+}
+
+static void *do_rounds(void *unused)
+{
+	uint64_t seed = env_number("KREGRESS_SEED", 1) | 1;
+	uint64_t rounds = env_number("KREGRESS_ROUNDS", 30);
+	double end = now() + env_number("KREGRESS_SECONDS", 60);
+	int sock = socket(AF_INET, SOCK_DGRAM, 0);
+
+	(void)unused;
+	/* The holder, of lower priority, gets the cpu in the moment this thread leaves it. */
+	if (!apart)
+		failed = set_priority(PRIORITY_OF_STARTER);
+	while (!failed && rounds_done < rounds && now() < end) {
+		double held = 0.060 + next_random(&seed) % 190 / 1e3;
+
+		round_began = now();
+		failed = one_round(sock, held);
+		/* Let what was held back run before the next round. */
+		usleep(20000);
+		rounds_done++;
+	}
+	finished = true;
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	enum { LONGEST_ROUND = 5 };	/* seconds; they take some tenths of a second */
+	struct usbip_device device;
+	struct rs9113 adapter = { 0 };
+	pthread_t thread;
+
+	apart = argc > 1 && !strcmp(argv[1], "apart");
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		skip("one cpu: the poll and the stop need one each");
+	if (access(VHCI "/status", R_OK))
+		skip("no " VHCI "/status: this kernel has no vhci-hcd");
+	if (rs9113_install_firmware() < 0)
+		blind("no firmware file for the adapter: %s", strerror(errno));
+	bind_task(0, SERVING_CPU);
+	if (usbip_plug(&device, &rs9113_model, &adapter, SERVING_CPU) < 0)
+		blind("the adapter is not plugged in: %s", device.failure);
+	if (!interface_within(30, true, name))
+		blind("no wireless interface 30 s after the adapter was plugged in (firmware %s)",
+		      adapter.alive ? "started" : "never asked for");
+
+	if (!apart) {
+		bind_grace_periods(POLL_CPU);
+		if (make_holder(&holder, POLL_CPU))
+			blind("no thread to hold cpu %d", POLL_CPU);
+	}
+	round_began = now();
+	if (pthread_create(&thread, NULL, do_rounds, NULL))
+		blind("no thread for the rounds");
+	while (!finished) {
+		usleep(50000);
+		if (now() - round_began > LONGEST_ROUND) {
+			iterations(rounds_done);
+			report_block("setting the interface up and down", round_began);
+		}
+	}
+	iterations(rounds_done);
+	if (failed)
+		blind("round %u: the interface cannot be set up and down: %s", rounds_done,
+		      strerror(failed));
+	return KREGRESS_DONE;
+}
