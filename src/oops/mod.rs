@@ -1,1 +1,31 @@
-//! Console text to crash reports. Pure: no disk, no process.
+//! Diagnosis: console text in, crash reports out.
+//!
+//! A kernel that misbehaves says so on its console, in a few hundred forms. This module finds those reports, names
+//! each by the function that is to blame (in syzkaller's words, so that the name can be searched for), says what class
+//! of defect it is, and tells whether two reports are the same defect. It touches no file and no process: bytes in,
+//! values out. What reports look like is data (`rules.yaml`), which a user can lay more rules over.
+
+mod console;
+mod damage;
+mod engine;
+mod excerpt;
+mod header;
+mod kind;
+mod report;
+mod rules;
+mod sameness;
+mod scanner;
+mod stack;
+mod title;
+
+pub use engine::Engine;
+pub use kind::{ReportKind, UnknownKind};
+pub use report::Report;
+pub use rules::RuleError;
+pub use sameness::{Sameness, same_defect};
+pub use scanner::{Scanner, Sighting};
+
+/// All reports in a console by the embedded rules, in the order in which they begin.
+pub fn diagnose(console: &[u8]) -> Vec<Report> {
+    Engine::embedded().diagnose(console)
+}

@@ -1,0 +1,471 @@
+//! The engine: rules in, console in, reports out.
+
+use std::sync::LazyLock;
+
+use memchr::{memchr_iter, memmem};
+use regex::bytes::Regex;
+
+use super::console::{Context, Line};
+use super::excerpt::{self, Excerpt};
+use super::header::{Header, LineFinder};
+use super::kind::ReportKind;
+use super::report::Report;
+use super::rules::{Family, Rule, RuleError, RuleFile, Words};
+use super::stack::{Blamed, NO_FRAME, PickForm, TraceForm};
+use super::{damage, title};
+
+/// The rules that come with the program.
+const EMBEDDED: &str = include_str!("rules.yaml");
+
+/// So many report headers are remembered; a console with more of them is flooded.
+const MAX_HEADERS: usize = 65_536;
+
+/// So many reports are read; those behind them add nothing to a verdict.
+const MAX_REPORTS: usize = 512;
+
+/// A header that is repeated word for word (numbers aside) is read so often.
+const MAX_REPEATS: usize = 16;
+
+/// Whether the kernel's lines have time stamps is decided by so many bytes at the start.
+const STAMP_REACH: usize = 256 << 10;
+
+/// A continuation of a report comes within so many bytes behind its first line.
+const CONTINUATION_REACH: usize = 64 << 10;
+
+/// Reads consoles by a set of rules.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) finder: LineFinder,
+    pub(super) families: Vec<Family>,
+    suppressions: Vec<(String, Option<Regex>)>,
+    cuts: Vec<String>,
+    continuations: Option<Regex>,
+    aftermath: Option<Regex>,
+    panicked: Option<Regex>,
+    replay: Option<String>,
+    other_traces: Option<Regex>,
+    form: TraceForm,
+    pick: PickForm,
+    kinds: Vec<(ReportKind, Vec<String>)>,
+    subjects: Vec<Regex>,
+}
+
+/// What one pass over a console finds.
+struct Sweep {
+    headers: Vec<Header>,
+    last_panic: Option<usize>,
+    suppressed: bool,
+    cut: bool,
+}
+
+/// What the first line of a report and the text below it amount to.
+struct Description {
+    title: Vec<u8>,
+    also: Vec<Vec<u8>>,
+    kind: Option<ReportKind>,
+    traceless: bool,
+    /// No rule matched: the header line itself is the title.
+    plain: bool,
+    damage: Option<&'static str>,
+}
+
+impl Engine {
+    /// The engine with the rules that come with the program.
+    pub fn embedded() -> &'static Engine {
+        static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+            let file = serde_yaml::from_str(EMBEDDED).expect("the embedded rules are tested");
+            Engine::compile(&file).expect("the embedded rules are tested")
+        });
+        &ENGINE
+    }
+
+    /// The embedded rules with a user's on top: the rules of a family are tried before the embedded ones of the same
+    /// header, everything else is added.
+    ///
+    /// # Errors
+    /// If the text is no rule file, a pattern is no regular expression, or a title uses what its rule does not provide.
+    pub fn with_overlay(text: &str) -> Result<Engine, RuleError> {
+        let mut file: RuleFile = serde_yaml::from_str(EMBEDDED)?;
+        file.lay_over(serde_yaml::from_str(text)?);
+        Engine::compile(&file)
+    }
+
+    fn compile(file: &RuleFile) -> Result<Engine, RuleError> {
+        let words = Words(&file.words);
+        let families: Vec<Family> = file
+            .families
+            .iter()
+            .map(|family| family.compile(&words, &file.skip))
+            .collect::<Result<_, _>>()?;
+        let strings: Vec<&str> = families
+            .iter()
+            .map(|family| family.header.as_str())
+            .chain(file.suppressions.iter().map(|suppression| suppression.find.as_str()))
+            .chain(file.cuts.iter().map(String::as_str))
+            .collect();
+        let finder = LineFinder::new(&strings).ok_or_else(|| RuleError::Pattern {
+            pattern: strings.join(" | "),
+            reason: "there are more headers than can be searched for at once".to_owned(),
+        })?;
+        let mut starts = Vec::new();
+        for (patterns, must) in [(&file.trace_starts, true), (&file.trace_starts_maybe, false)] {
+            for pattern in patterns {
+                starts.push((words.regex(pattern)?, must));
+            }
+        }
+        let form = TraceForm {
+            starts,
+            lines: file.trace_lines.iter().map(|pattern| words.regex(pattern)).collect::<Result<_, _>>()?,
+            breakers: words.any(&file.trace_breakers)?,
+            pointer: words.regex("@IP")?,
+        };
+        let pairs = |map: &std::collections::BTreeMap<String, String>| {
+            map.iter().map(|(part, name)| (part.clone(), name.clone())).collect()
+        };
+        let pick = PickForm {
+            stall_anchors: words.any(&file.stall_anchors)?,
+            stall_names: pairs(&file.stall_names),
+            hang_names: pairs(&file.hang_names),
+            hang_skip: file.hang_skip.as_deref().map(|pattern| words.regex(pattern)).transpose()?,
+            syscall_prefixes: file.syscall_prefixes.clone(),
+        };
+        let suppressions = file
+            .suppressions
+            .iter()
+            .map(|entry| {
+                Ok((entry.find.clone(), entry.pattern.as_deref().map(|p| words.regex(p)).transpose()?))
+            })
+            .collect::<Result<_, RuleError>>()?;
+        Ok(Engine {
+            finder,
+            families,
+            suppressions,
+            cuts: file.cuts.clone(),
+            continuations: words.any(&file.continuations)?,
+            aftermath: words.any(&file.aftermath)?,
+            panicked: file.panicked.as_deref().map(|pattern| words.regex(pattern)).transpose()?,
+            replay: file.replay.clone(),
+            other_traces: words.any(&file.other_traces)?,
+            form,
+            pick,
+            kinds: file.kinds.iter().map(|entry| (entry.kind, entry.titles.clone())).collect(),
+            subjects: file.subjects.iter().map(|pattern| words.regex(pattern)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// All reports in a console, in the order in which they begin.
+    pub fn diagnose(&self, console: &[u8]) -> Vec<Report> {
+        let sweep = self.sweep(console);
+        let mut reports: Vec<Report> = Vec::new();
+        let mut seen: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+        let (mut line, mut counted) = (1, 0);
+        for (which, header) in sweep.headers.iter().enumerate() {
+            if reports.len() >= MAX_REPORTS {
+                break;
+            }
+            let first_line = &console[header.start..header.end];
+            if let Some(before) = reports.last()
+                && (header.aftermath
+                    || header.continuation && header.start - before.start < CONTINUATION_REACH
+                    || self.is_echo(first_line, before, header))
+            {
+                continue;
+            }
+            let times = seen.entry(title::stable(Line::parse(first_line).text)).or_default();
+            *times += 1;
+            if *times > MAX_REPEATS {
+                continue;
+            }
+            line += memchr_iter(b'\n', &console[counted..header.start]).count();
+            counted = header.start;
+            reports.push(self.read(console, &sweep, which, line));
+        }
+        reports
+    }
+
+    /// Whether a header only repeats in other words what the report before it has said.
+    fn is_echo(&self, line: &[u8], before: &Report, header: &Header) -> bool {
+        let family = self.families[header.family].header.as_str();
+        let near = header.start < before.end.saturating_add(512);
+        match family {
+            // the track of an object inside a report about it
+            "INFO:" => near && self.remnant(header.family, line),
+            // one line of die() behind one of report_bug()
+            "Kernel BUG" => near && before.title.starts_with("kernel BUG"),
+            _ => false,
+        }
+    }
+
+    fn remnant(&self, family: usize, line: &[u8]) -> bool {
+        self.families[family]
+            .rules
+            .iter()
+            .find(|rule| rule.pattern.is_match(line))
+            .is_some_and(|rule| rule.damaged)
+    }
+
+    /// One pass over the console: where reports may begin, and what else is worth knowing.
+    fn sweep(&self, console: &[u8]) -> Sweep {
+        let mut sweep = Sweep { headers: Vec::new(), last_panic: None, suppressed: false, cut: false };
+        let mut stamped = None;
+        let (mut spoke, mut heard) = (false, 0);
+        let mut at = 0;
+        while let Some((start, end)) = self.finder.next_line(console, at) {
+            at = end;
+            let line = &console[start..end];
+            sweep.suppressed |= self.suppressions.iter().any(|(find, pattern)| {
+                memmem::find(line, find.as_bytes()).is_some()
+                    && pattern.as_ref().is_none_or(|pattern| pattern.is_match(line))
+            });
+            sweep.cut |= self.cuts.iter().any(|cut| memmem::find(line, cut.as_bytes()).is_some());
+            if self.panicked.as_ref().is_some_and(|panicked| panicked.is_match(line)) {
+                sweep.last_panic = Some(start);
+            }
+            if sweep.headers.len() >= MAX_HEADERS || self.is_replayed(console, end) {
+                continue;
+            }
+            let family = self.family_of(
+                line,
+                || *stamped.get_or_insert_with(|| is_stamped(&console[..console.len().min(STAMP_REACH)])),
+                || {
+                    spoke = spoke || is_stamped(&console[heard..start]);
+                    heard = start;
+                    spoke
+                },
+            );
+            if let Some(family) = family {
+                sweep.headers.push(Header {
+                    start,
+                    end,
+                    family,
+                    continuation: matches(&self.continuations, line),
+                    aftermath: matches(&self.aftermath, line),
+                });
+            }
+        }
+        sweep
+    }
+
+    /// Whether the line that ends at `end` is only the beginning of one that is printed again.
+    fn is_replayed(&self, console: &[u8], end: usize) -> bool {
+        let Some(replay) = &self.replay else { return false };
+        let rest = console.get(end + 1..).unwrap_or_default();
+        rest.starts_with(replay.as_bytes())
+    }
+
+    /// The family whose report begins with this line, if one does.
+    ///
+    /// `stamped` tells whether the kernel's lines can be told from others by their time stamps, `booted` whether the
+    /// kernel has printed anything before.
+    pub(super) fn family_of(
+        &self,
+        line: &[u8],
+        stamped: impl FnOnce() -> bool,
+        booted: impl FnOnce() -> bool,
+    ) -> Option<usize> {
+        let (index, family, at) = self.families.iter().enumerate().find_map(|(index, family)| {
+            let at = memmem::find(line, family.header.as_bytes())?;
+            let ignored = matches(&family.ignore, line);
+            (!ignored).then_some((index, family, at))
+        })?;
+        if family.after_kernel && !booted() {
+            return None;
+        }
+        if family.rules.iter().any(|rule| rule.pattern.is_match(line)) {
+            return Some(index);
+        }
+        let Some(plain) = &family.plain else { return Some(index) };
+        let parsed = Line::parse(line);
+        let message = line.len() - parsed.text.len();
+        let ahead = line.get(message..at).unwrap_or_default();
+        (plain.is_match(ahead) && (parsed.context != Context::Foreign || !stamped())).then_some(index)
+    }
+
+    fn read(&self, console: &[u8], sweep: &Sweep, which: usize, start_line: usize) -> Report {
+        let header = sweep.headers[which];
+        let excerpt = excerpt::cut(console, &sweep.headers, which, |line| matches(&self.other_traces, line));
+        let description = self.describe(&self.families[header.family], &excerpt.text[..excerpt.pure]);
+        let damage = description.damage.or_else(|| {
+            let traceless = description.traceless || description.plain;
+            damage::reason(&description.title, &excerpt.text, traceless, &self.form)
+        });
+        let damage = damage.or(sweep.cut.then_some("the console was cut off"));
+        let raw_title = String::from_utf8_lossy(&description.title);
+        let kind = description.kind.unwrap_or_else(|| self.kind_of(&raw_title));
+        let title = title::stable(&description.title);
+        let mut alt_titles = Vec::new();
+        for alt in &description.also {
+            let alt = title::stable(alt);
+            if !alt_titles.contains(&alt) {
+                alt_titles.push(alt);
+            }
+        }
+        alt_titles.sort();
+        let text = &excerpt.text[..excerpt.pure];
+        let (task, pid, cpu) = self.subject(text);
+        Report {
+            frame: title::blamed_frame(&title).map(str::to_owned),
+            title,
+            alt_titles,
+            kind,
+            corrupted: damage.is_some(),
+            corrupted_reason: damage.map(str::to_owned),
+            frames: self.functions(&excerpt),
+            suppressed: sweep.suppressed,
+            panicked: sweep.last_panic.is_some_and(|panic| panic >= header.start),
+            start: header.start,
+            end: excerpt.end(header.end, |line| self.belongs(line)),
+            start_line,
+            task,
+            pid,
+            cpu,
+        }
+    }
+
+    /// The rule that matches earliest in the text says what it is.
+    fn describe(&self, family: &Family, text: &[u8]) -> Description {
+        let first_line = memchr::memchr(b'\n', text).unwrap_or(text.len());
+        let mut best: Option<(usize, &Rule)> = None;
+        let mut found: Option<Description> = None;
+        for rule in &family.rules {
+            let Some(matched) = rule.pattern.captures(text) else { continue };
+            let at = matched.get(0).map_or(0, |whole| whole.start());
+            match best {
+                Some((before, _)) if at > before || at == before && found.is_some() => continue,
+                Some((before, _)) if at < before => found = None,
+                _ => {}
+            }
+            best = Some((at, rule));
+            let matched = match &rule.within {
+                None => matched,
+                Some(within) => match within.captures(text) {
+                    Some(matched) => matched,
+                    None => continue,
+                },
+            };
+            found = Some(self.fill(rule, text, &matched));
+        }
+        found.unwrap_or_else(|| {
+            let at = memmem::find(&text[..first_line], family.header.as_bytes()).unwrap_or(0);
+            Description {
+                title: text[at..first_line].to_vec(),
+                also: Vec::new(),
+                kind: None,
+                traceless: true,
+                plain: true,
+                damage: best.map(|_| "the report lacks what its first line promises"),
+            }
+        })
+    }
+
+    fn fill(&self, rule: &Rule, text: &[u8], matched: &regex::bytes::Captures<'_>) -> Description {
+        let captures: Vec<&[u8]> =
+            matched.iter().skip(1).map(|group| group.map_or(&b""[..], |group| group.as_bytes())).collect();
+        let from = matched.get(0).map_or(0, |whole| whole.start());
+        let (blamed, complete) = match &rule.blame {
+            Some(blame) => self.form.blame(blame, &self.pick, &text[from..]),
+            None => (Vec::new(), true),
+        };
+        let names: Vec<&[u8]> = blamed.iter().map(|frame| frame.name.as_bytes()).collect();
+        let title = title::fill(&rule.title, &captures, &names);
+        let mut also: Vec<Vec<u8>> =
+            rule.also.iter().map(|alt| title::fill(alt, &captures, &names)).collect();
+        for names in self.other_names(&blamed) {
+            let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+            let other = title::fill(&rule.title, &captures, &names);
+            if other != title {
+                also.push(other);
+            }
+            also.extend(rule.also.iter().map(|alt| title::fill(alt, &captures, &names)));
+        }
+        let damage = if !complete {
+            Some("no function to blame was found in the stack trace")
+        } else if rule.damaged {
+            Some("only a remnant of a report is there")
+        } else {
+            None
+        };
+        Description { title, also, kind: rule.kind, traceless: rule.traceless, plain: false, damage }
+    }
+
+    /// The blamed functions under their raw names, and with each system call prefix removed that one of them has.
+    fn other_names(&self, blamed: &[Blamed]) -> Vec<Vec<String>> {
+        let raw: Vec<String> = blamed.iter().map(|frame| frame.raw.clone()).collect();
+        let mut all = vec![raw];
+        for prefix in &self.pick.syscall_prefixes {
+            let strip =
+                |frame: &Blamed| frame.raw.strip_prefix(prefix.as_str()).unwrap_or(&frame.raw).to_owned();
+            if blamed.iter().any(|frame| frame.raw.starts_with(prefix.as_str())) {
+                all.push(blamed.iter().map(strip).collect());
+            }
+        }
+        all
+    }
+
+    /// The class of defects a title belongs to.
+    pub fn kind_of(&self, title: &str) -> ReportKind {
+        let belongs = |titles: &Vec<String>| titles.iter().any(|prefix| title.starts_with(prefix.as_str()));
+        self.kinds.iter().find(|(_, titles)| belongs(titles)).map_or(ReportKind::Unknown, |(kind, _)| *kind)
+    }
+
+    fn functions(&self, excerpt: &Excerpt) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for line in excerpt.text[..excerpt.pure].split(|byte| *byte == b'\n') {
+            for function in self.form.functions(line) {
+                let name = String::from_utf8_lossy(function);
+                if name != NO_FRAME && names.last().is_none_or(|last| *last != name) {
+                    names.push(name.into_owned());
+                }
+            }
+        }
+        names
+    }
+
+    /// The task, its process id and the CPU that a report is about.
+    fn subject(&self, text: &[u8]) -> (Option<String>, Option<u32>, Option<u32>) {
+        let text = &text[..text.len().min(16 << 10)];
+        let (mut task, mut pid, mut cpu) = (None, None, None);
+        for pattern in &self.subjects {
+            let Some(found) = pattern.captures(text) else { continue };
+            let word =
+                |name| found.name(name).map(|group| String::from_utf8_lossy(group.as_bytes()).into_owned());
+            let number = |name| word(name).and_then(|digits| digits.parse::<u32>().ok());
+            // another task's line says nothing about this one
+            if pid.is_some() && number("pid") != pid {
+                continue;
+            }
+            task = task.or_else(|| word("task"));
+            pid = pid.or_else(|| number("pid"));
+            cpu = cpu.or_else(|| number("cpu"));
+        }
+        (task, pid, cpu)
+    }
+
+    /// Whether a line looks like part of a report rather than like ordinary output.
+    fn belongs(&self, line: &[u8]) -> bool {
+        const WORDS: [&[u8]; 9] = [
+            b"Modules linked in",
+            b"---[ end trace",
+            b"Code: ",
+            b"Hardware name",
+            b"Kernel panic",
+            b"Comm:",
+            b"CR2: ",
+            b"Call Trace",
+            b"=====",
+        ];
+        self.form.is_start(line)
+            || memmem::find(line, b"+0x").is_some() && self.form.is_frame(line)
+            || WORDS.iter().any(|word| memmem::find(line, word).is_some())
+            || self.form.pointer.is_match(line)
+    }
+}
+
+fn matches(pattern: &Option<Regex>, line: &[u8]) -> bool {
+    pattern.as_ref().is_some_and(|pattern| pattern.is_match(line))
+}
+
+/// Whether any of these lines has a prefix that only kernel messages have.
+pub(super) fn is_stamped(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'\n').any(|line| Line::parse(line).context != Context::Foreign)
+}

@@ -1,0 +1,143 @@
+//! Cutting the text of one report out of a console that others print to as well.
+
+use memchr::{memchr, memmem};
+
+use super::console::{Context, Line};
+use super::header::Header;
+
+/// A report longer than this is not read to its end.
+const MAX_TEXT: usize = 192 << 10;
+
+/// The lines of a report are looked for so far behind its first one.
+const MAX_REACH: usize = 1 << 20;
+
+/// A panic behind this many lines only repeats what the report says.
+const LINES_BEFORE_PANIC: usize = 22;
+
+/// KMSAN prints less than the others.
+const LINES_BEFORE_PANIC_KMSAN: usize = 16;
+
+/// The text of one report: its lines without prefixes, each ended by a line feed.
+#[derive(Debug, Default)]
+pub(super) struct Excerpt {
+    /// All lines of whoever printed the first one.
+    pub(super) text: Vec<u8>,
+    /// Up to here no other report can have been mixed in.
+    pub(super) pure: usize,
+    /// For each line of the text: where it begins in the text, and where it ends in the console.
+    pub(super) lines: Vec<(usize, usize)>,
+}
+
+/// Cuts out the report that begins with `headers[which]`.
+pub(super) fn cut(
+    console: &[u8],
+    headers: &[Header],
+    which: usize,
+    other_trace: impl Fn(&[u8]) -> bool,
+) -> Excerpt {
+    let mut excerpt = Excerpt::default();
+    let start = headers[which].start;
+    let limit = console.len().min(start.saturating_add(MAX_REACH));
+    let mut next_header = which + 1;
+    let mut owner = Context::Foreign;
+    let mut enough = LINES_BEFORE_PANIC;
+    let (mut count, mut mixed, mut all_cpus, mut ended) = (0, false, false, false);
+    let mut at = start;
+    while at < limit && excerpt.text.len() < MAX_TEXT {
+        let end = if at == start {
+            headers[which].end
+        } else {
+            memchr(b'\n', &console[at..]).map_or(console.len(), |n| at + n)
+        };
+        let raw = &console[at..end];
+        let line = Line::parse(raw);
+        let first = at == start;
+        if first {
+            owner = line.context;
+            if memmem::find(raw, b"BUG: KMSAN:").is_some() {
+                enough = LINES_BEFORE_PANIC_KMSAN;
+            }
+        }
+        while headers.get(next_header).is_some_and(|header| header.start < at) {
+            next_header += 1;
+        }
+        let header = headers.get(next_header).filter(|header| header.start <= end);
+        if !first && !mixed {
+            mixed = header.map_or_else(|| other_trace(raw), |header| !header.continuation);
+        }
+        let raw_end = end;
+        at = end + 1;
+        let (text, doubtful) = settle(line);
+        let mine = line.context == owner || all_cpus && line.context.is_cpu();
+        if !first && (doubtful || !mine) {
+            continue;
+        }
+        count += 1;
+        let mut skip = ended;
+        if memmem::find(raw, b"Disabling lock debugging due to kernel taint").is_some() {
+            skip = true;
+        } else if memmem::find(raw, b"Sending NMI from CPU").is_some() {
+            // the traces that follow are printed by the CPUs that are asked for them
+            all_cpus = true;
+        } else if count > enough && repeats(raw) {
+            ended = true;
+            skip = true;
+        }
+        if !first && skip {
+            continue;
+        }
+        excerpt.lines.push((excerpt.text.len(), raw_end));
+        excerpt.text.extend(text.iter().filter(|byte| **byte != b'\r'));
+        excerpt.text.push(b'\n');
+        // without caller fields nobody knows whose line it is once two reports are under way
+        if !mixed || owner.is_caller() {
+            excerpt.pure = excerpt.text.len();
+        }
+    }
+    excerpt
+}
+
+/// A panic (or a complaint of lockdep about the reporting itself) that only repeats the trace above it.
+fn repeats(raw: &[u8]) -> bool {
+    memmem::find(raw, b"Kernel panic - not syncing").is_some()
+        || memmem::find(raw, b"WARNING: possible circular locking dependency detected").is_some()
+}
+
+/// The message without the mark of an address that only may belong to the trace, and whether it has that mark.
+fn settle<'a>(line: Line<'a>) -> (&'a [u8], bool) {
+    if line.context == Context::Foreign || memmem::find(line.text, b"<EOI>").is_some() {
+        return (line.text, false);
+    }
+    if let Some(at) = memmem::find(line.text, b" ? ") {
+        return (&line.text[at + 2..], true);
+    }
+    match line.text.strip_suffix(b" (unreliable)") {
+        Some(text) => (text, true),
+        None => (line.text, false),
+    }
+}
+
+impl Excerpt {
+    /// Where in the console the report ends: at the last of its own lines that looks like part of a report.
+    pub(super) fn end(&self, first_end: usize, belongs: impl Fn(&[u8]) -> bool) -> usize {
+        let mut end = first_end;
+        let mut gap = 0;
+        for (index, (from, raw_end)) in self.lines.iter().enumerate() {
+            if *from >= self.pure {
+                break;
+            }
+            let to = self.lines.get(index + 1).map_or(self.text.len(), |(next, _)| *next);
+            if belongs(&self.text[*from..to - 1]) {
+                end = end.max(*raw_end);
+                gap = 0;
+            } else {
+                gap += 1;
+            }
+            // what comes after a long silence is another trace
+            if gap > 40 {
+                break;
+            }
+        }
+        end
+    }
+}

@@ -1,0 +1,357 @@
+//! The rule file: its shape, and the regular expressions made of it.
+
+use std::collections::BTreeMap;
+
+use regex::bytes::{Regex, RegexBuilder};
+use serde::Deserialize;
+
+use super::kind::ReportKind;
+
+/// Why a rule file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuleError {
+    /// The text is no YAML, or has unknown keys or values of the wrong type.
+    #[error("the rules cannot be read: {source}")]
+    Syntax {
+        /// What the YAML reader says, with line and column.
+        #[from]
+        source: serde_yaml::Error,
+    },
+    /// A pattern is no regular expression, or uses a word that is not defined.
+    #[error("`{pattern}` is no usable pattern: {reason}")]
+    Pattern {
+        /// The pattern as it stands in the file.
+        pattern: String,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+    /// A title uses a capture that its pattern does not have.
+    #[error(
+        "the title `{title}` uses {{{placeholder}}}, which the rule does not provide; captures are {{1}} to {{{captures}}}, functions {{frame}} and {{frame2}} (these need `blame`)"
+    )]
+    Placeholder {
+        /// The title as it stands in the file.
+        title: String,
+        /// What stands between the braces.
+        placeholder: String,
+        /// How many captures the pattern has.
+        captures: usize,
+    },
+}
+
+/// The rule file as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RuleFile {
+    pub(super) words: BTreeMap<String, String>,
+    pub(super) trace_starts: Vec<String>,
+    pub(super) trace_starts_maybe: Vec<String>,
+    pub(super) trace_lines: Vec<String>,
+    pub(super) trace_breakers: Vec<String>,
+    pub(super) other_traces: Vec<String>,
+    pub(super) continuations: Vec<String>,
+    pub(super) aftermath: Vec<String>,
+    pub(super) panicked: Option<String>,
+    pub(super) replay: Option<String>,
+    pub(super) suppressions: Vec<Suppression>,
+    pub(super) cuts: Vec<String>,
+    pub(super) syscall_prefixes: Vec<String>,
+    pub(super) skip: Vec<String>,
+    pub(super) stall_anchors: Vec<String>,
+    pub(super) stall_names: BTreeMap<String, String>,
+    pub(super) hang_names: BTreeMap<String, String>,
+    pub(super) hang_skip: Option<String>,
+    pub(super) families: Vec<FamilyText>,
+    pub(super) kinds: Vec<KindText>,
+    pub(super) subjects: Vec<String>,
+}
+
+impl RuleFile {
+    /// Puts another file on top of this one.
+    pub(super) fn lay_over(&mut self, upper: RuleFile) {
+        self.words.extend(upper.words);
+        for (lower, upper) in [
+            (&mut self.trace_starts, upper.trace_starts),
+            (&mut self.trace_starts_maybe, upper.trace_starts_maybe),
+            (&mut self.trace_lines, upper.trace_lines),
+            (&mut self.trace_breakers, upper.trace_breakers),
+            (&mut self.other_traces, upper.other_traces),
+            (&mut self.continuations, upper.continuations),
+            (&mut self.aftermath, upper.aftermath),
+            (&mut self.cuts, upper.cuts),
+            (&mut self.syscall_prefixes, upper.syscall_prefixes),
+            (&mut self.skip, upper.skip),
+            (&mut self.stall_anchors, upper.stall_anchors),
+        ] {
+            lower.extend(upper);
+        }
+        self.replay = upper.replay.or(self.replay.take());
+        self.panicked = upper.panicked.or(self.panicked.take());
+        self.suppressions.extend(upper.suppressions);
+        self.stall_names.extend(upper.stall_names);
+        self.hang_names.extend(upper.hang_names);
+        self.hang_skip = match (self.hang_skip.take(), upper.hang_skip) {
+            (Some(lower), Some(upper)) => Some(format!("{lower}|{upper}")),
+            (lower, upper) => lower.or(upper),
+        };
+        for family in upper.families {
+            match self.families.iter_mut().find(|known| known.header == family.header) {
+                None => self.families.push(family),
+                Some(known) => {
+                    known.rules.splice(0..0, family.rules);
+                    known.ignore.extend(family.ignore);
+                    known.fatal |= family.fatal;
+                    known.plain = family.plain.or(known.plain.take());
+                }
+            }
+        }
+        self.kinds.splice(0..0, upper.kinds);
+        self.subjects.splice(0..0, upper.subjects);
+    }
+}
+
+/// A line that makes the reports of a log worthless.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Suppression {
+    pub(super) find: String,
+    #[serde(rename = "match")]
+    pub(super) pattern: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KindText {
+    pub(super) kind: ReportKind,
+    pub(super) titles: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FamilyText {
+    pub(super) header: String,
+    #[serde(default)]
+    pub(super) fatal: bool,
+    #[serde(default)]
+    pub(super) after_kernel: bool,
+    pub(super) plain: Option<String>,
+    #[serde(default)]
+    pub(super) ignore: Vec<String>,
+    #[serde(default)]
+    pub(super) rules: Vec<RuleText>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RuleText {
+    #[serde(rename = "match")]
+    pattern: String,
+    within: Option<String>,
+    title: String,
+    #[serde(default)]
+    also: Vec<String>,
+    kind: Option<ReportKind>,
+    blame: Option<BlameText>,
+    #[serde(default)]
+    traceless: bool,
+    #[serde(default)]
+    damaged: bool,
+    #[serde(default)]
+    fatal: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BlameText {
+    path: Vec<String>,
+    #[serde(default)]
+    otherwise: Vec<String>,
+    #[serde(default)]
+    skip: Vec<String>,
+    #[serde(default)]
+    pick: Pick,
+}
+
+/// Which of the functions that are left is blamed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Pick {
+    /// The topmost one.
+    #[default]
+    First,
+    /// The one called by the dispatcher of a loop.
+    Stall,
+    /// The topmost one that does not merely wait.
+    Hang,
+}
+
+/// One form of report.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) pattern: Regex,
+    pub(super) within: Option<Regex>,
+    pub(super) title: String,
+    pub(super) also: Vec<String>,
+    pub(super) kind: Option<ReportKind>,
+    pub(super) blame: Option<Blame>,
+    pub(super) traceless: bool,
+    pub(super) damaged: bool,
+    pub(super) fatal: bool,
+}
+
+/// How the function to blame is found.
+#[derive(Debug)]
+pub(super) struct Blame {
+    pub(super) path: Vec<Step>,
+    pub(super) otherwise: Vec<Step>,
+    pub(super) skip: Regex,
+    pub(super) pick: Pick,
+}
+
+/// One step through the text of a report.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Go to the next line that matches; its first capture is a candidate.
+    Line(Regex),
+    /// Take the functions of the stack trace that begins here.
+    Walk,
+}
+
+/// All reports whose first line contains `header`.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub(super) header: String,
+    pub(super) fatal: bool,
+    pub(super) after_kernel: bool,
+    pub(super) plain: Option<Regex>,
+    pub(super) ignore: Option<Regex>,
+    pub(super) rules: Vec<Rule>,
+}
+
+/// The words of a rule file, to put into its patterns.
+pub(super) struct Words<'a>(pub(super) &'a BTreeMap<String, String>);
+
+impl Words<'_> {
+    /// The pattern with every `@WORD` replaced, compiled.
+    pub(super) fn regex(&self, pattern: &str) -> Result<Regex, RuleError> {
+        let fail = |reason: String| RuleError::Pattern { pattern: pattern.to_owned(), reason };
+        let expanded = self.expand(pattern, 0).map_err(fail)?;
+        RegexBuilder::new(&expanded)
+            .unicode(false)
+            .size_limit(4 << 20)
+            .build()
+            .map_err(|error| fail(error.to_string()))
+    }
+
+    /// All patterns as one alternative, or nothing if there are none.
+    pub(super) fn any(&self, patterns: &[String]) -> Result<Option<Regex>, RuleError> {
+        if patterns.is_empty() {
+            return Ok(None);
+        }
+        for pattern in patterns {
+            self.regex(pattern)?;
+        }
+        let joined = patterns.iter().map(|pattern| format!("(?:{pattern})")).collect::<Vec<_>>().join("|");
+        self.regex(&joined).map(Some)
+    }
+
+    fn expand(&self, pattern: &str, depth: u8) -> Result<String, String> {
+        if depth > 4 {
+            return Err("the words of the rule file refer to each other in a circle".to_owned());
+        }
+        let mut out = String::with_capacity(pattern.len() * 2);
+        let mut rest = pattern;
+        while let Some(at) = rest.find('@') {
+            out.push_str(&rest[..at]);
+            let name_len =
+                rest[at + 1..].bytes().take_while(|byte| byte.is_ascii_uppercase() || *byte == b'_').count();
+            let name = &rest[at + 1..at + 1 + name_len];
+            let Some(value) = self.0.get(name) else {
+                let known = self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                return Err(format!("there is no word @{name}; known are {known}"));
+            };
+            out.push_str("(?:");
+            out.push_str(&self.expand(value, depth + 1)?);
+            out.push(')');
+            rest = &rest[at + 1 + name_len..];
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+}
+
+impl FamilyText {
+    pub(super) fn compile(&self, words: &Words<'_>, skip: &[String]) -> Result<Family, RuleError> {
+        let rules =
+            self.rules.iter().map(|rule| rule.compile(words, skip, self.fatal)).collect::<Result<_, _>>()?;
+        Ok(Family {
+            header: self.header.clone(),
+            fatal: self.fatal,
+            after_kernel: self.after_kernel,
+            plain: self.plain.as_deref().map(|plain| words.regex(plain)).transpose()?,
+            ignore: words.any(&self.ignore)?,
+            rules,
+        })
+    }
+}
+
+impl RuleText {
+    fn compile(&self, words: &Words<'_>, skip: &[String], fatal: bool) -> Result<Rule, RuleError> {
+        let pattern = words.regex(&self.pattern)?;
+        let within = self.within.as_deref().map(|within| words.regex(within)).transpose()?;
+        let captures = within.as_ref().unwrap_or(&pattern).captures_len() - 1;
+        for title in std::iter::once(&self.title).chain(&self.also) {
+            check_placeholders(title, captures, self.blame.is_some())?;
+        }
+        let blame = self.blame.as_ref().map(|blame| blame.compile(words, skip)).transpose()?;
+        Ok(Rule {
+            pattern,
+            within,
+            title: self.title.clone(),
+            also: self.also.clone(),
+            kind: self.kind,
+            blame,
+            traceless: self.traceless,
+            damaged: self.damaged,
+            fatal: self.fatal || fatal,
+        })
+    }
+}
+
+impl BlameText {
+    fn compile(&self, words: &Words<'_>, skip: &[String]) -> Result<Blame, RuleError> {
+        let steps = |path: &[String]| -> Result<Vec<Step>, RuleError> {
+            path.iter()
+                .map(|step| if step == "walk" { Ok(Step::Walk) } else { words.regex(step).map(Step::Line) })
+                .collect()
+        };
+        let mut all = skip.to_vec();
+        all.extend(self.skip.iter().cloned());
+        // a function that nothing matches stands for "skip none"
+        let skip = words.any(&all)?.map_or_else(|| words.regex("[^\\x00-\\xff]"), Ok)?;
+        Ok(Blame { path: steps(&self.path)?, otherwise: steps(&self.otherwise)?, skip, pick: self.pick })
+    }
+}
+
+/// Every `{…}` of a title must stand for something.
+fn check_placeholders(title: &str, captures: usize, blames: bool) -> Result<(), RuleError> {
+    let mut rest = title;
+    while let Some(open) = rest.find('{') {
+        let Some(len) = rest[open..].find('}') else { break };
+        let name = &rest[open + 1..open + len];
+        let known = match name {
+            "frame" | "frame2" => blames,
+            _ => name.parse::<usize>().is_ok_and(|number| (1..=captures).contains(&number)),
+        };
+        if !known {
+            return Err(RuleError::Placeholder {
+                title: title.to_owned(),
+                placeholder: name.to_owned(),
+                captures,
+            });
+        }
+        rest = &rest[open + len + 1..];
+    }
+    Ok(())
+}
