@@ -10,20 +10,28 @@ mod damage;
 mod engine;
 mod excerpt;
 mod header;
+mod json;
 mod kind;
+mod known;
+mod render;
 mod report;
 mod rules;
 mod sameness;
 mod scanner;
 mod stack;
+mod symbols;
 mod title;
 
 pub use engine::Engine;
+pub use json::FileDiagnosis;
 pub use kind::{ReportKind, UnknownKind};
+pub use known::{Entry, Judged, KnownError, KnownMessages};
+pub use render::{Palette, render};
 pub use report::Report;
 pub use rules::RuleError;
 pub use sameness::{Sameness, same_defect};
 pub use scanner::{Scanner, Sighting};
+pub use symbols::{SymbolError, Symbols};
 
 /// All reports in a console by the embedded rules, in the order in which they begin.
 pub fn diagnose(console: &[u8]) -> Vec<Report> {
