@@ -11,6 +11,7 @@ mod running;
 use std::io::{self, IsTerminal};
 
 pub use json_lines::JsonLines;
+pub(crate) use line::percent;
 pub use line::{Line, clock, printable, status_word};
 pub use live::Live;
 pub use paint::{Paint, Tone};
