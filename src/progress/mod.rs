@@ -16,6 +16,7 @@ pub use line::{Line, clock, printable, status_word};
 pub use live::Live;
 pub use paint::{Paint, Tone};
 pub use plain::Plain;
+pub(crate) use running::tally;
 pub use running::{Finished, Running, remaining};
 
 use crate::event::Event;

@@ -1,7 +1,8 @@
 //! Report files appear whole or not at all.
 
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// A report could not be written.
@@ -20,19 +21,19 @@ pub struct WriteError {
 /// # Errors
 /// The file cannot be written or renamed.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), WriteError> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let attempt = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".report-")
-            // Readable for others as far as the umask allows, unlike other temporary files.
-            .permissions(std::fs::Permissions::from_mode(0o666))
-            .tempfile_in(dir)?;
-        file.write_all(content)?;
-        file.as_file().sync_data()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    attempt().map_err(|source| WriteError { path: path.to_owned(), source })
+    let failed = |source| WriteError { path: path.to_owned(), source };
+    let Some(name) = path.file_name() else { return Err(failed(io::ErrorKind::IsADirectory.into())) };
+    // Two processes may write the same report at once.
+    let salt = RandomState::new().hash_one(std::process::id());
+    let temporary = path.with_file_name(format!(".{}-{salt:016x}", name.to_string_lossy()));
+    let written = File::create_new(&temporary)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_data()))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    written.map_err(|source| {
+        // The first error is the one to tell; the file may not even exist.
+        let _ = std::fs::remove_file(&temporary);
+        failed(source)
+    })
 }
 
 #[cfg(test)]
@@ -46,6 +47,14 @@ mod tests {
         write(&path, b"old").unwrap();
         write(&path, b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("junit.xml")).unwrap();
+        write(&dir.path().join("junit.xml"), b"x").unwrap_err();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

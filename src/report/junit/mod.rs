@@ -92,7 +92,7 @@ fn result(cell: &CellSummary, ended: Ended) -> TestResult {
     let Some(record) = &cell.record else {
         let (type_, message) = ("not run".to_owned(), ended.why_not_run().to_owned());
         return match ended {
-            Ended::Cancelled => TestResult::SkippedWithCause { type_, message, cause: None },
+            Ended::Cancelled | Ended::Running => TestResult::SkippedWithCause { type_, message, cause: None },
             Ended::Killed | Ended::Finished => TestResult::Error { type_, message, cause: None },
         };
     };
