@@ -11,10 +11,12 @@ mod running;
 use std::io::{self, IsTerminal};
 
 pub use json_lines::JsonLines;
+pub(crate) use line::percent;
 pub use line::{Line, clock, printable, status_word};
 pub use live::Live;
 pub use paint::{Paint, Tone};
 pub use plain::Plain;
+pub(crate) use running::tally;
 pub use running::{Finished, Running, remaining};
 
 use crate::event::Event;

@@ -51,11 +51,9 @@ impl Running {
                     running.phase = *phase;
                 }
             }
-            Event::Attempt { cell, record } => {
-                // A clean attempt before another one is how a dose of several goes; it is not worth a line.
-                if !matches!(record.verdict, Verdict::Good | Verdict::Bad) {
-                    self.unsettled.insert(cell.clone(), record.clone());
-                }
+            // A clean attempt before another one is how a dose of several goes; it is not worth a line.
+            Event::Attempt { cell, record } if !matches!(record.verdict, Verdict::Good | Verdict::Bad) => {
+                self.unsettled.insert(cell.clone(), record.clone());
             }
             Event::Cell(record) => {
                 let cell = record.id();

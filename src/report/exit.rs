@@ -66,7 +66,8 @@ impl RunSummary {
             ExitStatus::Interrupted
         } else if counts.bad > excused || counts.other > 0 {
             ExitStatus::TestsFailed
-        } else if unjudged > 0 || (self.ended == Ended::Killed && self.planned() > 0) {
+        } else if unjudged > 0 || (matches!(self.ended, Ended::Killed | Ended::Running) && self.planned() > 0)
+        {
             ExitStatus::NotJudged
         } else if counts.finished() == counts.skip {
             ExitStatus::NothingToRun
@@ -83,7 +84,9 @@ mod tests {
     use crate::report::sample;
     use crate::verdict::Verdict;
 
-    fn run(cells: &[(Verdict, Option<&str>)], planned: u64) -> RunSummary {
+    type Cell = (Verdict, Option<&'static str>);
+
+    fn run(cells: &[Cell], planned: u64) -> RunSummary {
         let mut events = vec![sample::started(planned)];
         for (at, (verdict, known)) in cells.iter().enumerate() {
             let record = sample::record("a::b", &format!("6.{at}"), *verdict);
@@ -97,7 +100,7 @@ mod tests {
     fn codes_follow_the_verdicts() {
         use Verdict::*;
         let known = Some("known");
-        let cases: [(&[(Verdict, Option<&str>)], u64, ExitStatus); 12] = [
+        let cases: [(&[Cell], u64, ExitStatus); 12] = [
             (&[], 0, ExitStatus::NothingToRun),
             (&[(Good, None), (Good, Some("fixed"))], 2, ExitStatus::Success),
             (&[(Good, None), (Skip, None)], 2, ExitStatus::Success),

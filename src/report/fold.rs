@@ -5,14 +5,18 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::event::{AttemptRecord, CellId, CellRecord, Counts, Diagnosis, Event};
+use crate::journal::{JournalError, RunDir, read};
 use crate::verdict::Verdict;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ended {
-    /// Its last event is missing: the runner was killed, or the run still goes on.
+    /// Its last event is missing: the runner was killed.
     #[default]
     Killed,
+    /// Its last event is missing because it still goes on. Events alone cannot tell; who knows that the journal is
+    /// being written sets it ([`RunDir::is_running`](crate::journal::RunDir::is_running)).
+    Running,
     /// The user or a limit such as `--max-fail` ended it before every cell was run.
     Cancelled,
     /// It came to its end.
@@ -24,6 +28,7 @@ impl Ended {
     pub fn word(self) -> &'static str {
         match self {
             Ended::Killed => "killed",
+            Ended::Running => "running",
             Ended::Cancelled => "cancelled",
             Ended::Finished => "finished",
         }
@@ -33,6 +38,7 @@ impl Ended {
     pub fn why_not_run(self) -> &'static str {
         match self {
             Ended::Killed => "not run: the runner was killed before this cell had a verdict",
+            Ended::Running => "not run yet: the run still goes on",
             Ended::Cancelled => "not run: the run was ended before this cell had a verdict",
             Ended::Finished => "not run: the run finished without a verdict for this cell",
         }
@@ -145,6 +151,22 @@ impl RunSummary {
         let mut summary = RunSummary::default();
         for event in events {
             summary.apply(event?);
+        }
+        Ok(summary)
+    }
+
+    /// Reads what a run came to from its journal.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or a line before its last one is damaged.
+    pub fn of(run: &RunDir) -> Result<RunSummary, JournalError> {
+        let mut summary = RunSummary::try_fold(read(&run.journal())?)?;
+        if summary.id.is_empty() {
+            // Killed before its first event was kept.
+            summary.id = run.id().to_owned();
+        }
+        if summary.ended == Ended::Killed && run.is_running() {
+            summary.ended = Ended::Running;
         }
         Ok(summary)
     }

@@ -1,11 +1,53 @@
 //! What a run came to, for people and for programs. Every report is made from a [`RunSummary`], and that is a fold
 //! over the journal: a report can be made again at any time, also of a run that was killed.
 
+mod evidence;
 pub mod exit;
+pub mod file;
 pub mod fold;
+pub mod json;
+pub mod junit;
+pub mod matrix;
+pub mod summary;
 
 #[cfg(test)]
 pub(crate) mod sample;
 
 pub use exit::{ExitPolicy, ExitStatus};
 pub use fold::{CellSummary, Ended, RunSummary};
+
+use crate::journal::{JournalError, RunDir};
+
+/// The JUnit report's file name in its run's folder.
+pub const JUNIT_FILE: &str = "junit.xml";
+
+/// A report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The journal could not be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The report could not be written.
+    #[error(transparent)]
+    Write(#[from] file::WriteError),
+    /// Standard output could not be written to.
+    #[error("cannot write the report to standard output: {0}")]
+    Output(std::io::Error),
+    /// The JUnit document could not be made.
+    #[error("cannot make the JUnit report: {0}")]
+    Junit(#[from] junit_report::Error),
+    /// The JSON document could not be made.
+    #[error("cannot make the JSON report: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Writes the reports of a run into its folder and returns their file names. Each is tried: a failure of one does
+/// not keep the others from being written.
+///
+/// # Errors
+/// The first failure.
+pub fn write_all(run: &RunSummary, dir: &RunDir) -> Result<Vec<&'static str>, ReportError> {
+    let junit = junit::junit(run).map_err(ReportError::from);
+    junit.and_then(|xml| Ok(file::write(&dir.path().join(JUNIT_FILE), xml.as_bytes())?))?;
+    Ok(vec![JUNIT_FILE])
+}

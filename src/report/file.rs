@@ -1,0 +1,69 @@
+//! Report files appear whole or not at all.
+
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A report could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the report {path}: {source}", path = path.display())]
+pub struct WriteError {
+    /// The report.
+    pub path: PathBuf,
+    /// The system's answer.
+    pub source: io::Error,
+}
+
+/// Writes `path` under a temporary name next to it, then renames it: a reader sees the old file or the new one, and a
+/// full disk leaves no half of one.
+///
+/// # Errors
+/// The file cannot be written or renamed.
+pub fn write(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+    let failed = |source| WriteError { path: path.to_owned(), source };
+    let Some(name) = path.file_name() else { return Err(failed(io::ErrorKind::IsADirectory.into())) };
+    // Two processes may write the same report at once.
+    let salt = RandomState::new().hash_one(std::process::id());
+    let temporary = path.with_file_name(format!(".{}-{salt:016x}", name.to_string_lossy()));
+    let written = File::create_new(&temporary)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_data()))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    written.map_err(|source| {
+        // The first error is the one to tell; the file may not even exist.
+        let _ = std::fs::remove_file(&temporary);
+        failed(source)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_replaces_an_older_one_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("junit.xml");
+        write(&path, b"old").unwrap();
+        write(&path, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("junit.xml")).unwrap();
+        write(&dir.path().join("junit.xml"), b"x").unwrap_err();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_said() {
+        let error = write(Path::new("no/such/folder/junit.xml"), b"x").unwrap_err();
+        assert!(
+            error.to_string().starts_with("cannot write the report no/such/folder/junit.xml: No such file"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,310 @@
+//! The last lines of a run: counts, every cell that is not good with the path of its evidence, what the absence of
+//! a bug is worth, and the matrix.
+
+use std::path::{Path, PathBuf};
+
+use console::measure_text_width as width;
+
+use super::fold::{CellSummary, Ended, RunSummary};
+use super::matrix::{MatrixStyle, matrix};
+use crate::journal::RunDir;
+use crate::progress::{Line, Tone, percent, printable, tally};
+use crate::verdict::Verdict;
+
+/// Cells that are listed one by one; the reports have all of them.
+const CELLS_SHOWN: usize = 100;
+
+/// The summary, each line ended. `run_dir` is where the run's files are, in the form in which the user may write it
+/// (see [`shown_path`]).
+pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> String {
+    let mut line = Line::new(style.paint);
+    run.kernels().iter().for_each(|kernel| line.make_room(kernel));
+    let mut lines = vec![headline(run, &line)];
+    let shown: Vec<&CellSummary> = run.cells.iter().filter(|cell| is_listed(cell)).collect();
+    for cell in shown.iter().take(CELLS_SHOWN) {
+        lines.extend(cell_lines(cell, &line, run_dir, style));
+    }
+    if shown.len() > CELLS_SHOWN {
+        lines.push(format!("{} and {} more", " ".repeat(12), shown.len() - CELLS_SHOWN));
+    }
+    if let Some(text) = not_run(run) {
+        lines.push(format!("{} {text}", line.status("NOT RUN", Tone::Warn)));
+    }
+    for (at, text) in absence(run).into_iter().enumerate() {
+        let label = if at == 0 { line.status("Absence", Tone::Good) } else { " ".repeat(12) };
+        lines.push(format!("{label} {text}"));
+    }
+    let rule = if style.unicode { "─" } else { "-" };
+    let rule = style.paint.apply(Tone::Dim, &rule.repeat(style.width.min(60)));
+    let matrix = matrix(run, style);
+    let mut out = format!("{rule}\n{}\n", lines.join("\n"));
+    if !matrix.is_empty() {
+        out.push('\n');
+        out.push_str(&matrix);
+    }
+    out
+}
+
+/// A path as it can be pasted into a shell: relative to the current folder when it lies in it, quoted when it must be.
+pub fn shown_path(path: &Path) -> String {
+    let relative =
+        std::env::current_dir().ok().and_then(|cwd| path.strip_prefix(cwd).map(Path::to_owned).ok());
+    let path: PathBuf = relative.filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| path.to_owned());
+    // A journal from elsewhere may name files as it likes.
+    quoted(&printable(&path.to_string_lossy()))
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+~@:,%=".contains(c);
+    if !word.is_empty() && !word.starts_with('~') && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn headline(run: &RunSummary, line: &Line) -> String {
+    let counts = run.counts();
+    let (known, fixed) = run.known_and_fixed();
+    let failed = counts.bad > known || counts.other > 0;
+    let doubtful = counts.blind + counts.lost + counts.not_run > 0 || run.ended != Ended::Finished;
+    let tone = match (failed, doubtful) {
+        (true, _) => Tone::Bad,
+        (false, true) => Tone::Warn,
+        (false, false) => Tone::Good,
+    };
+    let cells = if run.planned() == 1 { "1 cell".into() } else { format!("{} cells", run.planned()) };
+    let mut tally = tally(&counts, known, fixed).join(", ");
+    if tally.is_empty() {
+        tally = "nothing to run".into();
+    }
+    let ended = match run.ended {
+        Ended::Finished => "",
+        Ended::Cancelled => "; ended before every cell was run",
+        Ended::Killed => "; the runner was killed",
+        Ended::Running => "; the run still goes on",
+    };
+    format!("{} [{:>8.3}s] {cells}: {tally}{ended}", line.status("Summary", tone), run.seconds)
+}
+
+/// Whether a cell is worth a line of its own at the end.
+fn is_listed(cell: &CellSummary) -> bool {
+    cell.record.as_ref().is_some_and(|record| record.verdict != Verdict::Good || record.known.is_some())
+}
+
+fn cell_lines(cell: &CellSummary, line: &Line, run_dir: &Path, style: MatrixStyle) -> Vec<String> {
+    let Some(record) = &cell.record else { return Vec::new() };
+    let mut lines = vec![line.cell(record)];
+    if record.verdict != Verdict::Good
+        && let Some(attempt) = cell.deciding_attempt()
+    {
+        for (label, path) in [("console", &attempt.console), ("reproduce", &attempt.reproduce)] {
+            if let Some(path) = path {
+                let label = style.paint.apply(Tone::Dim, &format!("{label:9}"));
+                lines.push(format!("{:>13}{label} {}", "", shown_path(&run_dir.join(path))));
+            }
+        }
+    }
+    lines
+}
+
+fn not_run(run: &RunSummary) -> Option<String> {
+    let cells: Vec<String> = run
+        .cells
+        .iter()
+        .filter(|cell| cell.record.is_none())
+        .map(|cell| printable(&cell.id.to_string()))
+        .collect();
+    let missing = run.planned() - run.cells.len() as u64;
+    let (first, rest) = cells.split_at(cells.len().min(10));
+    let mut text = first.join(", ");
+    let unnamed = rest.len() as u64 + missing;
+    if unnamed > 0 {
+        let and = if text.is_empty() { "" } else { " and " };
+        text.push_str(&format!("{and}{unnamed} more"));
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// For each test with a good result, what it is worth.
+fn absence(run: &RunSummary) -> Vec<String> {
+    let tests = run.tests();
+    let column = tests.iter().map(|test| width(&printable(test))).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for test in tests {
+        let good: Vec<_> = run
+            .cells
+            .iter()
+            .filter(|cell| cell.id.test == test)
+            .filter_map(|cell| cell.record.as_ref())
+            .filter(|record| record.verdict == Verdict::Good)
+            .collect();
+        if good.is_empty() {
+            continue;
+        }
+        let attempts = span(good.iter().map(|record| record.attempts));
+        let plural = if attempts == "1" { "attempt" } else { "attempts" };
+        let on = if good.len() == 1 { "1 kernel".into() } else { format!("each of {} kernels", good.len()) };
+        let chances: Vec<f64> = good.iter().filter_map(|record| record.miss_chance).collect();
+        let worth = match chances.iter().copied().reduce(f64::max) {
+            Some(most) if chances.len() == good.len() => {
+                format!("a bug that is there is missed with a chance of at most {}", percent(most))
+            }
+            Some(most) => format!(
+                "a chance of a miss (at most {}) is known for {} of them",
+                percent(most),
+                chances.len()
+            ),
+            None => "the chance to see the bug in one attempt is not known".into(),
+        };
+        let test = printable(test);
+        let room = " ".repeat(column - width(&test));
+        lines.push(format!("{test}{room}  {attempts} clean {plural} on {on}: {worth}"));
+    }
+    lines
+}
+
+/// `3`, or `1 to 3`.
+fn span(numbers: impl Iterator<Item = u32> + Clone) -> String {
+    let (least, most) = (numbers.clone().min().unwrap_or(0), numbers.max().unwrap_or(0));
+    if least == most { least.to_string() } else { format!("{least} to {most}") }
+}
+
+/// The line that says where the reports are.
+pub fn where_reports_are(run: &RunDir, files: &[&str], style: MatrixStyle) -> String {
+    let line = Line::new(style.paint);
+    let dir = shown_path(run.path());
+    format!("{} {dir}: {}\n", line.status("Reports", Tone::Good), files.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{CellRecord, Event};
+    use crate::report::sample;
+
+    fn text(run: &RunSummary) -> String {
+        summary(run, Path::new("reports/x"), MatrixStyle::PLAIN)
+    }
+
+    #[test]
+    fn a_finished_run() {
+        insta::assert_snapshot!(text(&sample::finished()), @r#"
+        ────────────────────────────────────────────────────────────
+             Summary [  42.300s] 9 cells: 2 bad (1 known), 2 good (1 fixed), 1 other, 1 skip, 1 blind, 1 lost, 1 not run
+               KNOWN [   3.212s] 6.17.13 block::elevator-switch-race  BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request
+                     console   reports/x/attempts/block__elevator-switch-race@6.17.13/1/console.log
+                     reproduce reports/x/attempts/block__elevator-switch-race@6.17.13/1/reproduce.sh
+               FIXED [  31.000s] 7.2.13  block::elevator-switch-race  (3 attempts, chance of a miss 0.8%)
+                FAIL [   3.212s] 6.12.57 cifs::fsconfig-source-leak  leak of 20000 objects in kmalloc-192
+                     console   reports/x/attempts/cifs__fsconfig-source-leak@6.12.57/1/console.log
+                     reproduce reports/x/attempts/cifs__fsconfig-source-leak@6.12.57/1/reproduce.sh
+                SKIP [   0.000s] 6.17.13 cifs::fsconfig-source-leak  module cifs is not in this kernel's package
+               BLIND [   3.212s] 7.2.13  cifs::fsconfig-source-leak  the slab probe could not be read: no /proc/slabinfo
+                     console   reports/x/attempts/cifs__fsconfig-source-leak@7.2.13/1/console.log
+                     reproduce reports/x/attempts/cifs__fsconfig-source-leak@7.2.13/1/reproduce.sh
+                LOST [ 120.500s] 6.12.57 ext4::mmap-writeback-failure  the agent did not speak within 60 s  (2 attempts)
+                     console   reports/x/attempts/ext4__mmap-writeback-failure@6.12.57/1/console.log
+                     reproduce reports/x/attempts/ext4__mmap-writeback-failure@6.12.57/1/reproduce.sh
+               OTHER [   3.212s] 6.17.13 ext4::mmap-writeback-failure  WARNING in ext4_iomap_begin
+                     console   reports/x/attempts/ext4__mmap-writeback-failure@6.17.13/1/console.log
+                     reproduce reports/x/attempts/ext4__mmap-writeback-failure@6.17.13/1/reproduce.sh
+             NOT RUN ext4::mmap-writeback-failure@7.2.13
+             Absence block::elevator-switch-race   3 clean attempts on each of 2 kernels: a bug that is there is missed with a chance of at most 0.8%
+
+                                      6.12.57  6.17.13  7.2.13
+        block::elevator-switch-race   PASS     KNOWN    FIXED
+        cifs::fsconfig-source-leak    FAIL     SKIP     BLIND
+        ext4::mmap-writeback-failure  LOST     OTHER    -
+        "#);
+    }
+
+    #[test]
+    fn a_killed_run() {
+        let mut events = sample::events();
+        events.truncate(2 + 9 + 10);
+        insta::assert_snapshot!(text(&sample::fold(events)), @r#"
+        ────────────────────────────────────────────────────────────
+             Summary [  40.112s] 9 cells: 1 bad (1 known), 1 good, 7 not run; the runner was killed
+               KNOWN [   3.212s] 6.17.13 block::elevator-switch-race  BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request
+                     console   reports/x/attempts/block__elevator-switch-race@6.17.13/1/console.log
+                     reproduce reports/x/attempts/block__elevator-switch-race@6.17.13/1/reproduce.sh
+             NOT RUN block::elevator-switch-race@7.2.13, cifs::fsconfig-source-leak@6.12.57, cifs::fsconfig-source-leak@6.17.13, cifs::fsconfig-source-leak@7.2.13, ext4::mmap-writeback-failure@6.12.57, ext4::mmap-writeback-failure@6.17.13, ext4::mmap-writeback-failure@7.2.13
+             Absence block::elevator-switch-race   3 clean attempts on 1 kernel: a bug that is there is missed with a chance of at most 0.8%
+
+                                      6.12.57  6.17.13  7.2.13
+        block::elevator-switch-race   PASS     KNOWN    -
+        cifs::fsconfig-source-leak    -        -        -
+        ext4::mmap-writeback-failure  -        -        -
+        "#);
+    }
+
+    #[test]
+    fn a_clean_and_an_empty_run() {
+        let clean = sample::fold([
+            sample::started(1),
+            Event::Cell(Box::new(sample::record("a::b", "6.1", Verdict::Good))),
+            sample::ended(false),
+        ]);
+        insta::assert_snapshot!(text(&clean), @r#"
+        ────────────────────────────────────────────────────────────
+             Summary [  42.300s] 1 cell: 1 good
+             Absence a::b  1 clean attempt on 1 kernel: the chance to see the bug in one attempt is not known
+
+              6.1
+        a::b  PASS
+        "#);
+        let empty = sample::fold([sample::started(0), sample::ended(true)]);
+        insta::assert_snapshot!(text(&empty), @r#"
+        ────────────────────────────────────────────────────────────
+             Summary [  42.300s] 0 cells: nothing to run; ended before every cell was run
+        "#);
+    }
+
+    #[test]
+    fn many_bad_cells_do_not_fill_the_screen() {
+        let bad = |n: u32| Event::Cell(Box::new(sample::record("a::b", &format!("6.1.{n}"), Verdict::Bad)));
+        let text = text(&sample::fold((0..500).map(bad)));
+        let listed = text.lines().filter(|line| line.starts_with("        FAIL")).count();
+        assert_eq!(listed, CELLS_SHOWN);
+        assert!(text.contains("and 400 more"));
+    }
+
+    #[test]
+    fn what_is_known_of_chances_is_said() {
+        let good = |kernel, attempts, miss_chance| {
+            let record =
+                CellRecord { attempts, miss_chance, ..sample::record("a::b", kernel, Verdict::Good) };
+            Event::Cell(Box::new(record))
+        };
+        let lines = |events: &[Event]| absence(&sample::fold(events.to_vec())).join("\n");
+        let text = [
+            lines(&[good("6.1", 1, None)]),
+            lines(&[good("6.1", 1, None), good("6.2", 3, None)]),
+            lines(&[good("6.1", 3, Some(0.01)), good("6.2", 3, Some(0.2))]),
+            lines(&[good("6.1", 3, Some(0.01)), good("6.2", 3, None)]),
+        ];
+        insta::assert_snapshot!(text.join("\n"), @r#"
+        a::b  1 clean attempt on 1 kernel: the chance to see the bug in one attempt is not known
+        a::b  1 to 3 clean attempts on each of 2 kernels: the chance to see the bug in one attempt is not known
+        a::b  3 clean attempts on each of 2 kernels: a bug that is there is missed with a chance of at most 20%
+        a::b  3 clean attempts on each of 2 kernels: a chance of a miss (at most 1.0%) is known for 1 of them
+        "#);
+    }
+
+    #[test]
+    fn paths_can_be_pasted() {
+        let cases = [
+            ("reports/x/attempts/a__b@6.1/1/console.log", "reports/x/attempts/a__b@6.1/1/console.log"),
+            ("my reports/x", "'my reports/x'"),
+            ("it's", r"'it'\''s'"),
+            ("~x", "'~x'"),
+            ("", "''"),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(quoted(path), expected);
+        }
+        let inside = std::env::current_dir().unwrap().join("reports/x");
+        assert_eq!(shown_path(&inside), "reports/x");
+    }
+}
