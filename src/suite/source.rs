@@ -186,7 +186,7 @@ mod tests {
         };
         insta::assert_snapshot!(refusal(b"suite: x\nsummary: \xff"), @"x.yaml:2:10: found the byte 0xff, expected UTF-8 text");
         insta::assert_snapshot!(refusal(b"suite: \x1b[31m"), @"x.yaml:1:8: found the control character U+001B, expected text");
-        insta::assert_snapshot!(refusal(b"suite: x\rsummary: y"), @"");
+        insta::assert_snapshot!(refusal(b"suite: x\rsummary: y"), @"x.yaml:1:9: found the control character U+000D, expected text");
         insta::assert_snapshot!(refusal(format!("a: b\n# {}", "x".repeat(5000)).as_bytes()), @"x.yaml:2:1: line 2 has 5002 characters, at most 4096 are taken");
     }
 }
