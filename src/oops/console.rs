@@ -32,28 +32,32 @@ pub(super) struct Line<'a> {
     pub(super) context: Context<'a>,
     /// The message without prefix and carriage returns.
     pub(super) text: &'a [u8],
+    /// Where the message begins in the line.
+    pub(super) offset: usize,
 }
 
 impl<'a> Line<'a> {
     /// Splits one line (without its line feed).
     pub(super) fn parse(raw: &'a [u8]) -> Line<'a> {
-        let raw = trim_returns(raw);
-        match prefix(raw) {
-            Some((context, len)) => Line { context, text: &raw[len..] },
-            None => Line { context: Context::Foreign, text: raw },
+        let (trimmed, skipped) = trim_returns(raw);
+        match prefix(trimmed) {
+            Some((context, len)) => Line { context, text: &trimmed[len..], offset: skipped + len },
+            None => Line { context: Context::Foreign, text: trimmed, offset: skipped },
         }
     }
 }
 
-/// Removes carriage returns and NUL bytes at both ends: serial consoles send either.
-fn trim_returns(mut raw: &[u8]) -> &[u8] {
+/// Removes carriage returns and NUL bytes at the ends, and tells how many stood in front: serial consoles send either.
+fn trim_returns(mut raw: &[u8]) -> (&[u8], usize) {
+    let full = raw.len();
     while let [b'\r' | 0, rest @ ..] = raw {
         raw = rest;
     }
+    let skipped = full - raw.len();
     while let [rest @ .., b'\r'] = raw {
         raw = rest;
     }
-    raw
+    (raw, skipped)
 }
 
 /// The context and the length of the prefix, if the line has a prefix that only kernel messages have.
@@ -217,6 +221,7 @@ mod tests {
         for (raw, context, text) in table {
             let line = Line::parse(raw.as_bytes());
             assert_eq!((line.context, line.text), (*context, text.as_bytes()), "{raw:?}");
+            assert!(raw.as_bytes()[line.offset..].starts_with(line.text), "{raw:?}");
         }
     }
 }

@@ -1,14 +1,16 @@
 //! The engine: rules in, console in, reports out.
 
+use std::io::Read as _;
 use std::sync::LazyLock;
 
-use memchr::{memchr_iter, memmem};
+use memchr::memmem;
 use regex::bytes::Regex;
 
 use super::console::{Context, Line};
 use super::excerpt::{self, Excerpt};
 use super::header::{Header, LineFinder};
 use super::kind::ReportKind;
+use super::reading::Reading;
 use super::report::Report;
 use super::rules::{Family, Rule, RuleError, RuleFile, Words};
 use super::stack::{Blamed, NO_FRAME, PickForm, TraceForm};
@@ -17,20 +19,14 @@ use super::{damage, title};
 /// The rules that come with the program.
 const EMBEDDED: &str = include_str!("rules.yaml");
 
-/// So many report headers are remembered; a console with more of them is flooded.
-const MAX_HEADERS: usize = 65_536;
+/// What repeats a report in other words comes within so many bytes behind it.
+const ECHO_REACH: usize = 512;
 
-/// So many reports are read; those behind them add nothing to a verdict.
-const MAX_REPORTS: usize = 512;
+/// A console that is read from somewhere is looked at in pieces of this size …
+const WINDOW: usize = 8 << 20;
 
-/// A header that is repeated word for word (numbers aside) is read so often.
-const MAX_REPEATS: usize = 16;
-
-/// Whether the kernel's lines have time stamps is decided by so many bytes at the start.
-const STAMP_REACH: usize = 256 << 10;
-
-/// A continuation of a report comes within so many bytes behind its first line.
-const CONTINUATION_REACH: usize = 64 << 10;
+/// … and read in pieces of this one.
+const CHUNK: usize = 1 << 20;
 
 /// Reads consoles by a set of rules.
 #[derive(Debug)]
@@ -48,14 +44,6 @@ pub struct Engine {
     pick: PickForm,
     kinds: Vec<(ReportKind, Vec<String>)>,
     subjects: Vec<Regex>,
-}
-
-/// What one pass over a console finds.
-struct Sweep {
-    headers: Vec<Header>,
-    last_panic: Option<usize>,
-    suppressed: bool,
-    cut: bool,
 }
 
 /// What the first line of a report and the text below it amount to.
@@ -155,102 +143,92 @@ impl Engine {
 
     /// All reports in a console, in the order in which they begin.
     pub fn diagnose(&self, console: &[u8]) -> Vec<Report> {
-        let sweep = self.sweep(console);
-        let mut reports: Vec<Report> = Vec::new();
-        let mut seen: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
-        let (mut line, mut counted) = (1, 0);
-        for (which, header) in sweep.headers.iter().enumerate() {
-            if reports.len() >= MAX_REPORTS {
-                break;
+        let mut reading = Reading::new(self);
+        reading.take(console, true);
+        reading.finish()
+    }
+
+    /// All reports in a console that is read from somewhere, in bounded memory however long it is.
+    ///
+    /// # Errors
+    /// If reading fails.
+    pub fn diagnose_reader(&self, mut source: impl std::io::Read) -> std::io::Result<Vec<Report>> {
+        let mut reading = Reading::new(self);
+        let mut window = Vec::with_capacity(WINDOW + CHUNK);
+        loop {
+            let got = source.by_ref().take(CHUNK as u64).read_to_end(&mut window)?;
+            if got == 0 {
+                reading.take(&window, true);
+                return Ok(reading.finish());
             }
-            let first_line = &console[header.start..header.end];
-            if let Some(before) = reports.last()
-                && (header.aftermath
-                    || header.continuation && header.start - before.start < CONTINUATION_REACH
-                    || self.is_echo(first_line, before, header))
-            {
-                continue;
+            if window.len() >= WINDOW {
+                let done = reading.take(&window, false);
+                window.drain(..done);
             }
-            let times = seen.entry(title::stable(Line::parse(first_line).text)).or_default();
-            *times += 1;
-            if *times > MAX_REPEATS {
-                continue;
-            }
-            line += memchr_iter(b'\n', &console[counted..header.start]).count();
-            counted = header.start;
-            reports.push(self.read(console, &sweep, which, line));
         }
-        reports
+    }
+
+    /// The strings that the first line of a report contains one of.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.families.iter().map(|family| family.header.as_str())
     }
 
     /// Whether a header only repeats in other words what the report before it has said.
-    fn is_echo(&self, line: &[u8], before: &Report, header: &Header) -> bool {
-        let family = self.families[header.family].header.as_str();
-        let near = header.start < before.end.saturating_add(512);
-        match family {
+    pub(super) fn is_echo(&self, line: &[u8], before: &Report, header: &Header) -> bool {
+        if header.aftermath {
+            return true;
+        }
+        if header.start > before.end.saturating_add(ECHO_REACH) {
+            return false;
+        }
+        match self.families[header.family].header.as_str() {
+            _ if header.continuation => true,
             // the track of an object inside a report about it
-            "INFO:" => near && self.remnant(header.family, line),
+            "INFO:" => self.is_remnant(header.family, line),
             // one line of die() behind one of report_bug()
-            "Kernel BUG" => near && before.title.starts_with("kernel BUG"),
+            "Kernel BUG" => before.title.starts_with("kernel BUG"),
             _ => false,
         }
     }
 
-    fn remnant(&self, family: usize, line: &[u8]) -> bool {
-        self.families[family]
-            .rules
-            .iter()
-            .find(|rule| rule.pattern.is_match(line))
-            .is_some_and(|rule| rule.damaged)
+    fn is_remnant(&self, family: usize, line: &[u8]) -> bool {
+        let rules = &self.families[family].rules;
+        rules.iter().find(|rule| rule.pattern.is_match(line)).is_some_and(|rule| rule.damaged)
     }
 
-    /// One pass over the console: where reports may begin, and what else is worth knowing.
-    fn sweep(&self, console: &[u8]) -> Sweep {
-        let mut sweep = Sweep { headers: Vec::new(), last_panic: None, suppressed: false, cut: false };
-        let mut stamped = None;
-        let (mut spoke, mut heard) = (false, 0);
-        let mut at = 0;
-        while let Some((start, end)) = self.finder.next_line(console, at) {
-            at = end;
-            let line = &console[start..end];
-            sweep.suppressed |= self.suppressions.iter().any(|(find, pattern)| {
-                memmem::find(line, find.as_bytes()).is_some()
-                    && pattern.as_ref().is_none_or(|pattern| pattern.is_match(line))
-            });
-            sweep.cut |= self.cuts.iter().any(|cut| memmem::find(line, cut.as_bytes()).is_some());
-            if self.panicked.as_ref().is_some_and(|panicked| panicked.is_match(line)) {
-                sweep.last_panic = Some(start);
-            }
-            if sweep.headers.len() >= MAX_HEADERS || self.is_replayed(console, end) {
-                continue;
-            }
-            let family = self.family_of(
-                line,
-                || *stamped.get_or_insert_with(|| is_stamped(&console[..console.len().min(STAMP_REACH)])),
-                || {
-                    spoke = spoke || is_stamped(&console[heard..start]);
-                    heard = start;
-                    spoke
-                },
-            );
-            if let Some(family) = family {
-                sweep.headers.push(Header {
-                    start,
-                    end,
-                    family,
-                    continuation: matches(&self.continuations, line),
-                    aftermath: matches(&self.aftermath, line),
-                });
-            }
+    /// Whether the line says that the log proves nothing.
+    pub(super) fn suppresses(&self, line: &[u8]) -> bool {
+        self.suppressions.iter().any(|(find, pattern)| {
+            memmem::find(line, find.as_bytes()).is_some()
+                && pattern.as_ref().is_none_or(|pattern| pattern.is_match(line))
+        })
+    }
+
+    /// Whether the line says that the console was cut off.
+    pub(super) fn cuts(&self, line: &[u8]) -> bool {
+        self.cuts.iter().any(|cut| memmem::find(line, cut.as_bytes()).is_some())
+    }
+
+    /// Whether the line is the one of a panic.
+    pub(super) fn panics(&self, line: &[u8]) -> bool {
+        matches(&self.panicked, line)
+    }
+
+    /// The header that a line of this family is.
+    pub(super) fn header(&self, family: usize, line: &[u8], start: usize) -> Header {
+        Header {
+            start,
+            end: start + line.len(),
+            family,
+            continuation: matches(&self.continuations, line),
+            aftermath: matches(&self.aftermath, line),
         }
-        sweep
     }
 
-    /// Whether the line that ends at `end` is only the beginning of one that is printed again.
-    fn is_replayed(&self, console: &[u8], end: usize) -> bool {
-        let Some(replay) = &self.replay else { return false };
-        let rest = console.get(end + 1..).unwrap_or_default();
-        rest.starts_with(replay.as_bytes())
+    /// Whether a line is only the beginning of one that is printed again; `behind` is what follows it.
+    pub(super) fn is_replayed(&self, behind: &[u8]) -> bool {
+        let behind = behind.strip_prefix(b"\r").unwrap_or(behind).strip_prefix(b"\n").unwrap_or_default();
+        self.replay.as_ref().is_some_and(|replay| behind.starts_with(replay.as_bytes()))
     }
 
     /// The family whose report begins with this line, if one does.
@@ -276,20 +254,19 @@ impl Engine {
         }
         let Some(plain) = &family.plain else { return Some(index) };
         let parsed = Line::parse(line);
-        let message = line.len() - parsed.text.len();
-        let ahead = line.get(message..at).unwrap_or_default();
+        let ahead = line.get(parsed.offset..at).unwrap_or_default();
         (plain.is_match(ahead) && (parsed.context != Context::Foreign || !stamped())).then_some(index)
     }
 
-    fn read(&self, console: &[u8], sweep: &Sweep, which: usize, start_line: usize) -> Report {
-        let header = sweep.headers[which];
-        let excerpt = excerpt::cut(console, &sweep.headers, which, |line| matches(&self.other_traces, line));
+    /// Reads the report that begins with `headers[which]`. What concerns the whole log is left open.
+    pub(super) fn read(&self, console: &[u8], headers: &[Header], which: usize, start_line: usize) -> Report {
+        let header = headers[which];
+        let excerpt = excerpt::cut(console, headers, which, |line| matches(&self.other_traces, line));
         let description = self.describe(&self.families[header.family], &excerpt.text[..excerpt.pure]);
         let damage = description.damage.or_else(|| {
             let traceless = description.traceless || description.plain;
             damage::reason(&description.title, &excerpt.text, traceless, &self.form)
         });
-        let damage = damage.or(sweep.cut.then_some("the console was cut off"));
         let raw_title = String::from_utf8_lossy(&description.title);
         let kind = description.kind.unwrap_or_else(|| self.kind_of(&raw_title));
         let title = title::stable(&description.title);
@@ -311,8 +288,8 @@ impl Engine {
             corrupted: damage.is_some(),
             corrupted_reason: damage.map(str::to_owned),
             frames: self.functions(&excerpt),
-            suppressed: sweep.suppressed,
-            panicked: sweep.last_panic.is_some_and(|panic| panic >= header.start),
+            suppressed: false,
+            panicked: false,
             start: header.start,
             end: excerpt.end(header.end, |line| self.belongs(line)),
             start_line,
@@ -463,9 +440,4 @@ impl Engine {
 
 fn matches(pattern: &Option<Regex>, line: &[u8]) -> bool {
     pattern.as_ref().is_some_and(|pattern| pattern.is_match(line))
-}
-
-/// Whether any of these lines has a prefix that only kernel messages have.
-pub(super) fn is_stamped(text: &[u8]) -> bool {
-    text.split(|byte| *byte == b'\n').any(|line| Line::parse(line).context != Context::Foreign)
 }

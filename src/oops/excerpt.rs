@@ -9,7 +9,7 @@ use super::header::Header;
 const MAX_TEXT: usize = 192 << 10;
 
 /// The lines of a report are looked for so far behind its first one.
-const MAX_REACH: usize = 1 << 20;
+pub(super) const MAX_REACH: usize = 1 << 20;
 
 /// A panic behind this many lines only repeats what the report says.
 const LINES_BEFORE_PANIC: usize = 22;

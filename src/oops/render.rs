@@ -42,25 +42,35 @@ impl Palette {
 
 /// The diagnosis of one console for a reader. `name` is the file as it was given, `console` its content.
 pub fn render(name: &str, console: &[u8], reports: &[Report], palette: &Palette) -> String {
-    if reports.is_empty() {
-        return format!("{name}: no crash report\n");
-    }
-    let mut out = match reports.len() {
-        1 => format!("{name}: 1 report\n"),
-        count => format!("{name}: {count} reports\n"),
-    };
+    let mut out = heading(name, reports.len());
     for report in reports {
+        let start = report.start.min(console.len());
         out.push('\n');
-        out.push_str(&render_one(name, console, report, palette));
+        out.push_str(&render_report(
+            name,
+            &console[start..report.end.clamp(start, console.len())],
+            report,
+            palette,
+        ));
     }
     out
 }
 
-fn render_one(name: &str, console: &[u8], report: &Report, palette: &Palette) -> String {
-    let style = if report.corrupted || report.suppressed { &palette.mild } else { &palette.serious };
-    let sign = if report.corrupted || report.suppressed { '!' } else { '×' };
+/// The line above the reports of a console.
+pub fn heading(name: &str, reports: usize) -> String {
+    match reports {
+        0 => format!("{name}: no crash report\n"),
+        1 => format!("{name}: 1 report\n"),
+        count => format!("{name}: {count} reports\n"),
+    }
+}
+
+/// One report for a reader. `region` is the console from the start to the end of the report.
+pub fn render_report(name: &str, region: &[u8], report: &Report, palette: &Palette) -> String {
+    let doubtful = report.corrupted || report.suppressed;
+    let (style, sign) = if doubtful { (&palette.mild, '!') } else { (&palette.serious, '×') };
     let mut out = format!("{} {}\n", style.apply_to(sign), style.apply_to(&report.title));
-    let lines = shown_lines(console, report);
+    let lines = shown_lines(region, report);
     let gutter = lines.iter().map(|line| line.number).max().unwrap_or(1).to_string().len();
     let bar = |text: &str| palette.dim.apply_to(text.to_owned()).to_string();
     out.push_str(&format!("{:gutter$} {}\n", "", bar(&format!("╭─[{name}:{}]", report.start_line))));
@@ -125,9 +135,7 @@ struct Shown {
 }
 
 /// The first line of the report, the blamed function, and what surrounds it in the trace.
-fn shown_lines(console: &[u8], report: &Report) -> Vec<Shown> {
-    let start = report.start.min(console.len());
-    let region = &console[start..report.end.clamp(start, console.len())];
+fn shown_lines(region: &[u8], report: &Report) -> Vec<Shown> {
     if region.is_empty() {
         return Vec::new();
     }

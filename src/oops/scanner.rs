@@ -93,7 +93,7 @@ impl Scanner {
 
     fn scan(&mut self, text: &[u8], offset: u64, best: &mut Option<Sighting>) {
         if !self.kernel_spoke {
-            self.kernel_spoke = super::engine::is_stamped(text);
+            self.kernel_spoke = super::reading::is_stamped(text);
         }
         let mut at = 0;
         while let Some((start, end)) = self.engine.finder.next_line(text, at) {

@@ -1,0 +1,159 @@
+//! Reading a console from its first to its last byte, whole or in windows.
+
+use std::collections::HashMap;
+
+use memchr::memchr_iter;
+
+use super::console::{Context, Line};
+use super::engine::Engine;
+use super::excerpt::MAX_REACH;
+use super::header::Header;
+use super::report::Report;
+use super::title;
+
+/// So many lines that begin reports are taken note of in a window; a console with more of them is flooded.
+const MAX_HEADERS: usize = 65_536;
+
+/// So many reports are read; those behind them add nothing to a verdict.
+const MAX_REPORTS: usize = 512;
+
+/// A first line that is repeated word for word (numbers aside) is read so often.
+const MAX_REPEATS: usize = 16;
+
+/// Whether the kernel's lines have time stamps is decided by so many bytes at the start.
+const STAMP_REACH: usize = 256 << 10;
+
+/// Lines are looked at so far behind the place where they begin.
+const LINE_REACH: usize = 8192;
+
+/// What is known about a console so far.
+pub(super) struct Reading<'e> {
+    engine: &'e Engine,
+    reports: Vec<Report>,
+    seen: HashMap<String, usize>,
+    /// Where the window begins in the console, and the number of the line there.
+    base: usize,
+    base_line: usize,
+    stamped: Option<bool>,
+    /// Whether the kernel has printed anything, and up to where that was looked for.
+    spoke: bool,
+    heard: usize,
+    suppressed: bool,
+    cut: bool,
+    last_panic: Option<usize>,
+}
+
+impl<'e> Reading<'e> {
+    pub(super) fn new(engine: &'e Engine) -> Reading<'e> {
+        Reading {
+            engine,
+            reports: Vec::new(),
+            seen: HashMap::new(),
+            base: 0,
+            base_line: 1,
+            stamped: None,
+            spoke: false,
+            heard: 0,
+            suppressed: false,
+            cut: false,
+            last_panic: None,
+        }
+    }
+
+    /// Reads the reports that begin in the window and whose lines are all in it; in the last window, all. Returns how
+    /// much of the window is not needed any more: the next one must begin there.
+    pub(super) fn take(&mut self, window: &[u8], last: bool) -> usize {
+        let upto = if last {
+            window.len()
+        } else {
+            line_start(window, window.len().saturating_sub(MAX_REACH + LINE_REACH))
+        };
+        let headers = self.sweep(window);
+        let (mut line, mut counted) = (self.base_line, 0);
+        for (which, header) in headers.iter().enumerate().take_while(|(_, header)| header.start < upto) {
+            let first_line = &window[header.start..header.end];
+            if self.is_echo(first_line, header) || self.is_known_well(first_line) {
+                continue;
+            }
+            line += memchr_iter(b'\n', &window[counted..header.start]).count();
+            counted = header.start;
+            let mut report = self.engine.read(window, &headers, which, line);
+            report.start += self.base;
+            report.end += self.base;
+            self.reports.push(report);
+        }
+        self.base_line = line + memchr_iter(b'\n', &window[counted..upto]).count();
+        self.base += upto;
+        self.heard = self.heard.saturating_sub(upto);
+        upto
+    }
+
+    /// The reports, with what the whole console says about each.
+    pub(super) fn finish(mut self) -> Vec<Report> {
+        for report in &mut self.reports {
+            report.suppressed = self.suppressed;
+            report.panicked = self.last_panic.is_some_and(|panic| panic >= report.start);
+            if self.cut && !report.corrupted {
+                report.corrupted = true;
+                report.corrupted_reason = Some("the console was cut off".to_owned());
+            }
+        }
+        self.reports
+    }
+
+    /// Whether the header belongs to the report before it.
+    fn is_echo(&self, first_line: &[u8], header: &Header) -> bool {
+        let placed = Header { start: header.start + self.base, end: header.end + self.base, ..*header };
+        self.reports.last().is_some_and(|before| self.engine.is_echo(first_line, before, &placed))
+    }
+
+    /// Whether reports were read enough, of this kind or at all.
+    fn is_known_well(&mut self, first_line: &[u8]) -> bool {
+        if self.reports.len() >= MAX_REPORTS {
+            return true;
+        }
+        let times = self.seen.entry(title::stable(Line::parse(first_line).text)).or_default();
+        *times += 1;
+        *times > MAX_REPEATS
+    }
+
+    /// One pass over the window: where reports may begin, and what else is worth knowing.
+    fn sweep(&mut self, window: &[u8]) -> Vec<Header> {
+        let mut headers = Vec::new();
+        let mut at = 0;
+        while let Some((start, end)) = self.engine.finder.next_line(window, at) {
+            at = end;
+            let line = &window[start..end];
+            self.suppressed = self.suppressed || self.engine.suppresses(line);
+            self.cut = self.cut || self.engine.cuts(line);
+            if self.engine.panics(line) {
+                self.last_panic = Some(self.base + start);
+            }
+            if headers.len() >= MAX_HEADERS || self.engine.is_replayed(&window[end..]) {
+                continue;
+            }
+            let (stamped, spoke, heard) = (&mut self.stamped, &mut self.spoke, &mut self.heard);
+            let family = self.engine.family_of(
+                line,
+                || *stamped.get_or_insert_with(|| is_stamped(&window[..window.len().min(STAMP_REACH)])),
+                || {
+                    *spoke = *spoke || is_stamped(&window[start.min(*heard)..start]);
+                    *heard = start;
+                    *spoke
+                },
+            );
+            headers.extend(family.map(|family| self.engine.header(family, line, start)));
+        }
+        headers
+    }
+}
+
+/// Where the line begins that this place is in; if it is longer than any line, the place itself.
+fn line_start(text: &[u8], at: usize) -> usize {
+    memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1).max(at.saturating_sub(LINE_REACH))
+}
+
+/// Whether any of these lines has a prefix that only kernel messages have.
+pub(super) fn is_stamped(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'\n').any(|line| Line::parse(line).context != Context::Foreign)
+}

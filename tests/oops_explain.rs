@@ -1,0 +1,133 @@
+//! `kregress explain` with its surroundings passed in.
+
+use kregress::oops;
+
+#[path = "../src/cli/explain.rs"]
+#[allow(dead_code, missing_docs)]
+mod explain;
+
+use clap::Parser;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    args: explain::ExplainArgs,
+}
+
+const CONSOLE: &str = "\
+[    1.000000] Linux version 6.17.13
+[    2.000000] WARNING: CPU: 1 PID: 42 at fs/ext4/inode.c:12 ext4_map+0x10/0x20
+[    2.000001] CPU: 1 UID: 0 PID: 42 Comm: fsstress Not tainted 6.17.13 #1
+[    2.000002] RIP: 0010:ext4_map+0x10/0x20
+[    2.000003] Call Trace:
+[    2.000004]  ext4_write+0x10/0x20
+[    2.000005]  vfs_write+0x10/0x20
+[    2.000006]  do_syscall_64+0x10/0x20
+[    2.000007] ---[ end trace 0000000000000000 ]---
+";
+
+/// Runs the command on files in a folder of its own; paths are shown relative to it.
+fn explain_in(files: &[(&str, &str)], arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let root = format!("{}/", folder.path().display());
+    let arguments = arguments.iter().map(|argument| match argument.strip_prefix('@') {
+        Some(name) => format!("{root}{name}"),
+        None => (*argument).to_owned(),
+    });
+    let cli = Cli::try_parse_from(std::iter::once("explain".to_owned()).chain(arguments)).unwrap();
+    let mut out = Vec::new();
+    let text = match explain::explain(&cli.args, jiff::civil::date(2026, 11, 21), false, &mut out) {
+        Ok(_) => String::from_utf8(out).unwrap(),
+        Err(error) => format!("error: {error}"),
+    };
+    text.replace(&root, "")
+}
+
+#[test]
+fn a_reader_sees_the_lines_that_matter() {
+    let text = explain_in(&[("a.log", CONSOLE), ("b.log", "nothing\n")], &["@a.log", "@b.log"]);
+    insta::assert_snapshot!(text, @r#"
+    a.log: 1 report
+
+    × WARNING in ext4_map
+      ╭─[a.log:2]
+    2 │ WARNING: CPU: 1 PID: 42 at fs/ext4/inode.c:12 ext4_map+0x10/0x20
+      ┆
+    4 │ RIP: 0010:ext4_map+0x10/0x20
+      ·           ───────┬ blamed
+      ┆
+    6 │  ext4_write+0x10/0x20
+    7 │  vfs_write+0x10/0x20
+    8 │  do_syscall_64+0x10/0x20
+      ╰─
+       what: A WARN() check of the kernel fired: something that should never happen did. (WARNING)
+       task: fsstress, pid 42, on cpu 1
+
+    b.log: no crash report
+    "#);
+}
+
+#[test]
+fn programs_get_one_object_a_file() {
+    let files = [("a.log", CONSOLE), ("b.log", "nothing\n")];
+    insta::assert_snapshot!(explain_in(&files, &["@a.log", "@b.log", "--format", "json"]), @r#"
+    {"file":"a.log","reports":[{"title":"WARNING in ext4_map","alt_titles":[],"type":"WARNING","corrupted":false,"frame":"ext4_map","frames":["ext4_map","ext4_write","vfs_write","do_syscall_64"],"suppressed":false,"panicked":false,"start":37,"end":427,"start_line":2,"task":"fsstress","pid":42,"cpu":1}]}
+    {"file":"b.log","reports":[]}
+    "#);
+    insta::assert_snapshot!(explain_in(&files, &["@a.log", "@b.log", "--format", "title"]), @"WARNING in ext4_map");
+}
+
+#[test]
+fn known_messages_are_named_with_their_reason() {
+    let known = "allow:\n- {match: ext4_map, reason: the image is broken on purpose, link: 'https://example.org/7'}\n\
+                 - {match: x, reason: long ago, expires: 2026-01-01}\n";
+    let text =
+        explain_in(&[("a.log", CONSOLE), ("known.yaml", known)], &["@a.log", "--known", "@known.yaml"]);
+    insta::assert_snapshot!(text, @r#"
+    a.log: no crash report
+
+    known: WARNING in ext4_map (line 2): the image is broken on purpose, see https://example.org/7
+
+    expired on 2026-01-01: `x` (long ago); remove the entry or renew it
+    "#);
+}
+
+#[test]
+fn own_rules_come_first() {
+    let rules = "families:\n- header: 'WARNING:'\n  rules:\n  - {match: 'WARNING: .* at fs/ext4/(\\w+)', title: 'ext4 complains in {1}'}\n";
+    let text = explain_in(
+        &[("a.log", CONSOLE), ("r.yaml", rules)],
+        &["@a.log", "--rules", "@r.yaml", "--format", "title"],
+    );
+    insta::assert_snapshot!(text, @"ext4 complains in inode");
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_with_a_reason() {
+    let files = [
+        ("a.log", CONSOLE),
+        ("word.yaml", "families:\n- {header: 'X:', rules: [{match: '@NOWHERE', title: x}]}\n"),
+        ("hole.yaml", "families:\n- {header: 'X:', rules: [{match: 'X', title: 'x {1} {frame}'}]}\n"),
+        ("key.yaml", "familys: []\n"),
+    ];
+    let errors: Vec<String> = [
+        &["@missing.log"][..],
+        &["@a.log", "--rules", "@word.yaml"],
+        &["@a.log", "--rules", "@hole.yaml"],
+        &["@a.log", "--rules", "@key.yaml"],
+        &["@a.log", "--system-map", "@key.yaml"],
+    ]
+    .iter()
+    .map(|arguments| explain_in(&files, arguments))
+    .collect();
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+    error: cannot read missing.log: No such file or directory (os error 2)
+    error: word.yaml: `@NOWHERE` is no usable pattern: there is no word @NOWHERE; known are CALL_TRACE, FUNC, HELD_AT, IP, PC, SRC
+    error: hole.yaml: the title `x {1} {frame}` uses {1}, which the rule does not provide; captures are {1} to {0}, functions {frame} and {frame2} (these need `blame`)
+    error: key.yaml: the rules cannot be read: unknown field `familys`, expected one of `words`, `trace_starts`, `trace_starts_maybe`, `trace_lines`, `trace_breakers`, `other_traces`, `continuations`, `aftermath`, `panicked`, `replay`, `suppressions`, `cuts`, `syscall_prefixes`, `skip`, `stall_anchors`, `stall_names`, `hang_names`, `hang_skip`, `families`, `kinds`, `subjects`
+    error: key.yaml: this is no System.map: 2 lines, none of the form `ffffffff81000000 T function`
+    "#);
+}
