@@ -171,3 +171,98 @@ fn has_pvh_entry(elf: &[u8]) -> bool {
     }
     search(elf).unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::fixtures::{bzimage, gzip, vmlinux, xz, zstd};
+
+    #[test]
+    fn finds_the_kernel_inside_whatever_it_is_compressed_with() {
+        let elf = vmlinux(true);
+        for (name, payload) in [("gzip", gzip(&elf)), ("xz", xz(&elf)), ("zstd", zstd(&elf))] {
+            let data = bzimage("6.17.13-x", &payload, elf.len() as u32);
+            let image = Image::parse(&data).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(image.release(), Some("6.17.13-x"), "{name}");
+            assert_eq!(image.uncompressed(), Ok(Some(elf.clone())), "{name}");
+        }
+    }
+
+    #[test]
+    fn leaves_a_kernel_without_pvh_entry_to_its_own_decompressor() {
+        let elf = vmlinux(false);
+        let data = bzimage("6.1.0", &zstd(&elf), elf.len() as u32);
+        assert_eq!(Image::parse(&data).expect("a good image").uncompressed(), Ok(None));
+        let data = bzimage("6.1.0", b"BZh91AY&SY", 9);
+        assert_eq!(
+            Image::parse(&data).expect("a good image").uncompressed(),
+            Ok(None),
+            "bzip2 is not supported"
+        );
+    }
+
+    #[test]
+    fn reads_elf_kernels() {
+        let data = vmlinux(true);
+        let image = Image::parse(&data).expect("a good ELF file");
+        assert_eq!(image.release(), None);
+        assert_eq!(image.uncompressed(), Ok(Some(data.clone())));
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_an_image() {
+        let elf = vmlinux(true);
+        let good = bzimage("6.17.13", &zstd(&elf), elf.len() as u32);
+        let mut old = good.clone();
+        old[0x206..0x208].copy_from_slice(&0x204u16.to_le_bytes());
+        let mut corrupt = good.clone();
+        corrupt[1024 + 20..1024 + 40].fill(0xff);
+        let wrong_length = bzimage("6.17.13", &zstd(&elf), elf.len() as u32 + 5);
+        let no_elf = bzimage("6.17.13", &zstd(b"hello"), 5);
+        let cases: [(&str, &[u8]); 9] = [
+            ("empty", &[]),
+            ("text", b"hello"),
+            ("short header", &good[..0x230]),
+            ("truncated", &good[..good.len() - 40]),
+            ("truncated ELF", &elf[..130]),
+            ("old protocol", &old),
+            ("corrupt", &corrupt),
+            ("wrong length", &wrong_length),
+            ("no ELF inside", &no_elf),
+        ];
+        let mut said = String::new();
+        for (name, data) in cases {
+            let error = Image::parse(data).and_then(|image| image.uncompressed()).expect_err(name);
+            said += &format!("{name}: {error}\n");
+        }
+        insta::assert_snapshot!(said, @"
+        empty: it is no x86 kernel image: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz) or an ELF file (vmlinux)
+        text: it is no x86 kernel image: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz) or an ELF file (vmlinux)
+        short header: it is truncated: its header promises at least 592 bytes and it has 560; get the file again
+        truncated: it is truncated: its header promises at least 1177 bytes and it has 1144; get the file again
+        truncated ELF: it is truncated: its header promises at least 140 bytes and it has 130; get the file again
+        old protocol: it is no x86 kernel image: its boot protocol is older than 2.08 (Linux 2.6.26); expected a bzImage (vmlinuz) or an ELF file (vmlinux)
+        corrupt: the compressed kernel in it is corrupt: no 64-bit ELF file came out; get the file again
+        wrong length: the compressed kernel in it is corrupt: 196 bytes came out where 201 are promised; get the file again
+        no ELF inside: the compressed kernel in it is corrupt: no 64-bit ELF file came out; get the file again
+        ");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(changes in proptest::collection::vec((0usize..1400, proptest::num::u8::ANY), 0..8), cut in 0usize..1400) {
+            let elf = vmlinux(true);
+            let mut data = bzimage("6.17.13", &gzip(&elf), elf.len() as u32);
+            for (at, byte) in changes {
+                if let Some(target) = data.get_mut(at) {
+                    *target = byte;
+                }
+            }
+            data.truncate(cut.max(600));
+            if let Ok(image) = Image::parse(&data) {
+                let _ = image.release();
+                let _ = image.uncompressed();
+            }
+        }
+    }
+}

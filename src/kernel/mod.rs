@@ -15,6 +15,8 @@ mod compression;
 mod config;
 mod debian;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod index;
 mod library;
 mod local;

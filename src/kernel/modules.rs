@@ -302,3 +302,58 @@ impl ModuleTree {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree from lines `name: dependencies; before; after`.
+    fn tree(lines: &[&str]) -> ModuleTree {
+        let mut index = ModuleIndex { release: "6.17.13".to_string(), ..ModuleIndex::default() };
+        index.builtin.insert("ext4".to_string());
+        for line in lines {
+            let (name, rest) = line.split_once(':').expect("a name");
+            let mut lists = rest.split(';').map(|list| list.split_whitespace().map(String::from).collect());
+            let mut next = || lists.next().unwrap_or_default();
+            let info = ModInfo { depends: next(), before: next(), after: next(), ..ModInfo::default() };
+            let entry = IndexEntry { path: format!("kernel/{name}.ko"), offset: 0, length: 0, info };
+            index.modules.insert(name.to_string(), entry);
+        }
+        ModuleTree::in_folder(index, Path::new("nowhere"))
+    }
+
+    #[test]
+    fn orders_dependencies_first_and_each_once() {
+        let tree = tree(&["a: b c", "b: d", "c: d ext4", "d:", "s:; t; u", "t:; s", "u:", "w:; gone"]);
+        let table: [(&[&str], &str); 6] = [
+            (&["a"], "d b c a"),
+            (&["c", "a"], "d c b a"),
+            (&["a", "a", "d"], "d b c a"),
+            (&["s"], "t s u"),
+            (&["w"], "w"),
+            (&["ext4"], ""),
+        ];
+        for (names, expected) in table {
+            let order = tree.load_order(names).unwrap_or_else(|error| panic!("{names:?}: {error}"));
+            let order: Vec<&str> = order.iter().map(|file| file.name.as_str()).collect();
+            assert_eq!(order.join(" "), expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn says_which_module_is_missing() {
+        let tree = tree(&["null_blk:", "broken: nowhere"]);
+        let mut said = String::new();
+        for name in ["nul-blk", "zfs", "broken", "ext5"] {
+            said += &format!("{}\n", tree.load_order(&[name]).expect_err(name));
+        }
+        said += &ModuleTree::unknown("6.18.0-mine").load_order(&["cifs"]).expect_err("unknown").to_string();
+        insta::assert_snapshot!(said, @"
+        6.17.13 has no module `nul-blk`, neither built in nor loadable; did you mean `null_blk`?
+        6.17.13 has no module `zfs`, neither built in nor loadable
+        module `broken` of 6.17.13 depends on `nowhere`, which is neither built in nor loadable; the module tree is incomplete
+        6.17.13 has no module `ext5`, neither built in nor loadable; did you mean `ext4`?
+        module `cifs` is needed, but nothing is known about the modules of 6.18.0-mine; give their folder with --modules DIR
+        ");
+    }
+}

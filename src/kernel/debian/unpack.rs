@@ -154,3 +154,110 @@ fn copy_to(path: &Path, contents: &mut dyn Read) -> Result<(), Inner> {
         Inner::Other(UnpackError::Write { path: path.to_path_buf(), source })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::fixtures::{bzimage, deb, kernel_deb, module, vmlinux, zstd};
+    use crate::kernel::{ModuleState, ModuleTree};
+
+    fn written(folder: &Path, packages: &[Vec<u8>]) -> Vec<PathBuf> {
+        let write = |(number, bytes): (usize, &Vec<u8>)| {
+            let path = folder.join(format!("package-{number}.deb"));
+            fs::write(&path, bytes).expect("the temporary folder is writable");
+            path
+        };
+        packages.iter().enumerate().map(write).collect()
+    }
+
+    #[test]
+    fn unpacks_a_kernel_and_indexes_its_modules() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let into = folder.path();
+        let packages = written(into, &[kernel_deb("6.17.13-x")]);
+        let index = unpack(&packages, "6.17.13-x", into).expect("a good package");
+        assert!(into.join("vmlinuz").is_file() && into.join("config").is_file());
+        assert!(!into.join("System.map").exists(), "a stub is no map");
+
+        let tree = ModuleTree::packed(index, &into.join("modules.pack"));
+        let table = [
+            ("user_mod", ModuleState::Loadable),
+            ("user-mod", ModuleState::Loadable),
+            ("base-alias", ModuleState::Loadable),
+            ("built-in", ModuleState::Builtin),
+            ("built_alias", ModuleState::Builtin),
+            ("zfs", ModuleState::Missing),
+        ];
+        for (name, state) in table {
+            assert_eq!(tree.find(name), state, "{name}");
+        }
+        let order = tree.load_order(&["user-mod", "base_alias", "built_in"]).expect("all are there");
+        let names: Vec<&str> = order.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["soft", "base_mod", "user_mod"]);
+        for file in &order {
+            assert!(tree.read(file).expect("it is stored").starts_with(b"\x7fELF"), "{}", file.path_in_tree);
+        }
+    }
+
+    #[test]
+    fn puts_a_kernel_of_several_packages_together() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let elf = vmlinux(true);
+        let binary = deb(&[("usr/lib/modules/7.2/vmlinuz", &bzimage("7.2", &zstd(&elf), elf.len() as u32))]);
+        let null_blk = module(&[("name", "null_blk"), ("vermagic", "7.2 SMP")]);
+        let modules = deb(&[("usr/lib/modules/7.2/kernel/null_blk.ko", &null_blk)]);
+        let base = deb(&[("usr/lib/modules/7.2/modules.builtin", b"kernel/fs/ext4/ext4.ko\n")]);
+        let packages = written(folder.path(), &[binary, modules, base]);
+        let index = unpack(&packages, "7.2", folder.path()).expect("good packages");
+        assert_eq!(index.modules.len(), 1);
+        assert!(index.builtin.contains("ext4"));
+
+        let error = unpack(&packages[..2], "7.2", folder.path()).expect_err("the base package is missing");
+        insta::assert_snapshot!(error, @"there is no list of built-in modules (modules.builtin) in package-0.deb, package-1.deb: the package linux-base-7.2 has left Debian's package index; choose another version");
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_package() {
+        let good = kernel_deb("6.17.13");
+        let other = module(&[("name", "alien"), ("vermagic", "6.12.1 SMP")]);
+        let mut corrupt = good.clone();
+        let middle = corrupt.len() / 2;
+        corrupt[middle..middle + 30].fill(0x55);
+        let cases = [
+            ("truncated", good[..good.len() - 100].to_vec()),
+            ("cut in a header", good[..100].to_vec()),
+            ("corrupt", corrupt),
+            ("text", b"<html>404</html>".to_vec()),
+            ("no vmlinuz", deb(&[("lib/modules/6.17.13/modules.builtin", b"a.ko\n")])),
+            ("other release", deb(&[("lib/modules/6.17.13/kernel/alien.ko", &other)])),
+            ("broken module", deb(&[("lib/modules/6.17.13/kernel/bad.ko", b"hello")])),
+        ];
+        let mut said = String::new();
+        for (name, package) in cases {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let packages = written(folder.path(), &[package]);
+            let error = unpack(&packages, "6.17.13", folder.path()).expect_err(name);
+            said += &format!("{name}: {error}\n");
+        }
+        insta::assert_snapshot!(said, @"
+        truncated: package package-0.deb: it is truncated: member data.tar.xz needs 1044 bytes and 944 are left; fetch the kernel again
+        cut in a header: package package-0.deb: it is truncated: member data.tar needs 60 bytes and 28 are left; fetch the kernel again
+        corrupt: package package-0.deb: it cannot be read: lzma data error; fetch the kernel again
+        text: package package-0.deb: it is no Debian package: it does not start with `!<arch>`; fetch the kernel again
+        no vmlinuz: there is no kernel image (vmlinuz) in package-0.deb; it is no kernel, choose another version
+        other release: module `kernel/alien.ko` was built for 6.12.1, the kernel is 6.17.13; give the modules folder of this kernel
+        broken module: module `kernel/bad.ko` is corrupt: no 64-bit ELF file: Invalid ELF header size or alignment; fetch the kernel again
+        ");
+    }
+
+    #[test]
+    fn says_which_file_does_not_fit_on_the_disk() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let packages = written(folder.path(), &[kernel_deb("6.17.13")]);
+        // every write to this device fails as on a full disk
+        std::os::unix::fs::symlink("/dev/full", folder.path().join("vmlinuz")).expect("a link can be made");
+        let error = unpack(&packages, "6.17.13", folder.path()).expect_err("no room");
+        let said = error.to_string().replace(&folder.path().display().to_string(), "STORE");
+        insta::assert_snapshot!(said, @"cannot write STORE/vmlinuz: No space left on device (os error 28)");
+    }
+}
