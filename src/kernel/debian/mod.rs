@@ -1,0 +1,12 @@
+//! Kernels from Debian's packages, through the host's own apt.
+
+pub(crate) mod apt;
+pub(crate) mod build;
+pub(crate) mod deb;
+pub(crate) mod sources;
+pub(crate) mod unpack;
+
+pub use apt::AptError;
+pub use build::{DebianBuild, Package};
+pub use deb::DebError;
+pub use sources::Archive;

@@ -1,0 +1,263 @@
+//! Unpacks a kernel's packages into a folder of the store: image, configuration and modules, and nothing else.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::deb::{DebError, for_each_file};
+use crate::kernel::index::{Job, add_builtin, add_builtin_modinfo, index_modules, is_module};
+use crate::kernel::modules::{ModuleError, ModuleIndex};
+
+/// Debian's packages have a stub of a line in the place of System.map; a real one has megabytes.
+const SYSTEM_MAP_STUB: u64 = 4096;
+
+/// Why packages could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    /// A package is damaged.
+    #[error("package {package}: {source}; fetch the kernel again")]
+    Package {
+        /// The package's file name.
+        package: String,
+        /// What is wrong with it.
+        source: DebError,
+    },
+    /// No package has a kernel image.
+    #[error("there is no kernel image (vmlinuz) in {packages}; it is no kernel, choose another version")]
+    NoImage {
+        /// The packages' file names.
+        packages: String,
+    },
+    /// No package has the list of built-in modules, so nobody could tell a built-in module from a missing one.
+    #[error(
+        "there is no list of built-in modules (modules.builtin) in {packages}: the package linux-base-{release} has left Debian's package index; choose another version"
+    )]
+    NoBuiltinList {
+        /// The packages' file names.
+        packages: String,
+        /// The kernel's release.
+        release: String,
+    },
+    /// A module cannot be indexed.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    /// A file cannot be written, for example because the disk is full.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// Carries a [`DebError`] out of the walk until the package's name is known.
+enum Inner {
+    Deb(DebError),
+    Other(UnpackError),
+}
+
+impl From<DebError> for Inner {
+    fn from(error: DebError) -> Self {
+        Inner::Deb(error)
+    }
+}
+
+/// Unpacks `packages` into the folder `into` (`vmlinuz`, `config`, `System.map`, `modules.pack`) and indexes the modules.
+pub(crate) fn unpack(packages: &[PathBuf], release: &str, into: &Path) -> Result<ModuleIndex, UnpackError> {
+    let pack_path = into.join("modules.pack");
+    let failed = |path: &Path, source| UnpackError::Write { path: path.to_path_buf(), source };
+    let mut pack = BufWriter::new(File::create(&pack_path).map_err(|e| failed(&pack_path, e))?);
+    let mut index = ModuleIndex { release: release.to_string(), ..ModuleIndex::default() };
+    let mut image = false;
+    let mut offset = 0;
+    let modules_folder = format!("lib/modules/{release}/");
+
+    let modules = index_modules(release, |submit| {
+        for package in packages {
+            for_each_file(package, |path, size, contents| {
+                let path = path.strip_prefix("usr/").unwrap_or(path);
+                let in_tree = path.strip_prefix(&modules_folder);
+                let copy = |name: &str, contents: &mut dyn Read| copy_to(&into.join(name), contents);
+                match in_tree {
+                    _ if path == format!("boot/vmlinuz-{release}") || in_tree == Some("vmlinuz") => {
+                        image = true;
+                        copy("vmlinuz", contents)?;
+                    }
+                    _ if path == format!("boot/config-{release}") || in_tree == Some("config") => {
+                        copy("config", contents)?;
+                    }
+                    // the stub falls through to what is passed over
+                    _ if size > SYSTEM_MAP_STUB
+                        && (path == format!("boot/System.map-{release}")
+                            || in_tree == Some("System.map")) =>
+                    {
+                        copy("System.map", contents)?;
+                    }
+                    Some("modules.builtin") => {
+                        add_builtin(&mut index, &String::from_utf8_lossy(&read_whole(contents, size)?));
+                    }
+                    Some("modules.builtin.modinfo") => {
+                        add_builtin_modinfo(&mut index, &read_whole(contents, size)?)
+                    }
+                    Some(in_tree) if is_module(in_tree) => {
+                        let bytes = read_whole(contents, size)?;
+                        pack.write_all(&bytes).map_err(|e| Inner::Other(failed(&pack_path, e)))?;
+                        let job = Job { path: in_tree.to_string(), offset, bytes };
+                        offset += job.bytes.len() as u64;
+                        submit(job);
+                    }
+                    _ => {}
+                }
+                Ok(())
+            })
+            .map_err(|error| match error {
+                Inner::Deb(source) => UnpackError::Package { package: file_name(package), source },
+                Inner::Other(error) => error,
+            })?;
+        }
+        Ok::<(), UnpackError>(())
+    })?;
+    index.modules = modules;
+    let pack = pack.into_inner().map_err(|e| failed(&pack_path, e.into_error()))?;
+    pack.sync_all().map_err(|e| failed(&pack_path, e))?;
+    let names = || packages.iter().map(|package| file_name(package)).collect::<Vec<_>>().join(", ");
+    if !image {
+        return Err(UnpackError::NoImage { packages: names() });
+    }
+    if index.builtin.is_empty() {
+        return Err(UnpackError::NoBuiltinList { packages: names(), release: release.to_string() });
+    }
+    Ok(index)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn read_whole(contents: &mut dyn Read, size: u64) -> Result<Vec<u8>, Inner> {
+    let mut bytes = Vec::with_capacity(size.min(1 << 28) as usize);
+    contents.read_to_end(&mut bytes).map_err(|error| Inner::Deb(error.into()))?;
+    Ok(bytes)
+}
+
+/// Copies in two steps, to tell a damaged package from a full disk.
+fn copy_to(path: &Path, contents: &mut dyn Read) -> Result<(), Inner> {
+    let bytes = read_whole(contents, 0)?;
+    let write = || -> io::Result<()> {
+        let mut file = File::create(path)?;
+        file.write_all(&bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|source| {
+        let _ = fs::remove_file(path);
+        Inner::Other(UnpackError::Write { path: path.to_path_buf(), source })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::fixtures::{bzimage, deb, kernel_deb, module, vmlinux, zstd};
+    use crate::kernel::{ModuleState, ModuleTree};
+
+    fn written(folder: &Path, packages: &[Vec<u8>]) -> Vec<PathBuf> {
+        let write = |(number, bytes): (usize, &Vec<u8>)| {
+            let path = folder.join(format!("package-{number}.deb"));
+            fs::write(&path, bytes).expect("the temporary folder is writable");
+            path
+        };
+        packages.iter().enumerate().map(write).collect()
+    }
+
+    #[test]
+    fn unpacks_a_kernel_and_indexes_its_modules() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let into = folder.path();
+        let packages = written(into, &[kernel_deb("6.17.13-x")]);
+        let index = unpack(&packages, "6.17.13-x", into).expect("a good package");
+        assert!(into.join("vmlinuz").is_file() && into.join("config").is_file());
+        assert!(!into.join("System.map").exists(), "a stub is no map");
+
+        let tree = ModuleTree::packed(index, &into.join("modules.pack"));
+        let table = [
+            ("user_mod", ModuleState::Loadable),
+            ("user-mod", ModuleState::Loadable),
+            ("base-alias", ModuleState::Loadable),
+            ("built-in", ModuleState::Builtin),
+            ("built_alias", ModuleState::Builtin),
+            ("zfs", ModuleState::Missing),
+        ];
+        for (name, state) in table {
+            assert_eq!(tree.find(name), state, "{name}");
+        }
+        let order = tree.load_order(&["user-mod", "base_alias", "built_in"]).expect("all are there");
+        let names: Vec<&str> = order.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["soft", "base_mod", "user_mod"]);
+        for file in &order {
+            assert!(tree.read(file).expect("it is stored").starts_with(b"\x7fELF"), "{}", file.path_in_tree);
+        }
+    }
+
+    #[test]
+    fn puts_a_kernel_of_several_packages_together() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let elf = vmlinux(true);
+        let binary = deb(&[("usr/lib/modules/7.2/vmlinuz", &bzimage("7.2", &zstd(&elf), elf.len() as u32))]);
+        let null_blk = module(&[("name", "null_blk"), ("vermagic", "7.2 SMP")]);
+        let modules = deb(&[("usr/lib/modules/7.2/kernel/null_blk.ko", &null_blk)]);
+        let base = deb(&[("usr/lib/modules/7.2/modules.builtin", b"kernel/fs/ext4/ext4.ko\n")]);
+        let packages = written(folder.path(), &[binary, modules, base]);
+        let index = unpack(&packages, "7.2", folder.path()).expect("good packages");
+        assert_eq!(index.modules.len(), 1);
+        assert!(index.builtin.contains("ext4"));
+
+        let error = unpack(&packages[..2], "7.2", folder.path()).expect_err("the base package is missing");
+        insta::assert_snapshot!(error, @"there is no list of built-in modules (modules.builtin) in package-0.deb, package-1.deb: the package linux-base-7.2 has left Debian's package index; choose another version");
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_package() {
+        let good = kernel_deb("6.17.13");
+        let other = module(&[("name", "alien"), ("vermagic", "6.12.1 SMP")]);
+        let mut corrupt = good.clone();
+        let middle = corrupt.len() / 2;
+        corrupt[middle..middle + 30].fill(0x55);
+        let cases = [
+            ("truncated", good[..good.len() - 100].to_vec()),
+            ("cut in a header", good[..100].to_vec()),
+            ("corrupt", corrupt),
+            ("text", b"<html>404</html>".to_vec()),
+            ("no vmlinuz", deb(&[("lib/modules/6.17.13/modules.builtin", b"a.ko\n")])),
+            ("other release", deb(&[("lib/modules/6.17.13/kernel/alien.ko", &other)])),
+            ("broken module", deb(&[("lib/modules/6.17.13/kernel/bad.ko", b"hello")])),
+        ];
+        let mut said = String::new();
+        for (name, package) in cases {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let packages = written(folder.path(), &[package]);
+            let error = unpack(&packages, "6.17.13", folder.path()).expect_err(name);
+            said += &format!("{name}: {error}\n");
+        }
+        insta::assert_snapshot!(said, @"
+        truncated: package package-0.deb: it is truncated: member data.tar.xz needs 1044 bytes and 944 are left; fetch the kernel again
+        cut in a header: package package-0.deb: it is truncated: member data.tar needs 60 bytes and 28 are left; fetch the kernel again
+        corrupt: package package-0.deb: it cannot be read: lzma data error; fetch the kernel again
+        text: package package-0.deb: it is no Debian package: it does not start with `!<arch>`; fetch the kernel again
+        no vmlinuz: there is no kernel image (vmlinuz) in package-0.deb; it is no kernel, choose another version
+        other release: module `kernel/alien.ko` was built for 6.12.1, the kernel is 6.17.13; give the modules folder of this kernel
+        broken module: module `kernel/bad.ko` is corrupt: no 64-bit ELF file: Invalid ELF header size or alignment; fetch the kernel again
+        ");
+    }
+
+    #[test]
+    fn says_which_file_does_not_fit_on_the_disk() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let packages = written(folder.path(), &[kernel_deb("6.17.13")]);
+        // every write to this device fails as on a full disk
+        std::os::unix::fs::symlink("/dev/full", folder.path().join("vmlinuz")).expect("a link can be made");
+        let error = unpack(&packages, "6.17.13", folder.path()).expect_err("no room");
+        let said = error.to_string().replace(&folder.path().display().to_string(), "STORE");
+        insta::assert_snapshot!(said, @"cannot write STORE/vmlinuz: No space left on device (os error 28)");
+    }
+}

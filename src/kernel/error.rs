@@ -1,0 +1,80 @@
+//! What can go wrong between a kernel's name and its files.
+
+use std::path::PathBuf;
+
+use super::bzimage::ImageError;
+use super::debian::AptError;
+use super::debian::unpack::UnpackError;
+use super::modules::ModuleError;
+use super::spec::SpecError;
+use super::store::StoreError;
+
+/// Why a kernel cannot be had. Every message names the kernel or file and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// The user's expression cannot be read.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// No known kernel has this version.
+    #[error("no known kernel is `{spec}`{hint}")]
+    UnknownVersion {
+        /// What the user wrote.
+        spec: String,
+        /// What there is instead.
+        hint: String,
+    },
+    /// No known kernel belongs to this line.
+    #[error("`{spec}`: no known kernel is of the line {line}; there are {known}")]
+    UnknownLine {
+        /// What the user wrote.
+        spec: String,
+        /// The line.
+        line: String,
+        /// The lines that exist.
+        known: String,
+    },
+    /// The expression selects nothing.
+    #[error("`{spec}` selects no known kernel; there are {known}")]
+    Empty {
+        /// What the user wrote.
+        spec: String,
+        /// What exists.
+        known: String,
+    },
+    /// The kernel is known, its packages cannot be had.
+    #[error("{name} cannot be fetched: {reason}; choose another version (kregress kernels list --available)")]
+    Unavailable {
+        /// The kernel.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A kernel image is not usable.
+    #[error("kernel image {path}: {source}")]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ImageError,
+    },
+    /// A file of the user's cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// apt could not help.
+    #[error(transparent)]
+    Apt(#[from] AptError),
+    /// Packages cannot be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Modules cannot be had.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+}

@@ -1,0 +1,180 @@
+//! What a user sees while kernels are fetched.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// Where the fetching of one kernel is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// The package lists are fetched (the kernel's name is empty then).
+    Lists,
+    /// Another process fetches the same kernel.
+    Waiting,
+    /// Packages come in.
+    Download {
+        /// Bytes that are here.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// Packages are unpacked and modules indexed.
+    Unpack,
+    /// The kernel is decompressed.
+    Extract,
+    /// It is in the store.
+    Ready {
+        /// Bytes that it takes there.
+        bytes: u64,
+    },
+    /// It failed; the error is reported by whoever asked for the kernel.
+    Failed,
+    /// Something that does not stop the work.
+    Warning(String),
+}
+
+/// Is told how the fetching goes, from several threads.
+pub trait FetchProgress: Sync {
+    /// `kernel` has come to `stage`.
+    fn report(&self, kernel: &str, stage: Stage);
+}
+
+/// Says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProgress;
+
+impl FetchProgress for NoProgress {
+    fn report(&self, _: &str, _: Stage) {}
+}
+
+/// A bar per kernel on standard error, for terminals.
+pub struct BarProgress {
+    bars: MultiProgress,
+    by_kernel: Mutex<HashMap<String, ProgressBar>>,
+}
+
+/// Plain lines on standard error, for logs: one when a kernel's download starts, one when it is ready.
+#[derive(Debug, Default)]
+pub struct LineProgress {
+    begun: Mutex<HashMap<String, std::mem::Discriminant<Stage>>>,
+}
+
+/// The one that fits standard error.
+pub fn for_stderr() -> Box<dyn FetchProgress + Send> {
+    if std::io::stderr().is_terminal() {
+        Box::new(BarProgress::new(MultiProgress::new()))
+    } else {
+        Box::new(LineProgress::default())
+    }
+}
+
+impl BarProgress {
+    /// Adds its bars to `bars`, so that other bars can be shown with them.
+    pub fn new(bars: MultiProgress) -> Self {
+        BarProgress { bars, by_kernel: Mutex::default() }
+    }
+
+    fn bar(&self, kernel: &str) -> ProgressBar {
+        let mut by_kernel = self.by_kernel.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            let bar = self.bars.add(ProgressBar::new(0));
+            if let Ok(style) =
+                ProgressStyle::with_template("{prefix:>16} {wide_bar} {bytes:>10}/{total_bytes:10} {msg:24}")
+            {
+                bar.set_style(style);
+            }
+            bar.set_prefix(kernel.to_string());
+            bar
+        };
+        by_kernel.entry(kernel.to_string()).or_insert_with(new).clone()
+    }
+}
+
+impl FetchProgress for BarProgress {
+    fn report(&self, kernel: &str, stage: Stage) {
+        let line = describe(kernel, &stage);
+        match stage {
+            Stage::Download { done, total } => {
+                let bar = self.bar(kernel);
+                bar.set_length(total);
+                bar.set_position(done);
+                bar.set_message("downloading");
+            }
+            Stage::Ready { .. } | Stage::Failed => {
+                let mut by_kernel = self.by_kernel.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(bar) = by_kernel.remove(kernel) {
+                    bar.finish_and_clear();
+                    self.bars.remove(&bar);
+                }
+                if let (Stage::Ready { .. }, Some(line)) = (&stage, line) {
+                    // a terminal that went away is no reason to fail
+                    let _ = self.bars.println(line);
+                }
+            }
+            Stage::Lists | Stage::Warning(_) => {
+                let _ = self.bars.println(line.unwrap_or_default());
+            }
+            Stage::Waiting => self.bar(kernel).set_message("another process fetches it"),
+            Stage::Unpack => self.bar(kernel).set_message("unpacking"),
+            Stage::Extract => self.bar(kernel).set_message("decompressing the kernel"),
+        }
+    }
+}
+
+impl FetchProgress for LineProgress {
+    fn report(&self, kernel: &str, stage: Stage) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = std::mem::discriminant(&stage);
+        // a download reports many times
+        if begun.insert(kernel.to_string(), kind) == Some(kind) && matches!(stage, Stage::Download { .. }) {
+            return;
+        }
+        if let Some(line) = describe(kernel, &stage) {
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
+        }
+    }
+}
+
+/// The line for a stage; `None` for those that only a bar shows.
+fn describe(kernel: &str, stage: &Stage) -> Option<String> {
+    match stage {
+        Stage::Lists => Some("    Updating Debian's package lists".to_string()),
+        Stage::Waiting => Some(format!("     Waiting {kernel}: another process fetches it")),
+        Stage::Download { total, .. } => Some(format!("    Fetching {kernel} ({})", megabytes(*total))),
+        Stage::Ready { bytes } => Some(format!("     Fetched {kernel} ({} stored)", megabytes(*bytes))),
+        Stage::Warning(text) => Some(format!("     warning: {text}")),
+        Stage::Unpack | Stage::Extract | Stage::Failed => None,
+    }
+}
+
+/// Bytes as megabytes, the unit that package tools use.
+pub fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_say_what_happens_to_which_kernel() {
+        let stages = [
+            ("", Stage::Lists),
+            ("6.17.13", Stage::Waiting),
+            ("6.17.13", Stage::Download { done: 0, total: 50_208_396 }),
+            ("6.17.13", Stage::Unpack),
+            ("6.17.13", Stage::Ready { bytes: 104_000_000 }),
+            ("", Stage::Warning("the lists are 3 days old".to_string())),
+        ];
+        let lines: Vec<_> = stages.iter().filter_map(|(kernel, stage)| describe(kernel, stage)).collect();
+        insta::assert_snapshot!(lines.join("\n"), @"
+        Updating Debian's package lists
+         Waiting 6.17.13: another process fetches it
+        Fetching 6.17.13 (50.2 MB)
+         Fetched 6.17.13 (104.0 MB stored)
+         warning: the lists are 3 days old
+        ");
+    }
+}

@@ -1,0 +1,264 @@
+//! Which of the known kernels an expression selects, and what they are called. No disk, no network.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::debian::DebianBuild;
+use super::library::{LeftOut, Resolution, Wanted};
+use super::store::Record;
+use super::{Flavour, KernelError, KernelSpec, Selector, local, similar};
+use crate::version::{KernelVersion, Line, Upstream, compare_debian};
+
+/// A kernel that is known: stored, or named by package lists, or both.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    /// Upstream version and the build's tag.
+    pub version: KernelVersion,
+    pub release: String,
+    pub flavour: Option<Flavour>,
+    /// Debian version of the packages.
+    pub package_version: Option<String>,
+    pub stored: Option<(PathBuf, Record)>,
+    pub build: Option<DebianBuild>,
+}
+
+impl Candidate {
+    /// Why it cannot be had; `None` if it can.
+    pub(super) fn missing(&self) -> Option<&str> {
+        match (&self.stored, &self.build) {
+            (Some(_), _) => None,
+            (None, Some(build)) => build.missing.as_deref(),
+            (None, None) => Some("its packages are not known"),
+        }
+    }
+
+    /// Which of two builds of one upstream version is taken: one that can be had, then the one with the higher Debian
+    /// version. As 6.12.117-1~deb12u1 is lower than 6.12.117-1, a release's own build goes before those for older ones.
+    pub(super) fn preference(&self, other: &Candidate) -> Ordering {
+        let version = |candidate: &Candidate| candidate.package_version.clone().unwrap_or_default();
+        self.missing()
+            .is_none()
+            .cmp(&other.missing().is_none())
+            .then_with(|| compare_debian(&version(self), &version(other)))
+    }
+}
+
+/// The build that an upstream version stands for: of the wanted flavour, or else cloud if it can be had, or else plain.
+fn pick(known: &[Candidate], upstream: Upstream, flavour: Option<Flavour>) -> Option<&Candidate> {
+    let of_flavour = |flavour: Option<Flavour>| {
+        known
+            .iter()
+            .filter(|candidate| candidate.version.upstream() == upstream)
+            .filter(|candidate| flavour.is_none() || candidate.flavour == flavour)
+            .max_by(|a, b| a.preference(b).then_with(|| b.flavour.cmp(&a.flavour)))
+    };
+    match flavour {
+        Some(_) => of_flavour(flavour),
+        None => {
+            let cloud = of_flavour(Some(Flavour::Cloud)).filter(|cloud| cloud.missing().is_none());
+            cloud.or_else(|| of_flavour(None))
+        }
+    }
+}
+
+/// The shortest name that selects `candidate` again.
+pub(super) fn name_of(known: &[Candidate], candidate: &Candidate) -> String {
+    let upstream = candidate.version.upstream();
+    let is = |other: Option<&Candidate>| {
+        other
+            .is_some_and(|o| o.release == candidate.release && o.package_version == candidate.package_version)
+    };
+    let default = pick(known, upstream, None);
+    if is(default) {
+        return upstream.to_string();
+    }
+    let mut name = match is(pick(known, upstream, candidate.flavour)) {
+        true => upstream.to_string(),
+        false => candidate.version.to_string(),
+    };
+    if let Some(flavour) =
+        candidate.flavour.filter(|flavour| default.is_some_and(|d| d.flavour != Some(*flavour)))
+    {
+        name = format!("{name}-{flavour}");
+    }
+    name
+}
+
+/// What `specs` select among `known`.
+pub(super) fn select(known: &[Candidate], specs: &[KernelSpec]) -> Result<Resolution, KernelError> {
+    let all: KernelSpec = "all".parse()?;
+    let excludes: Vec<&KernelSpec> = specs.iter().filter(|spec| spec.exclude).collect();
+    let mut includes: Vec<&KernelSpec> = specs.iter().filter(|spec| !spec.exclude).collect();
+    if includes.is_empty() && !excludes.is_empty() {
+        includes.push(&all);
+    }
+    let mut resolution = Resolution::default();
+    let mut seen = BTreeSet::new();
+    for spec in includes {
+        if let Selector::File { image, modules } = &spec.selector {
+            let image = local::inspect(image, modules.as_deref())?;
+            if seen.insert(format!("{} {}", image.release, image.digest)) {
+                // two images of one release have to have different names
+                let taken = resolution.wanted.iter().any(|wanted| wanted.name() == image.release);
+                let name = match taken {
+                    true => format!("{}@{}", image.release, &image.digest[..8]),
+                    false => image.release.clone(),
+                };
+                resolution.wanted.push(Wanted::local(name, image));
+            }
+            continue;
+        }
+        for candidate in matching(known, spec)? {
+            let name = name_of(known, candidate);
+            if excludes.iter().any(|exclude| covers(known, exclude, candidate))
+                || !seen.insert(candidate.release.clone())
+            {
+                continue;
+            }
+            match candidate.missing() {
+                None => resolution.wanted.push(Wanted::known(name, candidate)),
+                Some(reason) => resolution.left_out.push(LeftOut { name, reason: reason.to_string() }),
+            }
+        }
+    }
+    Ok(resolution)
+}
+
+/// The kernels that one spec adds, oldest first. One that is named itself is there or an error; one among many may be
+/// there without being obtainable.
+fn matching<'a>(known: &'a [Candidate], spec: &KernelSpec) -> Result<Vec<&'a Candidate>, KernelError> {
+    let versions: BTreeSet<Upstream> = known.iter().map(|candidate| candidate.version.upstream()).collect();
+    let picked = |upstream: &Upstream| pick(known, *upstream, spec.flavour);
+    let obtainable = |upstream: &Upstream| picked(upstream).filter(|candidate| candidate.missing().is_none());
+    let of_line = |line: Line| {
+        versions.iter().filter(move |upstream| KernelVersion::upstream_only(**upstream).line() == Some(line))
+    };
+    let found: Vec<&Candidate> = match &spec.selector {
+        Selector::Version(version) => return Ok(vec![exactly(known, spec, version)?]),
+        Selector::Name(name) => return Err(unknown(known, spec, name)),
+        Selector::File { .. } => Vec::new(),
+        Selector::Latest(line) | Selector::Oldest(line) => {
+            let mut of_line = of_line(*line).filter_map(obtainable);
+            let end = match spec.selector {
+                Selector::Latest(_) => of_line.next_back(),
+                _ => of_line.next(),
+            };
+            let end = end.ok_or_else(|| KernelError::UnknownLine {
+                spec: spec.to_string(),
+                line: line.to_string(),
+                known: lines_of(known),
+            })?;
+            vec![end]
+        }
+        Selector::EachLine => {
+            let lines: BTreeSet<Line> =
+                versions.iter().filter_map(|v| KernelVersion::upstream_only(*v).line()).collect();
+            lines.into_iter().filter_map(|line| of_line(line).filter_map(obtainable).next_back()).collect()
+        }
+        Selector::Range(_) | Selector::All | Selector::Glob(_) => {
+            versions.iter().filter_map(picked).filter(|candidate| covers(known, spec, candidate)).collect()
+        }
+    };
+    if found.is_empty() {
+        return Err(KernelError::Empty { spec: spec.to_string(), known: lines_of(known) });
+    }
+    Ok(found)
+}
+
+/// The one kernel that a version names.
+fn exactly<'a>(
+    known: &'a [Candidate],
+    spec: &KernelSpec,
+    version: &KernelVersion,
+) -> Result<&'a Candidate, KernelError> {
+    let text = spec.to_string();
+    let by_release = known.iter().find(|candidate| candidate.release == text);
+    let by_build = || {
+        known
+            .iter()
+            .filter(|candidate| candidate.version == *version)
+            .filter(|candidate| spec.flavour.is_none() || candidate.flavour == spec.flavour)
+            // cloud sorts before plain
+            .max_by(|a, b| a.preference(b).then_with(|| b.flavour.cmp(&a.flavour)))
+    };
+    let found = match version.local() {
+        "" => by_release.or_else(|| pick(known, version.upstream(), spec.flavour)),
+        _ => by_release.or_else(by_build),
+    };
+    let found = found.ok_or_else(|| unknown(known, spec, &version.to_string()))?;
+    match found.missing() {
+        None => Ok(found),
+        Some(reason) => {
+            Err(KernelError::Unavailable { name: name_of(known, found), reason: reason.to_string() })
+        }
+    }
+}
+
+/// Whether a spec covers a kernel, for taking away as for ranges.
+fn covers(known: &[Candidate], spec: &KernelSpec, candidate: &Candidate) -> bool {
+    if spec.flavour.is_some_and(|flavour| candidate.flavour != Some(flavour)) {
+        return false;
+    }
+    match &spec.selector {
+        Selector::All => true,
+        Selector::Range(range) => range.contains(&candidate.version),
+        Selector::Glob(pattern) => globset::Glob::new(pattern).is_ok_and(|glob| {
+            let glob = glob.compile_matcher();
+            glob.is_match(name_of(known, candidate)) || glob.is_match(&candidate.release)
+        }),
+        Selector::Version(version) if version.local().is_empty() => {
+            candidate.version.upstream() == version.upstream()
+        }
+        Selector::Version(_) | Selector::Latest(_) | Selector::Oldest(_) | Selector::EachLine => {
+            matching(known, spec)
+                .is_ok_and(|found| found.iter().any(|other| other.release == candidate.release))
+        }
+        Selector::Name(_) | Selector::File { .. } => false,
+    }
+}
+
+fn unknown(known: &[Candidate], spec: &KernelSpec, wanted: &str) -> KernelError {
+    let names: Vec<String> = known.iter().map(|candidate| name_of(known, candidate)).collect();
+    let line = match &spec.selector {
+        Selector::Version(version) => version.line(),
+        _ => None,
+    };
+    let of_line: BTreeSet<Upstream> = known
+        .iter()
+        .filter(|candidate| line.is_some() && candidate.version.line() == line)
+        .map(|candidate| candidate.version.upstream())
+        .collect();
+    let is_line = wanted.parse::<Line>().is_ok();
+    let hint = match (line, of_line.len()) {
+        (Some(line), 1..) if is_line => {
+            format!(
+                "; {line} is a line of {} kernels: write latest:{line}, oldest:{line} or {line}.y",
+                of_line.len()
+            )
+        }
+        (Some(line), 1..) => {
+            let shown: Vec<String> = of_line.iter().map(Upstream::to_string).collect();
+            format!("; of {line} there are {}", shown.join(", "))
+        }
+        _ => match similar::closest(wanted, names.iter().map(String::as_str)) {
+            Some(closest) => format!("; did you mean `{closest}`?"),
+            None => format!("; there are {}", lines_of(known)),
+        },
+    };
+    KernelError::UnknownVersion { spec: spec.to_string(), hint }
+}
+
+/// The known lines for a message.
+fn lines_of(known: &[Candidate]) -> String {
+    let lines: BTreeSet<Line> = known.iter().filter_map(|candidate| candidate.version.line()).collect();
+    match lines.is_empty() {
+        true => {
+            "none at all (kregress kernels list --available --update fetches the package lists)".to_string()
+        }
+        false => format!(
+            "kernels of the lines {}",
+            lines.iter().map(Line::to_string).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}

@@ -1,0 +1,317 @@
+//! The store: kernels on disk, one folder each, named after release and content.
+//!
+//! A folder is written under a temporary name and renamed when it is complete, so what has a final name is whole and
+//! is read without a lock. Whoever fetches a release holds that release's lock until the rename.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::modules::{ModuleIndex, ModuleTree};
+use super::{Flavour, Kernel, KernelConfig, Origin};
+use crate::version::KernelVersion;
+
+/// Version of the layout of a folder and of `kernel.json`; folders of another one are passed over.
+const FORMAT: u32 = 1;
+
+/// Start of the names of folders that are not complete.
+const PARTIAL: &str = ".partial-";
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file or folder cannot be read, written, locked or renamed.
+    #[error(
+        "cannot {what} {path}: {source}; the cache folder needs to be writable and have room, KREGRESS_CACHE chooses another one"
+    )]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A stored kernel is not as it was written.
+    #[error("the stored kernel {folder} is damaged: {reason}; remove that folder and fetch the kernel again")]
+    Damaged {
+        /// The kernel's folder.
+        folder: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+}
+
+/// One file of a stored kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredFile {
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// `kernel.json`: what is known about a stored kernel without opening its files.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub format: u32,
+    pub release: String,
+    pub version: KernelVersion,
+    pub flavour: Option<Flavour>,
+    pub origin: Origin,
+    pub digest: String,
+    pub files: BTreeMap<String, StoredFile>,
+}
+
+impl Record {
+    /// Bytes on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.values().map(|file| file.bytes).sum()
+    }
+}
+
+/// What is known about a kernel before its files are recorded.
+pub(crate) struct Identity {
+    pub release: String,
+    pub version: KernelVersion,
+    pub flavour: Option<Flavour>,
+    pub origin: Origin,
+}
+
+/// The cache folder's part that holds kernels.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    cache: PathBuf,
+}
+
+/// Held while a release is fetched; given back when dropped, by the system too if the process dies.
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Store {
+    /// Opens the store in `cache`, which need not exist or be writable as long as nothing is added. What processes that
+    /// died have left behind is removed.
+    pub(crate) fn open(cache: &Path) -> Store {
+        let store = Store { cache: cache.to_path_buf() };
+        store.remove_leftovers();
+        store
+    }
+
+    fn kernels(&self) -> PathBuf {
+        self.cache.join("kernels")
+    }
+
+    /// Where packages are kept while they come in.
+    pub(crate) fn downloads(&self) -> Result<PathBuf, StoreError> {
+        let path = self.cache.join("downloads");
+        fs::create_dir_all(&path).map_err(|source| StoreError::Io {
+            what: "create",
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+
+    /// Takes the lock called `name`, calling `waiting` first if another process has it.
+    pub(crate) fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, StoreError> {
+        let (file, path) = self.lock_file(name)?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            waiting();
+            flock(&file, FlockOperation::LockExclusive).map_err(|error| StoreError::Io {
+                what: "lock",
+                path,
+                source: error.into(),
+            })?;
+        }
+        Ok(Lock { _file: file })
+    }
+
+    fn lock_file(&self, name: &str) -> Result<(File, PathBuf), StoreError> {
+        let folder = self.cache.join("locks");
+        let path = folder.join(format!("{name}.lock"));
+        let open = || {
+            fs::create_dir_all(&folder)?;
+            File::options().create(true).truncate(false).write(true).open(&path)
+        };
+        let file = open().map_err(|source| StoreError::Io { what: "create", path: path.clone(), source })?;
+        Ok((file, path))
+    }
+
+    /// Removes partial folders whose fetcher is gone: nobody holds the lock of their release.
+    fn remove_leftovers(&self) {
+        let Ok(folder) = fs::read_dir(self.kernels()) else { return };
+        for entry in folder.flatten() {
+            let name = entry.file_name();
+            let Some(release) = name.to_str().and_then(|name| name.strip_prefix(PARTIAL)) else { continue };
+            let Ok((lock, _)) = self.lock_file(release) else { return };
+            if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                // what cannot be removed now is removed by a later run
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    /// An empty folder to write a kernel into. The caller holds the release's lock.
+    pub(crate) fn begin(&self, release: &str, _lock: &Lock) -> Result<PathBuf, StoreError> {
+        let path = self.kernels().join(format!("{PARTIAL}{release}"));
+        let create = || {
+            if path.exists() {
+                fs::remove_dir_all(&path)?;
+            }
+            fs::create_dir_all(&path)
+        };
+        create().map_err(|source| StoreError::Io { what: "create", path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Completes the folder from [`Store::begin`]: writes the module index and the record, and gives the folder its
+    /// final name, which it returns with the record.
+    pub(crate) fn commit(
+        &self,
+        partial: &Path,
+        identity: Identity,
+        modules: &ModuleIndex,
+    ) -> Result<(PathBuf, Record), StoreError> {
+        let io = |what, path: &Path| {
+            let path = path.to_path_buf();
+            move |source| StoreError::Io { what, path, source }
+        };
+        let json = |value: Result<Vec<u8>, serde_json::Error>| value.map_err(io::Error::other);
+        let path = partial.join("modules.json");
+        let text = json(serde_json::to_vec(modules)).map_err(io("write", &path))?;
+        write_whole(&path, &text).map_err(io("write", &path))?;
+
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(partial).map_err(io("read", partial))? {
+            let path = entry.map_err(io("read", partial))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            files.insert(name, measure(&path).map_err(io("read", &path))?);
+        }
+        let digest = files.get("vmlinuz").map(|file| file.sha256.clone()).unwrap_or_default();
+        let Identity { release, version, flavour, origin } = identity;
+        let record = Record { format: FORMAT, release, version, flavour, origin, digest, files };
+        let path = partial.join("kernel.json");
+        let text = json(serde_json::to_vec_pretty(&record)).map_err(io("write", &path))?;
+        write_whole(&path, &text).map_err(io("write", &path))?;
+
+        let folder =
+            self.kernels().join(format!("{}-{}", record.release, record.digest.get(..12).unwrap_or("")));
+        if folder.exists() {
+            // a damaged one that this replaces
+            fs::remove_dir_all(&folder).map_err(io("remove", &folder))?;
+        }
+        let sync = |path: &Path| File::open(path).and_then(|folder| folder.sync_all());
+        sync(partial).map_err(io("write", partial))?;
+        fs::rename(partial, &folder).map_err(io("rename", partial))?;
+        sync(&self.kernels()).map_err(io("write", &folder))?;
+        Ok((folder, record))
+    }
+
+    /// All complete kernels, oldest first.
+    pub(crate) fn records(&self) -> Vec<(PathBuf, Record)> {
+        let Ok(folder) = fs::read_dir(self.kernels()) else { return Vec::new() };
+        let mut found: Vec<(PathBuf, Record)> = folder
+            .flatten()
+            .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
+            .filter_map(|entry| {
+                let record: Record =
+                    serde_json::from_slice(&fs::read(entry.path().join("kernel.json")).ok()?).ok()?;
+                (record.format == FORMAT).then(|| (entry.path(), record))
+            })
+            .collect();
+        found.sort_by(|(_, a), (_, b)| a.version.cmp(&b.version).then_with(|| a.release.cmp(&b.release)));
+        found
+    }
+
+    /// Whether a kernel's files are there with the sizes they were written with.
+    pub(crate) fn check(folder: &Path, record: &Record) -> Result<(), StoreError> {
+        for (name, file) in &record.files {
+            let damaged = |reason| StoreError::Damaged { folder: folder.to_path_buf(), reason };
+            match fs::metadata(folder.join(name)) {
+                Ok(meta) if meta.len() == file.bytes => {}
+                Ok(meta) => {
+                    return Err(damaged(format!(
+                        "{name} has {} bytes instead of {}",
+                        meta.len(),
+                        file.bytes
+                    )));
+                }
+                Err(error) => return Err(damaged(format!("{name}: {error}"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a stored kernel, which is to be called `name`.
+    pub(crate) fn load(folder: &Path, record: &Record, name: &str) -> Result<Kernel, StoreError> {
+        Self::check(folder, record)?;
+        let file = |file: &str| record.files.contains_key(file).then(|| folder.join(file));
+        let read = |path: &Path| {
+            fs::read(path).map_err(|source| StoreError::Io { what: "read", path: path.to_path_buf(), source })
+        };
+        let index: ModuleIndex =
+            serde_json::from_slice(&read(&folder.join("modules.json"))?).map_err(|error| {
+                StoreError::Damaged { folder: folder.to_path_buf(), reason: format!("modules.json: {error}") }
+            })?;
+        let config = match file("config") {
+            Some(path) => Some(KernelConfig::parse(&String::from_utf8_lossy(&read(&path)?))),
+            None => None,
+        };
+        Ok(Kernel {
+            name: name.to_string(),
+            release: record.release.clone(),
+            version: record.version.clone(),
+            flavour: record.flavour,
+            image: folder.join("vmlinuz"),
+            vmlinux: file("vmlinux"),
+            config,
+            system_map: file("System.map"),
+            modules: ModuleTree::packed(index, &folder.join("modules.pack")),
+            origin: record.origin.clone(),
+            digest: record.digest.clone(),
+        })
+    }
+}
+
+/// Size and hash of a file.
+pub(crate) fn measure(path: &Path) -> io::Result<StoredFile> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0;
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            break;
+        }
+        hasher.update(&buffer[..n]);
+        bytes += n as u64;
+    }
+    Ok(StoredFile { bytes, sha256: hex(&hasher.finalize()) })
+}
+
+/// SHA-256 of data in memory, as hexadecimal digits.
+pub(crate) fn sha256(data: &[u8]) -> String {
+    hex(&Sha256::digest(data))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes a file that other processes see either whole or not at all.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    // as for any other new file, the umask has the last word
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let mut file = builder.prefix(".new-").permissions(permissions).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
