@@ -106,8 +106,11 @@ pub(super) fn disks(fields: &mut Fields<'_>, test: &KeyPath, settings: &Settings
 pub(super) fn times(fields: &mut Fields<'_>, settings: &Settings, symptom: Option<&Symptom>) {
     let Settings { timeout, dose, hang, at, .. } = settings;
     let mut clash = |headline: String, place: (&KeyPath, String), other: (&KeyPath, String), help: &str| {
-        let place = (fields.span(place.0), place.1);
-        let other = (fields.span(other.0), other.1);
+        let labelled = |(at, label): (&KeyPath, String)| {
+            let by = if fields.node(at).is_some() { "" } else { " by default" };
+            (fields.span(at), format!("{label}{by}"))
+        };
+        let (place, other) = (labelled(place), labelled(other));
         fields.report_pair(Contradiction, headline, place, other, help.to_owned());
     };
     let terminate = format!("ended after {}", shown(timeout.terminate));

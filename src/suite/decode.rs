@@ -31,10 +31,11 @@ pub(super) fn decode(fields: &mut Fields<'_>) -> SuiteShape {
         if !unknown {
             wrong_type(fields, &path, &error.inner().to_string());
         }
-        if !take_out(&mut value, &path, unknown) {
+        let taken_out = take_out(&mut value, &path, unknown);
+        fields.refuse(path);
+        if !taken_out {
             break;
         }
-        fields.refuse(path);
     }
     SuiteShape::deserialize(&Value::Mapping(Default::default())).unwrap_or_default()
 }
@@ -65,11 +66,15 @@ fn unknown_key(fields: &mut Fields<'_>, path: &KeyPath, message: &str) -> bool {
     let Some(rest) = message.strip_prefix("unknown field `") else { return false };
     let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
     let key = path.name();
-    let advice = match meant(key, known.iter().copied()) {
-        Some(word) => format!("did you mean `{word}`? "),
-        None => String::new(),
+    let keys = format!("the keys here are: {}", known.join(", "));
+    let help = match meant(key, known.iter().copied()) {
+        Some(word) => {
+            // So that it is not called missing as well.
+            fields.refuse(KeyPath(path.0[..path.0.len() - 1].to_vec()).key(word));
+            format!("did you mean `{word}`? ({keys})")
+        }
+        None => keys,
     };
-    let help = format!("{advice}The keys here are: {}", known.join(", "));
     let label = "no such key here".to_owned();
     fields.report(
         ProblemKind::UnknownKey,
@@ -86,7 +91,7 @@ fn wrong_type(fields: &mut Fields<'_>, path: &KeyPath, message: &str) {
         Some("a sequence") => "a list",
         Some("a string") => "a text",
         Some(expected) if expected.starts_with("struct ") || expected == "a map" => {
-            "a mapping of keys to values"
+            "a mapping (`key: value`)"
         }
         _ => "something else",
     };
@@ -97,6 +102,17 @@ fn wrong_type(fields: &mut Fields<'_>, path: &KeyPath, message: &str) {
         Some(Content::Mapping(_)) => "a mapping".to_owned(),
         Some(Content::Null) | None => "nothing".to_owned(),
     };
+    if path.0.is_empty() {
+        let headline = "wrong type: expected a suite, a mapping (`key: value`)".to_owned();
+        let help = "a suite starts with `suite: NAME`, `summary: TEXT` and `tests:`".to_owned();
+        return fields.report(
+            ProblemKind::WrongType,
+            fields.span(path),
+            headline,
+            format!("found {found}"),
+            help,
+        );
+    }
     let help = match (expected, node.map(|node| &node.content)) {
         ("a list", Some(Content::Scalar(_))) => {
             format!("write `{}: [ … ]`, or one `- …` a line", path.name())
@@ -107,9 +123,9 @@ fn wrong_type(fields: &mut Fields<'_>, path: &KeyPath, message: &str) {
         ("a text", Some(Content::Sequence(_))) => {
             "a text that starts with `[` needs 'single quotes'".to_owned()
         }
-        _ => format!("`{}` takes {expected}", path.name()),
+        _ => format!("write {expected} here"),
     };
-    let headline = format!("wrong type for `{}`: expected {expected}", path.name());
+    let headline = format!("wrong type for {}: expected {expected}", path.described());
     fields.report(ProblemKind::WrongType, fields.span(path), headline, format!("found {found}"), help);
 }
 

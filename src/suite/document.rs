@@ -225,7 +225,7 @@ impl Reader<'_> {
             // The non-specific tag `!` only says "text", which every scalar is here.
             Some(tag) if !(tag.handle.is_empty() && tag.suffix == "!") => {
                 let headline = format!("found the YAML tag `{tag}`, suites use none");
-                Err(self.refuse(span.clone(), &headline, "tagged").help("remove it".to_owned()))
+                Err(self.refuse(span.clone(), &headline, "tagged so").help("remove the tag".to_owned()))
             }
             _ => Ok(()),
         }
@@ -247,7 +247,8 @@ impl Reader<'_> {
             return self.too_deep(at..at);
         }
         self.refuse(at..at, &format!("the YAML does not parse: {}", error.info()), "noticed here").help(
-            "what is wrong is often just before: a bracket, quote or `:` that is missing, or an indentation"
+            "what is wrong is often just before: a bracket, quote or `:` that is missing, an indentation, \
+                 or a text with `: ` in it that needs 'single quotes'"
                 .to_owned(),
         )
     }
@@ -342,8 +343,8 @@ mod tests {
             bomb += &format!("a{level}: &a{level} [{aliases}]\n");
         }
         insta::assert_snapshot!(read(&bomb).unwrap_err(), @"x.yaml:4:9: the document has more than 20000 nodes, aliases followed");
-        insta::assert_snapshot!(read(&"[".repeat(4000)).unwrap_err(), @"x.yaml:1:256: nested deeper than 32 levels");
-        insta::assert_snapshot!(read(&"- ".repeat(2000)).unwrap_err(), @"x.yaml:1:65: nested deeper than 32 levels");
+        insta::assert_snapshot!(read(&"[".repeat(4000)).unwrap_err(), @"x.yaml:1:1: line 1 has 4000 characters, at most 1000 are taken");
+        insta::assert_snapshot!(read(&"- ".repeat(2000)).unwrap_err(), @"x.yaml:1:1: line 1 has 4000 characters, at most 1000 are taken");
         insta::assert_snapshot!(read(&"- x\n".repeat(100_000)).unwrap_err(), @"x.yaml:20001:3: the document has more than 20000 nodes, aliases followed");
         insta::assert_snapshot!(read("a: &a [*a]").unwrap_err(), @"x.yaml:1:8: found an alias inside of what it stands for");
     }

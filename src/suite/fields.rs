@@ -15,7 +15,7 @@ pub(super) struct Fields<'a> {
     pub source: &'a Source,
     pub root: &'a Node,
     problems: &'a mut Vec<Problem>,
-    /// Values that serde refused: they count as present, and nothing more is said about them.
+    /// What was reported by serde: it counts as present, and nothing more is said about it.
     refused: Vec<KeyPath>,
 }
 
@@ -29,9 +29,9 @@ impl<'a> Fields<'a> {
         self.refused.push(path);
     }
 
-    /// Whether something at or below this path was reported already.
+    /// Whether something at this path, above or below it, was reported already.
     pub fn is_refused(&self, path: &KeyPath) -> bool {
-        self.refused.iter().any(|refused| path.covers(refused))
+        self.refused.iter().any(|refused| path.covers(refused) || refused.covers(path))
     }
 
     /// Adds a problem.
@@ -105,31 +105,35 @@ impl<'a> Fields<'a> {
         if self.is_refused(path) {
             return;
         }
-        if self.node(path).is_some() {
-            let headline = format!("`{}` has no value", path.name());
-            return self.report(
-                ProblemKind::MissingKey,
-                self.key_span(path),
-                headline,
-                "nothing here".into(),
-                None,
-            );
-        }
-        let above = KeyPath(path.0[..path.0.len().saturating_sub(1)].to_vec());
-        let headline = format!("the key `{}` is missing", path.name());
-        self.report(
-            ProblemKind::MissingKey,
-            self.span(&above),
-            headline,
-            format!("needs `{}`", path.name()),
-            None,
-        );
+        let name = path.name();
+        let example = example(name);
+        let (span, headline, label, help) = match (self.node(path), path.0.last()) {
+            (Some(_), Some(Step::Index(_))) => {
+                let help = "remove the entry, or fill it".to_owned();
+                (
+                    self.key_span(path),
+                    format!("an entry of `{name}` is empty"),
+                    "nothing here".to_owned(),
+                    help,
+                )
+            }
+            (Some(_), _) => {
+                let help = format!("write {example}");
+                (self.key_span(path), format!("`{name}` has no value"), "nothing here".to_owned(), help)
+            }
+            (None, _) => {
+                let above = KeyPath(path.0[..path.0.len().saturating_sub(1)].to_vec());
+                let help = format!("add {example}");
+                (self.span(&above), format!("the key `{name}` is missing"), format!("needs `{name}`"), help)
+            }
+        };
+        self.report(ProblemKind::MissingKey, span, headline, label, help);
     }
 
     /// Reports a value that its parser refused.
     pub fn reject(&mut self, path: &KeyPath, rejection: Rejection) {
         let Rejection { found, expected, help } = rejection;
-        let headline = format!("wrong value for `{}`: expected {expected}", path.name());
+        let headline = format!("wrong value for {}: expected {expected}", path.described());
         self.report(ProblemKind::WrongValue, self.span(path), headline, format!("found {found}"), help);
     }
 
@@ -146,12 +150,12 @@ impl<'a> Fields<'a> {
             [only] => return Some(only),
             [] if self.is_refused(path) => {}
             [] => {
-                let headline = format!("`{}` says nothing", path.name());
+                let headline = format!("{} says nothing", path.described());
                 let help = format!("give one of: {}", kinds.join(", "));
                 self.report(ProblemKind::MissingKey, self.key_span(path), headline, "empty".into(), help);
             }
             [first, second, ..] => {
-                let headline = format!("`{}` has both `{first}` and `{second}`", path.name());
+                let headline = format!("{} has both `{first}` and `{second}`", path.described());
                 let place = |key: &str| self.key_span(&path.key(key));
                 let (here, there) =
                     ((place(second), "one too many".into()), (place(first), "beside this".into()));
@@ -218,4 +222,27 @@ impl<'a> Fields<'a> {
     pub fn location(&self, path: &KeyPath) -> Location {
         self.source.location(self.span(path).start)
     }
+}
+
+/// How a key that must be there may look.
+fn example(key: &str) -> String {
+    let value = match key {
+        "suite" => "block",
+        "name" => "elevator-switch-race",
+        "summary" => "what goes wrong, in a sentence",
+        "tests" => "[{name: …, summary: …, program: …, symptom: …}]",
+        "program" => "{c: programs/reproducer.c}",
+        "symptom" => "{crash: {title: '…'}}",
+        "commit" => "370ac285f23a",
+        "image" | "output" => "disk.img",
+        "probe" => "slab",
+        "cache" => "kmalloc-192",
+        "per-iteration" => "1",
+        "matching" => "'a pattern'",
+        "code" => "1",
+        "versions" => "6.16..6.17.13",
+        "verdict" => "bad",
+        _ => "…",
+    };
+    format!("`{key}: {value}`")
 }

@@ -39,6 +39,14 @@ impl KeyPath {
         keys.into_iter().next().unwrap_or("the file")
     }
 
+    /// The value in words: "`cpus`", "an entry of `modules`".
+    pub fn described(&self) -> String {
+        match self.0.last() {
+            Some(Step::Index(_)) => format!("an entry of `{}`", self.name()),
+            _ => format!("`{}`", self.name()),
+        }
+    }
+
     /// Whether `self` is `other` or above it.
     pub fn covers(&self, other: &Self) -> bool {
         other.0.starts_with(&self.0)
@@ -67,6 +75,7 @@ mod tests {
         let path = KeyPath::default().key("tests").index(0).key("machine").key("cmdline").index(2);
         assert_eq!(path.to_string(), "tests[0].machine.cmdline[2]");
         assert_eq!(path.name(), "cmdline");
+        assert_eq!(path.described(), "an entry of `cmdline`");
         assert!(KeyPath::default().key("tests").covers(&path) && !path.covers(&KeyPath::default()));
     }
 }

