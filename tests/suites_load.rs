@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kregress::suite::{SuiteError, load_dir, load_file};
+use kregress::suite::{ProblemKind, SuiteError, load_dir, load_file};
 
 const FIXTURES: &str = "tests/fixtures/suites";
 
@@ -229,4 +229,15 @@ fn a_folder_is_loaded_in_order_with_the_problems_of_all_its_files() {
       help: the other is b.yaml; rename one of them
     ");
     insta::assert_snapshot!(error, @"4 problems in 3 files");
+}
+
+#[test]
+fn too_many_problems_are_cut_and_make_no_others() {
+    let keys: String = (0..100).map(|nth| format!("zzz{nth}: 1\n")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.yaml");
+    fs::write(&path, format!("suite: x\nsummary: x\n{keys}")).unwrap();
+    let error = load_file(&path).unwrap_err();
+    let kinds: Vec<ProblemKind> = error.problems().iter().map(|problem| problem.kind()).collect();
+    assert_eq!(kinds, [ProblemKind::UnknownKey; 25]);
 }

@@ -3,7 +3,6 @@
 //! serde gives up at the first value that does not fit. So that value is reported, taken out, and serde starts
 //! again, until what is left fits.
 
-use serde::Deserialize;
 use serde_path_to_error::Segment;
 use serde_yaml::Value;
 
@@ -18,12 +17,13 @@ use super::word::meant;
 /// Most problems that one file reports; the rest shows once these are mended.
 const MOST_PROBLEMS: usize = 25;
 
-/// Takes the tree as a suite. What does not fit is reported to `fields` and left out.
-pub(super) fn decode(fields: &mut Fields<'_>) -> SuiteShape {
+/// Takes the tree as a suite. What does not fit is reported to `fields` and left out; `None` if that is all of it, or
+/// too much to go on.
+pub(super) fn decode(fields: &mut Fields<'_>) -> Option<SuiteShape> {
     let mut value = value_of(fields.root);
     for _ in 0..MOST_PROBLEMS {
         let error = match serde_path_to_error::deserialize::<_, SuiteShape>(&value) {
-            Ok(shape) => return shape,
+            Ok(shape) => return Some(shape),
             Err(error) => error,
         };
         let path = key_path(error.path());
@@ -37,7 +37,7 @@ pub(super) fn decode(fields: &mut Fields<'_>) -> SuiteShape {
             break;
         }
     }
-    SuiteShape::deserialize(&Value::Mapping(Default::default())).unwrap_or_default()
+    None
 }
 
 fn value_of(node: &Node) -> Value {

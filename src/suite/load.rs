@@ -94,8 +94,7 @@ fn parse(source: &Source) -> Result<Suite, Vec<Problem>> {
     let suite = match document::parse(source, &mut problems) {
         Ok(root) => {
             let mut fields = Fields::new(source, &root, &mut problems);
-            let shape = decode(&mut fields);
-            build::suite(&mut fields, &shape)
+            decode(&mut fields).and_then(|shape| build::suite(&mut fields, &shape))
         }
         Err(problem) => {
             problems.push(problem);
