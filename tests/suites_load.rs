@@ -141,6 +141,7 @@ fn what_is_not_a_file_is_refused() {
     suite::unreadable
 
       × FOLDER/none.yaml: cannot read the suite: No such file or directory
+      help: check the path and the file's permissions
     ");
     insta::assert_snapshot!(shown(load_file(folder.path()).unwrap_err()), @r"
     suite::unreadable

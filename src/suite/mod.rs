@@ -1,9 +1,9 @@
 //! The YAML model of suites: tests, needs, programs, doses, symptoms; loading with located errors.
 //!
-//! A suite file is read in four steps, each in a file of its own: [`source`] takes the text from the disk within
-//! bounds, [`document`] turns it into a tree of nodes with positions, [`shape`] lets serde put the tree into the
-//! form of a suite (so that unknown keys and wrong types come out), and [`build`] turns text into values, checks
-//! what no single key can tell, and yields the [`Suite`]. All of them report [`Problem`]s and go on, so that one
+//! A suite file is read in four steps, each in a file of its own: `source` takes the text from the disk within
+//! bounds, `document` turns it into a tree of nodes with positions, `shape` lets serde put the tree into the
+//! form of a suite (so that unknown keys and wrong types come out), and `build` turns text into values, checks
+//! what no single key can tell, and yields the [`Suite`]. All of them report `Problem`s and go on, so that one
 //! load shows everything that is wrong.
 //!
 //! `suites/README.md` is the reference of the format for people.

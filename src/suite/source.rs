@@ -32,6 +32,7 @@ impl Source {
     pub fn read(path: &Path) -> Result<Self, Problem> {
         let unreadable = |error: io::Error| {
             Problem::new(ProblemKind::Unreadable, path, format!("cannot read the suite: {}", plain(&error)))
+                .help("check the path and the file's permissions".to_owned())
         };
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
         if !metadata.is_file() {
