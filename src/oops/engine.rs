@@ -80,11 +80,8 @@ impl Engine {
 
     fn compile(file: &RuleFile) -> Result<Engine, RuleError> {
         let words = Words(&file.words);
-        let families: Vec<Family> = file
-            .families
-            .iter()
-            .map(|family| family.compile(&words, &file.skip))
-            .collect::<Result<_, _>>()?;
+        let families: Vec<Family> =
+            file.families.iter().map(|family| family.compile(&words)).collect::<Result<_, _>>()?;
         let strings: Vec<&str> = families
             .iter()
             .map(|family| family.header.as_str())
@@ -111,6 +108,7 @@ impl Engine {
             map.iter().map(|(part, name)| (part.clone(), name.clone())).collect()
         };
         let pick = PickForm {
+            skip: words.any(&file.skip)?,
             stall_anchors: words.any(&file.stall_anchors)?,
             stall_names: pairs(&file.stall_names),
             hang_names: pairs(&file.hang_names),

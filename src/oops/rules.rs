@@ -28,7 +28,8 @@ pub enum RuleError {
     },
     /// A title uses a capture that its pattern does not have.
     #[error(
-        "the title `{title}` uses {{{placeholder}}}, which the rule does not provide; captures are {{1}} to {{{captures}}}, functions {{frame}} and {{frame2}} (these need `blame`)"
+        "the title `{title}` uses {{{placeholder}}}, which its rule does not provide: the pattern has {captures} \
+         captures ({{1}} is the first), and a function ({{frame}}, {{frame2}}) needs `blame`"
     )]
     Placeholder {
         /// The title as it stands in the file.
@@ -205,7 +206,8 @@ pub(super) struct Rule {
 pub(super) struct Blame {
     pub(super) path: Vec<Step>,
     pub(super) otherwise: Vec<Step>,
-    pub(super) skip: Regex,
+    /// Functions to step over besides those that are never to blame.
+    pub(super) skip: Option<Regex>,
     pub(super) pick: Pick,
 }
 
@@ -249,11 +251,11 @@ impl Words<'_> {
         if patterns.is_empty() {
             return Ok(None);
         }
-        for pattern in patterns {
-            self.regex(pattern)?;
-        }
         let joined = patterns.iter().map(|pattern| format!("(?:{pattern})")).collect::<Vec<_>>().join("|");
-        self.regex(&joined).map(Some)
+        self.regex(&joined).map(Some).map_err(|error| {
+            // name the one that is to blame
+            patterns.iter().find_map(|pattern| self.regex(pattern).err()).unwrap_or(error)
+        })
     }
 
     fn expand(&self, pattern: &str, depth: u8) -> Result<String, String> {
@@ -282,9 +284,9 @@ impl Words<'_> {
 }
 
 impl FamilyText {
-    pub(super) fn compile(&self, words: &Words<'_>, skip: &[String]) -> Result<Family, RuleError> {
+    pub(super) fn compile(&self, words: &Words<'_>) -> Result<Family, RuleError> {
         let rules =
-            self.rules.iter().map(|rule| rule.compile(words, skip, self.fatal)).collect::<Result<_, _>>()?;
+            self.rules.iter().map(|rule| rule.compile(words, self.fatal)).collect::<Result<_, _>>()?;
         Ok(Family {
             header: self.header.clone(),
             fatal: self.fatal,
@@ -297,14 +299,14 @@ impl FamilyText {
 }
 
 impl RuleText {
-    fn compile(&self, words: &Words<'_>, skip: &[String], fatal: bool) -> Result<Rule, RuleError> {
+    fn compile(&self, words: &Words<'_>, fatal: bool) -> Result<Rule, RuleError> {
         let pattern = words.regex(&self.pattern)?;
         let within = self.within.as_deref().map(|within| words.regex(within)).transpose()?;
         let captures = within.as_ref().unwrap_or(&pattern).captures_len() - 1;
         for title in std::iter::once(&self.title).chain(&self.also) {
             check_placeholders(title, captures, self.blame.is_some())?;
         }
-        let blame = self.blame.as_ref().map(|blame| blame.compile(words, skip)).transpose()?;
+        let blame = self.blame.as_ref().map(|blame| blame.compile(words)).transpose()?;
         Ok(Rule {
             pattern,
             within,
@@ -320,17 +322,18 @@ impl RuleText {
 }
 
 impl BlameText {
-    fn compile(&self, words: &Words<'_>, skip: &[String]) -> Result<Blame, RuleError> {
+    fn compile(&self, words: &Words<'_>) -> Result<Blame, RuleError> {
         let steps = |path: &[String]| -> Result<Vec<Step>, RuleError> {
             path.iter()
                 .map(|step| if step == "walk" { Ok(Step::Walk) } else { words.regex(step).map(Step::Line) })
                 .collect()
         };
-        let mut all = skip.to_vec();
-        all.extend(self.skip.iter().cloned());
-        // a function that nothing matches stands for "skip none"
-        let skip = words.any(&all)?.map_or_else(|| words.regex("[^\\x00-\\xff]"), Ok)?;
-        Ok(Blame { path: steps(&self.path)?, otherwise: steps(&self.otherwise)?, skip, pick: self.pick })
+        Ok(Blame {
+            path: steps(&self.path)?,
+            otherwise: steps(&self.otherwise)?,
+            skip: words.any(&self.skip)?,
+            pick: self.pick,
+        })
     }
 }
 

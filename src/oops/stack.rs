@@ -1,6 +1,6 @@
 //! Finding the function to blame in the text of a report.
 
-use regex::bytes::Regex;
+use regex::bytes::{Captures, Regex};
 
 use super::rules::{Blame, Pick, Step};
 
@@ -23,6 +23,8 @@ pub(super) struct TraceForm {
 /// Which functions name a stall or a hang.
 #[derive(Debug)]
 pub(super) struct PickForm {
+    /// Functions that are never to blame.
+    pub(super) skip: Option<Regex>,
     pub(super) stall_anchors: Option<Regex>,
     pub(super) stall_names: Vec<(String, String)>,
     pub(super) hang_names: Vec<(String, String)>,
@@ -100,7 +102,7 @@ impl TraceForm {
                 }
                 if let Step::Line(wanted) = step {
                     if let Some(found) = wanted.captures(line) {
-                        collect(&mut candidates, &found, &blame.skip);
+                        pick.collect(blame, &found, &mut candidates);
                         break;
                     }
                     continue;
@@ -111,26 +113,17 @@ impl TraceForm {
                 if let Some(Step::Line(next)) = path.get(at + 1)
                     && let Some(found) = next.captures(line)
                 {
-                    collect(&mut candidates, &found, &blame.skip);
+                    pick.collect(blame, &found, &mut candidates);
                     at += 1;
                     break;
                 }
                 if let Some(found) = self.lines.iter().find_map(|form| form.captures(line)) {
-                    collect(&mut candidates, &found, &blame.skip);
+                    pick.collect(blame, &found, &mut candidates);
                 }
             }
             at += 1;
         }
         (results, complete)
-    }
-}
-
-fn collect(candidates: &mut Vec<String>, found: &regex::bytes::Captures<'_>, skip: &Regex) {
-    for group in found.iter().skip(1).flatten() {
-        let name = demangled(group.as_bytes());
-        if !skip.is_match(name.as_bytes()) {
-            candidates.push(name);
-        }
     }
 }
 
@@ -156,6 +149,18 @@ impl PickForm {
     fn strip<'n>(&self, name: &'n str) -> &'n str {
         let stripped = self.syscall_prefixes.iter().filter_map(|prefix| name.strip_prefix(prefix.as_str()));
         stripped.min_by_key(|rest| rest.len()).unwrap_or(name)
+    }
+
+    /// Takes the functions of a line, except those to step over.
+    fn collect(&self, blame: &Blame, found: &Captures<'_>, candidates: &mut Vec<String>) {
+        for group in found.iter().skip(1).flatten() {
+            let name = demangled(group.as_bytes());
+            let skipped =
+                |skip: &Option<Regex>| skip.as_ref().is_some_and(|skip| skip.is_match(name.as_bytes()));
+            if !skipped(&self.skip) && !skipped(&blame.skip) {
+                candidates.push(name);
+            }
+        }
     }
 
     fn choose(&self, pick: Pick, candidates: &[String]) -> Option<Blamed> {
