@@ -241,6 +241,21 @@ impl RunSummary {
         distinct(self.cells.iter().map(|cell| cell.id.kernel.as_str()))
     }
 
+    /// The cells of each kernel, kernels and cells in the order of the plan.
+    pub fn cells_by_kernel(&self) -> Vec<(&str, Vec<&CellSummary>)> {
+        let mut groups: Vec<(&str, Vec<&CellSummary>)> = Vec::new();
+        let mut places = HashMap::new();
+        for cell in &self.cells {
+            let kernel = cell.id.kernel.as_str();
+            let place = *places.entry(kernel).or_insert_with(|| {
+                groups.push((kernel, Vec::new()));
+                groups.len() - 1
+            });
+            groups[place].1.push(cell);
+        }
+        groups
+    }
+
     /// The tests of the run in the order of the plan.
     pub fn tests(&self) -> Vec<&str> {
         distinct(self.cells.iter().map(|cell| cell.id.test.as_str()))

@@ -9,6 +9,7 @@ pub mod json;
 pub mod junit;
 pub mod matrix;
 pub mod summary;
+mod text;
 
 #[cfg(test)]
 pub(crate) mod sample;
