@@ -263,8 +263,12 @@ impl RunSummary {
 
     /// The cell of a test on a kernel, where it was planned.
     pub fn find(&self, test: &str, kernel: &str) -> Option<&CellSummary> {
-        let id = CellId { test: test.to_owned(), kernel: kernel.to_owned() };
-        self.index.get(&id).map(|at| &self.cells[*at])
+        self.place(test, kernel).map(|place| &self.cells[place])
+    }
+
+    /// Where in `cells` a cell is.
+    pub(super) fn place(&self, test: &str, kernel: &str) -> Option<usize> {
+        self.index.get(&CellId { test: test.to_owned(), kernel: kernel.to_owned() }).copied()
     }
 
     fn cell(&mut self, id: CellId) -> &mut CellSummary {
