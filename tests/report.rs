@@ -114,6 +114,36 @@ fn junit_of_a_killed_run() {
     assert!(to_stdout.contains(r#"<error type="not run" message="not run: the runner was killed"#));
 }
 
+/// Set for the process that [`a_killed_runner_loses_nothing`] starts: the folder of its runs.
+const KILLED_ROOT: &str = "KREGRESS_TEST_KILLED_ROOT";
+
+/// The runner of [`a_killed_runner_loses_nothing`]; without its variable it has nothing to do.
+#[test]
+fn runner_that_is_killed() {
+    let Some(root) = std::env::var_os(KILLED_ROOT) else { return };
+    let run = RunDir::create(root.as_ref()).unwrap();
+    let journal = Journal::create(run.path()).unwrap();
+    events(&run).iter().take(6).for_each(|event| journal.append(event).unwrap());
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
+    unreachable!("SIGKILL cannot be held back");
+}
+
+#[test]
+fn a_killed_runner_loses_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "runner_that_is_killed"])
+        .env(KILLED_ROOT, root.path())
+        .status()
+        .unwrap();
+    assert!(!status.success());
+    let run = RunDir::find(root.path(), "latest").unwrap();
+    let kept: Vec<Event> =
+        kregress::journal::read(&run.journal()).unwrap().map(|event| event.unwrap()).collect();
+    assert_eq!(kept, events(&run)[..6]);
+    assert_eq!(RunSummary::of(&run).unwrap().ended, Ended::Killed);
+}
+
 #[test]
 fn a_run_that_goes_on_is_not_called_killed() {
     let root = tempfile::tempdir().unwrap();
@@ -142,7 +172,7 @@ fn every_format_is_made_of_every_part_of_a_run() {
     for keep in 0..=8 {
         let root = tempfile::tempdir().unwrap();
         run(root.path(), keep);
-        for format in ["summary", "matrix", "junit", "json"] {
+        for format in ["summary", "matrix", "junit", "json", "markdown", "html"] {
             kregress_report(root.path(), &["--format", format]).unwrap();
         }
     }

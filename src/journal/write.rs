@@ -53,7 +53,12 @@ impl Journal {
     pub fn create(dir: &Path) -> Result<Journal, JournalError> {
         let path = dir.join(FILE_NAME);
         match OpenOptions::new().append(true).create_new(true).open(&path) {
-            Ok(file) => Journal::lock(path, file, 0),
+            Ok(file) => {
+                // Nobody else writes a file that was just made, but a reader may be asking whether somebody does: that
+                // takes a moment. A file system without locks is no reason to have no journal.
+                let _ = file.lock();
+                Ok(Journal::new(path, file))
+            }
             Err(source) => Err(JournalError::Create { path, source }),
         }
     }
@@ -66,7 +71,11 @@ impl Journal {
         let path = dir.join(FILE_NAME);
         let fail = |source| JournalError::Read { path: path.clone(), source };
         let file = OpenOptions::new().read(true).append(true).open(&path).map_err(fail)?;
-        let journal = Journal::lock(path.clone(), file, 0)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy { path }),
+            Err(TryLockError::Error(_)) | Ok(()) => {}
+        }
+        let journal = Journal::new(path.clone(), file);
         let mut events = read(&path)?;
         for event in events.by_ref() {
             event?;
@@ -82,14 +91,9 @@ impl Journal {
         Ok(journal)
     }
 
-    fn lock(path: PathBuf, file: File, whole: u64) -> Result<Journal, JournalError> {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy { path }),
-            // A file system without locks: readers cannot tell a running run from a killed one, nothing else is lost.
-            Err(TryLockError::Error(_)) | Ok(()) => {}
-        }
-        let state = State { whole, torn: false, synced: None, trouble: None };
-        Ok(Journal { path, file, state: Mutex::new(state) })
+    fn new(path: PathBuf, file: File) -> Journal {
+        let state = State { whole: 0, torn: false, synced: None, trouble: None };
+        Journal { path, file, state: Mutex::new(state) }
     }
 
     /// Where it is.
@@ -209,7 +213,7 @@ mod tests {
             eprintln!("skipped: this host has no /dev/full");
             return;
         };
-        let journal = Journal::lock("reports/x/journal.jsonl".into(), full, 0).unwrap();
+        let journal = Journal::new("reports/x/journal.jsonl".into(), full);
         let error = journal.append(&notice("one")).unwrap_err();
         insta::assert_snapshot!(error, @"cannot append to reports/x/journal.jsonl: No space left on device (os error 28); the run goes on, but this event is not kept");
         journal.append(&notice("two")).unwrap_err();

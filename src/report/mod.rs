@@ -9,6 +9,7 @@ pub mod fold;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod markdown;
 pub mod matrix;
 pub mod summary;
 mod text;

@@ -294,6 +294,13 @@ mod tests {
     }
 
     #[test]
+    fn the_reports_are_named() {
+        let run = RunDir::at(Path::new("my reports/2026-11-21T09-12-33-a1b2"));
+        let line = where_reports_are(&run, &["junit.xml", "index.html"], MatrixStyle::PLAIN);
+        insta::assert_snapshot!(line, @"     Reports 'my reports/2026-11-21T09-12-33-a1b2': junit.xml, index.html");
+    }
+
+    #[test]
     fn paths_can_be_pasted() {
         let cases = [
             ("reports/x/attempts/a__b@6.1/1/console.log", "reports/x/attempts/a__b@6.1/1/console.log"),
