@@ -167,6 +167,14 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    /// Gives the lock back at once. Closing the file would do so only when a process that another thread is starting
+    /// at this moment has closed its copy too.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
