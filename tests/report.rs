@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 use kregress::cli::report::{self, Args};
 use kregress::event::{CellId, CellRecord, Counts, Event, SCHEMA};
@@ -91,6 +91,28 @@ fn the_summary_of_the_latest_run() {
     "#);
     let matrix = kregress_report(root.path(), &["latest", "--format", "matrix"]).unwrap();
     assert!(text.ends_with(&matrix), "{matrix}");
+}
+
+#[test]
+fn the_help() {
+    let mut command = Command::command().name("kregress report").term_width(100);
+    insta::assert_snapshot!(command.render_help(), @r#"
+    Makes the reports of a run again from its journal, also those of a run that was killed
+
+    Usage: kregress report [OPTIONS] [RUN]
+
+    Arguments:
+      [RUN]  The run: `latest`, its id or the id's last four digits, or the path of its folder or
+             journal [default: latest]
+
+    Options:
+          --format <FORMAT>  Print this to standard output [default: summary, unless --junit or --write
+                             is given] [possible values: summary, matrix, junit, json, markdown, html]
+          --junit <FILE>     Write JUnit XML to this file; `-` is standard output
+          --write            Write the reports into the run's folder again, as the end of the run does
+      -o, --output <DIR>     The folder that holds the runs [env: KREGRESS_REPORTS] [default: reports]
+      -h, --help             Print help (see more with '--help')
+    "#);
 }
 
 #[test]

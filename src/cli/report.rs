@@ -51,6 +51,7 @@ pub struct Args {
         long = "output",
         value_name = "DIR",
         env = "KREGRESS_REPORTS",
+        hide_env_values = true,
         default_value = "reports"
     )]
     pub reports: PathBuf,

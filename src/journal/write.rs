@@ -1,5 +1,6 @@
 //! Appending events.
 
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -43,6 +44,17 @@ pub struct Trouble {
     pub first: String,
     /// How many events are missing.
     pub missing: u64,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (events, are) = if self.missing == 1 { ("event", "is") } else { ("events", "are") };
+        write!(
+            f,
+            "{} {events} of this run {are} not in its journal; the first time: {}",
+            self.missing, self.first
+        )
+    }
 }
 
 impl Journal {
@@ -227,6 +239,7 @@ mod tests {
         journal.append(&notice("two")).unwrap_err();
         let trouble = journal.trouble().unwrap();
         assert_eq!(trouble, Trouble { first: error.to_string(), missing: 2 });
+        insta::assert_snapshot!(trouble, @"2 events of this run are not in its journal; the first time: cannot append to reports/x/journal.jsonl: No space left on device (os error 28); the run goes on, but this event is not kept");
     }
 
     #[test]
