@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 use kregress::cli::report::{self, Args};
 use kregress::event::{CellId, CellRecord, Counts, Event, SCHEMA};
@@ -94,6 +94,28 @@ fn the_summary_of_the_latest_run() {
 }
 
 #[test]
+fn the_help() {
+    let mut command = Command::command().name("kregress report").term_width(100);
+    insta::assert_snapshot!(command.render_help(), @r#"
+    Makes the reports of a run again from its journal, also those of a run that was killed
+
+    Usage: kregress report [OPTIONS] [RUN]
+
+    Arguments:
+      [RUN]  The run: `latest`, its id or the id's last four digits, or the path of its folder or
+             journal [default: latest]
+
+    Options:
+          --format <FORMAT>  Print this to standard output [default: summary, unless --junit or --write
+                             is given] [possible values: summary, matrix, junit, json, markdown, html]
+          --junit <FILE>     Write JUnit XML to this file; `-` is standard output
+          --write            Write the reports into the run's folder again, as the end of the run does
+      -o, --output <DIR>     The folder that holds the runs [env: KREGRESS_REPORTS] [default: reports]
+      -h, --help             Print help (see more with '--help')
+    "#);
+}
+
+#[test]
 fn junit_of_a_killed_run() {
     let root = tempfile::tempdir().unwrap();
     let run = run(root.path(), 6);
@@ -112,6 +134,36 @@ fn junit_of_a_killed_run() {
         to_stdout.contains(r#"<failure type="symptom" message="BUG: kernel NULL pointer dereference in x""#)
     );
     assert!(to_stdout.contains(r#"<error type="not run" message="not run: the runner was killed"#));
+}
+
+/// Set for the process that [`a_killed_runner_loses_nothing`] starts: the folder of its runs.
+const KILLED_ROOT: &str = "KREGRESS_TEST_KILLED_ROOT";
+
+/// The runner of [`a_killed_runner_loses_nothing`]; without its variable it has nothing to do.
+#[test]
+fn runner_that_is_killed() {
+    let Some(root) = std::env::var_os(KILLED_ROOT) else { return };
+    let run = RunDir::create(root.as_ref()).unwrap();
+    let journal = Journal::create(run.path()).unwrap();
+    events(&run).iter().take(6).for_each(|event| journal.append(event).unwrap());
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
+    unreachable!("SIGKILL cannot be held back");
+}
+
+#[test]
+fn a_killed_runner_loses_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "runner_that_is_killed"])
+        .env(KILLED_ROOT, root.path())
+        .status()
+        .unwrap();
+    assert!(!status.success());
+    let run = RunDir::find(root.path(), "latest").unwrap();
+    let kept: Vec<Event> =
+        kregress::journal::read(&run.journal()).unwrap().map(|event| event.unwrap()).collect();
+    assert_eq!(kept, events(&run)[..6]);
+    assert_eq!(RunSummary::of(&run).unwrap().ended, Ended::Killed);
 }
 
 #[test]
@@ -142,7 +194,7 @@ fn every_format_is_made_of_every_part_of_a_run() {
     for keep in 0..=8 {
         let root = tempfile::tempdir().unwrap();
         run(root.path(), keep);
-        for format in ["summary", "matrix", "junit", "json"] {
+        for format in ["summary", "matrix", "junit", "json", "markdown", "html"] {
             kregress_report(root.path(), &["--format", format]).unwrap();
         }
     }

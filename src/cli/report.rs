@@ -8,7 +8,10 @@ use clap::ValueEnum;
 use crate::journal::RunDir;
 use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary};
-use crate::report::{ExitStatus, ReportError, RunSummary, file, json::json, junit::junit, write_all};
+use crate::report::{
+    ExitStatus, ReportError, RunSummary, file, html::html, json::json, junit::junit, markdown::markdown,
+    write_all,
+};
 
 /// What is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -21,6 +24,10 @@ pub enum Format {
     Junit,
     /// One JSON document with every attempt.
     Json,
+    /// The matrix and what failed, for a job summary or a mail.
+    Markdown,
+    /// The page of the run; its links lead to files in the run's folder.
+    Html,
 }
 
 /// Makes the reports of a run again from its journal, also those of a run that was killed.
@@ -44,6 +51,7 @@ pub struct Args {
         long = "output",
         value_name = "DIR",
         env = "KREGRESS_REPORTS",
+        hide_env_values = true,
         default_value = "reports"
     )]
     pub reports: PathBuf,
@@ -75,6 +83,8 @@ pub fn run(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<ExitS
             Format::Matrix => matrix(&run, style),
             Format::Junit => junit(&run)? + "\n",
             Format::Json => json(&run)?,
+            Format::Markdown => markdown(&run),
+            Format::Html => html(&run, &dir),
         });
     }
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

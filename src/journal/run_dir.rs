@@ -1,7 +1,7 @@
 //! The folder of a run: its name, how it is made and how it is found again.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -158,8 +158,11 @@ impl RunDir {
 
     /// Whether a process is still writing the journal; false also where it cannot be told.
     pub fn is_running(&self) -> bool {
-        File::open(self.journal())
-            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+        let Ok(file) = File::open(self.journal()) else { return false };
+        let running = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        // Not left to the end of the file's life, see the journal's own lock.
+        let _ = file.unlock();
+        running
     }
 
     /// Points `latest`, next to the run's folder, at this run. The link always names a whole run: it is replaced in

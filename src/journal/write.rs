@@ -1,5 +1,6 @@
 //! Appending events.
 
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -45,6 +46,17 @@ pub struct Trouble {
     pub missing: u64,
 }
 
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (events, are) = if self.missing == 1 { ("event", "is") } else { ("events", "are") };
+        write!(
+            f,
+            "{} {events} of this run {are} not in its journal; the first time: {}",
+            self.missing, self.first
+        )
+    }
+}
+
 impl Journal {
     /// Starts the journal of a new run in `dir`, which exists.
     ///
@@ -53,7 +65,12 @@ impl Journal {
     pub fn create(dir: &Path) -> Result<Journal, JournalError> {
         let path = dir.join(FILE_NAME);
         match OpenOptions::new().append(true).create_new(true).open(&path) {
-            Ok(file) => Journal::lock(path, file, 0),
+            Ok(file) => {
+                // Nobody else writes a file that was just made, but a reader may be asking whether somebody does: that
+                // takes a moment. A file system without locks is no reason to have no journal.
+                let _ = file.lock();
+                Ok(Journal::new(path, file))
+            }
             Err(source) => Err(JournalError::Create { path, source }),
         }
     }
@@ -66,7 +83,11 @@ impl Journal {
         let path = dir.join(FILE_NAME);
         let fail = |source| JournalError::Read { path: path.clone(), source };
         let file = OpenOptions::new().read(true).append(true).open(&path).map_err(fail)?;
-        let journal = Journal::lock(path.clone(), file, 0)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy { path }),
+            Err(TryLockError::Error(_)) | Ok(()) => {}
+        }
+        let journal = Journal::new(path.clone(), file);
         let mut events = read(&path)?;
         for event in events.by_ref() {
             event?;
@@ -82,14 +103,9 @@ impl Journal {
         Ok(journal)
     }
 
-    fn lock(path: PathBuf, file: File, whole: u64) -> Result<Journal, JournalError> {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy { path }),
-            // A file system without locks: readers cannot tell a running run from a killed one, nothing else is lost.
-            Err(TryLockError::Error(_)) | Ok(()) => {}
-        }
-        let state = State { whole, torn: false, synced: None, trouble: None };
-        Ok(Journal { path, file, state: Mutex::new(state) })
+    fn new(path: PathBuf, file: File) -> Journal {
+        let state = State { whole: 0, torn: false, synced: None, trouble: None };
+        Journal { path, file, state: Mutex::new(state) }
     }
 
     /// Where it is.
@@ -163,6 +179,14 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    /// Gives the lock back at once. Closing the file would do so only when a process that another thread is starting
+    /// at this moment has closed its copy too.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,12 +233,13 @@ mod tests {
             eprintln!("skipped: this host has no /dev/full");
             return;
         };
-        let journal = Journal::lock("reports/x/journal.jsonl".into(), full, 0).unwrap();
+        let journal = Journal::new("reports/x/journal.jsonl".into(), full);
         let error = journal.append(&notice("one")).unwrap_err();
         insta::assert_snapshot!(error, @"cannot append to reports/x/journal.jsonl: No space left on device (os error 28); the run goes on, but this event is not kept");
         journal.append(&notice("two")).unwrap_err();
         let trouble = journal.trouble().unwrap();
         assert_eq!(trouble, Trouble { first: error.to_string(), missing: 2 });
+        insta::assert_snapshot!(trouble, @"2 events of this run are not in its journal; the first time: cannot append to reports/x/journal.jsonl: No space left on device (os error 28); the run goes on, but this event is not kept");
     }
 
     #[test]

@@ -16,6 +16,11 @@ use crate::event::{CellId, Event};
 /// How often times are redrawn.
 const TICK: Duration = Duration::from_millis(250);
 
+/// The line of an attempt; what does not fit is cut.
+const ATTEMPT: &str = "{prefix} [{seconds}] {wide_msg}";
+/// The line of the run.
+const RUN: &str = "{prefix} [ {clock}] [{bar:16}] {pos}/{len}{left}: {wide_msg}";
+
 /// One bar for the run, one line for each running attempt above it, and finished cells scrolling away above them.
 #[derive(Debug)]
 pub struct Live {
@@ -132,16 +137,13 @@ impl EventSink for Live {
 }
 
 fn attempt_style() -> ProgressStyle {
-    style("{prefix} [{seconds}] {msg}").with_key(
-        "seconds",
-        |state: &ProgressState, w: &mut dyn fmt::Write| {
-            let _ = write!(w, "{:>8.3}s", state.elapsed().as_secs_f64());
-        },
-    )
+    style(ATTEMPT).with_key("seconds", |state: &ProgressState, w: &mut dyn fmt::Write| {
+        let _ = write!(w, "{:>8.3}s", state.elapsed().as_secs_f64());
+    })
 }
 
 fn run_style() -> ProgressStyle {
-    style("{prefix} [ {clock}] [{bar:24}] {pos}/{len}: {msg}{left}")
+    style(RUN)
         .progress_chars("=> ")
         .with_key("clock", |state: &ProgressState, w: &mut dyn fmt::Write| {
             let _ = write!(w, "{:>8}", clock(state.elapsed().as_secs_f64()));

@@ -241,6 +241,21 @@ impl RunSummary {
         distinct(self.cells.iter().map(|cell| cell.id.kernel.as_str()))
     }
 
+    /// The cells of each kernel, kernels and cells in the order of the plan.
+    pub fn cells_by_kernel(&self) -> Vec<(&str, Vec<&CellSummary>)> {
+        let mut groups: Vec<(&str, Vec<&CellSummary>)> = Vec::new();
+        let mut places = HashMap::new();
+        for cell in &self.cells {
+            let kernel = cell.id.kernel.as_str();
+            let place = *places.entry(kernel).or_insert_with(|| {
+                groups.push((kernel, Vec::new()));
+                groups.len() - 1
+            });
+            groups[place].1.push(cell);
+        }
+        groups
+    }
+
     /// The tests of the run in the order of the plan.
     pub fn tests(&self) -> Vec<&str> {
         distinct(self.cells.iter().map(|cell| cell.id.test.as_str()))
@@ -248,8 +263,12 @@ impl RunSummary {
 
     /// The cell of a test on a kernel, where it was planned.
     pub fn find(&self, test: &str, kernel: &str) -> Option<&CellSummary> {
-        let id = CellId { test: test.to_owned(), kernel: kernel.to_owned() };
-        self.index.get(&id).map(|at| &self.cells[*at])
+        self.place(test, kernel).map(|place| &self.cells[place])
+    }
+
+    /// Where in `cells` a cell is.
+    pub(super) fn place(&self, test: &str, kernel: &str) -> Option<usize> {
+        self.index.get(&CellId { test: test.to_owned(), kernel: kernel.to_owned() }).copied()
     }
 
     fn cell(&mut self, id: CellId) -> &mut CellSummary {

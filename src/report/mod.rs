@@ -2,13 +2,17 @@
 //! over the journal: a report can be made again at any time, also of a run that was killed.
 
 mod evidence;
+mod excerpt;
 pub mod exit;
 pub mod file;
 pub mod fold;
+pub mod html;
 pub mod json;
 pub mod junit;
+pub mod markdown;
 pub mod matrix;
 pub mod summary;
+mod text;
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -20,6 +24,9 @@ use crate::journal::{JournalError, RunDir};
 
 /// The JUnit report's file name in its run's folder.
 pub const JUNIT_FILE: &str = "junit.xml";
+
+/// The HTML report's file name in its run's folder.
+pub const HTML_FILE: &str = "index.html";
 
 /// A report could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +54,11 @@ pub enum ReportError {
 /// # Errors
 /// The first failure.
 pub fn write_all(run: &RunSummary, dir: &RunDir) -> Result<Vec<&'static str>, ReportError> {
-    let junit = junit::junit(run).map_err(ReportError::from);
-    junit.and_then(|xml| Ok(file::write(&dir.path().join(JUNIT_FILE), xml.as_bytes())?))?;
-    Ok(vec![JUNIT_FILE])
+    let write = |name: &'static str, content: &str| -> Result<&'static str, ReportError> {
+        file::write(&dir.path().join(name), content.as_bytes())?;
+        Ok(name)
+    };
+    let junit = junit::junit(run).map_err(ReportError::from).and_then(|xml| write(JUNIT_FILE, &xml));
+    let html = write(HTML_FILE, &html::html(run, dir));
+    Ok(vec![junit?, html?])
 }

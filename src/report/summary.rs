@@ -30,9 +30,11 @@ pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> String {
     if let Some(text) = not_run(run) {
         lines.push(format!("{} {text}", line.status("NOT RUN", Tone::Warn)));
     }
-    for (at, text) in absence(run).into_iter().enumerate() {
+    let absence = absence(run);
+    let column = absence.iter().map(|(test, _)| width(test)).max().unwrap_or(0);
+    for (at, (test, worth)) in absence.into_iter().enumerate() {
         let label = if at == 0 { line.status("Absence", Tone::Good) } else { " ".repeat(12) };
-        lines.push(format!("{label} {text}"));
+        lines.push(format!("{label} {test}{}  {worth}", " ".repeat(column - width(&test))));
     }
     let rule = if style.unicode { "─" } else { "-" };
     let rule = style.paint.apply(Tone::Dim, &rule.repeat(style.width.min(60)));
@@ -127,11 +129,9 @@ fn not_run(run: &RunSummary) -> Option<String> {
 }
 
 /// For each test with a good result, what it is worth.
-fn absence(run: &RunSummary) -> Vec<String> {
-    let tests = run.tests();
-    let column = tests.iter().map(|test| width(&printable(test))).max().unwrap_or(0);
+pub(super) fn absence(run: &RunSummary) -> Vec<(String, String)> {
     let mut lines = Vec::new();
-    for test in tests {
+    for test in run.tests() {
         let good: Vec<_> = run
             .cells
             .iter()
@@ -157,9 +157,7 @@ fn absence(run: &RunSummary) -> Vec<String> {
             ),
             None => "the chance to see the bug in one attempt is not known".into(),
         };
-        let test = printable(test);
-        let room = " ".repeat(column - width(&test));
-        lines.push(format!("{test}{room}  {attempts} clean {plural} on {on}: {worth}"));
+        lines.push((printable(test), format!("{attempts} clean {plural} on {on}: {worth}")));
     }
     lines
 }
@@ -210,7 +208,7 @@ mod tests {
                      console   reports/x/attempts/ext4__mmap-writeback-failure@6.17.13/1/console.log
                      reproduce reports/x/attempts/ext4__mmap-writeback-failure@6.17.13/1/reproduce.sh
              NOT RUN ext4::mmap-writeback-failure@7.2.13
-             Absence block::elevator-switch-race   3 clean attempts on each of 2 kernels: a bug that is there is missed with a chance of at most 0.8%
+             Absence block::elevator-switch-race  3 clean attempts on each of 2 kernels: a bug that is there is missed with a chance of at most 0.8%
 
                                       6.12.57  6.17.13  7.2.13
         block::elevator-switch-race   PASS     KNOWN    FIXED
@@ -230,7 +228,7 @@ mod tests {
                      console   reports/x/attempts/block__elevator-switch-race@6.17.13/1/console.log
                      reproduce reports/x/attempts/block__elevator-switch-race@6.17.13/1/reproduce.sh
              NOT RUN block::elevator-switch-race@7.2.13, cifs::fsconfig-source-leak@6.12.57, cifs::fsconfig-source-leak@6.17.13, cifs::fsconfig-source-leak@7.2.13, ext4::mmap-writeback-failure@6.12.57, ext4::mmap-writeback-failure@6.17.13, ext4::mmap-writeback-failure@7.2.13
-             Absence block::elevator-switch-race   3 clean attempts on 1 kernel: a bug that is there is missed with a chance of at most 0.8%
+             Absence block::elevator-switch-race  3 clean attempts on 1 kernel: a bug that is there is missed with a chance of at most 0.8%
 
                                       6.12.57  6.17.13  7.2.13
         block::elevator-switch-race   PASS     KNOWN    -
@@ -277,7 +275,10 @@ mod tests {
                 CellRecord { attempts, miss_chance, ..sample::record("a::b", kernel, Verdict::Good) };
             Event::Cell(Box::new(record))
         };
-        let lines = |events: &[Event]| absence(&sample::fold(events.to_vec())).join("\n");
+        let lines = |events: &[Event]| {
+            let worth = absence(&sample::fold(events.to_vec()));
+            worth.into_iter().map(|(test, worth)| format!("{test}  {worth}")).collect::<Vec<_>>().join("\n")
+        };
         let text = [
             lines(&[good("6.1", 1, None)]),
             lines(&[good("6.1", 1, None), good("6.2", 3, None)]),
@@ -290,6 +291,13 @@ mod tests {
         a::b  3 clean attempts on each of 2 kernels: a bug that is there is missed with a chance of at most 20%
         a::b  3 clean attempts on each of 2 kernels: a chance of a miss (at most 1.0%) is known for 1 of them
         "#);
+    }
+
+    #[test]
+    fn the_reports_are_named() {
+        let run = RunDir::at(Path::new("my reports/2026-11-21T09-12-33-a1b2"));
+        let line = where_reports_are(&run, &["junit.xml", "index.html"], MatrixStyle::PLAIN);
+        insta::assert_snapshot!(line, @"     Reports 'my reports/2026-11-21T09-12-33-a1b2': junit.xml, index.html");
     }
 
     #[test]

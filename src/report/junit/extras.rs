@@ -6,6 +6,7 @@ use junit_report::TestSuite;
 use super::ATTRIBUTE_LIMIT;
 use super::text::attribute;
 use crate::report::fold::{CellSummary, RunSummary};
+use crate::report::text::escape;
 
 /// Those of one test suite.
 pub(super) struct Extras {
@@ -33,10 +34,6 @@ impl Extras {
         };
         format!("<properties>{}</properties>", self.properties.iter().map(property).collect::<String>())
     }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// Adds the extras to the start tags of the test suites. In the writer's output `<` and `>` are markup everywhere but

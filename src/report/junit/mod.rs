@@ -33,8 +33,7 @@ const OUTPUT_LIMIT: usize = 64 << 10;
 pub fn junit(run: &RunSummary) -> Result<String, junit_report::Error> {
     let mut report = Report::new();
     let mut extras = Vec::new();
-    for kernel in run.kernels() {
-        let cells: Vec<&CellSummary> = run.cells.iter().filter(|cell| cell.id.kernel == kernel).collect();
+    for (kernel, cells) in run.cells_by_kernel() {
         let mut suite = TestSuiteBuilder::new(&attribute(kernel, ATTRIBUTE_LIMIT));
         suite
             .set_timestamp(timestamp(run))

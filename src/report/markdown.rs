@@ -1,0 +1,180 @@
+//! A run as Markdown: for a job summary of a CI system, an issue or a mail. Short: the matrix, and for each cell that
+//! is not good its title and the beginning of its crash report.
+
+use std::fmt::Write as _;
+
+use super::fold::RunSummary;
+use super::matrix::word;
+use super::summary::absence;
+use super::text::{cut_middle, replace_forbidden};
+use crate::progress::{clock, printable, tally};
+use crate::verdict::Verdict;
+
+/// Cells whose evidence is quoted.
+const CELLS_SHOWN: usize = 20;
+/// The longest quotation of a crash report, bytes. GitHub takes a mebibyte for a whole job.
+const TEXT_LIMIT: usize = 4 << 10;
+
+/// The document.
+pub fn markdown(run: &RunSummary) -> String {
+    let (known, fixed) = run.known_and_fixed();
+    let tally = tally(&run.counts(), known, fixed).join(", ");
+    let mut out = format!("# kregress run {}\n\n", inline(&run.id));
+    let _ =
+        writeln!(out, "{} cells: {tally}; {} after {}.", run.planned(), run.ended.word(), clock(run.seconds));
+    push_matrix(&mut out, run);
+    push_cells(&mut out, run);
+    let absence = absence(run);
+    if !absence.is_empty() {
+        out.push_str("\n## What a good result is worth\n\n");
+        for (test, worth) in absence {
+            let _ = writeln!(out, "- {}: {}", inline(&test), inline(&worth));
+        }
+    }
+    out
+}
+
+fn push_matrix(out: &mut String, run: &RunSummary) {
+    let kernels = run.kernels();
+    if kernels.is_empty() {
+        return;
+    }
+    out.push_str("\n| |");
+    for kernel in &kernels {
+        let _ = write!(out, " {} |", inline(kernel));
+    }
+    let _ = writeln!(out, "\n| --- |{}", " --- |".repeat(kernels.len()));
+    for test in run.tests() {
+        let _ = write!(out, "| {} |", inline(test));
+        for kernel in &kernels {
+            let (word, _) = word(run.find(test, kernel), true);
+            // Emphasis, because Markdown has no colour.
+            let strong = matches!(word, "FAIL" | "OTHER");
+            let _ = if strong { write!(out, " **{word}** |") } else { write!(out, " {word} |") };
+        }
+        out.push('\n');
+    }
+}
+
+fn push_cells(out: &mut String, run: &RunSummary) {
+    let failing: Vec<_> = run
+        .cells
+        .iter()
+        .filter_map(|cell| cell.record.as_ref().map(|record| (cell, record)))
+        .filter(|(_, record)| !matches!(record.verdict, Verdict::Good | Verdict::Skip))
+        .collect();
+    for (cell, record) in failing.iter().take(CELLS_SHOWN) {
+        let (word, _) = word(Some(cell), true);
+        let _ = writeln!(out, "\n## {word}: {} on {}\n", inline(&cell.id.test), inline(&cell.id.kernel));
+        if let Some(text) = record.title.as_ref().or(record.reason.as_ref()) {
+            let _ = writeln!(out, "{}", inline(text));
+        }
+        if let Some(diagnosis) = cell.deciding_diagnosis() {
+            push_block(out, &cut_middle(&diagnosis.text, TEXT_LIMIT));
+        }
+    }
+    if failing.len() > CELLS_SHOWN {
+        let _ = writeln!(out, "\nand {} more", failing.len() - CELLS_SHOWN);
+    }
+}
+
+/// `text` as plain words within a line: what Markdown would take for markup is escaped.
+fn inline(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in replace_forbidden(&printable(text)).chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '&' => out.push_str("&amp;"),
+            // No mention of a user and no reference to an issue is meant.
+            '@' => out.push_str("&#64;"),
+            '#' => out.push_str("&#35;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A block of code, fenced by more backticks than it has in a row.
+fn push_block(out: &mut String, text: &str) {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(3.max(longest + 1));
+    let _ = writeln!(out, "\n{fence}text\n{}\n{fence}", replace_forbidden(text.trim_end()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{CellRecord, Event};
+    use crate::report::sample;
+
+    #[test]
+    fn a_finished_run() {
+        insta::assert_snapshot!(markdown(&sample::finished()), @r#"
+        # kregress run 2026-11-21T09-12-33-a1b2
+
+        9 cells: 2 bad (1 known), 2 good (1 fixed), 1 other, 1 skip, 1 blind, 1 lost, 1 not run; finished after 00:42.
+
+        | | 6.12.57 | 6.17.13 | 7.2.13 |
+        | --- | --- | --- | --- |
+        | block::elevator-switch-race | PASS | KNOWN | FIXED |
+        | cifs::fsconfig-source-leak | **FAIL** | SKIP | BLIND |
+        | ext4::mmap-writeback-failure | LOST | **OTHER** | - |
+
+        ## KNOWN: block::elevator-switch-race on 6.17.13
+
+        BUG: unable to handle kernel NULL pointer dereference in blk\_mq\_free\_request
+
+        ```text
+        BUG: kernel NULL pointer dereference, address: 0000000000000008
+        RIP: 0010:blk_mq_free_request+0x12/0x90 ]]> <&�[31m
+        ```
+
+        ## FAIL: cifs::fsconfig-source-leak on 6.12.57
+
+        leak of 20000 objects in kmalloc-192
+
+        ## BLIND: cifs::fsconfig-source-leak on 7.2.13
+
+        the slab probe could not be read: no /proc/slabinfo
+
+        ## LOST: ext4::mmap-writeback-failure on 6.12.57
+
+        the agent did not speak within 60 s
+
+        ## OTHER: ext4::mmap-writeback-failure on 6.17.13
+
+        WARNING in ext4\_iomap\_begin
+
+        ```text
+        WARNING: CPU: 1 PID: 99 at fs/ext4/inode.c:3423
+        ```
+
+        ## What a good result is worth
+
+        - block::elevator-switch-race: 3 clean attempts on each of 2 kernels: a bug that is there is missed with a chance of at most 0.8%
+        "#);
+    }
+
+    #[test]
+    fn text_does_not_become_markup() {
+        assert_eq!(inline("a|b `c` <d> *e* @f #1\n# g"), r"a\|b \`c\` &lt;d> \*e\* &#64;f &#35;1 &#35; g");
+        let mut out = String::new();
+        push_block(&mut out, "x\n````\ny");
+        assert!(out.starts_with("\n`````text\n") && out.ends_with("\n`````\n"));
+    }
+
+    #[test]
+    fn many_cells_stay_short() {
+        let bad = |n: u32| {
+            let record = sample::record("a::b", &n.to_string(), Verdict::Bad);
+            Event::Cell(Box::new(CellRecord { title: Some("x".into()), ..record }))
+        };
+        let text = markdown(&sample::fold((0..100).map(bad)));
+        assert_eq!(text.matches("\n## FAIL").count(), CELLS_SHOWN);
+        assert!(text.contains("and 80 more"));
+    }
+}

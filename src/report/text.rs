@@ -1,0 +1,60 @@
+//! Text that XML and HTML can carry. A console has every byte; XML has no form, not even an escaped one, for most
+//! control characters (<https://www.w3.org/TR/xml/#charsets>), and HTML forbids the same ones.
+
+use std::borrow::Cow;
+
+/// Whether a character may stand in an XML 1.0 document.
+pub(super) fn allowed(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+}
+
+/// `text` with forbidden characters replaced.
+pub(super) fn replace_forbidden(text: &str) -> String {
+    text.chars().map(|c| if allowed(c) { c } else { '\u{fffd}' }).collect()
+}
+
+/// `text` for the inside of an element or of a quoted attribute, of XML or HTML.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if allowed(c) => out.push(c),
+            _ => out.push('\u{fffd}'),
+        }
+    }
+    out
+}
+
+/// The beginning and the end of `text`, with a note of what is missing between them when it is longer than `limit`
+/// bytes.
+pub(super) fn cut_middle(text: &str, limit: usize) -> Cow<'_, str> {
+    if text.len() <= limit {
+        return text.into();
+    }
+    let boundary = |at: &usize| text.is_char_boundary(*at);
+    let head = (0..=limit / 2).rev().find(boundary).unwrap_or(0);
+    let tail = (text.len() - limit / 2..=text.len()).find(boundary).unwrap_or(text.len());
+    format!("{}\n[{} bytes left out]\n{}", &text[..head], tail - head, &text[tail..]).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_is_escaped() {
+        assert_eq!(escape("<a href=\"x\">&'\u{1b}"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;\u{fffd}");
+    }
+
+    #[test]
+    fn long_text_keeps_its_beginning_and_its_end() {
+        assert_eq!(cut_middle("0123456789", 10), "0123456789");
+        assert_eq!(cut_middle("0123456789", 4), "01\n[6 bytes left out]\n89");
+        assert_eq!(cut_middle("ééééé", 5), "é\n[6 bytes left out]\né");
+    }
+}
