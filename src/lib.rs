@@ -5,6 +5,7 @@
 //! describes each of them and the way data flows between them.
 
 pub mod cancel;
+pub mod scratch;
 pub mod version;
 
 pub mod guest;

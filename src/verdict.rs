@@ -1,4 +1,13 @@
 //! Observations to a verdict. Pure.
+//!
+//! [`judge`] says what one attempt alone means, [`Tally`] what the attempts of a cell mean together. Both only ever
+//! answer `bad` or `good` on positive evidence: a symptom that was seen, or a whole dose with every detector at work.
+
+mod judge;
+mod tally;
+
+pub use judge::{Judgement, judge};
+pub use tally::{Next, Tally, miss_chance};
 
 use serde::{Deserialize, Serialize};
 

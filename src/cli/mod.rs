@@ -1,2 +1,101 @@
 //! The command line: one file per subcommand.
+
+mod completions;
+mod doctor;
+mod error;
+mod explain;
+mod interrupt;
+mod kernels;
+mod list;
+mod paths;
 pub mod report;
+mod run;
+mod selection;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::report::matrix::MatrixStyle;
+use error::CliError;
+
+/// Runs reproducers of Linux kernel bugs on many kernel builds in virtual machines.
+///
+/// Each (test, kernel) pair gets a verdict: bad (the bug was seen), good (the whole dose ran and nothing was seen),
+/// other (the kernel broke in another way), skip (a need is not met), blind (the test could not judge) or lost (the
+/// infrastructure failed).
+#[derive(Debug, Parser)]
+#[command(name = "kregress", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "\
+Examples:
+  kregress run                                   the default tests on the default kernels
+  kregress run elevator -k 6.17.13 -k 7.2.13     one test on two kernels
+  kregress run -k latest:6.12 -k 6.16..6.18      the newest of a line, and a range
+  kregress kernels list --available              what can be fetched
+  kregress doctor                                what is missing on this host
+
+Exit codes: 0 all judged and nothing new found, 4 nothing to run, 94 bad filter, 96 set-up failed, 100 tests failed,
+102 some cells could not be judged, 130 interrupted.")]
+struct Cli {
+    #[command(flatten)]
+    paths: paths::PathArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run tests on kernels and judge them
+    Run(Box<run::RunArgs>),
+    /// List suites, tests and what they need
+    List(list::ListArgs),
+    /// List and fetch kernels
+    Kernels(kernels::KernelsArgs),
+    /// Make reports of an earlier run again, also of one that was killed
+    Report(report::Args),
+    /// Print the diagnosis of a console log or dmesg
+    Explain(explain::ExplainArgs),
+    /// Check what this host has, and print the command that installs what is missing
+    Doctor(doctor::DoctorArgs),
+    /// Print a shell's completion script
+    Completions(completions::CompletionsArgs),
+}
+
+/// Reads the process's arguments and does what they say.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    dispatch(&cli).unwrap_or_else(|error| error.print().into())
+}
+
+fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
+    let paths = &cli.paths;
+    let status = match &cli.command {
+        Command::Run(args) => run::run(args, paths)?,
+        Command::List(args) => list::run(args, paths)?,
+        Command::Kernels(args) => {
+            return kernels::run(args, &paths.cache()?, std::slice::from_ref(&paths.catalogues))
+                .map_err(CliError::setup);
+        }
+        Command::Report(args) => {
+            let mut out = std::io::stdout();
+            report::run(args, &mut out, MatrixStyle::for_stdout()).map_err(CliError::setup)?
+        }
+        Command::Explain(args) => return explain::run(args).map_err(CliError::setup),
+        Command::Doctor(args) => doctor::run(args, paths)?,
+        Command::Completions(args) => completions::run(args)?,
+    };
+    Ok(status.into())
+}
+
+/// The parsed command's definition, for completion scripts and tests.
+fn definition() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_definition_is_sound() {
+        super::definition().debug_assert();
+    }
+}

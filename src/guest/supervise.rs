@@ -73,7 +73,7 @@ fn spawn(request: &ProgramRequest) -> io::Result<Running> {
         .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin")
         .env("HOME", "/tmp")
         .envs(&request.environment)
-        .current_dir("/tmp")
+        .current_dir(super::layout::INBOX)
         .stdin(Stdio::null())
         .stdout(output_end.try_clone()?)
         .stderr(output_end)

@@ -33,6 +33,7 @@ pub use model::{
 };
 pub use pattern::Pattern;
 pub use problem::{Problem, ProblemKind, SuiteError};
+pub use quantity::duration as parse_duration;
 pub use range::VersionRange;
 pub use rejection::Rejection;
 pub use symptom::{CrashPattern, Probe, ProbeKind, Symptom};

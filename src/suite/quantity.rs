@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const MEMORY_MIB: RangeInclusive<u64> = 64..=256 * 1024;
 
 /// Parses `20s`, `2m`, `1m30s`, `1h`, `500ms`.
-pub(super) fn duration(text: &str) -> Result<Duration, Rejection> {
+pub fn duration(text: &str) -> Result<Duration, Rejection> {
     let expected = "a duration such as `20s`, `2m` or `1m30s`";
     if text.parse::<f64>().is_ok() {
         return Err(

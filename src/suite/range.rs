@@ -1,25 +1,32 @@
 //! Ranges of kernel versions as suites write them.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::rejection::Rejection;
+use crate::version::{KernelVersion, RangeError, VersionRange as Range};
 
 const EXPECTED: &str = "kernel versions, such as `6.12`, `6.16..6.17.13`, `5.10..` or `..6.1`";
 
-/// A range of kernel versions, checked but kept as text: `6.12` (that version, or the whole line), `6.16..6.17.13`
-/// (both ends included; an end that names a line covers all of it), `6.16..`, `..6.12`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct VersionRange(String);
+/// A range of kernel versions: `6.12` (that version, or the whole line), `6.16..6.17.13` (both ends included; an end
+/// that names a line covers all of it), `6.16..`, `..6.12`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionRange {
+    text: String,
+    range: Range,
+}
 
 impl VersionRange {
     /// The range as it was written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether a version lies in the range.
+    pub fn contains(&self, version: &KernelVersion) -> bool {
+        self.range.contains(version)
     }
 }
 
@@ -27,76 +34,38 @@ impl FromStr for VersionRange {
     type Err = Rejection;
 
     fn from_str(text: &str) -> Result<Self, Rejection> {
-        let (from, to) = match text.split_once("..") {
-            Some(ends) => ends,
-            None => (text, text),
-        };
-        let (from, to) = (end(text, from)?, end(text, to)?);
-        match (from, to) {
-            (None, None) => {
-                Err(Rejection::of(text, EXPECTED).help("leave the key out if every version is meant"))
+        if text == ".." {
+            return Err(Rejection::of(text, EXPECTED).help("leave the key out if every version is meant"));
+        }
+        let written = if text.contains("..") { text.to_owned() } else { format!("{text}..{text}") };
+        match written.parse() {
+            Ok(range) => Ok(Self { text: text.to_owned(), range }),
+            Err(RangeError::Reversed { first, last, .. }) => {
+                Err(Rejection::because(format!("{first} .. {last}: it ends before it starts"), EXPECTED)
+                    .help(format!("did you mean `{last}..{first}`?")))
             }
-            (Some(from), Some(to)) if from.order(&to) == Ordering::Greater => Err(Rejection::because(
-                format!("{} .. {}: it ends before it starts", from.text, to.text),
-                EXPECTED,
-            )
-            .help(format!("did you mean `{}..{}`?", to.text, from.text))),
-            _ => Ok(Self(text.to_owned())),
+            Err(_) => Err(Rejection::of(text, EXPECTED)),
         }
     }
 }
 
 /// Checks one version, such as `v6.17-rc3`.
 pub(super) fn version(text: &str) -> Result<String, Rejection> {
-    match End::parse(text) {
-        Some(_) => Ok(text.to_owned()),
-        None => Err(Rejection::of(text, "a kernel version, such as `v6.17-rc3` or `6.12.69`")),
-    }
-}
-
-fn end<'a>(whole: &str, text: &'a str) -> Result<Option<End<'a>>, Rejection> {
-    match text {
-        "" => Ok(None),
-        text => End::parse(text).map(Some).ok_or_else(|| Rejection::of(whole, EXPECTED)),
-    }
-}
-
-/// One end of a range: its numbers, and the release candidate.
-struct End<'a> {
-    text: &'a str,
-    numbers: Vec<u32>,
-    candidate: Option<u32>,
-}
-
-impl<'a> End<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        let plain = text.strip_prefix('v').unwrap_or(text);
-        let plain = plain.split_once('+').map_or(plain, |(upstream, _)| upstream);
-        let (numbers, candidate) = match plain.split_once("-rc").or_else(|| plain.split_once("~rc")) {
-            Some((numbers, candidate)) => (numbers, Some(candidate.parse().ok()?)),
-            None => (plain, None),
-        };
-        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?;
-        let numbers: Vec<u32> = numbers.split('.').map(digits).collect::<Option<_>>()?;
-        (2..=3).contains(&numbers.len()).then_some(Self { text, numbers, candidate })
-    }
-
-    /// The order of two ends as far as both are given: `6.12` is neither before nor after `6.12.9`.
-    fn order(&self, other: &Self) -> Ordering {
-        let common = self.numbers.len().min(other.numbers.len());
-        self.numbers[..common].cmp(&other.numbers[..common]).then_with(|| {
-            match (self.candidate, other.candidate) {
-                (Some(a), Some(b)) => a.cmp(&b),
-                (None, Some(_)) if self.numbers.len() == other.numbers.len() => Ordering::Greater,
-                _ => Ordering::Equal,
-            }
-        })
+    match text.parse::<KernelVersion>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(Rejection::of(text, "a kernel version, such as `v6.17-rc3` or `6.12.69`")),
     }
 }
 
 impl fmt::Display for VersionRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
+    }
+}
+
+impl Serialize for VersionRange {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
     }
 }
 

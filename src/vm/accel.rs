@@ -1,1 +1,167 @@
 //! KVM or TCG, decided by trying.
+//!
+//! That `/dev/kvm` opens proves nothing: there are hosts where it does and no stock kernel ever boots. So the first
+//! use on a host boots a guest with KVM, and the answer is remembered in the cache for this host and this QEMU.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::VmError;
+use super::args::Accel;
+use super::qemu::Qemu;
+
+/// The device that KVM is reached by.
+const KVM_DEVICE: &str = "/dev/kvm";
+
+/// How long a trial boot may take. With a KVM that works a stock kernel needs one or two seconds.
+pub const TRIAL: Duration = Duration::from_secs(15);
+
+/// What the user wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Wish {
+    /// KVM where it works, else TCG.
+    #[default]
+    Auto,
+    /// The host's processor.
+    Kvm,
+    /// QEMU's translator.
+    Tcg,
+}
+
+/// What is used, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What is used.
+    pub accel: Accel,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// What was found out on which host with which QEMU.
+#[derive(Debug, Serialize, Deserialize)]
+struct Remembered {
+    host: String,
+    qemu: String,
+    #[serde(flatten)]
+    choice: Choice,
+}
+
+const MEMORY: &str = "accel.json";
+
+/// Decides. `trial` boots a guest with KVM and answers how many seconds that took, or why it failed; it is called at
+/// most once, and only where nothing is remembered.
+///
+/// # Errors
+/// The answer cannot be remembered because the cache cannot be written.
+pub fn choose(
+    wish: Wish,
+    qemu: &Qemu,
+    cache: &Path,
+    trial: impl FnOnce() -> Result<f64, String>,
+) -> Result<Choice, VmError> {
+    match wish {
+        Wish::Kvm => return Ok(Choice { accel: Accel::Kvm, reason: "asked for".into() }),
+        Wish::Tcg => return Ok(Choice { accel: Accel::Tcg, reason: "asked for".into() }),
+        Wish::Auto => {}
+    }
+    if let Err(error) = fs::File::options().read(true).write(true).open(KVM_DEVICE) {
+        return Ok(Choice { accel: Accel::Tcg, reason: format!("{KVM_DEVICE}: {error}") });
+    }
+    let (host, qemu) = (host(), qemu.version.to_string());
+    if let Some(choice) = recall(cache, &host, &qemu) {
+        return Ok(choice);
+    }
+    let choice = match trial() {
+        Ok(seconds) => Choice { accel: Accel::Kvm, reason: format!("a trial boot took {seconds:.1} s") },
+        Err(why) => Choice {
+            accel: Accel::Tcg,
+            reason: format!("{KVM_DEVICE} opens, but a trial boot failed: {why}"),
+        },
+    };
+    remember(cache, Remembered { host, qemu, choice: choice.clone() })?;
+    Ok(choice)
+}
+
+/// Forgets what was found out, so that the next use tries again.
+pub fn forget(cache: &Path) {
+    let _ = fs::remove_file(cache.join(MEMORY));
+}
+
+/// What is remembered for this host and this QEMU.
+pub fn remembered(cache: &Path, qemu: &Qemu) -> Option<Choice> {
+    recall(cache, &host(), &qemu.version.to_string())
+}
+
+fn recall(cache: &Path, host: &str, qemu: &str) -> Option<Choice> {
+    let text = fs::read(cache.join(MEMORY)).ok()?;
+    let remembered: Remembered = serde_json::from_slice(&text).ok()?;
+    (remembered.host == host && remembered.qemu == qemu).then_some(remembered.choice)
+}
+
+fn remember(cache: &Path, what: Remembered) -> Result<(), VmError> {
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(cache)?;
+        let mut file = tempfile::NamedTempFile::new_in(cache)?;
+        file.write_all(&serde_json::to_vec_pretty(&what)?)?;
+        file.persist(cache.join(MEMORY))?;
+        Ok(())
+    };
+    write().map_err(VmError::io(cache.join(MEMORY).display().to_string()))
+}
+
+/// A host is told from another by its machine id and its kernel: a cache may be shared or copied, and another kernel
+/// may bring another KVM.
+fn host() -> String {
+    let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let uname = rustix::system::uname();
+    format!("{} {} {}", id.trim(), uname.nodename().to_string_lossy(), uname.release().to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vm::qemu::QemuVersion;
+
+    fn qemu(major: u32) -> Qemu {
+        Qemu { path: "qemu".into(), version: QemuVersion { major, minor: 0, micro: 0 }, extra: Vec::new() }
+    }
+
+    #[test]
+    fn a_wish_is_granted_without_a_trial() {
+        let cache = tempfile::tempdir().unwrap();
+        for (wish, accel) in [(Wish::Kvm, Accel::Kvm), (Wish::Tcg, Accel::Tcg)] {
+            let choice = choose(wish, &qemu(7), cache.path(), || panic!("a trial")).unwrap();
+            assert_eq!(choice.accel, accel);
+        }
+    }
+
+    #[test]
+    fn the_answer_is_remembered_for_this_qemu() {
+        let cache = tempfile::tempdir().unwrap();
+        let choice = Choice { accel: Accel::Tcg, reason: "tried".into() };
+        let what = Remembered { host: host(), qemu: "7.0.0".into(), choice: choice.clone() };
+        remember(cache.path(), what).unwrap();
+        assert_eq!(remembered(cache.path(), &qemu(7)), Some(choice));
+        assert_eq!(remembered(cache.path(), &qemu(8)), None);
+        forget(cache.path());
+        assert_eq!(remembered(cache.path(), &qemu(7)), None);
+    }
+
+    #[test]
+    fn a_failed_trial_means_tcg_and_says_why() {
+        if fs::File::options().read(true).write(true).open(KVM_DEVICE).is_err() {
+            eprintln!("skipped: {KVM_DEVICE} cannot be opened here, so nothing is tried");
+            return;
+        }
+        let cache = tempfile::tempdir().unwrap();
+        let choice = choose(Wish::Auto, &qemu(7), cache.path(), || Err("no word".into())).unwrap();
+        assert_eq!(choice.accel, Accel::Tcg);
+        assert!(choice.reason.ends_with("a trial boot failed: no word"), "{}", choice.reason);
+        let again = choose(Wish::Auto, &qemu(7), cache.path(), || panic!("a second trial")).unwrap();
+        assert_eq!(again, choice);
+    }
+}

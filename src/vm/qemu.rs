@@ -53,7 +53,7 @@ impl Qemu {
     /// As [`Qemu::find`].
     pub fn open(program: &Path, extra: Vec<String>) -> Result<Qemu, VmError> {
         let shown = program.display().to_string();
-        let output = duct::cmd!(program, "--version").stderr_to_stdout().unchecked().read();
+        let output = duct::cmd!(program.as_os_str(), "--version").stderr_to_stdout().unchecked().read();
         let text = match output {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

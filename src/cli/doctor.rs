@@ -1,0 +1,191 @@
+//! `kregress doctor`: what this host has, and the command that installs what is missing.
+
+use std::path::Path;
+
+use duct::cmd;
+
+use super::error::CliError;
+use super::paths::PathArgs;
+use crate::report::ExitStatus;
+use crate::vm::qemu::Qemu;
+use crate::vm::{accel, initramfs};
+
+/// Check what this host has, and print the command that installs what is missing.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Forget whether KVM works here, so that the next run tries again
+    #[arg(long)]
+    forget_accel: bool,
+}
+
+/// One thing that was looked at.
+struct Finding {
+    what: &'static str,
+    state: State,
+    detail: String,
+    /// Debian's packages that would mend it.
+    packages: &'static [&'static str],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Good,
+    /// Some tests, or some comfort, are not to be had.
+    Limited,
+    /// No run is possible.
+    Missing,
+}
+
+/// Looks at everything and prints it.
+pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
+    let cache = paths.cache()?;
+    if args.forget_accel {
+        accel::forget(&cache);
+    }
+    let findings = [
+        qemu(),
+        acceleration(&cache),
+        agent(),
+        busybox(),
+        compiler(),
+        tools("mke2fs and debugfs", &["mke2fs", "debugfs"], "tests that make ext4 images", &["e2fsprogs"]),
+        tools(
+            "apt-get and dpkg-deb",
+            &["apt-get", "dpkg-deb"],
+            "fetching Debian's kernels",
+            &["apt", "dpkg"],
+        ),
+        space(&cache),
+    ];
+    let mut packages: Vec<&str> = Vec::new();
+    for finding in &findings {
+        let word = match finding.state {
+            State::Good => console::style("ok     ").green(),
+            State::Limited => console::style("limited").yellow(),
+            State::Missing => console::style("missing").red().bold(),
+        };
+        println!("{word}  {:<22}  {}", finding.what, finding.detail);
+        if finding.state != State::Good {
+            packages.extend(finding.packages);
+        }
+    }
+    if !packages.is_empty() {
+        println!(
+            "\nThis installs what is missing:\n  sudo apt-get install --no-install-recommends {}",
+            packages.join(" ")
+        );
+    }
+    let missing = findings.iter().any(|f| f.state == State::Missing);
+    Ok(if missing { ExitStatus::SetupFailed } else { ExitStatus::Success })
+}
+
+fn qemu() -> Finding {
+    let packages: &[&str] = &["qemu-system-x86"];
+    let found = |state, detail| Finding { what: "QEMU", state, detail, packages };
+    match Qemu::find() {
+        Ok(qemu) => match cmd!(qemu.path.as_os_str(), "-sandbox", "help")
+            .stdout_null()
+            .stderr_capture()
+            .unchecked()
+            .run()
+        {
+            Ok(_) => found(State::Good, format!("{} at {}", qemu.version, qemu.path.display())),
+            Err(error) => found(State::Missing, error.to_string()),
+        },
+        Err(error) => found(State::Missing, error.to_string()),
+    }
+}
+
+fn acceleration(cache: &Path) -> Finding {
+    let found = |state, detail| Finding { what: "acceleration", state, detail, packages: &[] };
+    let Ok(qemu) = Qemu::find() else { return found(State::Limited, "not known without QEMU".into()) };
+    match accel::remembered(cache, &qemu) {
+        Some(choice) => {
+            let state =
+                if choice.accel == crate::vm::args::Accel::Kvm { State::Good } else { State::Limited };
+            found(state, format!("{}: {}", choice.accel, choice.reason))
+        }
+        None => match std::fs::File::options().read(true).write(true).open("/dev/kvm") {
+            Ok(_) => found(State::Good, "/dev/kvm opens; the first run will try whether it works".into()),
+            Err(error) => found(
+                State::Limited,
+                format!("tcg, slower: /dev/kvm: {error} (a member of the group kvm may use it)"),
+            ),
+        },
+    }
+}
+
+fn agent() -> Finding {
+    let found = |state, detail| Finding { what: "the guest's init", state, detail, packages: &[] };
+    match initramfs::find_agent() {
+        Ok(agent) => {
+            let mib = agent.image.len() as f64 / f64::from(1 << 20);
+            found(State::Good, format!("{} ({mib:.1} MiB, static)", agent.path.display()))
+        }
+        Err(error) => found(State::Missing, error.to_string()),
+    }
+}
+
+fn busybox() -> Finding {
+    let packages: &[&str] = &["busybox-static"];
+    let found = |state, detail| Finding { what: "the guests' shell", state, detail, packages };
+    match initramfs::find_busybox() {
+        Ok(busybox) => found(State::Good, format!("busybox, static, {} applets", busybox.applets.len())),
+        Err(error) => found(State::Missing, error.to_string()),
+    }
+}
+
+fn compiler() -> Finding {
+    let packages: &[&str] = &["gcc", "libc6-dev"];
+    let found = |state, detail| Finding { what: "C compiler", state, detail, packages };
+    let compiler = std::env::var("CC").ok().filter(|c| !c.is_empty()).unwrap_or_else(|| "cc".to_owned());
+    let Ok(folder) = tempfile::tempdir() else {
+        return found(State::Limited, "not tried: no temporary folder can be made".into());
+    };
+    let program = folder.path().join("a.out");
+    let run = cmd!(&compiler, "-static", "-x", "c", "-o", &program, "-")
+        .stdin_bytes("int main(void) { return 0; }\n")
+        .stderr_to_stdout()
+        .stdout_capture()
+        .unchecked()
+        .run();
+    match run {
+        Ok(output) if output.status.success() => {
+            found(State::Good, format!("{compiler} makes static programs"))
+        }
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let line = text.lines().next().unwrap_or("it failed silently").to_owned();
+            found(State::Limited, format!("{compiler} cannot make a static program: {line}"))
+        }
+        Err(error) => found(State::Limited, format!("{compiler}: {error}; tests in C cannot be built")),
+    }
+}
+
+fn tools(what: &'static str, names: &[&str], purpose: &str, packages: &'static [&'static str]) -> Finding {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/local/sbin:/usr/sbin:/sbin");
+    let there = |name: &&&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let missing: Vec<&str> = names.iter().filter(|n| !there(n)).copied().collect();
+    let (state, detail) = if missing.is_empty() {
+        (State::Good, "found".to_owned())
+    } else {
+        (State::Limited, format!("{} not found; needed for {purpose}", missing.join(" and ")))
+    };
+    Finding { what, state, detail, packages }
+}
+
+fn space(cache: &Path) -> Finding {
+    let found = |state, detail| Finding { what: "cache", state, detail, packages: &[] };
+    if let Err(error) = std::fs::create_dir_all(cache) {
+        return found(State::Missing, format!("{}: {error}", cache.display()));
+    }
+    match rustix::fs::statvfs(cache) {
+        Ok(stat) => {
+            let gib = (stat.f_bavail * stat.f_frsize) as f64 / f64::from(1 << 30);
+            let state = if gib < 2.0 { State::Limited } else { State::Good };
+            found(state, format!("{} ({gib:.0} GiB free)", cache.display()))
+        }
+        Err(error) => found(State::Limited, format!("{}: {error}", cache.display())),
+    }
+}

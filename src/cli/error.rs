@@ -1,0 +1,51 @@
+//! What ends a subcommand early.
+
+use crate::report::ExitStatus;
+
+/// An error for the user, with the exit code that says what kind it is.
+#[derive(Debug)]
+pub struct CliError {
+    status: ExitStatus,
+    /// A located error shows its file; the others are one paragraph.
+    text: Text,
+}
+
+#[derive(Debug)]
+enum Text {
+    Plain(String),
+    Located(miette::Report),
+}
+
+impl CliError {
+    /// The run, or the command, could not be set up.
+    pub fn setup(text: impl std::fmt::Display) -> CliError {
+        CliError { status: ExitStatus::SetupFailed, text: Text::Plain(text.to_string()) }
+    }
+
+    /// A filter makes no sense.
+    pub fn filter(text: impl std::fmt::Display) -> CliError {
+        CliError { status: ExitStatus::BadFilter, text: Text::Plain(text.to_string()) }
+    }
+
+    /// There is nothing to do.
+    pub fn nothing(text: impl std::fmt::Display) -> CliError {
+        CliError { status: ExitStatus::NothingToRun, text: Text::Plain(text.to_string()) }
+    }
+
+    /// An error that shows where in a file it is.
+    pub fn located(error: impl Into<miette::Report>) -> CliError {
+        CliError { status: ExitStatus::SetupFailed, text: Text::Located(error.into()) }
+    }
+
+    /// Prints the error on standard error and answers the exit code.
+    pub fn print(self) -> ExitStatus {
+        match self.text {
+            Text::Plain(text) => {
+                let label = console::style("error").for_stderr().red().bold();
+                eprintln!("{label}: {text}");
+            }
+            Text::Located(report) => eprintln!("{report:?}"),
+        }
+        self.status
+    }
+}

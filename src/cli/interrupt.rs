@@ -1,0 +1,32 @@
+//! Ctrl-C and its like: once ends the run in order, twice ends it at once.
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::error::CliError;
+use crate::cancel::Cancel;
+use crate::report::ExitStatus;
+
+/// Sets `cancel` at the first signal, calls `then`, and ends the process at the second one. Guests die with the
+/// process in any case.
+pub fn watch(cancel: &Cancel, then: impl Fn() + Send + 'static) -> Result<(), CliError> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|e| CliError::setup(format!("signals cannot be watched: {e}")))?;
+    let cancel = cancel.clone();
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for _ in signals.forever() {
+                if cancel.is_set() {
+                    std::process::exit(i32::from(ExitStatus::Interrupted.code()));
+                }
+                cancel.set();
+                eprintln!(
+                    "interrupted: ending the virtual machines and writing the reports; once more ends at once"
+                );
+                then();
+            }
+        })
+        .map_err(|e| CliError::setup(format!("signals cannot be watched: {e}")))?;
+    Ok(())
+}

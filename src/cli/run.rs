@@ -1,0 +1,276 @@
+//! `kregress run`: tests × kernels, judged.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::error::CliError;
+use super::interrupt;
+use super::paths::PathArgs;
+use super::selection::{KernelArgs, TestArgs};
+use crate::cancel::Cancel;
+use crate::event::{CellId, CellRecord, Event};
+use crate::journal::{Journal, RunDir};
+use crate::kernel::{Kernel, Library, Wanted, progress_for_stderr};
+use crate::lab::qemu::QemuLab;
+use crate::plan;
+use crate::progress::{EventSink, MessageFormat, for_streams};
+use crate::report::matrix::MatrixStyle;
+use crate::report::summary::{shown_path, summary, where_reports_are};
+use crate::report::{ExitPolicy, ExitStatus, RunSummary, write_all};
+use crate::runner::{self, Capacity, Queue};
+use crate::suite::Test;
+use crate::verdict::Verdict;
+use crate::vm::accel::Wish;
+use crate::vm::qemu::Qemu;
+
+/// Run tests on kernels and judge them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kregress run                                  every test on the default kernels
+  kregress run cifs -k latest:6.12,6.17.8       tests with cifs in their names, on two kernels
+  kregress run -s my-suite.yaml -k ./bzImage    your own suite on your own kernel
+  kregress run --attempts 20 rsi -k 6.12.117    a flaky bug, with more attempts than its suite asks for")]
+pub struct RunArgs {
+    #[command(flatten)]
+    tests: TestArgs,
+    #[command(flatten)]
+    kernels: KernelArgs,
+    /// Virtual machines at once [default: as many as the host's processors and memory carry]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "KREGRESS_JOBS")]
+    jobs: Option<u32>,
+    /// How often an attempt that says nothing about the test is repeated (no boot, QEMU died, crash before the test)
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    retries: u32,
+    /// Clean attempts that make a `good`, for every test [default: what its suite says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    attempts: Option<u32>,
+    /// Ends a program after this time, for every test, such as 90s or 5m [default: what its suite says]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    timeout: Option<Duration>,
+    /// Begin no further test after the first failure
+    #[arg(long, conflicts_with = "max_fail")]
+    fail_fast: bool,
+    /// Begin no further test after this many failures
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_fail: Option<u64>,
+    /// Run everything whatever fails; this is the default
+    #[arg(long, overrides_with_all = ["fail_fast", "max_fail"])]
+    no_fail_fast: bool,
+    /// Do not look at the suites' lists of known results: every failure fails the run
+    #[arg(long)]
+    ignore_known: bool,
+    /// What executes the guests; auto tries KVM once and remembers the answer
+    #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
+    accel: Wish,
+    /// Print what would run, and run nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The folder that runs are written to
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "DIR",
+        env = "KREGRESS_REPORTS",
+        default_value = "reports"
+    )]
+    reports: PathBuf,
+    /// What standard output carries
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    message_format: MessageFormat,
+    /// Repeats the random choices of an earlier run
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    crate::suite::parse_duration(text).map_err(|e| e.to_string())
+}
+
+/// Does the run.
+pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
+    let tests = args.tests.tests(paths)?;
+    let cache = paths.cache()?;
+    let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
+    let wanted = args.kernels.wanted(&library)?;
+    if args.dry_run {
+        print_plan(&tests, &wanted);
+        return Ok(ExitStatus::Success);
+    }
+    let qemu = Qemu::find().map_err(CliError::setup)?;
+    let lab = QemuLab::new(qemu, &cache).map_err(CliError::setup)?.with_terminate(args.timeout);
+
+    let run_dir = RunDir::create(&args.reports).map_err(CliError::setup)?;
+    let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
+    let show = for_streams(args.message_format);
+    // the summary is folded in memory too, so that a full disk costs the reports and not the answer
+    let outcome = Mutex::new(RunSummary::default());
+    let sink = |event: Event| {
+        // what could not be written is told at the end
+        let _ = journal.append(&event);
+        show.event(&event);
+        outcome.lock().unwrap_or_else(|e| e.into_inner()).apply(event);
+    };
+    let capacity = Capacity { jobs: args.jobs, cpus: host_cpus(), memory_mib: free_memory_mib() };
+    let queue = Arc::new(Queue::new(capacity));
+    let cancel = Cancel::new();
+    let woken = Arc::clone(&queue);
+    interrupt::watch(&cancel, move || woken.wake())?;
+
+    announce(&sink, &run_dir, &tests, &wanted);
+    let kernels = fetch_all(&library, &wanted, &tests, &sink, &queue, &cancel);
+    if let Some(kernel) = kernels.first().filter(|_| !cancel.is_set()) {
+        let choice = lab.choose_accel(args.accel, kernel).map_err(CliError::setup)?;
+        sink(Event::Host {
+            qemu: lab.qemu().version.to_string(),
+            accel: choice.accel.to_string(),
+            accel_reason: choice.reason,
+            cpus: capacity.cpus,
+            memory_mib: capacity.memory_mib,
+        });
+    }
+    queue.push(plan::cells(&tests, &kernels));
+    queue.close();
+    let config = runner::Config {
+        capacity,
+        attempts: args.attempts,
+        retries: args.retries,
+        max_fail: if args.no_fail_fast { None } else { args.max_fail.or(args.fail_fast.then_some(1)) },
+        ignore_known: args.ignore_known,
+        seed: args.seed.unwrap_or_else(random_seed),
+        run_dir: Some(run_dir.path().to_owned()),
+    };
+    runner::run(&queue, &lab, &config, &sink, &cancel);
+    show.close();
+    let outcome = outcome.into_inner().unwrap_or_else(|e| e.into_inner());
+    Ok(finish(args, &outcome, &run_dir, &journal, cancel.is_set()))
+}
+
+/// Writes the reports, prints the summary, answers the exit code.
+fn finish(
+    args: &RunArgs,
+    outcome: &RunSummary,
+    run_dir: &RunDir,
+    journal: &Journal,
+    interrupted: bool,
+) -> ExitStatus {
+    let style = MatrixStyle::for_stderr();
+    eprint!("{}", summary(outcome, run_dir.path(), style));
+    let mut failed = false;
+    match write_all(outcome, run_dir) {
+        Ok(files) => eprint!("\n{}", where_reports_are(run_dir, &files, style)),
+        Err(error) => {
+            failed = true;
+            eprintln!(
+                "error: the reports could not be written: {error}; once there is room, run `kregress report {} --write`",
+                shown_path(run_dir.path())
+            );
+        }
+    }
+    if let Err(error) = run_dir.make_latest() {
+        eprintln!("warning: {error}");
+    }
+    if let Some(trouble) = journal.trouble() {
+        failed = true;
+        eprintln!("error: {} events are missing from the journal: {}", trouble.missing, trouble.first);
+    }
+    let status = outcome.exit_status(ExitPolicy { ignore_known: args.ignore_known, interrupted });
+    if failed && status == ExitStatus::Success { ExitStatus::NotJudged } else { status }
+}
+
+fn announce(sink: &dyn Fn(Event), run_dir: &RunDir, tests: &[Arc<Test>], wanted: &[Wanted]) {
+    sink(Event::RunStarted {
+        schema: crate::event::SCHEMA,
+        run: run_dir.id().to_owned(),
+        kregress: env!("CARGO_PKG_VERSION").to_owned(),
+        at: Timestamp::now(),
+        command: std::env::args().collect(),
+        cells: (tests.len() * wanted.len()) as u64,
+    });
+    for kernel in wanted {
+        for test in tests {
+            sink(Event::Planned {
+                cell: CellId { test: test.id(), kernel: kernel.name().to_owned() },
+                release: Some(kernel.release().to_owned()).filter(|r| !r.is_empty()),
+                summary: test.summary.clone(),
+            });
+        }
+    }
+}
+
+/// Gets the kernels. Cells of one that cannot be had are lost, with the reason; the others go on.
+fn fetch_all(
+    library: &Library,
+    wanted: &[Wanted],
+    tests: &[Arc<Test>],
+    sink: &dyn Fn(Event),
+    queue: &Queue,
+    cancel: &Cancel,
+) -> Vec<Arc<Kernel>> {
+    let progress = progress_for_stderr();
+    let mut kernels = Vec::new();
+    for (n, kernel) in wanted.iter().enumerate() {
+        if cancel.is_set() {
+            queue.forgo(((wanted.len() - n) * tests.len()) as u64);
+            break;
+        }
+        match library.fetch(kernel, progress.as_ref()) {
+            Ok(kernel) => kernels.push(Arc::new(kernel)),
+            Err(error) => {
+                for test in tests {
+                    sink(Event::Cell(Box::new(CellRecord {
+                        test: test.id(),
+                        kernel: kernel.name().to_owned(),
+                        release: Some(kernel.release().to_owned()).filter(|r| !r.is_empty()),
+                        verdict: Verdict::Lost,
+                        title: None,
+                        attempts: 0,
+                        seconds: 0.0,
+                        reason: Some(error.to_string()),
+                        miss_chance: None,
+                        known: None,
+                    })));
+                }
+            }
+        }
+    }
+    kernels
+}
+
+fn print_plan(tests: &[Arc<Test>], wanted: &[Wanted]) {
+    use std::io::Write;
+    let mut text = String::new();
+    for kernel in wanted {
+        let state = if kernel.is_fetched() { "" } else { "  (to be fetched)" };
+        for test in tests {
+            text.push_str(&format!("{}@{}{state}\n", test.id(), kernel.name()));
+        }
+    }
+    // a closed pipe is the reader's choice
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    eprintln!("{} cells: {} tests on {} kernels", tests.len() * wanted.len(), tests.len(), wanted.len());
+}
+
+fn host_cpus() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
+}
+
+/// Memory that guests may take, MiB: most of what the host says is available (`proc_meminfo(5)`).
+fn free_memory_mib() -> u64 {
+    let text = std::fs::read_to_string(Path::new("/proc/meminfo")).unwrap_or_default();
+    let available = text
+        .lines()
+        .find_map(|l| l.strip_prefix("MemAvailable:"))
+        .and_then(|l| l.split_whitespace().next())
+        .and_then(|n| n.parse::<u64>().ok())
+        .unwrap_or(2 << 20);
+    available / 1024 * 8 / 10
+}
+
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}

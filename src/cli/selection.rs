@@ -1,0 +1,101 @@
+//! Which tests and which kernels are meant.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::CliError;
+use super::paths::PathArgs;
+use crate::kernel::{KernelSpec, Library, Wanted, progress_for_stderr};
+use crate::plan::{Filter, select};
+use crate::suite::{self, Suite, Test};
+
+/// Kernels that a run takes when none is named: two that have the bugs of the first suites and two that do not, on
+/// each side of each fix.
+pub const DEFAULT_KERNELS: &[&str] = &["6.12.57", "6.12.117", "6.17.13", "7.2.13"];
+
+/// Which tests are meant.
+#[derive(Debug, clap::Args)]
+pub struct TestArgs {
+    /// Tests whose names contain one of these words, or fit one as a glob [default: every test]
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Only this suite: its name, or a file
+    #[arg(short, long = "suite", value_name = "SUITE")]
+    pub suite: Vec<String>,
+}
+
+/// Which kernels are meant.
+#[derive(Debug, clap::Args)]
+pub struct KernelArgs {
+    /// A kernel: version (6.17.13), range (6.12..7.2), latest:LINE, oldest:LINE, a catalogue's name, or a file
+    #[arg(short, long = "kernel", value_name = "KERNEL", env = "KREGRESS_KERNELS", value_delimiter = ',')]
+    pub kernel: Vec<String>,
+    /// The lib/modules/RELEASE folder of a kernel file given with -k
+    #[arg(long, value_name = "DIR")]
+    pub modules: Option<PathBuf>,
+}
+
+impl TestArgs {
+    /// Loads the suites and selects.
+    pub fn tests(&self, paths: &PathArgs) -> Result<Vec<Arc<Test>>, CliError> {
+        let filter = Filter::new(&self.filters).map_err(CliError::filter)?;
+        let suites = load_suites(&self.suite, &paths.suites)?;
+        let tests = select(&suites, &filter);
+        if tests.is_empty() {
+            let words = self.filters.join(" ");
+            return Err(CliError::nothing(format!(
+                "no test fits {words:?}; `kregress list` shows the tests that there are"
+            )));
+        }
+        Ok(tests)
+    }
+}
+
+/// Loads the named suites, or all of a folder.
+pub fn load_suites(named: &[String], folder: &Path) -> Result<Vec<Suite>, CliError> {
+    if named.is_empty() {
+        if !folder.is_dir() {
+            return Err(CliError::setup(format!(
+                "there is no folder {}; run kregress where the suites are, or name them with --suites DIR or -s FILE",
+                folder.display()
+            )));
+        }
+        return suite::load_dir(folder).map_err(CliError::located);
+    }
+    named
+        .iter()
+        .map(|name| {
+            let given = PathBuf::from(name);
+            let path = if given.is_file() { given } else { folder.join(format!("{name}.yaml")) };
+            if !path.is_file() {
+                return Err(CliError::setup(format!(
+                    "there is no suite {name:?}: neither a file of that name nor {}",
+                    path.display()
+                )));
+            }
+            suite::load_file(&path).map_err(CliError::located)
+        })
+        .collect()
+}
+
+impl KernelArgs {
+    /// Resolves what was named, or the default kernels.
+    pub fn wanted(&self, library: &Library) -> Result<Vec<Wanted>, CliError> {
+        let named: Vec<String> = if self.kernel.is_empty() {
+            DEFAULT_KERNELS.iter().map(|k| (*k).to_owned()).collect()
+        } else {
+            self.kernel.clone()
+        };
+        let specs = named
+            .iter()
+            .map(|text| Ok(text.parse::<KernelSpec>()?.with_modules(self.modules.clone())))
+            .collect::<Result<Vec<_>, crate::kernel::SpecError>>()
+            .map_err(CliError::setup)?;
+        let progress = progress_for_stderr();
+        let resolution = library.resolve(&specs, progress.as_ref()).map_err(CliError::setup)?;
+        for left_out in &resolution.left_out {
+            eprintln!("warning: {} is left out: {}", left_out.name, left_out.reason);
+        }
+        Ok(resolution.wanted)
+    }
+}

@@ -1,0 +1,409 @@
+//! One attempt as a conversation with a live guest, from the first byte of its console to its end.
+
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use super::Watch;
+use super::payload::Payload;
+use crate::cancel::Cancel;
+use crate::guest::message::{FromGuest, ToGuest};
+use crate::observation::{Ending, Observation, Phase, ProgramReport, Stopped};
+use crate::oops::{ReportKind, Scanner, Sighting};
+use crate::vm::VmError;
+use crate::vm::console::Capture;
+use crate::vm::session::{Happening, Session};
+
+/// How long things may take, beyond what the test itself says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// From the start of QEMU to the agent's first message.
+    pub boot: Duration,
+    /// Setting up: modules, files, the trivial program.
+    pub setup: Duration,
+    /// Without any sign of the agent. Longer than the kernel's own detectors of a stuck processor (soft lockup: 22 s,
+    /// RCU stall: 21 s by default), which say more than silence does.
+    pub silence: Duration,
+    /// From a crash on the console to the guest's end by itself (it panics and restarts, which ends QEMU).
+    pub crash: Duration,
+    /// From the request for blocked tasks to the answer.
+    pub evidence: Duration,
+    /// From the agent's last message to the end of QEMU.
+    pub power_off: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            boot: Duration::from_secs(120),
+            setup: Duration::from_secs(60),
+            silence: Duration::from_secs(45),
+            crash: Duration::from_secs(10),
+            evidence: Duration::from_secs(8),
+            power_off: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The last part of the program's output that is kept, bytes.
+const OUTPUT_KEPT: usize = 256 * 1024;
+
+/// How the test's own limits apply.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From here on the program is shown as slow.
+    pub slow: Duration,
+    /// Here the program is ended.
+    pub terminate: Duration,
+}
+
+/// Why the conversation is being brought to its end, while evidence is still awaited.
+#[derive(Clone, Debug, PartialEq)]
+enum Closing {
+    /// Not yet.
+    No,
+    /// The agent said its last word.
+    Bye,
+    /// The host decided to end the guest at the deadline.
+    Stopping(Stopped),
+}
+
+/// Runs the conversation.
+pub struct Conversation<'a> {
+    session: Session,
+    payload: &'a Payload,
+    limits: Limits,
+    patience: Patience,
+    watch: &'a dyn Watch,
+    cancel: &'a Cancel,
+    capture: Capture,
+    scanner: Scanner,
+    seen: Observation,
+    output: Vec<u8>,
+    output_file: Option<File>,
+    start: Instant,
+    /// When the present phase must be over.
+    deadline: Instant,
+    dose_start: Option<Instant>,
+    slow_told: bool,
+    last_sign: Instant,
+    nmi_sent: bool,
+    closing: Closing,
+    /// Whether the answer to the request for blocked tasks is still awaited.
+    evidence_due: bool,
+}
+
+/// What an attempt needs besides the guest itself.
+pub struct Surroundings<'a> {
+    /// What is sent to the guest.
+    pub payload: &'a Payload,
+    /// The test's limits.
+    pub limits: Limits,
+    /// Everything else's limits.
+    pub patience: Patience,
+    /// Hears of progress.
+    pub watch: &'a dyn Watch,
+    /// Ends the attempt early.
+    pub cancel: &'a Cancel,
+    /// Where the console goes as it comes.
+    pub console_file: Option<File>,
+    /// Where the program's output goes as it comes.
+    pub output_file: Option<File>,
+}
+
+impl<'a> Conversation<'a> {
+    /// A conversation with a guest that was just started.
+    pub fn new(session: Session, with: Surroundings<'a>, start: Instant) -> Conversation<'a> {
+        let mut seen = Observation::not_started("");
+        seen.phase = Phase::Boot;
+        with.watch.phase(Phase::Boot);
+        Conversation {
+            session,
+            capture: Capture::new(&with.payload.nonce, with.console_file),
+            payload: with.payload,
+            limits: with.limits,
+            patience: with.patience,
+            watch: with.watch,
+            cancel: with.cancel,
+            scanner: Scanner::new(),
+            seen,
+            output: Vec::new(),
+            output_file: with.output_file,
+            start,
+            deadline: start + with.patience.boot,
+            dose_start: None,
+            slow_told: false,
+            last_sign: start,
+            nmi_sent: false,
+            closing: Closing::No,
+            evidence_due: false,
+        }
+    }
+
+    /// Holds the conversation to its end.
+    pub fn run(mut self) -> Observation {
+        let ending = loop {
+            match self.session.wait(self.next_deadline(), self.cancel) {
+                Ok(happening) => {
+                    if let Some(ending) = self.take(happening) {
+                        break ending;
+                    }
+                }
+                Err(error) => break Ending::QemuDied { detail: error.to_string() },
+            }
+        };
+        self.session.kill();
+        self.session.drain_console(&mut self.capture);
+        let mut seen = self.seen;
+        seen.ending = ending;
+        let (console, _write_error) = self.capture.finish();
+        seen.console = console;
+        seen.program.output = String::from_utf8_lossy(&self.output).into_owned();
+        seen.seconds = self.start.elapsed().as_secs_f64();
+        seen
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let mut next = self.deadline;
+        if let Some(start) = self.dose_start.filter(|_| !self.slow_told && self.closing == Closing::No) {
+            next = next.min(start + self.limits.slow);
+        }
+        if self.seen.guest.is_some() && self.closing == Closing::No {
+            next = next.min(self.last_sign + self.patience.silence);
+        }
+        next
+    }
+
+    fn take(&mut self, happening: Happening) -> Option<Ending> {
+        match happening {
+            Happening::Console(bytes) => {
+                self.capture.push(&bytes);
+                if let Some(sighting) = self.scanner.feed(&bytes) {
+                    self.sighted(&sighting);
+                }
+                // the last word was said, and the console has caught up with it
+                (self.closing == Closing::Bye && self.capture.dose_ended()).then_some(Ending::Complete)
+            }
+            Happening::Message(message) => {
+                self.last_sign = Instant::now();
+                self.told(message)
+            }
+            Happening::Output(bytes) => {
+                self.last_sign = Instant::now();
+                self.keep_output(&bytes);
+                None
+            }
+            Happening::Exited(status) => Some(self.ended(status)),
+            Happening::Deadline => self.late(),
+            Happening::Cancelled => Some(Ending::Stopped(Stopped::Cancelled)),
+        }
+    }
+
+    fn reach(&mut self, phase: Phase) {
+        self.seen.phase = self.seen.phase.max(phase);
+        self.watch.phase(phase);
+    }
+
+    fn told(&mut self, message: FromGuest) -> Option<Ending> {
+        match message {
+            FromGuest::Hello(facts) if self.seen.guest.is_none() => {
+                self.seen.boot_seconds = Some(self.start.elapsed().as_secs_f64());
+                self.seen.guest = Some(facts);
+                self.reach(Phase::Setup);
+                self.deadline = Instant::now() + self.patience.setup;
+                self.payload.send(&mut self.session);
+            }
+            FromGuest::Hello(_) | FromGuest::Heartbeat { .. } => {}
+            FromGuest::Reached { phase } => {
+                self.reach(phase);
+                match phase {
+                    Phase::Dose => {
+                        let now = Instant::now();
+                        self.seen.program.started = true;
+                        self.dose_start = Some(now);
+                        self.deadline = now + self.limits.terminate;
+                    }
+                    Phase::Settle if self.closing == Closing::No => {
+                        self.dose_start = None;
+                        self.deadline = Instant::now() + self.payload.settle() + self.patience.setup;
+                    }
+                    _ => {}
+                }
+            }
+            FromGuest::Failed(failure) => {
+                if matches!(failure, crate::observation::SetupFailure::Program { .. }) {
+                    self.seen.program.started = false;
+                }
+                self.seen.setup_failure = Some(failure);
+                self.session.send(&ToGuest::PowerOff);
+                self.deadline = Instant::now() + self.patience.power_off;
+            }
+            FromGuest::SysctlIs { name, value } => {
+                if let (Some(guest), "kernel.hung_task_timeout_secs") = (&mut self.seen.guest, name.as_str())
+                {
+                    guest.hung_task_timeout = value.parse().ok();
+                }
+            }
+            FromGuest::Report { line } => self.seen.program.reports.push(ProgramReport::parse(&line)),
+            FromGuest::Exited { exit, output_bytes, output_tail } => {
+                self.seen.program.exit = Some(exit);
+                self.seen.program.output_bytes = output_bytes;
+                if !output_tail.is_empty() {
+                    let text = format!("\n[kregress: output beyond the bound left out]\n{output_tail}");
+                    self.keep_output(text.as_bytes());
+                }
+                self.dose_start = None;
+            }
+            FromGuest::Probes { readings } => {
+                self.seen.probes = readings;
+                if self.closing == Closing::No {
+                    self.reach(Phase::Stop);
+                    self.session.send(&ToGuest::PowerOff);
+                    self.deadline = Instant::now() + self.patience.power_off;
+                }
+            }
+            FromGuest::BlockedTasks { tasks } => {
+                self.seen.blocked = tasks;
+                self.evidence_due = false;
+                if matches!(self.closing, Closing::Stopping(_)) {
+                    // the kernel prints the same tasks on the console meanwhile: a moment for its last lines
+                    self.deadline = self.deadline.min(Instant::now() + Duration::from_secs(1));
+                }
+            }
+            FromGuest::Bye => {
+                let failed = self.seen.setup_failure.is_some();
+                if failed || self.capture.dose_ended() {
+                    return Some(Ending::Complete);
+                }
+                self.closing = Closing::Bye;
+                self.deadline = Instant::now() + self.patience.power_off;
+            }
+        }
+        None
+    }
+
+    fn keep_output(&mut self, bytes: &[u8]) {
+        use std::io::Write;
+        self.output.extend_from_slice(bytes);
+        if self.output.len() > 2 * OUTPUT_KEPT {
+            self.output.drain(..self.output.len() - OUTPUT_KEPT);
+        }
+        if let Some(file) = &mut self.output_file
+            && file.write_all(bytes).is_err()
+        {
+            self.output_file = None;
+        }
+    }
+
+    /// The console shows the header of a crash report.
+    fn sighted(&mut self, sighting: &Sighting) {
+        if self.closing != Closing::No {
+            return;
+        }
+        if !sighting.goes_on {
+            // the rest of the report comes by itself, then the guest restarts, which ends QEMU
+            self.close(Stopped::CrashSeen, self.patience.crash);
+        } else if is_hung_task(sighting) && self.seen.program.started {
+            self.session.send(&ToGuest::Blocked);
+            self.evidence_due = true;
+            self.close(Stopped::CrashSeen, self.patience.evidence);
+        }
+    }
+
+    fn close(&mut self, stopped: Stopped, patience: Duration) {
+        self.closing = Closing::Stopping(stopped);
+        self.deadline = Instant::now() + patience;
+    }
+
+    fn ended(&self, status: ExitStatus) -> Ending {
+        if self.closing == Closing::Bye {
+            return Ending::Complete;
+        }
+        if status.success() && self.seen.console.printed + self.capture.printed() > 0 {
+            return Ending::GuestReset;
+        }
+        let how = match (status.code(), status.signal()) {
+            (Some(code), _) => format!("QEMU ended with exit code {code}"),
+            (None, Some(signal)) => format!("QEMU was ended by signal {signal}"),
+            (None, None) => "QEMU ended".to_owned(),
+        };
+        let stderr = self.session.stderr();
+        Ending::QemuDied { detail: if stderr.is_empty() { how } else { format!("{how}: {stderr}") } }
+    }
+
+    /// A deadline passed.
+    fn late(&mut self) -> Option<Ending> {
+        let now = Instant::now();
+        match &self.closing {
+            Closing::Bye => return Some(Ending::Complete),
+            Closing::Stopping(stopped) if now >= self.deadline => {
+                return Some(Ending::Stopped(stopped.clone()));
+            }
+            Closing::Stopping(_) => return None,
+            Closing::No => {}
+        }
+        if let Some(start) = self.dose_start
+            && !self.slow_told
+            && now >= start + self.limits.slow
+        {
+            self.slow_told = true;
+            self.watch.slow(start.elapsed().as_secs_f64());
+        }
+        if self.seen.guest.is_some() && now >= self.last_sign + self.patience.silence {
+            let stopped = Stopped::Silent { seconds: self.last_sign.elapsed().as_secs_f64() };
+            self.ask_for_evidence(stopped);
+            return None;
+        }
+        if now < self.deadline {
+            return None;
+        }
+        match self.seen.phase {
+            Phase::Prepare | Phase::Boot => {
+                Some(Ending::Stopped(Stopped::BootTimeout { limit: self.patience.boot.as_secs_f64() }))
+            }
+            Phase::Dose => {
+                let stopped = Stopped::Terminate { limit: self.limits.terminate.as_secs_f64() };
+                self.ask_for_evidence(stopped);
+                None
+            }
+            Phase::Setup | Phase::Check | Phase::Settle | Phase::Stop => {
+                let limit = self.patience.setup.as_secs_f64();
+                self.ask_for_evidence(Stopped::Terminate { limit });
+                None
+            }
+        }
+    }
+
+    /// Before a guest that does not go on is ended, it is asked where its tasks are: through the agent, and by an NMI
+    /// where the agent is silent.
+    fn ask_for_evidence(&mut self, stopped: Stopped) {
+        self.session.send(&ToGuest::Blocked);
+        self.evidence_due = true;
+        if matches!(stopped, Stopped::Silent { .. }) && !self.nmi_sent {
+            self.nmi_sent = true;
+            // a QEMU that does not answer is ended all the same
+            let _ = self.session.monitor().nmi();
+        }
+        self.close(stopped, self.patience.evidence);
+    }
+}
+
+/// The line of `check_hung_task` in the kernel, as opposed to a processor that is stuck.
+fn is_hung_task(sighting: &Sighting) -> bool {
+    sighting.kind == ReportKind::Hang && sighting.line.contains("blocked for more than")
+}
+
+/// Starts a guest and holds the conversation.
+///
+/// # Errors
+/// QEMU could not be started.
+pub fn run(
+    qemu: &crate::vm::qemu::Qemu,
+    machine: &crate::vm::args::Machine,
+    with: Surroundings<'_>,
+) -> Result<Observation, VmError> {
+    let start = Instant::now();
+    let session = Session::start(qemu, machine)?;
+    Ok(Conversation::new(session, with, start).run())
+}

@@ -1,0 +1,208 @@
+//! What is sent to a booted guest so that it can run a test: modules, sysctls, files, disks, the program.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::prepare::Prepared;
+use crate::guest::layout::INBOX;
+use crate::guest::message::{ProbeRequest, ProgramRequest, ToGuest};
+use crate::kernel::{Kernel, ModuleState};
+use crate::suite::{Probe, ProbeKind, Program, Test};
+use crate::vm::session::Session;
+
+/// Sysctls of every guest, set before the test's own. A kernel that oopses ends the virtual machine, a hung task is
+/// reported each time. Those of the hung-task detector exist only where the kernel has it.
+const SYSCTLS: &[(&str, &str, bool)] = &[
+    ("kernel.panic_on_oops", "1", true),
+    ("kernel.hung_task_panic", "0", false),
+    ("kernel.hung_task_warnings", "-1", false),
+    // how often tasks are looked at; by default as seldom as the timeout is long
+    ("kernel.hung_task_check_interval_secs", "1", false),
+];
+
+/// How long the kernel is watched after the program ended, milliseconds: what it does later (deferred frees, work
+/// items) belongs to the dose.
+const SETTLE_MS: u64 = 200;
+
+/// The driver of the test's disks.
+pub const DISK_MODULE: &str = "virtio_blk";
+
+/// One thing to send.
+#[derive(Clone, Debug)]
+enum Parcel {
+    Message(ToGuest),
+    File { path: String, mode: u32, contents: Arc<[u8]> },
+}
+
+/// Everything that is sent for one attempt.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    /// Marks this attempt's dose on the console.
+    pub nonce: String,
+    parcels: Vec<Parcel>,
+}
+
+/// A payload that cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    /// A module is not in this kernel.
+    #[error("{0}")]
+    Module(#[from] crate::kernel::ModuleError),
+    /// A file of the suite cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// Which one.
+        path: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+impl Payload {
+    /// Puts together what one attempt needs.
+    ///
+    /// # Errors
+    /// A module cannot be found or read, a file of the suite cannot be read.
+    pub fn build(
+        kernel: &Kernel,
+        test: &Test,
+        prepared: &Prepared,
+        seed: u64,
+    ) -> Result<Payload, PayloadError> {
+        let mut payload = Payload { nonce: format!("{seed:016x}"), parcels: Vec::new() };
+        payload.add_modules(kernel, test)?;
+        payload.add_sysctls(test);
+        payload.add_files(test, prepared)?;
+        for disk in &test.machine.disks {
+            payload.ask(ToGuest::Disk { name: disk.name.clone(), serial: serial(&disk.name) });
+        }
+        payload.ask(ToGuest::Check);
+        let command = payload.add_program(test, prepared)?;
+        payload.ask(ToGuest::Run(ProgramRequest {
+            command,
+            environment: environment(test, seed),
+            probes: test.probes.iter().map(probe_request).collect(),
+            nonce: payload.nonce.clone(),
+            settle_ms: SETTLE_MS,
+        }));
+        Ok(payload)
+    }
+
+    /// Sends everything; it leaves while the session waits.
+    pub fn send(&self, session: &mut Session) {
+        for parcel in &self.parcels {
+            match parcel {
+                Parcel::Message(message) => session.send(message),
+                Parcel::File { path, mode, contents } => session.send_file(path, *mode, contents),
+            }
+        }
+    }
+
+    /// How long the kernel is watched after the program ended.
+    pub fn settle(&self) -> Duration {
+        Duration::from_millis(SETTLE_MS)
+    }
+
+    fn ask(&mut self, message: ToGuest) {
+        self.parcels.push(Parcel::Message(message));
+    }
+
+    fn file(&mut self, path: String, mode: u32, contents: Arc<[u8]>) {
+        self.parcels.push(Parcel::File { path, mode, contents });
+    }
+
+    fn add_modules(&mut self, kernel: &Kernel, test: &Test) -> Result<(), PayloadError> {
+        let mut names: Vec<&str> = test.needs.modules.iter().map(String::as_str).collect();
+        let disk_driver =
+            !test.machine.disks.is_empty() && kernel.modules.find(DISK_MODULE) == ModuleState::Loadable;
+        if disk_driver {
+            names.push(DISK_MODULE);
+        }
+        for module in kernel.modules.load_order(&names)? {
+            let contents = kernel.modules.read(&module)?;
+            let path = format!("{INBOX}/modules/{}.ko", module.name);
+            self.file(path.clone(), 0o644, contents.into());
+            self.ask(ToGuest::Module { name: module.name.clone(), path, parameters: String::new() });
+        }
+        Ok(())
+    }
+
+    fn add_sysctls(&mut self, test: &Test) {
+        for &(name, value, required) in SYSCTLS {
+            self.ask(ToGuest::Sysctl { name: name.into(), value: value.into(), required });
+        }
+        self.ask(ToGuest::Sysctl {
+            name: "kernel.hung_task_timeout_secs".into(),
+            value: test.hang.seconds.to_string(),
+            required: false,
+        });
+        for (name, value) in &test.sysctl {
+            self.ask(ToGuest::Sysctl { name: name.clone(), value: value.clone(), required: true });
+        }
+    }
+
+    fn add_files(&mut self, test: &Test, prepared: &Prepared) -> Result<(), PayloadError> {
+        for file in &test.files {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.file(format!("{INBOX}/{name}"), 0o755, read(file)?);
+        }
+        for (name, path) in &prepared.outputs {
+            if !test.machine.disks.iter().any(|d| d.image == *name) {
+                self.file(format!("{INBOX}/{name}"), 0o755, read(path)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_program(&mut self, test: &Test, prepared: &Prepared) -> Result<Vec<String>, PayloadError> {
+        let place = format!("{INBOX}/{}", test.name);
+        let (contents, mut command, arguments): (Arc<[u8]>, _, &[String]) = match &test.program {
+            Program::Shell { script } => {
+                (script.as_bytes().into(), vec!["/bin/sh".to_owned(), place.clone()], &[])
+            }
+            Program::C { args, .. } => {
+                (prepared.program.clone().unwrap_or_default(), vec![place.clone()], args)
+            }
+            Program::Binary { path, args } | Program::Ktap { path, args } => {
+                (read(path)?, vec![place.clone()], args)
+            }
+        };
+        self.file(place, 0o755, contents);
+        command.extend(arguments.iter().cloned());
+        Ok(command)
+    }
+}
+
+fn read(path: &Path) -> Result<Arc<[u8]>, PayloadError> {
+    let contents = std::fs::read(path)
+        .map_err(|source| PayloadError::File { path: path.display().to_string(), source })?;
+    Ok(contents.into())
+}
+
+/// The serial number under which the guest finds a disk: virtio-blk carries 20 bytes.
+pub fn serial(name: &str) -> String {
+    name.chars().take(20).collect()
+}
+
+fn environment(test: &Test, seed: u64) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::from([
+        ("KREGRESS_TEST".to_owned(), test.id()),
+        ("KREGRESS_SEED".to_owned(), (seed & 0x7fff_ffff).to_string()),
+        ("KREGRESS_CPUS".to_owned(), test.machine.cpus.to_string()),
+    ]);
+    if let Some(seconds) = test.dose.seconds {
+        environment.insert("KREGRESS_SECONDS".into(), seconds.to_string());
+    }
+    if let Some(rounds) = test.dose.rounds {
+        environment.insert("KREGRESS_ROUNDS".into(), rounds.to_string());
+    }
+    environment
+}
+
+fn probe_request(probe: &Probe) -> ProbeRequest {
+    match probe.kind {
+        ProbeKind::Slab => ProbeRequest::Slab { cache: probe.cache.clone() },
+    }
+}

@@ -1,0 +1,311 @@
+//! What a test needs from the host before its first attempt: its C program compiled, its images made. Both are kept
+//! in the cache under their contents, so that the same input is never built twice.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use duct::cmd;
+use sha2::{Digest, Sha256};
+
+use crate::scratch::{Scratch, ScratchDir};
+use crate::suite::{PrepareStep, Program, Test};
+
+/// Folders of administration tools: `mke2fs` and its like are there, and not everybody's `PATH` has them.
+const ADMIN_PATHS: &str = "/usr/local/sbin:/usr/sbin:/sbin";
+
+/// Flags of every C program: static, because the guest has no libraries.
+const CFLAGS: &[&str] = &["-static", "-O2", "-g0", "-pthread", "-std=gnu11", "-Wall", "-Wextra"];
+
+/// The most lines of a tool's output in an error.
+const SHOWN_LINES: usize = 30;
+
+/// What was made.
+#[derive(Clone, Debug, Default)]
+pub struct Prepared {
+    /// The compiled program of a test in C.
+    pub program: Option<Arc<[u8]>>,
+    /// Files that the prepare steps left, by their names.
+    pub outputs: BTreeMap<String, PathBuf>,
+}
+
+/// Why a test could not be prepared.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// There is no C compiler.
+    #[error(
+        "no C compiler: {compiler} was not found; install one (Debian: apt-get install gcc libc6-dev) or name it in CC"
+    )]
+    NoCompiler {
+        /// What was looked for.
+        compiler: String,
+    },
+    /// The compiler refused the program.
+    #[error("{command} failed:\n{text}")]
+    Compile {
+        /// The command line.
+        command: String,
+        /// What the compiler said.
+        text: String,
+    },
+    /// A tool that a prepare step names is missing.
+    #[error("{tool} was not found; the prepare step of {output} needs it{}", install_hint(.tool))]
+    MissingTool {
+        /// The tool.
+        tool: String,
+        /// What the step would have made.
+        output: String,
+    },
+    /// A prepare step failed.
+    #[error("the prepare step of {output} failed ({status}):\n{text}")]
+    Step {
+        /// What the step should have made.
+        output: String,
+        /// How it ended.
+        status: String,
+        /// What it said.
+        text: String,
+    },
+    /// A prepare step left no output.
+    #[error("the prepare step of {output} ended well but left no file of that name")]
+    NoOutput {
+        /// What the step should have made.
+        output: String,
+    },
+    /// A file or folder failed.
+    #[error("{0}")]
+    Io(String),
+}
+
+fn install_hint(tool: &str) -> &'static str {
+    match tool {
+        "mke2fs" | "debugfs" | "mkfs.ext4" | "e2fsck" => " (Debian: apt-get install e2fsprogs)",
+        _ => "",
+    }
+}
+
+/// Prepares a test, or finds in the cache what an earlier run prepared.
+///
+/// # Errors
+/// [`PrepareError`] with the tool's own words.
+pub fn prepare(test: &Test, cache: &Path) -> Result<Prepared, PrepareError> {
+    let program = match &test.program {
+        Program::C { source, flags, .. } => Some(compile(source, flags, cache)?),
+        Program::Shell { .. } | Program::Binary { .. } | Program::Ktap { .. } => None,
+    };
+    let outputs = run_steps(&test.prepare, cache)?;
+    Ok(Prepared { program, outputs })
+}
+
+fn compile(source: &Path, flags: &[String], cache: &Path) -> Result<Arc<[u8]>, PrepareError> {
+    let compiler = std::env::var("CC").ok().filter(|c| !c.is_empty()).unwrap_or_else(|| "cc".to_owned());
+    let mut arguments: Vec<std::ffi::OsString> = CFLAGS.iter().map(Into::into).collect();
+    // the header that programs share lies in the folder of the suite's programs
+    for folder in source.ancestors().skip(1).take(2) {
+        arguments.push("-I".into());
+        arguments.push(folder.into());
+    }
+    arguments.extend(flags.iter().map(Into::into));
+
+    // the preprocessed text holds every header, so that it stands for the whole input
+    let mut preprocess = arguments.clone();
+    preprocess.extend(["-E".into(), "-P".into(), source.into()]);
+    let text = run_compiler(&compiler, preprocess)?;
+    let version = run_compiler(&compiler, vec!["--version".into()])?;
+    let mut hash = Sha256::new();
+    for part in [&version[..], flags.join("\0").as_bytes(), CFLAGS.join("\0").as_bytes(), &text[..]] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let path = cache.join("programs").join(hex(&hash.finalize()));
+    if let Ok(program) = std::fs::read(&path) {
+        return Ok(program.into());
+    }
+    let folder = scratch_folder(cache)?;
+    let object = folder.path().join("program");
+    arguments.extend(["-o".into(), object.clone().into(), source.into()]);
+    run_compiler(&compiler, arguments)?;
+    let program =
+        std::fs::read(&object).map_err(|e| PrepareError::Io(format!("{}: {e}", object.display())))?;
+    keep(&path, &program)?;
+    Ok(program.into())
+}
+
+fn run_compiler(compiler: &str, arguments: Vec<std::ffi::OsString>) -> Result<Vec<u8>, PrepareError> {
+    let shown = std::iter::once(compiler.to_owned())
+        .chain(arguments.iter().map(|a| a.to_string_lossy().into_owned()))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let run = cmd(compiler, arguments).stdout_capture().stderr_capture().unchecked().run();
+    let output = run.map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => PrepareError::NoCompiler { compiler: compiler.to_owned() },
+        _ => PrepareError::Io(format!("{compiler}: {e}")),
+    })?;
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(PrepareError::Compile { command: shown, text: first_lines(&output.stderr) })
+    }
+}
+
+fn run_steps(steps: &[PrepareStep], cache: &Path) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
+    if steps.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let path = search_path();
+    for step in steps {
+        for tool in &step.tools {
+            if !std::env::split_paths(&path).any(|folder| folder.join(tool).is_file()) {
+                return Err(PrepareError::MissingTool { tool: tool.clone(), output: step.output.clone() });
+            }
+        }
+    }
+    let mut hash = Sha256::new();
+    for part in steps.iter().flat_map(|s| [&s.shell, &s.output]) {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let place = cache.join("prepared").join(hex(&hash.finalize()));
+    let outputs: BTreeMap<String, PathBuf> =
+        steps.iter().map(|s| (s.output.clone(), place.join(&s.output))).collect();
+    if outputs.values().all(|p| p.is_file()) {
+        return Ok(outputs);
+    }
+    let folder = scratch_folder(cache)?;
+    for step in steps {
+        run_step(step, folder.path(), &path)?;
+    }
+    let io = |e: std::io::Error| PrepareError::Io(format!("{}: {e}", place.display()));
+    // a whole folder takes its name at once; another run may have been faster with the same contents
+    std::fs::create_dir_all(cache.join("prepared")).map_err(io)?;
+    let kept = folder.keep();
+    if let Err(error) = std::fs::rename(&kept, &place) {
+        let _ = std::fs::remove_dir_all(&kept);
+        if !outputs.values().all(|p| p.is_file()) {
+            return Err(io(error));
+        }
+    }
+    Ok(outputs)
+}
+
+fn run_step(step: &PrepareStep, folder: &Path, path: &std::ffi::OsStr) -> Result<(), PrepareError> {
+    let run = cmd!("/bin/sh", "-eu", "-c", &step.shell)
+        .dir(folder)
+        .env("PATH", path)
+        .env("LC_ALL", "C")
+        .stdin_null()
+        .stderr_to_stdout()
+        .stdout_capture()
+        .unchecked()
+        .run()
+        .map_err(|e| PrepareError::Io(format!("/bin/sh: {e}")))?;
+    if !run.status.success() {
+        return Err(PrepareError::Step {
+            output: step.output.clone(),
+            status: run.status.to_string(),
+            text: first_lines(&run.stdout),
+        });
+    }
+    if !folder.join(&step.output).is_file() {
+        return Err(PrepareError::NoOutput { output: step.output.clone() });
+    }
+    Ok(())
+}
+
+fn search_path() -> std::ffi::OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":");
+    path.push(ADMIN_PATHS);
+    path
+}
+
+fn scratch_folder(cache: &Path) -> Result<ScratchDir, PrepareError> {
+    Scratch::new(cache).folder().map_err(|e| PrepareError::Io(format!("{}: {e}", cache.display())))
+}
+
+fn keep(path: &Path, contents: &[u8]) -> Result<(), PrepareError> {
+    let write = || -> std::io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(contents)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|e| PrepareError::Io(format!("{}: {e}", path.display())))
+}
+
+fn first_lines(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let mut lines: Vec<&str> = text.lines().take(SHOWN_LINES + 1).collect();
+    if lines.len() > SHOWN_LINES {
+        lines[SHOWN_LINES] = "…";
+    }
+    lines.join("\n")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(shell: &str, output: &str) -> PrepareStep {
+        PrepareStep { shell: shell.into(), output: output.into(), tools: Vec::new() }
+    }
+
+    #[test]
+    fn the_same_input_is_compiled_once_and_headers_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, source) = (folder.path().join("cache"), folder.path().join("x.c"));
+        std::fs::write(folder.path().join("value.h"), "#define VALUE 1\n").unwrap();
+        std::fs::write(&source, "#include \"value.h\"\nint main(void) { return VALUE; }\n").unwrap();
+        let first = compile(&source, &[], &cache).unwrap();
+        let stored = || std::fs::read_dir(cache.join("programs")).unwrap().count();
+        assert_eq!(stored(), 1);
+        assert_eq!(compile(&source, &[], &cache).unwrap(), first);
+        assert_eq!(stored(), 1);
+        std::fs::write(folder.path().join("value.h"), "#define VALUE 2\n").unwrap();
+        assert_ne!(compile(&source, &[], &cache).unwrap(), first);
+        assert_eq!(stored(), 2);
+    }
+
+    #[test]
+    fn a_compile_error_carries_the_compilers_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("x.c");
+        std::fs::write(&source, "int main(void) { return undeclared; }\n").unwrap();
+        let error = compile(&source, &[], &folder.path().join("cache")).unwrap_err().to_string();
+        assert!(error.contains("x.c:1:25: error:") && error.contains("undeclared"), "{error}");
+        assert!(!folder.path().join("cache/programs").exists());
+    }
+
+    #[test]
+    fn steps_share_a_folder_and_their_outputs_are_kept() {
+        let cache = tempfile::tempdir().unwrap();
+        let steps = [step("echo one > a", "a"), step("cat a a > b", "b")];
+        let outputs = run_steps(&steps, cache.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(&outputs["b"]).unwrap(), "one\none\n");
+        assert_eq!(run_steps(&steps, cache.path()).unwrap(), outputs);
+    }
+
+    #[test]
+    fn failing_steps_say_so_and_leave_nothing() {
+        let cache = tempfile::tempdir().unwrap();
+        let error = run_steps(&[step("echo no luck; exit 3", "a")], cache.path()).unwrap_err();
+        insta::assert_snapshot!(error, @"
+        the prepare step of a failed (exit status: 3):
+        no luck
+        ");
+        let error = run_steps(&[step("true", "a")], cache.path()).unwrap_err();
+        insta::assert_snapshot!(error, @"the prepare step of a ended well but left no file of that name");
+        assert!(!cache.path().join("prepared").exists());
+        let missing = PrepareStep { tools: vec!["no-such-tool".into()], ..step("true", "a") };
+        let error = run_steps(&[missing], cache.path()).unwrap_err();
+        insta::assert_snapshot!(error, @"no-such-tool was not found; the prepare step of a needs it");
+    }
+}

@@ -1,0 +1,235 @@
+//! The real lab: every attempt is a QEMU of its own.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::attempt::{self, Limits, Patience, Surroundings};
+use super::payload::Payload;
+use super::prepare::{self, PrepareError, Prepared};
+use super::{Lab, Request, Watch};
+use crate::cancel::Cancel;
+use crate::guest::message::FromGuest;
+use crate::kernel::{Kernel, ModuleState};
+use crate::observation::{Observation, Phase};
+use crate::suite::Test;
+use crate::vm::VmError;
+use crate::vm::accel::{self, Choice, Wish};
+use crate::vm::args::{Accel, Disk, Machine};
+use crate::vm::initramfs::{self, Busybox, ChannelModule};
+use crate::vm::qemu::Qemu;
+use crate::vm::session::{Happening, Session};
+
+/// Drivers of the agent's channel, in the order in which they are wanted.
+const CHANNEL_DRIVERS: &[&str] = &["virtio_pci", "virtio_console"];
+
+type Once<T> = Arc<OnceLock<T>>;
+
+/// What the lab works with.
+pub struct QemuLab {
+    qemu: Qemu,
+    accel: OnceLock<Accel>,
+    cache: PathBuf,
+    agent: Vec<u8>,
+    busybox: Busybox,
+    patience: Patience,
+    terminate: Option<Duration>,
+    /// Tests whose programs and images are ready, by their names.
+    prepared: Mutex<HashMap<String, Once<Result<Prepared, PrepareError>>>>,
+    /// The initramfs of each kernel, by the kernels' digests.
+    initramfs: Mutex<HashMap<String, Once<Result<PathBuf, String>>>>,
+}
+
+impl QemuLab {
+    /// A lab with everything that guests need: QEMU, the agent, the shell.
+    ///
+    /// # Errors
+    /// [`VmError`] names what is missing and how to get it.
+    pub fn new(qemu: Qemu, cache: &Path) -> Result<QemuLab, VmError> {
+        Ok(QemuLab {
+            qemu,
+            accel: OnceLock::new(),
+            cache: cache.to_owned(),
+            agent: initramfs::find_agent()?.image,
+            busybox: initramfs::find_busybox()?,
+            patience: Patience::default(),
+            terminate: None,
+            prepared: Mutex::default(),
+            initramfs: Mutex::default(),
+        })
+    }
+
+    /// Decides on the accelerator; `kernel` is what a trial boot would boot. Only the first decision counts.
+    ///
+    /// # Errors
+    /// As [`accel::choose`].
+    pub fn choose_accel(&self, wish: Wish, kernel: &Kernel) -> Result<Choice, VmError> {
+        let choice = accel::choose(wish, &self.qemu, &self.cache, || self.try_kvm(kernel))?;
+        let _ = self.accel.set(choice.accel);
+        Ok(choice)
+    }
+
+    /// Overrides every test's `terminate` time.
+    pub fn with_terminate(mut self, terminate: Option<Duration>) -> QemuLab {
+        self.terminate = terminate;
+        self
+    }
+
+    /// Overrides how long everything but the program may take.
+    pub fn with_patience(mut self, patience: Patience) -> QemuLab {
+        self.patience = patience;
+        self
+    }
+
+    /// The QEMU in use.
+    pub fn qemu(&self) -> &Qemu {
+        &self.qemu
+    }
+
+    /// Compiles a test's program and makes its images, once.
+    ///
+    /// # Errors
+    /// As [`prepare::prepare`].
+    pub fn prepare_test(&self, test: &Test) -> Result<Prepared, PrepareError> {
+        let slot =
+            Arc::clone(self.prepared.lock().unwrap_or_else(|e| e.into_inner()).entry(test.id()).or_default());
+        slot.get_or_init(|| prepare::prepare(test, &self.cache)).clone()
+    }
+
+    /// The initramfs for a kernel, made once.
+    ///
+    /// # Errors
+    /// A driver of the channel cannot be read, or the cache cannot be written; in words.
+    pub fn initramfs(&self, kernel: &Kernel) -> Result<PathBuf, String> {
+        let key = format!("{} {}", kernel.digest, kernel.release);
+        let slot =
+            Arc::clone(self.initramfs.lock().unwrap_or_else(|e| e.into_inner()).entry(key).or_default());
+        slot.get_or_init(|| self.make_initramfs(kernel)).clone()
+    }
+
+    fn make_initramfs(&self, kernel: &Kernel) -> Result<PathBuf, String> {
+        let wanted: Vec<&str> = CHANNEL_DRIVERS
+            .iter()
+            .copied()
+            .filter(|d| kernel.modules.find(d) == ModuleState::Loadable)
+            .collect();
+        let files = kernel.modules.load_order(&wanted).map_err(|e| e.to_string())?;
+        let modules = files
+            .iter()
+            .map(|file| {
+                let contents = kernel.modules.read(file).map_err(|e| e.to_string())?;
+                Ok(ChannelModule { name: file.name.clone(), contents })
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        let contents = initramfs::Contents {
+            agent: &self.agent,
+            busybox: &self.busybox.image,
+            applets: &self.busybox.applets,
+            modules: &modules,
+        };
+        initramfs::store(&contents, &self.cache.join("initramfs")).map_err(|e| e.to_string())
+    }
+
+    /// The virtual machine of a test on a kernel.
+    ///
+    /// # Errors
+    /// As [`QemuLab::initramfs`].
+    pub fn machine(&self, kernel: &Kernel, test: &Test, prepared: &Prepared) -> Result<Machine, String> {
+        let disks = test
+            .machine
+            .disks
+            .iter()
+            .map(|disk| {
+                let image = prepared.outputs.get(&disk.image);
+                let image = image.ok_or_else(|| format!("no prepare step makes {}", disk.image))?.clone();
+                Ok(Disk { serial: super::payload::serial(&disk.name), image })
+            })
+            .collect::<Result<_, String>>()?;
+        // without the driver, or where it is not known, the agent may speak on the second serial port
+        let virtio = kernel.modules.find("virtio_console");
+        Ok(Machine {
+            accel: self.accel.get().copied().unwrap_or(Accel::Tcg),
+            cpus: test.machine.cpus,
+            memory_mib: test.machine.memory_mib,
+            kernel: kernel.boot_image().to_owned(),
+            initramfs: self.initramfs(kernel)?,
+            cmdline: test.machine.cmdline.clone(),
+            disks,
+            serial_channel: !matches!(virtio, ModuleState::Builtin | ModuleState::Loadable),
+        })
+    }
+
+    /// Boots this kernel with KVM and waits for the agent; answers how many seconds that took.
+    ///
+    /// # Errors
+    /// Why the agent never spoke, in words.
+    pub fn try_kvm(&self, kernel: &Kernel) -> Result<f64, String> {
+        let machine = Machine {
+            accel: Accel::Kvm,
+            cpus: 2,
+            memory_mib: 512,
+            kernel: kernel.boot_image().to_owned(),
+            initramfs: self.initramfs(kernel)?,
+            cmdline: Vec::new(),
+            disks: Vec::new(),
+            serial_channel: true,
+        };
+        let start = Instant::now();
+        let mut session = Session::start(&self.qemu, &machine).map_err(|e| e.to_string())?;
+        let never = Cancel::new();
+        loop {
+            match session.wait(start + accel::TRIAL, &never).map_err(|e| e.to_string())? {
+                Happening::Message(FromGuest::Hello(_)) => return Ok(start.elapsed().as_secs_f64()),
+                Happening::Exited(status) => {
+                    let stderr = session.stderr();
+                    let line = stderr.lines().next().unwrap_or("nothing on standard error");
+                    return Err(format!("QEMU ended ({status}): {line}"));
+                }
+                Happening::Deadline => {
+                    return Err(format!("no word from the guest in {} s", accel::TRIAL.as_secs()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn try_attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Result<Observation, String> {
+        watch.phase(Phase::Prepare);
+        let prepared = self.prepare_test(request.test).map_err(|e| e.to_string())?;
+        let machine = self.machine(request.kernel, request.test, &prepared)?;
+        let payload = Payload::build(request.kernel, request.test, &prepared, request.seed)
+            .map_err(|e| e.to_string())?;
+        let timeouts = &request.test.timeout;
+        let terminate = self.terminate.unwrap_or(timeouts.terminate);
+        let surroundings = Surroundings {
+            payload: &payload,
+            limits: Limits { slow: timeouts.slow.min(terminate), terminate },
+            patience: self.patience,
+            watch,
+            cancel: request.cancel,
+            console_file: open(request.dir, "console.log"),
+            output_file: open(request.dir, "output.log"),
+        };
+        attempt::run(&self.qemu, &machine, surroundings).map_err(|e| e.to_string())
+    }
+}
+
+/// A file of the attempt's folder. Where it cannot be made the attempt goes on without: the verdict does not depend
+/// on it, and the journal says what the console said.
+fn open(dir: Option<&Path>, name: &str) -> Option<File> {
+    dir.and_then(|dir| File::create(dir.join(name)).ok())
+}
+
+impl Lab for QemuLab {
+    fn prepare(&self, kernel: &Kernel, test: &Test) -> Result<(), String> {
+        let prepared = self.prepare_test(test).map_err(|e| e.to_string())?;
+        self.machine(kernel, test, &prepared)?;
+        Payload::build(kernel, test, &prepared, 0).map(drop).map_err(|e| e.to_string())
+    }
+
+    fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {
+        self.try_attempt(request, watch).unwrap_or_else(Observation::not_started)
+    }
+}

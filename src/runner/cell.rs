@@ -1,0 +1,107 @@
+//! One cell: attempts until its verdict is settled.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::{Config, Sink, attempt_seed, record};
+use crate::cancel::Cancel;
+use crate::event::{CellId, CellRecord, Event};
+use crate::journal::{AttemptDir, RunDir};
+use crate::lab::{Lab, Request, Watch};
+use crate::observation::Phase;
+use crate::oops;
+use crate::plan::Cell;
+use crate::verdict::{Judgement, Next, Tally, Verdict, judge, miss_chance};
+
+/// Tells an attempt's progress as events.
+struct Told<'a> {
+    sink: Sink<'a>,
+    cell: &'a CellId,
+    attempt: u32,
+}
+
+impl Watch for Told<'_> {
+    fn phase(&self, phase: Phase) {
+        (self.sink)(Event::Phase { cell: self.cell.clone(), attempt: self.attempt, phase });
+    }
+
+    fn slow(&self, seconds: f64) {
+        (self.sink)(Event::Slow { cell: self.cell.clone(), attempt: self.attempt, seconds });
+    }
+}
+
+/// Runs a cell to its verdict. `None`: it was interrupted, so that there is none.
+pub fn run(
+    cell: &Cell,
+    lab: &dyn Lab,
+    config: &Config,
+    sink: Sink<'_>,
+    cancel: &Cancel,
+) -> Option<CellRecord> {
+    let (id, start) = (cell.id(), Instant::now());
+    let needed = config.attempts.unwrap_or(cell.test.dose.attempts);
+    let finished =
+        |judgement: Judgement, attempts: u32| Some(cell_record(cell, judgement, attempts, needed, start));
+    if let Some(reason) = &cell.unmet {
+        return finished(Judgement::skipped(reason), 0);
+    }
+    if let Err(reason) = lab.prepare(&cell.kernel, &cell.test) {
+        return finished(Judgement::unprepared(reason), 0);
+    }
+    let mut tally = Tally::new(needed, config.retries);
+    loop {
+        let attempt = tally.made() + 1;
+        sink(Event::AttemptStarted { cell: id.clone(), attempt, of: needed });
+        let dir = attempt_dir(config.run_dir.as_deref(), &id, attempt, sink);
+        let folder = dir.as_ref().map(AttemptDir::path);
+        let request = Request {
+            kernel: &cell.kernel,
+            test: &cell.test,
+            attempt,
+            seed: attempt_seed(config.seed, &id, attempt),
+            dir: folder.as_deref(),
+            cancel,
+        };
+        let seen = lab.attempt(&request, &Told { sink, cell: &id, attempt });
+        if cancel.is_set() {
+            return None;
+        }
+        let reports = oops::diagnose(&seen.console.text);
+        let judgement = judge(&cell.test, &seen, &reports);
+        let record = record::attempt(attempt, &judgement, seen, &reports, dir.as_ref());
+        sink(Event::Attempt { cell: id.clone(), record: Box::new(record) });
+        if let Next::Settled(judgement) = tally.take(judgement) {
+            return finished(judgement, tally.made());
+        }
+    }
+}
+
+/// The attempt's folder. A disk that cannot take it costs the console's copy, not the verdict, and is told.
+fn attempt_dir(run: Option<&Path>, id: &CellId, attempt: u32, sink: Sink<'_>) -> Option<AttemptDir> {
+    let dir = RunDir::at(run?).attempt(id, attempt);
+    match dir.create() {
+        Ok(()) => Some(dir),
+        Err(error) => {
+            let text = format!("the console of {id} is not kept: {}: {error}", dir.path().display());
+            sink(Event::Notice { text });
+            None
+        }
+    }
+}
+
+fn cell_record(cell: &Cell, judgement: Judgement, attempts: u32, needed: u32, start: Instant) -> CellRecord {
+    let CellId { test, kernel } = cell.id();
+    let good = judgement.verdict == Verdict::Good;
+    CellRecord {
+        test,
+        kernel,
+        release: Some(cell.kernel.release.clone()).filter(|r| !r.is_empty()),
+        verdict: judgement.verdict,
+        title: judgement.title,
+        attempts,
+        seconds: start.elapsed().as_secs_f64(),
+        reason: judgement.reason,
+        miss_chance: cell.test.dose.chance.filter(|_| good).map(|p| miss_chance(p, needed)),
+        known: cell.known(judgement.verdict).map(str::to_owned),
+    }
+}
