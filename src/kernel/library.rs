@@ -7,30 +7,34 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::bzimage::Image;
+use super::catalogue::{Catalogue, DEBIAN_FILE, debian_text};
 use super::debian::apt::{Apt, LISTS_MAX_AGE};
-use super::debian::{DebianBuild, build, unpack};
+use super::debian::{DebianBuild, build, pin, unpack};
 use super::local;
 use super::progress::{FetchProgress, Stage};
 use super::select::{Candidate, select};
 use super::store::{Identity, Record, Store, write_whole};
-use super::wanted::{Available, Resolution, Source, Wanted};
-use super::{Kernel, KernelError, KernelSpec, Origin, StoreError};
+use super::wanted::{Available, LeftOut, Resolution, Source, Wanted};
+use super::{CatalogueError, Kernel, KernelError, KernelSpec, Origin, StoreError};
 
 /// All kernels that are known and the store of those that are fetched.
 #[derive(Debug)]
 pub struct Library {
     cache: PathBuf,
     store: Store,
+    catalogue: Catalogue,
     known: Mutex<Option<Vec<Candidate>>>,
 }
 
 impl Library {
-    /// Opens the library whose store is in `cache`. The folder is only created when something is fetched.
-    pub fn open(cache: &Path, _catalogue_dirs: &[PathBuf]) -> Result<Self, KernelError> {
+    /// Opens the library whose store is in `cache`, with the catalogues in `catalogue_folders` (which need not exist).
+    /// Nothing is written until something is fetched.
+    pub fn open(cache: &Path, catalogue_folders: &[PathBuf]) -> Result<Self, KernelError> {
         // apt and QEMU are started with other working folders
         let cache = std::path::absolute(cache)
             .map_err(|source| KernelError::Read { path: cache.to_path_buf(), source })?;
-        Ok(Library { store: Store::open(&cache), cache, known: Mutex::new(None) })
+        let catalogue = Catalogue::load(catalogue_folders)?;
+        Ok(Library { store: Store::open(&cache), cache, catalogue, known: Mutex::new(None) })
     }
 
     /// The kernels that `specs` select. Nothing of a kernel is downloaded; package lists are if what is known does not
@@ -40,7 +44,7 @@ impl Library {
         specs: &[KernelSpec],
         progress: &dyn FetchProgress,
     ) -> Result<Resolution, KernelError> {
-        let first = select(&self.known(), specs);
+        let first = select(&self.known(), &self.catalogue.named, specs);
         let outdated = |error: &KernelError| {
             let unknown = matches!(
                 error,
@@ -53,7 +57,7 @@ impl Library {
         };
         match first {
             Err(error) if outdated(&error) => match self.update(progress) {
-                Ok(()) => select(&self.known(), specs),
+                Ok(()) => select(&self.known(), &self.catalogue.named, specs),
                 Err(no_lists) if self.known().is_empty() => Err(no_lists),
                 Err(no_lists) => {
                     progress.report("", Stage::Warning(no_lists.to_string()));
@@ -243,6 +247,52 @@ impl Library {
         Ok(())
     }
 
+    /// Writes the catalogue of Debian's kernels into `folder`, from the package lists as they are now. Kernels that have
+    /// left the lists stay in it; packages that have left them are looked up in the pool and pinned by their hash.
+    /// Returns the file and the kernels of it that cannot be had.
+    pub fn write_catalogue(
+        &self,
+        folder: &Path,
+        progress: &dyn FetchProgress,
+    ) -> Result<(PathBuf, Vec<LeftOut>), KernelError> {
+        self.update(progress)?;
+        let apt = Apt::prepare(&self.cache.join("apt"))?;
+        let downloads = self.store.downloads()?;
+        let mut builds = self.indexed();
+        for build in &mut builds {
+            if build.missing.is_some() {
+                progress.report(&build.release, Stage::LookUp);
+                let before = self.catalogue.builds.iter().find(|old| old.is_same(build));
+                pin::complete(&apt, build, before, &downloads)?;
+            }
+        }
+        let left: Vec<DebianBuild> = self
+            .catalogue
+            .builds
+            .iter()
+            .filter(|old| !builds.iter().any(|new| new.is_same(old)))
+            .cloned()
+            .collect();
+        builds.extend(left.into_iter().map(DebianBuild::without_suites));
+        build::sort(&mut builds);
+        let path = folder.join(DEBIAN_FILE);
+        let write = || {
+            fs::create_dir_all(folder)?;
+            write_whole(&path, debian_text(&builds).as_bytes())
+        };
+        write().map_err(|source| CatalogueError::Io { what: "write", path: path.clone(), source })?;
+        let lost = builds.iter().filter_map(|build| {
+            Some(LeftOut { name: build.release.clone(), reason: build.missing.clone()? })
+        });
+        Ok((path, lost.collect()))
+    }
+
+    /// The kernels that the package lists name; none if there are no lists.
+    fn indexed(&self) -> Vec<DebianBuild> {
+        let text = fs::read(self.index_path()).ok();
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+
     fn index_path(&self) -> PathBuf {
         self.cache.join("apt/kernels.json")
     }
@@ -251,17 +301,11 @@ impl Library {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Store and package lists put together, oldest first.
+    /// Store, catalogues and package lists put together, oldest first.
     fn known(&self) -> Vec<Candidate> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known
-            .get_or_insert_with(|| {
-                let builds: Vec<DebianBuild> = fs::read(self.index_path())
-                    .ok()
-                    .and_then(|text| serde_json::from_slice(&text).ok())
-                    .unwrap_or_default();
-                merge(self.store.records(), builds)
-            })
+            .get_or_insert_with(|| merge(self.store.records(), &self.catalogue.builds, self.indexed()))
             .clone()
     }
 }
@@ -272,7 +316,19 @@ fn is_build(record: &Record, build: &DebianBuild) -> bool {
         && matches!(&record.origin, Origin::Debian { version, .. } if *version == build.package_version)
 }
 
-fn merge(records: Vec<(PathBuf, Record)>, builds: Vec<DebianBuild>) -> Vec<Candidate> {
+fn merge(
+    records: Vec<(PathBuf, Record)>,
+    pinned: &[DebianBuild],
+    mut builds: Vec<DebianBuild>,
+) -> Vec<Candidate> {
+    // what the lists say is newer, unless they lack a part that the catalogue has
+    for pinned in pinned {
+        match builds.iter_mut().find(|build| build.is_same(pinned)) {
+            Some(build) if build.missing.is_some() => *build = pinned.clone(),
+            Some(_) => {}
+            None => builds.push(pinned.clone()),
+        }
+    }
     let mut records: Vec<Option<(PathBuf, Record)>> = records.into_iter().map(Some).collect();
     let mut known: Vec<Candidate> = Vec::new();
     for build in builds {

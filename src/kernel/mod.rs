@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::version::KernelVersion;
 
 mod bzimage;
+mod catalogue;
 mod compression;
 mod config;
 mod debian;
@@ -30,6 +31,7 @@ mod store;
 mod wanted;
 
 pub use bzimage::{Image, ImageError};
+pub use catalogue::CatalogueError;
 pub use config::KernelConfig;
 pub use debian::{AptError, Archive, DebError, DebianBuild, Package};
 pub use error::KernelError;

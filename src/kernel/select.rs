@@ -1,9 +1,10 @@
 //! Which of the known kernels an expression selects, and what they are called. No disk, no network.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::catalogue::{Named, NamedSource};
 use super::debian::DebianBuild;
 use super::store::Record;
 use super::wanted::{LeftOut, Resolution, Wanted};
@@ -86,7 +87,11 @@ pub(super) fn name_of(known: &[Candidate], candidate: &Candidate) -> String {
 }
 
 /// What `specs` select among `known`.
-pub(super) fn select(known: &[Candidate], specs: &[KernelSpec]) -> Result<Resolution, KernelError> {
+pub(super) fn select(
+    known: &[Candidate],
+    named: &BTreeMap<String, Named>,
+    specs: &[KernelSpec],
+) -> Result<Resolution, KernelError> {
     let all: KernelSpec = "all".parse()?;
     let excludes: Vec<&KernelSpec> = specs.iter().filter(|spec| spec.exclude).collect();
     let mut includes: Vec<&KernelSpec> = specs.iter().filter(|spec| !spec.exclude).collect();
@@ -96,18 +101,38 @@ pub(super) fn select(known: &[Candidate], specs: &[KernelSpec]) -> Result<Resolu
     let mut resolution = Resolution::default();
     let mut seen = BTreeSet::new();
     for spec in includes {
-        if let Selector::File { image, modules } = &spec.selector {
-            let image = local::inspect(image, modules.as_deref())?;
-            if seen.insert(format!("{} {}", image.release, image.digest)) {
-                // two images of one release have to have different names
-                let taken = resolution.wanted.iter().any(|wanted| wanted.name() == image.release);
-                let name = match taken {
-                    true => format!("{}@{}", image.release, &image.digest[..8]),
-                    false => image.release.clone(),
-                };
-                resolution.wanted.push(Wanted::local(name, image));
+        let as_named = match &spec.selector {
+            Selector::Name(name) => named.get(name).map(|entry| (Some(name.clone()), entry.source.clone())),
+            Selector::File { image, modules } => {
+                Some((None, NamedSource::Local { image: image.clone(), modules: modules.clone() }))
             }
-            continue;
+            _ => None,
+        };
+        match as_named {
+            Some((name, NamedSource::Local { image, modules })) => {
+                let image = local::inspect(&image, modules.as_deref())?;
+                if seen.insert(format!("{} {}", image.release, image.digest)) {
+                    // two images of one release have to have different names
+                    let taken = resolution.wanted.iter().any(|wanted| wanted.name() == image.release);
+                    let name = name.unwrap_or_else(|| match taken {
+                        true => format!("{}@{}", image.release, &image.digest[..8]),
+                        false => image.release.clone(),
+                    });
+                    resolution.wanted.push(Wanted::local(name, image));
+                }
+                continue;
+            }
+            Some((name, NamedSource::Debian(version))) => {
+                let spec: KernelSpec = version.parse()?;
+                for candidate in matching(known, &spec)?.into_iter().take(1) {
+                    if seen.insert(candidate.release.clone()) {
+                        let name = name.clone().unwrap_or_else(|| name_of(known, candidate));
+                        resolution.wanted.push(Wanted::known(name, candidate));
+                    }
+                }
+                continue;
+            }
+            None => {}
         }
         for candidate in matching(known, spec)? {
             let name = name_of(known, candidate);
@@ -325,7 +350,7 @@ mod tests {
     fn resolve(specs: &str) -> String {
         let specs: Vec<KernelSpec> =
             specs.split(' ').map(|spec| spec.parse().unwrap_or_else(|error| panic!("{error}"))).collect();
-        match select(&known(), &specs) {
+        match select(&known(), &BTreeMap::new(), &specs) {
             Ok(resolution) => {
                 let wanted: Vec<String> =
                     resolution.wanted.iter().map(|w| format!("{} ({})", w.name(), w.release())).collect();
@@ -421,7 +446,8 @@ mod tests {
         error: no known kernel is `5.10.262/plain`; it exists, but as cloud image only, not as plain
         error: no known kernel is `smal`; there are kernels of the lines 5.10, 6.1, 6.12, 6.16, 6.19, 7.3
         ");
-        let nothing = select(&[], &["6.12.57".parse().expect("a version")]).expect_err("nothing is known");
+        let nothing = select(&[], &BTreeMap::new(), &["6.12.57".parse().expect("a version")])
+            .expect_err("nothing is known");
         insta::assert_snapshot!(nothing, @"");
     }
 
@@ -431,7 +457,8 @@ mod tests {
         for candidate in known.iter().filter(|candidate| candidate.missing().is_none()) {
             let name = name_of(&known, candidate);
             let spec = name.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
-            let resolution = select(&known, &[spec]).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let resolution =
+                select(&known, &BTreeMap::new(), &[spec]).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(resolution.wanted[0].release(), candidate.release, "{name}");
             assert_eq!(resolution.wanted[0].name(), name);
         }

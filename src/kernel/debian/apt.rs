@@ -204,11 +204,34 @@ impl Apt {
         Err(failure)
     }
 
-    fn download_from(&self, source: &HostSource, package: &Package, target: &Path) -> Result<(), AptError> {
+    /// Downloads a package whose hash is not known. For writing a catalogue only: nothing may be run from it.
+    pub(super) fn download_unverified(&self, package: &Package, target: &Path) -> Result<(), AptError> {
+        let mut failure = AptError::NoDebianSource;
+        for source in self.sources.iter().filter(|source| source.archive == package.archive) {
+            let output = self.download_file(source, package, target, None)?;
+            if output.status.success() {
+                return Ok(());
+            }
+            failure = failure_of(package, &text_of(&output));
+        }
+        Err(failure)
+    }
+
+    fn download_file(
+        &self,
+        source: &HostSource,
+        package: &Package,
+        target: &Path,
+        hash: Option<String>,
+    ) -> Result<Output, AptError> {
         let mut command = self.command(&self.helper);
-        command.args(["-qq", "download-file"]).arg(format!("{}{}", source.uri, package.path));
-        command.arg(target).arg(format!("SHA256:{}", package.sha256));
-        let output = run(&mut command)?;
+        command.args(["-qq", "download-file"]).arg(format!("{}{}", source.uri, package.path)).arg(target);
+        run(command.args(hash))
+    }
+
+    fn download_from(&self, source: &HostSource, package: &Package, target: &Path) -> Result<(), AptError> {
+        let output =
+            self.download_file(source, package, target, Some(format!("SHA256:{}", package.sha256)))?;
         // apt leaves what it refused beside the target
         let mut refused = target.as_os_str().to_owned();
         refused.push(".FAILED");
@@ -223,11 +246,17 @@ impl Apt {
             let _ = fs::remove_file(target);
             return Err(AptError::Hash { package: name, version, said: one_line(&said) });
         }
-        if said.contains("404") {
-            return Err(AptError::Gone { package: name, version });
-        }
-        Err(AptError::Failed { what: format!("downloading {name} {version}"), said: one_line(&said) })
+        Err(failure_of(package, &said))
     }
+}
+
+/// Why a download did not come.
+fn failure_of(package: &Package, said: &str) -> AptError {
+    let (name, version) = (package.name.clone(), package.version.clone());
+    if said.contains("404 ") {
+        return AptError::Gone { package: name, version };
+    }
+    AptError::Failed { what: format!("downloading {name} {version}"), said: one_line(said) }
 }
 
 pub(super) fn run(command: &mut Command) -> Result<Output, AptError> {

@@ -60,6 +60,19 @@ impl DebianBuild {
         self.packages.iter().map(|package| package.size).sum()
     }
 
+    /// Whether both are the same upload of the same kernel.
+    pub(crate) fn is_same(&self, other: &DebianBuild) -> bool {
+        self.release == other.release && self.package_version == other.package_version
+    }
+
+    /// The same kernel when no suite has it any more.
+    pub(crate) fn without_suites(mut self) -> Self {
+        for package in &mut self.packages {
+            package.suites.clear();
+        }
+        self
+    }
+
     /// Suites that have its first package.
     pub fn suites(&self) -> &[String] {
         self.packages.first().map_or(&[], |package| &package.suites)
@@ -135,13 +148,18 @@ pub(crate) fn group(packages: impl IntoIterator<Item = Package>) -> Vec<DebianBu
         .into_iter()
         .filter_map(|((release, version), parts)| assemble(release, version, parts))
         .collect();
+    sort(&mut builds);
+    builds
+}
+
+/// From old to new; the build that a version stands for is the last one of it.
+pub(crate) fn sort(builds: &mut [DebianBuild]) {
     builds.sort_by(|a, b| {
         let versions = a.version.upstream().cmp(&b.version.upstream());
         versions
             .then_with(|| compare_debian(&a.package_version, &b.package_version))
             .then_with(|| a.flavour.cmp(&b.flavour))
     });
-    builds
 }
 
 fn assemble(release: String, package_version: String, mut parts: Vec<Contribution>) -> Option<DebianBuild> {

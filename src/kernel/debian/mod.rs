@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod deb;
 mod host;
 mod lists;
+pub(crate) mod pin;
 pub(crate) mod sources;
 pub(crate) mod unpack;
 
