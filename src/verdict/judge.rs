@@ -69,7 +69,7 @@ pub fn judge(test: &Test, seen: &Observation, reports: &[Report]) -> Judgement {
     let begun = seen.program.started || seen.console.dose_start.is_some();
     let counted = || reports.iter().filter(|r| !r.suppressed);
     if !begun {
-        return before_the_dose(seen, counted().find(|r| is_fatal(r)));
+        return before_the_dose(seen, counted().find(|r| is_fatal(r) && !is_agents_end(r)));
     }
     // without the mark nothing tells which report the dose caused
     let dose_start = seen.console.dose_start.unwrap_or(usize::MAX);
