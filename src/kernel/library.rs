@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use super::bzimage::Image;
 use super::catalogue::{Catalogue, DEBIAN_FILE, debian_text};
 use super::debian::apt::{Apt, LISTS_MAX_AGE};
-use super::debian::{DebianBuild, build, pin, unpack};
+use super::debian::{AptError, DebianBuild, build, pin, unpack};
 use super::local;
 use super::progress::{FetchProgress, Stage};
 use super::select::{Candidate, select};
@@ -130,7 +130,7 @@ impl Library {
         build: &DebianBuild,
         progress: &dyn FetchProgress,
     ) -> Result<Kernel, KernelError> {
-        if let Some(reason) = &build.missing {
+        if let Some(reason) = build.missing.as_ref().filter(|_| !build.is_complete()) {
             return Err(KernelError::Unavailable { name: name.to_string(), reason: reason.clone() });
         }
         let lock = self.store.lock(&build.release, || progress.report(name, Stage::Waiting))?;
@@ -177,7 +177,13 @@ impl Library {
                 &package.sha256[..16.min(package.sha256.len())]
             ));
             let report = |done: u64| progress.report(name, Stage::Download { done: before + done, total });
-            apt.download(package, &path, &report)?;
+            if let Err(error) = apt.download(package, &path, &report) {
+                if matches!(error, AptError::Gone { .. }) {
+                    self.store.note_gone(&package.sha256);
+                    self.forget_known();
+                }
+                return Err(error.into());
+            }
             before += package.size;
             paths.push(path);
         }
@@ -260,10 +266,17 @@ impl Library {
         let downloads = self.store.downloads()?;
         let mut builds = self.indexed();
         for build in &mut builds {
+            let before = self.catalogue.builds.iter().find(|old| old.is_same(build));
             if build.missing.is_some() {
                 progress.report(&build.release, Stage::LookUp);
-                let before = self.catalogue.builds.iter().find(|old| old.is_same(build));
                 pin::complete(&apt, build, before, &downloads)?;
+            }
+            self.mark_gone(build);
+            if build.is_complete()
+                && (build.missing.is_some() || before.is_some_and(|old| old.missing.is_some()))
+            {
+                progress.report(&build.release, Stage::LookUp);
+                build.missing = pin::probe(&apt, build, &downloads)?;
             }
         }
         let left: Vec<DebianBuild> = self
@@ -285,6 +298,14 @@ impl Library {
             Some(LeftOut { name: build.release.clone(), reason: build.missing.clone()? })
         });
         Ok((path, lost.collect()))
+    }
+
+    /// Marks a build of which the mirror did not have a package a short while ago.
+    fn mark_gone(&self, build: &mut DebianBuild) {
+        let gone = build.packages.iter().find(|package| self.store.is_noted_gone(&package.sha256));
+        if let (Some(package), None) = (gone, &build.missing) {
+            build.missing = Some(pin::gone(&package.name));
+        }
     }
 
     /// The kernels that the package lists name; none if there are no lists.
@@ -324,7 +345,9 @@ fn merge(
     // what the lists say is newer, unless they lack a part that the catalogue has
     for pinned in pinned {
         match builds.iter_mut().find(|build| build.is_same(pinned)) {
-            Some(build) if build.missing.is_some() => *build = pinned.clone(),
+            Some(build) if build.missing.is_some() || pinned.missing.is_some() && pinned.is_complete() => {
+                *build = pinned.clone();
+            }
             Some(_) => {}
             None => builds.push(pinned.clone()),
         }

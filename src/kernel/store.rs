@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ use crate::version::KernelVersion;
 
 /// Version of the layout of a folder and of `kernel.json`; folders of another one are passed over.
 const FORMAT: u32 = 1;
+
+/// How long a mirror is believed not to have a package.
+const GONE_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Start of the names of folders that are not complete.
 const PARTIAL: &str = ".partial-";
@@ -114,6 +118,23 @@ impl Store {
             source,
         })?;
         Ok(path)
+    }
+
+    fn gone_path(&self, sha256: &str) -> PathBuf {
+        self.cache.join("gone").join(sha256)
+    }
+
+    /// Remembers that the mirror does not have the package with this hash. Only a help for later expressions, so a
+    /// failure is no error.
+    pub(crate) fn note_gone(&self, sha256: &str) {
+        let path = self.gone_path(sha256);
+        let _ = fs::create_dir_all(path.with_file_name("")).and_then(|()| fs::write(path, ""));
+    }
+
+    /// Whether the mirror did not have the package with this hash within the last days.
+    pub(crate) fn is_noted_gone(&self, sha256: &str) -> bool {
+        let noted = fs::metadata(self.gone_path(sha256)).and_then(|meta| meta.modified()).ok();
+        noted.is_some_and(|noted| noted.elapsed().unwrap_or_default() < GONE_FOR)
     }
 
     /// Takes the lock called `name`, calling `waiting` first if another process has it.
