@@ -20,7 +20,10 @@ use super::{damage, title};
 const EMBEDDED: &str = include_str!("rules.yaml");
 
 /// What repeats a report in other words comes within so many bytes behind it.
-const ECHO_REACH: usize = 512;
+const ECHO_REACH: usize = 1024;
+
+/// So much of a report is looked at first to tell what it is.
+const HEAD: usize = 8 << 10;
 
 /// A console that is read from somewhere is looked at in pieces of this size …
 const WINDOW: usize = 8 << 20;
@@ -311,17 +314,21 @@ impl Engine {
     /// The rule that matches earliest in the text says what it is.
     fn describe(&self, family: &Family, text: &[u8]) -> Description {
         let first_line = memchr::memchr(b'\n', text).unwrap_or(text.len());
-        let mut best: Option<(usize, &Rule)> = None;
+        // nearly always the first line decides; only a damaged report is searched to its end by every rule
+        let head = &text[..memchr::memrchr(b'\n', &text[..text.len().min(HEAD)]).unwrap_or(text.len())];
+        let decided = family.rules.iter().any(|rule| rule.pattern.is_match(head));
+        let scope = if decided { head } else { text };
+        let mut best: Option<usize> = None;
         let mut found: Option<Description> = None;
         for rule in &family.rules {
-            let Some(matched) = rule.pattern.captures(text) else { continue };
+            let Some(matched) = rule.pattern.captures(scope) else { continue };
             let at = matched.get(0).map_or(0, |whole| whole.start());
             match best {
-                Some((before, _)) if at > before || at == before && found.is_some() => continue,
-                Some((before, _)) if at < before => found = None,
+                Some(before) if at > before || at == before && found.is_some() => continue,
+                Some(before) if at < before => found = None,
                 _ => {}
             }
-            best = Some((at, rule));
+            best = Some(at);
             let matched = match &rule.within {
                 None => matched,
                 Some(within) => match within.captures(text) {
@@ -438,7 +445,8 @@ impl Engine {
 
     /// Whether a line looks like part of a report rather than like ordinary output.
     fn belongs(&self, line: &[u8]) -> bool {
-        const WORDS: [&[u8]; 9] = [
+        const WORDS: [&[u8]; 14] = [
+            b" blocked on a ",
             b"Modules linked in",
             b"---[ end trace",
             b"Code: ",
@@ -448,6 +456,10 @@ impl Engine {
             b"CR2: ",
             b"Call Trace",
             b"=====",
+            b"<TASK>",
+            b"</TASK>",
+            b"RSP: ",
+            b"R13: ",
         ];
         self.form.is_start(line)
             || memmem::find(line, b"+0x").is_some() && self.form.is_frame(line)

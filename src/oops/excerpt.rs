@@ -8,6 +8,9 @@ use super::header::Header;
 /// A report longer than this is not read to its end.
 const MAX_TEXT: usize = 192 << 10;
 
+/// Behind the place where another report may have been mixed in, so much is read to see whether traces are whole.
+const MAX_IMPURE: usize = 32 << 10;
+
 /// The lines of a report are looked for so far behind its first one.
 pub(super) const MAX_REACH: usize = 1 << 20;
 
@@ -43,7 +46,7 @@ pub(super) fn cut(
     let mut enough = LINES_BEFORE_PANIC;
     let (mut count, mut mixed, mut all_cpus, mut ended) = (0, false, false, false);
     let mut at = start;
-    while at < limit && excerpt.text.len() < MAX_TEXT {
+    while at < limit && excerpt.text.len() < MAX_TEXT.min(excerpt.pure + MAX_IMPURE) {
         let end = if at == start {
             headers[which].end
         } else {
