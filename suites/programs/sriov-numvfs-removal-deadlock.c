@@ -12,7 +12,8 @@
  * physical function is still to come: now the other task writes 0 to sriov_numvfs.
  * With the argument "apart" (the control) the virtual functions are disabled first, and the port removed after.
  *
- * Detector: the kernel's hung-task reports of the two tasks.
+ * Detector: /proc/PID/stack of both tasks, which for STANDSTILL seconds sleep in the functions that want the two
+ * locks. The kernel's hung-task reports follow.
  *
  * Exit: 0 both ended, and did run at once (or, apart, did not); 77 no card with SR-IOV; 1 it could not judge.
  *
@@ -28,6 +29,18 @@ enum { REMOVE, DISABLE, TASKS };
 
 /* The driver's link of the virtual function that a removal stops first. */
 #define LAST_DRIVER "virtfn1/driver"
+
+/* In the order of the tasks. */
+static const struct wait waits[] = {
+	{ { "device_release_driver_internal", "device_release_driver" }, "remove_store" },
+	{ { "sriov_numvfs_store", "sriov_disable", "sriov_del_vfs" }, "sriov_numvfs_store" },
+};
+
+static const struct deadlock lock_order = {
+	"sriov_numvfs_store holds the device lock and waits for pci_rescan_remove_lock, "
+	"remove_store holds that and waits for the device lock",
+	waits
+};
 
 static void disable_functions(const struct function *function, struct attempt *disabling, int apart)
 {
@@ -75,7 +88,7 @@ int main(int argc, char **argv)
 			remove_port(function, disabling, removal, apart);
 		_exit(0);
 	}
-	join_tasks(pids, names, TASKS);
+	join_tasks(pids, names, TASKS, &lock_order);
 
 	if (removal->error)
 		blind("removing the port: %s", strerror(removal->error));

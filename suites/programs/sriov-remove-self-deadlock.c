@@ -8,7 +8,9 @@
  * Trigger: two virtual functions, then 1 to the physical function's `remove`. One try decides.
  * With the argument "apart" (the control) the virtual functions are disabled first.
  *
- * Detector: the kernel's hung-task report of the writer, in sriov_disable below remove_store.
+ * Detector: /proc/PID/stack of the writer, which for STANDSTILL seconds wants the lock in sriov_disable() below
+ * remove_store(). The kernel's hung-task report follows, but says less: a task that sleeps for
+ * another reason in the same functions looks much the same.
  *
  * Exit: 0 the function was removed; 77 no card with SR-IOV; 1 it could not judge.
  *
@@ -18,6 +20,13 @@
 #include "sriov.h"
 
 enum { FUNCTIONS = 2 };
+
+/* sriov_del_vfs() is part of sriov_disable() where the compiler made it so. */
+static const struct wait waits[] = { { { "sriov_disable", "sriov_del_vfs" }, "remove_store" } };
+
+static const struct deadlock self_deadlock = {
+	"remove_store holds pci_rescan_remove_lock and waits for it in sriov_disable", waits
+};
 
 int main(int argc, char **argv)
 {
@@ -44,7 +53,7 @@ int main(int argc, char **argv)
 		attempt_write(removal, function->path, "remove", "1");
 		_exit(0);
 	}
-	join_tasks(&pid, names, 1);
+	join_tasks(&pid, names, 1, &self_deadlock);
 
 	if (removal->error)
 		blind("removing %s: %s", function->name, strerror(removal->error));

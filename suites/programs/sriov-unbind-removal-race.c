@@ -86,7 +86,7 @@ static void race(const struct function *function, int apart)
 			attempt_write(unbinding, function->path, "driver/unbind", function->name);
 		_exit(0);
 	}
-	join_tasks(pids, names, TASKS);
+	join_tasks(pids, names, TASKS, NULL);
 
 	if (unbinding->error)
 		blind("unbinding %s: %s", function->name, strerror(unbinding->error));

@@ -17,14 +17,31 @@
 
 #define PCI_DEVICES "/sys/bus/pci/devices"
 
-/* Seconds until a write that has not returned is given up: longer than the kernel takes to call it hung. */
-enum { PATIENCE = 60, CARDS_MAX = 8 };
+enum {
+	CARDS_MAX = 8,
+	/* Seconds in which tasks that wait for each other are seen to do so before that is called a deadlock. */
+	STANDSTILL = 5,
+	/* Seconds until a write that has not returned is given up: longer than the kernel takes to call it hung. */
+	PATIENCE = 60,
+};
 
 /* A physical function and the port above it; paths below /sys. */
 struct function {
 	char name[NAME_MAX + 1]; /* 0000:01:00.0 */
 	char path[PATH_MAX];     /* of the function */
 	char port[PATH_MAX];     /* of the root port */
+};
+
+/* Where a task of a deadlock sleeps. */
+struct wait {
+	const char *in[4];  /* function in want of the lock: one of these, ended by NULL */
+	const char *below;  /* function further down the stack */
+};
+
+/* A deadlock: all its tasks sleep where they do when each waits for another. */
+struct deadlock {
+	const char *text;         /* for the report */
+	const struct wait *waits; /* one a task */
 };
 
 /* When a write to an attribute began, when it ended, and how. Shared between tasks. */
@@ -146,46 +163,91 @@ static void attempt_write(struct attempt *attempt, const char *folder, const cha
 	attempt->ended = now();
 }
 
-/* What the kernel says where a task sleeps, for the reader of the report. */
-static void note_stack(const char *what, pid_t pid)
+/* Reads where a task sleeps, innermost function first; empty where the kernel does not tell. */
+static void read_stack(pid_t pid, char *text, size_t size)
 {
-	char path[64], text[900];
-	ssize_t length;
+	char path[64];
+	ssize_t length = 0;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/stack", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	length = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (length > 0) {
-		text[length] = '\0';
-		note("%s sleeps in %s", what, text);
+	if (fd >= 0) {
+		length = read(fd, text, size - 1);
+		close(fd);
 	}
+	text[length < 0 ? 0 : length] = '\0';
+}
+
+static void note_stack(const char *what, pid_t pid)
+{
+	char text[900];
+
+	read_stack(pid, text, sizeof(text));
+	note("%s sleeps in %s", what, *text ? text : "a place that the kernel does not tell");
 }
 
 /*
- * Waits for the tasks. One that does not come back within PATIENCE is the kernel's hang, which the kernel
- * itself reports on the console; here it only means that the program cannot say more. One that is killed
- * has met an oops.
+ * Whether a task sleeps where it would in the deadlock. The kernel leaves the functions of locks and of the
+ * scheduler out of the stack, so the first line is the function that wants the lock.
  */
-static void join_tasks(const pid_t *pids, const char *const *names, int count)
+static int is_waiting(pid_t pid, const struct wait *wait)
 {
-	double end = now() + PATIENCE;
+	char text[4096], top[128];
+
+	read_stack(pid, text, sizeof(text));
+	if (sscanf(text, "[<%*[0-9a-fx]>] %127[^+ .\n]", top) != 1 || !strstr(text, wait->below))
+		return 0;
+	for (int i = 0; wait->in[i]; i++)
+		if (!strcmp(top, wait->in[i]))
+			return 1;
+	return 0;
+}
+
+/* Reports the deadlock once all tasks have slept in it for STANDSTILL; `since` is kept between calls. */
+static void watch_deadlock(const struct deadlock *deadlock, const pid_t *pids, int count, double *since)
+{
+	const double told = -1;
+
+	if (*since == told)
+		return;
+	for (int i = 0; i < count; i++)
+		if (!is_waiting(pids[i], &deadlock->waits[i])) {
+			*since = 0;
+			return;
+		}
+	if (!*since)
+		*since = now();
+	if (now() < *since + STANDSTILL)
+		return;
+	symptom("deadlock: %s", deadlock->text);
+	*since = told;
+}
+
+/*
+ * Waits for the tasks. One that does not come back within PATIENCE hangs in the kernel, which the kernel
+ * itself reports on the console meanwhile; one that is killed has met an oops. The deadlock, if one is
+ * given, is looked for all along.
+ */
+static void join_tasks(const pid_t *pids, const char *const *names, int count,
+		       const struct deadlock *deadlock)
+{
+	double end = now() + PATIENCE, since = 0;
 
 	for (int i = 0; i < count; i++) {
 		int status = 0;
 		pid_t pid;
 
 		while (!(pid = waitpid(pids[i], &status, WNOHANG))) {
+			if (deadlock)
+				watch_deadlock(deadlock, pids, count, &since);
 			if (now() > end) {
 				for (int k = i; k < count; k++)
 					note_stack(names[k], pids[k]);
 				blind("%s did not come back from the kernel within %d s", names[i],
 				      PATIENCE);
 			}
-			usleep(20000);
+			usleep(100000);
 		}
 		if (pid < 0)
 			blind("waiting for %s: %s", names[i], strerror(errno));
