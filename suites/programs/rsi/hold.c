@@ -77,7 +77,7 @@ static int make_holder(struct holder *holder, int cpu)
 	return pthread_create(&holder->thread, NULL, hold, holder);
 }
 
-/* From now on, or from when the caller gives up that cpu, until let_go(). */
+/* From now on, or from when the caller gives up that cpu, until let_go_at(). */
 static void hold_cpu(struct holder *holder)
 {
 	holder->until = 0;

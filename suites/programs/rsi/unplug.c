@@ -50,6 +50,7 @@ static const double LONGEST_HOLD = 0.7;	/* the scheduler ends a hold by itself a
 
 static bool idle;
 static struct holder holder;
+static unsigned rounds_done;
 static unsigned rounds_met;	/* of which the removal was in its stop when the poll began */
 static pid_t grace_periods;
 
@@ -170,8 +171,10 @@ static void one_round(int socket, double held)
 	else
 		unplug_against_poll(&device, socket, name, held);
 	while (!interface_within(0.5, false, name) || !usbip_port_is_free(device.port))
-		if (now() - began > LONGEST_REMOVAL)
+		if (now() - began > LONGEST_REMOVAL) {
+			iterations(rounds_done);
 			report_block("the removal of the adapter", began);
+		}
 	if (device.failure[0])
 		blind("the adapter failed: %s", device.failure);
 }
@@ -181,7 +184,6 @@ int main(int argc, char **argv)
 	uint64_t seed = env_number("KREGRESS_SEED", 1) | 1;
 	uint64_t rounds = env_number("KREGRESS_ROUNDS", 6);
 	double end = now() + env_number("KREGRESS_SECONDS", 60);
-	uint64_t done = 0;
 	int sock = socket(AF_INET, SOCK_DGRAM, 0);
 
 	idle = argc > 1 && !strcmp(argv[1], "idle");
@@ -199,12 +201,13 @@ int main(int argc, char **argv)
 		if (make_holder(&holder, POLL_CPU))
 			blind("no thread to hold cpu %d", POLL_CPU);
 	}
-	for (; done < rounds && now() < end; iterations(++done))
-		one_round(sock, draw_hold(&seed, done, 0.005, 0.060));
+	for (; rounds_done < rounds && now() < end; rounds_done++)
+		one_round(sock, draw_hold(&seed, rounds_done, 0.005, 0.060));
+	iterations(rounds_done);
 	if (!idle)
 		note("the removal was in its stop when the poll began: %u of %u rounds", rounds_met,
-		     (unsigned)done);
-	if (idle ? !done : !rounds_met)
+		     rounds_done);
+	if (idle ? !rounds_done : !rounds_met)
 		blind("no round was done as it is meant to be");
 	return KREGRESS_DONE;
 }
