@@ -67,10 +67,23 @@ fn main() {
 
     let (mut attempts, mut bare, mut packaged, mut boots) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
-        bare.push(bare_boot(&lab, &kernel, kernel.boot_image(), &initramfs, choice.accel.to_string().as_str()));
+        bare.push(bare_boot(
+            &lab,
+            &kernel,
+            kernel.boot_image(),
+            &initramfs,
+            choice.accel.to_string().as_str(),
+        ));
         let start = Instant::now();
         let cancel = Cancel::new();
-        let request = Request { kernel: &kernel, test: &test, attempt: 1, seed: round as u64, dir: None, cancel: &cancel };
+        let request = Request {
+            kernel: &kernel,
+            test: &test,
+            attempt: 1,
+            seed: round as u64,
+            dir: None,
+            cancel: &cancel,
+        };
         let seen = lab.attempt(&request, &Silent);
         let verdict = judge(&test, &seen, &oops::diagnose(&seen.console.text));
         attempts.push(start.elapsed().as_secs_f64());
@@ -95,11 +108,13 @@ fn default_cache() -> PathBuf {
 fn bare_initramfs(folder: &Path) -> PathBuf {
     let (source, init, archive) = (folder.join("init.c"), folder.join("init"), folder.join("bare.cpio"));
     std::fs::write(&source, INIT).expect("a source");
-    let status = Command::new("cc").args(["-static", "-O2", "-o"]).arg(&init).arg(&source).status().expect("cc");
+    let status =
+        Command::new("cc").args(["-static", "-O2", "-o"]).arg(&init).arg(&source).status().expect("cc");
     assert!(status.success(), "cc failed");
     let program = std::fs::read(&init).expect("a program");
     let mut out = Vec::new();
-    let mut writer = cpio::newc::Builder::new("init").mode(0o100755).nlink(1).write(&mut out, program.len() as u32);
+    let mut writer =
+        cpio::newc::Builder::new("init").mode(0o100755).nlink(1).write(&mut out, program.len() as u32);
     std::io::Write::write_all(&mut writer, &program).expect("memory");
     writer.finish().expect("memory");
     cpio::newc::trailer(&mut out).expect("memory");
@@ -113,7 +128,10 @@ fn bare_boot(lab: &QemuLab, kernel: &Kernel, image: &Path, initramfs: &Path, acc
     let mut command = Command::new(&lab.qemu().path);
     command.args(&lab.qemu().extra);
     command.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35"]);
-    command.args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m", "512M", "-kernel"]).arg(image).arg("-initrd");
+    command
+        .args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m", "512M", "-kernel"])
+        .arg(image)
+        .arg("-initrd");
     command.arg(initramfs).args(["-append", "console=ttyS0 loglevel=5 panic=-1", "-serial", "null"]);
     let start = Instant::now();
     let status = command.stdin(Stdio::null()).status().expect("QEMU");
