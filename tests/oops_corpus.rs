@@ -20,9 +20,9 @@ struct Expected {
 }
 
 /// The shares below which the results must not fall.
-const TITLE_FLOOR: f64 = 0.95;
-const KIND_FLOOR: f64 = 0.97;
-const CORRUPTED_FLOOR: f64 = 0.95;
+const TITLE_FLOOR: f64 = 0.98;
+const KIND_FLOOR: f64 = 0.985;
+const CORRUPTED_FLOOR: f64 = 0.98;
 const FALSE_CEILING: f64 = 0.01;
 
 fn split(file: &[u8]) -> (Expected, Vec<u8>) {
