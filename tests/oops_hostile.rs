@@ -130,14 +130,14 @@ fn a_long_console_is_read_the_same_in_windows() {
 #[test]
 fn floods_are_read_in_part_only() {
     let line = "[    6.000000] WARNING: CPU: 0 PID: 1 at a/b.c:12 func+0x1/0x2\n";
-    let flood = line.repeat(60_000);
+    let flood = line.repeat(20_000);
     let reports = diagnose(flood.as_bytes());
     check(flood.as_bytes(), &reports);
     assert_eq!(reports.len(), 16, "a line that is repeated word for word is read so often");
-    let distinct: String = (0..3000).map(|number| line.replace("func", &format!("f{number}x"))).collect();
+    let distinct: String = (0..1000).map(|number| line.replace("func", &format!("f{number}x"))).collect();
     assert_eq!(diagnose(distinct.as_bytes()).len(), 512, "and all in all so many reports");
     // no line ever ends
-    let endless = "BUG: x WARNING: y INFO: ".repeat(100_000);
+    let endless = "BUG: x WARNING: y INFO: ".repeat(30_000);
     check(endless.as_bytes(), &diagnose(endless.as_bytes()));
     check(&[0; 100_000], &diagnose(&[0; 100_000]));
 }

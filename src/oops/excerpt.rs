@@ -31,12 +31,14 @@ pub(super) struct Excerpt {
     pub(super) lines: Vec<(usize, usize)>,
 }
 
-/// Cuts out the report that begins with `headers[which]`.
+/// Cuts out the report that begins with `headers[which]`. `other_trace` knows lines that begin a trace and no report,
+/// `replayed` knows from what follows a line that it is printed once more.
 pub(super) fn cut(
     console: &[u8],
     headers: &[Header],
     which: usize,
     other_trace: impl Fn(&[u8]) -> bool,
+    replayed: impl Fn(&[u8]) -> bool,
 ) -> Excerpt {
     let mut excerpt = Excerpt::default();
     let start = headers[which].start;
@@ -75,7 +77,7 @@ pub(super) fn cut(
         at = end + 1;
         let (text, doubtful) = settle(line);
         let mine = line.context == owner || all_cpus && line.context.is_cpu();
-        if !first && (doubtful || !mine) {
+        if !first && (doubtful || !mine || replayed(&console[raw_end..])) {
             continue;
         }
         count += 1;
