@@ -16,8 +16,10 @@ mod compression;
 mod config;
 mod debian;
 mod error;
+mod fetch;
 #[cfg(test)]
 mod fixtures;
+mod housekeeping;
 mod index;
 mod library;
 mod local;
@@ -28,6 +30,7 @@ mod select;
 mod similar;
 mod spec;
 mod store;
+mod update;
 mod wanted;
 
 pub use bzimage::{Image, ImageError};
@@ -35,6 +38,7 @@ pub use catalogue::CatalogueError;
 pub use config::KernelConfig;
 pub use debian::{AptError, Archive, DebError, DebianBuild, Package};
 pub use error::KernelError;
+pub use housekeeping::{Collected, Stored};
 pub use library::Library;
 pub use modules::{ModuleError, ModuleFile, ModuleState, ModuleTree};
 pub use progress::{
