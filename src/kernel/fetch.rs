@@ -6,7 +6,6 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::bzimage::Image;
-use super::debian::apt::Apt;
 use super::debian::{AptError, DebianBuild, unpack};
 use super::library::is_build;
 use super::local;
@@ -26,7 +25,10 @@ impl Library {
                     match self.load(folder, record, wanted.name()) {
                         Ok(kernel) => return Ok(kernel),
                         Err(damaged) if candidate.build.is_none() => return Err(damaged.into()),
-                        Err(damaged) => progress.report(wanted.name(), Stage::Warning(damaged.to_string())),
+                        Err(damaged) => {
+                            let text = format!("{damaged}; it is fetched again now");
+                            progress.report(wanted.name(), Stage::Warning(text));
+                        }
                     }
                 }
                 let build = candidate.build.as_ref().ok_or_else(|| KernelError::Unavailable {
@@ -114,7 +116,7 @@ impl Library {
         build: &DebianBuild,
         progress: &dyn FetchProgress,
     ) -> Result<Vec<PathBuf>, KernelError> {
-        let apt = Apt::prepare(&self.cache.join("apt"))?;
+        let apt = self.apt()?;
         let folder = self.store.downloads()?;
         let total = build.download_size();
         let mut before = 0;

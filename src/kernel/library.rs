@@ -8,12 +8,12 @@ use std::time::SystemTime;
 
 use super::catalogue::Catalogue;
 use super::debian::apt::{Apt, LISTS_MAX_AGE};
-use super::debian::{DebianBuild, build, pin};
+use super::debian::{AptError, DebianBuild, build, pin};
 use super::progress::{FetchProgress, Stage};
-use super::select::{Candidate, select};
+use super::select::{Candidate, name_of, select};
 use super::store::{Record, Store, write_whole};
-use super::wanted::{Available, Resolution};
-use super::{Kernel, KernelConfig, KernelError, KernelSpec, Origin, StoreError};
+use super::wanted::{Available, Resolution, Source, Wanted};
+use super::{Flavour, Kernel, KernelConfig, KernelError, KernelSpec, Origin, StoreError};
 
 /// All kernels that are known and the store of those that are fetched.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct Library {
     pub(super) catalogue: Catalogue,
     /// Held open and locked, so that no other process removes kernels that this one uses.
     pub(super) in_use: Mutex<Vec<File>>,
+    apt_config: Option<PathBuf>,
     known: Mutex<Option<Vec<Candidate>>>,
 }
 
@@ -39,8 +40,20 @@ impl Library {
             cache,
             catalogue,
             in_use: Mutex::default(),
+            apt_config: None,
             known: Mutex::default(),
         })
+    }
+
+    /// Takes mirrors, proxies and keys from this apt configuration file (in the place of the environment's `APT_CONFIG`)
+    /// instead of the host's.
+    pub fn with_apt_config(mut self, file: &Path) -> Self {
+        self.apt_config = Some(file.to_path_buf());
+        self
+    }
+
+    pub(super) fn apt(&self) -> Result<Apt, AptError> {
+        Apt::prepare(&self.cache.join("apt"), self.apt_config.as_deref())
     }
 
     /// The kernels that `specs` select. Nothing of a kernel is downloaded; package lists are if what is known does not
@@ -74,13 +87,28 @@ impl Library {
         }
     }
 
+    /// The same version in another flavour, for a test that needs what the first one lacks; `None` if there is none that can
+    /// be had.
+    pub fn in_flavour(&self, wanted: &Wanted, flavour: Flavour) -> Option<Wanted> {
+        let known = self.known();
+        let Source::Known(from) = wanted.source() else { return None };
+        let same = |candidate: &&Candidate| {
+            candidate.version == from.version
+                && candidate.package_version == from.package_version
+                && candidate.flavour == Some(flavour)
+                && candidate.missing().is_none()
+        };
+        let found = known.iter().find(same)?;
+        Some(Wanted::known(name_of(&known, found), found))
+    }
+
     /// Every known kernel, oldest first.
     pub fn available(&self) -> Vec<Available> {
         let known = self.known();
         known
             .iter()
             .map(|candidate| Available {
-                name: super::select::name_of(&known, candidate),
+                name: name_of(&known, candidate),
                 version: candidate.version.clone(),
                 release: candidate.release.clone(),
                 flavour: candidate.flavour,
@@ -100,7 +128,7 @@ impl Library {
         let stored = known.iter().filter_map(|candidate| Some((candidate, candidate.stored.as_ref()?)));
         Ok(stored
             .filter_map(|(candidate, (folder, record))| {
-                Store::load(folder, record, &super::select::name_of(&known, candidate)).ok()
+                Store::load(folder, record, &name_of(&known, candidate)).ok()
             })
             .collect())
     }
@@ -120,7 +148,7 @@ impl Library {
     pub fn update(&self, progress: &dyn FetchProgress) -> Result<(), KernelError> {
         let _lock = self.store.lock("apt", || progress.report("", Stage::Waiting))?;
         progress.report("", Stage::Lists);
-        let apt = Apt::prepare(&self.cache.join("apt"))?;
+        let apt = self.apt()?;
         for problem in apt.update()?.problems {
             progress.report("", Stage::Warning(problem));
         }

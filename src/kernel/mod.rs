@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::version::KernelVersion;
 
 mod bzimage;
+mod cache;
 mod catalogue;
 mod compression;
 mod config;
@@ -30,10 +31,13 @@ mod select;
 mod similar;
 mod spec;
 mod store;
+#[cfg(test)]
+mod tests;
 mod update;
 mod wanted;
 
 pub use bzimage::{Image, ImageError};
+pub use cache::cache_folder;
 pub use catalogue::CatalogueError;
 pub use config::KernelConfig;
 pub use debian::{AptError, Archive, DebError, DebianBuild, Package};

@@ -42,7 +42,9 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A stored kernel is not as it was written.
-    #[error("the stored kernel {folder} is damaged: {reason}; remove that folder and fetch the kernel again")]
+    #[error(
+        "the stored kernel {folder} is damaged: {reason}; `kregress cache verify --remove` removes it, then it is fetched again when needed"
+    )]
     Damaged {
         /// The kernel's folder.
         folder: PathBuf,

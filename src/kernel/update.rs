@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{DEBIAN_FILE, debian_text};
-use super::debian::apt::Apt;
 use super::debian::{DebianBuild, build, pin};
 use super::progress::{FetchProgress, Stage};
 use super::store::write_whole;
@@ -21,7 +20,7 @@ impl Library {
         progress: &dyn FetchProgress,
     ) -> Result<(PathBuf, Vec<LeftOut>), KernelError> {
         self.update(progress)?;
-        let apt = Apt::prepare(&self.cache.join("apt"))?;
+        let apt = self.apt()?;
         let downloads = self.store.downloads()?;
         let mut builds = self.indexed();
         for build in &mut builds {
