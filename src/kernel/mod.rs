@@ -11,13 +11,16 @@ use serde::{Deserialize, Serialize};
 use crate::version::KernelVersion;
 
 mod bzimage;
+mod cache;
 mod catalogue;
 mod compression;
 mod config;
 mod debian;
 mod error;
+mod fetch;
 #[cfg(test)]
 mod fixtures;
+mod housekeeping;
 mod index;
 mod library;
 mod local;
@@ -28,13 +31,18 @@ mod select;
 mod similar;
 mod spec;
 mod store;
+#[cfg(test)]
+mod tests;
+mod update;
 mod wanted;
 
 pub use bzimage::{Image, ImageError};
+pub use cache::cache_folder;
 pub use catalogue::CatalogueError;
 pub use config::KernelConfig;
 pub use debian::{AptError, Archive, DebError, DebianBuild, Package};
 pub use error::KernelError;
+pub use housekeeping::{Collected, Stored};
 pub use library::Library;
 pub use modules::{ModuleError, ModuleFile, ModuleState, ModuleTree};
 pub use progress::{

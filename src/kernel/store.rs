@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,9 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A stored kernel is not as it was written.
-    #[error("the stored kernel {folder} is damaged: {reason}; remove that folder and fetch the kernel again")]
+    #[error(
+        "the stored kernel {folder} is damaged: {reason}; `kregress cache verify --remove` removes it, then it is fetched again when needed"
+    )]
     Damaged {
         /// The kernel's folder.
         folder: PathBuf,
@@ -118,6 +120,19 @@ impl Store {
             source,
         })?;
         Ok(path)
+    }
+
+    /// Removes packages that nobody has touched for a day: whoever began to download them has given up.
+    pub(crate) fn remove_downloads(&self) {
+        let Ok(folder) = fs::read_dir(self.cache.join("downloads")) else { return };
+        for entry in folder.flatten() {
+            let modified = entry.metadata().and_then(|meta| meta.modified());
+            let abandoned =
+                modified.is_ok_and(|m| m.elapsed().unwrap_or_default() > Duration::from_secs(24 * 60 * 60));
+            if abandoned {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     fn gone_path(&self, sha256: &str) -> PathBuf {
@@ -265,6 +280,51 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Whether a kernel's files are as they were written, by their hashes.
+    pub(crate) fn verify(folder: &Path, record: &Record) -> Result<(), StoreError> {
+        Self::check(folder, record)?;
+        for (name, file) in &record.files {
+            let path = folder.join(name);
+            let found = measure(&path).map_err(|source| StoreError::Io {
+                what: "read",
+                path: path.clone(),
+                source,
+            })?;
+            if found != *file {
+                let reason = format!("the contents of {name} have changed");
+                return Err(StoreError::Damaged { folder: folder.to_path_buf(), reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps [`Store::remove`] of other processes off a kernel as long as the file is open, and notes the time of use.
+    pub(crate) fn mark_used(folder: &Path) -> Result<File, StoreError> {
+        let path = folder.join("kernel.json");
+        let open = || {
+            let file = File::open(&path)?;
+            flock(&file, FlockOperation::NonBlockingLockShared)?;
+            // in a cache of somebody else's the time cannot be noted
+            let _ = file.set_modified(SystemTime::now());
+            Ok(file)
+        };
+        open().map_err(|source| StoreError::Io { what: "lock", path: path.clone(), source })
+    }
+
+    /// Removes a kernel unless a process uses it; whether it was removed.
+    pub(crate) fn remove(&self, folder: &Path) -> Result<bool, StoreError> {
+        let io = |source| StoreError::Io { what: "remove", path: folder.to_path_buf(), source };
+        let lock = File::open(folder.join("kernel.json")).map_err(io)?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(false);
+        }
+        // out of sight in one step: half a kernel is never seen under its name
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let aside = folder.with_file_name(format!("{PARTIAL}{name}"));
+        fs::rename(folder, &aside).and_then(|()| fs::remove_dir_all(&aside)).map_err(io)?;
+        Ok(true)
     }
 
     /// Reads a stored kernel, which is to be called `name`.

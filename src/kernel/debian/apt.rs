@@ -100,9 +100,10 @@ pub(crate) struct Apt {
 }
 
 impl Apt {
-    /// Writes the private configuration under `root`, from what the host has configured now.
-    pub(crate) fn prepare(root: &Path) -> Result<Apt, AptError> {
-        let host = Host::read()?;
+    /// Writes the private configuration under `root`, from what the host has configured now, or from what it would have
+    /// with the configuration file `instead`.
+    pub(crate) fn prepare(root: &Path, instead: Option<&Path>) -> Result<Apt, AptError> {
+        let host = Host::read(instead)?;
         let apt = Apt { root: root.to_path_buf(), sources: host.sources, helper: host.helper };
         for folder in ["lists/partial", "cache/archives/partial", "sources", "state", "log"] {
             let path = root.join(folder);
@@ -253,7 +254,8 @@ impl Apt {
 /// Why a download did not come.
 fn failure_of(package: &Package, said: &str) -> AptError {
     let (name, version) = (package.name.clone(), package.version.clone());
-    if said.contains("404 ") {
+    // what a web server says, and what the system says about a mirror that is a folder
+    if said.contains("404 ") || said.contains("(2: No such file") {
         return AptError::Gone { package: name, version };
     }
     AptError::Failed { what: format!("downloading {name} {version}"), said: one_line(said) }
