@@ -9,7 +9,7 @@ use super::Watch;
 use super::payload::Payload;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
-use crate::observation::{Ending, Observation, Phase, ProgramReport, Stopped};
+use crate::observation::{Ending, Observation, Phase, Stopped};
 use crate::oops::{ReportKind, Scanner, Sighting};
 use crate::vm::VmError;
 use crate::vm::console::Capture;
@@ -245,7 +245,7 @@ impl<'a> Conversation<'a> {
                     guest.hung_task_timeout = value.parse().ok();
                 }
             }
-            FromGuest::Report { line } => self.seen.program.reports.push(ProgramReport::parse(&line)),
+            FromGuest::Report { line } => self.seen.program.take_report(&line),
             FromGuest::Exited { exit, output_bytes, output_tail } => {
                 self.seen.program.exit = Some(exit);
                 self.seen.program.output_bytes = output_bytes;
