@@ -267,14 +267,11 @@ pub(crate) fn debian_text(builds: &[DebianBuild]) -> String {
         }
         text += "    packages:\n";
         for package in &build.packages {
-            let archive = match package.archive {
-                Archive::Main => "main",
-                Archive::Security => "security",
-            };
             let _ = write!(
                 text,
-                "      - path: {}\n        archive: {archive}\n        size: {}\n        sha256: {}\n        suites: [{}]\n",
+                "      - path: {}\n        archive: {}\n        size: {}\n        sha256: {}\n        suites: [{}]\n",
                 package.path,
+                package.archive,
                 package.size,
                 package.sha256,
                 package.suites.join(", ")

@@ -149,8 +149,12 @@ impl Library {
         let _lock = self.store.lock("apt", || progress.report("", Stage::Waiting))?;
         progress.report("", Stage::Lists);
         let apt = self.apt()?;
-        for problem in apt.update()?.problems {
-            progress.report("", Stage::Warning(problem));
+        let problems = apt.update()?.problems;
+        for problem in problems.iter().take(3) {
+            progress.report("", Stage::Warning(problem.clone()));
+        }
+        if problems.len() > 3 {
+            progress.report("", Stage::Warning(format!("and {} more of the kind", problems.len() - 3)));
         }
         let builds = build::group(apt.kernel_packages()?);
         let path = self.index_path();

@@ -2,6 +2,19 @@
 //!
 //! [`Library`] is the way in: it resolves what a user wrote ([`KernelSpec`]) to kernels and gets them. Everything a
 //! virtual machine needs of one is in [`Kernel`].
+//!
+//! ```no_run
+//! use kregress::kernel::{KernelError, Library, NoProgress, cache_folder};
+//!
+//! # fn main() -> Result<(), KernelError> {
+//! let library = Library::open(&cache_folder(), &["kernels".into()])?;
+//! for wanted in library.resolve(&["6.12..7.2".parse()?], &NoProgress)?.wanted {
+//!     let kernel = library.fetch(&wanted, &NoProgress)?;
+//!     println!("{} boots {}", kernel.name, kernel.boot_image().display());
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -153,6 +153,39 @@ fn a_package_that_was_tampered_with_is_refused() {
 }
 
 #[test]
+fn a_download_is_continued_and_begun_anew_when_its_start_was_wrong() {
+    let Some(world) = World::new() else { return };
+    let bytes = fs::read(world.package()).expect("the package");
+    let target = format!("cache/downloads/linux-image-{RELEASE}_{}.deb", &sha256(&bytes)[..16]);
+    for part in [&bytes[..500], &[b'x'; 300][..], b""] {
+        fs::create_dir_all(world.path("cache/downloads")).expect("the folder is writable");
+        fs::write(world.path(&target), part).expect("the folder is writable");
+        world.fetch("6.17.13").unwrap_or_else(|error| panic!("{error}"));
+        fs::remove_dir_all(world.path("cache")).expect("the cache can go");
+    }
+}
+
+#[test]
+fn without_an_entry_for_debian_the_way_out_is_named() {
+    let Some(world) = World::new() else { return };
+    fs::write(
+        world.path("sources/debian.sources"),
+        "Types: deb\nURIs: copy:/x\nSuites: noble\nComponents: main\n",
+    )
+    .expect("the folder is writable");
+    insta::assert_snapshot!(world.fetch("6.17.13").expect_err("no mirror"), @"no entry in this host's apt sources serves Debian's main archive; add one for any Debian release (see sources.list(5)) or use a local kernel image (-k ./bzImage --modules DIR)");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_says_so() {
+    let Some(world) = World::new() else { return };
+    // also for root, who may write everywhere else
+    fs::write(world.path("cache"), "a file, not a folder").expect("the folder is writable");
+    let said = world.fetch("6.17.13").expect_err("no cache").to_string();
+    insta::assert_snapshot!(said.replace(&world.root.path().display().to_string(), "ROOT"), @"cannot create ROOT/cache/locks/6.17.13+deb13-cloud-amd64.lock: Not a directory (os error 20); the cache folder needs to be writable and have room, KREGRESS_CACHE chooses another one");
+}
+
+#[test]
 fn a_package_that_is_gone_says_so_and_is_left_out_afterwards() {
     let Some(world) = World::new() else { return };
     fs::remove_file(world.package()).expect("the package goes");

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::build::Package;
 use super::host::{Host, configuration};
 use super::lists;
-use super::sources::{self, HostSource};
+use super::sources::{self, Archive, HostSource};
 
 /// Age from which package lists are fetched again before they are shown.
 pub(crate) const LISTS_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -32,13 +32,18 @@ pub enum AptError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// No source entry serves Debian.
+    /// No source entry serves one of Debian's archives.
     #[error(
-        "no entry in this host's apt sources serves Debian's main archive; add one for any Debian release (see sources.list(5)) or use a local kernel image (-k ./bzImage --modules DIR)"
+        "no entry in this host's apt sources serves Debian's {archive} archive; add one for any Debian release (see sources.list(5)) or use a local kernel image (-k ./bzImage --modules DIR)"
     )]
-    NoDebianSource,
+    NoDebianSource {
+        /// The archive that is needed.
+        archive: Archive,
+    },
     /// A program of apt failed.
-    #[error("{what} failed: {said}")]
+    #[error(
+        "{what} failed: {said}; check the network and the proxy that apt is configured with (kernels in the store need neither)"
+    )]
     Failed {
         /// What was tried.
         what: String,
@@ -140,7 +145,11 @@ impl Apt {
         let reached = said.lines().any(|line| line.starts_with("Hit:") || line.starts_with("Get:"));
         let problems = problems_of(&said);
         if !reached || lists::find(&self.root.join("lists"))?.is_empty() {
-            let said = if problems.is_empty() { last_lines(&said) } else { problems.join("; ") };
+            let said = match problems.as_slice() {
+                [] => last_lines(&said),
+                [one] => one.clone(),
+                [first, others @ ..] => format!("{first} (and {} more of the kind)", others.len()),
+            };
             return Err(AptError::Failed {
                 what: "fetching Debian's package lists (apt-get update)".into(),
                 said,
@@ -182,7 +191,7 @@ impl Apt {
         target: &Path,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<(), AptError> {
-        let mut failure = AptError::NoDebianSource;
+        let mut failure = AptError::NoDebianSource { archive: package.archive };
         for source in self.sources.iter().filter(|source| source.archive == package.archive) {
             let ended = AtomicBool::new(false);
             let result = std::thread::scope(|scope| {
@@ -192,7 +201,12 @@ impl Apt {
                         std::thread::park_timeout(Duration::from_millis(100));
                     }
                 });
-                let result = self.download_from(source, package, target);
+                let continued = target.exists();
+                let mut result = self.download_from(source, package, target);
+                if continued && matches!(result, Err(AptError::Hash { .. })) {
+                    // the part that was there already may be what was wrong
+                    result = self.download_from(source, package, target);
+                }
                 ended.store(true, Ordering::Relaxed);
                 watcher.thread().unpark();
                 result
@@ -207,7 +221,7 @@ impl Apt {
 
     /// Downloads a package whose hash is not known. For writing a catalogue only: nothing may be run from it.
     pub(super) fn download_unverified(&self, package: &Package, target: &Path) -> Result<(), AptError> {
-        let mut failure = AptError::NoDebianSource;
+        let mut failure = AptError::NoDebianSource { archive: package.archive };
         for source in self.sources.iter().filter(|source| source.archive == package.archive) {
             let output = self.download_file(source, package, target, None)?;
             if output.status.success() {

@@ -71,7 +71,7 @@ impl Host {
         }
         let sources = sources::select(found);
         if !sources.iter().any(|source| source.archive == Archive::Main) {
-            return Err(AptError::NoDebianSource);
+            return Err(AptError::NoDebianSource { archive: Archive::Main });
         }
         let methods = variable("METHODS");
         let helper = methods.parent().unwrap_or(Path::new("/usr/lib/apt")).join("apt-helper");
