@@ -57,8 +57,11 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
             if *update {
                 library.update(progress.as_ref())?;
             }
-            let kernels: Vec<Available> =
-                library.available().into_iter().filter(|kernel| *available || kernel.stored.is_some()).collect();
+            let kernels: Vec<Available> = library
+                .available()
+                .into_iter()
+                .filter(|kernel| *available || kernel.stored.is_some())
+                .collect();
             print!("{}", if *json { json_lines(&kernels) } else { table(&kernels) });
             if kernels.is_empty() {
                 eprintln!("no kernel is fetched; see `kregress kernels list --available`");
@@ -74,13 +77,15 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
                 progress.report("", Stage::Warning(text));
             }
             let failed = AtomicBool::new(false);
-            library.fetch_all(&resolution.wanted, FETCH_JOBS, progress.as_ref(), &|wanted, result| match result {
-                Ok(kernel) => {
-                    println!("{:16} {:32} {} modules", kernel.name, kernel.release, kernel.modules.len());
-                }
-                Err(error) => {
-                    eprintln!("error: {}: {error}", wanted.name());
-                    failed.store(true, Ordering::Relaxed);
+            library.fetch_all(&resolution.wanted, FETCH_JOBS, progress.as_ref(), &|wanted, result| {
+                match result {
+                    Ok(kernel) => {
+                        println!("{:16} {:32} {} modules", kernel.name, kernel.release, kernel.modules.len());
+                    }
+                    Err(error) => {
+                        eprintln!("error: {}: {error}", wanted.name());
+                        failed.store(true, Ordering::Relaxed);
+                    }
                 }
             });
             Ok(if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -100,7 +105,8 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
 fn table(kernels: &[Available]) -> String {
     let row = |columns: [&str; 6]| {
         let [name, line, flavour, size, release, state] = columns;
-        format!("{name:24} {line:5} {flavour:7} {size:>9}  {release:32} {state}").trim_end().to_string() + "\n"
+        format!("{name:24} {line:5} {flavour:7} {size:>9}  {release:32} {state}").trim_end().to_string()
+            + "\n"
     };
     if kernels.is_empty() {
         return String::new();
