@@ -7,6 +7,7 @@
 pub mod cancel;
 pub mod scratch;
 pub mod version;
+pub mod yaml;
 
 pub mod guest;
 pub mod oops;

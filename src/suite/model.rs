@@ -1,7 +1,6 @@
 //! Suites and tests as the rest of the program sees them: checked, with defaults filled in and paths resolved.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use serde::Serialize;
 
 use super::range::VersionRange;
 use super::symptom::{Probe, Symptom};
+use crate::yaml::Location;
 
 /// A suite: related tests from one file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,23 +74,6 @@ impl Test {
     /// The id, `suite::name`.
     pub fn id(&self) -> String {
         format!("{}::{}", self.suite, self.name)
-    }
-}
-
-/// A place in a file, shown as `FILE:LINE:COLUMN`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Location {
-    /// The file as it was named to the loader.
-    pub file: PathBuf,
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Context;
-use crate::suite::fields::Fields;
-use crate::suite::keypath::KeyPath;
 use crate::suite::model::{DiskNeed, Dose, Hang, MachineNeeds, Needs, Timeouts};
 use crate::suite::shape::{DiskShape, TestShape};
-use crate::suite::{quantity, word};
+use crate::yaml::fields::Fields;
+use crate::yaml::keypath::KeyPath;
+use crate::yaml::{quantity, word};
 
 const CPUS: u32 = 2;
 const MEMORY_MIB: u32 = 512;
