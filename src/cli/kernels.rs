@@ -23,6 +23,12 @@ enum KernelsCommand {
         #[arg(long, requires = "available")]
         update: bool,
     },
+    /// Write the catalogue of Debian's kernels anew (kernels/debian.yaml)
+    Update {
+        /// The catalogue's folder
+        #[arg(short, long, value_name = "DIR", default_value = "kernels")]
+        output: PathBuf,
+    },
     /// Download kernels into the store
     Fetch {
         /// Versions (6.17.13), ranges (6.12..7.2), latest:LINE, oldest:LINE, each-line, all, names or files
@@ -53,6 +59,14 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_dirs: &[PathBuf]) -> Resu
             if kernels.is_empty() {
                 eprintln!("no kernel is fetched; see `kregress kernels list --available`");
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        KernelsCommand::Update { output } => {
+            let (path, lost) = library.write_catalogue(output, progress.as_ref())?;
+            for lost in lost {
+                progress.report("", Stage::Warning(format!("{} cannot be had: {}", lost.name, lost.reason)));
+            }
+            println!("{}", path.display());
             Ok(ExitCode::SUCCESS)
         }
         KernelsCommand::Fetch { specs, modules } => {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::bzimage::ImageError;
+use super::catalogue::CatalogueError;
 use super::debian::AptError;
 use super::debian::unpack::UnpackError;
 use super::modules::ModuleError;
@@ -65,6 +66,9 @@ pub enum KernelError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A catalogue cannot be read.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
     /// apt could not help.
     #[error(transparent)]
     Apt(#[from] AptError),

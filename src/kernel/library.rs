@@ -7,141 +7,34 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::bzimage::Image;
+use super::catalogue::{Catalogue, DEBIAN_FILE, debian_text};
 use super::debian::apt::{Apt, LISTS_MAX_AGE};
-use super::debian::{DebianBuild, build, unpack};
-use super::local::{self, LocalImage};
+use super::debian::{DebianBuild, build, pin, unpack};
+use super::local;
 use super::progress::{FetchProgress, Stage};
 use super::select::{Candidate, select};
 use super::store::{Identity, Record, Store, write_whole};
-use super::{Flavour, Kernel, KernelError, KernelSpec, Origin, StoreError};
-use crate::version::KernelVersion;
-
-/// A kernel that a user asked for, not necessarily fetched.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    name: String,
-    source: Source,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Source {
-    Known(Box<Candidate>),
-    Local(LocalImage),
-}
-
-impl Wanted {
-    pub(super) fn known(name: String, candidate: &Candidate) -> Self {
-        Wanted { name, source: Source::Known(Box::new(candidate.clone())) }
-    }
-
-    pub(super) fn local(name: String, image: LocalImage) -> Self {
-        Wanted { name, source: Source::Local(image) }
-    }
-
-    /// The short name, which [`Kernel::name`] will be.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What `uname -r` will say.
-    pub fn release(&self) -> &str {
-        match &self.source {
-            Source::Known(candidate) => &candidate.release,
-            Source::Local(local) => &local.release,
-        }
-    }
-
-    /// The version; `None` for a local image whose release string is no version.
-    pub fn version(&self) -> Option<KernelVersion> {
-        match &self.source {
-            Source::Known(candidate) => Some(candidate.version.clone()),
-            Source::Local(local) => local.release.parse().ok(),
-        }
-    }
-
-    /// The flavour; `None` for a local image.
-    pub fn flavour(&self) -> Option<Flavour> {
-        match &self.source {
-            Source::Known(candidate) => candidate.flavour,
-            Source::Local(_) => None,
-        }
-    }
-
-    /// Whether [`Library::fetch`] needs no download.
-    pub fn is_fetched(&self) -> bool {
-        match &self.source {
-            Source::Known(candidate) => candidate.stored.is_some(),
-            Source::Local(_) => true,
-        }
-    }
-
-    /// Bytes to download; 0 if it is here already.
-    pub fn download_size(&self) -> u64 {
-        match &self.source {
-            Source::Known(candidate) if candidate.stored.is_none() => {
-                candidate.build.as_ref().map_or(0, DebianBuild::download_size)
-            }
-            _ => 0,
-        }
-    }
-}
-
-/// A kernel that an expression covers and that cannot be had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Its short name.
-    pub name: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// What a list of expressions comes to.
-#[derive(Debug, Clone, Default)]
-pub struct Resolution {
-    /// The kernels, each once, in the order of the expressions and within one from old to new.
-    pub wanted: Vec<Wanted>,
-    /// What a range, a pattern or `all` covers but cannot be had.
-    pub left_out: Vec<LeftOut>,
-}
-
-/// One line of the list of known kernels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Available {
-    /// Short name, which is a spec too.
-    pub name: String,
-    /// Version with the build's tag.
-    pub version: KernelVersion,
-    /// What `uname -r` says.
-    pub release: String,
-    /// Which image.
-    pub flavour: Option<Flavour>,
-    /// The packages' Debian version.
-    pub package_version: Option<String>,
-    /// Suites that have it.
-    pub suites: Vec<String>,
-    /// Bytes in the store, if it is fetched.
-    pub stored: Option<u64>,
-    /// Bytes to download, if its packages are known.
-    pub download: Option<u64>,
-    /// Why it cannot be had, if it can not.
-    pub missing: Option<String>,
-}
+use super::wanted::{Available, LeftOut, Resolution, Source, Wanted};
+use super::{CatalogueError, Kernel, KernelError, KernelSpec, Origin, StoreError};
 
 /// All kernels that are known and the store of those that are fetched.
 #[derive(Debug)]
 pub struct Library {
     cache: PathBuf,
     store: Store,
+    catalogue: Catalogue,
     known: Mutex<Option<Vec<Candidate>>>,
 }
 
 impl Library {
-    /// Opens the library whose store is in `cache`. The folder is only created when something is fetched.
-    pub fn open(cache: &Path, _catalogue_dirs: &[PathBuf]) -> Result<Self, KernelError> {
+    /// Opens the library whose store is in `cache`, with the catalogues in `catalogue_folders` (which need not exist).
+    /// Nothing is written until something is fetched.
+    pub fn open(cache: &Path, catalogue_folders: &[PathBuf]) -> Result<Self, KernelError> {
         // apt and QEMU are started with other working folders
         let cache = std::path::absolute(cache)
             .map_err(|source| KernelError::Read { path: cache.to_path_buf(), source })?;
-        Ok(Library { store: Store::open(&cache), cache, known: Mutex::new(None) })
+        let catalogue = Catalogue::load(catalogue_folders)?;
+        Ok(Library { store: Store::open(&cache), cache, catalogue, known: Mutex::new(None) })
     }
 
     /// The kernels that `specs` select. Nothing of a kernel is downloaded; package lists are if what is known does not
@@ -151,7 +44,7 @@ impl Library {
         specs: &[KernelSpec],
         progress: &dyn FetchProgress,
     ) -> Result<Resolution, KernelError> {
-        let first = select(&self.known(), specs);
+        let first = select(&self.known(), &self.catalogue.named, specs);
         let outdated = |error: &KernelError| {
             let unknown = matches!(
                 error,
@@ -164,7 +57,7 @@ impl Library {
         };
         match first {
             Err(error) if outdated(&error) => match self.update(progress) {
-                Ok(()) => select(&self.known(), specs),
+                Ok(()) => select(&self.known(), &self.catalogue.named, specs),
                 Err(no_lists) if self.known().is_empty() => Err(no_lists),
                 Err(no_lists) => {
                     progress.report("", Stage::Warning(no_lists.to_string()));
@@ -208,23 +101,23 @@ impl Library {
     /// Gets a kernel: from the store, or by downloading and unpacking it. Safe to call from several threads and
     /// processes at once.
     pub fn fetch(&self, wanted: &Wanted, progress: &dyn FetchProgress) -> Result<Kernel, KernelError> {
-        match &wanted.source {
-            Source::Local(local) => local::load(local, &wanted.name, &self.cache),
+        match wanted.source() {
+            Source::Local(local) => local::load(local, wanted.name(), &self.cache),
             Source::Known(candidate) => {
                 if let Some((folder, record)) = &candidate.stored {
-                    match Store::load(folder, record, &wanted.name) {
+                    match Store::load(folder, record, wanted.name()) {
                         Ok(kernel) => return Ok(kernel),
                         Err(damaged) if candidate.build.is_none() => return Err(damaged.into()),
-                        Err(damaged) => progress.report(&wanted.name, Stage::Warning(damaged.to_string())),
+                        Err(damaged) => progress.report(wanted.name(), Stage::Warning(damaged.to_string())),
                     }
                 }
                 let build = candidate.build.as_ref().ok_or_else(|| KernelError::Unavailable {
-                    name: wanted.name.clone(),
+                    name: wanted.name().to_string(),
                     reason: "its packages are not known".to_string(),
                 })?;
-                let kernel = self.fetch_build(&wanted.name, build, progress);
+                let kernel = self.fetch_build(wanted.name(), build, progress);
                 if kernel.is_err() {
-                    progress.report(&wanted.name, Stage::Failed);
+                    progress.report(wanted.name(), Stage::Failed);
                 }
                 kernel
             }
@@ -354,6 +247,52 @@ impl Library {
         Ok(())
     }
 
+    /// Writes the catalogue of Debian's kernels into `folder`, from the package lists as they are now. Kernels that have
+    /// left the lists stay in it; packages that have left them are looked up in the pool and pinned by their hash.
+    /// Returns the file and the kernels of it that cannot be had.
+    pub fn write_catalogue(
+        &self,
+        folder: &Path,
+        progress: &dyn FetchProgress,
+    ) -> Result<(PathBuf, Vec<LeftOut>), KernelError> {
+        self.update(progress)?;
+        let apt = Apt::prepare(&self.cache.join("apt"))?;
+        let downloads = self.store.downloads()?;
+        let mut builds = self.indexed();
+        for build in &mut builds {
+            if build.missing.is_some() {
+                progress.report(&build.release, Stage::LookUp);
+                let before = self.catalogue.builds.iter().find(|old| old.is_same(build));
+                pin::complete(&apt, build, before, &downloads)?;
+            }
+        }
+        let left: Vec<DebianBuild> = self
+            .catalogue
+            .builds
+            .iter()
+            .filter(|old| !builds.iter().any(|new| new.is_same(old)))
+            .cloned()
+            .collect();
+        builds.extend(left.into_iter().map(DebianBuild::without_suites));
+        build::sort(&mut builds);
+        let path = folder.join(DEBIAN_FILE);
+        let write = || {
+            fs::create_dir_all(folder)?;
+            write_whole(&path, debian_text(&builds).as_bytes())
+        };
+        write().map_err(|source| CatalogueError::Io { what: "write", path: path.clone(), source })?;
+        let lost = builds.iter().filter_map(|build| {
+            Some(LeftOut { name: build.release.clone(), reason: build.missing.clone()? })
+        });
+        Ok((path, lost.collect()))
+    }
+
+    /// The kernels that the package lists name; none if there are no lists.
+    fn indexed(&self) -> Vec<DebianBuild> {
+        let text = fs::read(self.index_path()).ok();
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+
     fn index_path(&self) -> PathBuf {
         self.cache.join("apt/kernels.json")
     }
@@ -362,17 +301,11 @@ impl Library {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Store and package lists put together, oldest first.
+    /// Store, catalogues and package lists put together, oldest first.
     fn known(&self) -> Vec<Candidate> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known
-            .get_or_insert_with(|| {
-                let builds: Vec<DebianBuild> = fs::read(self.index_path())
-                    .ok()
-                    .and_then(|text| serde_json::from_slice(&text).ok())
-                    .unwrap_or_default();
-                merge(self.store.records(), builds)
-            })
+            .get_or_insert_with(|| merge(self.store.records(), &self.catalogue.builds, self.indexed()))
             .clone()
     }
 }
@@ -383,7 +316,19 @@ fn is_build(record: &Record, build: &DebianBuild) -> bool {
         && matches!(&record.origin, Origin::Debian { version, .. } if *version == build.package_version)
 }
 
-fn merge(records: Vec<(PathBuf, Record)>, builds: Vec<DebianBuild>) -> Vec<Candidate> {
+fn merge(
+    records: Vec<(PathBuf, Record)>,
+    pinned: &[DebianBuild],
+    mut builds: Vec<DebianBuild>,
+) -> Vec<Candidate> {
+    // what the lists say is newer, unless they lack a part that the catalogue has
+    for pinned in pinned {
+        match builds.iter_mut().find(|build| build.is_same(pinned)) {
+            Some(build) if build.missing.is_some() => *build = pinned.clone(),
+            Some(_) => {}
+            None => builds.push(pinned.clone()),
+        }
+    }
     let mut records: Vec<Option<(PathBuf, Record)>> = records.into_iter().map(Some).collect();
     let mut known: Vec<Candidate> = Vec::new();
     for build in builds {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::version::KernelVersion;
 
 mod bzimage;
+mod catalogue;
 mod compression;
 mod config;
 mod debian;
@@ -27,18 +28,21 @@ mod select;
 mod similar;
 mod spec;
 mod store;
+mod wanted;
 
 pub use bzimage::{Image, ImageError};
+pub use catalogue::CatalogueError;
 pub use config::KernelConfig;
 pub use debian::{AptError, Archive, DebError, DebianBuild, Package};
 pub use error::KernelError;
-pub use library::{Available, LeftOut, Library, Resolution, Wanted};
+pub use library::Library;
 pub use modules::{ModuleError, ModuleFile, ModuleState, ModuleTree};
 pub use progress::{
     BarProgress, FetchProgress, LineProgress, NoProgress, Stage, for_stderr as progress_for_stderr, megabytes,
 };
 pub use spec::{KernelSpec, Selector, SpecError};
 pub use store::StoreError;
+pub use wanted::{Available, LeftOut, Resolution, Wanted};
 
 /// Which of a distribution's images of one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,12 +1,13 @@
 //! Which of the known kernels an expression selects, and what they are called. No disk, no network.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::catalogue::{Named, NamedSource};
 use super::debian::DebianBuild;
-use super::library::{LeftOut, Resolution, Wanted};
 use super::store::Record;
+use super::wanted::{LeftOut, Resolution, Wanted};
 use super::{Flavour, KernelError, KernelSpec, Selector, local, similar};
 use crate::version::{KernelVersion, Line, Upstream, compare_debian};
 
@@ -86,7 +87,11 @@ pub(super) fn name_of(known: &[Candidate], candidate: &Candidate) -> String {
 }
 
 /// What `specs` select among `known`.
-pub(super) fn select(known: &[Candidate], specs: &[KernelSpec]) -> Result<Resolution, KernelError> {
+pub(super) fn select(
+    known: &[Candidate],
+    named: &BTreeMap<String, Named>,
+    specs: &[KernelSpec],
+) -> Result<Resolution, KernelError> {
     let all: KernelSpec = "all".parse()?;
     let excludes: Vec<&KernelSpec> = specs.iter().filter(|spec| spec.exclude).collect();
     let mut includes: Vec<&KernelSpec> = specs.iter().filter(|spec| !spec.exclude).collect();
@@ -96,18 +101,38 @@ pub(super) fn select(known: &[Candidate], specs: &[KernelSpec]) -> Result<Resolu
     let mut resolution = Resolution::default();
     let mut seen = BTreeSet::new();
     for spec in includes {
-        if let Selector::File { image, modules } = &spec.selector {
-            let image = local::inspect(image, modules.as_deref())?;
-            if seen.insert(format!("{} {}", image.release, image.digest)) {
-                // two images of one release have to have different names
-                let taken = resolution.wanted.iter().any(|wanted| wanted.name() == image.release);
-                let name = match taken {
-                    true => format!("{}@{}", image.release, &image.digest[..8]),
-                    false => image.release.clone(),
-                };
-                resolution.wanted.push(Wanted::local(name, image));
+        let as_named = match &spec.selector {
+            Selector::Name(name) => named.get(name).map(|entry| (Some(name.clone()), entry.source.clone())),
+            Selector::File { image, modules } => {
+                Some((None, NamedSource::Local { image: image.clone(), modules: modules.clone() }))
             }
-            continue;
+            _ => None,
+        };
+        match as_named {
+            Some((name, NamedSource::Local { image, modules })) => {
+                let image = local::inspect(&image, modules.as_deref())?;
+                if seen.insert(format!("{} {}", image.release, image.digest)) {
+                    // two images of one release have to have different names
+                    let taken = resolution.wanted.iter().any(|wanted| wanted.name() == image.release);
+                    let name = name.unwrap_or_else(|| match taken {
+                        true => format!("{}@{}", image.release, &image.digest[..8]),
+                        false => image.release.clone(),
+                    });
+                    resolution.wanted.push(Wanted::local(name, image));
+                }
+                continue;
+            }
+            Some((name, NamedSource::Debian(version))) => {
+                let spec: KernelSpec = version.parse()?;
+                for candidate in matching(known, &spec)?.into_iter().take(1) {
+                    if seen.insert(candidate.release.clone()) {
+                        let name = name.clone().unwrap_or_else(|| name_of(known, candidate));
+                        resolution.wanted.push(Wanted::known(name, candidate));
+                    }
+                }
+                continue;
+            }
+            None => {}
         }
         for candidate in matching(known, spec)? {
             let name = name_of(known, candidate);
@@ -230,7 +255,14 @@ fn unknown(known: &[Candidate], spec: &KernelSpec, wanted: &str) -> KernelError 
         .map(|candidate| candidate.version.upstream())
         .collect();
     let is_line = wanted.parse::<Line>().is_ok();
+    let other_flavour = match (&spec.selector, spec.flavour) {
+        (Selector::Version(version), Some(flavour)) => pick(known, version.upstream(), None)
+            .and_then(|candidate| candidate.flavour)
+            .map(|other| format!("; it exists, but as {other} image only, not as {flavour}")),
+        _ => None,
+    };
     let hint = match (line, of_line.len()) {
+        _ if other_flavour.is_some() => other_flavour.unwrap_or_default(),
         (Some(line), 1..) if is_line => {
             format!(
                 "; {line} is a line of {} kernels: write latest:{line}, oldest:{line} or {line}.y",
@@ -260,5 +292,175 @@ fn lines_of(known: &[Candidate]) -> String {
             "kernels of the lines {}",
             lines.iter().map(Line::to_string).collect::<Vec<_>>().join(", ")
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// (release, Debian version); one without packages is marked by `-` at its end.
+    fn known() -> Vec<Candidate> {
+        let table = [
+            ("5.10.0-46-cloud-amd64", "5.10.262-1"),
+            ("6.1.0-0.deb11.52-cloud-amd64", "6.1.180-1~deb11u1"),
+            ("6.1.0-52-cloud-amd64", "6.1.180-1"),
+            ("6.12.57+deb12-cloud-amd64", "6.12.57-1~bpo12+1"),
+            ("6.12.90+deb13-cloud-amd64", "6.12.90-1"),
+            ("6.12.90+deb13.1-cloud-amd64", "6.12.90-2"),
+            ("6.12.117+deb12-cloud-amd64", "6.12.117-1~deb12u1"),
+            ("6.12.117+deb13-cloud-amd64", "6.12.117-1"),
+            ("6.12.117+deb13-amd64", "6.12.117-1"),
+            ("6.16.3+deb13-amd64", "6.16.3-1~bpo13+1"),
+            ("6.19.6+deb13-cloud-amd64-", "6.19.6-2~bpo13+1"),
+            ("7.3-cloud-amd64", "7.3~rc7-1~exp1"),
+            ("7.3.4+deb13-cloud-amd64-", "7.3.4-1~bpo13+1"),
+            ("7.3.4+deb13-amd64", "7.3.4-1~bpo13+1"),
+        ];
+        let candidate = |(release, package_version): &(&str, &str)| {
+            let gone = release.ends_with('-');
+            let release = release.trim_end_matches('-').to_string();
+            let upstream = KernelVersion::from_debian(package_version).expect("a version");
+            let tag = release.split_once('+').and_then(|(_, tag)| tag.split('-').next());
+            let tag =
+                tag.or_else(|| release.strip_suffix("-cloud-amd64")?.split_once("-").map(|(_, abi)| abi));
+            let version = upstream.with_local(tag.map_or(String::new(), |tag| format!("+{tag}")));
+            let flavour = if release.contains("-cloud") { Flavour::Cloud } else { Flavour::Plain };
+            let build = DebianBuild {
+                version: version.clone(),
+                release: release.clone(),
+                flavour,
+                package_version: (*package_version).to_string(),
+                packages: Vec::new(),
+                missing: gone.then(|| "its modules are gone".to_string()),
+            };
+            let package_version = Some((*package_version).to_string());
+            Candidate {
+                version,
+                release,
+                flavour: Some(flavour),
+                package_version,
+                stored: None,
+                build: Some(build),
+            }
+        };
+        table.iter().map(candidate).collect()
+    }
+
+    fn resolve(specs: &str) -> String {
+        let specs: Vec<KernelSpec> =
+            specs.split(' ').map(|spec| spec.parse().unwrap_or_else(|error| panic!("{error}"))).collect();
+        match select(&known(), &BTreeMap::new(), &specs) {
+            Ok(resolution) => {
+                let wanted: Vec<String> =
+                    resolution.wanted.iter().map(|w| format!("{} ({})", w.name(), w.release())).collect();
+                let left_out: Vec<&str> = resolution.left_out.iter().map(|out| out.name.as_str()).collect();
+                let without = if left_out.is_empty() {
+                    String::new()
+                } else {
+                    format!(" without {}", left_out.join(" "))
+                };
+                format!("{}{without}", wanted.join(", "))
+            }
+            Err(error) => format!("error: {error}"),
+        }
+    }
+
+    #[test]
+    fn selects_what_is_meant() {
+        let table = [
+            "6.12.117",
+            "6.12.117+deb12",
+            "6.12.117-plain",
+            "6.12.117/plain",
+            "6.12.90",
+            "6.12.90+deb13",
+            "6.1.180",
+            "6.1.180+0.deb11.52",
+            "6.12.117+deb13-amd64",
+            "7.3-rc7",
+            "7.3.4",
+            "6.16.3",
+            "latest:6.12",
+            "oldest:6.12",
+            "latest:7.3",
+            "each-line",
+            "6.12..6.19",
+            "6.12.y/plain",
+            "6.12.1*",
+            "6.1.180 6.1.180 latest:6.1",
+            "all !6.12.y !5.10*",
+            "!6.1..",
+            "each-line !latest:7.3",
+        ];
+        let shown: String = table.iter().map(|specs| format!("{specs}: {}\n", resolve(specs))).collect();
+        insta::assert_snapshot!(shown, @"
+        6.12.117: 6.12.117 (6.12.117+deb13-cloud-amd64)
+        6.12.117+deb12: 6.12.117+deb12 (6.12.117+deb12-cloud-amd64)
+        6.12.117-plain: 6.12.117-plain (6.12.117+deb13-amd64)
+        6.12.117/plain: 6.12.117-plain (6.12.117+deb13-amd64)
+        6.12.90: 6.12.90 (6.12.90+deb13.1-cloud-amd64)
+        6.12.90+deb13: 6.12.90+deb13 (6.12.90+deb13-cloud-amd64)
+        6.1.180: 6.1.180 (6.1.0-52-cloud-amd64)
+        6.1.180+0.deb11.52: 6.1.180+0.deb11.52 (6.1.0-0.deb11.52-cloud-amd64)
+        6.12.117+deb13-amd64: 6.12.117-plain (6.12.117+deb13-amd64)
+        7.3-rc7: 7.3-rc7 (7.3-cloud-amd64)
+        7.3.4: 7.3.4 (7.3.4+deb13-amd64)
+        6.16.3: 6.16.3 (6.16.3+deb13-amd64)
+        latest:6.12: 6.12.117 (6.12.117+deb13-cloud-amd64)
+        oldest:6.12: 6.12.57 (6.12.57+deb12-cloud-amd64)
+        latest:7.3: 7.3.4 (7.3.4+deb13-amd64)
+        each-line: 5.10.262 (5.10.0-46-cloud-amd64), 6.1.180 (6.1.0-52-cloud-amd64), 6.12.117 (6.12.117+deb13-cloud-amd64), 6.16.3 (6.16.3+deb13-amd64), 7.3.4 (7.3.4+deb13-amd64)
+        6.12..6.19: 6.12.57 (6.12.57+deb12-cloud-amd64), 6.12.90 (6.12.90+deb13.1-cloud-amd64), 6.12.117 (6.12.117+deb13-cloud-amd64), 6.16.3 (6.16.3+deb13-amd64) without 6.19.6
+        6.12.y/plain: 6.12.117-plain (6.12.117+deb13-amd64)
+        6.12.1*: 6.12.117 (6.12.117+deb13-cloud-amd64)
+        6.1.180 6.1.180 latest:6.1: 6.1.180 (6.1.0-52-cloud-amd64)
+        all !6.12.y !5.10*: 6.1.180 (6.1.0-52-cloud-amd64), 6.16.3 (6.16.3+deb13-amd64), 7.3-rc7 (7.3-cloud-amd64), 7.3.4 (7.3.4+deb13-amd64) without 6.19.6
+        !6.1..: 5.10.262 (5.10.0-46-cloud-amd64)
+        each-line !latest:7.3: 5.10.262 (5.10.0-46-cloud-amd64), 6.1.180 (6.1.0-52-cloud-amd64), 6.12.117 (6.12.117+deb13-cloud-amd64), 6.16.3 (6.16.3+deb13-amd64)
+        ");
+    }
+
+    #[test]
+    fn says_what_there_is_instead() {
+        let table = [
+            "6.12",
+            "6.12.58",
+            "6.13.1",
+            "latest:6.13",
+            "6.13..6.14",
+            "9*",
+            "6.19.6",
+            "5.10.262/plain",
+            "smal",
+        ];
+        let shown: String = table.iter().map(|specs| format!("{}\n", resolve(specs))).collect();
+        insta::assert_snapshot!(shown, @"
+        error: no known kernel is `6.12`; 6.12 is a line of 3 kernels: write latest:6.12, oldest:6.12 or 6.12.y
+        error: no known kernel is `6.12.58`; of 6.12 there are 6.12.57, 6.12.90, 6.12.117
+        error: no known kernel is `6.13.1`; did you mean `6.16.3`?
+        error: `latest:6.13`: no known kernel is of the line 6.13; there are kernels of the lines 5.10, 6.1, 6.12, 6.16, 6.19, 7.3
+        error: `6.13..6.14` selects no known kernel; there are kernels of the lines 5.10, 6.1, 6.12, 6.16, 6.19, 7.3
+        error: `9*` selects no known kernel; there are kernels of the lines 5.10, 6.1, 6.12, 6.16, 6.19, 7.3
+        error: 6.19.6 cannot be fetched: its modules are gone; choose another version (kregress kernels list --available)
+        error: no known kernel is `5.10.262/plain`; it exists, but as cloud image only, not as plain
+        error: no known kernel is `smal`; there are kernels of the lines 5.10, 6.1, 6.12, 6.16, 6.19, 7.3
+        ");
+        let nothing = select(&[], &BTreeMap::new(), &["6.12.57".parse().expect("a version")])
+            .expect_err("nothing is known");
+        insta::assert_snapshot!(nothing, @"");
+    }
+
+    #[test]
+    fn every_name_selects_its_kernel_again() {
+        let known = known();
+        for candidate in known.iter().filter(|candidate| candidate.missing().is_none()) {
+            let name = name_of(&known, candidate);
+            let spec = name.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+            let resolution =
+                select(&known, &BTreeMap::new(), &[spec]).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(resolution.wanted[0].release(), candidate.release, "{name}");
+            assert_eq!(resolution.wanted[0].name(), name);
+        }
     }
 }

@@ -54,6 +54,7 @@ struct Description {
     traceless: bool,
     /// No rule matched: the header line itself is the title.
     plain: bool,
+    weak: bool,
     damage: Option<&'static str>,
 }
 
@@ -173,7 +174,7 @@ impl Engine {
 
     /// Whether a header only repeats in other words what the report before it has said.
     pub(super) fn is_echo(&self, line: &[u8], before: &Report, header: &Header) -> bool {
-        if header.aftermath {
+        if header.aftermath || header.start - before.start < header.within {
             return true;
         }
         if header.start > before.end.saturating_add(ECHO_REACH) {
@@ -219,6 +220,7 @@ impl Engine {
             end: start + line.len(),
             family,
             continuation: matches(&self.continuations, line),
+            within: self.families[family].within,
             aftermath: matches(&self.aftermath, line),
         }
     }
@@ -247,17 +249,25 @@ impl Engine {
         if family.after_kernel && !booted() {
             return None;
         }
-        if family.rules.iter().any(|rule| rule.pattern.is_match(line)) {
+        let parsed = Line::parse(line);
+        let known = |rule: &Rule| rule.pattern.is_match(parsed.text) || rule.pattern.is_match(line);
+        if family.rules.iter().any(known) {
             return Some(index);
         }
         let Some(plain) = &family.plain else { return Some(index) };
-        let parsed = Line::parse(line);
         let ahead = line.get(parsed.offset..at).unwrap_or_default();
         (plain.is_match(ahead) && (parsed.context != Context::Foreign || !stamped())).then_some(index)
     }
 
     /// Reads the report that begins with `headers[which]`. What concerns the whole log is left open.
-    pub(super) fn read(&self, console: &[u8], headers: &[Header], which: usize, start_line: usize) -> Report {
+    /// The flag tells whether it only counts when there is no other.
+    pub(super) fn read(
+        &self,
+        console: &[u8],
+        headers: &[Header],
+        which: usize,
+        start_line: usize,
+    ) -> (Report, bool) {
         let header = headers[which];
         let excerpt = excerpt::cut(console, headers, which, |line| matches(&self.other_traces, line));
         let description = self.describe(&self.families[header.family], &excerpt.text[..excerpt.pure]);
@@ -278,7 +288,7 @@ impl Engine {
         alt_titles.sort();
         let text = &excerpt.text[..excerpt.pure];
         let (task, pid, cpu) = self.subject(text);
-        Report {
+        let report = Report {
             frame: title::blamed_frame(&title).map(str::to_owned),
             title,
             alt_titles,
@@ -294,7 +304,8 @@ impl Engine {
             task,
             pid,
             cpu,
-        }
+        };
+        (report, description.weak)
     }
 
     /// The rule that matches earliest in the text says what it is.
@@ -328,6 +339,7 @@ impl Engine {
                 kind: None,
                 traceless: true,
                 plain: true,
+                weak: false,
                 damage: best.map(|_| "the report lacks what its first line promises"),
             }
         })
@@ -360,7 +372,15 @@ impl Engine {
         } else {
             None
         };
-        Description { title, also, kind: rule.kind, traceless: rule.traceless, plain: false, damage }
+        Description {
+            title,
+            also,
+            kind: rule.kind,
+            traceless: rule.traceless,
+            plain: false,
+            weak: rule.weak,
+            damage,
+        }
     }
 
     /// The blamed functions under their raw names, and with each system call prefix removed that one of them has.

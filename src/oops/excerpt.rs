@@ -63,7 +63,10 @@ pub(super) fn cut(
         }
         let header = headers.get(next_header).filter(|header| header.start <= end);
         if !first && !mixed {
-            mixed = header.map_or_else(|| other_trace(raw), |header| !header.continuation);
+            mixed = header.map_or_else(
+                || other_trace(raw),
+                |header| !header.continuation && at - start >= header.within,
+            );
         }
         let raw_end = end;
         at = end + 1;

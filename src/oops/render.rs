@@ -117,7 +117,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
             "the log shows that the machine itself was in trouble; the report proves nothing".into(),
         ));
     }
-    if report.panicked {
+    if report.panicked && !report.title.starts_with("kernel panic") {
         facts.push(("note", "the kernel panicked afterwards".to_owned()));
     }
     if !report.alt_titles.is_empty() {
@@ -183,7 +183,7 @@ fn shown_lines(region: &[u8], report: &Report) -> Vec<Shown> {
 }
 
 fn is_trace(text: &str) -> bool {
-    text.contains("+0x") && !text.contains(" ? ") && !text.contains("  ? ")
+    text.contains("+0x") && !text.contains(" ? ") && !text.starts_with("? ")
 }
 
 /// The message with everything replaced that could move a terminal's cursor.

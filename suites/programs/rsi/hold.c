@@ -23,7 +23,7 @@
 #include <sys/syscall.h>
 
 /* The one who holds is of lower priority than the one who asks for it from the same cpu. */
-enum { PRIORITY_OF_HOLDER = 10, PRIORITY_OF_STARTER = 20 };
+enum { PRIORITY_OF_HOLDER = 10, PRIORITY_OF_STARTER = 20, PRIORITY_OF_SOFTIRQS = 30 };
 
 struct holder {
 	int cpu;
@@ -42,11 +42,12 @@ static int bind_task(pid_t task, int cpu)
 	return sched_setaffinity(task, sizeof(cpus), &cpus) < 0 ? errno : 0;
 }
 
-static int set_priority(int priority)
+/* SCHED_FIFO with that priority, or SCHED_OTHER for 0. Returns 0 or an errno. */
+static int set_priority(pid_t task, int priority)
 {
 	struct sched_param param = { .sched_priority = priority };
 
-	return sched_setscheduler(0, priority ? SCHED_FIFO : SCHED_OTHER, &param) < 0 ? errno : 0;
+	return sched_setscheduler(task, priority ? SCHED_FIFO : SCHED_OTHER, &param) < 0 ? errno : 0;
 }
 
 static void *hold(void *argument)
@@ -54,7 +55,7 @@ static void *hold(void *argument)
 	struct holder *holder = argument;
 
 	bind_task(0, holder->cpu);
-	if (set_priority(PRIORITY_OF_HOLDER))
+	if (set_priority(0, PRIORITY_OF_HOLDER))
 		return NULL;
 	for (;;) {
 		while (sem_wait(&holder->start) && errno == EINTR)
@@ -86,17 +87,14 @@ static void let_go_at(struct holder *holder, double when)
 	holder->until = when;
 }
 
-/*
- * Binds every process or kernel thread of that name. Returns the last one, or 0 when there is none
- * that could be bound.
- */
-static pid_t bind_named(const char *name, int cpu)
+/* The process or kernel thread of that name, or 0. */
+static pid_t task_named(const char *name)
 {
 	DIR *all = opendir("/proc");
 	struct dirent *entry;
 	pid_t found = 0;
 
-	while (all && (entry = readdir(all))) {
+	while (all && !found && (entry = readdir(all))) {
 		char path[sizeof("/proc//comm") + sizeof(entry->d_name)], comm[32] = "";
 		FILE *file;
 
@@ -106,7 +104,7 @@ static pid_t bind_named(const char *name, int cpu)
 		if (fgets(comm, sizeof(comm), file))
 			comm[strcspn(comm, "\n")] = 0;
 		fclose(file);
-		if (!strcmp(comm, name) && !bind_task(atoi(entry->d_name), cpu))
+		if (!strcmp(comm, name))
 			found = atoi(entry->d_name);
 	}
 	if (all)
@@ -116,15 +114,32 @@ static pid_t bind_named(const char *name, int cpu)
 
 /*
  * The kernel thread that drives grace periods; its name depends on the preemption model. Returns
- * it, or 0: then a stop is met only if it lasts long enough by itself.
+ * it bound to the cpu, or 0: then a stop is met only if it lasts long enough by itself.
  */
 static pid_t bind_grace_periods(int cpu)
 {
-	pid_t task = bind_named("rcu_preempt", cpu);
+	pid_t task = task_named("rcu_preempt");
 
 	if (!task)
-		task = bind_named("rcu_sched", cpu);
-	if (!task)
+		task = task_named("rcu_sched");
+	if (!task || bind_task(task, cpu)) {
 		note("no thread of RCU's grace periods could be bound to cpu %d", cpu);
+		return 0;
+	}
 	return task;
+}
+
+/*
+ * While a cpu's ksoftirqd wants to run, its soft interrupts wait for that, and with them the report
+ * that ends a grace period: a holder must not keep it out.
+ */
+static void let_softirqs_pass(int cpu)
+{
+	char name[32];
+	pid_t task;
+
+	snprintf(name, sizeof(name), "ksoftirqd/%d", cpu);
+	task = task_named(name);
+	if (!task || set_priority(task, PRIORITY_OF_SOFTIRQS))
+		note("%s keeps its priority", name);
 }
