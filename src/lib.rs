@@ -15,6 +15,8 @@ pub mod oops;
 pub mod kernel;
 pub mod suite;
 
+pub mod machine;
+
 pub mod vm;
 
 pub mod observation;

@@ -147,10 +147,10 @@ impl<'a> ConfigNeed<'a> {
 pub struct MachineNeeds {
     /// The machine under `vm/` to start from.
     pub base: String,
-    /// Virtual cpus.
-    pub cpus: u32,
-    /// Memory in MiB.
-    pub memory_mib: u32,
+    /// Virtual cpus; those of the base where none are given.
+    pub cpus: Option<u32>,
+    /// Memory in MiB; that of the base where none is given.
+    pub memory_mib: Option<u32>,
     /// Arguments added to the kernel's command line.
     pub cmdline: Vec<String>,
     /// Disks, each a throw-away copy.
