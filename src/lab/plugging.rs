@@ -1,6 +1,6 @@
 //! Devices that a program plugs and unplugs: its requests are carried out at once, and answered in their order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::guest::message::{HostRequest, ToGuest};
 use crate::vm::VmError;
@@ -53,13 +53,23 @@ struct Asked {
 #[derive(Debug)]
 pub struct Plugging {
     fittings: Vec<Fitting>,
+    /// Names of the devices that are in the machine.
+    plugged: BTreeSet<String>,
+    /// How often anything was plugged.
+    pluggings: u32,
     asked: VecDeque<Asked>,
 }
 
 impl Plugging {
     /// The devices of a machine that was just started.
     pub fn new(fittings: &[Fitting]) -> Plugging {
-        Plugging { fittings: fittings.to_vec(), asked: VecDeque::new() }
+        let at_start = fittings.iter().filter(|f| f.at_start).map(|f| f.name.clone());
+        Plugging {
+            fittings: fittings.to_vec(),
+            plugged: at_start.collect(),
+            pluggings: 0,
+            asked: VecDeque::new(),
+        }
     }
 
     /// Carries out a request; what can be answered now is sent.
@@ -75,18 +85,27 @@ impl Plugging {
         self.answer(session);
     }
 
-    fn carry_out(&self, bench: &mut dyn Bench, request: &HostRequest) -> Asked {
+    fn carry_out(&mut self, bench: &mut dyn Bench, request: &HostRequest) -> Asked {
+        let refused = |error: String| Asked { waits_for: None, error: Some(error) };
         let (HostRequest::Plug { device } | HostRequest::Unplug { device }) = request;
         let Some(fitting) = self.fittings.iter().find(|f| f.name == *device) else {
-            return Asked { waits_for: None, error: Some(self.no_such(device)) };
+            return refused(self.no_such(device));
         };
-        let (waits_for, done) = match request {
-            HostRequest::Plug { .. } => (None, bench.plug(fitting)),
-            HostRequest::Unplug { .. } => (Some(device.clone()), bench.unplug(device)),
+        let done = match (request, self.plugged.contains(device)) {
+            (HostRequest::Plug { .. }, true) => return refused(format!("{device} is plugged already")),
+            (HostRequest::Unplug { .. }, false) => return refused(format!("{device} is not plugged")),
+            (HostRequest::Plug { .. }, false) => {
+                self.pluggings += 1;
+                bench.plug(&fitting.renewed(self.pluggings)).map(|()| {
+                    self.plugged.insert(device.clone());
+                    None
+                })
+            }
+            (HostRequest::Unplug { .. }, true) => bench.unplug(device).map(|()| Some(device.clone())),
         };
         match done {
-            Ok(()) => Asked { waits_for, error: None },
-            Err(refusal) => Asked { waits_for: None, error: Some(refusal.to_string()) },
+            Ok(waits_for) => Asked { waits_for, error: None },
+            Err(refusal) => refused(refusal.to_string()),
         }
     }
 
@@ -100,6 +119,9 @@ impl Plugging {
 
     fn note(&mut self, event: &DeviceEvent) {
         let (DeviceEvent::Deleted(id) | DeviceEvent::Refused(id)) = event;
+        if let DeviceEvent::Deleted(id) = event {
+            self.plugged.remove(id);
+        }
         let waiting = self.asked.iter_mut().filter(|a| a.waits_for.as_deref() == Some(id));
         for asked in waiting {
             asked.waits_for = None;
@@ -175,12 +197,14 @@ mod tests {
         assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), [None]);
         assert_eq!(ask(&mut plugging, &mut shelf, "unplug a"), []);
         assert_eq!(ask(&mut plugging, &mut shelf, "plug b"), []);
+        assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), []);
         // carried out at once all the same
         assert_eq!(shelf.0, ["plug a", "unplug a", "plug b"]);
         plugging.note(&DeviceEvent::Deleted("b".into()));
         assert_eq!(answers(&mut plugging), []);
         plugging.note(&DeviceEvent::Deleted("a".into()));
-        assert_eq!(answers(&mut plugging), [None, None]);
+        assert_eq!(answers(&mut plugging), [None, None, Some("a is plugged already".to_owned())]);
+        assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), [None]);
     }
 
     #[test]
@@ -189,6 +213,8 @@ mod tests {
         let mut error = |line: &str| ask(&mut plugging, &mut shelf, line).remove(0).unwrap();
         insta::assert_snapshot!(error("plug x"), @r#"the machine has no device "x", it has stuck, a"#);
         insta::assert_snapshot!(error("plug stuck"), @"QEMU's monitor: Bus 'pcie.0' does not support hotplugging");
+        insta::assert_snapshot!(error("unplug a"), @"a is not plugged");
+        assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), [None]);
         assert_eq!(ask(&mut plugging, &mut shelf, "unplug a"), []);
         plugging.note(&DeviceEvent::Refused("a".into()));
         assert_eq!(answers(&mut plugging), [Some("the guest does not let go of a".to_owned())]);

@@ -112,6 +112,23 @@ pub fn models(device: &Device) -> Vec<(String, Option<&'static str>)> {
         .collect()
 }
 
+impl Fitting {
+    /// The same device with another name for its drive. QEMU frees a drive's name some time after it has told that the
+    /// device is gone, so each plugging needs a new one.
+    pub fn renewed(&self, nth: u32) -> Fitting {
+        let mut fitting = self.clone();
+        if let Some(drive) = &mut fitting.drive {
+            let old = Value::Text(drive.id.clone());
+            drive.id = format!("{}-{nth}", drive.id);
+            let values = fitting.parts.iter_mut().flat_map(|part| &mut part.properties);
+            for (_, value) in values.filter(|(key, value)| key == "drive" && *value == old) {
+                *value = Value::Text(drive.id.clone());
+            }
+        }
+        fitting
+    }
+}
+
 impl Part {
     fn new(driver: &str) -> Part {
         Part { driver: driver.to_owned(), properties: Vec::new() }
@@ -240,6 +257,14 @@ mod tests {
         -chardev null,id=serial-tty
         -device pci-serial,id=tty,bus=port0,chardev=serial-tty
         ");
+    }
+
+    #[test]
+    fn a_drive_gets_a_new_name_each_time() {
+        let fitting = fit(&device("d", DeviceKind::VirtioDisk(Medium::Blank(1))), 1, Some("/x".into()));
+        let renewed = fitting.renewed(2);
+        assert_eq!(renewed.drive.as_ref().unwrap().id, "disk-d-2");
+        insta::assert_snapshot!(renewed.parts[0].option(), @"virtio-blk-pci,id=d,bus=port0,drive=disk-d-2,serial=d");
     }
 
     #[test]
