@@ -15,6 +15,7 @@ use kregress::cancel::Cancel;
 use kregress::kernel::{Kernel, Library, NoProgress};
 use kregress::lab::qemu::QemuLab;
 use kregress::lab::{Lab, Request, Watch};
+use kregress::machine::Machine;
 use kregress::observation::Phase;
 use kregress::verdict::{Verdict, judge};
 use kregress::vm::accel::Wish;
@@ -60,6 +61,7 @@ fn main() {
     let suite_file = scratch.path().join("bench.yaml");
     std::fs::write(&suite_file, SUITE).expect("a suite");
     let test = suite::load_file(&suite_file).expect("a suite").tests.remove(0);
+    let machine = Machine::built_in();
     let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache).expect("a lab");
     let choice = lab.choose_accel(Wish::Auto, &kernel).expect("an accelerator");
     let initramfs = bare_initramfs(scratch.path());
@@ -79,6 +81,7 @@ fn main() {
         let request = Request {
             kernel: &kernel,
             test: &test,
+            machine: &machine,
             attempt: 1,
             seed: round as u64,
             dir: None,

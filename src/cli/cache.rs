@@ -51,10 +51,15 @@ impl FromStr for Size {
             "Mi" => 1 << 20,
             "Gi" => 1 << 30,
             "Ti" => 1 << 40,
-            _ => return Err(format!("`{unit}` is no unit of size; expected a number with K, M, G or T, like 20G")),
+            _ => {
+                return Err(format!(
+                    "`{unit}` is no unit of size; expected a number with K, M, G or T, like 20G"
+                ));
+            }
         };
-        let number: u64 =
-            number.parse().map_err(|_| format!("`{text}` is no size; expected a number with K, M, G or T, like 20G"))?;
+        let number: u64 = number
+            .parse()
+            .map_err(|_| format!("`{text}` is no size; expected a number with K, M, G or T, like 20G"))?;
         number.checked_mul(factor).map(Size).ok_or_else(|| format!("`{text}` is larger than any disk"))
     }
 }
@@ -114,7 +119,9 @@ mod tests {
 
     #[test]
     fn reads_sizes() {
-        for (text, bytes) in [("0", 0), ("500M", 500_000_000), ("20G", 20_000_000_000), ("3 kB", 3000), ("1GiB", 1 << 30)] {
+        for (text, bytes) in
+            [("0", 0), ("500M", 500_000_000), ("20G", 20_000_000_000), ("3 kB", 3000), ("1GiB", 1 << 30)]
+        {
             assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
         }
         let wrong = ["", "G", "5X", "-1", "99999999999T"].map(|text| text.parse::<Size>().expect_err(text));

@@ -54,7 +54,14 @@ fn serve() -> io::Result<()> {
     let (sender, receiver, name) = channel::open()?;
     let sender = Arc::new(sender);
     heartbeat(Arc::clone(&sender))?;
-    Agent { sender, channel: name, failed: false, disks: BTreeMap::new() }.run(receiver)
+    Agent {
+        sender,
+        channel: name,
+        failed: false,
+        disks: BTreeMap::new(),
+        answers: supervise::Answers::default(),
+    }
+    .run(receiver)
 }
 
 fn heartbeat(sender: Arc<Sender>) -> io::Result<()> {
@@ -78,6 +85,8 @@ struct Agent {
     failed: bool,
     /// Device paths of the test's disks by their names in the suite.
     disks: BTreeMap<String, String>,
+    /// The way back to the running program.
+    answers: supervise::Answers,
 }
 
 impl Agent {
@@ -94,15 +103,16 @@ impl Agent {
                     blocked::print_on_console();
                     self.sender.tell(&FromGuest::BlockedTasks { tasks: blocked::tasks() })?;
                 }
+                ToGuest::Answer { error } => self.answers.give(error.as_deref()),
                 ToGuest::Run(program) if !self.failed => {
                     // a program that hangs must not keep the agent from answering
                     let mut program = program;
                     for (name, path) in &self.disks {
                         program.environment.insert(disk_variable(name), path.clone());
                     }
-                    let sender = Arc::clone(&self.sender);
+                    let (sender, answers) = (Arc::clone(&self.sender), self.answers.clone());
                     std::thread::Builder::new().name("program".into()).spawn(move || {
-                        if let Err(error) = supervise::run(&program, &sender) {
+                        if let Err(error) = supervise::run(&program, &sender, &answers) {
                             let failure = SetupFailure::Program { error: error.to_string() };
                             let _ = sender.tell(&FromGuest::Failed(failure));
                         }
@@ -164,7 +174,11 @@ impl Agent {
                     Err(error) => Err(SetupFailure::Check { error: error.to_string() }),
                 }
             }
-            ToGuest::Ping | ToGuest::Run(_) | ToGuest::Blocked | ToGuest::PowerOff => Ok(()),
+            ToGuest::Ping
+            | ToGuest::Run(_)
+            | ToGuest::Answer { .. }
+            | ToGuest::Blocked
+            | ToGuest::PowerOff => Ok(()),
         }
     }
 }
