@@ -39,7 +39,7 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Patience {
         Patience {
-            boot: Duration::from_secs(120),
+            boot: Duration::from_secs(60),
             setup: Duration::from_secs(60),
             silence: Duration::from_secs(45),
             crash: Duration::from_secs(10),
@@ -72,6 +72,19 @@ enum Closing {
     Stopping(Stopped),
 }
 
+/// A moment that moves on while the console speaks, up to a bound.
+#[derive(Clone, Copy, Debug)]
+struct AskAt {
+    next: Instant,
+    last: Instant,
+}
+
+/// The console has to be silent for this long before the agent is asked for blocked tasks.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// A console that never falls silent delays that question no longer than this.
+const QUIET_BOUND: Duration = Duration::from_secs(3);
+
 /// Runs the conversation.
 pub struct Conversation<'a> {
     session: Session,
@@ -95,6 +108,9 @@ pub struct Conversation<'a> {
     closing: Closing,
     /// Whether the answer to the request for blocked tasks is still awaited.
     evidence_due: bool,
+    /// When the agent is to be asked for the blocked tasks: the kernel prints them on the console too, and must not
+    /// do so into the report that is being printed.
+    ask_at: Option<AskAt>,
     plugging: Plugging,
     /// Reads the output of a program that prints KTAP.
     ktap: Option<ktap::Reader>,
@@ -146,6 +162,7 @@ impl<'a> Conversation<'a> {
             nmi_sent: false,
             closing: Closing::No,
             evidence_due: false,
+            ask_at: None,
             plugging: Plugging::new(with.devices),
             ktap: with.payload.prints_ktap.then(ktap::Reader::default),
         }
@@ -176,6 +193,9 @@ impl<'a> Conversation<'a> {
 
     fn next_deadline(&self) -> Instant {
         let mut next = self.deadline;
+        if let Some(ask) = &self.ask_at {
+            next = next.min(ask.next);
+        }
         if let Some(start) = self.dose_start.filter(|_| !self.slow_told && self.closing == Closing::No) {
             next = next.min(start + self.limits.slow);
         }
@@ -189,6 +209,9 @@ impl<'a> Conversation<'a> {
         match happening {
             Happening::Console(bytes) => {
                 self.capture.push(&bytes);
+                if let Some(ask) = &mut self.ask_at {
+                    ask.next = (Instant::now() + QUIET).min(ask.last);
+                }
                 if let Some(sighting) = self.scanner.feed(&bytes) {
                     self.sighted(&sighting);
                 }
@@ -326,9 +349,10 @@ impl<'a> Conversation<'a> {
             // the rest of the report comes by itself, then the guest restarts, which ends QEMU
             self.close(Stopped::CrashSeen, self.patience.crash);
         } else if is_hung_task(sighting) && self.seen.program.started {
-            self.session.send(&ToGuest::Blocked);
+            let now = Instant::now();
+            self.ask_at = Some(AskAt { next: now + QUIET, last: now + QUIET_BOUND });
             self.evidence_due = true;
-            self.close(Stopped::CrashSeen, self.patience.evidence);
+            self.close(Stopped::CrashSeen, QUIET_BOUND + self.patience.evidence);
         }
     }
 
@@ -356,6 +380,11 @@ impl<'a> Conversation<'a> {
     /// A deadline passed.
     fn late(&mut self) -> Option<Ending> {
         let now = Instant::now();
+        if self.ask_at.take_if(|ask| now >= ask.next).is_some() {
+            self.session.send(&ToGuest::Blocked);
+            self.deadline = now + self.patience.evidence;
+            return None;
+        }
         match &self.closing {
             Closing::Bye => return Some(Ending::Complete),
             Closing::Stopping(stopped) if now >= self.deadline => {
