@@ -1,1 +1,311 @@
-//! Suites as a libtest-mimic test harness.
+//! Suites as a libtest-mimic test harness: every (test, kernel) pair is a trial named `suite::test@kernel`, which
+//! `cargo test` and `cargo nextest` list, filter and run.
+//!
+//! Another crate exposes its own suites with a test target (`harness = false` in its `Cargo.toml`) of five lines:
+//!
+//! ```no_run
+//! // tests/kernel.rs
+//! fn main() -> std::process::ExitCode {
+//!     kregress::harness::Harness::new("kernel-suites").kernels(["6.12.117", "7.2.13"]).main()
+//! }
+//! ```
+//!
+//! The test program is also the init of its guests, so it must be linked statically: copy kregress's
+//! `.cargo/config.toml`, or name an installed kregress in `KREGRESS_AGENT`.
+//!
+//! | variable | meaning |
+//! | --- | --- |
+//! | `KREGRESS_TEST_KERNELS` | the kernels, divided by commas, instead of the harness's own |
+//! | `KREGRESS_CACHE` | where kernels are kept |
+//! | `KREGRESS_ACCEL` | `kvm` or `tcg` instead of what works |
+//! | `KREGRESS_CI` | set: a trial that cannot run here (no QEMU, no busybox, no kernel) fails instead of being skipped |
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use clap::ValueEnum;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::cancel::Cancel;
+use crate::event::{CellRecord, Event};
+use crate::kernel::{Kernel, KernelSpec, Library, Wanted, progress_for_stderr};
+use crate::lab::qemu::QemuLab;
+use crate::machine::Machines;
+use crate::plan::{Cell, Placed};
+use crate::runner::{self, Capacity, Queue};
+use crate::suite::{self, Test};
+use crate::verdict::Verdict;
+use crate::vm::accel::Wish;
+use crate::vm::qemu::Qemu;
+
+/// Attempts that say nothing about the test are repeated this often, as `kregress run` does by default.
+const RETRIES: u32 = 2;
+
+/// A test program made of suites.
+#[derive(Clone, Debug)]
+pub struct Harness {
+    suites: PathBuf,
+    machines: PathBuf,
+    kernels: Vec<String>,
+    strict: bool,
+}
+
+/// What the trials share; made by the first one that runs, so that listing needs no QEMU.
+struct Shared {
+    library: Library,
+    machines: Machines,
+    lab: OnceLock<Result<QemuLab, String>>,
+    kernels: Mutex<HashMap<String, Arc<Kernel>>>,
+    cache: PathBuf,
+    strict: bool,
+}
+
+impl Harness {
+    /// The suites of a folder, on the newest 6.12 kernel.
+    pub fn new(suites: impl Into<PathBuf>) -> Harness {
+        Harness {
+            suites: suites.into(),
+            machines: "vm".into(),
+            kernels: vec!["latest:6.12".into()],
+            strict: false,
+        }
+    }
+
+    /// The folder of the machines that the suites name; by default `vm`.
+    pub fn machines(mut self, folder: impl Into<PathBuf>) -> Harness {
+        self.machines = folder.into();
+        self
+    }
+
+    /// The kernels, as `kregress run -k` takes them.
+    pub fn kernels<K: Into<String>>(mut self, kernels: impl IntoIterator<Item = K>) -> Harness {
+        self.kernels = kernels.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Holds the suites to their own `known` lists: a kernel that is listed as bad must come out bad. For the
+    /// authors of suites; without it such a kernel may also be good.
+    pub fn strict(mut self) -> Harness {
+        self.strict = true;
+        self
+    }
+
+    /// Runs as a test program: reads the arguments of `cargo test`, runs the trials, answers the exit code.
+    pub fn main(self) -> ExitCode {
+        if crate::guest::is_guest_init() {
+            crate::guest::agent::main();
+        }
+        let mut arguments = Arguments::from_args();
+        // a guest has two processors: more trials at once than that allows would slow each other down
+        let cpus = std::thread::available_parallelism().map_or(1, |n| n.get());
+        arguments.test_threads.get_or_insert((cpus / 2).max(1));
+        match self.trials() {
+            Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    /// The trials, in the suites' order.
+    ///
+    /// # Errors
+    /// A suite or a kernel's name makes no sense, or the package lists cannot be had; in words.
+    pub fn trials(&self) -> Result<Vec<Trial>, String> {
+        let shown = |error| format!("{:?}", miette::Report::new(error));
+        let suites = suite::load_dir(&self.suites).map_err(shown)?;
+        let machines = Machines::load(&self.machines).map_err(shown)?;
+        let named = std::env::var("KREGRESS_TEST_KERNELS").ok().filter(|s| !s.is_empty());
+        let kernels = match &named {
+            Some(list) => list.split(',').map(|k| k.trim().to_owned()).collect(),
+            None => self.kernels.clone(),
+        };
+        let cache = cache_folder()?;
+        let library = Library::open(&cache, &[]).map_err(|e| e.to_string())?;
+        let specs = kernels
+            .iter()
+            .map(|k| k.parse::<KernelSpec>().map_err(|e| e.to_string()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let wanted = match library.resolve(&specs, progress_for_stderr().as_ref()) {
+            Ok(resolution) => resolution.wanted,
+            Err(error) => return unavailable(&error.to_string()),
+        };
+        let shared = Arc::new(Shared {
+            library,
+            machines,
+            lab: OnceLock::new(),
+            kernels: Mutex::default(),
+            cache,
+            strict: self.strict,
+        });
+        let mut trials = Vec::new();
+        for kernel in wanted.into_iter().map(Arc::new) {
+            for test in suites.iter().flat_map(|s| &s.tests) {
+                let (shared, kernel, test) = (Arc::clone(&shared), Arc::clone(&kernel), Arc::clone(test));
+                let name = format!("{}@{}", test.id(), kernel.name());
+                trials.push(Trial::test(name, move || shared.trial(&test, &kernel)));
+            }
+        }
+        Ok(trials)
+    }
+}
+
+/// Without kernels there is one trial, which says so: a run of no trials would look like success.
+fn unavailable(reason: &str) -> Result<Vec<Trial>, String> {
+    let reason = reason.to_owned();
+    Ok(vec![Trial::test("kernels-are-available", move || not_here(&reason))])
+}
+
+/// What cannot run here is skipped loudly, and fails where nothing may be skipped.
+fn not_here(reason: &str) -> Result<(), Failed> {
+    if std::env::var_os("KREGRESS_CI").is_some() {
+        return Err(Failed::from(format!("{reason} (KREGRESS_CI is set, so that this is no skip)")));
+    }
+    eprintln!("SKIPPED: {reason}");
+    Ok(())
+}
+
+fn cache_folder() -> Result<PathBuf, String> {
+    use etcetera::BaseStrategy;
+    if let Some(cache) = std::env::var_os("KREGRESS_CACHE") {
+        return Ok(PathBuf::from(cache));
+    }
+    let strategy = etcetera::choose_base_strategy().map_err(|e| e.to_string())?;
+    Ok(strategy.cache_dir().join("kregress"))
+}
+
+impl Shared {
+    fn trial(&self, test: &Arc<Test>, wanted: &Wanted) -> Result<(), Failed> {
+        let kernel = match self.kernel(wanted) {
+            Ok(kernel) => kernel,
+            Err(reason) => return not_here(&reason),
+        };
+        let lab = match self.lab.get_or_init(|| make_lab(&self.cache, &kernel)) {
+            Ok(lab) => lab,
+            Err(reason) => return not_here(reason),
+        };
+        let machine = self.machines.for_test(&test.machine).map_err(|e| e.to_string())?;
+        let lacking = lab.offer().lacks(&machine, lab.accel());
+        let placed = Placed { test: Arc::clone(test), machine: Arc::new(machine), lacking };
+        let record = run_cell(Cell::new(&placed, kernel), lab)?;
+        judge(&record, self.strict)
+    }
+
+    fn kernel(&self, wanted: &Wanted) -> Result<Arc<Kernel>, String> {
+        let mut kernels = self.kernels.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(kernel) = kernels.get(wanted.name()) {
+            return Ok(Arc::clone(kernel));
+        }
+        let fetched = self.library.fetch(wanted, progress_for_stderr().as_ref());
+        let kernel = Arc::new(fetched.map_err(|e| format!("{}: {e}", wanted.name()))?);
+        kernels.insert(wanted.name().to_owned(), Arc::clone(&kernel));
+        Ok(kernel)
+    }
+}
+
+fn make_lab(cache: &Path, kernel: &Kernel) -> Result<QemuLab, String> {
+    let wish = match std::env::var("KREGRESS_ACCEL") {
+        Ok(text) => Wish::from_str(&text, true).map_err(|e| format!("KREGRESS_ACCEL={text}: {e}"))?,
+        Err(_) => Wish::Auto,
+    };
+    let qemu = Qemu::find().map_err(|e| e.to_string())?;
+    let lab = QemuLab::new(qemu, cache).map_err(|e| e.to_string())?;
+    lab.choose_accel(wish, kernel).map_err(|e| e.to_string())?;
+    Ok(lab)
+}
+
+fn run_cell(cell: Cell, lab: &QemuLab) -> Result<CellRecord, Failed> {
+    let capacity = Capacity { jobs: Some(1), cpus: 1, memory_mib: 0 };
+    let queue = Queue::new(capacity);
+    let id = cell.id();
+    queue.push([cell]);
+    queue.close();
+    let config = runner::Config {
+        capacity,
+        attempts: None,
+        retries: RETRIES,
+        max_fail: None,
+        ignore_known: false,
+        seed: std::process::id().into(),
+        run_dir: None,
+    };
+    let found = Mutex::new(None);
+    let sink = |event| match event {
+        Event::Cell(record) => *found.lock().unwrap_or_else(|e| e.into_inner()) = Some(*record),
+        Event::Attempt { cell, record } => {
+            for diagnosis in &record.diagnoses {
+                eprintln!("{cell} attempt {}: {}\n{}", record.attempt, diagnosis.title, diagnosis.text);
+            }
+        }
+        _ => {}
+    };
+    runner::run(&queue, lab, &config, &sink, &Cancel::new());
+    let record = found.into_inner().unwrap_or_else(|e| e.into_inner());
+    record.ok_or_else(|| Failed::from(format!("{id} came to no verdict")))
+}
+
+/// Whether a trial passes: it was good or skipped, or the suite says that this kernel has the bug.
+fn judge(record: &CellRecord, strict: bool) -> Result<(), Failed> {
+    let why = record.title.as_deref().or(record.reason.as_deref()).unwrap_or("no reason given");
+    let known = record.known.as_deref();
+    match record.verdict {
+        Verdict::Good if strict && known == Some("fixed") => {
+            Err(Failed::from("good, on a kernel that the suite lists as bad"))
+        }
+        Verdict::Good => Ok(()),
+        Verdict::Skip => {
+            eprintln!("SKIPPED: {why}");
+            Ok(())
+        }
+        verdict if known == Some("known") => {
+            eprintln!("{verdict}, as the suite says: {why}");
+            Ok(())
+        }
+        verdict => Err(Failed::from(format!("{verdict}: {why}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(verdict: Verdict, known: Option<&str>) -> CellRecord {
+        CellRecord {
+            test: "s::t".into(),
+            kernel: "6.12".into(),
+            release: None,
+            verdict,
+            title: None,
+            attempts: 1,
+            seconds: 0.0,
+            reason: Some("why".into()),
+            miss_chance: None,
+            known: known.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn trials_pass_and_fail_as_documented() {
+        let table = [
+            (Verdict::Good, None, false, true),
+            (Verdict::Good, Some("fixed"), false, true),
+            (Verdict::Good, Some("fixed"), true, false),
+            (Verdict::Bad, Some("known"), true, true),
+            (Verdict::Bad, None, false, false),
+            (Verdict::Other, None, false, false),
+            (Verdict::Skip, None, true, true),
+            (Verdict::Blind, None, false, false),
+            (Verdict::Lost, None, false, false),
+        ];
+        for (verdict, known, strict, passes) in table {
+            assert_eq!(
+                judge(&record(verdict, known), strict).is_ok(),
+                passes,
+                "{verdict} {known:?} {strict}"
+            );
+        }
+    }
+}

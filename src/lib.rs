@@ -7,12 +7,15 @@
 pub mod cancel;
 pub mod scratch;
 pub mod version;
+pub mod yaml;
 
 pub mod guest;
 pub mod oops;
 
 pub mod kernel;
 pub mod suite;
+
+pub mod machine;
 
 pub mod vm;
 

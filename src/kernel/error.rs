@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::bzimage::ImageError;
+use super::catalogue::CatalogueError;
 use super::debian::AptError;
 use super::debian::unpack::UnpackError;
 use super::modules::ModuleError;
@@ -21,6 +22,14 @@ pub enum KernelError {
         /// What the user wrote.
         spec: String,
         /// What there is instead.
+        hint: String,
+    },
+    /// No catalogue has a kernel of this name.
+    #[error("no catalogue has a kernel named `{name}`, and no file is called so{hint}")]
+    UnknownName {
+        /// What the user wrote.
+        name: String,
+        /// What could have been meant.
         hint: String,
     },
     /// No known kernel belongs to this line.
@@ -65,6 +74,9 @@ pub enum KernelError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A catalogue cannot be read.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
     /// apt could not help.
     #[error(transparent)]
     Apt(#[from] AptError),

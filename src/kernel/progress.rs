@@ -24,6 +24,8 @@ pub enum Stage {
     Unpack,
     /// The kernel is decompressed.
     Extract,
+    /// Packages that have left the index are looked for in the pool.
+    LookUp,
     /// It is in the store.
     Ready {
         /// Bytes that it takes there.
@@ -113,7 +115,7 @@ impl FetchProgress for BarProgress {
                     let _ = self.bars.println(line);
                 }
             }
-            Stage::Lists | Stage::Warning(_) => {
+            Stage::Lists | Stage::LookUp | Stage::Warning(_) => {
                 let _ = self.bars.println(line.unwrap_or_default());
             }
             Stage::Waiting => self.bar(kernel).set_message("another process fetches it"),
@@ -141,6 +143,7 @@ impl FetchProgress for LineProgress {
 fn describe(kernel: &str, stage: &Stage) -> Option<String> {
     match stage {
         Stage::Lists => Some("    Updating Debian's package lists".to_string()),
+        Stage::LookUp => Some(format!("  Looking up {kernel} in the pool")),
         Stage::Waiting => Some(format!("     Waiting {kernel}: another process fetches it")),
         Stage::Download { total, .. } => Some(format!("    Fetching {kernel} ({})", megabytes(*total))),
         Stage::Ready { bytes } => Some(format!("     Fetched {kernel} ({} stored)", megabytes(*bytes))),

@@ -1,12 +1,13 @@
 //! Which of the known kernels an expression selects, and what they are called. No disk, no network.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
+use super::catalogue::{Named, NamedSource};
 use super::debian::DebianBuild;
-use super::library::{LeftOut, Resolution, Wanted};
 use super::store::Record;
+use super::wanted::{LeftOut, Resolution, Wanted};
 use super::{Flavour, KernelError, KernelSpec, Selector, local, similar};
 use crate::version::{KernelVersion, Line, Upstream, compare_debian};
 
@@ -86,43 +87,90 @@ pub(super) fn name_of(known: &[Candidate], candidate: &Candidate) -> String {
 }
 
 /// What `specs` select among `known`.
-pub(super) fn select(known: &[Candidate], specs: &[KernelSpec]) -> Result<Resolution, KernelError> {
+pub(super) fn select(
+    known: &[Candidate],
+    named: &BTreeMap<String, Named>,
+    specs: &[KernelSpec],
+) -> Result<Resolution, KernelError> {
     let all: KernelSpec = "all".parse()?;
     let excludes: Vec<&KernelSpec> = specs.iter().filter(|spec| spec.exclude).collect();
     let mut includes: Vec<&KernelSpec> = specs.iter().filter(|spec| !spec.exclude).collect();
     if includes.is_empty() && !excludes.is_empty() {
         includes.push(&all);
     }
-    let mut resolution = Resolution::default();
-    let mut seen = BTreeSet::new();
+    let mut selection = Selection { known, resolution: Resolution::default(), seen: BTreeSet::new() };
     for spec in includes {
-        if let Selector::File { image, modules } = &spec.selector {
-            let image = local::inspect(image, modules.as_deref())?;
-            if seen.insert(format!("{} {}", image.release, image.digest)) {
-                // two images of one release have to have different names
-                let taken = resolution.wanted.iter().any(|wanted| wanted.name() == image.release);
-                let name = match taken {
-                    true => format!("{}@{}", image.release, &image.digest[..8]),
-                    false => image.release.clone(),
-                };
-                resolution.wanted.push(Wanted::local(name, image));
-            }
-            continue;
-        }
-        for candidate in matching(known, spec)? {
-            let name = name_of(known, candidate);
-            if excludes.iter().any(|exclude| covers(known, exclude, candidate))
-                || !seen.insert(candidate.release.clone())
-            {
-                continue;
-            }
-            match candidate.missing() {
-                None => resolution.wanted.push(Wanted::known(name, candidate)),
-                Some(reason) => resolution.left_out.push(LeftOut { name, reason: reason.to_string() }),
+        match &spec.selector {
+            Selector::File { image, modules } => selection.add_local(None, image, modules.as_deref())?,
+            Selector::Name(name) => match named.get(name).map(|entry| &entry.source) {
+                Some(NamedSource::Local { image, modules }) => {
+                    selection.add_local(Some(name), image, modules.as_deref())?;
+                }
+                Some(NamedSource::Debian(version)) => {
+                    let version: KernelSpec = version.parse()?;
+                    matching(known, &version)?.into_iter().for_each(|found| selection.add(Some(name), found));
+                }
+                None => return Err(unknown_name(name, named)),
+            },
+            selector => {
+                let found = matching(known, spec)?;
+                let excluded =
+                    |candidate: &&Candidate| excludes.iter().any(|exclude| covers(known, exclude, candidate));
+                for candidate in found.into_iter().filter(|candidate| !excluded(candidate)) {
+                    match (selector, candidate.missing()) {
+                        (Selector::Version(_), _) | (_, None) => selection.add(None, candidate),
+                        (_, Some(reason)) => selection.leave_out(candidate, reason),
+                    }
+                }
             }
         }
     }
-    Ok(resolution)
+    Ok(selection.resolution)
+}
+
+/// What has been selected so far.
+struct Selection<'a> {
+    known: &'a [Candidate],
+    resolution: Resolution,
+    /// Releases, for local images with their digest.
+    seen: BTreeSet<String>,
+}
+
+impl Selection<'_> {
+    fn add(&mut self, name: Option<&str>, candidate: &Candidate) {
+        if !self.seen.insert(candidate.release.clone()) {
+            return;
+        }
+        let name = name.map_or_else(|| name_of(self.known, candidate), String::from);
+        self.resolution.wanted.push(Wanted::known(name, candidate));
+    }
+
+    fn leave_out(&mut self, candidate: &Candidate, reason: &str) {
+        if self.seen.insert(candidate.release.clone()) {
+            let name = name_of(self.known, candidate);
+            self.resolution.left_out.push(LeftOut { name, reason: reason.to_string() });
+        }
+    }
+
+    fn add_local(
+        &mut self,
+        name: Option<&str>,
+        image: &Path,
+        modules: Option<&Path>,
+    ) -> Result<(), KernelError> {
+        let image = local::inspect(image, modules)?;
+        if self.seen.insert(format!("{} {}", image.release, image.digest)) {
+            // two images of one release have to have different names
+            let taken = self.resolution.wanted.iter().any(|wanted| wanted.name() == image.release);
+            let name = match (name, taken) {
+                (Some(name), _) => name.to_string(),
+                (None, true) => format!("{}@{}", image.release, &image.digest[..8]),
+                (None, false) => image.release.clone(),
+            };
+            self.resolution.wanted.push(Wanted::local(name, image));
+        }
+        Ok(())
+    }
 }
 
 /// The kernels that one spec adds, oldest first. One that is named itself is there or an error; one among many may be
@@ -136,8 +184,8 @@ fn matching<'a>(known: &'a [Candidate], spec: &KernelSpec) -> Result<Vec<&'a Can
     };
     let found: Vec<&Candidate> = match &spec.selector {
         Selector::Version(version) => return Ok(vec![exactly(known, spec, version)?]),
-        Selector::Name(name) => return Err(unknown(known, spec, name)),
-        Selector::File { .. } => Vec::new(),
+        // these are no versions; the caller has looked at them before
+        Selector::Name(_) | Selector::File { .. } => Vec::new(),
         Selector::Latest(line) | Selector::Oldest(line) => {
             let mut of_line = of_line(*line).filter_map(obtainable);
             let end = match spec.selector {
@@ -189,6 +237,8 @@ fn exactly<'a>(
     let found = found.ok_or_else(|| unknown(known, spec, &version.to_string()))?;
     match found.missing() {
         None => Ok(found),
+        // the mirror is asked again for what was named explicitly
+        Some(_) if found.build.as_ref().is_some_and(DebianBuild::is_complete) => Ok(found),
         Some(reason) => {
             Err(KernelError::Unavailable { name: name_of(known, found), reason: reason.to_string() })
         }
@@ -230,7 +280,14 @@ fn unknown(known: &[Candidate], spec: &KernelSpec, wanted: &str) -> KernelError 
         .map(|candidate| candidate.version.upstream())
         .collect();
     let is_line = wanted.parse::<Line>().is_ok();
+    let other_flavour = match (&spec.selector, spec.flavour) {
+        (Selector::Version(version), Some(flavour)) => pick(known, version.upstream(), None)
+            .and_then(|candidate| candidate.flavour)
+            .map(|other| format!("; it exists, but as {other} image only, not as {flavour}")),
+        _ => None,
+    };
     let hint = match (line, of_line.len()) {
+        _ if other_flavour.is_some() => other_flavour.unwrap_or_default(),
         (Some(line), 1..) if is_line => {
             format!(
                 "; {line} is a line of {} kernels: write latest:{line}, oldest:{line} or {line}.y",
@@ -249,6 +306,20 @@ fn unknown(known: &[Candidate], spec: &KernelSpec, wanted: &str) -> KernelError 
     KernelError::UnknownVersion { spec: spec.to_string(), hint }
 }
 
+fn unknown_name(name: &str, named: &BTreeMap<String, Named>) -> KernelError {
+    let words =
+        ["all", "each-line", "latest:", "oldest:"].into_iter().chain(named.keys().map(String::as_str));
+    let hint = match similar::closest(name, words) {
+        Some(closest) => format!("; did you mean `{closest}`?"),
+        None if named.is_empty() => {
+            "; there are no named kernels at all, versions are written like 6.17.13 or latest:6.12"
+                .to_string()
+        }
+        None => format!("; there are {}", named.keys().cloned().collect::<Vec<_>>().join(", ")),
+    };
+    KernelError::UnknownName { name: name.to_string(), hint }
+}
+
 /// The known lines for a message.
 fn lines_of(known: &[Candidate]) -> String {
     let lines: BTreeSet<Line> = known.iter().filter_map(|candidate| candidate.version.line()).collect();
@@ -262,3 +333,6 @@ fn lines_of(known: &[Candidate]) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

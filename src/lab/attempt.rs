@@ -6,13 +6,16 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::Watch;
+use super::ktap;
 use super::payload::Payload;
+use super::plugging::Plugging;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
-use crate::observation::{Ending, Observation, Phase, ProgramReport, Stopped};
+use crate::observation::{Ending, Observation, Phase, Stopped};
 use crate::oops::{ReportKind, Scanner, Sighting};
 use crate::vm::VmError;
 use crate::vm::console::Capture;
+use crate::vm::device::Fitting;
 use crate::vm::session::{Happening, Session};
 
 /// How long things may take, beyond what the test itself says.
@@ -92,12 +95,17 @@ pub struct Conversation<'a> {
     closing: Closing,
     /// Whether the answer to the request for blocked tasks is still awaited.
     evidence_due: bool,
+    plugging: Plugging,
+    /// Reads the output of a program that prints KTAP.
+    ktap: Option<ktap::Reader>,
 }
 
 /// What an attempt needs besides the guest itself.
 pub struct Surroundings<'a> {
     /// What is sent to the guest.
     pub payload: &'a Payload,
+    /// The machine's devices.
+    pub devices: &'a [Fitting],
     /// The test's limits.
     pub limits: Limits,
     /// Everything else's limits.
@@ -138,6 +146,8 @@ impl<'a> Conversation<'a> {
             nmi_sent: false,
             closing: Closing::No,
             evidence_due: false,
+            plugging: Plugging::new(with.devices),
+            ktap: with.payload.prints_ktap.then(ktap::Reader::default),
         }
     }
 
@@ -194,6 +204,10 @@ impl<'a> Conversation<'a> {
                 self.keep_output(&bytes);
                 None
             }
+            Happening::Device(event) => {
+                self.plugging.told(&mut self.session, &event);
+                None
+            }
             Happening::Exited(status) => Some(self.ended(status)),
             Happening::Deadline => self.late(),
             Happening::Cancelled => Some(Ending::Stopped(Stopped::Cancelled)),
@@ -245,10 +259,14 @@ impl<'a> Conversation<'a> {
                     guest.hung_task_timeout = value.parse().ok();
                 }
             }
-            FromGuest::Report { line } => self.seen.program.reports.push(ProgramReport::parse(&line)),
+            FromGuest::Asks(request) => self.plugging.ask(&mut self.session, &request),
+            FromGuest::Report { line } => self.seen.program.take_report(&line),
             FromGuest::Exited { exit, output_bytes, output_tail } => {
                 self.seen.program.exit = Some(exit);
                 self.seen.program.output_bytes = output_bytes;
+                if let Some(ktap) = self.ktap.take() {
+                    self.seen.program.reports.extend(ktap.finish(output_bytes));
+                }
                 if !output_tail.is_empty() {
                     let text = format!("\n[kregress: output beyond the bound left out]\n{output_tail}");
                     self.keep_output(text.as_bytes());
@@ -286,6 +304,9 @@ impl<'a> Conversation<'a> {
     fn keep_output(&mut self, bytes: &[u8]) {
         use std::io::Write;
         self.output.extend_from_slice(bytes);
+        if let Some(ktap) = &mut self.ktap {
+            ktap.push(bytes);
+        }
         if self.output.len() > 2 * OUTPUT_KEPT {
             self.output.drain(..self.output.len() - OUTPUT_KEPT);
         }

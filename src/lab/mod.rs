@@ -2,7 +2,9 @@
 //! an observation. [`qemu`] is the real one.
 
 pub mod attempt;
+mod ktap;
 pub mod payload;
+mod plugging;
 pub mod prepare;
 pub mod qemu;
 
@@ -10,6 +12,7 @@ use std::path::Path;
 
 use crate::cancel::Cancel;
 use crate::kernel::Kernel;
+use crate::machine::Machine;
 use crate::observation::{Observation, Phase};
 use crate::suite::Test;
 
@@ -19,6 +22,8 @@ pub struct Request<'a> {
     pub kernel: &'a Kernel,
     /// The test.
     pub test: &'a Test,
+    /// What it runs on.
+    pub machine: &'a Machine,
     /// Number of the attempt, from 1.
     pub attempt: u32,
     /// Seed for the program's own choices, different for every attempt.
@@ -43,7 +48,7 @@ pub trait Lab: Sync {
     ///
     /// # Errors
     /// In words. Such a test cannot judge this kernel.
-    fn prepare(&self, kernel: &Kernel, test: &Test) -> Result<(), String>;
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), String>;
 
     /// Runs one attempt to its end. What goes wrong is part of the observation.
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation;

@@ -14,6 +14,8 @@ pub(super) struct Header {
     pub(super) family: usize,
     /// Whether it goes on with the report before it, if one is under way.
     pub(super) continuation: bool,
+    /// So many bytes behind the first line of another report it is part of that one.
+    pub(super) within: usize,
     /// Whether it can only end a report that was seen before.
     pub(super) aftermath: bool,
 }

@@ -30,6 +30,8 @@ const LINE_REACH: usize = 8192;
 pub(super) struct Reading<'e> {
     engine: &'e Engine,
     reports: Vec<Report>,
+    /// Where reports begin that only count when there are no others.
+    weak: Vec<usize>,
     seen: HashMap<String, usize>,
     /// Where the window begins in the console, and the number of the line there.
     base: usize,
@@ -48,6 +50,7 @@ impl<'e> Reading<'e> {
         Reading {
             engine,
             reports: Vec::new(),
+            weak: Vec::new(),
             seen: HashMap::new(),
             base: 0,
             base_line: 1,
@@ -77,9 +80,10 @@ impl<'e> Reading<'e> {
             }
             line += memchr_iter(b'\n', &window[counted..header.start]).count();
             counted = header.start;
-            let mut report = self.engine.read(window, &headers, which, line);
+            let (mut report, weak) = self.engine.read(window, &headers, which, line);
             report.start += self.base;
             report.end += self.base;
+            self.weak.extend(weak.then_some(report.start));
             self.reports.push(report);
         }
         self.base_line = line + memchr_iter(b'\n', &window[counted..upto]).count();
@@ -90,6 +94,9 @@ impl<'e> Reading<'e> {
 
     /// The reports, with what the whole console says about each.
     pub(super) fn finish(mut self) -> Vec<Report> {
+        if self.weak.len() < self.reports.len() {
+            self.reports.retain(|report| !self.weak.contains(&report.start));
+        }
         for report in &mut self.reports {
             report.suppressed = self.suppressed;
             report.panicked = self.last_panic.is_some_and(|panic| panic >= report.start);

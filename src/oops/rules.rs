@@ -136,6 +136,7 @@ pub(super) struct FamilyText {
     pub(super) fatal: bool,
     #[serde(default)]
     pub(super) after_kernel: bool,
+    pub(super) part_of_report_within: Option<usize>,
     pub(super) plain: Option<String>,
     #[serde(default)]
     pub(super) ignore: Vec<String>,
@@ -158,6 +159,8 @@ pub(super) struct RuleText {
     traceless: bool,
     #[serde(default)]
     damaged: bool,
+    #[serde(default)]
+    weak: bool,
     #[serde(default)]
     fatal: bool,
 }
@@ -198,6 +201,8 @@ pub(super) struct Rule {
     pub(super) blame: Option<Blame>,
     pub(super) traceless: bool,
     pub(super) damaged: bool,
+    /// Only a report when the console has no other.
+    pub(super) weak: bool,
     pub(super) fatal: bool,
 }
 
@@ -226,6 +231,8 @@ pub(super) struct Family {
     pub(super) header: String,
     pub(super) fatal: bool,
     pub(super) after_kernel: bool,
+    /// So many bytes behind the first line of another report it is part of that one.
+    pub(super) within: usize,
     pub(super) plain: Option<Regex>,
     pub(super) ignore: Option<Regex>,
     pub(super) rules: Vec<Rule>,
@@ -291,6 +298,7 @@ impl FamilyText {
             header: self.header.clone(),
             fatal: self.fatal,
             after_kernel: self.after_kernel,
+            within: self.part_of_report_within.unwrap_or(0),
             plain: self.plain.as_deref().map(|plain| words.regex(plain)).transpose()?,
             ignore: words.any(&self.ignore)?,
             rules,
@@ -316,6 +324,7 @@ impl RuleText {
             blame,
             traceless: self.traceless,
             damaged: self.damaged,
+            weak: self.weak,
             fatal: self.fatal || fatal,
         })
     }

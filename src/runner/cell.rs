@@ -45,7 +45,7 @@ pub fn run(
     if let Some(reason) = &cell.unmet {
         return finished(Judgement::skipped(reason), 0);
     }
-    if let Err(reason) = lab.prepare(&cell.kernel, &cell.test) {
+    if let Err(reason) = lab.prepare(&cell.kernel, &cell.test, &cell.machine) {
         return finished(Judgement::unprepared(reason), 0);
     }
     let mut tally = Tally::new(needed, config.retries);
@@ -57,6 +57,7 @@ pub fn run(
         let request = Request {
             kernel: &cell.kernel,
             test: &cell.test,
+            machine: &cell.machine,
             attempt,
             seed: attempt_seed(config.seed, &id, attempt),
             dir: folder.as_deref(),

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::rejection::Rejection;
 use crate::version::{KernelVersion, RangeError, VersionRange as Range};
+use crate::yaml::rejection::Rejection;
 
 const EXPECTED: &str = "kernel versions, such as `6.12`, `6.16..6.17.13`, `5.10..` or `..6.1`";
 
@@ -99,17 +99,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<VersionRange>().map(|range| range.to_string()), Ok(text.to_owned()));
         }
-        for text in [
-            "",
-            "..",
-            "6",
-            "6.x",
-            "six",
-            "6.17..6.16",
-            "6.12.9..6.12.8",
-            "6.1...6.2",
-            "1.2.3.4",
-        ] {
+        for text in ["", "..", "6", "6.x", "six", "6.17..6.16", "6.12.9..6.12.8", "6.1...6.2", "1.2.3.4"] {
             assert!(text.parse::<VersionRange>().is_err(), "{text}");
         }
         let refused = "6.17..6.16".parse::<VersionRange>().unwrap_err();

@@ -5,13 +5,15 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::build::{Package, is_kernel_package};
+use super::build::Package;
+use super::host::{Host, configuration};
+use super::lists;
 use super::sources::{self, Archive, HostSource};
 
 /// Age from which package lists are fetched again before they are shown.
@@ -30,13 +32,18 @@ pub enum AptError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// No source entry serves Debian.
+    /// No source entry serves one of Debian's archives.
     #[error(
-        "no entry in this host's apt sources serves Debian's main archive; add one for any Debian release (see sources.list(5)) or use a local kernel image (-k ./bzImage --modules DIR)"
+        "no entry in this host's apt sources serves Debian's {archive} archive; add one for any Debian release (see sources.list(5)) or use a local kernel image (-k ./bzImage --modules DIR)"
     )]
-    NoDebianSource,
+    NoDebianSource {
+        /// The archive that is needed.
+        archive: Archive,
+    },
     /// A program of apt failed.
-    #[error("{what} failed: {said}")]
+    #[error(
+        "{what} failed: {said}; check the network and the proxy that apt is configured with (kernels in the store need neither)"
+    )]
     Failed {
         /// What was tried.
         what: String,
@@ -98,9 +105,10 @@ pub(crate) struct Apt {
 }
 
 impl Apt {
-    /// Writes the private configuration under `root`, from what the host has configured now.
-    pub(crate) fn prepare(root: &Path) -> Result<Apt, AptError> {
-        let host = Host::read()?;
+    /// Writes the private configuration under `root`, from what the host has configured now, or from what it would have
+    /// with the configuration file `instead`.
+    pub(crate) fn prepare(root: &Path, instead: Option<&Path>) -> Result<Apt, AptError> {
+        let host = Host::read(instead)?;
         let apt = Apt { root: root.to_path_buf(), sources: host.sources, helper: host.helper };
         for folder in ["lists/partial", "cache/archives/partial", "sources", "state", "log"] {
             let path = root.join(folder);
@@ -136,8 +144,12 @@ impl Apt {
         let said = text_of(&output);
         let reached = said.lines().any(|line| line.starts_with("Hit:") || line.starts_with("Get:"));
         let problems = problems_of(&said);
-        if !reached || self.lists()?.is_empty() {
-            let said = if problems.is_empty() { last_lines(&said) } else { problems.join("; ") };
+        if !reached || lists::find(&self.root.join("lists"))?.is_empty() {
+            let said = match problems.as_slice() {
+                [] => last_lines(&said),
+                [one] => one.clone(),
+                [first, others @ ..] => format!("{first} (and {} more of the kind)", others.len()),
+            };
             return Err(AptError::Failed {
                 what: "fetching Debian's package lists (apt-get update)".into(),
                 said,
@@ -146,37 +158,10 @@ impl Apt {
         Ok(Updated { problems })
     }
 
-    /// The lists that are there: (suite, archive, file). apt names a list after its address with `_` for `/`.
-    fn lists(&self) -> Result<Vec<(String, Archive, PathBuf)>, AptError> {
-        let folder = self.root.join("lists");
-        let io = |source| AptError::Io { what: "read", path: folder.clone(), source };
-        let mut lists = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(io)? {
-            let path = entry.map_err(io)?.path();
-            let Some((repository, list)) =
-                path.file_name().and_then(OsStr::to_str).and_then(|n| n.split_once("_dists_"))
-            else {
-                continue;
-            };
-            let Some((suite, _extension)) = list.split_once("_main_binary-amd64_Packages") else { continue };
-            // another project's archive can have suites of the same name
-            let release = folder.join(format!("{repository}_dists_{suite}_InRelease"));
-            let release = fs::read_to_string(&release).or_else(|_| {
-                fs::read_to_string(release.with_file_name(format!("{repository}_dists_{suite}_Release")))
-            });
-            let of_debian = |text: String| text.lines().any(|line| line.starts_with("Origin: Debian"));
-            if let (Some(archive), Ok(true)) = (sources::archive_of(suite), release.map(of_debian)) {
-                lists.push((suite.to_string(), archive, path));
-            }
-        }
-        lists.sort();
-        Ok(lists)
-    }
-
     /// All kernel packages in the lists that are there.
     pub(crate) fn kernel_packages(&self) -> Result<Vec<Package>, AptError> {
         let mut packages = Vec::new();
-        for (suite, archive, list) in self.lists()? {
+        for (suite, archive, list) in lists::find(&self.root.join("lists"))? {
             let mut command = self.command(&self.helper);
             let mut child = command
                 .arg("cat-file")
@@ -186,7 +171,7 @@ impl Apt {
                 .spawn()
                 .map_err(|source| AptError::NoApt { tool: self.helper.display().to_string(), source })?;
             if let Some(out) = child.stdout.take() {
-                read_packages(BufReader::with_capacity(1 << 18, out), &suite, archive, &mut packages)
+                lists::read_packages(BufReader::with_capacity(1 << 18, out), &suite, archive, &mut packages)
                     .map_err(|source| AptError::Io { what: "read", path: list.clone(), source })?;
             }
             let status =
@@ -206,7 +191,7 @@ impl Apt {
         target: &Path,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<(), AptError> {
-        let mut failure = AptError::NoDebianSource;
+        let mut failure = AptError::NoDebianSource { archive: package.archive };
         for source in self.sources.iter().filter(|source| source.archive == package.archive) {
             let ended = AtomicBool::new(false);
             let result = std::thread::scope(|scope| {
@@ -216,7 +201,12 @@ impl Apt {
                         std::thread::park_timeout(Duration::from_millis(100));
                     }
                 });
-                let result = self.download_from(source, package, target);
+                let continued = target.exists();
+                let mut result = self.download_from(source, package, target);
+                if continued && matches!(result, Err(AptError::Hash { .. })) {
+                    // the part that was there already may be what was wrong
+                    result = self.download_from(source, package, target);
+                }
                 ended.store(true, Ordering::Relaxed);
                 watcher.thread().unpark();
                 result
@@ -229,11 +219,34 @@ impl Apt {
         Err(failure)
     }
 
-    fn download_from(&self, source: &HostSource, package: &Package, target: &Path) -> Result<(), AptError> {
+    /// Downloads a package whose hash is not known. For writing a catalogue only: nothing may be run from it.
+    pub(super) fn download_unverified(&self, package: &Package, target: &Path) -> Result<(), AptError> {
+        let mut failure = AptError::NoDebianSource { archive: package.archive };
+        for source in self.sources.iter().filter(|source| source.archive == package.archive) {
+            let output = self.download_file(source, package, target, None)?;
+            if output.status.success() {
+                return Ok(());
+            }
+            failure = failure_of(package, &text_of(&output));
+        }
+        Err(failure)
+    }
+
+    fn download_file(
+        &self,
+        source: &HostSource,
+        package: &Package,
+        target: &Path,
+        hash: Option<String>,
+    ) -> Result<Output, AptError> {
         let mut command = self.command(&self.helper);
-        command.args(["-qq", "download-file"]).arg(format!("{}{}", source.uri, package.path));
-        command.arg(target).arg(format!("SHA256:{}", package.sha256));
-        let output = run(&mut command)?;
+        command.args(["-qq", "download-file"]).arg(format!("{}{}", source.uri, package.path)).arg(target);
+        run(command.args(hash))
+    }
+
+    fn download_from(&self, source: &HostSource, package: &Package, target: &Path) -> Result<(), AptError> {
+        let output =
+            self.download_file(source, package, target, Some(format!("SHA256:{}", package.sha256)))?;
         // apt leaves what it refused beside the target
         let mut refused = target.as_os_str().to_owned();
         refused.push(".FAILED");
@@ -248,162 +261,21 @@ impl Apt {
             let _ = fs::remove_file(target);
             return Err(AptError::Hash { package: name, version, said: one_line(&said) });
         }
-        if said.contains("404") {
-            return Err(AptError::Gone { package: name, version });
-        }
-        Err(AptError::Failed { what: format!("downloading {name} {version}"), said: one_line(&said) })
+        Err(failure_of(package, &said))
     }
 }
 
-/// What the host's administrator has configured.
-struct Host {
-    sources: Vec<HostSource>,
-    /// Lines of apt's configuration language.
-    settings: Vec<String>,
-    helper: PathBuf,
-}
-
-impl Host {
-    fn read() -> Result<Host, AptError> {
-        let dump = run(Command::new("apt-config").arg("dump").env("LC_ALL", "C").stdin(Stdio::null()))?;
-        let settings = String::from_utf8_lossy(&dump.stdout)
-            .lines()
-            .filter(|line| is_kept(line))
-            .map(String::from)
-            .collect();
-        let query = [
-            "shell",
-            "LIST",
-            "Dir::Etc::sourcelist/f",
-            "PARTS",
-            "Dir::Etc::sourceparts/d",
-            "METHODS",
-            "Dir::Bin::methods/d",
-        ];
-        let shell = run(Command::new("apt-config").args(query).env("LC_ALL", "C").stdin(Stdio::null()))?;
-        let shell = String::from_utf8_lossy(&shell.stdout).into_owned();
-        let variable = |name: &str| {
-            let value = shell
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix("='")?.strip_suffix('\''));
-            PathBuf::from(value.unwrap_or_default())
-        };
-        let mut found = Vec::new();
-        let mut files = vec![variable("LIST")];
-        if let Ok(parts) = fs::read_dir(variable("PARTS")) {
-            let mut parts: Vec<PathBuf> = parts.flatten().map(|entry| entry.path()).collect();
-            parts.sort();
-            files.extend(parts);
-        }
-        for file in files {
-            let extension = file.extension().and_then(OsStr::to_str);
-            let (Some(extension @ ("list" | "sources")), Ok(text)) = (extension, fs::read_to_string(&file))
-            else {
-                continue;
-            };
-            found.extend(if extension == "list" {
-                sources::parse_one_line(&text)
-            } else {
-                sources::parse_deb822(&text)
-            });
-        }
-        let sources = sources::select(found);
-        if !sources.iter().any(|source| source.archive == Archive::Main) {
-            return Err(AptError::NoDebianSource);
-        }
-        let methods = variable("METHODS");
-        let helper = methods.parent().unwrap_or(Path::new("/usr/lib/apt")).join("apt-helper");
-        Ok(Host { sources, settings, helper })
+/// Why a download did not come.
+fn failure_of(package: &Package, said: &str) -> AptError {
+    let (name, version) = (package.name.clone(), package.version.clone());
+    // what a web server says, and what the system says about a mirror that is a folder
+    if said.contains("404 ") || said.contains("(2: No such file") {
+        return AptError::Gone { package: name, version };
     }
+    AptError::Failed { what: format!("downloading {name} {version}"), said: one_line(said) }
 }
 
-/// Whether a setting of the host's applies to private lists too: how to reach a mirror and how far to trust it.
-fn is_kept(line: &str) -> bool {
-    const REPLACED: &[&str] =
-        &["IndexTargets", "GzipIndexes", "Languages", "CompressionTypes", "Changelogs", "cdrom", "PDiffs"];
-    line.strip_prefix("Acquire::")
-        .is_some_and(|setting| !REPLACED.iter().any(|replaced| setting.starts_with(replaced)))
-}
-
-/// The private apt.conf. It is read before the host's files, which it switches off. apt's binary cache of all packages is
-/// not made: nothing here asks for a package's dependencies, and it takes longer than all the rest.
-fn configuration(root: &Path, host_settings: &[String]) -> Result<String, AptError> {
-    let root = root
-        .to_str()
-        .filter(|root| !root.contains(['"', '\n', ';', '{', '}']))
-        .ok_or_else(|| AptError::Unquotable(root.to_path_buf()))?;
-    let mut text = format!(
-        "Dir::State \"{root}/state\";\n\
-         Dir::State::lists \"{root}/lists\";\n\
-         Dir::State::status \"/dev/null\";\n\
-         Dir::Cache \"{root}/cache\";\n\
-         Dir::Log \"{root}/log\";\n\
-         Dir::Etc::main \"/dev/null\";\n\
-         Dir::Etc::parts \"/dev/null\";\n\
-         Dir::Etc::sourcelist \"/dev/null\";\n\
-         Dir::Etc::sourceparts \"{root}/sources\";\n\
-         Dir::Etc::preferences \"/dev/null\";\n\
-         Dir::Etc::preferencesparts \"/dev/null\";\n\
-         Dir::Cache::pkgcache \"\";\n\
-         Dir::Cache::srcpkgcache \"\";\n\
-         pkgCacheFile::Generate \"false\";\n\
-         APT::Sandbox::User \"root\";\n\
-         Acquire::Languages \"none\";\n\
-         Acquire::PDiffs \"false\";\n\
-         Acquire::GzipIndexes \"true\";\n"
-    );
-    for setting in host_settings {
-        text += setting;
-        text.push('\n');
-    }
-    Ok(text)
-}
-
-/// Reads a package list and keeps its kernel packages.
-fn read_packages(
-    mut list: impl BufRead,
-    suite: &str,
-    archive: Archive,
-    packages: &mut Vec<Package>,
-) -> std::io::Result<()> {
-    let mut line = Vec::new();
-    let mut current: Option<Package> = None;
-    loop {
-        line.clear();
-        let end = list.read_until(b'\n', &mut line)? == 0;
-        let text = line.trim_ascii_end();
-        if end || text.is_empty() {
-            packages.extend(current.take().filter(|package| {
-                package.sha256.len() == 64 && !package.path.is_empty() && !package.version.is_empty()
-            }));
-            if end {
-                return Ok(());
-            }
-        } else if let Some(name) = text.strip_prefix(b"Package: ") {
-            let name = String::from_utf8_lossy(name);
-            current = is_kernel_package(&name).then(|| Package {
-                name: name.into_owned(),
-                version: String::new(),
-                archive,
-                path: String::new(),
-                size: 0,
-                sha256: String::new(),
-                suites: vec![suite.to_string()],
-            });
-        } else if let Some(package) = &mut current {
-            let text = String::from_utf8_lossy(text);
-            match text.split_once(": ") {
-                Some(("Version", value)) => package.version = value.to_string(),
-                Some(("Filename", value)) => package.path = value.to_string(),
-                Some(("Size", value)) => package.size = value.parse().unwrap_or(0),
-                Some(("SHA256", value)) => package.sha256 = value.to_string(),
-                _ => {}
-            }
-        }
-    }
-}
-
-fn run(command: &mut Command) -> Result<Output, AptError> {
+pub(super) fn run(command: &mut Command) -> Result<Output, AptError> {
     command.output().map_err(|source| AptError::NoApt {
         tool: command.get_program().to_string_lossy().into_owned(),
         source,
@@ -437,38 +309,6 @@ fn last_lines(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_kernel_packages_out_of_a_list() {
-        let list = format!(
-            "Package: bash\nVersion: 5\nFilename: pool/b.deb\nSize: 1\nSHA256: {0}\n\n\
-             Package: linux-image-6.17.13+deb13-cloud-amd64\nDepends: x\n y\nVersion: 6.17.13-1~bpo13+1\n\
-             Filename: pool/main/l/i.deb\nSize: 50208396\nSHA256: {0}\n\n\
-             Package: linux-image-6.17.14+deb13-cloud-amd64\nVersion: 6.17.14-1\n",
-            "ab".repeat(32)
-        );
-        let mut packages = Vec::new();
-        read_packages(list.as_bytes(), "trixie-backports", Archive::Main, &mut packages)
-            .expect("memory is readable");
-        assert_eq!(packages.len(), 1, "others and half entries are passed over: {packages:?}");
-        assert_eq!((packages[0].size, packages[0].path.as_str()), (50_208_396, "pool/main/l/i.deb"));
-    }
-
-    #[test]
-    fn keeps_the_hosts_way_to_its_mirror_and_nothing_else() {
-        let table = [
-            ("Acquire::http::Proxy \"http://proxy.example:3128\";", true),
-            ("Acquire::Check-Valid-Until \"false\";", true),
-            ("Acquire::IndexTargets::deb::DEP-11 \"\";", false),
-            ("Acquire::Languages:: \"none\";", false),
-            ("APT::Update::Post-Invoke:: \"rm -f x\";", false),
-            ("DPkg::Post-Invoke:: \"rm -f x\";", false),
-        ];
-        for (line, kept) in table {
-            assert_eq!(is_kept(line), kept, "{line}");
-        }
-        assert!(matches!(configuration(Path::new("/a\"b"), &[]), Err(AptError::Unquotable(_))));
-    }
 
     #[test]
     fn a_missing_suite_is_no_problem_and_a_dead_network_is() {

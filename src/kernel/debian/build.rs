@@ -1,8 +1,8 @@
 //! Which packages make up a kernel.
 //!
 //! Up to 6.18 `linux-image-RELEASE` holds everything. From 6.19 on that is an empty package, the image is in
-//! `linux-binary-RELEASE` and everything else in `linux-modules-RELEASE`, or from 7.2 on in `linux-modules-RELEASE` and
-//! `linux-base-RELEASE` (configuration, list of built-in modules). The newest uploads of either kind are only
+//! `linux-binary-RELEASE`, the modules in `linux-modules-RELEASE`, configuration and the list of built-in modules in
+//! `linux-base-RELEASE`. The newest uploads of either kind are only
 //! there unsigned for a while (`linux-image-RELEASE-unsigned`, `linux-binary-unsigned-RELEASE`); the signature makes no
 //! difference to what the kernel does.
 
@@ -58,6 +58,28 @@ impl DebianBuild {
     /// Bytes to download.
     pub fn download_size(&self) -> u64 {
         self.packages.iter().map(|package| package.size).sum()
+    }
+
+    /// Whether both are the same upload of the same kernel.
+    pub(crate) fn is_same(&self, other: &DebianBuild) -> bool {
+        self.release == other.release && self.package_version == other.package_version
+    }
+
+    /// Whether all of its packages are known. If `missing` says something all the same, the mirror did not have one of
+    /// them when it was last asked; another mirror may.
+    pub(crate) fn is_complete(&self) -> bool {
+        let parts: Vec<Part> =
+            self.packages.iter().filter_map(|package| Some(part_of(&package.name)?.0)).collect();
+        let all = |wanted: &[Part]| wanted.iter().all(|part| parts.contains(part));
+        all(&[Part::Image]) || all(&[Part::Binary, Part::Modules, Part::Base])
+    }
+
+    /// The same kernel when no suite has it any more.
+    pub(crate) fn without_suites(mut self) -> Self {
+        for package in &mut self.packages {
+            package.suites.clear();
+        }
+        self
     }
 
     /// Suites that have its first package.
@@ -135,13 +157,18 @@ pub(crate) fn group(packages: impl IntoIterator<Item = Package>) -> Vec<DebianBu
         .into_iter()
         .filter_map(|((release, version), parts)| assemble(release, version, parts))
         .collect();
+    sort(&mut builds);
+    builds
+}
+
+/// From old to new; the build that a version stands for is the last one of it.
+pub(crate) fn sort(builds: &mut [DebianBuild]) {
     builds.sort_by(|a, b| {
         let versions = a.version.upstream().cmp(&b.version.upstream());
         versions
             .then_with(|| compare_debian(&a.package_version, &b.package_version))
             .then_with(|| a.flavour.cmp(&b.flavour))
     });
-    builds
 }
 
 fn assemble(release: String, package_version: String, mut parts: Vec<Contribution>) -> Option<DebianBuild> {
@@ -159,15 +186,22 @@ fn assemble(release: String, package_version: String, mut parts: Vec<Contributio
         None => {
             let binary = first(Part::Binary, 0);
             let modules = first(Part::Modules, 0);
-            let missing = match (&binary, &modules) {
-                (Some(_), Some(_)) => None,
-                (Some(_), None) => Some(format!("linux-modules-{release} has left Debian's package index")),
-                (None, Some(_)) => Some(format!("linux-binary-{release} has left Debian's package index")),
-                // only the empty linux-image, or nothing of the kind
-                (None, None) => return None,
-            };
-            // whether a release has this one at all shows only when the others are unpacked
+            // only the empty linux-image, or nothing of the kind
+            if binary.is_none() && modules.is_none() {
+                return None;
+            }
             let base = first(Part::Base, 0);
+            let parts = [("binary", &binary), ("modules", &modules), ("base", &base)];
+            let lost: Vec<String> = parts
+                .iter()
+                .filter(|(_, package)| package.is_none())
+                .map(|(part, _)| format!("linux-{part}-{release}"))
+                .collect();
+            let missing = match lost.as_slice() {
+                [] => None,
+                [one] => Some(format!("{one} has left Debian's package index")),
+                several => Some(format!("{} have left Debian's package index", several.join(" and "))),
+            };
             (binary.into_iter().chain(modules).chain(base).collect(), missing)
         }
     };
@@ -227,6 +261,7 @@ mod tests {
             package("linux-image-6.12.94+deb13-amd64", "6.12.94-1", big + 1, "trixie-security"),
             package("linux-image-6.19.6+deb13-amd64", "6.19.6-2~bpo13+1", 2040, "trixie-backports"),
             package("linux-binary-6.19.6+deb13-amd64", "6.19.6-2~bpo13+1", big, "trixie-backports"),
+            package("linux-base-7.3.4+deb13-amd64", "7.3.4-1~bpo13+1", 417_436, "trixie-backports"),
             package("linux-modules-7.3.4+deb13-amd64", "7.3.4-1~bpo13+1", big, "trixie-backports"),
             package("linux-binary-unsigned-7.3.4+deb13-amd64", "7.3.4-1~bpo13+1", big, "trixie-backports"),
             package("linux-base-7.3-amd64", "7.3~rc7-1~exp1", 417_436, "experimental"),
@@ -258,9 +293,9 @@ mod tests {
         6.12.94+deb13 Plain 6.12.94+deb13-amd64 [linux-image-6.12.94+deb13-amd64] trixie,trixie-security; missing: -
         6.17.13+deb13 Cloud 6.17.13+deb13-cloud-amd64 [linux-image-6.17.13+deb13-cloud-amd64] trixie-backports; missing: -
         6.17.13+deb13 Plain 6.17.13+deb13-amd64 [linux-image-6.17.13+deb13-amd64] trixie-backports; missing: -
-        6.19.6+deb13 Plain 6.19.6+deb13-amd64 [linux-binary-6.19.6+deb13-amd64] trixie-backports; missing: linux-modules-6.19.6+deb13-amd64 has left Debian's package index
+        6.19.6+deb13 Plain 6.19.6+deb13-amd64 [linux-binary-6.19.6+deb13-amd64] trixie-backports; missing: linux-modules-6.19.6+deb13-amd64 and linux-base-6.19.6+deb13-amd64 have left Debian's package index
         7.3-rc7 Plain 7.3-amd64 [linux-binary-7.3-amd64 linux-modules-7.3-amd64 linux-base-7.3-amd64] experimental; missing: -
-        7.3.4+deb13 Plain 7.3.4+deb13-amd64 [linux-binary-unsigned-7.3.4+deb13-amd64 linux-modules-7.3.4+deb13-amd64] trixie-backports; missing: -
+        7.3.4+deb13 Plain 7.3.4+deb13-amd64 [linux-binary-unsigned-7.3.4+deb13-amd64 linux-modules-7.3.4+deb13-amd64 linux-base-7.3.4+deb13-amd64] trixie-backports; missing: -
         ");
     }
 }

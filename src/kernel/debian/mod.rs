@@ -3,6 +3,9 @@
 pub(crate) mod apt;
 pub(crate) mod build;
 pub(crate) mod deb;
+mod host;
+mod lists;
+pub(crate) mod pin;
 pub(crate) mod sources;
 pub(crate) mod unpack;
 

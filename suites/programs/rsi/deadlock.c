@@ -34,7 +34,7 @@ static void look_at(pid_t task, struct deadlock *found)
 
 	if (!read_stack(task, stack, sizeof(stack)))
 		return;
-	if (strstr(stack, "rsi_mac80211_stop") && strstr(stack, "cancel_"))
+	if (strstr(stack, "rsi_mac80211_stop") && strstr(stack, "flush_work"))
 		found->stopping = task;
 	if (strstr(stack, "rfkill_poll"))
 		found->polling = task;
@@ -92,8 +92,8 @@ static void note_stack(const char *role, pid_t task)
 }
 
 /*
- * Something did not come to its end in time. Says what the stacks show, and stays: the kernel's
- * own hung-task message, which the host reads, takes longer than this.
+ * Something did not come to its end in time. Says what the stacks show, and stays for the kernel's
+ * own hung-task messages, which take up to twice their timeout.
  */
 static _Noreturn void report_block(const char *what, double since)
 {
@@ -110,6 +110,6 @@ static _Noreturn void report_block(const char *what, double since)
 		note_stack("polling", second.polling);
 	if (same && second.stopping && second.polling)
 		symptom("rfkill deadlock: rsi_mac80211_stop waits for the poll, which waits for the wiphy lock that the stop holds");
-	sleep(120);
+	sleep(30);
 	blind("%s was blocked", what);
 }

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -293,6 +294,8 @@ static void *serve(void *argument)
 		if (result < 0)
 			break;
 	}
+	/* Whatever the end was, the kernel is to see one too. */
+	shutdown(device->socket, SHUT_RDWR);
 	return NULL;
 }
 

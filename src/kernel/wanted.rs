@@ -1,0 +1,126 @@
+//! Kernels that are named, before they are fetched.
+
+use serde::Serialize;
+
+use super::Flavour;
+use super::debian::DebianBuild;
+use super::local::LocalImage;
+use super::select::Candidate;
+use crate::version::KernelVersion;
+
+/// A kernel that a user asked for, not necessarily fetched.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    name: String,
+    source: Source,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    Known(Box<Candidate>),
+    Local(LocalImage),
+}
+
+impl Wanted {
+    pub(super) fn known(name: String, candidate: &Candidate) -> Self {
+        Wanted { name, source: Source::Known(Box::new(candidate.clone())) }
+    }
+
+    pub(super) fn local(name: String, image: LocalImage) -> Self {
+        Wanted { name, source: Source::Local(image) }
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The short name, which [`Kernel::name`](super::Kernel::name) will be.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What `uname -r` will say.
+    pub fn release(&self) -> &str {
+        match &self.source {
+            Source::Known(candidate) => &candidate.release,
+            Source::Local(local) => &local.release,
+        }
+    }
+
+    /// The version; `None` for a local image whose release string is no version.
+    pub fn version(&self) -> Option<KernelVersion> {
+        match &self.source {
+            Source::Known(candidate) => Some(candidate.version.clone()),
+            Source::Local(local) => local.release.parse().ok(),
+        }
+    }
+
+    /// The flavour; `None` for a local image.
+    pub fn flavour(&self) -> Option<Flavour> {
+        match &self.source {
+            Source::Known(candidate) => candidate.flavour,
+            Source::Local(_) => None,
+        }
+    }
+
+    /// Whether [`Library::fetch`](super::Library::fetch) needs no download.
+    pub fn is_fetched(&self) -> bool {
+        match &self.source {
+            Source::Known(candidate) => candidate.stored.is_some(),
+            Source::Local(_) => true,
+        }
+    }
+
+    /// Bytes to download; 0 if it is here already.
+    pub fn download_size(&self) -> u64 {
+        match &self.source {
+            Source::Known(candidate) if candidate.stored.is_none() => {
+                candidate.build.as_ref().map_or(0, DebianBuild::download_size)
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// A kernel that an expression covers and that cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its short name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a list of expressions comes to.
+#[derive(Debug, Clone, Default)]
+pub struct Resolution {
+    /// The kernels, each once, in the order of the expressions and within one from old to new.
+    pub wanted: Vec<Wanted>,
+    /// What a range, a pattern or `all` covers but cannot be had.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// One line of the list of known kernels. Serialised, it is a line of `kregress kernels list --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Available {
+    /// Short name, which is a spec too.
+    pub name: String,
+    /// Version with the build's tag.
+    pub version: KernelVersion,
+    /// What `uname -r` says.
+    pub release: String,
+    /// Which image.
+    pub flavour: Option<Flavour>,
+    /// Options that find bugs (`KASAN`, `DEBUG_KMEMLEAK` …) and are on; known of fetched kernels only.
+    pub options: Vec<String>,
+    /// The packages' Debian version.
+    pub package_version: Option<String>,
+    /// Suites that have it.
+    pub suites: Vec<String>,
+    /// Bytes in the store, if it is fetched.
+    pub stored: Option<u64>,
+    /// Bytes to download, if its packages are known.
+    pub download: Option<u64>,
+    /// Why it cannot be had, if it can not.
+    pub missing: Option<String>,
+}
