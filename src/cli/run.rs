@@ -260,7 +260,10 @@ fn print_plan(tests: &[Arc<Test>], wanted: &[Wanted]) {
     }
     // a closed pipe is the reader's choice
     let _ = std::io::stdout().write_all(text.as_bytes());
-    eprintln!("{} cells: {} tests on {} kernels", tests.len() * wanted.len(), tests.len(), wanted.len());
+    let (tests, kernels) = (tests.len(), wanted.len());
+    let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let cells = counted(tests * kernels, "cell");
+    eprintln!("{cells}: {} on {}", counted(tests, "test"), counted(kernels, "kernel"));
 }
 
 fn host_cpus() -> u32 {
