@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Watch;
 use super::ktap;
+use super::output::Output;
 use super::payload::Payload;
 use super::plugging::Plugging;
 use crate::cancel::Cancel;
@@ -48,9 +49,6 @@ impl Default for Patience {
         }
     }
 }
-
-/// The last part of the program's output that is kept, bytes.
-const OUTPUT_KEPT: usize = 256 * 1024;
 
 /// How the test's own limits apply.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +94,7 @@ pub struct Conversation<'a> {
     capture: Capture,
     scanner: Scanner,
     seen: Observation,
-    output: Vec<u8>,
-    output_file: Option<File>,
+    output: Output,
     start: Instant,
     /// When the present phase must be over.
     deadline: Instant,
@@ -106,8 +103,6 @@ pub struct Conversation<'a> {
     last_sign: Instant,
     nmi_sent: bool,
     closing: Closing,
-    /// Whether the answer to the request for blocked tasks is still awaited.
-    evidence_due: bool,
     /// When the agent is to be asked for the blocked tasks: the kernel prints them on the console too, and must not
     /// do so into the report that is being printed.
     ask_at: Option<AskAt>,
@@ -152,8 +147,7 @@ impl<'a> Conversation<'a> {
             cancel: with.cancel,
             scanner: Scanner::new(),
             seen,
-            output: Vec::new(),
-            output_file: with.output_file,
+            output: Output::new(with.output_file),
             start,
             deadline: start + with.patience.boot,
             dose_start: None,
@@ -161,7 +155,6 @@ impl<'a> Conversation<'a> {
             last_sign: start,
             nmi_sent: false,
             closing: Closing::No,
-            evidence_due: false,
             ask_at: None,
             plugging: Plugging::new(with.devices),
             ktap: with.payload.prints_ktap.then(ktap::Reader::default),
@@ -184,9 +177,16 @@ impl<'a> Conversation<'a> {
         self.session.drain_console(&mut self.capture);
         let mut seen = self.seen;
         seen.ending = ending;
-        let (console, _write_error) = self.capture.finish();
+        let (console, write_error) = self.capture.finish();
         seen.console = console;
-        seen.program.output = String::from_utf8_lossy(&self.output).into_owned();
+        if let Some(error) = write_error {
+            self.watch.trouble(&format!("the console is not kept whole: {error}"));
+        }
+        let (output, write_error) = self.output.finish();
+        seen.program.output = output;
+        if let Some(error) = write_error {
+            self.watch.trouble(&format!("the program's output is not kept whole: {error}"));
+        }
         seen.seconds = self.start.elapsed().as_secs_f64();
         seen
     }
@@ -224,7 +224,10 @@ impl<'a> Conversation<'a> {
             }
             Happening::Output(bytes) => {
                 self.last_sign = Instant::now();
-                self.keep_output(&bytes);
+                if let Some(ktap) = &mut self.ktap {
+                    ktap.push(&bytes);
+                }
+                self.output.push(&bytes);
                 None
             }
             Happening::Device(event) => {
@@ -292,7 +295,7 @@ impl<'a> Conversation<'a> {
                 }
                 if !output_tail.is_empty() {
                     let text = format!("\n[kregress: output beyond the bound left out]\n{output_tail}");
-                    self.keep_output(text.as_bytes());
+                    self.output.push(text.as_bytes());
                 }
                 self.dose_start = None;
             }
@@ -306,13 +309,16 @@ impl<'a> Conversation<'a> {
             }
             FromGuest::BlockedTasks { tasks } => {
                 self.seen.blocked = tasks;
-                self.evidence_due = false;
                 if matches!(self.closing, Closing::Stopping(_)) {
                     // the kernel prints the same tasks on the console meanwhile: a moment for its last lines
                     self.deadline = self.deadline.min(Instant::now() + Duration::from_secs(1));
                 }
             }
             FromGuest::Bye => {
+                if self.closing == Closing::Stopping(Stopped::CrashSeen) {
+                    // what the console began to say is waited for, and not forgotten for a last word
+                    return None;
+                }
                 let failed = self.seen.setup_failure.is_some();
                 if failed || self.capture.dose_ended() {
                     return Some(Ending::Complete);
@@ -322,22 +328,6 @@ impl<'a> Conversation<'a> {
             }
         }
         None
-    }
-
-    fn keep_output(&mut self, bytes: &[u8]) {
-        use std::io::Write;
-        self.output.extend_from_slice(bytes);
-        if let Some(ktap) = &mut self.ktap {
-            ktap.push(bytes);
-        }
-        if self.output.len() > 2 * OUTPUT_KEPT {
-            self.output.drain(..self.output.len() - OUTPUT_KEPT);
-        }
-        if let Some(file) = &mut self.output_file
-            && file.write_all(bytes).is_err()
-        {
-            self.output_file = None;
-        }
     }
 
     /// The console shows the header of a crash report.
@@ -351,7 +341,6 @@ impl<'a> Conversation<'a> {
         } else if is_hung_task(sighting) && self.seen.program.started {
             let now = Instant::now();
             self.ask_at = Some(AskAt { next: now + QUIET, last: now + QUIET_BOUND });
-            self.evidence_due = true;
             self.close(Stopped::CrashSeen, QUIET_BOUND + self.patience.evidence);
         }
     }
@@ -365,7 +354,10 @@ impl<'a> Conversation<'a> {
         if self.closing == Closing::Bye {
             return Ending::Complete;
         }
-        if status.success() && self.seen.console.printed + self.capture.printed() > 0 {
+        let stderr = self.session.stderr();
+        // QEMU ends well also when somebody on the host asks it to by a signal, and says so
+        let by_host = stderr.contains("terminating on signal");
+        if status.success() && !by_host && self.capture.printed() > 0 {
             return Ending::GuestReset;
         }
         let how = match (status.code(), status.signal()) {
@@ -373,7 +365,6 @@ impl<'a> Conversation<'a> {
             (None, Some(signal)) => format!("QEMU was ended by signal {signal}"),
             (None, None) => "QEMU ended".to_owned(),
         };
-        let stderr = self.session.stderr();
         Ending::QemuDied { detail: if stderr.is_empty() { how } else { format!("{how}: {stderr}") } }
     }
 
@@ -418,8 +409,12 @@ impl<'a> Conversation<'a> {
                 None
             }
             Phase::Setup | Phase::Check | Phase::Settle | Phase::Stop => {
-                let limit = self.patience.setup.as_secs_f64();
-                self.ask_for_evidence(Stopped::Terminate { limit });
+                let patience = if self.seen.phase == Phase::Stop {
+                    self.patience.power_off
+                } else {
+                    self.patience.setup
+                };
+                self.ask_for_evidence(Stopped::Terminate { limit: patience.as_secs_f64() });
                 None
             }
         }
@@ -429,7 +424,6 @@ impl<'a> Conversation<'a> {
     /// where the agent is silent.
     fn ask_for_evidence(&mut self, stopped: Stopped) {
         self.session.send(&ToGuest::Blocked);
-        self.evidence_due = true;
         if matches!(stopped, Stopped::Silent { .. }) && !self.nmi_sent {
             self.nmi_sent = true;
             // a QEMU that does not answer is ended all the same

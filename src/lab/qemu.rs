@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::attempt::{self, Limits, Patience, Surroundings};
 use super::payload::Payload;
 use super::prepare::{self, PrepareError, Prepared};
-use super::{Lab, Request, Watch};
+use super::{Lab, Request, Unprepared, Watch};
 use crate::cancel::Cancel;
 use crate::guest::message::FromGuest;
 use crate::kernel::{Kernel, ModuleState};
@@ -65,13 +65,10 @@ impl QemuLab {
     }
 
     /// Decides on the accelerator; `kernel` is what a trial boot would boot. Only the first decision counts.
-    ///
-    /// # Errors
-    /// As [`accel::choose`].
-    pub fn choose_accel(&self, wish: Wish, kernel: &Kernel) -> Result<Choice, VmError> {
-        let choice = accel::choose(wish, &self.qemu, &self.cache, || self.try_kvm(kernel))?;
+    pub fn choose_accel(&self, wish: Wish, kernel: &Kernel) -> Choice {
+        let choice = accel::choose(wish, &self.qemu, &self.cache, || self.try_kvm(kernel));
         let _ = self.accel.set(choice.accel);
-        Ok(choice)
+        choice
     }
 
     /// Overrides every test's `terminate` time.
@@ -235,8 +232,8 @@ impl QemuLab {
             patience: self.patience,
             watch,
             cancel: request.cancel,
-            console_file: open(request.dir, "console.log"),
-            output_file: open(request.dir, "output.log"),
+            console_file: open(request.dir, "console.log", watch),
+            output_file: open(request.dir, "output.log", watch),
         };
         attempt::run(&self.qemu, &machine, surroundings).map_err(|e| e.to_string())
     }
@@ -244,15 +241,20 @@ impl QemuLab {
 
 /// A file of the attempt's folder. Where it cannot be made the attempt goes on without: the verdict does not depend
 /// on it, and the journal says what the console said.
-fn open(dir: Option<&Path>, name: &str) -> Option<File> {
-    dir.and_then(|dir| File::create(dir.join(name)).ok())
+fn open(dir: Option<&Path>, name: &str, watch: &dyn Watch) -> Option<File> {
+    let path = dir?.join(name);
+    File::create(&path).map_err(|e| watch.trouble(&format!("{} cannot be written: {e}", path.display()))).ok()
 }
 
 impl Lab for QemuLab {
-    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), String> {
-        let prepared = self.prepare_test(test).map_err(|e| e.to_string())?;
-        self.machine(kernel, machine, &prepared)?;
-        Payload::build(kernel, test, machine, &prepared, 0).map(drop).map_err(|e| e.to_string())
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared> {
+        let prepared = self.prepare_test(test).map_err(|e| match e.is_hosts() {
+            true => Unprepared::Host(e.to_string()),
+            false => Unprepared::Test(e.to_string()),
+        })?;
+        self.machine(kernel, machine, &prepared).map_err(Unprepared::Host)?;
+        let payload = Payload::build(kernel, test, machine, &prepared, 0);
+        payload.map(drop).map_err(|e| Unprepared::Test(e.to_string()))
     }
 
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {

@@ -46,6 +46,11 @@ impl Judgement {
         Judgement::new(Verdict::Blind, true).because(reason)
     }
 
+    /// A judgement about an attempt that the host could not make ready for.
+    pub fn not_ready(reason: impl Into<String>) -> Judgement {
+        Judgement::new(Verdict::Lost, false).because(reason)
+    }
+
     /// A judgement about a kernel that lacks what the test needs.
     pub fn skipped(reason: impl Into<String>) -> Judgement {
         Judgement::new(Verdict::Skip, true).because(reason)
