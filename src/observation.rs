@@ -209,15 +209,40 @@ pub struct ProgramRun {
     pub started: bool,
     /// How it ended; absent: it was still running when the attempt ended.
     pub exit: Option<Exit>,
-    /// What it wrote to its report descriptor.
+    /// What it wrote to its report descriptor, at most [`ProgramRun::MOST_REPORTS`] lines.
     pub reports: Vec<ProgramReport>,
+    /// Lines beyond that bound.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reports_left_out: u64,
     /// The end of what it wrote to standard output and standard error.
     pub output: String,
     /// Bytes of output in all.
     pub output_bytes: u64,
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl ProgramRun {
+    /// The most lines that are kept of what a program reports.
+    pub const MOST_REPORTS: usize = 1000;
+
+    /// Takes in one line of the report descriptor. Of the iterations only the last figure counts, so only that is kept.
+    pub fn take_report(&mut self, line: &str) {
+        let report = ProgramReport::parse(line);
+        if let ProgramReport::Iterations(_) = report
+            && let Some(last) = self.reports.last_mut()
+            && matches!(last, ProgramReport::Iterations(_))
+        {
+            *last = report;
+        } else if self.reports.len() < Self::MOST_REPORTS {
+            self.reports.push(report);
+        } else {
+            self.reports_left_out += 1;
+        }
+    }
+
     /// The rounds that the program says it did: the last such report counts.
     pub fn iterations(&self) -> Option<u64> {
         self.reports.iter().rev().find_map(|r| match r {
@@ -349,6 +374,19 @@ mod tests {
         for (line, expected) in table {
             assert_eq!(ProgramReport::parse(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn what_a_program_reports_is_bounded() {
+        let mut run = ProgramRun::default();
+        for n in 0..5000 {
+            run.take_report(&format!("iterations {n}"));
+        }
+        assert_eq!((run.reports.len(), run.iterations(), run.reports_left_out), (1, Some(4999), 0));
+        for n in 0..5000 {
+            run.take_report(&format!("note {n}"));
+        }
+        assert_eq!((run.reports.len(), run.reports_left_out), (ProgramRun::MOST_REPORTS, 4001));
     }
 
     #[test]

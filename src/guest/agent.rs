@@ -20,11 +20,18 @@ pub const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a disk may take to appear after its driver was loaded.
 const DISK_PATIENCE: Duration = Duration::from_secs(10);
 
+/// [`main`] prints this, so that the whole text stands in every program that can be the agent, and in no other:
+/// whoever looks for it puts it together from [`MARK_PARTS`].
+const MARK: &str = "kregress: the agent cannot go on";
+
+/// The two halves of the text by which a program that can be the agent is recognised.
+pub const MARK_PARTS: [&str; 2] = ["kregress: the ag", "ent cannot go on"];
+
 /// Runs as the guest's init; ends by powering the guest off.
 pub fn main() -> ! {
     if let Err(error) = serve() {
         // the console is all that is left to speak on
-        eprintln!("kregress: the agent cannot go on: {error}");
+        eprintln!("{}: {error}", std::hint::black_box(MARK));
     }
     power_off()
 }
@@ -231,5 +238,20 @@ fn facts(channel: &str) -> GuestFacts {
         tainted: read("/proc/sys/kernel/tainted").parse().unwrap_or_default(),
         channel: channel.to_owned(),
         hung_task_timeout: read("/proc/sys/kernel/hung_task_timeout_secs").parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_is_its_parts() {
+        assert_eq!(MARK, MARK_PARTS.concat());
+    }
+
+    #[test]
+    fn disks_are_found_by_variables() {
+        assert_eq!(disk_variable("bad-ext4"), "KREGRESS_DISK_BAD_EXT4");
     }
 }

@@ -11,7 +11,7 @@ use super::payload::Payload;
 use super::plugging::Plugging;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
-use crate::observation::{Ending, Observation, Phase, ProgramReport, Stopped};
+use crate::observation::{Ending, Observation, Phase, Stopped};
 use crate::oops::{ReportKind, Scanner, Sighting};
 use crate::vm::VmError;
 use crate::vm::console::Capture;
@@ -260,7 +260,7 @@ impl<'a> Conversation<'a> {
                 }
             }
             FromGuest::Asks(request) => self.plugging.ask(&mut self.session, &request),
-            FromGuest::Report { line } => self.seen.program.reports.push(ProgramReport::parse(&line)),
+            FromGuest::Report { line } => self.seen.program.take_report(&line),
             FromGuest::Exited { exit, output_bytes, output_tail } => {
                 self.seen.program.exit = Some(exit);
                 self.seen.program.output_bytes = output_bytes;

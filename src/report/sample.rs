@@ -241,6 +241,7 @@ fn attempt(cell: &CellRecord, number: u32) -> AttemptRecord {
             reports: vec![ProgramReport::Iterations(20000)],
             output: "round 19999\nround 20000\n".into(),
             output_bytes: 240_000,
+            ..ProgramRun::default()
         },
         probes: Vec::new(),
         blocked: Vec::new(),

@@ -82,6 +82,8 @@ impl Queue {
 
     /// Wakes the waiting workers, so that they see a cancellation.
     pub fn wake(&self) {
+        // under the lock, so that none is between its look at the token and its wait
+        let _state = self.lock();
         self.changed.notify_all();
     }
 

@@ -1,15 +1,17 @@
 //! What one attempt means.
 
+mod sight;
+#[cfg(test)]
+mod tests;
+
 use super::Verdict;
-use crate::observation::{Ending, Exit, Observation, ProbeReading, ProgramReport, SetupFailure, Stopped};
+use crate::observation::{Ending, Exit, Observation, Phase, ProgramReport, SetupFailure, Stopped};
 use crate::oops::{Report, ReportKind};
-use crate::suite::{CrashPattern, Pattern, Symptom, Test};
+use crate::suite::{Symptom, Test};
+use sight::{Sight, look, part_in_reports};
 
 /// The exit code by which a program says that a need is not met (`suites/README.md`, as automake's).
 const EXIT_SKIP: i32 = 77;
-
-/// Growth below this share of the expected one is no leak; between it and the test's own share lies no answer.
-const NO_LEAK: f64 = 0.1;
 
 /// What one attempt alone says.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,55 +52,76 @@ impl Judgement {
     }
 }
 
-/// Whether a symptom was seen.
-#[derive(Clone, Debug, PartialEq)]
-enum Sight {
-    /// It was; this is its title.
-    Seen(String),
-    /// It was not, and its detector was at work.
-    NotSeen,
-    /// Its detector could not tell.
-    Unknown(String),
-}
-
 /// Judges one attempt by what was observed and by the crash reports of its console.
 pub fn judge(test: &Test, seen: &Observation, reports: &[Report]) -> Judgement {
     if seen.ending == Ending::Stopped(Stopped::Cancelled) {
         return Judgement::new(Verdict::Lost, false).because("interrupted");
     }
-    let begun = seen.program.started || seen.console.dose_start.is_some();
-    let counted = || reports.iter().filter(|r| !r.suppressed);
-    if !begun {
-        return before_the_dose(seen, counted().find(|r| is_fatal(r)));
+    if !seen.program.started && seen.console.dose_start.is_none() {
+        return before_the_dose(seen, reports);
     }
-    // without the mark nothing tells which report the dose caused
+    // without the mark nothing tells which report the dose caused: none is taken for the test's
     let dose_start = seen.console.dose_start.unwrap_or(usize::MAX);
-    let (before, during): (Vec<&Report>, Vec<&Report>) = counted().partition(|r| r.start < dose_start);
+    let (before, during): (Vec<&Report>, Vec<&Report>) =
+        reports.iter().filter(|r| !is_environments(r)).partition(|r| r.start < dose_start);
+    let (unsound, during): (Vec<&Report>, Vec<&Report>) = during.into_iter().partition(|r| r.suppressed);
 
+    if let Some(report) = before.iter().find(|r| !r.suppressed && breaks_the_kernel(r)) {
+        return broken_before(report, seen);
+    }
     let sight = look(&test.symptom, seen, &during);
     if let Sight::Seen(title) = sight {
         return Judgement::new(Verdict::Bad, true).title(title);
     }
-    if let Sight::Seen(title) = look_at_reports(&test.symptom, &before) {
-        let reason = format!("the symptom was on the console before the dose began ({title})");
+    if let Some(title) = part_in_reports(&test.symptom, &before) {
+        let place = match seen.console.dose_start {
+            Some(_) => "before the dose began",
+            None => "at an unknown moment, the dose's beginning is not on it",
+        };
+        let reason = format!("the symptom was on the console {place} ({title})");
         return Judgement::new(Verdict::Blind, true).because(reason);
     }
-    if let Some(report) = during.iter().find(|r| !is_agents_end(r)) {
+    if let Some(report) = during.first() {
         let reason = format!(
             "not this test's symptom{}",
             if report.corrupted { "; the report is damaged" } else { "" }
         );
         return Judgement::new(Verdict::Other, true).title(&report.title).because(reason);
     }
-    match without_crash(test, seen, &sight) {
+    let judged = match unsound.first() {
+        Some(report) => Err((
+            Verdict::Blind,
+            format!("the machine was not sound, so this proves nothing: {}", report.title),
+        )),
+        None => without_crash(test, seen, reports, &sight),
+    };
+    match judged {
         Ok(()) => Judgement::new(Verdict::Good, true),
         Err((verdict, reason)) => Judgement::new(verdict, true).because(reason),
     }
 }
 
-fn before_the_dose(seen: &Observation, crash: Option<&Report>) -> Judgement {
-    if let Some(report) = crash {
-        return Judgement::new(Verdict::Other, false).title(&report.title).because("before the test started");
+/// A kernel that broke before the dose says nothing about the test, whatever came after.
+fn broken_before(report: &Report, seen: &Observation) -> Judgement {
+    let reason = match (seen.program.started, seen.console.dose_start) {
+        (true, None) => "the dose's beginning is not on the console, so this may have come before it",
+        _ => "before the test started",
+    };
+    Judgement::new(Verdict::Other, false).title(&report.title).because(reason)
+}
+
+fn before_the_dose(seen: &Observation, reports: &[Report]) -> Judgement {
+    let counted = || reports.iter().filter(|r| !r.suppressed && !is_environments(r));
+    if let Some(report) = counted().find(|r| breaks_the_kernel(r)) {
+        return broken_before(report, seen);
+    }
+    if let Some(report) = reports.iter().find(|r| is_environments(r)) {
+        let phase = seen.phase.word();
+        let reason = format!("the kernel had no init to go on with during {phase}: {}", report.title);
+        return Judgement::new(Verdict::Lost, false).because(reason);
+    }
+    if let Some(report) = counted().find(|r| r.panicked || r.kind == ReportKind::Hang) {
+        return broken_before(report, seen);
     }
     if let Some(failure) = &seen.setup_failure {
         let verdict = match failure {
@@ -142,7 +165,12 @@ fn last_line(seen: &Observation) -> String {
 
 /// What an attempt without symptom and without crash report means: `Ok` only if the whole dose ran under working
 /// detectors.
-fn without_crash(test: &Test, seen: &Observation, sight: &Sight) -> Result<(), (Verdict, String)> {
+fn without_crash(
+    test: &Test,
+    seen: &Observation,
+    reports: &[Report],
+    sight: &Sight,
+) -> Result<(), (Verdict, String)> {
     let blind = |reason: String| Err((Verdict::Blind, reason));
     if let Some(failure) = &seen.setup_failure {
         return blind(failure.to_string());
@@ -160,22 +188,37 @@ fn without_crash(test: &Test, seen: &Observation, sight: &Sight) -> Result<(), (
             return Err((Verdict::Lost, detail.clone()));
         }
         Ending::GuestReset => {
-            return blind(
-                "the guest restarted or powered off during the dose, and its console shows no crash".into(),
-            );
+            return blind(match reports.iter().find(|r| is_environments(r)) {
+                Some(report) => {
+                    format!("the guest's init was ended during {}: {}", seen.phase.word(), report.title)
+                }
+                None => format!(
+                    "the guest restarted or powered off during {}, and its console shows no crash",
+                    seen.phase.word()
+                ),
+            });
         }
         Ending::Stopped(Stopped::Terminate { limit }) => {
-            return blind(format!("the program did not end within {limit:.0} s{}", blocked(seen)));
+            let what = if seen.phase > Phase::Dose {
+                "the guest did not finish after the program's end"
+            } else {
+                "the program did not end"
+            };
+            return blind(format!("{what} within {limit:.0} s{}", blocked(seen)));
         }
         Ending::Stopped(Stopped::Silent { seconds }) => {
             return blind(format!(
-                "the agent fell silent for {seconds:.0} s during the dose, and the console shows no crash"
+                "the agent fell silent for {seconds:.0} s during {}, and the console shows no crash{}",
+                seen.phase.word(),
+                blocked(seen)
             ));
         }
         Ending::Stopped(Stopped::CrashSeen) => {
             return blind("the console looked like a crash, but no report could be read from it".into());
         }
-        Ending::Stopped(other) => return blind(format!("the attempt was ended: {other:?}")),
+        Ending::Stopped(Stopped::BootTimeout { .. } | Stopped::Cancelled) => {
+            return blind("the attempt was ended before the dose was done".into());
+        }
     }
     match seen.program.exit {
         Some(Exit::Code(0)) => {}
@@ -201,6 +244,18 @@ fn without_crash(test: &Test, seen: &Observation, sight: &Sight) -> Result<(), (
         _ => None,
     }) {
         return blind(format!("the program reported a symptom that the suite does not describe: {text}"));
+    }
+    if seen.program.reports_left_out > 0 {
+        let lines = seen.program.reports_left_out;
+        return blind(format!(
+            "the program reported too much: {lines} lines are missing, a symptom may be among them"
+        ));
+    }
+    // where a time is given too, whichever comes first ends the dose
+    if let (Some(rounds), None, Some(done)) = (test.dose.rounds, test.dose.seconds, seen.program.iterations())
+        && done < rounds
+    {
+        return blind(format!("the program did {done} of {rounds} rounds"));
     }
     if let Sight::Unknown(reason) = sight {
         return blind(reason.clone());
@@ -236,160 +291,26 @@ fn has_exit_symptom(symptom: &Symptom) -> bool {
     symptom.each().iter().any(|s| matches!(s, Symptom::Exit { .. }))
 }
 
-/// Whether the kernel cannot go on after this report.
-fn is_fatal(report: &Report) -> bool {
-    report.panicked
-        || matches!(
-            report.kind,
-            ReportKind::Bug
-                | ReportKind::DoS
-                | ReportKind::NullDeref
-                | ReportKind::MemorySafetyBug
-                | ReportKind::Reboot
-        )
+/// Whether a kernel is not to be trusted after this report, even where it goes on.
+fn breaks_the_kernel(report: &Report) -> bool {
+    matches!(
+        report.kind,
+        ReportKind::Bug
+            | ReportKind::DoS
+            | ReportKind::NullDeref
+            | ReportKind::MemorySafetyBug
+            | ReportKind::Reboot
+    )
 }
 
-/// A panic because PID 1 ended is about the agent, not about the kernel.
-fn is_agents_end(report: &Report) -> bool {
-    report.title.contains("Attempted to kill init")
-}
-
-fn look(symptom: &Symptom, seen: &Observation, reports: &[&Report]) -> Sight {
-    match symptom {
-        Symptom::Any(parts) => any(parts.iter().map(|p| look(p, seen, reports))),
-        Symptom::All(parts) => all(parts.iter().map(|p| look(p, seen, reports))),
-        Symptom::Crash(pattern) => crash(pattern, reports),
-        Symptom::HungTask { functions, task } => hung_task(functions, task.as_ref(), seen, reports),
-        Symptom::Leak { cache, per_iteration, at_least, .. } => {
-            let reading = seen.probes.iter().find(|p| p.subject == *cache);
-            leak(reading, seen.program.iterations(), cache, *per_iteration, *at_least)
-        }
-        Symptom::Reported { matching } => seen
-            .program
-            .reports
-            .iter()
-            .find_map(|r| match r {
-                ProgramReport::Symptom(text) if matching.is_match(text) => Some(Sight::Seen(text.clone())),
-                _ => None,
-            })
-            .unwrap_or(Sight::NotSeen),
-        Symptom::Exit { code } => match seen.program.exit {
-            Some(Exit::Code(found)) if found == *code => {
-                Sight::Seen(format!("the program ended with exit code {code}"))
-            }
-            Some(_) => Sight::NotSeen,
-            None => Sight::Unknown("the program's end was not seen".into()),
-        },
-    }
-}
-
-/// As [`look`], for what can be told from crash reports alone.
-fn look_at_reports(symptom: &Symptom, reports: &[&Report]) -> Sight {
-    match symptom {
-        Symptom::Any(parts) => any(parts.iter().map(|p| look_at_reports(p, reports))),
-        Symptom::All(parts) => all(parts.iter().map(|p| look_at_reports(p, reports))),
-        Symptom::Crash(pattern) => crash(pattern, reports),
-        Symptom::HungTask { .. } | Symptom::Leak { .. } | Symptom::Reported { .. } | Symptom::Exit { .. } => {
-            Sight::NotSeen
-        }
-    }
-}
-
-fn any(sights: impl Iterator<Item = Sight>) -> Sight {
-    let mut result = Sight::NotSeen;
-    for sight in sights {
-        match sight {
-            Sight::Seen(_) => return sight,
-            Sight::Unknown(_) if result == Sight::NotSeen => result = sight,
-            _ => {}
-        }
-    }
-    result
-}
-
-fn all(sights: impl Iterator<Item = Sight>) -> Sight {
-    let (mut titles, mut unknown) = (Vec::new(), None);
-    for sight in sights {
-        match sight {
-            Sight::NotSeen => return Sight::NotSeen,
-            Sight::Seen(title) => titles.push(title),
-            Sight::Unknown(reason) => unknown = unknown.or(Some(reason)),
-        }
-    }
-    match unknown {
-        Some(reason) => Sight::Unknown(reason),
-        None => Sight::Seen(titles.join("; ")),
-    }
-}
-
-fn crash(pattern: &CrashPattern, reports: &[&Report]) -> Sight {
-    let mut damaged = None;
-    for report in reports {
-        let title = pattern.title.as_ref().is_none_or(|p| report.titles().any(|t| p.is_match(t)));
-        let kind = pattern.kind.as_ref().is_none_or(|kinds| kinds.iter().any(|k| k == report.kind.word()));
-        if !(title && kind && functions_match(&pattern.trace, report.frames.iter())) {
-            continue;
-        }
-        // a damaged report is believed when its call trace fits, not on its first line alone
-        if report.corrupted && pattern.trace.is_empty() {
-            damaged = Some(format!("a report fits the symptom but is damaged: {}", report.title));
-            continue;
-        }
-        return Sight::Seen(report.title.clone());
-    }
-    damaged.map_or(Sight::NotSeen, Sight::Unknown)
-}
-
-fn hung_task(
-    functions: &[Pattern],
-    task: Option<&Pattern>,
-    seen: &Observation,
-    reports: &[&Report],
-) -> Sight {
-    for report in reports.iter().filter(|r| r.kind == ReportKind::Hang) {
-        if !task.is_none_or(|p| report.task.as_deref().is_some_and(|t| p.is_match(t))) {
-            continue;
-        }
-        let own_stack =
-            seen.blocked.iter().find(|b| Some(b.pid) == report.pid).map(|b| &b.stack[..]).unwrap_or(&[]);
-        if functions_match(functions, report.frames.iter().chain(own_stack)) {
-            return Sight::Seen(report.title.clone());
-        }
-    }
-    match seen.guest.as_ref().and_then(|g| g.hung_task_timeout) {
-        Some(seconds) if seconds > 0 => Sight::NotSeen,
-        _ => Sight::Unknown("this kernel has no hung-task detector, or it is switched off".into()),
-    }
-}
-
-/// Whether each pattern matches some function.
-fn functions_match<'a>(patterns: &[Pattern], functions: impl Iterator<Item = &'a String> + Clone) -> bool {
-    patterns.iter().all(|p| functions.clone().any(|f| p.is_match(f)))
-}
-
-fn leak(
-    reading: Option<&ProbeReading>,
-    iterations: Option<u64>,
-    cache: &str,
-    per_iteration: f64,
-    at_least: f64,
-) -> Sight {
-    let Some(reading) = reading else { return Sight::Unknown(format!("slab cache {cache} was not read")) };
-    let (Some(before), Some(after)) = (reading.before, reading.after) else {
-        let why = reading.error.clone().unwrap_or_else(|| "a reading is missing".into());
-        return Sight::Unknown(format!("slab cache {cache}: {why}"));
-    };
-    let Some(iterations) = iterations.filter(|n| *n > 0) else {
-        return Sight::Unknown("the program did not say how many iterations it did".into());
-    };
-    let growth = after - before;
-    let share = growth as f64 / (per_iteration * iterations as f64);
-    let text = format!("{cache} grew by {growth} objects in {iterations} iterations");
-    if share >= at_least {
-        Sight::Seen(format!("memory leak: {text}"))
-    } else if share <= NO_LEAK {
-        Sight::NotSeen
-    } else {
-        Sight::Unknown(format!("{text}: neither the leak's {per_iteration} an iteration nor none"))
-    }
+/// A panic because there is no init, or because it ended, is about what this program put into the guest, or about what
+/// the test's program did to it. The kernel itself is well.
+fn is_environments(report: &Report) -> bool {
+    const PANICS: &[&str] = &[
+        "kernel panic: Attempted to kill init!",
+        "kernel panic: No working init found",
+        "kernel panic: Requested init ",
+        "kernel panic: VFS: Unable to mount root fs",
+    ];
+    PANICS.iter().any(|panic| report.title.starts_with(panic))
 }

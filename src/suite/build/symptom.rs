@@ -2,6 +2,7 @@
 
 use globset::Glob;
 
+use crate::oops::ReportKind;
 use crate::suite::pattern::Pattern;
 use crate::suite::shape::{CrashShape, HungTaskShape, LeakShape, List, SymptomShape};
 use crate::suite::symptom::{CrashPattern, ProbeKind, Symptom};
@@ -126,15 +127,22 @@ fn cache(text: &str) -> Result<String, Rejection> {
     }
 }
 
+/// A word that no report ever has would be a symptom that is never seen, and so a `good` for every kernel.
 fn report_kind(text: &str) -> Result<String, Rejection> {
-    let right = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    if !text.is_empty() && text.chars().all(right) {
+    if text.parse::<ReportKind>().is_ok() {
         return Ok(text.to_owned());
     }
     let rejection =
-        Rejection::of(text, "a report type in capitals, such as `WARNING`, `KASAN-READ` or `HANG`");
-    let mended = text.to_uppercase().replace(' ', "-");
-    Err(if mended.is_empty() { rejection } else { rejection.help(format!("write `{mended}`")) })
+        Rejection::of(text, "one of syzkaller's report types, such as `WARNING`, `KASAN-READ` or `HANG`");
+    // case is what is most often wrong with one, so it must not count
+    let lower: Vec<String> = ReportKind::ALL.iter().map(|kind| kind.word().to_lowercase()).collect();
+    let plain = text.replace(' ', "-").to_lowercase();
+    let meant = word::meant(&plain, lower.iter().map(String::as_str))
+        .and_then(|word| ReportKind::ALL.iter().find(|kind| kind.word().to_lowercase() == word));
+    Err(match meant {
+        Some(kind) => rejection.help(format!("did you mean `{kind}`?")),
+        None => rejection,
+    })
 }
 
 fn exit_code(text: &str) -> Result<i32, Rejection> {

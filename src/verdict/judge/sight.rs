@@ -1,0 +1,203 @@
+//! Whether one attempt shows a symptom.
+
+use crate::observation::{BlockedTask, Exit, Observation, ProbeReading, ProgramReport};
+use crate::oops::{Report, ReportKind};
+use crate::suite::{CrashPattern, Pattern, Symptom};
+
+/// Growth below this share of the expected one is no leak; between it and the test's own share lies no answer.
+const NO_LEAK: f64 = 0.1;
+
+/// Objects by which a slab cache changes without any leak: partly used slabs of each processor count as active, and
+/// the guest itself allocates. An expected growth below this says nothing either way.
+const NOISE: f64 = 256.0;
+
+/// Whether a symptom was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Sight {
+    /// It was; this is its title.
+    Seen(String),
+    /// It was not, and its detector was at work.
+    NotSeen,
+    /// Its detector could not tell.
+    Unknown(String),
+}
+
+/// Looks for a symptom in everything that was observed; `reports` are those of the dose.
+pub(super) fn look(symptom: &Symptom, seen: &Observation, reports: &[&Report]) -> Sight {
+    match symptom {
+        Symptom::Any(parts) => any(parts.iter().map(|p| look(p, seen, reports))),
+        Symptom::All(parts) => all(parts.iter().map(|p| look(p, seen, reports))),
+        Symptom::Crash(pattern) => crash(pattern, reports),
+        Symptom::HungTask { functions, task } => hung_task(functions, task.as_ref(), seen, reports),
+        Symptom::Leak { cache, per_iteration, at_least, .. } => {
+            let reading = seen.probes.iter().find(|p| p.subject == *cache);
+            leak(reading, seen.program.iterations(), cache, *per_iteration, *at_least)
+        }
+        Symptom::Reported { matching } => seen
+            .program
+            .reports
+            .iter()
+            .find_map(|r| match r {
+                ProgramReport::Symptom(text) if matching.is_match(text) => Some(Sight::Seen(text.clone())),
+                _ => None,
+            })
+            .unwrap_or(Sight::NotSeen),
+        Symptom::Exit { code } => match seen.program.exit {
+            Some(Exit::Code(found)) if found == *code => {
+                Sight::Seen(format!("the program ended with exit code {code}"))
+            }
+            Some(_) => Sight::NotSeen,
+            None => Sight::Unknown("the program's end was not seen".into()),
+        },
+    }
+}
+
+/// The title of the first report that shows the symptom, or any part of it.
+pub(super) fn part_in_reports(symptom: &Symptom, reports: &[&Report]) -> Option<String> {
+    reports.iter().find_map(|report| {
+        let one = std::slice::from_ref(report);
+        let shows = symptom.each().into_iter().any(|part| match part {
+            // a damaged report that may be the symptom counts here: it makes the attempt blind, not bad
+            Symptom::Crash(pattern) => crash(pattern, one) != Sight::NotSeen,
+            Symptom::HungTask { functions, task } => {
+                blocked_task(functions, task.as_ref(), &[], one) != Sight::NotSeen
+            }
+            _ => false,
+        });
+        shows.then(|| report.title.clone())
+    })
+}
+
+fn any(sights: impl Iterator<Item = Sight>) -> Sight {
+    let mut result = Sight::NotSeen;
+    for sight in sights {
+        match sight {
+            Sight::Seen(_) => return sight,
+            Sight::Unknown(_) if result == Sight::NotSeen => result = sight,
+            _ => {}
+        }
+    }
+    result
+}
+
+fn all(sights: impl Iterator<Item = Sight>) -> Sight {
+    let (mut titles, mut unknown) = (Vec::new(), None);
+    for sight in sights {
+        match sight {
+            Sight::NotSeen => return Sight::NotSeen,
+            Sight::Seen(title) => titles.push(title),
+            Sight::Unknown(reason) => unknown = unknown.or(Some(reason)),
+        }
+    }
+    match unknown {
+        Some(reason) => Sight::Unknown(reason),
+        None => Sight::Seen(titles.join("; ")),
+    }
+}
+
+fn crash(pattern: &CrashPattern, reports: &[&Report]) -> Sight {
+    let mut damaged = None;
+    for report in reports {
+        let title = pattern.title.as_ref().is_none_or(|p| report.titles().any(|t| p.is_match(t)));
+        let kind = pattern.kind.as_ref().is_none_or(|kinds| kinds.iter().any(|k| k == report.kind.word()));
+        if !(title && kind && functions_match(&pattern.trace, report.frames.iter())) {
+            continue;
+        }
+        // a damaged report is believed when its call trace fits, not on its first line alone
+        if report.corrupted && pattern.trace.is_empty() {
+            damaged = Some(damaged_report(report));
+            continue;
+        }
+        return Sight::Seen(report.title.clone());
+    }
+    damaged.map_or(Sight::NotSeen, Sight::Unknown)
+}
+
+fn hung_task(
+    functions: &[Pattern],
+    task: Option<&Pattern>,
+    seen: &Observation,
+    reports: &[&Report],
+) -> Sight {
+    match blocked_task(functions, task, &seen.blocked, reports) {
+        Sight::NotSeen => {}
+        sight => return sight,
+    }
+    match seen.guest.as_ref().and_then(|g| g.hung_task_timeout) {
+        Some(seconds) if seconds > 0 => Sight::NotSeen,
+        _ => Sight::Unknown("this kernel has no hung-task detector, or it is switched off".into()),
+    }
+}
+
+/// Looks for a report of a blocked task; `blocked` are the stacks that the agent read of such tasks.
+fn blocked_task(
+    functions: &[Pattern],
+    task: Option<&Pattern>,
+    blocked: &[BlockedTask],
+    reports: &[&Report],
+) -> Sight {
+    let mut damaged = None;
+    for report in reports.iter().filter(|r| is_blocked_task(r)) {
+        if !task.is_none_or(|p| report.task.as_deref().is_some_and(|t| p.is_match(t))) {
+            continue;
+        }
+        let own_stack =
+            blocked.iter().find(|b| Some(b.pid) == report.pid).map(|b| &b.stack[..]).unwrap_or(&[]);
+        if !functions_match(functions, report.frames.iter().chain(own_stack)) {
+            continue;
+        }
+        if report.corrupted && functions.is_empty() {
+            damaged = Some(damaged_report(report));
+            continue;
+        }
+        return Sight::Seen(report.title.clone());
+    }
+    damaged.map_or(Sight::NotSeen, Sight::Unknown)
+}
+
+/// A processor that is stuck (soft lockup, RCU stall) is a hang too, and no blocked task.
+fn is_blocked_task(report: &Report) -> bool {
+    report.kind == ReportKind::Hang && report.titles().any(|t| t.starts_with("INFO: task "))
+}
+
+fn damaged_report(report: &Report) -> String {
+    format!("a report fits the symptom but is damaged: {}", report.title)
+}
+
+/// Whether each pattern matches some function.
+fn functions_match<'a>(patterns: &[Pattern], functions: impl Iterator<Item = &'a String> + Clone) -> bool {
+    patterns.iter().all(|p| functions.clone().any(|f| p.is_match(f)))
+}
+
+fn leak(
+    reading: Option<&ProbeReading>,
+    iterations: Option<u64>,
+    cache: &str,
+    per_iteration: f64,
+    at_least: f64,
+) -> Sight {
+    let Some(reading) = reading else { return Sight::Unknown(format!("slab cache {cache} was not read")) };
+    let (Some(before), Some(after)) = (reading.before, reading.after) else {
+        let why = reading.error.clone().unwrap_or_else(|| "a reading is missing".into());
+        return Sight::Unknown(format!("slab cache {cache}: {why}"));
+    };
+    let Some(iterations) = iterations.filter(|n| *n > 0) else {
+        return Sight::Unknown("the program did not say how many iterations it did".into());
+    };
+    let growth = after - before;
+    let expected = per_iteration * iterations as f64;
+    if expected * at_least < NOISE {
+        return Sight::Unknown(format!(
+            "{iterations} iterations leak {expected:.0} objects at most, too few to tell from the noise of slab cache {cache}; do more of them"
+        ));
+    }
+    let share = growth as f64 / expected;
+    let text = format!("{cache} grew by {growth} objects in {iterations} iterations");
+    if share >= at_least {
+        Sight::Seen(format!("memory leak: {text}"))
+    } else if share <= NO_LEAK {
+        Sight::NotSeen
+    } else {
+        Sight::Unknown(format!("{text}: neither the leak's {per_iteration} an iteration nor none"))
+    }
+}
