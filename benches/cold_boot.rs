@@ -62,7 +62,7 @@ fn main() {
     let suite_file = scratch.path().join("bench.yaml");
     std::fs::write(&suite_file, SUITE).expect("a suite");
     let test = suite::load_file(&suite_file).expect("a suite").tests.remove(0);
-    let machine = Machine::built_in();
+    let machine = Machine::built_in().for_test(&test.machine).expect("a machine");
     let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache).expect("a lab");
     let choice = lab.choose_accel(Wish::Auto, &kernel);
     let initramfs = bare_initramfs(scratch.path());
