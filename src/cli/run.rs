@@ -71,6 +71,9 @@ pub struct RunArgs {
     /// What executes the guests; auto tries KVM once and remembers the answer
     #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
     accel: Wish,
+    /// Speak with the guests over a second serial port even where the kernel has the virtio driver
+    #[arg(long)]
+    serial_channel: bool,
     /// Print what would run, and run nothing
     #[arg(long)]
     dry_run: bool,
@@ -109,7 +112,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let qemu = Qemu::find().map_err(CliError::setup)?;
     let patience = Patience { boot: args.boot_timeout, ..Patience::default() };
     let lab = QemuLab::new(qemu, &cache).map_err(CliError::setup)?;
-    let lab = lab.with_terminate(args.timeout).with_patience(patience);
+    let lab = lab.with_terminate(args.timeout).with_patience(patience).with_serial_only(args.serial_channel);
 
     let run_dir = RunDir::create(&args.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;

@@ -39,6 +39,8 @@ pub struct QemuLab {
     busybox: Busybox,
     patience: Patience,
     terminate: Option<Duration>,
+    /// Whether guests have no virtio port for the agent.
+    serial_only: bool,
     /// Tests whose programs and images are ready, by their names.
     prepared: Mutex<HashMap<String, Once<Result<Prepared, PrepareError>>>>,
     /// The initramfs of each kernel, by the kernels' digests.
@@ -59,6 +61,7 @@ impl QemuLab {
             busybox: initramfs::find_busybox()?,
             patience: Patience::default(),
             terminate: None,
+            serial_only: false,
             prepared: Mutex::default(),
             initramfs: Mutex::default(),
         })
@@ -69,6 +72,13 @@ impl QemuLab {
         let choice = accel::choose(wish, &self.qemu, &self.cache, || self.try_kvm(kernel));
         let _ = self.accel.set(choice.accel);
         choice
+    }
+
+    /// Gives guests no virtio port for the agent, so that it speaks on the second serial port as it does where the
+    /// kernel lacks the driver.
+    pub fn with_serial_only(mut self, serial_only: bool) -> QemuLab {
+        self.serial_only = serial_only;
+        self
     }
 
     /// Overrides every test's `terminate` time.
@@ -158,7 +168,9 @@ impl QemuLab {
             initramfs: self.initramfs(kernel)?,
             cmdline: machine.cmdline.clone(),
             devices,
-            serial_channel: !matches!(virtio, ModuleState::Builtin | ModuleState::Loadable),
+            serial_channel: self.serial_only
+                || !matches!(virtio, ModuleState::Builtin | ModuleState::Loadable),
+            virtio_channel: !self.serial_only,
         })
     }
 
@@ -197,6 +209,7 @@ impl QemuLab {
             cmdline: Vec::new(),
             devices: Vec::new(),
             serial_channel: true,
+            virtio_channel: true,
         };
         let start = Instant::now();
         let mut session = Session::start(&self.qemu, &machine).map_err(|e| e.to_string())?;
