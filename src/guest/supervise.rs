@@ -75,9 +75,9 @@ pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::
     for (request, reading) in request.probes.iter().zip(&mut readings) {
         probe::finish(request, reading);
     }
-    sender.tell(&FromGuest::Probes { readings })?;
+    // before the last message: the host answers it with the order to power off
     mark(&format!("dose ends {}", request.nonce));
-    Ok(())
+    sender.tell(&FromGuest::Probes { readings })
 }
 
 /// Writes a line to the kernel log, and so to the console, where it divides what happened before from what happened
