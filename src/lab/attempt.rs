@@ -6,11 +6,14 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::Watch;
+use super::evidence::Evidence;
 use super::ktap;
+use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::plugging::Plugging;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
+use crate::hang;
 use crate::observation::{Ending, Observation, Phase, Stopped};
 use crate::oops::{ReportKind, Scanner, Sighting};
 use crate::vm::VmError;
@@ -18,48 +21,8 @@ use crate::vm::console::Capture;
 use crate::vm::device::Fitting;
 use crate::vm::session::{Happening, Session};
 
-/// How long things may take, beyond what the test itself says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// From the start of QEMU to the agent's first message.
-    pub boot: Duration,
-    /// Setting up: modules, files, the trivial program.
-    pub setup: Duration,
-    /// Without any sign of the agent. Longer than the kernel's own detectors of a stuck processor (soft lockup: 22 s,
-    /// RCU stall: 21 s by default), which say more than silence does.
-    pub silence: Duration,
-    /// From a crash on the console to the guest's end by itself (it panics and restarts, which ends QEMU).
-    pub crash: Duration,
-    /// From the request for blocked tasks to the answer.
-    pub evidence: Duration,
-    /// From the agent's last message to the end of QEMU.
-    pub power_off: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience {
-            boot: Duration::from_secs(120),
-            setup: Duration::from_secs(60),
-            silence: Duration::from_secs(45),
-            crash: Duration::from_secs(10),
-            evidence: Duration::from_secs(8),
-            power_off: Duration::from_secs(5),
-        }
-    }
-}
-
 /// The last part of the program's output that is kept, bytes.
 const OUTPUT_KEPT: usize = 256 * 1024;
-
-/// How the test's own limits apply.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// From here on the program is shown as slow.
-    pub slow: Duration,
-    /// Here the program is ended.
-    pub terminate: Duration,
-}
 
 /// Why the conversation is being brought to its end, while evidence is still awaited.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,8 +56,7 @@ pub struct Conversation<'a> {
     last_sign: Instant,
     nmi_sent: bool,
     closing: Closing,
-    /// Whether the answer to the request for blocked tasks is still awaited.
-    evidence_due: bool,
+    evidence: Evidence,
     plugging: Plugging,
     /// Reads the output of a program that prints KTAP.
     ktap: Option<ktap::Reader>,
@@ -145,7 +107,7 @@ impl<'a> Conversation<'a> {
             last_sign: start,
             nmi_sent: false,
             closing: Closing::No,
-            evidence_due: false,
+            evidence: Evidence::default(),
             plugging: Plugging::new(with.devices),
             ktap: with.payload.prints_ktap.then(ktap::Reader::default),
         }
@@ -169,6 +131,9 @@ impl<'a> Conversation<'a> {
         seen.ending = ending;
         let (console, _write_error) = self.capture.finish();
         seen.console = console;
+        if seen.blocked.is_empty() && self.evidence.was_asked_by_host() {
+            seen.blocked = hang::blocked_tasks(&seen.console.text);
+        }
         seen.program.output = String::from_utf8_lossy(&self.output).into_owned();
         seen.seconds = self.start.elapsed().as_secs_f64();
         seen
@@ -181,6 +146,9 @@ impl<'a> Conversation<'a> {
         }
         if self.seen.guest.is_some() && self.closing == Closing::No {
             next = next.min(self.last_sign + self.patience.silence);
+        }
+        if let (Some(due), Closing::Stopping(_)) = (self.evidence.due(), &self.closing) {
+            next = next.min(due);
         }
         next
     }
@@ -283,7 +251,7 @@ impl<'a> Conversation<'a> {
             }
             FromGuest::BlockedTasks { tasks } => {
                 self.seen.blocked = tasks;
-                self.evidence_due = false;
+                self.evidence.answered();
                 if matches!(self.closing, Closing::Stopping(_)) {
                     // the kernel prints the same tasks on the console meanwhile: a moment for its last lines
                     self.deadline = self.deadline.min(Instant::now() + Duration::from_secs(1));
@@ -326,9 +294,7 @@ impl<'a> Conversation<'a> {
             // the rest of the report comes by itself, then the guest restarts, which ends QEMU
             self.close(Stopped::CrashSeen, self.patience.crash);
         } else if is_hung_task(sighting) && self.seen.program.started {
-            self.session.send(&ToGuest::Blocked);
-            self.evidence_due = true;
-            self.close(Stopped::CrashSeen, self.patience.evidence);
+            self.ask_for_evidence(Stopped::CrashSeen);
         }
     }
 
@@ -361,7 +327,13 @@ impl<'a> Conversation<'a> {
             Closing::Stopping(stopped) if now >= self.deadline => {
                 return Some(Ending::Stopped(stopped.clone()));
             }
-            Closing::Stopping(_) => return None,
+            Closing::Stopping(_) => {
+                if let Some(key) = self.evidence.key(now) {
+                    // a QEMU that does not answer is ended all the same
+                    let _ = self.session.console_sysrq(key);
+                }
+                return None;
+            }
             Closing::No => {}
         }
         if let Some(start) = self.dose_start
@@ -396,12 +368,14 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Before a guest that does not go on is ended, it is asked where its tasks are: through the agent, and by an NMI
-    /// where the agent is silent.
+    /// Before a guest that does not go on is ended, it is asked where its tasks are: through the agent, and where that
+    /// does not answer over the console, and by an NMI.
     fn ask_for_evidence(&mut self, stopped: Stopped) {
         self.session.send(&ToGuest::Blocked);
-        self.evidence_due = true;
-        if matches!(stopped, Stopped::Silent { .. }) && !self.nmi_sent {
+        let silent = matches!(stopped, Stopped::Silent { .. });
+        let patience = if silent { Duration::ZERO } else { self.patience.answer };
+        self.evidence.asked(Instant::now(), patience);
+        if silent && !self.nmi_sent {
             self.nmi_sent = true;
             // a QEMU that does not answer is ended all the same
             let _ = self.session.monitor().nmi();

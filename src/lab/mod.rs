@@ -2,7 +2,9 @@
 //! an observation. [`qemu`] is the real one.
 
 pub mod attempt;
+mod evidence;
 mod ktap;
+pub mod patience;
 pub mod payload;
 mod plugging;
 pub mod prepare;
