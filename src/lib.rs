@@ -21,6 +21,9 @@ pub mod vm;
 
 pub mod observation;
 
+pub mod hang;
+pub mod poison;
+
 pub mod lab;
 pub mod plan;
 pub mod verdict;

@@ -14,7 +14,7 @@ use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Event};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, Wanted, progress_for_stderr};
-use crate::lab::attempt::Patience;
+use crate::lab::patience::Patience;
 use crate::lab::qemu::QemuLab;
 use crate::machine::Machines;
 use crate::plan::{self, Placed};

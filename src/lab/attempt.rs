@@ -6,12 +6,15 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::Watch;
+use super::evidence::Evidence;
 use super::ktap;
 use super::output::Output;
+use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::plugging::Plugging;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
+use crate::hang;
 use crate::observation::{Ending, Observation, Phase, Stopped};
 use crate::oops::{ReportKind, Scanner, Sighting};
 use crate::vm::VmError;
@@ -19,48 +22,8 @@ use crate::vm::console::Capture;
 use crate::vm::device::Fitting;
 use crate::vm::session::{Happening, Session};
 
-/// How long things may take, beyond what the test itself says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// From the start of QEMU to the agent's first message.
-    pub boot: Duration,
-    /// Setting up: modules, files, the trivial program.
-    pub setup: Duration,
-    /// Without any sign of the agent. Longer than the kernel's own detectors of a stuck processor (soft lockup: 22 s,
-    /// RCU stall: 21 s by default), which say more than silence does.
-    pub silence: Duration,
-    /// From a crash on the console to the guest's end by itself (it panics and restarts, which ends QEMU).
-    pub crash: Duration,
-    /// From the request for blocked tasks to the answer.
-    pub evidence: Duration,
-    /// From the agent's last message to the end of QEMU.
-    pub power_off: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience {
-            boot: Duration::from_secs(60),
-            setup: Duration::from_secs(60),
-            silence: Duration::from_secs(45),
-            crash: Duration::from_secs(10),
-            evidence: Duration::from_secs(8),
-            power_off: Duration::from_secs(5),
-        }
-    }
-}
-
 /// What an emulated serial port carries under TCG at the least; 60 KB/s were seen.
 const SERIAL_BYTES_A_SECOND: u64 = 16 * 1024;
-
-/// How the test's own limits apply.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// From here on the program is shown as slow.
-    pub slow: Duration,
-    /// Here the program is ended.
-    pub terminate: Duration,
-}
 
 /// Why the conversation is being brought to its end, while evidence is still awaited.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,6 +72,7 @@ pub struct Conversation<'a> {
     /// When the agent is to be asked for the blocked tasks: the kernel prints them on the console too, and must not
     /// do so into the report that is being printed.
     ask_at: Option<AskAt>,
+    evidence: Evidence,
     plugging: Plugging,
     /// Reads the output of a program that prints KTAP.
     ktap: Option<ktap::Reader>,
@@ -159,6 +123,7 @@ impl<'a> Conversation<'a> {
             nmi_sent: false,
             closing: Closing::No,
             ask_at: None,
+            evidence: Evidence::default(),
             plugging: Plugging::new(with.devices),
             ktap: with.payload.prints_ktap.then(ktap::Reader::default),
         }
@@ -190,6 +155,9 @@ impl<'a> Conversation<'a> {
         if let Some(error) = write_error {
             self.watch.trouble(&format!("the program's output is not kept whole: {error}"));
         }
+        if seen.blocked.is_empty() && self.evidence.was_asked_by_host() {
+            seen.blocked = hang::blocked_tasks(&seen.console.text);
+        }
         seen.seconds = self.start.elapsed().as_secs_f64();
         seen
     }
@@ -204,6 +172,9 @@ impl<'a> Conversation<'a> {
         }
         if self.seen.guest.is_some() && self.closing == Closing::No {
             next = next.min(self.last_sign + self.patience.silence);
+        }
+        if let (Some(due), Closing::Stopping(_)) = (self.evidence.due(), &self.closing) {
+            next = next.min(due);
         }
         next
     }
@@ -315,6 +286,7 @@ impl<'a> Conversation<'a> {
             }
             FromGuest::BlockedTasks { tasks } => {
                 self.seen.blocked = tasks;
+                self.evidence.answered();
                 if matches!(self.closing, Closing::Stopping(_)) {
                     // the kernel prints the same tasks on the console meanwhile: a moment for its last lines
                     self.deadline = self.deadline.min(Instant::now() + Duration::from_secs(1));
@@ -379,6 +351,7 @@ impl<'a> Conversation<'a> {
         let now = Instant::now();
         if self.ask_at.take_if(|ask| now >= ask.next).is_some() {
             self.session.send(&ToGuest::Blocked);
+            self.evidence.asked(now, self.patience.answer);
             self.deadline = now + self.patience.evidence;
             return None;
         }
@@ -387,7 +360,13 @@ impl<'a> Conversation<'a> {
             Closing::Stopping(stopped) if now >= self.deadline => {
                 return Some(Ending::Stopped(stopped.clone()));
             }
-            Closing::Stopping(_) => return None,
+            Closing::Stopping(_) => {
+                if let Some(key) = self.evidence.key(now) {
+                    // a QEMU that does not answer is ended all the same
+                    let _ = self.session.console_sysrq(key);
+                }
+                return None;
+            }
             Closing::No => {}
         }
         if let Some(start) = self.dose_start
@@ -426,11 +405,14 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Before a guest that does not go on is ended, it is asked where its tasks are: through the agent, and by an NMI
-    /// where the agent is silent.
+    /// Before a guest that does not go on is ended, it is asked where its tasks are: through the agent, and where that
+    /// does not answer over the console, and by an NMI.
     fn ask_for_evidence(&mut self, stopped: Stopped) {
         self.session.send(&ToGuest::Blocked);
-        if matches!(stopped, Stopped::Silent { .. }) && !self.nmi_sent {
+        let silent = matches!(stopped, Stopped::Silent { .. });
+        let patience = if silent { Duration::ZERO } else { self.patience.answer };
+        self.evidence.asked(Instant::now(), patience);
+        if silent && !self.nmi_sent {
             self.nmi_sent = true;
             // a QEMU that does not answer is ended all the same
             let _ = self.session.monitor().nmi();

@@ -2,8 +2,10 @@
 //! an observation. [`qemu`] is the real one.
 
 pub mod attempt;
+mod evidence;
 mod ktap;
 mod output;
+pub mod patience;
 pub mod payload;
 mod plugging;
 pub mod prepare;

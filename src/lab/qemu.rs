@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::attempt::{self, Limits, Patience, Surroundings};
+use super::attempt::{self, Surroundings};
+use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::prepare::{self, PrepareError, Prepared};
 use super::{Lab, Request, Unprepared, Watch};
