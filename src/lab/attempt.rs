@@ -132,7 +132,7 @@ impl<'a> Conversation<'a> {
         let (console, _write_error) = self.capture.finish();
         seen.console = console;
         if seen.blocked.is_empty() && self.evidence.was_asked_by_host() {
-            seen.blocked = hang::blocked_tasks(&seen.console.text);
+            seen.blocked = hang::sleepers(&seen.console.text);
         }
         seen.program.output = String::from_utf8_lossy(&self.output).into_owned();
         seen.seconds = self.start.elapsed().as_secs_f64();
