@@ -8,6 +8,7 @@ mod explain;
 mod interrupt;
 mod kernels;
 mod list;
+mod newer_qemu;
 mod paths;
 pub mod report;
 mod run;

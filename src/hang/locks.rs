@@ -144,9 +144,19 @@ pub fn is_primitive(function: &str) -> bool {
 
 /// What follows the name in `__mutex_lock_slowpath`, `mutex_lock_nested`, `__cancel_work_timer`.
 fn is_variant(rest: &str) -> bool {
-    ["_slowpath", "_nested", "_killable", "_interruptible", "_timeout", "_timer", "_sync", "_common"]
-        .iter()
-        .any(|variant| rest.starts_with(variant))
+    [
+        "_slowpath",
+        "_nested",
+        "_killable",
+        "_interruptible",
+        "_timeout",
+        "_timer",
+        "_sync",
+        "_common",
+        "_state",
+    ]
+    .iter()
+    .any(|variant| rest.starts_with(variant))
 }
 
 /// A function without what compilers add to its name: `__mutex_lock.constprop.0`.

@@ -10,4 +10,4 @@ mod owner;
 mod task;
 
 pub use cycle::{Deadlock, Link, deadlock};
-pub use task::blocked_tasks;
+pub use task::{blocked_tasks, sleepers};

@@ -1,5 +1,6 @@
 //! Blocked tasks as the kernel prints them: in reports of hung tasks, and in answer to the SysRq `w`.
 
+use super::locks::is_primitive;
 use crate::observation::BlockedTask;
 
 /// The most tasks that are taken from a console.
@@ -7,6 +8,16 @@ const MOST_TASKS: usize = 256;
 
 /// The most functions of one stack.
 const MOST_FRAMES: usize = 64;
+
+/// The blocked tasks of a console with their stacks as `/proc/PID/stack` has them, without what only waits.
+pub fn sleepers(console: &[u8]) -> Vec<BlockedTask> {
+    let mut tasks = blocked_tasks(console);
+    for task in &mut tasks {
+        let site = task.stack.iter().position(|function| !is_primitive(function)).unwrap_or(0);
+        task.stack.drain(..site);
+    }
+    tasks
+}
 
 /// The tasks in uninterruptible sleep that a console shows, in the order of their first appearance; of a task that is
 /// shown several times the longest stack counts, because the last one may be cut off. Form: `sched_show_task` in
@@ -117,6 +128,12 @@ mod tests {
             .map(|t| format!("{}:{} {}", t.comm, t.pid, t.stack.join(" ")))
             .collect();
         assert_eq!(tasks, ["program:146 __schedule igb_disable_sriov", "a b c:17 rfkill_poll"]);
+    }
+
+    #[test]
+    fn what_only_waits_is_left_out() {
+        let stacks: Vec<String> = sleepers(CONSOLE.as_bytes()).iter().map(|t| t.stack.join(" ")).collect();
+        assert_eq!(stacks, ["igb_disable_sriov", "rfkill_poll"]);
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl<'a> Conversation<'a> {
             self.watch.trouble(&format!("the program's output is not kept whole: {error}"));
         }
         if seen.blocked.is_empty() && self.evidence.was_asked_by_host() {
-            seen.blocked = hang::blocked_tasks(&seen.console.text);
+            seen.blocked = hang::sleepers(&seen.console.text);
         }
         seen.seconds = self.start.elapsed().as_secs_f64();
         seen
