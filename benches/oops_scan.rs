@@ -12,6 +12,9 @@ use kregress::oops::{Engine, Scanner};
 const SIZE: usize = 128 << 20;
 const ROUNDS: usize = 5;
 
+/// Consoles that mean harm are shorter: they are there to show that twice the size takes twice the time.
+const HOSTILE: [usize; 2] = [16 << 20, 32 << 20];
+
 /// Ordinary lines of a boot, with numbers that change.
 fn console() -> Vec<u8> {
     let lines = [
@@ -36,6 +39,36 @@ fn console() -> Vec<u8> {
     text
 }
 
+/// Consoles made to take long: floods of first lines, alike and different, a line without an end, and nothing at all.
+fn hostile(size: usize) -> [(&'static str, Vec<u8>); 5] {
+    let numbered = |line: fn(usize) -> String| {
+        let mut text = String::with_capacity(size + 200);
+        for number in 0.. {
+            if text.len() >= size {
+                break;
+            }
+            text.push_str(&line(number));
+        }
+        text.into_bytes()
+    };
+    [
+        (
+            "one warning again and again",
+            numbered(|_| "[    1.000000] WARNING: CPU: 0 PID: 1 at a/b.c:12 func+0x1/0x2\n".into()),
+        ),
+        (
+            "a new warning every line",
+            numbered(|n| format!("[    1.000000][ T{n}] WARNING: CPU: 0 PID: 1 at a/b.c:12 f{n}x+0x1/0x2\n")),
+        ),
+        (
+            "truncated BUG lines",
+            numbered(|n| format!("[    1.000000][   T7] BUG: kind {n}x\n Call Trace:\n")),
+        ),
+        ("a line without an end", numbered(|_| "BUG: WARNING: INFO: Booting the kernel. ".into())),
+        ("zeros", vec![0; size]),
+    ]
+}
+
 fn best(mut round: impl FnMut()) -> Duration {
     let times = (0..ROUNDS).map(|_| {
         let start = Instant::now();
@@ -46,13 +79,13 @@ fn best(mut round: impl FnMut()) -> Duration {
 }
 
 fn show(name: &str, bytes: usize, time: Duration) {
-    println!("{name:<28} {:>8.0} MB/s", bytes as f64 / 1e6 / time.as_secs_f64());
+    println!("{name:<38} {:>8.0} MB/s", bytes as f64 / 1e6 / time.as_secs_f64());
 }
 
 fn main() {
     let start = Instant::now();
     let engine = Engine::embedded();
-    println!("{:<28} {:>8.0} ms", "loading the rules", start.elapsed().as_secs_f64() * 1e3);
+    println!("{:<38} {:>8.0} ms", "loading the rules", start.elapsed().as_secs_f64() * 1e3);
     let text = console();
     assert!(engine.diagnose(&text).is_empty(), "the text must be one without reports");
 
@@ -70,6 +103,15 @@ fn main() {
             assert!(text.chunks(4096).all(|chunk| scanner.feed(chunk).is_none()));
         }),
     );
+
+    for size in HOSTILE {
+        for (name, text) in hostile(size) {
+            let start = Instant::now();
+            let reports = engine.diagnose(&text).len();
+            show(&format!("{name}, {} MiB", size >> 20), text.len(), start.elapsed());
+            assert!(reports <= 512, "the number of reports must be bounded");
+        }
+    }
 
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
     file.write_all(&text).expect("the temporary file can be written");

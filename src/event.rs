@@ -72,6 +72,10 @@ pub struct AttemptRecord {
     pub probes: Vec<ProbeReading>,
     /// Tasks that were blocked at the end.
     pub blocked: Vec<BlockedTask>,
+    /// What was concluded from the stacks and the reports, a sentence each: the cycle of a deadlock, the poison that a
+    /// crash fell over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
     /// The crash reports of the console, those before the dose included.
     pub diagnoses: Vec<Diagnosis>,
     /// The console's file, relative to the run's folder; absent: there was none.

@@ -32,7 +32,8 @@ use crate::cancel::Cancel;
 use crate::event::{CellRecord, Event};
 use crate::kernel::{Kernel, KernelSpec, Library, Wanted, progress_for_stderr};
 use crate::lab::qemu::QemuLab;
-use crate::plan::Cell;
+use crate::machine::Machines;
+use crate::plan::{Cell, Placed};
 use crate::runner::{self, Capacity, Queue};
 use crate::suite::{self, Test};
 use crate::verdict::Verdict;
@@ -46,6 +47,7 @@ const RETRIES: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct Harness {
     suites: PathBuf,
+    machines: PathBuf,
     kernels: Vec<String>,
     strict: bool,
 }
@@ -53,6 +55,7 @@ pub struct Harness {
 /// What the trials share; made by the first one that runs, so that listing needs no QEMU.
 struct Shared {
     library: Library,
+    machines: Machines,
     lab: OnceLock<Result<QemuLab, String>>,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
     cache: PathBuf,
@@ -62,7 +65,18 @@ struct Shared {
 impl Harness {
     /// The suites of a folder, on the newest 6.12 kernel.
     pub fn new(suites: impl Into<PathBuf>) -> Harness {
-        Harness { suites: suites.into(), kernels: vec!["latest:6.12".into()], strict: false }
+        Harness {
+            suites: suites.into(),
+            machines: "vm".into(),
+            kernels: vec!["latest:6.12".into()],
+            strict: false,
+        }
+    }
+
+    /// The folder of the machines that the suites name; by default `vm`.
+    pub fn machines(mut self, folder: impl Into<PathBuf>) -> Harness {
+        self.machines = folder.into();
+        self
     }
 
     /// The kernels, as `kregress run -k` takes them.
@@ -101,7 +115,9 @@ impl Harness {
     /// # Errors
     /// A suite or a kernel's name makes no sense, or the package lists cannot be had; in words.
     pub fn trials(&self) -> Result<Vec<Trial>, String> {
-        let suites = suite::load_dir(&self.suites).map_err(|e| format!("{:?}", miette::Report::new(e)))?;
+        let shown = |error| format!("{:?}", miette::Report::new(error));
+        let suites = suite::load_dir(&self.suites).map_err(shown)?;
+        let machines = Machines::load(&self.machines).map_err(shown)?;
         let named = std::env::var("KREGRESS_TEST_KERNELS").ok().filter(|s| !s.is_empty());
         let kernels = match &named {
             Some(list) => list.split(',').map(|k| k.trim().to_owned()).collect(),
@@ -119,6 +135,7 @@ impl Harness {
         };
         let shared = Arc::new(Shared {
             library,
+            machines,
             lab: OnceLock::new(),
             kernels: Mutex::default(),
             cache,
@@ -170,7 +187,10 @@ impl Shared {
             Ok(lab) => lab,
             Err(reason) => return not_here(reason),
         };
-        let record = run_cell(Cell::new(Arc::clone(test), kernel), lab)?;
+        let machine = self.machines.for_test(&test.machine).map_err(|e| e.to_string())?;
+        let lacking = lab.offer().lacks(&machine, lab.accel());
+        let placed = Placed { test: Arc::clone(test), machine: Arc::new(machine), lacking };
+        let record = run_cell(Cell::new(&placed, kernel), lab)?;
         judge(&record, self.strict)
     }
 

@@ -7,6 +7,7 @@
 pub mod cancel;
 pub mod scratch;
 pub mod version;
+pub mod yaml;
 
 pub mod guest;
 pub mod oops;
@@ -14,9 +15,14 @@ pub mod oops;
 pub mod kernel;
 pub mod suite;
 
+pub mod machine;
+
 pub mod vm;
 
 pub mod observation;
+
+pub mod hang;
+pub mod poison;
 
 pub mod lab;
 pub mod plan;

@@ -1,7 +1,7 @@
 //! Suites × kernels, filtered, to the list of cells of a run.
 //!
-//! A need that the kernel's own configuration and modules already deny makes a cell that is skipped without a virtual
-//! machine, with the reason.
+//! A need that the kernel's own configuration and modules already deny, or that this host's QEMU cannot meet, makes a
+//! cell that is skipped without a virtual machine, with the reason.
 
 use std::sync::Arc;
 
@@ -9,14 +9,28 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::event::CellId;
 use crate::kernel::{Kernel, ModuleState};
+use crate::machine::Machine;
 use crate::suite::{KnownVerdict, Suite, Test};
 use crate::verdict::Verdict;
+
+/// A test with the machine that it runs on.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The test.
+    pub test: Arc<Test>,
+    /// What it runs on, with what the test itself says about it.
+    pub machine: Arc<Machine>,
+    /// Why this host cannot build that machine, if so.
+    pub lacking: Option<String>,
+}
 
 /// One test on one kernel.
 #[derive(Clone, Debug)]
 pub struct Cell {
     /// The test.
     pub test: Arc<Test>,
+    /// What it runs on.
+    pub machine: Arc<Machine>,
     /// The kernel.
     pub kernel: Arc<Kernel>,
     /// The need that is not met, if there is one.
@@ -24,10 +38,11 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A cell, with its needs checked against what the kernel's files say.
-    pub fn new(test: Arc<Test>, kernel: Arc<Kernel>) -> Cell {
-        let unmet = unmet_need(&test, &kernel);
-        Cell { test, kernel, unmet }
+    /// A cell, with its needs checked against what the kernel's files say and what the host can build.
+    pub fn new(placed: &Placed, kernel: Arc<Kernel>) -> Cell {
+        let Placed { test, machine, lacking } = placed.clone();
+        let unmet = unmet_need(&test, &machine, &kernel).or(lacking);
+        Cell { test, machine, kernel, unmet }
     }
 
     /// Its name in events.
@@ -47,14 +62,15 @@ impl Cell {
     }
 }
 
-/// The first need of a test that a kernel does not meet, in words.
-pub fn unmet_need(test: &Test, kernel: &Kernel) -> Option<String> {
+/// The first need of a test and its machine that a kernel does not meet, in words.
+pub fn unmet_need(test: &Test, machine: &Machine, kernel: &Kernel) -> Option<String> {
     if let Some(range) = &test.needs.kernel
         && !range.contains(&kernel.version)
     {
         return Some(format!("needs a kernel of {}, this is {}", range.as_str(), kernel.version));
     }
-    for name in &test.needs.modules {
+    let disk_modules = machine.disks().filter_map(|disk| disk.kind.disk_module());
+    for name in test.needs.modules.iter().map(String::as_str).chain(disk_modules) {
         if kernel.modules.find(name) == ModuleState::Missing {
             return Some(format!("module {name} is not in {}", kernel.release));
         }
@@ -136,10 +152,10 @@ pub fn select(suites: &[Suite], filter: &Filter) -> Vec<Arc<Test>> {
 
 /// Every selected test on every kernel. Kernels come first, so that the first lines of a run compare tests on one
 /// kernel that is already there.
-pub fn cells(tests: &[Arc<Test>], kernels: &[Arc<Kernel>]) -> Vec<Cell> {
+pub fn cells(tests: &[Placed], kernels: &[Arc<Kernel>]) -> Vec<Cell> {
     kernels
         .iter()
-        .flat_map(|kernel| tests.iter().map(|test| Cell::new(Arc::clone(test), Arc::clone(kernel))))
+        .flat_map(|kernel| tests.iter().map(|placed| Cell::new(placed, Arc::clone(kernel))))
         .collect()
 }
 

@@ -150,7 +150,7 @@ fn kernels_that_there_are_not() {
         reason.to_owned()
     };
     insta::assert_snapshot!(without_list(run("latest:4.4")), @"error: `latest:4.4`: no known kernel is of the line 4.4");
-    insta::assert_snapshot!(without_list(run("small-kasam")), @"error: no known kernel is `small-kasam`");
+    insta::assert_snapshot!(without_list(run("small-kasam")), @"error: no catalogue has a kernel named `small-kasam`, and no file is called so");
     insta::assert_snapshot!(run("6.x"), @"error: `6.x` is no kernel version: a second number is missing; expected something like `6.12.90`, `v6.17-rc3` or `next-20260306`");
     insta::assert_snapshot!(run("newest:6.12"), @"error: `newest:6.12`: `newest:` is unknown; expected latest:LINE or oldest:LINE");
     insta::assert_snapshot!(run("./nosuch"), @"error: cannot read ./nosuch: No such file or directory (os error 2)");

@@ -6,7 +6,9 @@ use duct::cmd;
 
 use super::error::CliError;
 use super::paths::PathArgs;
+use crate::machine::Machines;
 use crate::report::ExitStatus;
+use crate::vm::offer::Offer;
 use crate::vm::qemu::Qemu;
 use crate::vm::{accel, initramfs};
 
@@ -17,6 +19,8 @@ pub struct DoctorArgs {
     #[arg(long)]
     forget_accel: bool,
 }
+
+const MACHINES: &str = "machines";
 
 /// One thing that was looked at.
 struct Finding {
@@ -55,6 +59,7 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
             "fetching Debian's kernels",
             &["apt", "dpkg"],
         ),
+        machines(&paths.machines),
         space(&cache),
     ];
     let mut packages: Vec<&str> = Vec::new();
@@ -74,6 +79,9 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
             "\nThis installs what is missing:\n  sudo apt-get install --no-install-recommends {}",
             packages.join(" ")
         );
+    }
+    if findings.iter().any(|f| f.what == MACHINES && f.state == State::Limited) {
+        println!("\n{}", super::newer_qemu::advice());
     }
     let missing = findings.iter().any(|f| f.state == State::Missing);
     Ok(if missing { ExitStatus::SetupFailed } else { ExitStatus::Success })
@@ -112,6 +120,30 @@ fn acceleration(cache: &Path) -> Finding {
                 format!("tcg, slower: /dev/kvm: {error} (a member of the group kvm may use it)"),
             ),
         },
+    }
+}
+
+/// Which of the machines this QEMU can build.
+fn machines(folder: &Path) -> Finding {
+    let found = |state, detail| Finding { what: MACHINES, state, detail, packages: &[] };
+    let machines = match Machines::load(folder) {
+        Ok(machines) => machines,
+        Err(error) => return found(State::Missing, error.to_string()),
+    };
+    // without a QEMU there is another finding that says so
+    let Ok(qemu) = Qemu::find() else { return found(State::Good, "not known without QEMU".into()) };
+    let offer = Offer::of(&qemu);
+    let (mut built, mut lacking) = (Vec::new(), Vec::new());
+    for machine in machines.iter() {
+        match offer.lacks(machine, None) {
+            None => built.push(machine.name.as_str()),
+            Some(why) => lacking.push(format!("{}: {why}", machine.name)),
+        }
+    }
+    let can = format!("QEMU builds {}", built.join(", "));
+    match lacking.as_slice() {
+        [] => found(State::Good, can),
+        lacking => found(State::Limited, format!("{}; {can}", lacking.join("; "))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::kernel::{Available, KernelError, KernelSpec, Library, Stage, megabytes, progress_for_stderr};
 
@@ -16,18 +17,15 @@ pub struct KernelsArgs {
 enum KernelsCommand {
     /// List the kernels that are fetched, or with --available all that are known
     List {
-        /// Also list what can be fetched; package lists older than a day are updated first
+        /// Also list what can be fetched: the catalogues, and the package lists if there are any
         #[arg(long)]
         available: bool,
-        /// Update the package lists first
+        /// Fetch Debian's package lists first
         #[arg(long, requires = "available")]
         update: bool,
-    },
-    /// Write the catalogue of Debian's kernels anew (kernels/debian.yaml)
-    Update {
-        /// The catalogue's folder
-        #[arg(short, long, value_name = "DIR", default_value = "kernels")]
-        output: PathBuf,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
     },
     /// Download kernels into the store
     Fetch {
@@ -38,16 +36,25 @@ enum KernelsCommand {
         #[arg(long, value_name = "DIR")]
         modules: Option<PathBuf>,
     },
+    /// Write the catalogue of Debian's kernels anew (kernels/debian.yaml)
+    Update {
+        /// The catalogue's folder
+        #[arg(short, long, value_name = "DIR", default_value = "kernels")]
+        output: PathBuf,
+    },
 }
 
-/// Runs the subcommand on the store in `cache` with the catalogues in `catalogue_dirs`. Fails with the exit code 1 if
-/// a kernel could not be fetched, after all the others have been.
-pub fn run(args: &KernelsArgs, cache: &Path, catalogue_dirs: &[PathBuf]) -> Result<ExitCode, KernelError> {
-    let library = Library::open(cache, catalogue_dirs)?;
+/// Kernels fetched at the same time: while one is unpacked another one comes in.
+const FETCH_JOBS: usize = 2;
+
+/// Runs the subcommand on the store in `cache` with the catalogues in `catalogue_folders`. Gives the exit code 1 if a
+/// kernel could not be fetched, after all the others have been.
+pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> Result<ExitCode, KernelError> {
+    let library = Library::open(cache, catalogue_folders)?;
     let progress = progress_for_stderr();
     match &args.command {
-        KernelsCommand::List { available, update } => {
-            if *update || *available && library.lists_outdated() {
+        KernelsCommand::List { available, update, json } => {
+            if *update {
                 library.update(progress.as_ref())?;
             }
             let kernels: Vec<Available> = library
@@ -55,11 +62,33 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_dirs: &[PathBuf]) -> Resu
                 .into_iter()
                 .filter(|kernel| *available || kernel.stored.is_some())
                 .collect();
-            print!("{}", table(&kernels));
+            print!("{}", if *json { json_lines(&kernels) } else { table(&kernels) });
             if kernels.is_empty() {
                 eprintln!("no kernel is fetched; see `kregress kernels list --available`");
             }
             Ok(ExitCode::SUCCESS)
+        }
+        KernelsCommand::Fetch { specs, modules } => {
+            let specs: Vec<KernelSpec> =
+                specs.iter().map(|spec| spec.clone().with_modules(modules.clone())).collect();
+            let resolution = library.resolve(&specs, progress.as_ref())?;
+            for left_out in &resolution.left_out {
+                let text = format!("{} is left out: {}", left_out.name, left_out.reason);
+                progress.report("", Stage::Warning(text));
+            }
+            let failed = AtomicBool::new(false);
+            library.fetch_all(&resolution.wanted, FETCH_JOBS, progress.as_ref(), &|wanted, result| {
+                match result {
+                    Ok(kernel) => {
+                        println!("{:16} {:32} {} modules", kernel.name, kernel.release, kernel.modules.len());
+                    }
+                    Err(error) => {
+                        eprintln!("error: {}: {error}", wanted.name());
+                        failed.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+            Ok(if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
         KernelsCommand::Update { output } => {
             let (path, lost) = library.write_catalogue(output, progress.as_ref())?;
@@ -69,49 +98,83 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_dirs: &[PathBuf]) -> Resu
             println!("{}", path.display());
             Ok(ExitCode::SUCCESS)
         }
-        KernelsCommand::Fetch { specs, modules } => {
-            let specs: Vec<KernelSpec> =
-                specs.iter().map(|spec| spec.clone().with_modules(modules.clone())).collect();
-            let resolution = library.resolve(&specs, progress.as_ref())?;
-            for left_out in &resolution.left_out {
-                progress.report(
-                    "",
-                    Stage::Warning(format!("{} is left out: {}", left_out.name, left_out.reason)),
-                );
-            }
-            let mut code = ExitCode::SUCCESS;
-            for wanted in &resolution.wanted {
-                match library.fetch(wanted, progress.as_ref()) {
-                    Ok(kernel) => {
-                        println!("{}", line(&kernel.name, &kernel.release, &kernel.modules.len().to_string()))
-                    }
-                    Err(error) => {
-                        eprintln!("error: {}: {error}", wanted.name());
-                        code = ExitCode::FAILURE;
-                    }
-                }
-            }
-            Ok(code)
-        }
     }
 }
 
-fn line(name: &str, release: &str, modules: &str) -> String {
-    format!("{name:16} {release:32} {modules} modules")
-}
-
-/// One line per kernel: name, flavour, release, state.
+/// One line per kernel under a heading.
 fn table(kernels: &[Available]) -> String {
-    let mut text = String::new();
+    let row = |columns: [&str; 6]| {
+        let [name, line, flavour, size, release, state] = columns;
+        format!("{name:24} {line:5} {flavour:7} {size:>9}  {release:32} {state}").trim_end().to_string()
+            + "\n"
+    };
+    if kernels.is_empty() {
+        return String::new();
+    }
+    let mut text = row(["KERNEL", "LINE", "FLAVOUR", "SIZE", "RELEASE", "STATE"]);
     for kernel in kernels {
         let flavour = kernel.flavour.map_or("-".to_string(), |flavour| flavour.to_string());
-        let state = match (kernel.stored, &kernel.missing, kernel.download) {
-            (Some(bytes), _, _) => format!("fetched, {}", megabytes(bytes)),
-            (None, Some(reason), _) => format!("gone: {reason}"),
-            (None, None, Some(bytes)) => format!("available, {}", megabytes(bytes)),
-            (None, None, None) => "gone".to_string(),
+        let line = kernel.version.line().map_or("-".to_string(), |line| line.to_string());
+        let size = kernel.stored.or(kernel.download).map_or(String::new(), megabytes);
+        let state = match (kernel.stored, &kernel.missing) {
+            (Some(_), _) if kernel.options.is_empty() => "fetched".to_string(),
+            (Some(_), _) => format!("fetched ({})", kernel.options.join(" ")),
+            (None, Some(reason)) => format!("gone: {reason}"),
+            (None, None) => "available".to_string(),
         };
-        text += &format!("{:24} {flavour:6} {:34} {state}\n", kernel.name, kernel.release);
+        text += &row([&kernel.name, &line, &flavour, &size, &kernel.release, &state]);
     }
     text
+}
+
+fn json_lines(kernels: &[Available]) -> String {
+    // a value made of strings and numbers is always serialisable
+    kernels.iter().filter_map(|kernel| serde_json::to_string(kernel).ok()).map(|line| line + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Flavour;
+
+    fn kernels() -> Vec<Available> {
+        let kernel = |version: &str, release: &str, flavour| Available {
+            name: version.split('+').next().unwrap_or(version).to_string(),
+            version: version.parse().expect("a version"),
+            release: release.to_string(),
+            flavour: Some(flavour),
+            options: Vec::new(),
+            package_version: Some("1".to_string()),
+            suites: vec!["trixie".to_string()],
+            stored: None,
+            download: Some(50_208_396),
+            missing: None,
+        };
+        let mut kernels = vec![
+            kernel("6.17.13+deb13", "6.17.13+deb13-cloud-amd64", Flavour::Cloud),
+            kernel("6.17.13+deb13", "6.17.13+deb13-amd64", Flavour::Plain),
+            kernel("6.19.6+deb13", "6.19.6+deb13-cloud-amd64", Flavour::Cloud),
+        ];
+        kernels[0].stored = Some(107_600_000);
+        kernels[0].options = vec!["KFENCE".to_string(), "DETECT_HUNG_TASK".to_string()];
+        kernels[1].name = "6.17.13-plain".to_string();
+        kernels[2].missing = Some("linux-modules-6.19.6 is gone from the mirror (404)".to_string());
+        kernels
+    }
+
+    #[test]
+    fn lists_what_there_is_and_in_which_state() {
+        insta::assert_snapshot!(table(&kernels()), @"
+        KERNEL                   LINE  FLAVOUR      SIZE  RELEASE                          STATE
+        6.17.13                  6.17  cloud    107.6 MB  6.17.13+deb13-cloud-amd64        fetched (KFENCE DETECT_HUNG_TASK)
+        6.17.13-plain            6.17  plain     50.2 MB  6.17.13+deb13-amd64              available
+        6.19.6                   6.19  cloud     50.2 MB  6.19.6+deb13-cloud-amd64         gone: linux-modules-6.19.6 is gone from the mirror (404)
+        ");
+        assert_eq!(table(&[]), "");
+    }
+
+    #[test]
+    fn json_has_a_line_per_kernel() {
+        insta::assert_snapshot!(json_lines(&kernels()[..1]), @r#"{"name":"6.17.13","version":"6.17.13+deb13","release":"6.17.13+deb13-cloud-amd64","flavour":"cloud","options":["KFENCE","DETECT_HUNG_TASK"],"package_version":"1","suites":["trixie"],"stored":107600000,"download":50208396,"missing":null}"#);
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod cache;
 mod completions;
 mod doctor;
 mod error;
@@ -7,6 +8,7 @@ mod explain;
 mod interrupt;
 mod kernels;
 mod list;
+mod newer_qemu;
 mod paths;
 pub mod report;
 mod run;
@@ -51,6 +53,8 @@ enum Command {
     List(list::ListArgs),
     /// List and fetch kernels
     Kernels(kernels::KernelsArgs),
+    /// Look after the store of kernels
+    Cache(cache::CacheArgs),
     /// Make reports of an earlier run again, also of one that was killed
     Report(report::Args),
     /// Print the diagnosis of a console log or dmesg
@@ -76,6 +80,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
             return kernels::run(args, &paths.cache()?, std::slice::from_ref(&paths.catalogues))
                 .map_err(CliError::setup);
         }
+        Command::Cache(args) => return cache::run(args, &paths.cache()?).map_err(CliError::setup),
         Command::Report(args) => {
             let mut out = std::io::stdout();
             report::run(args, &mut out, MatrixStyle::for_stdout()).map_err(CliError::setup)?

@@ -25,6 +25,9 @@ pub struct PathArgs {
         default_value = "kernels"
     )]
     pub catalogues: PathBuf,
+    /// Where the machines are
+    #[arg(long, global = true, env = "KREGRESS_MACHINES", value_name = "DIR", default_value = "vm")]
+    pub machines: PathBuf,
 }
 
 impl PathArgs {

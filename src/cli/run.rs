@@ -14,9 +14,10 @@ use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Event};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, Wanted, progress_for_stderr};
-use crate::lab::attempt::Patience;
+use crate::lab::patience::Patience;
 use crate::lab::qemu::QemuLab;
-use crate::plan;
+use crate::machine::Machines;
+use crate::plan::{self, Placed};
 use crate::progress::{EventSink, MessageFormat, for_streams};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::{shown_path, summary, where_reports_are};
@@ -70,6 +71,9 @@ pub struct RunArgs {
     /// What executes the guests; auto tries KVM once and remembers the answer
     #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
     accel: Wish,
+    /// Speak with the guests over a second serial port even where the kernel has the virtio driver
+    #[arg(long)]
+    serial_channel: bool,
     /// Print what would run, and run nothing
     #[arg(long)]
     dry_run: bool,
@@ -97,6 +101,7 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 /// Does the run.
 pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let tests = args.tests.tests(paths)?;
+    let placed = placed(&tests, paths)?;
     let cache = paths.cache()?;
     let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
     let wanted = args.kernels.wanted(&library)?;
@@ -107,7 +112,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let qemu = Qemu::find().map_err(CliError::setup)?;
     let patience = Patience { boot: args.boot_timeout, ..Patience::default() };
     let lab = QemuLab::new(qemu, &cache).map_err(CliError::setup)?;
-    let lab = lab.with_terminate(args.timeout).with_patience(patience);
+    let lab = lab.with_terminate(args.timeout).with_patience(patience).with_serial_only(args.serial_channel);
 
     let run_dir = RunDir::create(&args.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
@@ -138,7 +143,12 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
             memory_mib: capacity.memory_mib,
         });
     }
-    queue.push(plan::cells(&tests, &kernels));
+    let offer = lab.offer();
+    let placed: Vec<Placed> = placed
+        .into_iter()
+        .map(|placed| Placed { lacking: offer.lacks(&placed.machine, lab.accel()), ..placed })
+        .collect();
+    queue.push(plan::cells(&placed, &kernels));
     queue.close();
     let config = runner::Config {
         capacity,
@@ -153,6 +163,18 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     show.close();
     let outcome = outcome.into_inner().unwrap_or_else(|e| e.into_inner());
     Ok(finish(args, &outcome, &run_dir, &journal, cancel.is_set()))
+}
+
+/// The tests with their machines; whether the host can build those is not known yet.
+fn placed(tests: &[Arc<Test>], paths: &PathArgs) -> Result<Vec<Placed>, CliError> {
+    let machines = Machines::load(&paths.machines).map_err(CliError::located)?;
+    let place = |test: &Arc<Test>| {
+        let machine = machines
+            .for_test(&test.machine)
+            .map_err(|error| CliError::setup(format!("{}: {}: {error}", test.span, test.id())))?;
+        Ok(Placed { test: Arc::clone(test), machine: Arc::new(machine), lacking: None })
+    };
+    tests.iter().map(place).collect()
 }
 
 /// Writes the reports, prints the summary, answers the exit code.

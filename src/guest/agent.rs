@@ -20,11 +20,18 @@ pub const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a disk may take to appear after its driver was loaded.
 const DISK_PATIENCE: Duration = Duration::from_secs(10);
 
+/// [`main`] prints this, so that the whole text stands in every program that can be the agent, and in no other:
+/// whoever looks for it puts it together from [`MARK_PARTS`].
+const MARK: &str = "kregress: the agent cannot go on";
+
+/// The two halves of the text by which a program that can be the agent is recognised.
+pub const MARK_PARTS: [&str; 2] = ["kregress: the ag", "ent cannot go on"];
+
 /// Runs as the guest's init; ends by powering the guest off.
 pub fn main() -> ! {
     if let Err(error) = serve() {
         // the console is all that is left to speak on
-        eprintln!("kregress: the agent cannot go on: {error}");
+        eprintln!("{}: {error}", std::hint::black_box(MARK));
     }
     power_off()
 }
@@ -48,7 +55,14 @@ fn serve() -> io::Result<()> {
     let (sender, receiver, name) = channel::open()?;
     let sender = Arc::new(sender);
     heartbeat(Arc::clone(&sender))?;
-    Agent { sender, channel: name, failed: false, disks: BTreeMap::new() }.run(receiver)
+    Agent {
+        sender,
+        channel: name,
+        failed: false,
+        disks: BTreeMap::new(),
+        answers: supervise::Answers::default(),
+    }
+    .run(receiver)
 }
 
 fn heartbeat(sender: Arc<Sender>) -> io::Result<()> {
@@ -72,6 +86,8 @@ struct Agent {
     failed: bool,
     /// Device paths of the test's disks by their names in the suite.
     disks: BTreeMap<String, String>,
+    /// The way back to the running program.
+    answers: supervise::Answers,
 }
 
 impl Agent {
@@ -88,15 +104,16 @@ impl Agent {
                     blocked::print_on_console();
                     self.sender.tell(&FromGuest::BlockedTasks { tasks: blocked::tasks() })?;
                 }
+                ToGuest::Answer { error } => self.answers.give(error.as_deref()),
                 ToGuest::Run(program) if !self.failed => {
                     // a program that hangs must not keep the agent from answering
                     let mut program = program;
                     for (name, path) in &self.disks {
                         program.environment.insert(disk_variable(name), path.clone());
                     }
-                    let sender = Arc::clone(&self.sender);
+                    let (sender, answers) = (Arc::clone(&self.sender), self.answers.clone());
                     std::thread::Builder::new().name("program".into()).spawn(move || {
-                        if let Err(error) = supervise::run(&program, &sender) {
+                        if let Err(error) = supervise::run(&program, &sender, &answers) {
                             let failure = SetupFailure::Program { error: error.to_string() };
                             let _ = sender.tell(&FromGuest::Failed(failure));
                         }
@@ -158,7 +175,11 @@ impl Agent {
                     Err(error) => Err(SetupFailure::Check { error: error.to_string() }),
                 }
             }
-            ToGuest::Ping | ToGuest::Run(_) | ToGuest::Blocked | ToGuest::PowerOff => Ok(()),
+            ToGuest::Ping
+            | ToGuest::Run(_)
+            | ToGuest::Answer { .. }
+            | ToGuest::Blocked
+            | ToGuest::PowerOff => Ok(()),
         }
     }
 }
@@ -218,5 +239,20 @@ fn facts(channel: &str) -> GuestFacts {
         tainted: read("/proc/sys/kernel/tainted").parse().unwrap_or_default(),
         channel: channel.to_owned(),
         hung_task_timeout: read("/proc/sys/kernel/hung_task_timeout_secs").parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_is_its_parts() {
+        assert_eq!(MARK, MARK_PARTS.concat());
+    }
+
+    #[test]
+    fn disks_are_found_by_variables() {
+        assert_eq!(disk_variable("bad-ext4"), "KREGRESS_DISK_BAD_EXT4");
     }
 }

@@ -1,8 +1,8 @@
 //! What host and agent say to each other, as plain data.
 //!
 //! The host sends requests, the agent carries them out in their order. A request that fails is answered with
-//! [`FromGuest::Failed`], and every later one but [`ToGuest::PowerOff`], [`ToGuest::Blocked`] and [`ToGuest::Ping`]
-//! is then ignored, so that the host may send all of them without waiting.
+//! [`FromGuest::Failed`], and every later one but [`ToGuest::PowerOff`], [`ToGuest::Blocked`], [`ToGuest::Answer`]
+//! and [`ToGuest::Ping`] is then ignored, so that the host may send all of them without waiting.
 
 use std::collections::BTreeMap;
 
@@ -34,6 +34,35 @@ pub struct ProgramRequest {
     pub nonce: String,
     /// How long the kernel is watched after the program ended, milliseconds.
     pub settle_ms: u64,
+}
+
+/// What a program may ask of the host, on its report descriptor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum HostRequest {
+    /// Plug the machine's device of this name.
+    Plug {
+        /// Its name in the machine's file.
+        device: String,
+    },
+    /// Unplug the machine's device of this name.
+    Unplug {
+        /// Its name in the machine's file.
+        device: String,
+    },
+}
+
+impl HostRequest {
+    /// Reads a line of the report descriptor; `None`: it is no request but a report.
+    pub fn parse(line: &str) -> Option<HostRequest> {
+        let mut words = line.split_whitespace();
+        let (verb, device) = (words.next()?, words.next().unwrap_or_default().to_owned());
+        match verb {
+            "plug" => Some(HostRequest::Plug { device }),
+            "unplug" => Some(HostRequest::Unplug { device }),
+            _ => None,
+        }
+    }
 }
 
 /// What the host asks of the agent.
@@ -80,6 +109,11 @@ pub enum ToGuest {
     Check,
     /// Run the test's program.
     Run(ProgramRequest),
+    /// What came of a request of the program, see [`FromGuest::Asks`].
+    Answer {
+        /// Why it was refused; absent: it was done.
+        error: Option<String>,
+    },
     /// Tell which tasks are blocked, and have the kernel print them on the console.
     Blocked,
     /// Power the guest off.
@@ -111,6 +145,9 @@ pub enum FromGuest {
         /// Without its newline.
         line: String,
     },
+    /// The program asks for something that only the host can do. It is answered with [`ToGuest::Answer`], in the order
+    /// of the requests.
+    Asks(HostRequest),
     /// The program ended. Its output came in data frames before; what was beyond the bound is only counted, but for
     /// the very end of it, which is here.
     Exited {
@@ -146,9 +183,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn requests_are_told_from_reports() {
+        let plug = |device: &str| Some(HostRequest::Plug { device: device.into() });
+        assert_eq!(HostRequest::parse("plug card0"), plug("card0"));
+        assert_eq!(HostRequest::parse(" plug"), plug(""));
+        assert_eq!(HostRequest::parse("unplug a b"), Some(HostRequest::Unplug { device: "a".into() }));
+        for report in ["note plug card0", "plugged", "", "symptom x"] {
+            assert_eq!(HostRequest::parse(report), None, "{report}");
+        }
+    }
+
+    #[test]
     fn messages_read_back() {
         let messages = [
             ToGuest::Ping,
+            ToGuest::Answer { error: Some("no".into()) },
             ToGuest::Put { path: "/a".into(), mode: 0o755, size: 3 },
             ToGuest::Run(ProgramRequest {
                 command: vec!["/x".into()],
@@ -163,7 +212,10 @@ mod tests {
             assert_eq!(serde_json::from_str::<ToGuest>(&json).unwrap(), message);
         }
         let told = FromGuest::Exited { exit: Exit::Signal(9), output_bytes: 1, output_tail: String::new() };
-        let json = serde_json::to_string(&told).unwrap();
-        assert_eq!(serde_json::from_str::<FromGuest>(&json).unwrap(), told);
+        let asks = FromGuest::Asks(HostRequest::Plug { device: "card0".into() });
+        for told in [told, asks] {
+            let json = serde_json::to_string(&told).unwrap();
+            assert_eq!(serde_json::from_str::<FromGuest>(&json).unwrap(), told);
+        }
     }
 }

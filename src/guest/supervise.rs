@@ -1,10 +1,11 @@
-//! Runs the test's program: its output and report lines go to the host, its end is told.
+//! Runs the test's program: its output and report lines go to the host, the host's answers to it, its end is told.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -13,7 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::channel::Sender;
-use super::message::{FromGuest, ProgramRequest};
+use super::message::{FromGuest, HostRequest, ProgramRequest};
 use super::{blocked, probe};
 use crate::observation::{Exit, Phase, SetupFailure};
 
@@ -24,13 +25,39 @@ const TAIL: usize = 16 * 1024;
 /// The longest report line, bytes.
 const LONGEST_LINE: usize = 4096;
 
+/// Where a running program reads the host's answers to its requests; empty while none runs.
+#[derive(Clone, Default)]
+pub struct Answers(Arc<Mutex<Option<File>>>);
+
+impl Answers {
+    /// Writes one answer as a line. A program that does not read its answers, or is gone, misses it.
+    pub fn give(&self, error: Option<&str>) {
+        let line = match error {
+            None => "ok\n".to_owned(),
+            Some(error) => format!("error {}\n", error.replace('\n', " ")),
+        };
+        if let Some(pipe) = &mut *self.0.lock().unwrap_or_else(|e| e.into_inner()) {
+            let _ = pipe.write_all(line.as_bytes());
+        }
+    }
+
+    fn set(&self, pipe: Option<File>) {
+        *self.0.lock().unwrap_or_else(|e| e.into_inner()) = pipe;
+    }
+}
+
 /// Runs the program to its end.
-pub fn run(request: &ProgramRequest, sender: &Sender) -> io::Result<()> {
+pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::Result<()> {
     let mut readings: Vec<_> = request.probes.iter().map(probe::start).collect();
     mark(&format!("dose starts {}", request.nonce));
     sender.tell(&FromGuest::Reached { phase: Phase::Dose })?;
     let exited = match spawn(request) {
-        Ok(running) => running.supervise(sender)?,
+        Ok((running, pipe)) => {
+            answers.set(Some(pipe));
+            let exited = running.supervise(sender)?;
+            answers.set(None);
+            exited
+        }
         Err(error) => {
             return sender.tell(&FromGuest::Failed(SetupFailure::Program { error: error.to_string() }));
         }
@@ -68,11 +95,14 @@ struct Running {
     report: File,
 }
 
-fn spawn(request: &ProgramRequest) -> io::Result<Running> {
+/// Starts the program; the second part of the answer is the pipe by which it gets answers.
+fn spawn(request: &ProgramRequest) -> io::Result<(Running, File)> {
     let (program, arguments) =
         request.command.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
     let (output, output_end) = pipe()?;
     let (report, report_end) = pipe()?;
+    let (answer_end, answer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&answer, true)?;
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -85,13 +115,16 @@ fn spawn(request: &ProgramRequest) -> io::Result<Running> {
         .stdout(output_end.try_clone()?)
         .stderr(output_end)
         .process_group(0)
-        .fd_mappings(vec![FdMapping { parent_fd: report_end, child_fd: 3 }])
+        .fd_mappings(vec![
+            FdMapping { parent_fd: report_end, child_fd: 3 },
+            FdMapping { parent_fd: answer_end, child_fd: 4 },
+        ])
         .map_err(io::Error::other)?;
     let child = command.spawn()?;
     drop(command);
     let pid = Pid::from_child(&child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    Ok(Running { child, pidfd, output, report })
+    Ok((Running { child, pidfd, output, report }, File::from(answer)))
 }
 
 fn pipe() -> io::Result<(File, OwnedFd)> {
@@ -202,6 +235,9 @@ impl Lines {
             return Ok(());
         }
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.partial)).into_owned();
-        sender.tell(&FromGuest::Report { line })
+        sender.tell(&match HostRequest::parse(&line) {
+            Some(request) => FromGuest::Asks(request),
+            None => FromGuest::Report { line },
+        })
     }
 }

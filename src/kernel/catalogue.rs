@@ -131,6 +131,8 @@ struct NamedEntry {
     #[serde(default)]
     #[allow(dead_code)]
     summary: Option<String>,
+    // `source: {local: …}` instead of YAML's tags, which few know
+    #[serde(with = "serde_yaml::with::singleton_map")]
     source: NamedSource,
 }
 
@@ -265,14 +267,11 @@ pub(crate) fn debian_text(builds: &[DebianBuild]) -> String {
         }
         text += "    packages:\n";
         for package in &build.packages {
-            let archive = match package.archive {
-                Archive::Main => "main",
-                Archive::Security => "security",
-            };
             let _ = write!(
                 text,
-                "      - path: {}\n        archive: {archive}\n        size: {}\n        sha256: {}\n        suites: [{}]\n",
+                "      - path: {}\n        archive: {}\n        size: {}\n        sha256: {}\n        suites: [{}]\n",
                 package.path,
+                package.archive,
                 package.size,
                 package.sha256,
                 package.suites.join(", ")
@@ -280,4 +279,108 @@ pub(crate) fn debian_text(builds: &[DebianBuild]) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Catalogue, CatalogueError> {
+        let mut catalogue = Catalogue::default();
+        catalogue.add(Path::new("kernels/mine.yaml"), text)?;
+        Ok(catalogue)
+    }
+
+    #[test]
+    fn the_embedded_catalogue_reads_and_is_complete() {
+        let catalogue = Catalogue::load(&[]).expect("the embedded catalogue");
+        for line in ["5.10", "6.1", "6.12", "6.16", "6.17", "6.18", "7.2", "7.3"] {
+            let line = line.parse().ok();
+            let usable = |build: &DebianBuild| build.version.line() == line && build.missing.is_none();
+            assert!(catalogue.builds.iter().any(usable), "{line:?}");
+        }
+        for build in &catalogue.builds {
+            assert!(build.missing.is_some() || !build.packages.is_empty(), "{}", build.release);
+            for package in &build.packages {
+                assert_eq!(package.sha256.len(), 64, "{}", package.path);
+                assert!(package.path.starts_with("pool/") && package.size > 0, "{}", package.path);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let mut builds = Catalogue::load(&[]).expect("the embedded catalogue").builds;
+        builds.truncate(20);
+        builds[3].missing = Some("it is \"gone\"".to_string());
+        let again = read(&debian_text(&builds)).expect("what was written").builds;
+        builds[3].missing = Some("it is 'gone'".to_string());
+        assert_eq!(again, builds);
+    }
+
+    #[test]
+    fn reads_named_kernels_with_paths_beside_the_catalogue() {
+        let catalogue = read(
+            "kernels:\n  - name: mine\n    summary: my tree\n    source: {local: {image: ../bzImage, modules: mods}}\n  \
+             - name: base\n    source: {debian: 6.12.57/plain}\n",
+        );
+        let catalogue = catalogue.unwrap_or_else(|error| panic!("{error}"));
+        insta::assert_debug_snapshot!(catalogue.named["mine"].source, @r#"
+        Local {
+            image: "kernels/../bzImage",
+            modules: Some(
+                "kernels/mods",
+            ),
+        }
+        "#);
+        assert!(
+            matches!(&catalogue.named["base"].source, NamedSource::Debian(version) if version == "6.12.57/plain")
+        );
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_where() {
+        let cases = [
+            "kernels:\n  - name: a\n    sauce: x\n",
+            "kernels:\n  - name: a\n",
+            "kernels: 3\n",
+            "debian:\n  - version: 6.x\n",
+            "kernels:\n  - {name: all, source: {debian: '6.1'}}\n",
+            "kernels:\n  - {name: 6.17.13, source: {debian: '6.1'}}\n",
+            "kernels:\n  - {name: a, source: {debian: '6.1'}}\n  - {name: a, source: {debian: '6.1'}}\n",
+            "debian:\n  - {version: 6.1.1, flavour: cloud, release: r, package-version: v, packages: [{path: pool/x.deb, archive: main, size: 1, sha256: a}]}\n",
+            "kernels:\n  - {name: a, source: {git: x}}\n",
+            "kernels: [",
+        ];
+        let mut said = String::new();
+        for text in cases {
+            said += &format!("{}\n", read(text).expect_err(text));
+        }
+        insta::assert_snapshot!(said, @"
+        the catalogue kernels/mine.yaml: kernels[0]: unknown field `sauce`, expected one of `name`, `summary`, `source` at line 3 column 5
+        the catalogue kernels/mine.yaml: kernels[0]: missing field `source` at line 2 column 5
+        the catalogue kernels/mine.yaml: kernels: invalid type: integer `3`, expected a sequence at line 1 column 10
+        the catalogue kernels/mine.yaml: debian[0]: `6.x` is no kernel version: a second number is missing; expected something like `6.12.90`, `v6.17-rc3` or `next-20260306` at line 2 column 5
+        the catalogue kernels/mine.yaml: `all` cannot name a kernel, because as a spec it means something else; use a word that starts with a letter
+        the catalogue kernels/mine.yaml: `6.17.13` cannot name a kernel, because as a spec it means something else; use a word that starts with a letter
+        the catalogue kernels/mine.yaml: `a` is a kernel in kernels/mine.yaml already; names have to be different
+        the catalogue kernels/mine.yaml: the package path `pool/x.deb` does not end in NAME_VERSION_amd64.deb
+        the catalogue kernels/mine.yaml: kernels[0].source: unknown variant `git`, expected `debian` or `local` at line 2 column 24
+        the catalogue kernels/mine.yaml: did not find expected node content at line 2 column 1, while parsing a flow node
+        ");
+    }
+
+    #[test]
+    fn an_empty_or_commented_out_file_is_an_empty_catalogue() {
+        for text in ["", "# nothing\n\n# here\n", "kernels: []\n"] {
+            assert!(read(text).expect(text).named.is_empty());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in "[a-z:\\[\\]{}&*! \n-]{0,80}") {
+            let _ = read(&text);
+        }
+    }
 }

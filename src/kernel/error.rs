@@ -24,6 +24,14 @@ pub enum KernelError {
         /// What there is instead.
         hint: String,
     },
+    /// No catalogue has a kernel of this name.
+    #[error("no catalogue has a kernel named `{name}`, and no file is called so{hint}")]
+    UnknownName {
+        /// What the user wrote.
+        name: String,
+        /// What could have been meant.
+        hint: String,
+    },
     /// No known kernel belongs to this line.
     #[error("`{spec}`: no known kernel is of the line {line}; there are {known}")]
     UnknownLine {

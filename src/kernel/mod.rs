@@ -2,6 +2,19 @@
 //!
 //! [`Library`] is the way in: it resolves what a user wrote ([`KernelSpec`]) to kernels and gets them. Everything a
 //! virtual machine needs of one is in [`Kernel`].
+//!
+//! ```no_run
+//! use kregress::kernel::{KernelError, Library, NoProgress, cache_folder};
+//!
+//! # fn main() -> Result<(), KernelError> {
+//! let library = Library::open(&cache_folder(), &["kernels".into()])?;
+//! for wanted in library.resolve(&["6.12..7.2".parse()?], &NoProgress)?.wanted {
+//!     let kernel = library.fetch(&wanted, &NoProgress)?;
+//!     println!("{} boots {}", kernel.name, kernel.boot_image().display());
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,13 +24,16 @@ use serde::{Deserialize, Serialize};
 use crate::version::KernelVersion;
 
 mod bzimage;
+mod cache;
 mod catalogue;
 mod compression;
 mod config;
 mod debian;
 mod error;
+mod fetch;
 #[cfg(test)]
 mod fixtures;
+mod housekeeping;
 mod index;
 mod library;
 mod local;
@@ -28,13 +44,18 @@ mod select;
 mod similar;
 mod spec;
 mod store;
+#[cfg(test)]
+mod tests;
+mod update;
 mod wanted;
 
 pub use bzimage::{Image, ImageError};
+pub use cache::cache_folder;
 pub use catalogue::CatalogueError;
 pub use config::KernelConfig;
 pub use debian::{AptError, Archive, DebError, DebianBuild, Package};
 pub use error::KernelError;
+pub use housekeeping::{Collected, Stored};
 pub use library::Library;
 pub use modules::{ModuleError, ModuleFile, ModuleState, ModuleTree};
 pub use progress::{

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::catalogue::{Named, NamedSource};
 use super::debian::DebianBuild;
@@ -98,56 +98,79 @@ pub(super) fn select(
     if includes.is_empty() && !excludes.is_empty() {
         includes.push(&all);
     }
-    let mut resolution = Resolution::default();
-    let mut seen = BTreeSet::new();
+    let mut selection = Selection { known, resolution: Resolution::default(), seen: BTreeSet::new() };
     for spec in includes {
-        let as_named = match &spec.selector {
-            Selector::Name(name) => named.get(name).map(|entry| (Some(name.clone()), entry.source.clone())),
-            Selector::File { image, modules } => {
-                Some((None, NamedSource::Local { image: image.clone(), modules: modules.clone() }))
-            }
-            _ => None,
-        };
-        match as_named {
-            Some((name, NamedSource::Local { image, modules })) => {
-                let image = local::inspect(&image, modules.as_deref())?;
-                if seen.insert(format!("{} {}", image.release, image.digest)) {
-                    // two images of one release have to have different names
-                    let taken = resolution.wanted.iter().any(|wanted| wanted.name() == image.release);
-                    let name = name.unwrap_or_else(|| match taken {
-                        true => format!("{}@{}", image.release, &image.digest[..8]),
-                        false => image.release.clone(),
-                    });
-                    resolution.wanted.push(Wanted::local(name, image));
+        match &spec.selector {
+            Selector::File { image, modules } => selection.add_local(None, image, modules.as_deref())?,
+            Selector::Name(name) => match named.get(name).map(|entry| &entry.source) {
+                Some(NamedSource::Local { image, modules }) => {
+                    selection.add_local(Some(name), image, modules.as_deref())?;
                 }
-                continue;
-            }
-            Some((name, NamedSource::Debian(version))) => {
-                let spec: KernelSpec = version.parse()?;
-                for candidate in matching(known, &spec)?.into_iter().take(1) {
-                    if seen.insert(candidate.release.clone()) {
-                        let name = name.clone().unwrap_or_else(|| name_of(known, candidate));
-                        resolution.wanted.push(Wanted::known(name, candidate));
+                Some(NamedSource::Debian(version)) => {
+                    let version: KernelSpec = version.parse()?;
+                    matching(known, &version)?.into_iter().for_each(|found| selection.add(Some(name), found));
+                }
+                None => return Err(unknown_name(name, named)),
+            },
+            selector => {
+                let found = matching(known, spec)?;
+                let excluded =
+                    |candidate: &&Candidate| excludes.iter().any(|exclude| covers(known, exclude, candidate));
+                for candidate in found.into_iter().filter(|candidate| !excluded(candidate)) {
+                    match (selector, candidate.missing()) {
+                        (Selector::Version(_), _) | (_, None) => selection.add(None, candidate),
+                        (_, Some(reason)) => selection.leave_out(candidate, reason),
                     }
                 }
-                continue;
-            }
-            None => {}
-        }
-        for candidate in matching(known, spec)? {
-            let name = name_of(known, candidate);
-            if excludes.iter().any(|exclude| covers(known, exclude, candidate))
-                || !seen.insert(candidate.release.clone())
-            {
-                continue;
-            }
-            match candidate.missing() {
-                None => resolution.wanted.push(Wanted::known(name, candidate)),
-                Some(reason) => resolution.left_out.push(LeftOut { name, reason: reason.to_string() }),
             }
         }
     }
-    Ok(resolution)
+    Ok(selection.resolution)
+}
+
+/// What has been selected so far.
+struct Selection<'a> {
+    known: &'a [Candidate],
+    resolution: Resolution,
+    /// Releases, for local images with their digest.
+    seen: BTreeSet<String>,
+}
+
+impl Selection<'_> {
+    fn add(&mut self, name: Option<&str>, candidate: &Candidate) {
+        if !self.seen.insert(candidate.release.clone()) {
+            return;
+        }
+        let name = name.map_or_else(|| name_of(self.known, candidate), String::from);
+        self.resolution.wanted.push(Wanted::known(name, candidate));
+    }
+
+    fn leave_out(&mut self, candidate: &Candidate, reason: &str) {
+        if self.seen.insert(candidate.release.clone()) {
+            let name = name_of(self.known, candidate);
+            self.resolution.left_out.push(LeftOut { name, reason: reason.to_string() });
+        }
+    }
+
+    fn add_local(
+        &mut self,
+        name: Option<&str>,
+        image: &Path,
+        modules: Option<&Path>,
+    ) -> Result<(), KernelError> {
+        let image = local::inspect(image, modules)?;
+        if self.seen.insert(format!("{} {}", image.release, image.digest)) {
+            // two images of one release have to have different names
+            let taken = self.resolution.wanted.iter().any(|wanted| wanted.name() == image.release);
+            let name = match (name, taken) {
+                (Some(name), _) => name.to_string(),
+                (None, true) => format!("{}@{}", image.release, &image.digest[..8]),
+                (None, false) => image.release.clone(),
+            };
+            self.resolution.wanted.push(Wanted::local(name, image));
+        }
+        Ok(())
+    }
 }
 
 /// The kernels that one spec adds, oldest first. One that is named itself is there or an error; one among many may be
@@ -161,8 +184,8 @@ fn matching<'a>(known: &'a [Candidate], spec: &KernelSpec) -> Result<Vec<&'a Can
     };
     let found: Vec<&Candidate> = match &spec.selector {
         Selector::Version(version) => return Ok(vec![exactly(known, spec, version)?]),
-        Selector::Name(name) => return Err(unknown(known, spec, name)),
-        Selector::File { .. } => Vec::new(),
+        // these are no versions; the caller has looked at them before
+        Selector::Name(_) | Selector::File { .. } => Vec::new(),
         Selector::Latest(line) | Selector::Oldest(line) => {
             let mut of_line = of_line(*line).filter_map(obtainable);
             let end = match spec.selector {
@@ -214,6 +237,8 @@ fn exactly<'a>(
     let found = found.ok_or_else(|| unknown(known, spec, &version.to_string()))?;
     match found.missing() {
         None => Ok(found),
+        // the mirror is asked again for what was named explicitly
+        Some(_) if found.build.as_ref().is_some_and(DebianBuild::is_complete) => Ok(found),
         Some(reason) => {
             Err(KernelError::Unavailable { name: name_of(known, found), reason: reason.to_string() })
         }
@@ -281,6 +306,20 @@ fn unknown(known: &[Candidate], spec: &KernelSpec, wanted: &str) -> KernelError 
     KernelError::UnknownVersion { spec: spec.to_string(), hint }
 }
 
+fn unknown_name(name: &str, named: &BTreeMap<String, Named>) -> KernelError {
+    let words =
+        ["all", "each-line", "latest:", "oldest:"].into_iter().chain(named.keys().map(String::as_str));
+    let hint = match similar::closest(name, words) {
+        Some(closest) => format!("; did you mean `{closest}`?"),
+        None if named.is_empty() => {
+            "; there are no named kernels at all, versions are written like 6.17.13 or latest:6.12"
+                .to_string()
+        }
+        None => format!("; there are {}", named.keys().cloned().collect::<Vec<_>>().join(", ")),
+    };
+    KernelError::UnknownName { name: name.to_string(), hint }
+}
+
 /// The known lines for a message.
 fn lines_of(known: &[Candidate]) -> String {
     let lines: BTreeSet<Line> = known.iter().filter_map(|candidate| candidate.version.line()).collect();
@@ -296,171 +335,4 @@ fn lines_of(known: &[Candidate]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// (release, Debian version); one without packages is marked by `-` at its end.
-    fn known() -> Vec<Candidate> {
-        let table = [
-            ("5.10.0-46-cloud-amd64", "5.10.262-1"),
-            ("6.1.0-0.deb11.52-cloud-amd64", "6.1.180-1~deb11u1"),
-            ("6.1.0-52-cloud-amd64", "6.1.180-1"),
-            ("6.12.57+deb12-cloud-amd64", "6.12.57-1~bpo12+1"),
-            ("6.12.90+deb13-cloud-amd64", "6.12.90-1"),
-            ("6.12.90+deb13.1-cloud-amd64", "6.12.90-2"),
-            ("6.12.117+deb12-cloud-amd64", "6.12.117-1~deb12u1"),
-            ("6.12.117+deb13-cloud-amd64", "6.12.117-1"),
-            ("6.12.117+deb13-amd64", "6.12.117-1"),
-            ("6.16.3+deb13-amd64", "6.16.3-1~bpo13+1"),
-            ("6.19.6+deb13-cloud-amd64-", "6.19.6-2~bpo13+1"),
-            ("7.3-cloud-amd64", "7.3~rc7-1~exp1"),
-            ("7.3.4+deb13-cloud-amd64-", "7.3.4-1~bpo13+1"),
-            ("7.3.4+deb13-amd64", "7.3.4-1~bpo13+1"),
-        ];
-        let candidate = |(release, package_version): &(&str, &str)| {
-            let gone = release.ends_with('-');
-            let release = release.trim_end_matches('-').to_string();
-            let upstream = KernelVersion::from_debian(package_version).expect("a version");
-            let tag = release.split_once('+').and_then(|(_, tag)| tag.split('-').next());
-            let tag =
-                tag.or_else(|| release.strip_suffix("-cloud-amd64")?.split_once("-").map(|(_, abi)| abi));
-            let version = upstream.with_local(tag.map_or(String::new(), |tag| format!("+{tag}")));
-            let flavour = if release.contains("-cloud") { Flavour::Cloud } else { Flavour::Plain };
-            let build = DebianBuild {
-                version: version.clone(),
-                release: release.clone(),
-                flavour,
-                package_version: (*package_version).to_string(),
-                packages: Vec::new(),
-                missing: gone.then(|| "its modules are gone".to_string()),
-            };
-            let package_version = Some((*package_version).to_string());
-            Candidate {
-                version,
-                release,
-                flavour: Some(flavour),
-                package_version,
-                stored: None,
-                build: Some(build),
-            }
-        };
-        table.iter().map(candidate).collect()
-    }
-
-    fn resolve(specs: &str) -> String {
-        let specs: Vec<KernelSpec> =
-            specs.split(' ').map(|spec| spec.parse().unwrap_or_else(|error| panic!("{error}"))).collect();
-        match select(&known(), &BTreeMap::new(), &specs) {
-            Ok(resolution) => {
-                let wanted: Vec<String> =
-                    resolution.wanted.iter().map(|w| format!("{} ({})", w.name(), w.release())).collect();
-                let left_out: Vec<&str> = resolution.left_out.iter().map(|out| out.name.as_str()).collect();
-                let without = if left_out.is_empty() {
-                    String::new()
-                } else {
-                    format!(" without {}", left_out.join(" "))
-                };
-                format!("{}{without}", wanted.join(", "))
-            }
-            Err(error) => format!("error: {error}"),
-        }
-    }
-
-    #[test]
-    fn selects_what_is_meant() {
-        let table = [
-            "6.12.117",
-            "6.12.117+deb12",
-            "6.12.117-plain",
-            "6.12.117/plain",
-            "6.12.90",
-            "6.12.90+deb13",
-            "6.1.180",
-            "6.1.180+0.deb11.52",
-            "6.12.117+deb13-amd64",
-            "7.3-rc7",
-            "7.3.4",
-            "6.16.3",
-            "latest:6.12",
-            "oldest:6.12",
-            "latest:7.3",
-            "each-line",
-            "6.12..6.19",
-            "6.12.y/plain",
-            "6.12.1*",
-            "6.1.180 6.1.180 latest:6.1",
-            "all !6.12.y !5.10*",
-            "!6.1..",
-            "each-line !latest:7.3",
-        ];
-        let shown: String = table.iter().map(|specs| format!("{specs}: {}\n", resolve(specs))).collect();
-        insta::assert_snapshot!(shown, @"
-        6.12.117: 6.12.117 (6.12.117+deb13-cloud-amd64)
-        6.12.117+deb12: 6.12.117+deb12 (6.12.117+deb12-cloud-amd64)
-        6.12.117-plain: 6.12.117-plain (6.12.117+deb13-amd64)
-        6.12.117/plain: 6.12.117-plain (6.12.117+deb13-amd64)
-        6.12.90: 6.12.90 (6.12.90+deb13.1-cloud-amd64)
-        6.12.90+deb13: 6.12.90+deb13 (6.12.90+deb13-cloud-amd64)
-        6.1.180: 6.1.180 (6.1.0-52-cloud-amd64)
-        6.1.180+0.deb11.52: 6.1.180+0.deb11.52 (6.1.0-0.deb11.52-cloud-amd64)
-        6.12.117+deb13-amd64: 6.12.117-plain (6.12.117+deb13-amd64)
-        7.3-rc7: 7.3-rc7 (7.3-cloud-amd64)
-        7.3.4: 7.3.4 (7.3.4+deb13-amd64)
-        6.16.3: 6.16.3 (6.16.3+deb13-amd64)
-        latest:6.12: 6.12.117 (6.12.117+deb13-cloud-amd64)
-        oldest:6.12: 6.12.57 (6.12.57+deb12-cloud-amd64)
-        latest:7.3: 7.3.4 (7.3.4+deb13-amd64)
-        each-line: 5.10.262 (5.10.0-46-cloud-amd64), 6.1.180 (6.1.0-52-cloud-amd64), 6.12.117 (6.12.117+deb13-cloud-amd64), 6.16.3 (6.16.3+deb13-amd64), 7.3.4 (7.3.4+deb13-amd64)
-        6.12..6.19: 6.12.57 (6.12.57+deb12-cloud-amd64), 6.12.90 (6.12.90+deb13.1-cloud-amd64), 6.12.117 (6.12.117+deb13-cloud-amd64), 6.16.3 (6.16.3+deb13-amd64) without 6.19.6
-        6.12.y/plain: 6.12.117-plain (6.12.117+deb13-amd64)
-        6.12.1*: 6.12.117 (6.12.117+deb13-cloud-amd64)
-        6.1.180 6.1.180 latest:6.1: 6.1.180 (6.1.0-52-cloud-amd64)
-        all !6.12.y !5.10*: 6.1.180 (6.1.0-52-cloud-amd64), 6.16.3 (6.16.3+deb13-amd64), 7.3-rc7 (7.3-cloud-amd64), 7.3.4 (7.3.4+deb13-amd64) without 6.19.6
-        !6.1..: 5.10.262 (5.10.0-46-cloud-amd64)
-        each-line !latest:7.3: 5.10.262 (5.10.0-46-cloud-amd64), 6.1.180 (6.1.0-52-cloud-amd64), 6.12.117 (6.12.117+deb13-cloud-amd64), 6.16.3 (6.16.3+deb13-amd64)
-        ");
-    }
-
-    #[test]
-    fn says_what_there_is_instead() {
-        let table = [
-            "6.12",
-            "6.12.58",
-            "6.13.1",
-            "latest:6.13",
-            "6.13..6.14",
-            "9*",
-            "6.19.6",
-            "5.10.262/plain",
-            "smal",
-        ];
-        let shown: String = table.iter().map(|specs| format!("{}\n", resolve(specs))).collect();
-        insta::assert_snapshot!(shown, @"
-        error: no known kernel is `6.12`; 6.12 is a line of 3 kernels: write latest:6.12, oldest:6.12 or 6.12.y
-        error: no known kernel is `6.12.58`; of 6.12 there are 6.12.57, 6.12.90, 6.12.117
-        error: no known kernel is `6.13.1`; did you mean `6.16.3`?
-        error: `latest:6.13`: no known kernel is of the line 6.13; there are kernels of the lines 5.10, 6.1, 6.12, 6.16, 6.19, 7.3
-        error: `6.13..6.14` selects no known kernel; there are kernels of the lines 5.10, 6.1, 6.12, 6.16, 6.19, 7.3
-        error: `9*` selects no known kernel; there are kernels of the lines 5.10, 6.1, 6.12, 6.16, 6.19, 7.3
-        error: 6.19.6 cannot be fetched: its modules are gone; choose another version (kregress kernels list --available)
-        error: no known kernel is `5.10.262/plain`; it exists, but as cloud image only, not as plain
-        error: no known kernel is `smal`; there are kernels of the lines 5.10, 6.1, 6.12, 6.16, 6.19, 7.3
-        ");
-        let nothing = select(&[], &BTreeMap::new(), &["6.12.57".parse().expect("a version")])
-            .expect_err("nothing is known");
-        insta::assert_snapshot!(nothing, @"");
-    }
-
-    #[test]
-    fn every_name_selects_its_kernel_again() {
-        let known = known();
-        for candidate in known.iter().filter(|candidate| candidate.missing().is_none()) {
-            let name = name_of(&known, candidate);
-            let spec = name.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
-            let resolution =
-                select(&known, &BTreeMap::new(), &[spec]).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(resolution.wanted[0].release(), candidate.release, "{name}");
-            assert_eq!(resolution.wanted[0].name(), name);
-        }
-    }
-}
+mod tests;

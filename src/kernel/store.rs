@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ use crate::version::KernelVersion;
 
 /// Version of the layout of a folder and of `kernel.json`; folders of another one are passed over.
 const FORMAT: u32 = 1;
+
+/// How long a mirror is believed not to have a package.
+const GONE_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Start of the names of folders that are not complete.
 const PARTIAL: &str = ".partial-";
@@ -38,7 +42,9 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A stored kernel is not as it was written.
-    #[error("the stored kernel {folder} is damaged: {reason}; remove that folder and fetch the kernel again")]
+    #[error(
+        "the stored kernel {folder} is damaged: {reason}; `kregress cache verify --remove` removes it, then it is fetched again when needed"
+    )]
     Damaged {
         /// The kernel's folder.
         folder: PathBuf,
@@ -114,6 +120,36 @@ impl Store {
             source,
         })?;
         Ok(path)
+    }
+
+    /// Removes packages that nobody has touched for a day: whoever began to download them has given up.
+    pub(crate) fn remove_downloads(&self) {
+        let Ok(folder) = fs::read_dir(self.cache.join("downloads")) else { return };
+        for entry in folder.flatten() {
+            let modified = entry.metadata().and_then(|meta| meta.modified());
+            let abandoned =
+                modified.is_ok_and(|m| m.elapsed().unwrap_or_default() > Duration::from_secs(24 * 60 * 60));
+            if abandoned {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    fn gone_path(&self, sha256: &str) -> PathBuf {
+        self.cache.join("gone").join(sha256)
+    }
+
+    /// Remembers that the mirror does not have the package with this hash. Only a help for later expressions, so a
+    /// failure is no error.
+    pub(crate) fn note_gone(&self, sha256: &str) {
+        let path = self.gone_path(sha256);
+        let _ = fs::create_dir_all(path.with_file_name("")).and_then(|()| fs::write(path, ""));
+    }
+
+    /// Whether the mirror did not have the package with this hash within the last days.
+    pub(crate) fn is_noted_gone(&self, sha256: &str) -> bool {
+        let noted = fs::metadata(self.gone_path(sha256)).and_then(|meta| meta.modified()).ok();
+        noted.is_some_and(|noted| noted.elapsed().unwrap_or_default() < GONE_FOR)
     }
 
     /// Takes the lock called `name`, calling `waiting` first if another process has it.
@@ -244,6 +280,51 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Whether a kernel's files are as they were written, by their hashes.
+    pub(crate) fn verify(folder: &Path, record: &Record) -> Result<(), StoreError> {
+        Self::check(folder, record)?;
+        for (name, file) in &record.files {
+            let path = folder.join(name);
+            let found = measure(&path).map_err(|source| StoreError::Io {
+                what: "read",
+                path: path.clone(),
+                source,
+            })?;
+            if found != *file {
+                let reason = format!("the contents of {name} have changed");
+                return Err(StoreError::Damaged { folder: folder.to_path_buf(), reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps [`Store::remove`] of other processes off a kernel as long as the file is open, and notes the time of use.
+    pub(crate) fn mark_used(folder: &Path) -> Result<File, StoreError> {
+        let path = folder.join("kernel.json");
+        let open = || {
+            let file = File::open(&path)?;
+            flock(&file, FlockOperation::NonBlockingLockShared)?;
+            // in a cache of somebody else's the time cannot be noted
+            let _ = file.set_modified(SystemTime::now());
+            Ok(file)
+        };
+        open().map_err(|source| StoreError::Io { what: "lock", path: path.clone(), source })
+    }
+
+    /// Removes a kernel unless a process uses it; whether it was removed.
+    pub(crate) fn remove(&self, folder: &Path) -> Result<bool, StoreError> {
+        let io = |source| StoreError::Io { what: "remove", path: folder.to_path_buf(), source };
+        let lock = File::open(folder.join("kernel.json")).map_err(io)?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(false);
+        }
+        // out of sight in one step: half a kernel is never seen under its name
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let aside = folder.with_file_name(format!("{PARTIAL}{name}"));
+        fs::rename(folder, &aside).and_then(|()| fs::remove_dir_all(&aside)).map_err(io)?;
+        Ok(true)
     }
 
     /// Reads a stored kernel, which is to be called `name`.

@@ -1,5 +1,7 @@
 //! Kernels that are named, before they are fetched.
 
+use serde::Serialize;
+
 use super::Flavour;
 use super::debian::DebianBuild;
 use super::local::LocalImage;
@@ -98,8 +100,8 @@ pub struct Resolution {
     pub left_out: Vec<LeftOut>,
 }
 
-/// One line of the list of known kernels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One line of the list of known kernels. Serialised, it is a line of `kregress kernels list --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Available {
     /// Short name, which is a spec too.
     pub name: String,
@@ -109,6 +111,8 @@ pub struct Available {
     pub release: String,
     /// Which image.
     pub flavour: Option<Flavour>,
+    /// Options that find bugs (`KASAN`, `DEBUG_KMEMLEAK` …) and are on; known of fetched kernels only.
+    pub options: Vec<String>,
     /// The packages' Debian version.
     pub package_version: Option<String>,
     /// Suites that have it.

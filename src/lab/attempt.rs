@@ -6,55 +6,24 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::Watch;
+use super::evidence::Evidence;
+use super::ktap;
 use super::output::Output;
+use super::patience::{Limits, Patience};
 use super::payload::Payload;
+use super::plugging::Plugging;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
+use crate::hang;
 use crate::observation::{Ending, Observation, Phase, Stopped};
 use crate::oops::{ReportKind, Scanner, Sighting};
 use crate::vm::VmError;
 use crate::vm::console::Capture;
+use crate::vm::device::Fitting;
 use crate::vm::session::{Happening, Session};
 
-/// How long things may take, beyond what the test itself says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// From the start of QEMU to the agent's first message.
-    pub boot: Duration,
-    /// Setting up: modules, files, the trivial program.
-    pub setup: Duration,
-    /// Without any sign of the agent. Longer than the kernel's own detectors of a stuck processor (soft lockup: 22 s,
-    /// RCU stall: 21 s by default), which say more than silence does.
-    pub silence: Duration,
-    /// From a crash on the console to the guest's end by itself (it panics and restarts, which ends QEMU).
-    pub crash: Duration,
-    /// From the request for blocked tasks to the answer.
-    pub evidence: Duration,
-    /// From the agent's last message to the end of QEMU.
-    pub power_off: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience {
-            boot: Duration::from_secs(120),
-            setup: Duration::from_secs(60),
-            silence: Duration::from_secs(45),
-            crash: Duration::from_secs(10),
-            evidence: Duration::from_secs(8),
-            power_off: Duration::from_secs(5),
-        }
-    }
-}
-
-/// How the test's own limits apply.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// From here on the program is shown as slow.
-    pub slow: Duration,
-    /// Here the program is ended.
-    pub terminate: Duration,
-}
+/// What an emulated serial port carries under TCG at the least; 60 KB/s were seen.
+const SERIAL_BYTES_A_SECOND: u64 = 16 * 1024;
 
 /// Why the conversation is being brought to its end, while evidence is still awaited.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +35,19 @@ enum Closing {
     /// The host decided to end the guest at the deadline.
     Stopping(Stopped),
 }
+
+/// A moment that moves on while the console speaks, up to a bound.
+#[derive(Clone, Copy, Debug)]
+struct AskAt {
+    next: Instant,
+    last: Instant,
+}
+
+/// The console has to be silent for this long before the agent is asked for blocked tasks.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// A console that never falls silent delays that question no longer than this.
+const QUIET_BOUND: Duration = Duration::from_secs(3);
 
 /// Runs the conversation.
 pub struct Conversation<'a> {
@@ -87,12 +69,21 @@ pub struct Conversation<'a> {
     last_sign: Instant,
     nmi_sent: bool,
     closing: Closing,
+    /// When the agent is to be asked for the blocked tasks: the kernel prints them on the console too, and must not
+    /// do so into the report that is being printed.
+    ask_at: Option<AskAt>,
+    evidence: Evidence,
+    plugging: Plugging,
+    /// Reads the output of a program that prints KTAP.
+    ktap: Option<ktap::Reader>,
 }
 
 /// What an attempt needs besides the guest itself.
 pub struct Surroundings<'a> {
     /// What is sent to the guest.
     pub payload: &'a Payload,
+    /// The machine's devices.
+    pub devices: &'a [Fitting],
     /// The test's limits.
     pub limits: Limits,
     /// Everything else's limits.
@@ -131,6 +122,10 @@ impl<'a> Conversation<'a> {
             last_sign: start,
             nmi_sent: false,
             closing: Closing::No,
+            ask_at: None,
+            evidence: Evidence::default(),
+            plugging: Plugging::new(with.devices),
+            ktap: with.payload.prints_ktap.then(ktap::Reader::default),
         }
     }
 
@@ -160,17 +155,26 @@ impl<'a> Conversation<'a> {
         if let Some(error) = write_error {
             self.watch.trouble(&format!("the program's output is not kept whole: {error}"));
         }
+        if seen.blocked.is_empty() && self.evidence.was_asked_by_host() {
+            seen.blocked = hang::sleepers(&seen.console.text);
+        }
         seen.seconds = self.start.elapsed().as_secs_f64();
         seen
     }
 
     fn next_deadline(&self) -> Instant {
         let mut next = self.deadline;
+        if let Some(ask) = &self.ask_at {
+            next = next.min(ask.next);
+        }
         if let Some(start) = self.dose_start.filter(|_| !self.slow_told && self.closing == Closing::No) {
             next = next.min(start + self.limits.slow);
         }
         if self.seen.guest.is_some() && self.closing == Closing::No {
             next = next.min(self.last_sign + self.patience.silence);
+        }
+        if let (Some(due), Closing::Stopping(_)) = (self.evidence.due(), &self.closing) {
+            next = next.min(due);
         }
         next
     }
@@ -179,6 +183,9 @@ impl<'a> Conversation<'a> {
         match happening {
             Happening::Console(bytes) => {
                 self.capture.push(&bytes);
+                if let Some(ask) = &mut self.ask_at {
+                    ask.next = (Instant::now() + QUIET).min(ask.last);
+                }
                 if let Some(sighting) = self.scanner.feed(&bytes) {
                     self.sighted(&sighting);
                 }
@@ -191,7 +198,14 @@ impl<'a> Conversation<'a> {
             }
             Happening::Output(bytes) => {
                 self.last_sign = Instant::now();
+                if let Some(ktap) = &mut self.ktap {
+                    ktap.push(&bytes);
+                }
                 self.output.push(&bytes);
+                None
+            }
+            Happening::Device(event) => {
+                self.plugging.told(&mut self.session, &event);
                 None
             }
             Happening::Exited(status) => Some(self.ended(status)),
@@ -209,9 +223,12 @@ impl<'a> Conversation<'a> {
         match message {
             FromGuest::Hello(facts) if self.seen.guest.is_none() => {
                 self.seen.boot_seconds = Some(self.start.elapsed().as_secs_f64());
+                // what is sent over an emulated serial port takes its time
+                let bytes = if facts.channel == "serial" { self.payload.size() } else { 0 };
                 self.seen.guest = Some(facts);
                 self.reach(Phase::Setup);
-                self.deadline = Instant::now() + self.patience.setup;
+                self.deadline =
+                    Instant::now() + self.patience.setup + Duration::from_secs(bytes / SERIAL_BYTES_A_SECOND);
                 self.payload.send(&mut self.session);
             }
             FromGuest::Hello(_) | FromGuest::Heartbeat { .. } => {}
@@ -245,10 +262,14 @@ impl<'a> Conversation<'a> {
                     guest.hung_task_timeout = value.parse().ok();
                 }
             }
+            FromGuest::Asks(request) => self.plugging.ask(&mut self.session, &request),
             FromGuest::Report { line } => self.seen.program.take_report(&line),
             FromGuest::Exited { exit, output_bytes, output_tail } => {
                 self.seen.program.exit = Some(exit);
                 self.seen.program.output_bytes = output_bytes;
+                if let Some(ktap) = self.ktap.take() {
+                    self.seen.program.reports.extend(ktap.finish(output_bytes));
+                }
                 if !output_tail.is_empty() {
                     let text = format!("\n[kregress: output beyond the bound left out]\n{output_tail}");
                     self.output.push(text.as_bytes());
@@ -265,6 +286,7 @@ impl<'a> Conversation<'a> {
             }
             FromGuest::BlockedTasks { tasks } => {
                 self.seen.blocked = tasks;
+                self.evidence.answered();
                 if matches!(self.closing, Closing::Stopping(_)) {
                     // the kernel prints the same tasks on the console meanwhile: a moment for its last lines
                     self.deadline = self.deadline.min(Instant::now() + Duration::from_secs(1));
@@ -295,8 +317,9 @@ impl<'a> Conversation<'a> {
             // the rest of the report comes by itself, then the guest restarts, which ends QEMU
             self.close(Stopped::CrashSeen, self.patience.crash);
         } else if is_hung_task(sighting) && self.seen.program.started {
-            self.session.send(&ToGuest::Blocked);
-            self.close(Stopped::CrashSeen, self.patience.evidence);
+            let now = Instant::now();
+            self.ask_at = Some(AskAt { next: now + QUIET, last: now + QUIET_BOUND });
+            self.close(Stopped::CrashSeen, QUIET_BOUND + self.patience.evidence);
         }
     }
 
@@ -326,12 +349,24 @@ impl<'a> Conversation<'a> {
     /// A deadline passed.
     fn late(&mut self) -> Option<Ending> {
         let now = Instant::now();
+        if self.ask_at.take_if(|ask| now >= ask.next).is_some() {
+            self.session.send(&ToGuest::Blocked);
+            self.evidence.asked(now, self.patience.answer);
+            self.deadline = now + self.patience.evidence;
+            return None;
+        }
         match &self.closing {
             Closing::Bye => return Some(Ending::Complete),
             Closing::Stopping(stopped) if now >= self.deadline => {
                 return Some(Ending::Stopped(stopped.clone()));
             }
-            Closing::Stopping(_) => return None,
+            Closing::Stopping(_) => {
+                if let Some(key) = self.evidence.key(now) {
+                    // a QEMU that does not answer is ended all the same
+                    let _ = self.session.console_sysrq(key);
+                }
+                return None;
+            }
             Closing::No => {}
         }
         if let Some(start) = self.dose_start
@@ -370,11 +405,14 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Before a guest that does not go on is ended, it is asked where its tasks are: through the agent, and by an NMI
-    /// where the agent is silent.
+    /// Before a guest that does not go on is ended, it is asked where its tasks are: through the agent, and where that
+    /// does not answer over the console, and by an NMI.
     fn ask_for_evidence(&mut self, stopped: Stopped) {
         self.session.send(&ToGuest::Blocked);
-        if matches!(stopped, Stopped::Silent { .. }) && !self.nmi_sent {
+        let silent = matches!(stopped, Stopped::Silent { .. });
+        let patience = if silent { Duration::ZERO } else { self.patience.answer };
+        self.evidence.asked(Instant::now(), patience);
+        if silent && !self.nmi_sent {
             self.nmi_sent = true;
             // a QEMU that does not answer is ended all the same
             let _ = self.session.monitor().nmi();

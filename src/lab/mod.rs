@@ -2,8 +2,12 @@
 //! an observation. [`qemu`] is the real one.
 
 pub mod attempt;
+mod evidence;
+mod ktap;
 mod output;
+pub mod patience;
 pub mod payload;
+mod plugging;
 pub mod prepare;
 pub mod qemu;
 
@@ -11,6 +15,7 @@ use std::path::Path;
 
 use crate::cancel::Cancel;
 use crate::kernel::Kernel;
+use crate::machine::Machine;
 use crate::observation::{Observation, Phase};
 use crate::suite::Test;
 
@@ -20,6 +25,8 @@ pub struct Request<'a> {
     pub kernel: &'a Kernel,
     /// The test.
     pub test: &'a Test,
+    /// What it runs on.
+    pub machine: &'a Machine,
     /// Number of the attempt, from 1.
     pub attempt: u32,
     /// Seed for the program's own choices, different for every attempt.
@@ -57,7 +64,7 @@ pub trait Lab: Sync {
     ///
     /// # Errors
     /// Says whether the test or the host is to blame.
-    fn prepare(&self, kernel: &Kernel, test: &Test) -> Result<(), Unprepared>;
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared>;
 
     /// Runs one attempt to its end. What goes wrong is part of the observation.
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation;

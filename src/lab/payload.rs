@@ -9,7 +9,9 @@ use super::prepare::Prepared;
 use crate::guest::layout::INBOX;
 use crate::guest::message::{ProbeRequest, ProgramRequest, ToGuest};
 use crate::kernel::{Kernel, ModuleState};
+use crate::machine::Machine;
 use crate::suite::{Probe, ProbeKind, Program, Test};
+use crate::vm::device::serial;
 use crate::vm::session::Session;
 
 /// Sysctls of every guest, set before the test's own. A kernel that oopses ends the virtual machine, a hung task is
@@ -18,6 +20,8 @@ const SYSCTLS: &[(&str, &str, bool)] = &[
     ("kernel.panic_on_oops", "1", true),
     ("kernel.hung_task_panic", "0", false),
     ("kernel.hung_task_warnings", "-1", false),
+    // the host asks over the console where the agent does not answer; Debian allows no dumps by default
+    ("kernel.sysrq", "1", false),
     // how often tasks are looked at; by default as seldom as the timeout is long
     ("kernel.hung_task_check_interval_secs", "1", false),
 ];
@@ -25,9 +29,6 @@ const SYSCTLS: &[(&str, &str, bool)] = &[
 /// How long the kernel is watched after the program ended, milliseconds: what it does later (deferred frees, work
 /// items) belongs to the dose.
 const SETTLE_MS: u64 = 200;
-
-/// The driver of the test's disks.
-pub const DISK_MODULE: &str = "virtio_blk";
 
 /// One thing to send.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ enum Parcel {
 pub struct Payload {
     /// Marks this attempt's dose on the console.
     pub nonce: String,
+    /// Whether the program's output is KTAP.
+    pub prints_ktap: bool,
     parcels: Vec<Parcel>,
 }
 
@@ -68,21 +71,26 @@ impl Payload {
     pub fn build(
         kernel: &Kernel,
         test: &Test,
+        machine: &Machine,
         prepared: &Prepared,
         seed: u64,
     ) -> Result<Payload, PayloadError> {
-        let mut payload = Payload { nonce: format!("{seed:016x}"), parcels: Vec::new() };
-        payload.add_modules(kernel, test)?;
+        let mut payload = Payload {
+            nonce: format!("{seed:016x}"),
+            prints_ktap: matches!(test.program, Program::Ktap { .. }),
+            parcels: Vec::new(),
+        };
+        payload.add_modules(kernel, test, machine)?;
         payload.add_sysctls(test);
         payload.add_files(test, prepared)?;
-        for disk in &test.machine.disks {
+        for disk in machine.disks().filter(|disk| disk.at_start) {
             payload.ask(ToGuest::Disk { name: disk.name.clone(), serial: serial(&disk.name) });
         }
         payload.ask(ToGuest::Check);
         let command = payload.add_program(test, prepared)?;
         payload.ask(ToGuest::Run(ProgramRequest {
             command,
-            environment: environment(test, seed),
+            environment: environment(test, machine, seed),
             probes: test.probes.iter().map(probe_request).collect(),
             nonce: payload.nonce.clone(),
             settle_ms: SETTLE_MS,
@@ -100,6 +108,15 @@ impl Payload {
         }
     }
 
+    /// Bytes of the files that are sent.
+    pub fn size(&self) -> u64 {
+        let sizes = self.parcels.iter().map(|parcel| match parcel {
+            Parcel::Message(_) => 0,
+            Parcel::File { contents, .. } => contents.len() as u64,
+        });
+        sizes.sum()
+    }
+
     /// How long the kernel is watched after the program ended.
     pub fn settle(&self) -> Duration {
         Duration::from_millis(SETTLE_MS)
@@ -113,12 +130,12 @@ impl Payload {
         self.parcels.push(Parcel::File { path, mode, contents });
     }
 
-    fn add_modules(&mut self, kernel: &Kernel, test: &Test) -> Result<(), PayloadError> {
+    fn add_modules(&mut self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), PayloadError> {
         let mut names: Vec<&str> = test.needs.modules.iter().map(String::as_str).collect();
-        let disk_driver =
-            !test.machine.disks.is_empty() && kernel.modules.find(DISK_MODULE) == ModuleState::Loadable;
-        if disk_driver {
-            names.push(DISK_MODULE);
+        for module in machine.disks().filter_map(|disk| disk.kind.disk_module()) {
+            if kernel.modules.find(module) == ModuleState::Loadable && !names.contains(&module) {
+                names.push(module);
+            }
         }
         for module in kernel.modules.load_order(&names)? {
             let contents = kernel.modules.read(&module)?;
@@ -181,16 +198,11 @@ fn read(path: &Path) -> Result<Arc<[u8]>, PayloadError> {
     Ok(contents.into())
 }
 
-/// The serial number under which the guest finds a disk: virtio-blk carries 20 bytes.
-pub fn serial(name: &str) -> String {
-    name.chars().take(20).collect()
-}
-
-fn environment(test: &Test, seed: u64) -> BTreeMap<String, String> {
+fn environment(test: &Test, machine: &Machine, seed: u64) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::from([
         ("KREGRESS_TEST".to_owned(), test.id()),
         ("KREGRESS_SEED".to_owned(), (seed & 0x7fff_ffff).to_string()),
-        ("KREGRESS_CPUS".to_owned(), test.machine.cpus.to_string()),
+        ("KREGRESS_CPUS".to_owned(), machine.cpus.to_string()),
     ]);
     if let Some(seconds) = test.dose.seconds {
         environment.insert("KREGRESS_SECONDS".into(), seconds.to_string());

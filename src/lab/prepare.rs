@@ -198,6 +198,28 @@ fn run_steps(steps: &[PrepareStep], cache: &Path) -> Result<BTreeMap<String, Pat
     Ok(outputs)
 }
 
+/// A file of zeroes that takes no room: the image of every blank disk of this size.
+///
+/// # Errors
+/// The cache cannot be written.
+pub fn blank(mib: u32, cache: &Path) -> Result<PathBuf, PrepareError> {
+    let folder = cache.join("prepared").join("blank");
+    let path = folder.join(format!("{mib}.img"));
+    let bytes = u64::from(mib) << 20;
+    if std::fs::metadata(&path).is_ok_and(|m| m.len() == bytes) {
+        return Ok(path);
+    }
+    let make = || -> std::io::Result<()> {
+        std::fs::create_dir_all(&folder)?;
+        let file = tempfile::NamedTempFile::new_in(&folder)?;
+        file.as_file().set_len(bytes)?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    make().map_err(|e| PrepareError::Io(format!("{}: {e}", path.display())))?;
+    Ok(path)
+}
+
 fn run_step(step: &PrepareStep, folder: &Path, path: &std::ffi::OsStr) -> Result<(), PrepareError> {
     let shell = || -> std::io::Result<(ExitStatus, Vec<u8>)> {
         let (mut said, said_end) = std::io::pipe()?;

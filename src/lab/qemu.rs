@@ -6,19 +6,23 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::attempt::{self, Limits, Patience, Surroundings};
+use super::attempt::{self, Surroundings};
+use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::prepare::{self, PrepareError, Prepared};
 use super::{Lab, Request, Unprepared, Watch};
 use crate::cancel::Cancel;
 use crate::guest::message::FromGuest;
 use crate::kernel::{Kernel, ModuleState};
+use crate::machine::{AccelNeed, Machine, Medium};
 use crate::observation::{Observation, Phase};
 use crate::suite::Test;
 use crate::vm::VmError;
 use crate::vm::accel::{self, Choice, Wish};
-use crate::vm::args::{Accel, Disk, Machine};
+use crate::vm::args::{Accel, Machine as Guest};
+use crate::vm::device;
 use crate::vm::initramfs::{self, Busybox, ChannelModule};
+use crate::vm::offer::Offer;
 use crate::vm::qemu::Qemu;
 use crate::vm::session::{Happening, Session};
 
@@ -36,6 +40,8 @@ pub struct QemuLab {
     busybox: Busybox,
     patience: Patience,
     terminate: Option<Duration>,
+    /// Whether guests have no virtio port for the agent.
+    serial_only: bool,
     /// Tests whose programs and images are ready, by their names.
     prepared: Mutex<HashMap<String, Once<Result<Prepared, PrepareError>>>>,
     /// The initramfs of each kernel, by the kernels' digests.
@@ -56,6 +62,7 @@ impl QemuLab {
             busybox: initramfs::find_busybox()?,
             patience: Patience::default(),
             terminate: None,
+            serial_only: false,
             prepared: Mutex::default(),
             initramfs: Mutex::default(),
         })
@@ -66,6 +73,13 @@ impl QemuLab {
         let choice = accel::choose(wish, &self.qemu, &self.cache, || self.try_kvm(kernel));
         let _ = self.accel.set(choice.accel);
         choice
+    }
+
+    /// Gives guests no virtio port for the agent, so that it speaks on the second serial port as it does where the
+    /// kernel lacks the driver.
+    pub fn with_serial_only(mut self, serial_only: bool) -> QemuLab {
+        self.serial_only = serial_only;
+        self
     }
 
     /// Overrides every test's `terminate` time.
@@ -129,33 +143,57 @@ impl QemuLab {
         initramfs::store(&contents, &self.cache.join("initramfs")).map_err(|e| e.to_string())
     }
 
-    /// The virtual machine of a test on a kernel.
+    /// The virtual machine that a test's machine is on a kernel.
     ///
     /// # Errors
-    /// As [`QemuLab::initramfs`].
-    pub fn machine(&self, kernel: &Kernel, test: &Test, prepared: &Prepared) -> Result<Machine, String> {
-        let disks = test
-            .machine
-            .disks
-            .iter()
-            .map(|disk| {
-                let image = prepared.outputs.get(&disk.image);
-                let image = image.ok_or_else(|| format!("no prepare step makes {}", disk.image))?.clone();
-                Ok(Disk { serial: super::payload::serial(&disk.name), image })
+    /// As [`QemuLab::initramfs`]; a disk's image cannot be had.
+    pub fn machine(&self, kernel: &Kernel, machine: &Machine, prepared: &Prepared) -> Result<Guest, String> {
+        let devices = (1..)
+            .zip(&machine.devices)
+            .map(|(nth, device)| {
+                let image = device.kind.medium().map(|medium| self.image(medium, prepared)).transpose()?;
+                Ok(device::fit(device, nth, image))
             })
             .collect::<Result<_, String>>()?;
         // without the driver, or where it is not known, the agent may speak on the second serial port
         let virtio = kernel.modules.find("virtio_console");
-        Ok(Machine {
-            accel: self.accel.get().copied().unwrap_or(Accel::Tcg),
-            cpus: test.machine.cpus,
-            memory_mib: test.machine.memory_mib,
+        let accel = match machine.accel {
+            AccelNeed::Tcg => Accel::Tcg,
+            AccelNeed::Any | AccelNeed::Kvm => self.accel().unwrap_or(Accel::Tcg),
+        };
+        Ok(Guest {
+            accel,
+            cpus: machine.cpus,
+            memory_mib: machine.memory_mib,
             kernel: kernel.boot_image().to_owned(),
             initramfs: self.initramfs(kernel)?,
-            cmdline: test.machine.cmdline.clone(),
-            disks,
-            serial_channel: !matches!(virtio, ModuleState::Builtin | ModuleState::Loadable),
+            cmdline: machine.cmdline.clone(),
+            devices,
+            serial_channel: self.serial_only
+                || !matches!(virtio, ModuleState::Builtin | ModuleState::Loadable),
+            virtio_channel: !self.serial_only,
         })
+    }
+
+    fn image(&self, medium: &Medium, prepared: &Prepared) -> Result<PathBuf, String> {
+        match medium {
+            Medium::Image(path) => Ok(path.clone()),
+            Medium::Prepared(output) => {
+                let image = prepared.outputs.get(output);
+                image.cloned().ok_or_else(|| format!("no prepare step makes {output}"))
+            }
+            Medium::Blank(mib) => prepare::blank(*mib, &self.cache).map_err(|e| e.to_string()),
+        }
+    }
+
+    /// What this lab's QEMU can build.
+    pub fn offer(&self) -> Offer<'_> {
+        Offer::of(&self.qemu)
+    }
+
+    /// What executes the guests, once that is decided.
+    pub fn accel(&self) -> Option<Accel> {
+        self.accel.get().copied()
     }
 
     /// Boots this kernel with KVM and waits for the agent; answers how many seconds that took.
@@ -163,15 +201,16 @@ impl QemuLab {
     /// # Errors
     /// Why the agent never spoke, in words.
     pub fn try_kvm(&self, kernel: &Kernel) -> Result<f64, String> {
-        let machine = Machine {
+        let machine = Guest {
             accel: Accel::Kvm,
             cpus: 2,
             memory_mib: 512,
             kernel: kernel.boot_image().to_owned(),
             initramfs: self.initramfs(kernel)?,
             cmdline: Vec::new(),
-            disks: Vec::new(),
+            devices: Vec::new(),
             serial_channel: true,
+            virtio_channel: true,
         };
         let start = Instant::now();
         let mut session = Session::start(&self.qemu, &machine).map_err(|e| e.to_string())?;
@@ -195,13 +234,14 @@ impl QemuLab {
     fn try_attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Result<Observation, String> {
         watch.phase(Phase::Prepare);
         let prepared = self.prepare_test(request.test).map_err(|e| e.to_string())?;
-        let machine = self.machine(request.kernel, request.test, &prepared)?;
-        let payload = Payload::build(request.kernel, request.test, &prepared, request.seed)
+        let machine = self.machine(request.kernel, request.machine, &prepared)?;
+        let payload = Payload::build(request.kernel, request.test, request.machine, &prepared, request.seed)
             .map_err(|e| e.to_string())?;
         let timeouts = &request.test.timeout;
         let terminate = self.terminate.unwrap_or(timeouts.terminate);
         let surroundings = Surroundings {
             payload: &payload,
+            devices: &machine.devices,
             limits: Limits { slow: timeouts.slow.min(terminate), terminate },
             patience: self.patience,
             watch,
@@ -221,13 +261,13 @@ fn open(dir: Option<&Path>, name: &str, watch: &dyn Watch) -> Option<File> {
 }
 
 impl Lab for QemuLab {
-    fn prepare(&self, kernel: &Kernel, test: &Test) -> Result<(), Unprepared> {
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared> {
         let prepared = self.prepare_test(test).map_err(|e| match e.is_hosts() {
             true => Unprepared::Host(e.to_string()),
             false => Unprepared::Test(e.to_string()),
         })?;
-        self.machine(kernel, test, &prepared).map_err(Unprepared::Host)?;
-        let payload = Payload::build(kernel, test, &prepared, 0);
+        self.machine(kernel, machine, &prepared).map_err(Unprepared::Host)?;
+        let payload = Payload::build(kernel, test, machine, &prepared, 0);
         payload.map(drop).map_err(|e| Unprepared::Test(e.to_string()))
     }
 

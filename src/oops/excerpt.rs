@@ -8,6 +8,9 @@ use super::header::Header;
 /// A report longer than this is not read to its end.
 const MAX_TEXT: usize = 192 << 10;
 
+/// Behind the place where another report may have been mixed in, so much is read to see whether traces are whole.
+const MAX_IMPURE: usize = 32 << 10;
+
 /// The lines of a report are looked for so far behind its first one.
 pub(super) const MAX_REACH: usize = 1 << 20;
 
@@ -28,12 +31,14 @@ pub(super) struct Excerpt {
     pub(super) lines: Vec<(usize, usize)>,
 }
 
-/// Cuts out the report that begins with `headers[which]`.
+/// Cuts out the report that begins with `headers[which]`. `other_trace` knows lines that begin a trace and no report,
+/// `replayed` knows from what follows a line that it is printed once more.
 pub(super) fn cut(
     console: &[u8],
     headers: &[Header],
     which: usize,
     other_trace: impl Fn(&[u8]) -> bool,
+    replayed: impl Fn(&[u8]) -> bool,
 ) -> Excerpt {
     let mut excerpt = Excerpt::default();
     let start = headers[which].start;
@@ -43,7 +48,7 @@ pub(super) fn cut(
     let mut enough = LINES_BEFORE_PANIC;
     let (mut count, mut mixed, mut all_cpus, mut ended) = (0, false, false, false);
     let mut at = start;
-    while at < limit && excerpt.text.len() < MAX_TEXT {
+    while at < limit && excerpt.text.len() < MAX_TEXT.min(excerpt.pure + MAX_IMPURE) {
         let end = if at == start {
             headers[which].end
         } else {
@@ -72,7 +77,7 @@ pub(super) fn cut(
         at = end + 1;
         let (text, doubtful) = settle(line);
         let mine = line.context == owner || all_cpus && line.context.is_cpu();
-        if !first && (doubtful || !mine) {
+        if !first && (doubtful || !mine || replayed(&console[raw_end..])) {
             continue;
         }
         count += 1;

@@ -7,6 +7,7 @@
 
 mod console;
 mod damage;
+mod describe;
 mod engine;
 mod excerpt;
 mod header;
@@ -30,7 +31,7 @@ pub use known::{Entry, Judged, KnownError, KnownMessages};
 pub use render::{Palette, heading, render, render_report};
 pub use report::Report;
 pub use rules::RuleError;
-pub use sameness::{Sameness, same_defect};
+pub use sameness::{Sameness, distinct, same_defect};
 pub use scanner::{Scanner, Sighting};
 pub use symbols::{SymbolError, Symbols};
 

@@ -88,14 +88,14 @@ pub fn render_report(name: &str, region: &[u8], report: &Report, palette: &Palet
         }
     }
     out.push_str(&format!("{:gutter$} {}\n", "", bar("╰─")));
-    for (label, text) in facts(report) {
+    for (label, text) in facts(region, report) {
         out.push_str(&format!("{:gutter$} {} {text}\n", "", palette.dim.apply_to(format!("{label:>5}:"))));
     }
     out
 }
 
 /// What is known besides the lines themselves, each with a label.
-fn facts(report: &Report) -> Vec<(&'static str, String)> {
+fn facts(region: &[u8], report: &Report) -> Vec<(&'static str, String)> {
     let mut facts = vec![("what", format!("{} ({})", report.kind.sentence(), report.kind))];
     let task = report.task.as_ref().map(|task| printable(task.as_bytes()));
     let task = task.map(|task| match report.pid {
@@ -108,6 +108,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         (None, Some(cpu)) => facts.push(("cpu", cpu.to_string())),
         (None, None) => {}
     }
+    facts.extend(blocker(region).map(|line| ("waits", line)));
     if let Some(reason) = &report.corrupted_reason {
         facts.push(("note", format!("the report is damaged ({reason}); do not rely on its title")));
     }
@@ -124,6 +125,15 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         facts.push(("also", report.alt_titles.join(", ")));
     }
     facts
+}
+
+/// What the kernel says about the lock a hung task waits for, printed by debug_show_blocker().
+fn blocker(region: &[u8]) -> Option<String> {
+    let at = memchr::memmem::find(region, b" blocked on ")?;
+    let start = memchr::memrchr(b'\n', &region[..at]).map_or(0, |newline| newline + 1);
+    let end = memchr::memchr(b'\n', &region[at..]).map_or(region.len(), |length| at + length);
+    let line = printable(Line::parse(&region[start..end]).text);
+    line.strip_prefix("INFO: ").map(str::to_owned)
 }
 
 /// A line of a report as it is shown.

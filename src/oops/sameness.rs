@@ -60,6 +60,18 @@ pub fn same_defect(a: &Report, b: &Report) -> Sameness {
     }
 }
 
+/// Puts reports of the same defect together, in the order in which the defects first appear.
+pub fn distinct<'r>(reports: impl IntoIterator<Item = &'r Report>) -> Vec<Vec<&'r Report>> {
+    let mut groups: Vec<Vec<&Report>> = Vec::new();
+    for report in reports {
+        match groups.iter_mut().find(|group| same_defect(group[0], report).is_same()) {
+            Some(group) => group.push(report),
+            None => groups.push(vec![report]),
+        }
+    }
+    groups
+}
+
 /// Whether the title does not say where the defect is.
 fn is_vague(report: &Report) -> bool {
     report.title.ends_with(" corrupted") || report.corrupted && report.frame.is_none()
@@ -130,6 +142,9 @@ mod tests {
             (&torn, &torn),
             (&gpf, &warning),
         ];
+        let groups = distinct([&gpf, &other, &kasan, &warning, &torn]);
+        let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [3, 1, 1]);
         let lines: Vec<String> = cases.iter().map(|(a, b)| format!("{:?}", same_defect(a, b))).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
         Same("both are titled `general protection fault in f`")

@@ -41,7 +41,7 @@ pub(super) fn attempt_line(attempt: &AttemptRecord) -> String {
 
 /// What the program and the detectors of an attempt said, a line each.
 pub(super) fn readings(attempt: &AttemptRecord) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines = attempt.findings.clone();
     if attempt.program.started {
         let end = attempt.program.exit.map_or_else(|| "did not end".to_owned(), |exit| exit.to_string());
         let done = attempt.program.iterations().map_or_else(String::new, |n| format!(", {n} iterations"));

@@ -245,6 +245,7 @@ fn attempt(cell: &CellRecord, number: u32) -> AttemptRecord {
         },
         probes: Vec::new(),
         blocked: Vec::new(),
+        findings: Vec::new(),
         diagnoses: Vec::new(),
         console: Some(format!("{folder}/console.log")),
         reproduce: Some(format!("{folder}/reproduce.sh")),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::{Config, Sink, attempt_seed, record};
+use super::{Config, Sink, attempt_seed, findings, record};
 use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Event};
 use crate::journal::{AttemptDir, RunDir};
@@ -63,7 +63,7 @@ pub fn run(
     if let Some(reason) = &cell.unmet {
         return finished(Judgement::skipped(reason), 0);
     }
-    match lab.prepare(&cell.kernel, &cell.test) {
+    match lab.prepare(&cell.kernel, &cell.test, &cell.machine) {
         Ok(()) => {}
         Err(Unprepared::Test(reason)) => return finished(Judgement::unprepared(reason), 0),
         Err(Unprepared::Host(reason)) => return finished(Judgement::not_ready(reason), 0),
@@ -78,6 +78,7 @@ pub fn run(
         let request = Request {
             kernel: &cell.kernel,
             test: &cell.test,
+            machine: &cell.machine,
             attempt,
             seed: attempt_seed(config.seed, &id, attempt),
             dir: folder.as_deref(),
@@ -88,8 +89,10 @@ pub fn run(
             return None;
         }
         let reports = oops::diagnose(&seen.console.text);
-        let judgement = judge(&cell.test, &seen, &reports);
-        let record = record::attempt(attempt, &judgement, seen, &reports, dir.as_ref());
+        let mut judgement = judge(&cell.test, &seen, &reports);
+        let findings = findings::of(&judgement, &seen, &reports);
+        judgement.explain(&findings);
+        let record = record::attempt(attempt, &judgement, seen, &reports, findings, dir.as_ref());
         sink(Event::Attempt { cell: id.clone(), record: Box::new(record) });
         if let Next::Settled(judgement) = tally.take(judgement) {
             return finished(judgement, tally.made());

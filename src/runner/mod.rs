@@ -2,6 +2,7 @@
 //! no QEMU and writes no report.
 
 mod cell;
+mod findings;
 mod queue;
 mod record;
 

@@ -96,6 +96,8 @@ impl Queue {
 
     /// Wakes the waiting workers, so that they see a cancellation.
     pub fn wake(&self) {
+        // under the lock, so that none is between its look at the token and its wait
+        let _state = self.lock();
         self.changed.notify_all();
     }
 
@@ -109,8 +111,8 @@ impl Queue {
             let fitting = state.waiting.iter().position(|cell| self.fits(&state, cell));
             if let Some(cell) = fitting.and_then(|n| state.waiting.remove(n)) {
                 state.running += 1;
-                state.cpus += cell.test.machine.cpus;
-                state.memory_mib += u64::from(cell.test.machine.memory_mib);
+                state.cpus += cell.machine.cpus;
+                state.memory_mib += u64::from(cell.machine.memory_mib);
                 return Some(Claim { cell, queue: self });
             }
             state = self.changed.wait(state).unwrap_or_else(|e| e.into_inner());
@@ -122,10 +124,10 @@ impl Queue {
         if state.running == 0 || cell.unmet.is_some() {
             return true;
         }
-        let memory = state.memory_mib + u64::from(cell.test.machine.memory_mib) <= self.capacity.memory_mib;
+        let memory = state.memory_mib + u64::from(cell.machine.memory_mib) <= self.capacity.memory_mib;
         let cpus = match self.capacity.jobs {
             Some(jobs) => state.running < jobs,
-            None => state.cpus + cell.test.machine.cpus <= self.capacity.cpus,
+            None => state.cpus + cell.machine.cpus <= self.capacity.cpus,
         };
         memory && cpus
     }
@@ -135,8 +137,8 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
         state.running -= 1;
-        state.cpus -= self.cell.test.machine.cpus;
-        state.memory_mib -= u64::from(self.cell.test.machine.memory_mib);
+        state.cpus -= self.cell.machine.cpus;
+        state.memory_mib -= u64::from(self.cell.machine.memory_mib);
         self.queue.changed.notify_all();
     }
 }

@@ -21,6 +21,7 @@ pub fn attempt(
     judgement: &Judgement,
     seen: Observation,
     reports: &[Report],
+    findings: Vec<String>,
     dir: Option<&AttemptDir>,
 ) -> AttemptRecord {
     let text = &seen.console.text;
@@ -39,6 +40,7 @@ pub fn attempt(
         program,
         probes: seen.probes,
         blocked: seen.blocked,
+        findings,
         diagnoses,
         console: dir.map(AttemptDir::console_relative),
         reproduce: None,

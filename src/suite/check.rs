@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::build::Settings;
-use super::fields::Fields;
-use super::keypath::KeyPath;
 use super::model::PrepareStep;
-use super::problem::ProblemKind::{Contradiction, Duplicate};
 use super::shape::TestShape;
 use super::symptom::Symptom;
-use super::word::meant;
+use crate::yaml::fields::Fields;
+use crate::yaml::keypath::KeyPath;
+use crate::yaml::problem::ProblemKind::{Contradiction, Duplicate};
+use crate::yaml::word::meant;
 
 /// The sysctl that `hang.seconds` sets.
 const HUNG_TASK_TIMEOUT: &str = "kernel.hung_task_timeout_secs";

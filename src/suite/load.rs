@@ -3,16 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::build;
-use super::decode::decode;
-use super::document;
-use super::fields::Fields;
 use super::model::Suite;
-use super::problem::{Problem, ProblemKind, SuiteError};
-use super::source::{Source, plain};
-
-/// Most problems shown of one file; the rest is usually more of the same.
-const MOST_PROBLEMS: usize = 50;
+use super::{FORMAT, build};
+use crate::yaml::load;
+use crate::yaml::problem::{LoadError as SuiteError, Problem, ProblemKind};
+use crate::yaml::source::plain;
 
 /// Loads one suite.
 ///
@@ -43,27 +38,17 @@ pub fn load_dir(dir: impl AsRef<Path>) -> Result<Vec<Suite>, SuiteError> {
 }
 
 fn suite_files(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
-    let unreadable = |error: std::io::Error| {
-        Problem::new(
-            ProblemKind::Unreadable,
-            dir,
-            format!("cannot read the folder of suites: {}", plain(&error)),
-        )
-        .help("name a folder that holds suite files, such as suites/".to_owned())
+    let refused = |headline: String, help: &str| {
+        Problem::new(&FORMAT, ProblemKind::Unreadable, dir, headline).help(help.to_owned())
     };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-            files.push(path);
-        }
-    }
+    let files = load::files(dir).map_err(|error| {
+        let headline = format!("cannot read the folder of suites: {}", plain(&error));
+        refused(headline, "name a folder that holds suite files, such as suites/")
+    })?;
     if files.is_empty() {
-        return Err(Problem::new(ProblemKind::Unreadable, dir, "found no suite (*.yaml) in this folder")
-            .help("suites lie directly in the folder, not in folders below it".to_owned()));
+        let headline = "found no suite (*.yaml) in this folder".to_owned();
+        return Err(refused(headline, "suites lie directly in the folder, not in folders below it"));
     }
-    files.sort();
     Ok(files)
 }
 
@@ -75,7 +60,7 @@ fn shared_names(suites: &[Suite]) -> Vec<Problem> {
         if let Some(earlier) = first.get(suite.name.as_str()) {
             let headline = format!("two suites are named `{}`", suite.name);
             problems.push(
-                Problem::new(ProblemKind::Duplicate, &suite.path, headline)
+                Problem::new(&FORMAT, ProblemKind::Duplicate, &suite.path, headline)
                     .help(format!("the other is {}; rename one of them", earlier.path.display())),
             );
         } else {
@@ -86,32 +71,5 @@ fn shared_names(suites: &[Suite]) -> Vec<Problem> {
 }
 
 fn read(path: &Path) -> Result<Suite, Vec<Problem>> {
-    parse(&Source::read(path).map_err(|problem| vec![problem])?)
-}
-
-fn parse(source: &Source) -> Result<Suite, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let suite = match document::parse(source, &mut problems) {
-        Ok(root) => {
-            let mut fields = Fields::new(source, &root, &mut problems);
-            decode(&mut fields).and_then(|shape| build::suite(&mut fields, &shape))
-        }
-        Err(problem) => {
-            problems.push(problem);
-            None
-        }
-    };
-    match suite {
-        Some(suite) if problems.is_empty() => Ok(suite),
-        _ => Err(in_order(problems)),
-    }
-}
-
-/// By place, each once: a default that is wrong comes up with every test that takes it.
-fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
-    let place = |problem: &Problem| problem.location().map(|location| (location.line, location.column));
-    problems.sort_by_key(place);
-    problems.dedup_by(|a, b| place(a) == place(b) && a.to_string() == b.to_string());
-    problems.truncate(MOST_PROBLEMS);
-    problems
+    load::read(&FORMAT, path, build::suite)
 }

@@ -1,7 +1,6 @@
 //! Suites and tests as the rest of the program sees them: checked, with defaults filled in and paths resolved.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use serde::Serialize;
 
 use super::range::VersionRange;
 use super::symptom::{Probe, Symptom};
+use crate::yaml::Location;
 
 /// A suite: related tests from one file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,23 +74,6 @@ impl Test {
     /// The id, `suite::name`.
     pub fn id(&self) -> String {
         format!("{}::{}", self.suite, self.name)
-    }
-}
-
-/// A place in a file, shown as `FILE:LINE:COLUMN`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Location {
-    /// The file as it was named to the loader.
-    pub file: PathBuf,
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
     }
 }
 
@@ -164,10 +147,10 @@ impl<'a> ConfigNeed<'a> {
 pub struct MachineNeeds {
     /// The machine under `vm/` to start from.
     pub base: String,
-    /// Virtual cpus.
-    pub cpus: u32,
-    /// Memory in MiB.
-    pub memory_mib: u32,
+    /// Virtual cpus; those of the base where none are given.
+    pub cpus: Option<u32>,
+    /// Memory in MiB; that of the base where none is given.
+    pub memory_mib: Option<u32>,
     /// Arguments added to the kernel's command line.
     pub cmdline: Vec<String>,
     /// Disks, each a throw-away copy.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::rejection::Rejection;
+use crate::yaml::rejection::Rejection;
 
 /// Bound on a compiled pattern, in bytes: far above any honest pattern, far below what nested repetition can cost.
 const SIZE_LIMIT: usize = 1 << 20;

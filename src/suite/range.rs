@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::rejection::Rejection;
 use crate::version::{KernelVersion, RangeError, VersionRange as Range};
+use crate::yaml::rejection::Rejection;
 
 const EXPECTED: &str = "kernel versions, such as `6.12`, `6.16..6.17.13`, `5.10..` or `..6.1`";
 

@@ -45,6 +45,12 @@ impl Judgement {
         self
     }
 
+    /// Adds what was found out about the cause to the reason. The verdict does not depend on it.
+    pub fn explain(&mut self, findings: &[String]) {
+        let reasons = self.reason.take().into_iter().chain(findings.iter().cloned());
+        self.reason = Some(reasons.collect::<Vec<_>>().join("; ")).filter(|reason| !reason.is_empty());
+    }
+
     /// A judgement about an attempt that could not even be asked for.
     pub fn unprepared(reason: impl Into<String>) -> Judgement {
         Judgement::new(Verdict::Blind, true).because(reason)

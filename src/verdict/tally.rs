@@ -18,7 +18,8 @@ pub struct Tally {
     needed: u32,
     /// Attempts that may still be repeated because they said nothing about the test.
     retries: u32,
-    good: u32,
+    /// Whole doses that showed no symptom.
+    doses: u32,
     made: u32,
     other: Option<Judgement>,
     /// What the last attempt that said nothing about the test came to.
@@ -28,7 +29,7 @@ pub struct Tally {
 impl Tally {
     /// A cell that needs this many clean attempts, with this many retries.
     pub fn new(needed: u32, retries: u32) -> Tally {
-        Tally { needed: needed.max(1), retries, good: 0, made: 0, other: None, failed: None }
+        Tally { needed: needed.max(1), retries, doses: 0, made: 0, other: None, failed: None }
     }
 
     /// Attempts taken in.
@@ -44,9 +45,9 @@ impl Tally {
         self.made += 1;
         match judgement.verdict {
             Verdict::Bad | Verdict::Skip | Verdict::Blind => return Next::Settled(judgement),
-            Verdict::Good => self.good += 1,
+            Verdict::Good => self.doses += 1,
             Verdict::Other if judgement.dosed => {
-                self.good += 1;
+                self.doses += 1;
                 self.other.get_or_insert(judgement);
             }
             Verdict::Other | Verdict::Lost => {
@@ -57,7 +58,7 @@ impl Tally {
                 self.failed = Some(judgement);
             }
         }
-        if self.good < self.needed {
+        if self.doses < self.needed {
             return Next::Attempt;
         }
         Next::Settled(self.other.take().unwrap_or(Judgement {

@@ -35,7 +35,12 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Bound::Line(line) => line.fmt(f),
-            Bound::Version(version) => version.fmt(f),
+            Bound::Version(version) => {
+                let text = version.to_string();
+                // the first release of a line has the line's name: alone it would be read as the line
+                let ending = if text.parse::<Line>().is_ok() { ".0" } else { "" };
+                write!(f, "{text}{ending}")
+            }
         }
     }
 }

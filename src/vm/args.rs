@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::device::Fitting;
 use crate::guest::PORT_NAME;
 
 /// What executes the guest's instructions.
@@ -26,15 +27,6 @@ impl std::fmt::Display for Accel {
     }
 }
 
-/// A disk: the guest sees a copy that is thrown away.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disk {
-    /// Serial number by which the guest finds it, at most 20 characters (virtio-blk's bound).
-    pub serial: String,
-    /// A raw image.
-    pub image: PathBuf,
-}
-
 /// A virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -50,10 +42,12 @@ pub struct Machine {
     pub initramfs: PathBuf,
     /// Kernel parameters besides [`BASE_CMDLINE`].
     pub cmdline: Vec<String>,
-    /// Its disks, on virtio-blk.
-    pub disks: Vec<Disk>,
+    /// Its devices, besides those of every machine.
+    pub devices: Vec<Fitting>,
     /// Whether there is a second serial port that can carry the agent's messages.
     pub serial_channel: bool,
+    /// Whether there is a virtio port for them. Without it the guest is as one whose kernel lacks the driver.
+    pub virtio_channel: bool,
 }
 
 /// Kernel parameters of every guest. None of them changes the kernel's own behaviour under test: where the console
@@ -102,18 +96,28 @@ pub fn qemu_args(machine: &Machine) -> Vec<OsString> {
     args.pair("-mon", "chardev=monitor,mode=control");
     args.pair("-chardev", &format!("socket,id=console,fd={}", fds::CONSOLE));
     args.pair("-device", "isa-serial,chardev=console,index=0");
-    args.pair("-device", "virtio-serial-pci,max_ports=2");
-    args.pair("-chardev", &format!("socket,id=agent,fd={}", fds::AGENT));
-    args.pair("-device", &format!("virtserialport,nr=1,chardev=agent,name={PORT_NAME}"));
+    if machine.virtio_channel {
+        args.pair("-device", "virtio-serial-pci,max_ports=2");
+        args.pair("-chardev", &format!("socket,id=agent,fd={}", fds::AGENT));
+        args.pair("-device", &format!("virtserialport,nr=1,chardev=agent,name={PORT_NAME}"));
+    }
     if machine.serial_channel {
         args.pair("-chardev", &format!("socket,id=agent-serial,fd={}", fds::AGENT_SERIAL));
         args.pair("-device", "isa-serial,chardev=agent-serial,index=1");
     }
-    for (n, disk) in machine.disks.iter().enumerate() {
-        let mut drive = OsString::from(format!("if=none,id=disk{n},format=raw,snapshot=on,file="));
-        drive.push(escape_commas(&disk.image));
-        args.0.extend(["-drive".into(), drive]);
-        args.pair("-device", &format!("virtio-blk-pci,drive=disk{n},serial={}", disk.serial));
+    for fitting in &machine.devices {
+        for (option, value) in &fitting.resident {
+            args.pair(option, value);
+        }
+        if !fitting.at_start {
+            continue;
+        }
+        if let Some(drive) = &fitting.drive {
+            args.0.extend(["-drive".into(), drive.option()]);
+        }
+        for part in &fitting.parts {
+            args.pair("-device", &part.option());
+        }
     }
     args.0
 }
@@ -138,22 +142,16 @@ impl Args {
     }
 }
 
-/// A comma in an option's value is written twice (QEMU manual, "QemuOpts").
-fn escape_commas(path: &Path) -> OsString {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let mut bytes = Vec::new();
-    for &byte in path.as_os_str().as_bytes() {
-        if byte == b',' {
-            bytes.push(b',');
-        }
-        bytes.push(byte);
-    }
-    OsString::from_vec(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::{Device, DeviceKind, Medium};
+    use crate::vm::device::fit;
+
+    fn disk(name: &str, at_start: bool) -> Fitting {
+        let kind = DeviceKind::VirtioDisk(Medium::Prepared("disk.img".into()));
+        fit(&Device { name: name.into(), at_start, behind: None, kind }, 1, Some("/c/a,b.img".into()))
+    }
 
     fn machine() -> Machine {
         Machine {
@@ -163,8 +161,9 @@ mod tests {
             kernel: "/k/vmlinux".into(),
             initramfs: "/c/init.cpio".into(),
             cmdline: vec!["slab_debug=FZPU".into()],
-            disks: vec![Disk { serial: "image".into(), image: "/c/a,b.img".into() }],
+            devices: vec![disk("image", true), disk("later", false)],
             serial_channel: false,
+            virtio_channel: true,
         }
     }
 
@@ -196,8 +195,8 @@ mod tests {
 -device virtio-serial-pci,max_ports=2
 -chardev socket,id=agent,fd=4
 -device virtserialport,nr=1,chardev=agent,name=kregress.agent
--drive if=none,id=disk0,format=raw,snapshot=on,file=/c/a,,b.img
--device virtio-blk-pci,drive=disk0,serial=image
+-drive if=none,id=disk-image,format=raw,snapshot=on,file=/c/a,,b.img
+-device virtio-blk-pci,id=image,drive=disk-image,serial=image
 ");
     }
 

@@ -9,6 +9,7 @@ use cpio::newc;
 use sha2::{Digest, Sha256};
 
 use super::VmError;
+use crate::guest::agent::MARK_PARTS;
 use crate::guest::layout;
 
 /// A driver to be loaded by the agent before it can speak.
@@ -159,6 +160,11 @@ pub fn find_agent() -> Result<Agent, VmError> {
 fn read_agent(path: &Path) -> Result<Agent, String> {
     let image = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let image = loadable_part(image).map_err(|why| format!("{}: {why}", path.display()))?;
+    // a static program of another crate that uses this library but does not call the agent would panic as init
+    let mark = std::hint::black_box(MARK_PARTS).concat();
+    if memchr::memmem::find(&image, mark.as_bytes()).is_none() {
+        return Err(format!("{}: it never calls kregress::guest::agent::main", path.display()));
+    }
     Ok(Agent { image, path: path.to_owned() })
 }
 

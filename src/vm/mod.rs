@@ -1,12 +1,14 @@
 //! Host side of a virtual machine: initramfs, QEMU command line, QMP, console capture, one live session.
 //!
-//! This room knows no tests: [`crate::lab`] tells a [`session::Session`] what to send and decides what it means.
+//! This room knows hardware ([`crate::machine`]) and no tests: [`crate::lab`] tells a [`session::Session`] what to send and decides what it means.
 
 pub mod accel;
 pub mod args;
 pub mod console;
+pub mod device;
 pub mod initramfs;
 pub mod monitor;
+pub mod offer;
 pub mod process;
 pub mod qemu;
 pub mod session;

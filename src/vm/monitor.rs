@@ -1,13 +1,16 @@
 //! QEMU's monitor (QMP), opened when it is first needed.
 
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use qapi::Qmp;
-use qapi::qmp::QmpCommand;
+use qapi::qmp::{self, Event, QmpCommand};
 
 use super::VmError;
+use super::device::{Drive, Part};
 
 /// How long QEMU may take to answer. Its main loop may wait for a guest that holds the big lock, never this long.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,12 +21,23 @@ type Connection = Qmp<qapi::Stream<BufReader<UnixStream>, UnixStream>>;
 pub struct Monitor {
     stream: UnixStream,
     connection: Option<Connection>,
+    /// Whether it failed: nothing more is expected of it.
+    broken: bool,
+}
+
+/// What QEMU tells of a device by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceEvent {
+    /// The guest has let go of the device of this id, and it is gone.
+    Deleted(String),
+    /// The guest refuses to let go of it.
+    Refused(String),
 }
 
 impl Monitor {
     /// A monitor on the other end of this socket.
     pub fn new(stream: UnixStream) -> Monitor {
-        Monitor { stream, connection: None }
+        Monitor { stream, connection: None, broken: false }
     }
 
     /// Sends a command and waits for its answer.
@@ -35,7 +49,13 @@ impl Monitor {
             Some(connection) => connection,
             none => none.insert(connect(&self.stream)?),
         };
-        connection.execute(command).map_err(|e| VmError::Monitor(e.to_string()))
+        connection.execute(command).map_err(|error| {
+            self.broken |= matches!(error, qapi::ExecuteError::Io(_));
+            VmError::Monitor(match error {
+                qapi::ExecuteError::Qapi(refusal) => refusal.desc,
+                qapi::ExecuteError::Io(error) => error.to_string(),
+            })
+        })
     }
 
     /// Raises a non-maskable interrupt in the guest, on which a kernel prints where its processors are.
@@ -43,7 +63,87 @@ impl Monitor {
     /// # Errors
     /// As [`Monitor::execute`].
     pub fn nmi(&mut self) -> Result<(), VmError> {
-        self.execute(&qapi::qmp::inject_nmi {}).map(drop)
+        self.execute(&qmp::inject_nmi {}).map(drop)
+    }
+
+    /// Sends a break on the serial line behind this character device.
+    ///
+    /// # Errors
+    /// As [`Monitor::execute`].
+    pub fn send_break(&mut self, chardev: &str) -> Result<(), VmError> {
+        self.execute(&qmp::chardev_send_break { id: chardev.to_owned() }).map(drop)
+    }
+
+    /// Plugs a device. It is in the machine when this returns; the guest may not have noticed it yet.
+    ///
+    /// # Errors
+    /// As [`Monitor::execute`].
+    pub fn add_device(&mut self, part: &Part) -> Result<(), VmError> {
+        let command =
+            qmp::device_add { bus: None, id: None, driver: part.driver.clone(), arguments: part.arguments() };
+        self.execute(&command).map(drop)
+    }
+
+    /// Asks the guest to let go of a device; [`DeviceEvent`] tells what came of it.
+    ///
+    /// # Errors
+    /// As [`Monitor::execute`].
+    pub fn delete_device(&mut self, id: &str) -> Result<(), VmError> {
+        self.execute(&qmp::device_del { id: id.to_owned() }).map(drop)
+    }
+
+    /// Opens the image of a disk that is plugged next. QEMU closes it when the disk is gone. Only the monitor for
+    /// people has this command with the throw-away copies of `-drive`; its answer is empty or `OK` when it is content.
+    ///
+    /// # Errors
+    /// As [`Monitor::execute`]; a path that is not UTF-8 cannot be told to QEMU.
+    pub fn add_drive(&mut self, drive: &Drive) -> Result<(), VmError> {
+        let option = drive.option();
+        let text = std::str::from_utf8(option.as_bytes())
+            .map_err(|_| VmError::Monitor(format!("{} is not UTF-8", drive.image.display())))?;
+        let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+        self.for_people(format!("drive_add 0 \"{quoted}\""))
+    }
+
+    /// Closes an image whose disk could not be plugged.
+    ///
+    /// # Errors
+    /// As [`Monitor::execute`].
+    pub fn delete_drive(&mut self, drive: &Drive) -> Result<(), VmError> {
+        self.for_people(format!("drive_del {}", drive.id))
+    }
+
+    fn for_people(&mut self, command_line: String) -> Result<(), VmError> {
+        let answer = self.execute(&qmp::human_monitor_command { cpu_index: None, command_line })?;
+        match answer.trim() {
+            "" | "OK" => Ok(()),
+            refusal => Err(VmError::Monitor(refusal.to_owned())),
+        }
+    }
+
+    /// The descriptor that becomes readable when QEMU has something to tell; absent while nobody listens.
+    pub fn listening(&self) -> Option<BorrowedFd<'_>> {
+        (self.connection.is_some() && !self.broken).then(|| self.stream.as_fd())
+    }
+
+    /// What QEMU told of devices meanwhile. `readable` says that there is something on the descriptor.
+    pub fn device_events(&mut self, readable: bool) -> Vec<DeviceEvent> {
+        let Some(connection) = self.connection.as_mut().filter(|_| !self.broken) else { return Vec::new() };
+        let mut waiting = readable;
+        // what came together with an answer lies in the reader, and not on the descriptor any more
+        while waiting || !connection.inner().get_ref_read().buffer().is_empty() {
+            waiting = false;
+            if connection.nop().is_err() {
+                self.broken = true;
+                break;
+            }
+        }
+        let told = connection.events().filter_map(|event| match event {
+            Event::DEVICE_DELETED { data, .. } => data.device.map(DeviceEvent::Deleted),
+            Event::DEVICE_UNPLUG_GUEST_ERROR { data, .. } => data.device.map(DeviceEvent::Refused),
+            _ => None,
+        });
+        told.collect()
     }
 }
 
@@ -53,7 +153,10 @@ fn connect(stream: &UnixStream) -> Result<Connection, VmError> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let reader = BufReader::new(stream.try_clone()?);
+        let mut reader = BufReader::new(stream.try_clone()?);
+        if reader.fill_buf()?.is_empty() {
+            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+        }
         let mut connection = Qmp::new(qapi::Stream::new(reader, stream.try_clone()?));
         connection.handshake()?;
         Ok(connection)

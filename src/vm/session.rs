@@ -18,7 +18,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::VmError;
 use super::args::{self, Machine};
 use super::console::Capture;
-use super::monitor::Monitor;
+use super::monitor::{DeviceEvent, Monitor};
 use super::process::spawn_bound;
 use super::qemu::Qemu;
 use crate::cancel::Cancel;
@@ -40,6 +40,8 @@ pub enum Happening {
     Message(FromGuest),
     /// The program wrote this.
     Output(Vec<u8>),
+    /// QEMU told this of a device.
+    Device(DeviceEvent),
     /// QEMU ended.
     Exited(ExitStatus),
     /// Nothing happened until the deadline.
@@ -140,6 +142,19 @@ impl Session {
         self.outgoing.extend(bytes);
     }
 
+    /// Sends a break on the console's line and then a key: on such a line the kernel takes that for a magic SysRq
+    /// (kernel documentation `sysrq`), which it answers in the interrupt itself, whatever its tasks do.
+    ///
+    /// # Errors
+    /// As [`Monitor::execute`]; [`VmError::Io`] if the console takes no input.
+    pub fn console_sysrq(&mut self, key: u8) -> Result<(), VmError> {
+        self.monitor.send_break("console")?;
+        let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let written =
+            self.console.as_mut().map_or_else(|| Err(closed()), |console| console.write_all(&[key]));
+        written.map_err(VmError::io("the console"))
+    }
+
     /// QEMU's monitor.
     pub fn monitor(&mut self) -> &mut Monitor {
         &mut self.monitor
@@ -156,6 +171,7 @@ impl Session {
     /// [`VmError::Io`] if waiting itself fails.
     pub fn wait(&mut self, deadline: Instant, cancel: &Cancel) -> Result<Happening, VmError> {
         loop {
+            self.listen(false);
             if let Some(happening) = self.happened.pop_front() {
                 return Ok(happening);
             }
@@ -194,12 +210,18 @@ impl Session {
             }
             fds.push(PollFd::from_borrowed_fd(port.stream.as_fd(), flags));
         }
+        let listening = self.monitor.listening().map(|monitor| {
+            fds.push(PollFd::from_borrowed_fd(monitor, PollFlags::IN));
+            fds.len() - 1
+        });
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let ended = !fds[0].revents().is_empty();
+        let told = listening.is_some_and(|n| !fds[n].revents().is_empty());
         drop(fds);
+        self.listen(told && !ended);
         self.read_console();
         self.read_stderr();
         for n in 0..self.ports.len() {
@@ -212,6 +234,11 @@ impl Session {
             self.exited = Some(self.child.wait()?);
         }
         Ok(())
+    }
+
+    /// Takes in what QEMU tells of devices.
+    fn listen(&mut self, readable: bool) {
+        self.happened.extend(self.monitor.device_events(readable).into_iter().map(Happening::Device));
     }
 
     /// The port that the agent listens to: the one it spoke on, before that the first.

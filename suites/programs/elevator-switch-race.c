@@ -11,9 +11,9 @@
  * least two. A switch waits for RCU grace periods, which hides the race (1 of 3 runs of 30 s);
  * with expedited grace periods a bad kernel crashes within a second or two.
  *
- * Detector: the kernel's own crash (oops below elevator_change_done), or a writer hung in
- * elv_iosched_store; both are read from the console. A write that fails with EEXIST is reported
- * as the symptom too: sysfs refused to register a second scheduler beside the first.
+ * Detector: the kernel's own crash below elevator_change_done, read from the console. A write that fails
+ * with EEXIST is reported as the symptom too: sysfs refused to register a second scheduler
+ * beside the first.
  *
  * Exit: 0 all writers wrote for the whole time and enough switches came through; 77 no null_blk
  * disk; 1 it could not judge. A writer that loses against another may get EBUSY: that is how

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::build::Package;
 use super::host::{Host, configuration};
 use super::lists;
-use super::sources::{self, HostSource};
+use super::sources::{self, Archive, HostSource};
 
 /// Age from which package lists are fetched again before they are shown.
 pub(crate) const LISTS_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -32,13 +32,18 @@ pub enum AptError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// No source entry serves Debian.
+    /// No source entry serves one of Debian's archives.
     #[error(
-        "no entry in this host's apt sources serves Debian's main archive; add one for any Debian release (see sources.list(5)) or use a local kernel image (-k ./bzImage --modules DIR)"
+        "no entry in this host's apt sources serves Debian's {archive} archive; add one for any Debian release (see sources.list(5)) or use a local kernel image (-k ./bzImage --modules DIR)"
     )]
-    NoDebianSource,
+    NoDebianSource {
+        /// The archive that is needed.
+        archive: Archive,
+    },
     /// A program of apt failed.
-    #[error("{what} failed: {said}")]
+    #[error(
+        "{what} failed: {said}; check the network and the proxy that apt is configured with (kernels in the store need neither)"
+    )]
     Failed {
         /// What was tried.
         what: String,
@@ -100,9 +105,10 @@ pub(crate) struct Apt {
 }
 
 impl Apt {
-    /// Writes the private configuration under `root`, from what the host has configured now.
-    pub(crate) fn prepare(root: &Path) -> Result<Apt, AptError> {
-        let host = Host::read()?;
+    /// Writes the private configuration under `root`, from what the host has configured now, or from what it would have
+    /// with the configuration file `instead`.
+    pub(crate) fn prepare(root: &Path, instead: Option<&Path>) -> Result<Apt, AptError> {
+        let host = Host::read(instead)?;
         let apt = Apt { root: root.to_path_buf(), sources: host.sources, helper: host.helper };
         for folder in ["lists/partial", "cache/archives/partial", "sources", "state", "log"] {
             let path = root.join(folder);
@@ -139,7 +145,11 @@ impl Apt {
         let reached = said.lines().any(|line| line.starts_with("Hit:") || line.starts_with("Get:"));
         let problems = problems_of(&said);
         if !reached || lists::find(&self.root.join("lists"))?.is_empty() {
-            let said = if problems.is_empty() { last_lines(&said) } else { problems.join("; ") };
+            let said = match problems.as_slice() {
+                [] => last_lines(&said),
+                [one] => one.clone(),
+                [first, others @ ..] => format!("{first} (and {} more of the kind)", others.len()),
+            };
             return Err(AptError::Failed {
                 what: "fetching Debian's package lists (apt-get update)".into(),
                 said,
@@ -181,7 +191,7 @@ impl Apt {
         target: &Path,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<(), AptError> {
-        let mut failure = AptError::NoDebianSource;
+        let mut failure = AptError::NoDebianSource { archive: package.archive };
         for source in self.sources.iter().filter(|source| source.archive == package.archive) {
             let ended = AtomicBool::new(false);
             let result = std::thread::scope(|scope| {
@@ -191,7 +201,12 @@ impl Apt {
                         std::thread::park_timeout(Duration::from_millis(100));
                     }
                 });
-                let result = self.download_from(source, package, target);
+                let continued = target.exists();
+                let mut result = self.download_from(source, package, target);
+                if continued && matches!(result, Err(AptError::Hash { .. })) {
+                    // the part that was there already may be what was wrong
+                    result = self.download_from(source, package, target);
+                }
                 ended.store(true, Ordering::Relaxed);
                 watcher.thread().unpark();
                 result
@@ -206,7 +221,7 @@ impl Apt {
 
     /// Downloads a package whose hash is not known. For writing a catalogue only: nothing may be run from it.
     pub(super) fn download_unverified(&self, package: &Package, target: &Path) -> Result<(), AptError> {
-        let mut failure = AptError::NoDebianSource;
+        let mut failure = AptError::NoDebianSource { archive: package.archive };
         for source in self.sources.iter().filter(|source| source.archive == package.archive) {
             let output = self.download_file(source, package, target, None)?;
             if output.status.success() {
@@ -253,7 +268,8 @@ impl Apt {
 /// Why a download did not come.
 fn failure_of(package: &Package, said: &str) -> AptError {
     let (name, version) = (package.name.clone(), package.version.clone());
-    if said.contains("404 ") {
+    // what a web server says, and what the system says about a mirror that is a folder
+    if said.contains("404 ") || said.contains("(2: No such file") {
         return AptError::Gone { package: name, version };
     }
     AptError::Failed { what: format!("downloading {name} {version}"), said: one_line(said) }

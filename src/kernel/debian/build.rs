@@ -65,6 +65,15 @@ impl DebianBuild {
         self.release == other.release && self.package_version == other.package_version
     }
 
+    /// Whether all of its packages are known. If `missing` says something all the same, the mirror did not have one of
+    /// them when it was last asked; another mirror may.
+    pub(crate) fn is_complete(&self) -> bool {
+        let parts: Vec<Part> =
+            self.packages.iter().filter_map(|package| Some(part_of(&package.name)?.0)).collect();
+        let all = |wanted: &[Part]| wanted.iter().all(|part| parts.contains(part));
+        all(&[Part::Image]) || all(&[Part::Binary, Part::Modules, Part::Base])
+    }
+
     /// The same kernel when no suite has it any more.
     pub(crate) fn without_suites(mut self) -> Self {
         for package in &mut self.packages {

@@ -18,8 +18,16 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn read() -> Result<Host, AptError> {
-        let dump = run(Command::new("apt-config").arg("dump").env("LC_ALL", "C").stdin(Stdio::null()))?;
+    pub(super) fn read(instead: Option<&Path>) -> Result<Host, AptError> {
+        let apt_config = || {
+            let mut command = Command::new("apt-config");
+            command.env("LC_ALL", "C").stdin(Stdio::null());
+            if let Some(file) = instead {
+                command.env("APT_CONFIG", file);
+            }
+            command
+        };
+        let dump = run(apt_config().arg("dump"))?;
         let settings = String::from_utf8_lossy(&dump.stdout)
             .lines()
             .filter(|line| is_kept(line))
@@ -34,7 +42,7 @@ impl Host {
             "METHODS",
             "Dir::Bin::methods/d",
         ];
-        let shell = run(Command::new("apt-config").args(query).env("LC_ALL", "C").stdin(Stdio::null()))?;
+        let shell = run(apt_config().args(query))?;
         let shell = String::from_utf8_lossy(&shell.stdout).into_owned();
         let variable = |name: &str| {
             let value = shell
@@ -63,7 +71,7 @@ impl Host {
         }
         let sources = sources::select(found);
         if !sources.iter().any(|source| source.archive == Archive::Main) {
-            return Err(AptError::NoDebianSource);
+            return Err(AptError::NoDebianSource { archive: Archive::Main });
         }
         let methods = variable("METHODS");
         let helper = methods.parent().unwrap_or(Path::new("/usr/lib/apt")).join("apt-helper");

@@ -47,6 +47,26 @@ pub(crate) fn complete(
     Ok(())
 }
 
+/// Whether the mirror has every package of `build`, and if not, why the kernel cannot be had.
+pub(crate) fn probe(apt: &Apt, build: &DebianBuild, downloads: &Path) -> Result<Option<String>, AptError> {
+    for package in &build.packages {
+        let target = downloads.join(format!("{}_{}_probe.deb", package.name, package.version));
+        let result = apt.download_unverified(package, &target);
+        let _ = fs::remove_file(&target);
+        match result {
+            Ok(()) => {}
+            Err(AptError::Gone { package, .. }) => return Ok(Some(gone(&package))),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Why a kernel cannot be had one of whose packages the mirror does not have any more.
+pub(crate) fn gone(package: &str) -> String {
+    format!("{package} is gone from the mirror (404)")
+}
+
 /// Downloads a package by its place in the pool to learn its hash; `None` if it is not there.
 fn look_up(
     apt: &Apt,

@@ -3,6 +3,8 @@
 //! No mirror is written down anywhere: which one serves Debian is what the host's administrator has configured. Both
 //! formats of sources.list(5) are read, the result is in the newer one.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Suites of the main archive that have kernels. A mirror may lack some; that costs nothing but their kernels.
@@ -64,6 +66,15 @@ pub enum Archive {
     Main,
     /// Security updates.
     Security,
+}
+
+impl fmt::Display for Archive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Archive::Main => "main",
+            Archive::Security => "security",
+        })
+    }
 }
 
 /// The archive that a suite belongs to; `None` for one that is not asked for.

@@ -42,7 +42,9 @@ pub enum UnpackError {
     #[error(transparent)]
     Module(#[from] ModuleError),
     /// A file cannot be written, for example because the disk is full.
-    #[error("cannot write {path}: {source}")]
+    #[error(
+        "cannot write {path}: {source}; make room (kregress cache gc) or choose another folder with KREGRESS_CACHE"
+    )]
     Write {
         /// The file.
         path: PathBuf,
@@ -258,6 +260,6 @@ mod tests {
         std::os::unix::fs::symlink("/dev/full", folder.path().join("vmlinuz")).expect("a link can be made");
         let error = unpack(&packages, "6.17.13", folder.path()).expect_err("no room");
         let said = error.to_string().replace(&folder.path().display().to_string(), "STORE");
-        insta::assert_snapshot!(said, @"cannot write STORE/vmlinuz: No space left on device (os error 28)");
+        insta::assert_snapshot!(said, @"cannot write STORE/vmlinuz: No space left on device (os error 28); make room (kregress cache gc) or choose another folder with KREGRESS_CACHE");
     }
 }

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Context;
-use crate::suite::fields::Fields;
-use crate::suite::keypath::KeyPath;
 use crate::suite::model::{DiskNeed, Dose, Hang, MachineNeeds, Needs, Timeouts};
 use crate::suite::shape::{DiskShape, TestShape};
-use crate::suite::{quantity, word};
+use crate::yaml::fields::Fields;
+use crate::yaml::keypath::KeyPath;
+use crate::yaml::{quantity, word};
 
-const CPUS: u32 = 2;
-const MEMORY_MIB: u32 = 512;
 const SLOW: Duration = Duration::from_secs(30);
 const TERMINATE: Duration = Duration::from_secs(120);
 const HANG_SECONDS: u32 = 20;
@@ -102,8 +100,8 @@ fn machine(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestShape) ->
     }
     MachineNeeds {
         base: fields.optional(&base_at, base, word::name).unwrap_or_else(|| "default".to_owned()),
-        cpus: fields.optional(&cpus_at, cpus, |text| quantity::within(text, 1..=256)).unwrap_or(CPUS),
-        memory_mib: fields.optional(&memory_at, memory, quantity::memory_mib).unwrap_or(MEMORY_MIB),
+        cpus: fields.optional(&cpus_at, cpus, |text| quantity::within(text, 1..=256)),
+        memory_mib: fields.optional(&memory_at, memory, quantity::memory_mib),
         cmdline: fields.list(&cmdline_at, cmdline, word::line),
         disks: needed,
     }

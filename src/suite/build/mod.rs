@@ -10,12 +10,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check;
-use super::fields::Fields;
-use super::keypath::KeyPath;
 use super::model::{Commit, History, Known, KnownVerdict, Suite, Test};
-use super::problem::ProblemKind;
+use super::range;
 use super::shape::{CommitShape, DefaultsShape, HistoryShape, KnownShape, List, SuiteShape, TestShape};
-use super::{range, word};
+use crate::yaml::fields::Fields;
+use crate::yaml::keypath::KeyPath;
+use crate::yaml::problem::ProblemKind;
+use crate::yaml::word;
 
 /// Builds the suite. `None` only where problems were reported; problems may have been reported in any case.
 pub(super) fn suite(fields: &mut Fields<'_>, shape: &SuiteShape) -> Option<Suite> {

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use crate::suite::fields::Fields;
-use crate::suite::keypath::KeyPath;
 use crate::suite::model::{PrepareStep, Program};
-use crate::suite::problem::ProblemKind;
 use crate::suite::shape::{List, PrepareShape, ProgramShape, TestShape};
-use crate::suite::word;
+use crate::yaml::fields::Fields;
+use crate::yaml::keypath::KeyPath;
+use crate::yaml::problem::ProblemKind;
+use crate::yaml::word;
 
 /// Most files of a folder that are looked at for the one that was meant.
 const MOST_NEIGHBOURS: usize = 1_000;

@@ -3,14 +3,14 @@
 use globset::Glob;
 
 use crate::oops::ReportKind;
-use crate::suite::fields::Fields;
-use crate::suite::keypath::KeyPath;
 use crate::suite::pattern::Pattern;
-use crate::suite::problem::ProblemKind;
-use crate::suite::rejection::Rejection;
 use crate::suite::shape::{CrashShape, HungTaskShape, LeakShape, List, SymptomShape};
 use crate::suite::symptom::{CrashPattern, ProbeKind, Symptom};
-use crate::suite::{quantity, word};
+use crate::yaml::fields::Fields;
+use crate::yaml::keypath::KeyPath;
+use crate::yaml::problem::ProblemKind;
+use crate::yaml::rejection::Rejection;
+use crate::yaml::{quantity, word};
 
 /// Share of the expected growth that counts as a leak: background noise is far below half, a leak is at it or above.
 const AT_LEAST: f64 = 0.5;

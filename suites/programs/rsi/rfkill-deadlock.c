@@ -3,13 +3,13 @@
  *
  * Bug: rsi_mac80211_stop, which mac80211 calls with the wiphy lock held, stops the rfkill polling
  * with cancel_delayed_work_sync. A poll that has begun waits for the wiphy lock in
- * cfg80211_rfkill_poll (since 8e2f6f236621, v6.7) and so never ends: both hang, and with them
+ * cfg80211_rfkill_poll (since 8e2f6f236621, v6.7 and 6.1.74) and so never ends: both hang, and with them
  * whatever takes the rtnl lock. Fixed by 777d8ba5aada (v7.1), which stops the polling in
  * rsi_disconnect, without the lock.
  *
  * Trigger: hold.c says how the poll is made to be in flight. One round sets the interface up
- * (which queues the poll) and down; the cpu of the poll is held for 60 to 250 ms, drawn anew
- * every round, because the point where the stop holds the lock moves from kernel to kernel.
+ * (which queues the poll) and down; the cpu of the poll is held for 100 to 200 ms and every other
+ * round for less than 40 ms.
  *
  * Detector: the kernel's hung-task messages, read by the host; and this program looks at the
  * stacks when a round does not end.
@@ -81,7 +81,7 @@ static void *do_rounds(void *unused)
 	if (!apart)
 		failed = set_priority(0, PRIORITY_OF_STARTER);
 	while (!failed && rounds_done < rounds && now() < end) {
-		double held = 0.060 + next_random(&seed) % 190 / 1e3;
+		double held = draw_hold(&seed, rounds_done, 0.040, 0.100);
 
 		round_began = now();
 		failed = one_round(sock, held);

@@ -2,7 +2,7 @@
 
 /// A value that was refused: what was found, what is expected, and what to do.
 ///
-/// The parsers of single values ([`super::Pattern`], [`super::VersionRange`], durations, sizes …) return it; the
+/// The parsers of single values (patterns, ranges of versions, durations, sizes …) return it; the
 /// loader adds the position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("found {found}, expected {expected}")]
@@ -34,7 +34,7 @@ impl Rejection {
 }
 
 /// The text between backticks: one line, at most 60 characters.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
     if text.chars().nth(LONGEST).is_some() {

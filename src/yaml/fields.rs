@@ -1,17 +1,17 @@
-//! Taking values out of a suite by their path, and reporting what is wrong with them at their place.
+//! Taking values out of a document by their path, and reporting what is wrong with them at their place.
 
 use std::ops::Range;
 use std::rc::Rc;
 
 use super::document::{Content, Node};
 use super::keypath::{KeyPath, Step};
-use super::model::Location;
+use super::problem::Location;
 use super::problem::{Problem, ProblemKind};
 use super::rejection::Rejection;
 use super::source::Source;
 
 /// A document under inspection and the problems found so far.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     pub source: &'a Source,
     pub root: &'a Node,
     problems: &'a mut Vec<Problem>,
@@ -106,7 +106,8 @@ impl<'a> Fields<'a> {
             return;
         }
         let name = path.name();
-        let example = example(name);
+        let value = (self.source.format.example)(name).unwrap_or("…");
+        let example = format!("`{name}: {value}`");
         let (span, headline, label, help) = match (self.node(path), path.0.last()) {
             (Some(_), Some(Step::Index(_))) => {
                 let help = "remove the entry, or fill it".to_owned();
@@ -222,27 +223,4 @@ impl<'a> Fields<'a> {
     pub fn location(&self, path: &KeyPath) -> Location {
         self.source.location(self.span(path).start)
     }
-}
-
-/// How a key that must be there may look.
-fn example(key: &str) -> String {
-    let value = match key {
-        "suite" => "block",
-        "name" => "elevator-switch-race",
-        "summary" => "what goes wrong, in a sentence",
-        "tests" => "[{name: …, summary: …, program: …, symptom: …}]",
-        "program" => "{c: programs/reproducer.c}",
-        "symptom" => "{crash: {title: '…'}}",
-        "commit" => "370ac285f23a",
-        "image" | "output" => "disk.img",
-        "probe" => "slab",
-        "cache" => "kmalloc-192",
-        "per-iteration" => "1",
-        "matching" => "'a pattern'",
-        "code" => "1",
-        "versions" => "6.16..6.17.13",
-        "verdict" => "bad",
-        _ => "…",
-    };
-    format!("`{key}: {value}`")
 }

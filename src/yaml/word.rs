@@ -1,4 +1,4 @@
-//! The small vocabularies of a suite: names, commits, config options, module names, and which word was meant.
+//! The small vocabularies of suites and machines: names, commits, config options, module names, and which word was meant.
 
 use super::rejection::Rejection;
 
@@ -6,7 +6,7 @@ use super::rejection::Rejection;
 const LONGEST_NAME: usize = 64;
 
 /// Checks the name of a suite, a test or a disk: `[a-z0-9-]`, not empty, no `-` at either end.
-pub(super) fn name(text: &str) -> Result<String, Rejection> {
+pub(crate) fn name(text: &str) -> Result<String, Rejection> {
     let expected = "lower-case letters, digits and `-`, such as `elevator-switch-race`";
     let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if text.len() > LONGEST_NAME {
@@ -33,7 +33,7 @@ fn kebab(text: &str) -> String {
 }
 
 /// Checks a commit: 7 to 40 hexadecimal digits.
-pub(super) fn commit(text: &str) -> Result<String, Rejection> {
+pub(crate) fn commit(text: &str) -> Result<String, Rejection> {
     let fitting = (7..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
     if fitting {
         Ok(text.to_ascii_lowercase())
@@ -43,7 +43,7 @@ pub(super) fn commit(text: &str) -> Result<String, Rejection> {
 }
 
 /// Checks the name of a kernel module.
-pub(super) fn module(text: &str) -> Result<String, Rejection> {
+pub(crate) fn module(text: &str) -> Result<String, Rejection> {
     let right = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !text.is_empty() && text.chars().all(right) {
         return Ok(text.to_owned());
@@ -56,7 +56,7 @@ pub(super) fn module(text: &str) -> Result<String, Rejection> {
 }
 
 /// Checks a config need: `OPTION` or `OPTION=value`, without `CONFIG_`.
-pub(super) fn config(text: &str) -> Result<String, Rejection> {
+pub(crate) fn config(text: &str) -> Result<String, Rejection> {
     let expected = "a kernel config option, such as `BLK_DEV_NULL_BLK` or `SLUB_DEBUG=y`";
     if let Some(option) = text.strip_prefix("CONFIG_") {
         return Err(Rejection::of(text, expected).help(format!("leave `CONFIG_` out: `{option}`")));
@@ -71,7 +71,7 @@ pub(super) fn config(text: &str) -> Result<String, Rejection> {
 }
 
 /// Checks a sysctl key; `/` and `.` both separate, as sysctl(8) takes them.
-pub(super) fn sysctl(text: &str) -> Result<String, Rejection> {
+pub(crate) fn sysctl(text: &str) -> Result<String, Rejection> {
     let right = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     if !text.is_empty() && text.chars().all(right) && !text.contains("..") && text.contains(['.', '/']) {
         Ok(text.to_owned())
@@ -81,7 +81,7 @@ pub(super) fn sysctl(text: &str) -> Result<String, Rejection> {
 }
 
 /// Checks a link.
-pub(super) fn link(text: &str) -> Result<String, Rejection> {
+pub(crate) fn link(text: &str) -> Result<String, Rejection> {
     let address = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     match address {
         Some(rest) if !rest.is_empty() && !text.contains(char::is_whitespace) => Ok(text.to_owned()),
@@ -90,7 +90,7 @@ pub(super) fn link(text: &str) -> Result<String, Rejection> {
 }
 
 /// Checks a bare file name: no folder, no `.` or `..`.
-pub(super) fn file_name(text: &str) -> Result<String, Rejection> {
+pub(crate) fn file_name(text: &str) -> Result<String, Rejection> {
     if !text.is_empty() && !text.contains(['/', '\0']) && text != "." && text != ".." {
         Ok(text.to_owned())
     } else {
@@ -99,7 +99,7 @@ pub(super) fn file_name(text: &str) -> Result<String, Rejection> {
 }
 
 /// Takes a text for people: one line, however it is broken in the file.
-pub(super) fn sentence(text: &str) -> Result<String, Rejection> {
+pub(crate) fn sentence(text: &str) -> Result<String, Rejection> {
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.is_empty() {
         Err(Rejection::because("an empty text", "a sentence"))
@@ -109,7 +109,7 @@ pub(super) fn sentence(text: &str) -> Result<String, Rejection> {
 }
 
 /// Takes one line of text that reaches the guest as it is.
-pub(super) fn line(text: &str) -> Result<String, Rejection> {
+pub(crate) fn line(text: &str) -> Result<String, Rejection> {
     let expected = "one line of text";
     match text.chars().find(|c| c.is_control()) {
         _ if text.trim().is_empty() => Err(Rejection::because("an empty text", expected)),
@@ -122,7 +122,7 @@ pub(super) fn line(text: &str) -> Result<String, Rejection> {
 }
 
 /// Takes a shell script.
-pub(super) fn script(text: &str) -> Result<String, Rejection> {
+pub(crate) fn script(text: &str) -> Result<String, Rejection> {
     let expected = "a shell script";
     match text {
         text if text.trim().is_empty() => Err(Rejection::because("an empty text", expected)),
@@ -132,7 +132,7 @@ pub(super) fn script(text: &str) -> Result<String, Rejection> {
 }
 
 /// Takes one of a few words.
-pub(super) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Rejection> {
+pub(crate) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Rejection> {
     if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
         return Ok(*value);
     }
@@ -146,7 +146,7 @@ pub(super) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Reje
 }
 
 /// The candidate that was most likely meant by `word`, if one is close enough to be worth naming.
-pub(super) fn meant<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn meant<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = word.replace('_', "-").to_lowercase();
     candidates
         .into_iter()

@@ -1,4 +1,4 @@
-//! Durations (`20s`, `2m`, `1m30s`, `500ms`), memory sizes (`512M`, `1G`) and bounded numbers as suites write them.
+//! Durations (`20s`, `2m`, `1m30s`, `500ms`), memory sizes (`512M`, `1G`) and bounded numbers as files of the project write them.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::rejection::Rejection;
 
-/// Longest duration that a suite may ask for.
+/// Longest duration that may be asked for.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// Memory of a guest, in MiB: below, no Debian kernel boots; above, no host has it to spare.
 const MEMORY_MIB: RangeInclusive<u64> = 64..=256 * 1024;
@@ -46,7 +46,7 @@ pub fn duration(text: &str) -> Result<Duration, Rejection> {
 }
 
 /// Parses `512M`, `1G` (also `512MiB`, `1GiB`) into MiB.
-pub(super) fn memory_mib(text: &str) -> Result<u32, Rejection> {
+pub(crate) fn memory_mib(text: &str) -> Result<u32, Rejection> {
     let expected = "a memory size such as `512M` or `1G`";
     let (digits, unit) = split_at_first(text, |c| !c.is_ascii_digit());
     let factor = match unit {
@@ -68,7 +68,7 @@ pub(super) fn memory_mib(text: &str) -> Result<u32, Rejection> {
 }
 
 /// Parses a number and checks that it lies in the range.
-pub(super) fn within<T>(text: &str, range: RangeInclusive<T>) -> Result<T, Rejection>
+pub(crate) fn within<T>(text: &str, range: RangeInclusive<T>) -> Result<T, Rejection>
 where
     T: FromStr + PartialOrd + Display,
 {
@@ -77,7 +77,7 @@ where
 }
 
 /// Parses a chance or a share: above 0, at most 1.
-pub(super) fn fraction(text: &str) -> Result<f64, Rejection> {
+pub(crate) fn fraction(text: &str) -> Result<f64, Rejection> {
     text.parse()
         .ok()
         .filter(|number: &f64| *number > 0.0 && *number <= 1.0)
@@ -85,7 +85,7 @@ pub(super) fn fraction(text: &str) -> Result<f64, Rejection> {
 }
 
 /// Parses the growth of a leak, in objects per iteration.
-pub(super) fn growth(text: &str) -> Result<f64, Rejection> {
+pub(crate) fn growth(text: &str) -> Result<f64, Rejection> {
     text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0).ok_or_else(|| {
         Rejection::of(text, "a number above 0")
             .help("it is how many objects of the cache one iteration leaks on a bad kernel")

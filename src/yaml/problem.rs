@@ -1,4 +1,4 @@
-//! What is wrong with suites: every problem with its place, as miette diagnostics.
+//! What is wrong with a file that a user wrote: every problem with its place, as miette diagnostics.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use serde::Serialize;
 
-use super::model::Location;
+use super::format::Format;
 
-/// Everything that is wrong with the suites of one load, in the order of files and lines; never empty.
+/// Everything that is wrong with the files of one load, in the order of files and lines; never empty.
 #[derive(Debug, Clone)]
-pub struct SuiteError {
+pub struct LoadError {
     problems: Vec<Problem>,
 }
 
-impl SuiteError {
-    pub(super) fn new(problems: Vec<Problem>) -> Self {
+impl LoadError {
+    pub(crate) fn new(problems: Vec<Problem>) -> Self {
         Self { problems }
     }
 
@@ -38,7 +39,7 @@ impl SuiteError {
     }
 }
 
-impl fmt::Display for SuiteError {
+impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.as_slice() {
             [only] => write!(f, "{}: {}", only.place(), only.headline),
@@ -55,22 +56,39 @@ impl fmt::Display for SuiteError {
     }
 }
 
-impl std::error::Error for SuiteError {}
+impl std::error::Error for LoadError {}
 
-impl Diagnostic for SuiteError {
+impl Diagnostic for LoadError {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
+    }
+}
+
+/// A place in a file, shown as `FILE:LINE:COLUMN`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Location {
+    /// The file as it was named to the loader.
+    pub file: PathBuf,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
     }
 }
 
 /// What sort of problem it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProblemKind {
-    /// The file or folder cannot be read, or holds no suite.
+    /// The file or folder cannot be read, or holds nothing that could be loaded.
     Unreadable,
-    /// The file is larger, deeper, wider or more repetitive than a suite may be.
+    /// The file is larger, deeper, wider or more repetitive than it may be.
     TooLarge,
-    /// The text is not YAML, or YAML of a sort that suites do not use.
+    /// The text is not YAML, or YAML of a sort that is not used here.
     Syntax,
     /// A key that the format does not have.
     UnknownKey,
@@ -84,34 +102,36 @@ pub enum ProblemKind {
     WrongValue,
     /// Values that are right by themselves and do not fit together.
     Contradiction,
-    /// A file that the suite names does not exist.
+    /// A file that is named does not exist.
     MissingFile,
 }
 
 impl ProblemKind {
-    /// The code that diagnostics show: `suite::unknown-key`.
+    /// The second half of the code that diagnostics show: `suite::unknown-key`.
     pub fn code(self) -> &'static str {
         match self {
-            Self::Unreadable => "suite::unreadable",
-            Self::TooLarge => "suite::too-large",
-            Self::Syntax => "suite::syntax",
-            Self::UnknownKey => "suite::unknown-key",
-            Self::Duplicate => "suite::duplicate",
-            Self::MissingKey => "suite::missing-key",
-            Self::WrongType => "suite::wrong-type",
-            Self::WrongValue => "suite::wrong-value",
-            Self::Contradiction => "suite::contradiction",
-            Self::MissingFile => "suite::missing-file",
+            Self::Unreadable => "unreadable",
+            Self::TooLarge => "too-large",
+            Self::Syntax => "syntax",
+            Self::UnknownKey => "unknown-key",
+            Self::Duplicate => "duplicate",
+            Self::MissingKey => "missing-key",
+            Self::WrongType => "wrong-type",
+            Self::WrongValue => "wrong-value",
+            Self::Contradiction => "contradiction",
+            Self::MissingFile => "missing-file",
         }
     }
 }
 
-/// One thing that is wrong with a suite. Its `Display` is the headline, after the place where no line is shown.
+/// One thing that is wrong with a file. Its `Display` is the headline, after the place where no line is shown.
 #[derive(Debug, Clone)]
 pub struct Problem {
+    /// What sort of file it is in: `suite`.
+    format: &'static Format,
     kind: ProblemKind,
     headline: Box<str>,
-    help: Option<String>,
+    help: Option<Box<str>>,
     place: Place,
     source_text: Option<Arc<NamedSource<Arc<str>>>>,
     labels: Vec<(Range<usize>, String)>,
@@ -125,8 +145,14 @@ enum Place {
 
 impl Problem {
     /// A problem with a whole file.
-    pub(super) fn new(kind: ProblemKind, file: impl Into<PathBuf>, headline: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        format: &'static Format,
+        kind: ProblemKind,
+        file: impl Into<PathBuf>,
+        headline: impl Into<String>,
+    ) -> Self {
         Self {
+            format,
             kind,
             headline: headline.into().into(),
             help: None,
@@ -137,21 +163,21 @@ impl Problem {
     }
 
     /// Says where; without `source` the line is not shown.
-    pub(super) fn at(mut self, location: Location, source: Option<&Arc<NamedSource<Arc<str>>>>) -> Self {
+    pub(crate) fn at(mut self, location: Location, source: Option<&Arc<NamedSource<Arc<str>>>>) -> Self {
         self.place = Place::At(location);
         self.source_text = source.cloned();
         self
     }
 
     /// Marks bytes of the source; the first label is the place of the problem.
-    pub(super) fn label(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
+    pub(crate) fn label(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
         self.labels.push((span, text.into()));
         self
     }
 
     /// Adds what to do about it.
-    pub(super) fn help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.help = help.into();
+    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into().map(String::into_boxed_str);
         self
     }
 
@@ -198,7 +224,7 @@ impl std::error::Error for Problem {}
 
 impl Diagnostic for Problem {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(self.kind.code()))
+        Some(Box::new(format!("{}::{}", self.format.noun, self.kind.code())))
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {

@@ -1,28 +1,29 @@
-//! From the tree of nodes to the shape of a suite, by serde, without stopping at the first error.
+//! From the tree of nodes to the shape of a file, by serde, without stopping at the first error.
 //!
 //! serde gives up at the first value that does not fit. So that value is reported, taken out, and serde starts
 //! again, until what is left fits.
 
+use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use serde_yaml::Value;
 
 use super::document::{Content, Node};
 use super::fields::Fields;
+use super::format::Format;
 use super::keypath::{KeyPath, Step};
 use super::problem::ProblemKind;
 use super::rejection::quoted;
-use super::shape::SuiteShape;
 use super::word::meant;
 
 /// Most problems that one file reports; the rest shows once these are mended.
 const MOST_PROBLEMS: usize = 25;
 
-/// Takes the tree as a suite. What does not fit is reported to `fields` and left out; `None` if that is all of it, or
+/// Takes the tree as a `T`. What does not fit is reported to `fields` and left out; `None` if that is all of it, or
 /// too much to go on.
-pub(super) fn decode(fields: &mut Fields<'_>) -> Option<SuiteShape> {
+pub(crate) fn decode<T: DeserializeOwned>(fields: &mut Fields<'_>) -> Option<T> {
     let mut value = value_of(fields.root);
     for _ in 0..MOST_PROBLEMS {
-        let error = match serde_path_to_error::deserialize::<_, SuiteShape>(&value) {
+        let error = match serde_path_to_error::deserialize::<_, T>(&value) {
             Ok(shape) => return Some(shape),
             Err(error) => error,
         };
@@ -103,8 +104,9 @@ fn wrong_type(fields: &mut Fields<'_>, path: &KeyPath, message: &str) {
         Some(Content::Null) | None => "nothing".to_owned(),
     };
     if path.0.is_empty() {
-        let headline = "wrong type: expected a suite, a mapping (`key: value`)".to_owned();
-        let help = "a suite starts with `suite: NAME`, `summary: TEXT` and `tests:`".to_owned();
+        let Format { noun, start, .. } = fields.source.format;
+        let headline = format!("wrong type: expected a {noun}, a mapping (`key: value`)");
+        let help = (*start).to_owned();
         return fields.report(
             ProblemKind::WrongType,
             fields.span(path),

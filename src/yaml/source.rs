@@ -1,4 +1,4 @@
-//! The text of a suite file, taken from the disk within bounds.
+//! The text of a file that a user wrote, taken from the disk within bounds.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use miette::NamedSource;
 
-use super::model::Location;
+use super::format::Format;
+use super::problem::Location;
 use super::problem::{Problem, ProblemKind};
 
-/// Largest suite file, in bytes. The longest honest suite is a few dozen KiB.
+/// Largest file, in bytes. The longest honest one is a few dozen KiB.
 const LARGEST: u64 = 1 << 20;
 /// Longest line, in characters; a message about it has to show it.
 const LONGEST_LINE: usize = 1000;
@@ -20,7 +21,8 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The text of a file, and what is needed to point into it.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
+pub(crate) struct Source {
+    pub format: &'static Format,
     pub path: PathBuf,
     pub text: Arc<str>,
     named: Arc<NamedSource<Arc<str>>>,
@@ -29,20 +31,27 @@ pub(super) struct Source {
 
 impl Source {
     /// Reads a file. What is not a regular file, too large, not UTF-8 or not text is refused before it is parsed.
-    pub fn read(path: &Path) -> Result<Self, Problem> {
+    pub fn read(format: &'static Format, path: &Path) -> Result<Self, Problem> {
+        let noun = format.noun;
         let unreadable = |error: io::Error| {
-            Problem::new(ProblemKind::Unreadable, path, format!("cannot read the suite: {}", plain(&error)))
-                .help("check the path and the file's permissions".to_owned())
+            Problem::new(
+                format,
+                ProblemKind::Unreadable,
+                path,
+                format!("cannot read the {noun}: {}", plain(&error)),
+            )
+            .help("check the path and the file's permissions".to_owned())
         };
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
         if !metadata.is_file() {
             let found = if metadata.is_dir() { "a folder" } else { "a device, pipe or socket" };
             return Err(Problem::new(
+                format,
                 ProblemKind::Unreadable,
                 path,
-                format!("found {found}, expected a suite file"),
+                format!("found {found}, expected a {noun} file"),
             )
-            .help("name a file such as suites/block.yaml".to_owned()));
+            .help(format!("name a file such as {}", format.path)));
         }
         let mut bytes = Vec::new();
         if metadata.len() <= LARGEST {
@@ -53,15 +62,15 @@ impl Source {
         }
         let length = metadata.len().max(bytes.len() as u64);
         if length > LARGEST {
-            let headline = format!("the file has {length} bytes, a suite has at most {LARGEST} (1 MiB)");
-            return Err(Problem::new(ProblemKind::TooLarge, path, headline)
-                .help("split it into several suites; put large data into files of their own".to_owned()));
+            let headline = format!("the file has {length} bytes, a {noun} has at most {LARGEST} (1 MiB)");
+            return Err(Problem::new(format, ProblemKind::TooLarge, path, headline)
+                .help(format!("split it into several {noun}s; put large data into files of their own")));
         }
-        Self::from_bytes(path, bytes)
+        Self::from_bytes(format, path, bytes)
     }
 
     /// Takes text that was read already.
-    pub fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<Self, Problem> {
+    pub fn from_bytes(format: &'static Format, path: &Path, mut bytes: Vec<u8>) -> Result<Self, Problem> {
         if bytes.starts_with(BYTE_ORDER_MARK) {
             bytes.drain(..BYTE_ORDER_MARK.len());
         }
@@ -73,6 +82,7 @@ impl Source {
                 let offset = error.utf8_error().valid_up_to();
                 let byte = error.as_bytes()[offset];
                 return Err(Problem::new(
+                    format,
                     ProblemKind::Syntax,
                     path,
                     format!("found the byte 0x{byte:02x}, expected UTF-8 text"),
@@ -84,7 +94,7 @@ impl Source {
         // Checked before any line is shown: a message must not send control characters to a terminal.
         if let Some((offset, c)) = control_character(&text) {
             let headline = format!("found the control character U+{:04X}, expected text", c as u32);
-            return Err(Problem::new(ProblemKind::Syntax, path, headline)
+            return Err(Problem::new(format, ProblemKind::Syntax, path, headline)
                 .at(at(&line_starts, text.as_bytes(), offset), None)
                 .help("remove it; in a \"double-quoted\" text it can be written `\\xNN`".to_owned()));
         }
@@ -96,18 +106,18 @@ impl Source {
                 nth + 1,
                 line.chars().count()
             );
-            return Err(Problem::new(ProblemKind::TooLarge, path, headline)
+            return Err(Problem::new(format, ProblemKind::TooLarge, path, headline)
                 .at(Location { file: path.to_owned(), line: nth + 1, column: 1 }, None)
                 .help("break it, or put the data into a file of its own".to_owned()));
         }
         let text: Arc<str> = text.into();
         let named = Arc::new(NamedSource::new(path.display().to_string(), Arc::clone(&text)));
-        Ok(Self { path: path.to_owned(), text, named, line_starts })
+        Ok(Self { format, path: path.to_owned(), text, named, line_starts })
     }
 
     /// A problem at some bytes of this file.
     pub fn problem(&self, kind: ProblemKind, span: Range<usize>, headline: String, label: String) -> Problem {
-        Problem::new(kind, &self.path, headline)
+        Problem::new(self.format, kind, &self.path, headline)
             .at(self.location(span.start), Some(&self.named))
             .label(span, label)
     }
@@ -134,7 +144,7 @@ impl Source {
 }
 
 /// The reason without the error number.
-pub(super) fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
@@ -143,7 +153,7 @@ fn line_starts(text: &[u8]) -> Vec<usize> {
     std::iter::once(0).chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1)).collect()
 }
 
-/// The first character that has no business in a suite, with its place.
+/// The first character that has no business in such a file, with its place.
 fn control_character(text: &str) -> Option<(usize, char)> {
     text.char_indices().find(|(at, c)| match c {
         '\n' | '\t' | '\u{85}' => false,
@@ -164,7 +174,7 @@ mod tests {
     use super::*;
 
     fn source(text: &str) -> Source {
-        Source::from_bytes(Path::new("x.yaml"), text.into()).unwrap()
+        Source::from_bytes(&crate::yaml::format::PLAIN, Path::new("x.yaml"), text.into()).unwrap()
     }
 
     #[test]
@@ -182,7 +192,9 @@ mod tests {
     #[test]
     fn what_is_not_text_is_refused() {
         let refusal = |bytes: &[u8]| {
-            let problem = Source::from_bytes(Path::new("x.yaml"), bytes.to_vec()).unwrap_err();
+            let problem =
+                Source::from_bytes(&crate::yaml::format::PLAIN, Path::new("x.yaml"), bytes.to_vec())
+                    .unwrap_err();
             format!("{}: {problem}", problem.place())
         };
         insta::assert_snapshot!(refusal(b"suite: x\nsummary: \xff"), @"x.yaml:2:10: x.yaml:2:10: found the byte 0xff, expected UTF-8 text");

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
+use super::format::Format;
 use super::problem::{Problem, ProblemKind};
 use super::source::Source;
 
@@ -19,7 +20,7 @@ const MOST_NODES: usize = 20_000;
 
 /// A node and the bytes it covers.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub span: Range<usize>,
     pub content: Content,
     /// Nodes from here down, aliases followed.
@@ -29,7 +30,7 @@ pub(super) struct Node {
 }
 
 #[derive(Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// Nothing, `~` or `null`.
     Null,
     Scalar(String),
@@ -39,7 +40,7 @@ pub(super) enum Content {
 
 /// A key of a mapping with its value.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub key: String,
     pub key_span: Range<usize>,
     pub value: Rc<Node>,
@@ -72,7 +73,7 @@ enum Collection {
 }
 
 /// Reads the one document of a file. Problems that leave the rest readable go into the list.
-pub(super) fn parse(source: &Source, problems: &mut Vec<Problem>) -> Result<Rc<Node>, Problem> {
+pub(crate) fn parse(source: &Source, problems: &mut Vec<Problem>) -> Result<Rc<Node>, Problem> {
     let mut reader =
         Reader { source, problems, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
     let mut parser = Parser::new(StrInput::new(&source.text));
@@ -82,8 +83,14 @@ pub(super) fn parse(source: &Source, problems: &mut Vec<Problem>) -> Result<Rc<N
         reader.take(event, span)?;
     }
     reader.root.ok_or_else(|| {
-        Problem::new(ProblemKind::Syntax, &source.path, "the file is empty, expected a suite")
-            .help("a suite starts with `suite: NAME`, `summary: TEXT` and `tests:`".to_owned())
+        let Format { noun, start, .. } = source.format;
+        Problem::new(
+            source.format,
+            ProblemKind::Syntax,
+            &source.path,
+            format!("the file is empty, expected a {noun}"),
+        )
+        .help((*start).to_owned())
     })
 }
 
@@ -101,7 +108,14 @@ impl Reader<'_> {
     fn take(&mut self, event: Event<'_>, span: Range<usize>) -> Result<(), Problem> {
         match event {
             Event::DocumentStart(_) if self.root.is_some() => Err(self
-                .refuse(span, "found a second YAML document, expected one suite per file", "starts here")
+                .refuse(
+                    span,
+                    &format!(
+                        "found a second YAML document, expected one {} per file",
+                        self.source.format.noun
+                    ),
+                    "starts here",
+                )
                 .help("move it to a file of its own, or remove the `---`".to_owned())),
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), &span)?;
@@ -157,9 +171,7 @@ impl Reader<'_> {
                 headline,
                 "too many here".into(),
             );
-            return Err(
-                problem.help("a suite needs a few hundred; use `defaults:` instead of aliases".to_owned())
-            );
+            return Err(problem.help(self.source.format.too_many.to_owned()));
         }
         if self.open.len() + node.height > DEEPEST + 1 {
             return Err(self.too_deep(node.span.clone()));
@@ -224,7 +236,7 @@ impl Reader<'_> {
         match tag {
             // The non-specific tag `!` only says "text", which every scalar is here.
             Some(tag) if !(tag.handle.is_empty() && tag.suffix == "!") => {
-                let headline = format!("found the YAML tag `{tag}`, suites use none");
+                let headline = format!("found the YAML tag `{tag}`, {}s use none", self.source.format.noun);
                 Err(self.refuse(span.clone(), &headline, "tagged so").help("remove the tag".to_owned()))
             }
             _ => Ok(()),
@@ -267,8 +279,8 @@ mod tests {
     use std::path::Path;
 
     fn read(text: &str) -> Result<Rc<Node>, String> {
-        let source =
-            Source::from_bytes(Path::new("x.yaml"), text.into()).map_err(|problem| problem.to_string())?;
+        let source = Source::from_bytes(&crate::yaml::format::PLAIN, Path::new("x.yaml"), text.into())
+            .map_err(|problem| problem.to_string())?;
         parse(&source, &mut Vec::new()).map_err(|problem| format!("{}: {problem}", problem.place()))
     }
 
@@ -285,7 +297,8 @@ mod tests {
                 }),
             }
         }
-        let source = Source::from_bytes(Path::new("x.yaml"), text.into()).unwrap();
+        let source =
+            Source::from_bytes(&crate::yaml::format::PLAIN, Path::new("x.yaml"), text.into()).unwrap();
         let mut out = Vec::new();
         walk(&source.text, &parse(&source, &mut Vec::new()).unwrap(), &mut out);
         out.join("\n")

@@ -1,17 +1,17 @@
-//! The way from the top of a suite to one of its values: `tests[0].machine.cpus`.
+//! The way from the top of a document to one of its values: `tests[0].machine.cpus`.
 
 use std::fmt;
 
 /// One step down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Key(String),
     Index(usize),
 }
 
 /// A way down from the top of the document.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct KeyPath(pub Vec<Step>);
+pub(crate) struct KeyPath(pub Vec<Step>);
 
 impl KeyPath {
     /// The value of a key of this mapping.

@@ -1,0 +1,136 @@
+//! `kregress cache`: what the store holds, whether it is whole, and making room.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use crate::kernel::{KernelError, Library, Stored, megabytes};
+
+/// Arguments of `kregress cache`.
+#[derive(Debug, clap::Args)]
+pub struct CacheArgs {
+    #[command(subcommand)]
+    command: CacheCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum CacheCommand {
+    /// List the stored kernels, the one unused for the longest time first
+    List,
+    /// Remove kernels that were not used for the longest time, except those in use
+    Gc {
+        /// How much may stay, like 500M or 20G
+        #[arg(long, value_name = "SIZE")]
+        max_size: Size,
+    },
+    /// Compare every stored file with its hash
+    Verify {
+        /// Remove what is damaged, so that it is fetched again when it is needed
+        #[arg(long)]
+        remove: bool,
+    },
+}
+
+/// A number of bytes as people write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Size(u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let factor: u64 = match unit.trim().trim_end_matches(['B', 'b']) {
+            "" => 1,
+            "k" | "K" => 1000,
+            "m" | "M" => 1_000_000,
+            "g" | "G" => 1_000_000_000,
+            "t" | "T" => 1_000_000_000_000,
+            "Ki" => 1 << 10,
+            "Mi" => 1 << 20,
+            "Gi" => 1 << 30,
+            "Ti" => 1 << 40,
+            _ => {
+                return Err(format!(
+                    "`{unit}` is no unit of size; expected a number with K, M, G or T, like 20G"
+                ));
+            }
+        };
+        let number: u64 = number
+            .parse()
+            .map_err(|_| format!("`{text}` is no size; expected a number with K, M, G or T, like 20G"))?;
+        number.checked_mul(factor).map(Size).ok_or_else(|| format!("`{text}` is larger than any disk"))
+    }
+}
+
+/// Runs the subcommand on the store in `cache`. `verify` gives the exit code 1 if something is damaged.
+pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
+    let library = Library::open(cache, &[])?;
+    match &args.command {
+        CacheCommand::List => {
+            let stored = library.stored();
+            for kernel in &stored {
+                println!("{}", line(kernel));
+            }
+            println!("{}", total(&stored));
+        }
+        CacheCommand::Gc { max_size } => {
+            let collected = library.collect_garbage(max_size.0)?;
+            for kernel in &collected.removed {
+                println!("removed {}", line(kernel));
+            }
+            for kernel in &collected.in_use {
+                println!("in use  {}", line(kernel));
+            }
+            println!("{} left", megabytes(collected.left));
+        }
+        CacheCommand::Verify { remove } => {
+            let mut code = ExitCode::SUCCESS;
+            for (kernel, result) in library.verify() {
+                let Err(error) = result else {
+                    println!("ok      {}", line(&kernel));
+                    continue;
+                };
+                code = ExitCode::FAILURE;
+                println!("damaged {}", line(&kernel));
+                eprintln!("error: {error}");
+                if *remove && library.remove(&kernel)? {
+                    println!("removed {}", line(&kernel));
+                }
+            }
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(kernel: &Stored) -> String {
+    format!("{:32} {:>9}", kernel.release, megabytes(kernel.bytes))
+}
+
+fn total(stored: &[Stored]) -> String {
+    format!("{} kernels, {}", stored.len(), megabytes(stored.iter().map(|kernel| kernel.bytes).sum()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_sizes() {
+        for (text, bytes) in
+            [("0", 0), ("500M", 500_000_000), ("20G", 20_000_000_000), ("3 kB", 3000), ("1GiB", 1 << 30)]
+        {
+            assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
+        }
+        let wrong = ["", "G", "5X", "-1", "99999999999T"].map(|text| text.parse::<Size>().expect_err(text));
+        insta::assert_snapshot!(wrong.join("\n"), @"
+        `` is no size; expected a number with K, M, G or T, like 20G
+        `G` is no size; expected a number with K, M, G or T, like 20G
+        `X` is no unit of size; expected a number with K, M, G or T, like 20G
+        `-1` is no unit of size; expected a number with K, M, G or T, like 20G
+        `99999999999T` is larger than any disk
+        ");
+    }
+}

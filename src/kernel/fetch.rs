@@ -1,0 +1,175 @@
+//! Getting kernels: out of the store, or downloaded, unpacked and put there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::bzimage::Image;
+use super::debian::{AptError, DebianBuild, unpack};
+use super::library::is_build;
+use super::local;
+use super::progress::{FetchProgress, Stage};
+use super::store::{Identity, Record, Store, write_whole};
+use super::wanted::{Source, Wanted};
+use super::{Kernel, KernelError, Library, Origin, StoreError};
+
+impl Library {
+    /// Gets a kernel: from the store, or by downloading and unpacking it. Safe to call from several threads and
+    /// processes at once.
+    pub fn fetch(&self, wanted: &Wanted, progress: &dyn FetchProgress) -> Result<Kernel, KernelError> {
+        match wanted.source() {
+            Source::Local(local) => local::load(local, wanted.name(), &self.cache),
+            Source::Known(candidate) => {
+                if let Some((folder, record)) = &candidate.stored {
+                    match self.load(folder, record, wanted.name()) {
+                        Ok(kernel) => return Ok(kernel),
+                        Err(damaged) if candidate.build.is_none() => return Err(damaged.into()),
+                        Err(damaged) => {
+                            let text = format!("{damaged}; it is fetched again now");
+                            progress.report(wanted.name(), Stage::Warning(text));
+                        }
+                    }
+                }
+                let build = candidate.build.as_ref().ok_or_else(|| KernelError::Unavailable {
+                    name: wanted.name().to_string(),
+                    reason: "its packages are not known".to_string(),
+                })?;
+                let kernel = self.fetch_build(wanted.name(), build, progress);
+                if kernel.is_err() {
+                    progress.report(wanted.name(), Stage::Failed);
+                }
+                kernel
+            }
+        }
+    }
+
+    /// Gets several kernels, `jobs` at a time, and calls `each` with every one as soon as it is there. The results come in
+    /// any order.
+    pub fn fetch_all(
+        &self,
+        wanted: &[Wanted],
+        jobs: usize,
+        progress: &dyn FetchProgress,
+        each: &(dyn Fn(&Wanted, Result<Kernel, KernelError>) + Sync),
+    ) {
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..jobs.clamp(1, wanted.len().max(1)) {
+                scope.spawn(|| {
+                    while let Some(wanted) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        each(wanted, self.fetch(wanted, progress));
+                    }
+                });
+            }
+        });
+    }
+
+    /// Loads a stored kernel after its contents have been checked, and keeps others from removing it while this
+    /// library exists.
+    fn load(&self, folder: &Path, record: &Record, name: &str) -> Result<Kernel, StoreError> {
+        let lock = Store::mark_used(folder)?;
+        Store::verify(folder, record)?;
+        let kernel = Store::load(folder, record, name)?;
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner).push(lock);
+        Ok(kernel)
+    }
+
+    fn fetch_build(
+        &self,
+        name: &str,
+        build: &DebianBuild,
+        progress: &dyn FetchProgress,
+    ) -> Result<Kernel, KernelError> {
+        if let Some(reason) = build.missing.as_ref().filter(|_| !build.is_complete()) {
+            return Err(KernelError::Unavailable { name: name.to_string(), reason: reason.clone() });
+        }
+        let lock = self.store.lock(&build.release, || progress.report(name, Stage::Waiting))?;
+        // another process may have been faster
+        let stored = |(folder, record): &(PathBuf, Record)| {
+            is_build(record, build) && Store::verify(folder, record).is_ok()
+        };
+        if let Some((folder, record)) = self.store.records().iter().find(|entry| stored(entry)) {
+            self.forget_known();
+            return Ok(self.load(folder, record, name)?);
+        }
+        let packages = self.download(name, build, progress)?;
+        progress.report(name, Stage::Unpack);
+        let partial = self.store.begin(&build.release, &lock)?;
+        let result = self.install(name, build, &packages, &partial, progress);
+        if result.is_err() {
+            // a later run would remove it too; what matters is the room on a full disk
+            let _ = fs::remove_dir_all(&partial);
+        }
+        // packages are fetched again rather than kept: a damaged one must not come back
+        for package in &packages {
+            let _ = fs::remove_file(package);
+        }
+        self.forget_known();
+        result
+    }
+
+    /// Downloads the packages of a build one after the other.
+    fn download(
+        &self,
+        name: &str,
+        build: &DebianBuild,
+        progress: &dyn FetchProgress,
+    ) -> Result<Vec<PathBuf>, KernelError> {
+        let apt = self.apt()?;
+        let folder = self.store.downloads()?;
+        let total = build.download_size();
+        let mut before = 0;
+        let mut paths = Vec::new();
+        for package in &build.packages {
+            let path = folder.join(format!(
+                "{}_{}.deb",
+                package.name,
+                &package.sha256[..16.min(package.sha256.len())]
+            ));
+            let report = |done: u64| progress.report(name, Stage::Download { done: before + done, total });
+            if let Err(error) = apt.download(package, &path, &report) {
+                if matches!(error, AptError::Gone { .. }) {
+                    self.store.note_gone(&package.sha256);
+                    self.forget_known();
+                }
+                return Err(error.into());
+            }
+            before += package.size;
+            paths.push(path);
+        }
+        Ok(paths)
+    }
+
+    fn install(
+        &self,
+        name: &str,
+        build: &DebianBuild,
+        packages: &[PathBuf],
+        partial: &Path,
+        progress: &dyn FetchProgress,
+    ) -> Result<Kernel, KernelError> {
+        let modules = unpack::unpack(packages, &build.release, partial)?;
+        progress.report(name, Stage::Extract);
+        let path = partial.join("vmlinuz");
+        let data = fs::read(&path).map_err(|source| KernelError::Read { path: path.clone(), source })?;
+        let failed = |source| KernelError::Image { path: path.clone(), source };
+        if let Some(elf) = Image::parse(&data).map_err(failed)?.uncompressed().map_err(failed)? {
+            let path = partial.join("vmlinux");
+            write_whole(&path, &elf).map_err(|source| StoreError::Io { what: "write", path, source })?;
+        }
+        let identity = Identity {
+            release: build.release.clone(),
+            version: build.version.clone(),
+            flavour: Some(build.flavour),
+            origin: Origin::Debian {
+                packages: build.packages.iter().map(|package| package.name.clone()).collect(),
+                version: build.package_version.clone(),
+                suites: build.suites().to_vec(),
+            },
+        };
+        let (folder, record) = self.store.commit(partial, identity, &modules)?;
+        progress.report(name, Stage::Ready { bytes: record.bytes() });
+        Ok(self.load(&folder, &record, name)?)
+    }
+}

@@ -1,0 +1,222 @@
+//! Devices that a program plugs and unplugs: its requests are carried out at once, and answered in their order.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::guest::message::{HostRequest, ToGuest};
+use crate::vm::VmError;
+use crate::vm::device::Fitting;
+use crate::vm::monitor::{DeviceEvent, Monitor};
+use crate::vm::session::Session;
+
+/// What QEMU can be asked to do with devices.
+pub trait Bench {
+    /// Plugs a device with everything that belongs to it.
+    ///
+    /// # Errors
+    /// QEMU's refusal.
+    fn plug(&mut self, fitting: &Fitting) -> Result<(), VmError>;
+
+    /// Asks the guest to let go of a device.
+    ///
+    /// # Errors
+    /// QEMU's refusal.
+    fn unplug(&mut self, name: &str) -> Result<(), VmError>;
+}
+
+impl Bench for Monitor {
+    fn plug(&mut self, fitting: &Fitting) -> Result<(), VmError> {
+        if let Some(drive) = &fitting.drive {
+            self.add_drive(drive)?;
+        }
+        let added = fitting.parts.iter().try_for_each(|part| self.add_device(part));
+        if let (Err(_), Some(drive)) = (&added, &fitting.drive) {
+            // the refusal is what the program must hear of
+            let _ = self.delete_drive(drive);
+        }
+        added
+    }
+
+    fn unplug(&mut self, name: &str) -> Result<(), VmError> {
+        self.delete_device(name)
+    }
+}
+
+/// A request with what came of it.
+#[derive(Debug)]
+struct Asked {
+    /// The device that the guest must let go of first.
+    waits_for: Option<String>,
+    error: Option<String>,
+}
+
+/// The devices of one machine and the requests for them.
+#[derive(Debug)]
+pub struct Plugging {
+    fittings: Vec<Fitting>,
+    /// Names of the devices that are in the machine.
+    plugged: BTreeSet<String>,
+    /// How often anything was plugged.
+    pluggings: u32,
+    asked: VecDeque<Asked>,
+}
+
+impl Plugging {
+    /// The devices of a machine that was just started.
+    pub fn new(fittings: &[Fitting]) -> Plugging {
+        let at_start = fittings.iter().filter(|f| f.at_start).map(|f| f.name.clone());
+        Plugging {
+            fittings: fittings.to_vec(),
+            plugged: at_start.collect(),
+            pluggings: 0,
+            asked: VecDeque::new(),
+        }
+    }
+
+    /// Carries out a request; what can be answered now is sent.
+    pub fn ask(&mut self, session: &mut Session, request: &HostRequest) {
+        let asked = self.carry_out(session.monitor(), request);
+        self.asked.push_back(asked);
+        self.answer(session);
+    }
+
+    /// Takes in what QEMU told of a device; what can be answered now is sent.
+    pub fn told(&mut self, session: &mut Session, event: &DeviceEvent) {
+        self.note(event);
+        self.answer(session);
+    }
+
+    fn carry_out(&mut self, bench: &mut dyn Bench, request: &HostRequest) -> Asked {
+        let refused = |error: String| Asked { waits_for: None, error: Some(error) };
+        let (HostRequest::Plug { device } | HostRequest::Unplug { device }) = request;
+        let Some(fitting) = self.fittings.iter().find(|f| f.name == *device) else {
+            return refused(self.no_such(device));
+        };
+        let done = match (request, self.plugged.contains(device)) {
+            (HostRequest::Plug { .. }, true) => return refused(format!("{device} is plugged already")),
+            (HostRequest::Unplug { .. }, false) => return refused(format!("{device} is not plugged")),
+            (HostRequest::Plug { .. }, false) => {
+                self.pluggings += 1;
+                bench.plug(&fitting.renewed(self.pluggings)).map(|()| {
+                    self.plugged.insert(device.clone());
+                    None
+                })
+            }
+            (HostRequest::Unplug { .. }, true) => bench.unplug(device).map(|()| Some(device.clone())),
+        };
+        match done {
+            Ok(waits_for) => Asked { waits_for, error: None },
+            Err(refusal) => refused(refusal.to_string()),
+        }
+    }
+
+    fn no_such(&self, device: &str) -> String {
+        let names: Vec<&str> = self.fittings.iter().map(|f| f.name.as_str()).collect();
+        match names.as_slice() {
+            [] => format!("the machine has no device \"{device}\", it has none at all"),
+            names => format!("the machine has no device \"{device}\", it has {}", names.join(", ")),
+        }
+    }
+
+    fn note(&mut self, event: &DeviceEvent) {
+        let (DeviceEvent::Deleted(id) | DeviceEvent::Refused(id)) = event;
+        if let DeviceEvent::Deleted(id) = event {
+            self.plugged.remove(id);
+        }
+        let waiting = self.asked.iter_mut().filter(|a| a.waits_for.as_deref() == Some(id));
+        for asked in waiting {
+            asked.waits_for = None;
+            if let DeviceEvent::Refused(_) = event {
+                asked.error = Some(format!("the guest does not let go of {id}"));
+            }
+        }
+    }
+
+    fn answer(&mut self, session: &mut Session) {
+        while let Some(answer) = self.next_answer() {
+            session.send(&answer);
+        }
+    }
+
+    fn next_answer(&mut self) -> Option<ToGuest> {
+        self.asked.front().filter(|asked| asked.waits_for.is_none())?;
+        self.asked.pop_front().map(|asked| ToGuest::Answer { error: asked.error })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Device, DeviceKind};
+
+    /// Takes every device but those named `stuck`.
+    #[derive(Default)]
+    struct Shelf(Vec<String>);
+
+    impl Bench for Shelf {
+        fn plug(&mut self, fitting: &Fitting) -> Result<(), VmError> {
+            self.0.push(format!("plug {}", fitting.name));
+            match fitting.name.as_str() {
+                "stuck" => Err(VmError::Monitor("Bus 'pcie.0' does not support hotplugging".into())),
+                _ => Ok(()),
+            }
+        }
+
+        fn unplug(&mut self, name: &str) -> Result<(), VmError> {
+            self.0.push(format!("unplug {name}"));
+            Ok(())
+        }
+    }
+
+    fn plugging(names: &[&str]) -> Plugging {
+        let fit = |name: &&str| {
+            let device =
+                Device { name: (*name).into(), at_start: false, behind: None, kind: DeviceKind::Igb };
+            crate::vm::device::fit(&device, 1, None)
+        };
+        Plugging::new(&names.iter().map(fit).collect::<Vec<_>>())
+    }
+
+    fn ask(plugging: &mut Plugging, shelf: &mut Shelf, line: &str) -> Vec<Option<String>> {
+        let asked = plugging.carry_out(shelf, &HostRequest::parse(line).unwrap());
+        plugging.asked.push_back(asked);
+        answers(plugging)
+    }
+
+    fn answers(plugging: &mut Plugging) -> Vec<Option<String>> {
+        std::iter::from_fn(|| plugging.next_answer())
+            .map(|answer| match answer {
+                ToGuest::Answer { error } => error,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn answers_keep_the_order_of_requests() {
+        let (mut plugging, mut shelf) = (plugging(&["a", "b"]), Shelf::default());
+        assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), [None]);
+        assert_eq!(ask(&mut plugging, &mut shelf, "unplug a"), []);
+        assert_eq!(ask(&mut plugging, &mut shelf, "plug b"), []);
+        assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), []);
+        // carried out at once all the same
+        assert_eq!(shelf.0, ["plug a", "unplug a", "plug b"]);
+        plugging.note(&DeviceEvent::Deleted("b".into()));
+        assert_eq!(answers(&mut plugging), []);
+        plugging.note(&DeviceEvent::Deleted("a".into()));
+        assert_eq!(answers(&mut plugging), [None, None, Some("a is plugged already".to_owned())]);
+        assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), [None]);
+    }
+
+    #[test]
+    fn refusals_are_told() {
+        let (mut plugging, mut shelf) = (plugging(&["stuck", "a"]), Shelf::default());
+        let mut error = |line: &str| ask(&mut plugging, &mut shelf, line).remove(0).unwrap();
+        insta::assert_snapshot!(error("plug x"), @r#"the machine has no device "x", it has stuck, a"#);
+        insta::assert_snapshot!(error("plug stuck"), @"QEMU's monitor: Bus 'pcie.0' does not support hotplugging");
+        insta::assert_snapshot!(error("unplug a"), @"a is not plugged");
+        assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), [None]);
+        assert_eq!(ask(&mut plugging, &mut shelf, "unplug a"), []);
+        plugging.note(&DeviceEvent::Refused("a".into()));
+        assert_eq!(answers(&mut plugging), [Some("the guest does not let go of a".to_owned())]);
+    }
+}

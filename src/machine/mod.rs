@@ -1,0 +1,35 @@
+//! Machines: the virtual hardware that tests run on, as data. A machine is a YAML file under `vm/`; what a test says
+//! about its machine is laid over it ([`Machine::for_test`]).
+//!
+//! This room knows what hardware is wanted; [`crate::vm`] knows how QEMU is told, and whether a QEMU has it.
+//! `vm/README.md` is the reference of the format for people.
+
+mod build;
+mod load;
+mod model;
+mod shape;
+
+pub use load::Machines;
+pub use model::{AccelNeed, Device, DeviceKind, Machine, MachineError, Medium, QemuNeed};
+
+use crate::yaml::format::Format;
+
+/// The machines' own words in messages.
+static FORMAT: Format = Format {
+    noun: "machine",
+    path: "vm/default.yaml",
+    start: "a machine starts with `summary: TEXT`, and its file's name is its name",
+    too_many: "a machine needs a few dozen",
+    example,
+};
+
+fn example(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "summary" => "what it is for, in a sentence",
+        "name" => "card0",
+        "kind" => "igb",
+        "image" => "disk.img",
+        "options" => "'edu,addr=10'",
+        _ => return None,
+    })
+}

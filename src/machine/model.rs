@@ -1,0 +1,223 @@
+//! A machine as the rest of the program sees it: checked, with defaults filled in and paths resolved.
+
+use std::path::PathBuf;
+
+use crate::suite::MachineNeeds;
+
+/// The name of the machine that tests get which name none.
+pub const DEFAULT: &str = "default";
+
+/// Virtual hardware.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Name, `[a-z0-9-]`: that of its file.
+    pub name: String,
+    /// What it is for, for people.
+    pub summary: String,
+    /// Virtual processors.
+    pub cpus: u32,
+    /// Memory, MiB.
+    pub memory_mib: u32,
+    /// What may execute it.
+    pub accel: AccelNeed,
+    /// The oldest QEMU that will do, besides what its devices need.
+    pub qemu: Option<QemuNeed>,
+    /// Arguments added to the kernel's command line.
+    pub cmdline: Vec<String>,
+    /// Its devices in the order in which they are made; names unique.
+    pub devices: Vec<Device>,
+}
+
+/// What may execute a machine's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccelNeed {
+    /// Whatever the run uses.
+    #[default]
+    Any,
+    /// The host's processor, or the machine cannot be had.
+    Kvm,
+    /// QEMU's translator, even where KVM works.
+    Tcg,
+}
+
+/// A version of QEMU, as far as needs go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QemuNeed {
+    /// Before the point.
+    pub major: u32,
+    /// Behind the point.
+    pub minor: u32,
+}
+
+impl std::fmt::Display for QemuNeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// A device of a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Name, `[a-z0-9-]`; QEMU's id of it, and what programs call it that plug or unplug it.
+    pub name: String,
+    /// Whether it is there from the start; if not, the program plugs it.
+    pub at_start: bool,
+    /// The [`DeviceKind::RootPort`] that it is behind.
+    pub behind: Option<String>,
+    /// What it is.
+    pub kind: DeviceKind,
+}
+
+/// What a device is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A PCI Express port, into which devices can be plugged while the machine runs.
+    RootPort,
+    /// Intel 82576, a network card with up to 7 virtual functions; it is connected to nothing.
+    Igb,
+    /// A disk on virtio-blk.
+    VirtioDisk(Medium),
+    /// An NVMe controller.
+    Nvme {
+        /// What its one name space holds.
+        medium: Medium,
+        /// How many virtual functions it can have.
+        vfs: u32,
+    },
+    /// A serial port on the PCI bus, connected to nothing.
+    Serial,
+    /// As `-device` of QEMU's command line takes it: driver, then `,property=value`.
+    Raw(String),
+}
+
+impl DeviceKind {
+    /// What is on the disk, if it is one.
+    pub fn medium(&self) -> Option<&Medium> {
+        match self {
+            DeviceKind::VirtioDisk(medium) | DeviceKind::Nvme { medium, .. } => Some(medium),
+            _ => None,
+        }
+    }
+
+    /// The module that drives a disk of this kind, where the kernel has it as a module.
+    pub fn disk_module(&self) -> Option<&'static str> {
+        match self {
+            DeviceKind::VirtioDisk(_) => Some("virtio_blk"),
+            DeviceKind::Nvme { .. } => Some("nvme"),
+            _ => None,
+        }
+    }
+}
+
+/// What a disk holds when the machine starts; what is written to it is thrown away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Medium {
+    /// A raw image.
+    Image(PathBuf),
+    /// The output of a `prepare` step of the test.
+    Prepared(String),
+    /// Zeroes, so many MiB.
+    Blank(u32),
+}
+
+/// What a test says about its machine and the machine say against each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MachineError {
+    /// There is no such machine.
+    #[error("there is no machine `{name}`: {folder} has {}; write it, or name another in `machine.base`", listed(.there))]
+    Missing {
+        /// What was named.
+        name: String,
+        /// Where machines are.
+        folder: String,
+        /// The machines that there are.
+        there: Vec<String>,
+    },
+    /// A disk of the test has the name of a device of the machine.
+    #[error("the disk `{disk}` has the name of a device of the machine `{machine}`: rename the disk")]
+    SameName {
+        /// The name.
+        disk: String,
+        /// The machine.
+        machine: String,
+    },
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+impl Machine {
+    /// The machine that is there without any file.
+    pub fn built_in() -> Machine {
+        Machine {
+            name: DEFAULT.to_owned(),
+            summary: "two processors, half a GiB of memory, no devices".to_owned(),
+            cpus: 2,
+            memory_mib: 512,
+            accel: AccelNeed::Any,
+            qemu: None,
+            cmdline: Vec::new(),
+            devices: Vec::new(),
+        }
+    }
+
+    /// This machine as a test wants it.
+    ///
+    /// # Errors
+    /// [`MachineError::SameName`].
+    pub fn for_test(&self, needs: &MachineNeeds) -> Result<Machine, MachineError> {
+        let mut machine = self.clone();
+        machine.cpus = needs.cpus.unwrap_or(machine.cpus);
+        machine.memory_mib = needs.memory_mib.unwrap_or(machine.memory_mib);
+        machine.cmdline.extend(needs.cmdline.iter().cloned());
+        for disk in &needs.disks {
+            if self.device(&disk.name).is_some() {
+                return Err(MachineError::SameName { disk: disk.name.clone(), machine: self.name.clone() });
+            }
+            machine.devices.push(Device {
+                name: disk.name.clone(),
+                at_start: true,
+                behind: None,
+                kind: DeviceKind::VirtioDisk(Medium::Prepared(disk.image.clone())),
+            });
+        }
+        Ok(machine)
+    }
+
+    /// The device of this name.
+    pub fn device(&self, name: &str) -> Option<&Device> {
+        self.devices.iter().find(|device| device.name == name)
+    }
+
+    /// Its disks.
+    pub fn disks(&self) -> impl Iterator<Item = &Device> {
+        self.devices.iter().filter(|device| device.kind.medium().is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::DiskNeed;
+
+    fn needs() -> MachineNeeds {
+        MachineNeeds { base: DEFAULT.into(), cpus: None, memory_mib: None, cmdline: vec![], disks: vec![] }
+    }
+
+    #[test]
+    fn a_test_overrides_and_adds() {
+        let base = Machine { cmdline: vec!["a".into()], ..Machine::built_in() };
+        assert_eq!(base.for_test(&needs()), Ok(base.clone()));
+        let disk = DiskNeed { name: "bad".into(), image: "disk.img".into() };
+        let wanted = MachineNeeds { cpus: Some(4), cmdline: vec!["b".into()], disks: vec![disk], ..needs() };
+        let machine = base.for_test(&wanted).unwrap();
+        assert_eq!((machine.cpus, machine.memory_mib), (4, 512));
+        assert_eq!(machine.cmdline, ["a", "b"]);
+        assert_eq!(machine.disks().count(), 1);
+        insta::assert_snapshot!(machine.for_test(&wanted).unwrap_err(), @"the disk `bad` has the name of a device of the machine `default`: rename the disk");
+    }
+}

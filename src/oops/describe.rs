@@ -1,0 +1,229 @@
+//! Reading one report: what it is, whom it blames, what it is about.
+
+use memchr::memmem;
+
+use super::engine::{Engine, matches};
+use super::excerpt::{self, Excerpt};
+use super::header::Header;
+use super::kind::ReportKind;
+use super::report::Report;
+use super::rules::{Family, Rule};
+use super::stack::{Blamed, NO_FRAME};
+use super::{damage, title};
+
+/// So much of a report is looked at first to tell what it is.
+const HEAD: usize = 8 << 10;
+
+/// What the first line of a report and the text below it amount to.
+struct Description {
+    title: Vec<u8>,
+    also: Vec<Vec<u8>>,
+    kind: Option<ReportKind>,
+    traceless: bool,
+    /// No rule matched: the header line itself is the title.
+    plain: bool,
+    weak: bool,
+    damage: Option<&'static str>,
+}
+
+impl Engine {
+    /// Reads the report that begins with `headers[which]`. What concerns the whole log is left open.
+    /// The flag tells whether it only counts when there is no other.
+    pub(super) fn read(
+        &self,
+        console: &[u8],
+        headers: &[Header],
+        which: usize,
+        start_line: usize,
+    ) -> (Report, bool) {
+        let header = headers[which];
+        let other_trace = |line: &[u8]| matches(&self.other_traces, line);
+        let excerpt = excerpt::cut(console, headers, which, other_trace, |behind| self.is_replayed(behind));
+        let description = self.describe(&self.families[header.family], &excerpt.text[..excerpt.pure]);
+        let damage = description.damage.or_else(|| {
+            let traceless = description.traceless || description.plain;
+            damage::reason(&description.title, &excerpt.text, traceless, &self.form)
+        });
+        let raw_title = String::from_utf8_lossy(&description.title);
+        let kind = description.kind.unwrap_or_else(|| self.kind_of(&raw_title));
+        let title = title::stable(&description.title);
+        let mut alt_titles = Vec::new();
+        for alt in &description.also {
+            let alt = title::stable(alt);
+            if !alt_titles.contains(&alt) {
+                alt_titles.push(alt);
+            }
+        }
+        alt_titles.sort();
+        let text = &excerpt.text[..excerpt.pure];
+        let (task, pid, cpu) = self.subject(text);
+        let report = Report {
+            frame: title::blamed_frame(&title).map(str::to_owned),
+            title,
+            alt_titles,
+            kind,
+            corrupted: damage.is_some(),
+            corrupted_reason: damage.map(str::to_owned),
+            frames: self.functions(&excerpt),
+            suppressed: false,
+            panicked: false,
+            start: header.start,
+            end: excerpt.end(header.end, |line| self.belongs(line)),
+            start_line,
+            task,
+            pid,
+            cpu,
+        };
+        (report, description.weak)
+    }
+
+    /// The rule that matches earliest in the text says what it is.
+    fn describe(&self, family: &Family, text: &[u8]) -> Description {
+        let first_line = memchr::memchr(b'\n', text).unwrap_or(text.len());
+        // nearly always the first line decides; only a damaged report is searched to its end by every rule
+        let head = &text[..memchr::memrchr(b'\n', &text[..text.len().min(HEAD)]).unwrap_or(text.len())];
+        let decided = family.rules.iter().any(|rule| rule.pattern.is_match(head));
+        let scope = if decided { head } else { text };
+        let mut best: Option<usize> = None;
+        let mut found: Option<Description> = None;
+        for rule in &family.rules {
+            let Some(matched) = rule.pattern.captures(scope) else { continue };
+            let at = matched.get(0).map_or(0, |whole| whole.start());
+            match best {
+                Some(before) if at > before || at == before && found.is_some() => continue,
+                Some(before) if at < before => found = None,
+                _ => {}
+            }
+            best = Some(at);
+            let matched = match &rule.within {
+                None => matched,
+                Some(within) => match within.captures(text) {
+                    Some(matched) => matched,
+                    None => continue,
+                },
+            };
+            found = Some(self.fill(rule, text, &matched));
+        }
+        found.unwrap_or_else(|| {
+            let at = memmem::find(&text[..first_line], family.header.as_bytes()).unwrap_or(0);
+            Description {
+                title: text[at..first_line].to_vec(),
+                also: Vec::new(),
+                kind: None,
+                traceless: true,
+                plain: true,
+                weak: false,
+                damage: best.map(|_| "the report lacks what its first line promises"),
+            }
+        })
+    }
+
+    fn fill(&self, rule: &Rule, text: &[u8], matched: &regex::bytes::Captures<'_>) -> Description {
+        let captures: Vec<&[u8]> =
+            matched.iter().skip(1).map(|group| group.map_or(&b""[..], |group| group.as_bytes())).collect();
+        let from = matched.get(0).map_or(0, |whole| whole.start());
+        let (blamed, complete) = match &rule.blame {
+            Some(blame) => self.form.blame(blame, &self.pick, &text[from..]),
+            None => (Vec::new(), true),
+        };
+        let names: Vec<&[u8]> = blamed.iter().map(|frame| frame.name.as_bytes()).collect();
+        let title = title::fill(&rule.title, &captures, &names);
+        let mut also: Vec<Vec<u8>> =
+            rule.also.iter().map(|alt| title::fill(alt, &captures, &names)).collect();
+        for names in self.other_names(&blamed) {
+            let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+            let other = title::fill(&rule.title, &captures, &names);
+            if other != title {
+                also.push(other);
+            }
+            also.extend(rule.also.iter().map(|alt| title::fill(alt, &captures, &names)));
+        }
+        let damage = if !complete {
+            Some("no function to blame was found in the stack trace")
+        } else if rule.damaged {
+            Some("only a remnant of a report is there")
+        } else {
+            None
+        };
+        Description {
+            title,
+            also,
+            kind: rule.kind,
+            traceless: rule.traceless,
+            plain: false,
+            weak: rule.weak,
+            damage,
+        }
+    }
+
+    /// The blamed functions under their raw names, and with each system call prefix removed that one of them has.
+    fn other_names(&self, blamed: &[Blamed]) -> Vec<Vec<String>> {
+        let raw: Vec<String> = blamed.iter().map(|frame| frame.raw.clone()).collect();
+        let mut all = vec![raw];
+        for prefix in &self.pick.syscall_prefixes {
+            let strip =
+                |frame: &Blamed| frame.raw.strip_prefix(prefix.as_str()).unwrap_or(&frame.raw).to_owned();
+            if blamed.iter().any(|frame| frame.raw.starts_with(prefix.as_str())) {
+                all.push(blamed.iter().map(strip).collect());
+            }
+        }
+        all
+    }
+
+    fn functions(&self, excerpt: &Excerpt) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for line in excerpt.text[..excerpt.pure].split(|byte| *byte == b'\n') {
+            for function in self.form.functions(line) {
+                let name = String::from_utf8_lossy(function);
+                if name != NO_FRAME && names.last().is_none_or(|last| *last != name) {
+                    names.push(name.into_owned());
+                }
+            }
+        }
+        names
+    }
+
+    /// The task, its process id and the CPU that a report is about.
+    fn subject(&self, text: &[u8]) -> (Option<String>, Option<u32>, Option<u32>) {
+        let text = &text[..text.len().min(16 << 10)];
+        let (mut task, mut pid, mut cpu) = (None, None, None);
+        for pattern in &self.subjects {
+            let Some(found) = pattern.captures(text) else { continue };
+            let word =
+                |name| found.name(name).map(|group| String::from_utf8_lossy(group.as_bytes()).into_owned());
+            let number = |name| word(name).and_then(|digits| digits.parse::<u32>().ok());
+            // another task's line says nothing about this one
+            if pid.is_some() && number("pid") != pid {
+                continue;
+            }
+            task = task.or_else(|| word("task"));
+            pid = pid.or_else(|| number("pid"));
+            cpu = cpu.or_else(|| number("cpu"));
+        }
+        (task, pid, cpu)
+    }
+
+    /// Whether a line looks like part of a report rather than like ordinary output.
+    fn belongs(&self, line: &[u8]) -> bool {
+        const WORDS: [&[u8]; 14] = [
+            b" blocked on a ",
+            b"Modules linked in",
+            b"---[ end trace",
+            b"Code: ",
+            b"Hardware name",
+            b"Kernel panic",
+            b"Comm:",
+            b"CR2: ",
+            b"Call Trace",
+            b"=====",
+            b"<TASK>",
+            b"</TASK>",
+            b"RSP: ",
+            b"R13: ",
+        ];
+        self.form.is_start(line)
+            || memmem::find(line, b"+0x").is_some() && self.form.is_frame(line)
+            || WORDS.iter().any(|word| memmem::find(line, word).is_some())
+            || self.form.pointer.is_match(line)
+    }
+}

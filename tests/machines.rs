@@ -1,0 +1,114 @@
+//! Machines are loaded as their files say, and what is wrong with them is said where it stands; `vm/README.md` tells
+//! the truth about the format.
+
+use std::fs;
+use std::path::Path;
+
+use kregress::machine::{AccelNeed, DeviceKind, Machine, Machines, Medium};
+use kregress::yaml::{LoadError, ProblemKind};
+use miette::Diagnostic;
+use proptest::prelude::*;
+
+const README: &str = include_str!("../vm/README.md");
+
+fn load(name: &str, text: &[u8]) -> Result<Machines, LoadError> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(name), text).unwrap();
+    fs::write(folder.path().join("disk.img"), "x").unwrap();
+    Machines::load(folder.path())
+}
+
+fn refusal(text: &str) -> String {
+    let error = load("x.yaml", text.as_bytes()).expect_err("the machine is wrong");
+    let shown = error.render(false, 100);
+    // the temporary folder's name differs from run to run
+    let folder = error.problems()[0].file().parent().map(|f| format!("{}/", f.display())).unwrap_or_default();
+    let shown = shown.replace(&format!("looked for {folder}"), "looked for ");
+    let shown: Vec<String> = shown
+        .lines()
+        .map(|line| match (line.find("[/"), line.rfind("/x.yaml")) {
+            (Some(start), Some(end)) => format!("{}[{}", &line[..start], &line[end + 1..]),
+            _ => line.trim_end().to_owned(),
+        })
+        .collect();
+    shown.join("\n")
+}
+
+#[test]
+fn the_machines_of_the_project_load() {
+    let machines = Machines::load(Path::new("vm")).unwrap_or_else(|e| panic!("{}", e.render(false, 100)));
+    let names: Vec<&str> = machines.iter().map(|m| m.name.as_str()).collect();
+    assert_eq!(names, ["default", "hotplug", "nvme-sriov", "sriov"]);
+}
+
+#[test]
+fn the_default_in_the_folder_is_the_one_built_in() {
+    let none = tempfile::tempdir().unwrap();
+    let built_in = Machines::load(&none.path().join("missing")).unwrap();
+    let written = Machines::load(Path::new("vm")).unwrap();
+    let default = |machines: &Machines| machines.iter().find(|m| m.name == "default").cloned();
+    assert_eq!(default(&built_in), Some(Machine::built_in()));
+    assert_eq!(default(&written), Some(Machine::built_in()));
+}
+
+#[test]
+fn the_example_is_what_it_says() {
+    let example = README.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let machines =
+        load("example.yaml", example.as_bytes()).unwrap_or_else(|e| panic!("{}", e.render(false, 100)));
+    let machine = machines.iter().find(|m| m.name == "example").unwrap();
+    assert_eq!((machine.memory_mib, machine.accel), (1024, AccelNeed::Any));
+    assert_eq!(machine.qemu.unwrap().to_string(), "8.0");
+    let data = machine.device("data").unwrap();
+    assert!(!data.at_start && data.behind.as_deref() == Some("port1"));
+    assert_eq!(data.kind, DeviceKind::Nvme { medium: Medium::Blank(64), vfs: 0 });
+}
+
+#[test]
+fn every_key_and_kind_is_documented() {
+    let text = "summary: x\nzzz: 1\ndevices:\n  - {name: a, kind: zzz}\n  - {name: b, kind: igb, zzz: 1}\n";
+    let error = load("x.yaml", text.as_bytes()).unwrap_err();
+    let mut words = 0;
+    for problem in error.problems() {
+        let help = problem.help().map(|help| help.to_string()).unwrap_or_default();
+        let keys =
+            help.strip_prefix("the keys here are: ").unwrap_or_default().split(", ").map(str::to_owned);
+        let kinds = problem.to_string();
+        let kinds = kinds
+            .split("one of ")
+            .nth(1)
+            .unwrap_or_default()
+            .split(", ")
+            .map(|k| k.trim_matches('`').to_owned());
+        for word in keys.chain(kinds).filter(|w| !w.is_empty()) {
+            assert!(README.contains(&format!("`{word}`")), "vm/README.md does not speak of `{word}`");
+            words += 1;
+        }
+    }
+    assert_eq!(words, 7 + 8 + 6);
+}
+
+#[test]
+fn mistakes_are_shown_where_they_stand() {
+    insta::assert_snapshot!(refusal("cpu: 2\n"));
+    insta::assert_snapshot!(refusal("summary: x\nmemory: 12\nqemu: new\naccel: xen\ncpus: 0\n"));
+    insta::assert_snapshot!(refusal(
+        "summary: x\ndevices:\n  - {name: card, kind: igb, behind: port0, image: disk.img}\n  - {name: card, kind: serial}\n  - {name: p, kind: pcie-root-port, plugged: later}\n"
+    ));
+    insta::assert_snapshot!(refusal(
+        "summary: x\ndevices:\n  - {name: a, kind: nvme}\n  - {name: b, kind: virtio-disk, image: dsk.img}\n  - {name: c, kind: nvme, image: disk.img, blank: 1M}\n  - {name: d, kind: nvme, blank: 0M}\n  - {name: e, kind: nvme, blank: 1M, vfs: 4, plugged: later}\n"
+    ));
+    insta::assert_snapshot!(refusal(
+        "summary: x\ndevices:\n  - {name: a, kind: qemu}\n  - {name: b, kind: qemu, options: 'edu,id=x'}\n  - {name: c, kind: qemu, options: 'edu x'}\n  -\n"
+    ));
+    let error = load("Bad Name.yaml", b"summary: x\n").unwrap_err();
+    assert_eq!(error.problems()[0].kind(), ProblemKind::Contradiction);
+    insta::assert_snapshot!(error.problems()[0].to_string(), @"the file's name is the machine's: found `Bad Name`, expected lower-case letters, digits and `-`, such as `elevator-switch-race`");
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "(summary: x\n|devices:\n|  - |name: a|kind: (igb|nvme|qemu)|, |\\{|\\}|blank: 9{1,12}[MG]|options: [a-z,=]{0,9}|\n){0,25}") {
+        let _ = load("x.yaml", text.as_bytes()).map_err(|error| error.render(false, 100));
+    }
+}
