@@ -2,8 +2,9 @@
 //! in the cache under their contents, so that the same input is never built twice.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
 use duct::cmd;
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::scratch::{Scratch, ScratchDir};
 use crate::suite::{PrepareStep, Program, Test};
+use crate::vm::process::spawn_bound;
 
 /// Folders of administration tools: `mke2fs` and its like are there, and not everybody's `PATH` has them.
 const ADMIN_PATHS: &str = "/usr/local/sbin:/usr/sbin:/sbin";
@@ -219,21 +221,23 @@ pub fn blank(mib: u32, cache: &Path) -> Result<PathBuf, PrepareError> {
 }
 
 fn run_step(step: &PrepareStep, folder: &Path, path: &std::ffi::OsStr) -> Result<(), PrepareError> {
-    let run = cmd!("/bin/sh", "-eu", "-c", &step.shell)
-        .dir(folder)
-        .env("PATH", path)
-        .env("LC_ALL", "C")
-        .stdin_null()
-        .stderr_to_stdout()
-        .stdout_capture()
-        .unchecked()
-        .run()
-        .map_err(|e| PrepareError::Io(format!("/bin/sh: {e}")))?;
-    if !run.status.success() {
+    let shell = || -> std::io::Result<(ExitStatus, Vec<u8>)> {
+        let (mut said, said_end) = std::io::pipe()?;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-eu", "-c", &step.shell]).current_dir(folder).env("PATH", path).env("LC_ALL", "C");
+        command.stdin(Stdio::null()).stdout(said_end.try_clone()?).stderr(said_end);
+        // a step may take long, and must not go on where nobody waits for it any more
+        let mut child = spawn_bound(command)?;
+        let mut text = Vec::new();
+        said.read_to_end(&mut text)?;
+        Ok((child.wait()?, text))
+    };
+    let (status, text) = shell().map_err(|e| PrepareError::Io(format!("/bin/sh: {e}")))?;
+    if !status.success() {
         return Err(PrepareError::Step {
             output: step.output.clone(),
-            status: run.status.to_string(),
-            text: first_lines(&run.stdout),
+            status: status.to_string(),
+            text: first_lines(&text),
         });
     }
     if !folder.join(&step.output).is_file() {

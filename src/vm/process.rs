@@ -1,4 +1,4 @@
-//! Starting QEMU so that it cannot outlive this process.
+//! Starting processes, QEMU above all, so that they cannot outlive this one.
 //!
 //! The kernel is asked to kill the child when its parent dies (`PR_SET_PDEATHSIG`), which also covers `kill -9`.
 //! That request is bound to the *thread* that forked, so every start goes through one thread that lives as long as
@@ -29,8 +29,6 @@ pub fn spawn_bound(mut command: Command) -> io::Result<Child> {
         if rustix::process::getppid() != Some(parent) {
             return Err(io::Error::from(rustix::io::Errno::CHILD));
         }
-        // a Ctrl-C of the terminal is for the runner alone, which ends its guests in its own order
-        rustix::process::setpgid(None, None)?;
         Ok(())
     };
     // SAFETY: the hook runs in the forked child before exec. It only makes system calls and compares integers: no

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 
@@ -104,6 +104,8 @@ impl Session {
         let mut command = Command::new(&qemu.path);
         command.args(&qemu.extra).args(args::qemu_args(machine));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr_end);
+        // a Ctrl-C of the terminal is for the runner alone, which ends its guests in its own order
+        command.process_group(0);
         command.fd_mappings(mappings).map_err(|e| start(io::Error::other(e)))?;
         let child = spawn_bound(command).map_err(start)?;
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())
