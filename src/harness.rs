@@ -213,7 +213,7 @@ fn make_lab(cache: &Path, kernel: &Kernel) -> Result<QemuLab, String> {
     };
     let qemu = Qemu::find().map_err(|e| e.to_string())?;
     let lab = QemuLab::new(qemu, cache).map_err(|e| e.to_string())?;
-    lab.choose_accel(wish, kernel).map_err(|e| e.to_string())?;
+    lab.choose_accel(wish, kernel);
     Ok(lab)
 }
 

@@ -14,6 +14,7 @@ use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Event};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, Wanted, progress_for_stderr};
+use crate::lab::patience::Patience;
 use crate::lab::qemu::QemuLab;
 use crate::machine::Machines;
 use crate::plan::{self, Placed};
@@ -52,6 +53,9 @@ pub struct RunArgs {
     /// Ends a program after this time, for every test, such as 90s or 5m [default: what its suite says]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     timeout: Option<Duration>,
+    /// How long a guest may take from its start to its first word
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "120s")]
+    boot_timeout: Duration,
     /// Begin no further test after the first failure
     #[arg(long, conflicts_with = "max_fail")]
     fail_fast: bool,
@@ -67,6 +71,9 @@ pub struct RunArgs {
     /// What executes the guests; auto tries KVM once and remembers the answer
     #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
     accel: Wish,
+    /// Speak with the guests over a second serial port even where the kernel has the virtio driver
+    #[arg(long)]
+    serial_channel: bool,
     /// Print what would run, and run nothing
     #[arg(long)]
     dry_run: bool,
@@ -103,7 +110,9 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         return Ok(ExitStatus::Success);
     }
     let qemu = Qemu::find().map_err(CliError::setup)?;
-    let lab = QemuLab::new(qemu, &cache).map_err(CliError::setup)?.with_terminate(args.timeout);
+    let patience = Patience { boot: args.boot_timeout, ..Patience::default() };
+    let lab = QemuLab::new(qemu, &cache).map_err(CliError::setup)?;
+    let lab = lab.with_terminate(args.timeout).with_patience(patience).with_serial_only(args.serial_channel);
 
     let run_dir = RunDir::create(&args.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
@@ -125,7 +134,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     announce(&sink, &run_dir, &tests, &wanted);
     let kernels = fetch_all(&library, &wanted, &tests, &sink, &queue, &cancel);
     if let Some(kernel) = kernels.first().filter(|_| !cancel.is_set()) {
-        let choice = lab.choose_accel(args.accel, kernel).map_err(CliError::setup)?;
+        let choice = lab.choose_accel(args.accel, kernel);
         sink(Event::Host {
             qemu: lab.qemu().version.to_string(),
             accel: choice.accel.to_string(),
@@ -238,7 +247,10 @@ fn fetch_all(
         }
         match library.fetch(kernel, progress.as_ref()) {
             Ok(kernel) => kernels.push(Arc::new(kernel)),
+            // an interrupted download says nothing about the kernel
+            Err(_) if cancel.is_set() => queue.forgo(tests.len() as u64),
             Err(error) => {
+                queue.lose(tests.len() as u64);
                 for test in tests {
                     sink(Event::Cell(Box::new(CellRecord {
                         test: test.id(),
@@ -270,7 +282,10 @@ fn print_plan(tests: &[Arc<Test>], wanted: &[Wanted]) {
     }
     // a closed pipe is the reader's choice
     let _ = std::io::stdout().write_all(text.as_bytes());
-    eprintln!("{} cells: {} tests on {} kernels", tests.len() * wanted.len(), tests.len(), wanted.len());
+    let (tests, kernels) = (tests.len(), wanted.len());
+    let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let cells = counted(tests * kernels, "cell");
+    eprintln!("{cells}: {} on {}", counted(tests, "test"), counted(kernels, "kernel"));
 }
 
 fn host_cpus() -> u32 {

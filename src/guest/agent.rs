@@ -49,7 +49,8 @@ fn serve() -> io::Result<()> {
     mounts::mount_all()?;
     // from here on everything that the kernel says reaches the console
     let _ = fs::write("/proc/sys/kernel/printk", "8 4 1 7");
-    let _ = fs::write("/proc/sys/kernel/printk_devkmsg", "on");
+    // this file alone takes no word without a newline
+    let _ = fs::write("/proc/sys/kernel/printk_devkmsg", "on\n");
     channel::load_drivers();
     let (sender, receiver, name) = channel::open()?;
     let sender = Arc::new(sender);

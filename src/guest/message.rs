@@ -163,9 +163,10 @@ pub enum FromGuest {
         /// One for each request.
         readings: Vec<ProbeReading>,
     },
-    /// The blocked tasks.
+    /// The blocked tasks: when they were asked for, and after the program's end.
     BlockedTasks {
-        /// Those in uninterruptible sleep.
+        /// Those in uninterruptible sleep; after the program's end those that did not move while the kernel was
+        /// watched.
         tasks: Vec<BlockedTask>,
     },
     /// The agent lives.

@@ -15,7 +15,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::channel::Sender;
 use super::message::{FromGuest, HostRequest, ProgramRequest};
-use super::probe;
+use super::{blocked, probe};
 use crate::observation::{Exit, Phase, SetupFailure};
 
 /// Output sent as it comes, bytes; beyond it the output is counted and its end kept.
@@ -64,13 +64,20 @@ pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::
     };
     sender.tell(&exited)?;
     sender.tell(&FromGuest::Reached { phase: Phase::Settle })?;
+    let before = blocked::tasks();
     std::thread::sleep(Duration::from_millis(request.settle_ms));
+    // a task that the program left blocked may hang: the kernel says so only after its own time, which is longer
+    if !before.is_empty() {
+        let mut tasks = blocked::tasks();
+        tasks.retain(|task| before.contains(task));
+        sender.tell(&FromGuest::BlockedTasks { tasks })?;
+    }
     for (request, reading) in request.probes.iter().zip(&mut readings) {
         probe::finish(request, reading);
     }
-    sender.tell(&FromGuest::Probes { readings })?;
+    // before the last message: the host answers it with the order to power off
     mark(&format!("dose ends {}", request.nonce));
-    Ok(())
+    sender.tell(&FromGuest::Probes { readings })
 }
 
 /// Writes a line to the kernel log, and so to the console, where it divides what happened before from what happened

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::Watch;
 use super::evidence::Evidence;
 use super::ktap;
+use super::output::Output;
 use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::plugging::Plugging;
@@ -21,8 +22,8 @@ use crate::vm::console::Capture;
 use crate::vm::device::Fitting;
 use crate::vm::session::{Happening, Session};
 
-/// The last part of the program's output that is kept, bytes.
-const OUTPUT_KEPT: usize = 256 * 1024;
+/// What an emulated serial port carries under TCG at the least; 60 KB/s were seen.
+const SERIAL_BYTES_A_SECOND: u64 = 16 * 1024;
 
 /// Why the conversation is being brought to its end, while evidence is still awaited.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,19 @@ enum Closing {
     Stopping(Stopped),
 }
 
+/// A moment that moves on while the console speaks, up to a bound.
+#[derive(Clone, Copy, Debug)]
+struct AskAt {
+    next: Instant,
+    last: Instant,
+}
+
+/// The console has to be silent for this long before the agent is asked for blocked tasks.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// A console that never falls silent delays that question no longer than this.
+const QUIET_BOUND: Duration = Duration::from_secs(3);
+
 /// Runs the conversation.
 pub struct Conversation<'a> {
     session: Session,
@@ -46,8 +60,7 @@ pub struct Conversation<'a> {
     capture: Capture,
     scanner: Scanner,
     seen: Observation,
-    output: Vec<u8>,
-    output_file: Option<File>,
+    output: Output,
     start: Instant,
     /// When the present phase must be over.
     deadline: Instant,
@@ -56,6 +69,9 @@ pub struct Conversation<'a> {
     last_sign: Instant,
     nmi_sent: bool,
     closing: Closing,
+    /// When the agent is to be asked for the blocked tasks: the kernel prints them on the console too, and must not
+    /// do so into the report that is being printed.
+    ask_at: Option<AskAt>,
     evidence: Evidence,
     plugging: Plugging,
     /// Reads the output of a program that prints KTAP.
@@ -98,8 +114,7 @@ impl<'a> Conversation<'a> {
             cancel: with.cancel,
             scanner: Scanner::new(),
             seen,
-            output: Vec::new(),
-            output_file: with.output_file,
+            output: Output::new(with.output_file),
             start,
             deadline: start + with.patience.boot,
             dose_start: None,
@@ -107,6 +122,7 @@ impl<'a> Conversation<'a> {
             last_sign: start,
             nmi_sent: false,
             closing: Closing::No,
+            ask_at: None,
             evidence: Evidence::default(),
             plugging: Plugging::new(with.devices),
             ktap: with.payload.prints_ktap.then(ktap::Reader::default),
@@ -129,18 +145,28 @@ impl<'a> Conversation<'a> {
         self.session.drain_console(&mut self.capture);
         let mut seen = self.seen;
         seen.ending = ending;
-        let (console, _write_error) = self.capture.finish();
+        let (console, write_error) = self.capture.finish();
         seen.console = console;
+        if let Some(error) = write_error {
+            self.watch.trouble(&format!("the console is not kept whole: {error}"));
+        }
+        let (output, write_error) = self.output.finish();
+        seen.program.output = output;
+        if let Some(error) = write_error {
+            self.watch.trouble(&format!("the program's output is not kept whole: {error}"));
+        }
         if seen.blocked.is_empty() && self.evidence.was_asked_by_host() {
             seen.blocked = hang::sleepers(&seen.console.text);
         }
-        seen.program.output = String::from_utf8_lossy(&self.output).into_owned();
         seen.seconds = self.start.elapsed().as_secs_f64();
         seen
     }
 
     fn next_deadline(&self) -> Instant {
         let mut next = self.deadline;
+        if let Some(ask) = &self.ask_at {
+            next = next.min(ask.next);
+        }
         if let Some(start) = self.dose_start.filter(|_| !self.slow_told && self.closing == Closing::No) {
             next = next.min(start + self.limits.slow);
         }
@@ -157,6 +183,9 @@ impl<'a> Conversation<'a> {
         match happening {
             Happening::Console(bytes) => {
                 self.capture.push(&bytes);
+                if let Some(ask) = &mut self.ask_at {
+                    ask.next = (Instant::now() + QUIET).min(ask.last);
+                }
                 if let Some(sighting) = self.scanner.feed(&bytes) {
                     self.sighted(&sighting);
                 }
@@ -169,7 +198,10 @@ impl<'a> Conversation<'a> {
             }
             Happening::Output(bytes) => {
                 self.last_sign = Instant::now();
-                self.keep_output(&bytes);
+                if let Some(ktap) = &mut self.ktap {
+                    ktap.push(&bytes);
+                }
+                self.output.push(&bytes);
                 None
             }
             Happening::Device(event) => {
@@ -191,9 +223,12 @@ impl<'a> Conversation<'a> {
         match message {
             FromGuest::Hello(facts) if self.seen.guest.is_none() => {
                 self.seen.boot_seconds = Some(self.start.elapsed().as_secs_f64());
+                // what is sent over an emulated serial port takes its time
+                let bytes = if facts.channel == "serial" { self.payload.size() } else { 0 };
                 self.seen.guest = Some(facts);
                 self.reach(Phase::Setup);
-                self.deadline = Instant::now() + self.patience.setup;
+                self.deadline =
+                    Instant::now() + self.patience.setup + Duration::from_secs(bytes / SERIAL_BYTES_A_SECOND);
                 self.payload.send(&mut self.session);
             }
             FromGuest::Hello(_) | FromGuest::Heartbeat { .. } => {}
@@ -237,7 +272,7 @@ impl<'a> Conversation<'a> {
                 }
                 if !output_tail.is_empty() {
                     let text = format!("\n[kregress: output beyond the bound left out]\n{output_tail}");
-                    self.keep_output(text.as_bytes());
+                    self.output.push(text.as_bytes());
                 }
                 self.dose_start = None;
             }
@@ -258,6 +293,10 @@ impl<'a> Conversation<'a> {
                 }
             }
             FromGuest::Bye => {
+                if self.closing == Closing::Stopping(Stopped::CrashSeen) {
+                    // what the console began to say is waited for, and not forgotten for a last word
+                    return None;
+                }
                 let failed = self.seen.setup_failure.is_some();
                 if failed || self.capture.dose_ended() {
                     return Some(Ending::Complete);
@@ -269,22 +308,6 @@ impl<'a> Conversation<'a> {
         None
     }
 
-    fn keep_output(&mut self, bytes: &[u8]) {
-        use std::io::Write;
-        self.output.extend_from_slice(bytes);
-        if let Some(ktap) = &mut self.ktap {
-            ktap.push(bytes);
-        }
-        if self.output.len() > 2 * OUTPUT_KEPT {
-            self.output.drain(..self.output.len() - OUTPUT_KEPT);
-        }
-        if let Some(file) = &mut self.output_file
-            && file.write_all(bytes).is_err()
-        {
-            self.output_file = None;
-        }
-    }
-
     /// The console shows the header of a crash report.
     fn sighted(&mut self, sighting: &Sighting) {
         if self.closing != Closing::No {
@@ -294,7 +317,9 @@ impl<'a> Conversation<'a> {
             // the rest of the report comes by itself, then the guest restarts, which ends QEMU
             self.close(Stopped::CrashSeen, self.patience.crash);
         } else if is_hung_task(sighting) && self.seen.program.started {
-            self.ask_for_evidence(Stopped::CrashSeen);
+            let now = Instant::now();
+            self.ask_at = Some(AskAt { next: now + QUIET, last: now + QUIET_BOUND });
+            self.close(Stopped::CrashSeen, QUIET_BOUND + self.patience.evidence);
         }
     }
 
@@ -307,7 +332,10 @@ impl<'a> Conversation<'a> {
         if self.closing == Closing::Bye {
             return Ending::Complete;
         }
-        if status.success() && self.seen.console.printed + self.capture.printed() > 0 {
+        let stderr = self.session.stderr();
+        // QEMU ends well also when somebody on the host asks it to by a signal, and says so
+        let by_host = stderr.contains("terminating on signal");
+        if status.success() && !by_host && self.capture.printed() > 0 {
             return Ending::GuestReset;
         }
         let how = match (status.code(), status.signal()) {
@@ -315,13 +343,18 @@ impl<'a> Conversation<'a> {
             (None, Some(signal)) => format!("QEMU was ended by signal {signal}"),
             (None, None) => "QEMU ended".to_owned(),
         };
-        let stderr = self.session.stderr();
         Ending::QemuDied { detail: if stderr.is_empty() { how } else { format!("{how}: {stderr}") } }
     }
 
     /// A deadline passed.
     fn late(&mut self) -> Option<Ending> {
         let now = Instant::now();
+        if self.ask_at.take_if(|ask| now >= ask.next).is_some() {
+            self.session.send(&ToGuest::Blocked);
+            self.evidence.asked(now, self.patience.answer);
+            self.deadline = now + self.patience.evidence;
+            return None;
+        }
         match &self.closing {
             Closing::Bye => return Some(Ending::Complete),
             Closing::Stopping(stopped) if now >= self.deadline => {
@@ -361,8 +394,12 @@ impl<'a> Conversation<'a> {
                 None
             }
             Phase::Setup | Phase::Check | Phase::Settle | Phase::Stop => {
-                let limit = self.patience.setup.as_secs_f64();
-                self.ask_for_evidence(Stopped::Terminate { limit });
+                let patience = if self.seen.phase == Phase::Stop {
+                    self.patience.power_off
+                } else {
+                    self.patience.setup
+                };
+                self.ask_for_evidence(Stopped::Terminate { limit: patience.as_secs_f64() });
                 None
             }
         }

@@ -4,6 +4,7 @@
 pub mod attempt;
 mod evidence;
 mod ktap;
+mod output;
 pub mod patience;
 pub mod payload;
 mod plugging;
@@ -42,6 +43,19 @@ pub trait Watch {
     fn phase(&self, phase: Phase);
     /// The program runs longer than the test's `slow` time.
     fn slow(&self, seconds: f64);
+    /// Something on the host's side failed that costs evidence and not the verdict; a sentence without a full stop.
+    fn trouble(&self, text: &str);
+}
+
+/// Why a test cannot be tried on a kernel.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unprepared {
+    /// The test asks for something that is not to be had: it cannot judge this kernel.
+    #[error("{0}")]
+    Test(String),
+    /// The host failed: its disk is full, a file cannot be read.
+    #[error("{0}")]
+    Host(String),
 }
 
 /// Runs attempts, several at once.
@@ -49,8 +63,8 @@ pub trait Lab: Sync {
     /// Makes everything that attempts of this test on this kernel need, once: programs, images, modules.
     ///
     /// # Errors
-    /// In words. Such a test cannot judge this kernel.
-    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), String>;
+    /// Says whether the test or the host is to blame.
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared>;
 
     /// Runs one attempt to its end. What goes wrong is part of the observation.
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation;

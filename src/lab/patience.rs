@@ -25,7 +25,7 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Patience {
         Patience {
-            boot: Duration::from_secs(120),
+            boot: Duration::from_secs(60),
             setup: Duration::from_secs(60),
             silence: Duration::from_secs(45),
             crash: Duration::from_secs(10),

@@ -108,6 +108,15 @@ impl Payload {
         }
     }
 
+    /// Bytes of the files that are sent.
+    pub fn size(&self) -> u64 {
+        let sizes = self.parcels.iter().map(|parcel| match parcel {
+            Parcel::Message(_) => 0,
+            Parcel::File { contents, .. } => contents.len() as u64,
+        });
+        sizes.sum()
+    }
+
     /// How long the kernel is watched after the program ended.
     pub fn settle(&self) -> Duration {
         Duration::from_millis(SETTLE_MS)

@@ -78,6 +78,13 @@ pub enum PrepareError {
     Io(String),
 }
 
+impl PrepareError {
+    /// Whether the host failed, and not what the test asks for.
+    pub fn is_hosts(&self) -> bool {
+        matches!(self, PrepareError::Io(_))
+    }
+}
+
 fn install_hint(tool: &str) -> &'static str {
     match tool {
         "mke2fs" | "debugfs" | "mkfs.ext4" | "e2fsck" => " (Debian: apt-get install e2fsprogs)",

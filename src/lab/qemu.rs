@@ -10,7 +10,7 @@ use super::attempt::{self, Surroundings};
 use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::prepare::{self, PrepareError, Prepared};
-use super::{Lab, Request, Watch};
+use super::{Lab, Request, Unprepared, Watch};
 use crate::cancel::Cancel;
 use crate::guest::message::FromGuest;
 use crate::kernel::{Kernel, ModuleState};
@@ -40,6 +40,8 @@ pub struct QemuLab {
     busybox: Busybox,
     patience: Patience,
     terminate: Option<Duration>,
+    /// Whether guests have no virtio port for the agent.
+    serial_only: bool,
     /// Tests whose programs and images are ready, by their names.
     prepared: Mutex<HashMap<String, Once<Result<Prepared, PrepareError>>>>,
     /// The initramfs of each kernel, by the kernels' digests.
@@ -60,19 +62,24 @@ impl QemuLab {
             busybox: initramfs::find_busybox()?,
             patience: Patience::default(),
             terminate: None,
+            serial_only: false,
             prepared: Mutex::default(),
             initramfs: Mutex::default(),
         })
     }
 
     /// Decides on the accelerator; `kernel` is what a trial boot would boot. Only the first decision counts.
-    ///
-    /// # Errors
-    /// As [`accel::choose`].
-    pub fn choose_accel(&self, wish: Wish, kernel: &Kernel) -> Result<Choice, VmError> {
-        let choice = accel::choose(wish, &self.qemu, &self.cache, || self.try_kvm(kernel))?;
+    pub fn choose_accel(&self, wish: Wish, kernel: &Kernel) -> Choice {
+        let choice = accel::choose(wish, &self.qemu, &self.cache, || self.try_kvm(kernel));
         let _ = self.accel.set(choice.accel);
-        Ok(choice)
+        choice
+    }
+
+    /// Gives guests no virtio port for the agent, so that it speaks on the second serial port as it does where the
+    /// kernel lacks the driver.
+    pub fn with_serial_only(mut self, serial_only: bool) -> QemuLab {
+        self.serial_only = serial_only;
+        self
     }
 
     /// Overrides every test's `terminate` time.
@@ -162,7 +169,9 @@ impl QemuLab {
             initramfs: self.initramfs(kernel)?,
             cmdline: machine.cmdline.clone(),
             devices,
-            serial_channel: !matches!(virtio, ModuleState::Builtin | ModuleState::Loadable),
+            serial_channel: self.serial_only
+                || !matches!(virtio, ModuleState::Builtin | ModuleState::Loadable),
+            virtio_channel: !self.serial_only,
         })
     }
 
@@ -201,6 +210,7 @@ impl QemuLab {
             cmdline: Vec::new(),
             devices: Vec::new(),
             serial_channel: true,
+            virtio_channel: true,
         };
         let start = Instant::now();
         let mut session = Session::start(&self.qemu, &machine).map_err(|e| e.to_string())?;
@@ -236,8 +246,8 @@ impl QemuLab {
             patience: self.patience,
             watch,
             cancel: request.cancel,
-            console_file: open(request.dir, "console.log"),
-            output_file: open(request.dir, "output.log"),
+            console_file: open(request.dir, "console.log", watch),
+            output_file: open(request.dir, "output.log", watch),
         };
         attempt::run(&self.qemu, &machine, surroundings).map_err(|e| e.to_string())
     }
@@ -245,15 +255,20 @@ impl QemuLab {
 
 /// A file of the attempt's folder. Where it cannot be made the attempt goes on without: the verdict does not depend
 /// on it, and the journal says what the console said.
-fn open(dir: Option<&Path>, name: &str) -> Option<File> {
-    dir.and_then(|dir| File::create(dir.join(name)).ok())
+fn open(dir: Option<&Path>, name: &str, watch: &dyn Watch) -> Option<File> {
+    let path = dir?.join(name);
+    File::create(&path).map_err(|e| watch.trouble(&format!("{} cannot be written: {e}", path.display()))).ok()
 }
 
 impl Lab for QemuLab {
-    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), String> {
-        let prepared = self.prepare_test(test).map_err(|e| e.to_string())?;
-        self.machine(kernel, machine, &prepared)?;
-        Payload::build(kernel, test, machine, &prepared, 0).map(drop).map_err(|e| e.to_string())
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared> {
+        let prepared = self.prepare_test(test).map_err(|e| match e.is_hosts() {
+            true => Unprepared::Host(e.to_string()),
+            false => Unprepared::Test(e.to_string()),
+        })?;
+        self.machine(kernel, machine, &prepared).map_err(Unprepared::Host)?;
+        let payload = Payload::build(kernel, test, machine, &prepared, 0);
+        payload.map(drop).map_err(|e| Unprepared::Test(e.to_string()))
     }
 
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {

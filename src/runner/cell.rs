@@ -1,13 +1,14 @@
 //! One cell: attempts until its verdict is settled.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::{Config, Sink, attempt_seed, findings, record};
 use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Event};
 use crate::journal::{AttemptDir, RunDir};
-use crate::lab::{Lab, Request, Watch};
+use crate::lab::{Lab, Request, Unprepared, Watch};
 use crate::observation::Phase;
 use crate::oops;
 use crate::plan::Cell;
@@ -18,6 +19,18 @@ struct Told<'a> {
     sink: Sink<'a>,
     cell: &'a CellId,
     attempt: u32,
+    /// Whether a trouble with the host's files was told: a full disk has the same for every attempt.
+    told: &'a AtomicBool,
+}
+
+impl Told<'_> {
+    fn files_trouble(&self, text: &str) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            let text =
+                format!("{}, attempt {}: {text}; later ones may lack theirs too", self.cell, self.attempt);
+            (self.sink)(Event::Notice { text });
+        }
+    }
 }
 
 impl Watch for Told<'_> {
@@ -28,6 +41,10 @@ impl Watch for Told<'_> {
     fn slow(&self, seconds: f64) {
         (self.sink)(Event::Slow { cell: self.cell.clone(), attempt: self.attempt, seconds });
     }
+
+    fn trouble(&self, text: &str) {
+        self.files_trouble(text);
+    }
 }
 
 /// Runs a cell to its verdict. `None`: it was interrupted, so that there is none.
@@ -37,6 +54,7 @@ pub fn run(
     config: &Config,
     sink: Sink<'_>,
     cancel: &Cancel,
+    told: &AtomicBool,
 ) -> Option<CellRecord> {
     let (id, start) = (cell.id(), Instant::now());
     let needed = config.attempts.unwrap_or(cell.test.dose.attempts);
@@ -45,14 +63,17 @@ pub fn run(
     if let Some(reason) = &cell.unmet {
         return finished(Judgement::skipped(reason), 0);
     }
-    if let Err(reason) = lab.prepare(&cell.kernel, &cell.test, &cell.machine) {
-        return finished(Judgement::unprepared(reason), 0);
+    match lab.prepare(&cell.kernel, &cell.test, &cell.machine) {
+        Ok(()) => {}
+        Err(Unprepared::Test(reason)) => return finished(Judgement::unprepared(reason), 0),
+        Err(Unprepared::Host(reason)) => return finished(Judgement::not_ready(reason), 0),
     }
     let mut tally = Tally::new(needed, config.retries);
     loop {
         let attempt = tally.made() + 1;
         sink(Event::AttemptStarted { cell: id.clone(), attempt, of: needed });
-        let dir = attempt_dir(config.run_dir.as_deref(), &id, attempt, sink);
+        let watch = Told { sink, cell: &id, attempt, told };
+        let dir = attempt_dir(config.run_dir.as_deref(), &watch);
         let folder = dir.as_ref().map(AttemptDir::path);
         let request = Request {
             kernel: &cell.kernel,
@@ -63,7 +84,7 @@ pub fn run(
             dir: folder.as_deref(),
             cancel,
         };
-        let seen = lab.attempt(&request, &Told { sink, cell: &id, attempt });
+        let seen = lab.attempt(&request, &watch);
         if cancel.is_set() {
             return None;
         }
@@ -80,13 +101,12 @@ pub fn run(
 }
 
 /// The attempt's folder. A disk that cannot take it costs the console's copy, not the verdict, and is told.
-fn attempt_dir(run: Option<&Path>, id: &CellId, attempt: u32, sink: Sink<'_>) -> Option<AttemptDir> {
-    let dir = RunDir::at(run?).attempt(id, attempt);
+fn attempt_dir(run: Option<&Path>, watch: &Told<'_>) -> Option<AttemptDir> {
+    let dir = RunDir::at(run?).attempt(watch.cell, watch.attempt);
     match dir.create() {
         Ok(()) => Some(dir),
         Err(error) => {
-            let text = format!("the console of {id} is not kept: {}: {error}", dir.path().display());
-            sink(Event::Notice { text });
+            watch.files_trouble(&format!("the console is not kept: {}: {error}", dir.path().display()));
             None
         }
     }

@@ -8,6 +8,7 @@ mod record;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -58,12 +59,13 @@ pub type Sink<'a> = &'a (dyn Fn(Event) + Sync);
 pub fn run(queue: &Queue, lab: &dyn Lab, config: &Config, sink: Sink<'_>, cancel: &Cancel) -> Counts {
     let start = Instant::now();
     let state = Mutex::new(Counts::default());
+    let told = AtomicBool::new(false);
     let workers = config.capacity.jobs.unwrap_or(config.capacity.cpus).max(1);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(claim) = queue.claim(cancel) {
-                    let finished = cell::run(&claim.cell, lab, config, sink, cancel);
+                    let finished = cell::run(&claim.cell, lab, config, sink, cancel, &told);
                     let Some(record) = finished else { continue };
                     let mut counts = state.lock().unwrap_or_else(|e| e.into_inner());
                     counts.add(record.verdict);
@@ -78,6 +80,7 @@ pub fn run(queue: &Queue, lab: &dyn Lab, config: &Config, sink: Sink<'_>, cancel
         }
     });
     let mut counts = *state.lock().unwrap_or_else(|e| e.into_inner());
+    counts.lost += queue.lost();
     counts.not_run = queue.total().saturating_sub(counts.finished());
     sink(Event::RunFinished {
         at: Timestamp::now(),

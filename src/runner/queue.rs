@@ -19,6 +19,8 @@ struct State {
     waiting: VecDeque<Cell>,
     /// Everything that was ever put in, and what was announced but will not come.
     total: u64,
+    /// Of them those that got their verdict before they could wait here.
+    lost: u64,
     closed: bool,
     stopped: bool,
     running: u32,
@@ -55,6 +57,18 @@ impl Queue {
     /// Counts cells that were planned but can never run.
     pub fn forgo(&self, cells: u64) {
         self.lock().total += cells;
+    }
+
+    /// Counts cells that were planned and are lost already: their kernel could not be had.
+    pub fn lose(&self, cells: u64) {
+        let mut state = self.lock();
+        state.total += cells;
+        state.lost += cells;
+    }
+
+    /// How many of them there were.
+    pub fn lost(&self) -> u64 {
+        self.lock().lost
     }
 
     /// No more cells will come.

@@ -13,6 +13,10 @@ use sight::{Sight, look, part_in_reports};
 /// The exit code by which a program says that a need is not met (`suites/README.md`, as automake's).
 const EXIT_SKIP: i32 = 77;
 
+/// What the kernel prints in place of messages that were written over before the console could take them
+/// (`console_prepend_dropped()`).
+const DROPPED: &[u8] = b" printk messages dropped **";
+
 /// What one attempt alone says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
@@ -50,6 +54,11 @@ impl Judgement {
     /// A judgement about an attempt that could not even be asked for.
     pub fn unprepared(reason: impl Into<String>) -> Judgement {
         Judgement::new(Verdict::Blind, true).because(reason)
+    }
+
+    /// A judgement about an attempt that the host could not make ready for.
+    pub fn not_ready(reason: impl Into<String>) -> Judgement {
+        Judgement::new(Verdict::Lost, false).because(reason)
     }
 
     /// A judgement about a kernel that lacks what the test needs.
@@ -271,6 +280,13 @@ fn without_crash(
             "{} bytes of the console are missing, a crash may be among them",
             seen.console.left_out
         ));
+    }
+    if let Some(start) = seen.console.dose_start
+        && memchr::memmem::find(seen.console.text.get(start..).unwrap_or_default(), DROPPED).is_some()
+    {
+        return blind(
+            "the kernel said more than its log holds and dropped messages, a crash may be among them".into(),
+        );
     }
     if seen.console.dose_start.is_none() || seen.console.dose_end.is_none() {
         return blind("the console does not show the dose's beginning and end: the kernel's messages did not get through".into());

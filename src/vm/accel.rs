@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::VmError;
 use super::args::Accel;
 use super::qemu::Qemu;
 
@@ -54,26 +53,18 @@ const MEMORY: &str = "accel.json";
 
 /// Decides. `trial` boots a guest with KVM and answers how many seconds that took, or why it failed; it is called at
 /// most once, and only where nothing is remembered.
-///
-/// # Errors
-/// The answer cannot be remembered because the cache cannot be written.
-pub fn choose(
-    wish: Wish,
-    qemu: &Qemu,
-    cache: &Path,
-    trial: impl FnOnce() -> Result<f64, String>,
-) -> Result<Choice, VmError> {
+pub fn choose(wish: Wish, qemu: &Qemu, cache: &Path, trial: impl FnOnce() -> Result<f64, String>) -> Choice {
     match wish {
-        Wish::Kvm => return Ok(Choice { accel: Accel::Kvm, reason: "asked for".into() }),
-        Wish::Tcg => return Ok(Choice { accel: Accel::Tcg, reason: "asked for".into() }),
+        Wish::Kvm => return Choice { accel: Accel::Kvm, reason: "asked for".into() },
+        Wish::Tcg => return Choice { accel: Accel::Tcg, reason: "asked for".into() },
         Wish::Auto => {}
     }
     if let Err(error) = fs::File::options().read(true).write(true).open(KVM_DEVICE) {
-        return Ok(Choice { accel: Accel::Tcg, reason: format!("{KVM_DEVICE}: {error}") });
+        return Choice { accel: Accel::Tcg, reason: format!("{KVM_DEVICE}: {error}") };
     }
     let (host, qemu) = (host(), qemu.version.to_string());
     if let Some(choice) = recall(cache, &host, &qemu) {
-        return Ok(choice);
+        return choice;
     }
     let choice = match trial() {
         Ok(seconds) => Choice { accel: Accel::Kvm, reason: format!("a trial boot took {seconds:.1} s") },
@@ -82,8 +73,9 @@ pub fn choose(
             reason: format!("{KVM_DEVICE} opens, but a trial boot failed: {why}"),
         },
     };
-    remember(cache, Remembered { host, qemu, choice: choice.clone() })?;
-    Ok(choice)
+    // a cache that cannot be written costs the next run another trial, not this run
+    let _ = remember(cache, Remembered { host, qemu, choice: choice.clone() });
+    choice
 }
 
 /// Forgets what was found out, so that the next use tries again.
@@ -102,15 +94,12 @@ fn recall(cache: &Path, host: &str, qemu: &str) -> Option<Choice> {
     (remembered.host == host && remembered.qemu == qemu).then_some(remembered.choice)
 }
 
-fn remember(cache: &Path, what: Remembered) -> Result<(), VmError> {
-    let write = || -> std::io::Result<()> {
-        fs::create_dir_all(cache)?;
-        let mut file = tempfile::NamedTempFile::new_in(cache)?;
-        file.write_all(&serde_json::to_vec_pretty(&what)?)?;
-        file.persist(cache.join(MEMORY))?;
-        Ok(())
-    };
-    write().map_err(VmError::io(cache.join(MEMORY).display().to_string()))
+fn remember(cache: &Path, what: Remembered) -> std::io::Result<()> {
+    fs::create_dir_all(cache)?;
+    let mut file = tempfile::NamedTempFile::new_in(cache)?;
+    file.write_all(&serde_json::to_vec_pretty(&what)?)?;
+    file.persist(cache.join(MEMORY))?;
+    Ok(())
 }
 
 /// A host is told from another by its machine id and its kernel: a cache may be shared or copied, and another kernel
@@ -134,7 +123,7 @@ mod tests {
     fn a_wish_is_granted_without_a_trial() {
         let cache = tempfile::tempdir().unwrap();
         for (wish, accel) in [(Wish::Kvm, Accel::Kvm), (Wish::Tcg, Accel::Tcg)] {
-            let choice = choose(wish, &qemu(7), cache.path(), || panic!("a trial")).unwrap();
+            let choice = choose(wish, &qemu(7), cache.path(), || panic!("a trial"));
             assert_eq!(choice.accel, accel);
         }
     }
@@ -158,10 +147,10 @@ mod tests {
             return;
         }
         let cache = tempfile::tempdir().unwrap();
-        let choice = choose(Wish::Auto, &qemu(7), cache.path(), || Err("no word".into())).unwrap();
+        let choice = choose(Wish::Auto, &qemu(7), cache.path(), || Err("no word".into()));
         assert_eq!(choice.accel, Accel::Tcg);
         assert!(choice.reason.ends_with("a trial boot failed: no word"), "{}", choice.reason);
-        let again = choose(Wish::Auto, &qemu(7), cache.path(), || panic!("a second trial")).unwrap();
+        let again = choose(Wish::Auto, &qemu(7), cache.path(), || panic!("a second trial"));
         assert_eq!(again, choice);
     }
 }

@@ -46,6 +46,8 @@ pub struct Machine {
     pub devices: Vec<Fitting>,
     /// Whether there is a second serial port that can carry the agent's messages.
     pub serial_channel: bool,
+    /// Whether there is a virtio port for them. Without it the guest is as one whose kernel lacks the driver.
+    pub virtio_channel: bool,
 }
 
 /// Kernel parameters of every guest. None of them changes the kernel's own behaviour under test: where the console
@@ -94,9 +96,11 @@ pub fn qemu_args(machine: &Machine) -> Vec<OsString> {
     args.pair("-mon", "chardev=monitor,mode=control");
     args.pair("-chardev", &format!("socket,id=console,fd={}", fds::CONSOLE));
     args.pair("-device", "isa-serial,chardev=console,index=0");
-    args.pair("-device", "virtio-serial-pci,max_ports=2");
-    args.pair("-chardev", &format!("socket,id=agent,fd={}", fds::AGENT));
-    args.pair("-device", &format!("virtserialport,nr=1,chardev=agent,name={PORT_NAME}"));
+    if machine.virtio_channel {
+        args.pair("-device", "virtio-serial-pci,max_ports=2");
+        args.pair("-chardev", &format!("socket,id=agent,fd={}", fds::AGENT));
+        args.pair("-device", &format!("virtserialport,nr=1,chardev=agent,name={PORT_NAME}"));
+    }
     if machine.serial_channel {
         args.pair("-chardev", &format!("socket,id=agent-serial,fd={}", fds::AGENT_SERIAL));
         args.pair("-device", "isa-serial,chardev=agent-serial,index=1");
@@ -159,6 +163,7 @@ mod tests {
             cmdline: vec!["slab_debug=FZPU".into()],
             devices: vec![disk("image", true), disk("later", false)],
             serial_channel: false,
+            virtio_channel: true,
         }
     }
 

@@ -129,7 +129,9 @@ pub struct Agent {
 /// [`VmError::Agent`] tells what was tried and why it will not do.
 pub fn find_agent() -> Result<Agent, VmError> {
     if let Some(path) = std::env::var_os("KREGRESS_AGENT") {
-        return read_agent(Path::new(&path)).map_err(VmError::Agent);
+        return read_agent(Path::new(&path)).map_err(|why| {
+            VmError::Agent(format!("{why}; KREGRESS_AGENT must name a kregress that is linked statically"))
+        });
     }
     let mut candidates = Vec::new();
     if let Ok(exe) = std::env::current_exe() {

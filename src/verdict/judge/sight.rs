@@ -123,6 +123,16 @@ fn hung_task(
         Sight::NotSeen => {}
         sight => return sight,
     }
+    // the program may end and leave a task behind that hangs, and the attempt is over before the kernel calls it hung
+    let left = seen
+        .blocked
+        .iter()
+        .find(|b| task.is_none_or(|p| p.is_match(&b.comm)) && functions_match(functions, b.stack.iter()));
+    if let Some(BlockedTask { pid, comm, .. }) = left {
+        return Sight::Unknown(format!(
+            "task {comm} ({pid}) was blocked at the end as in the symptom, and the kernel had no time to call it hung"
+        ));
+    }
     match seen.guest.as_ref().and_then(|g| g.hung_task_timeout) {
         Some(seconds) if seconds > 0 => Sight::NotSeen,
         _ => Sight::Unknown("this kernel has no hung-task detector, or it is switched off".into()),

@@ -166,8 +166,21 @@ fn hung_tasks() {
         // the stack that the agent read completes the report of the same task, and of no other
         (HUNG, with_stack(77), vec![elsewhere()], "bad: INFO: task hung in io_schedule"),
         (HUNG, with_stack(78), vec![elsewhere()], other),
-        // blocked tasks without the kernel's complaint are none of its evidence
-        (HUNG, with_stack(77), vec![], "good"),
+        // a task left blocked is no hung task yet, and no sign of health
+        (
+            HUNG,
+            with_stack(77),
+            vec![],
+            "blind: task writer (1) was blocked at the end as in the symptom, and the kernel had no time to call it hung",
+        ),
+        (
+            "{hung-task: {task: '^writer$', functions: ['^elv']}}",
+            with_stack(77),
+            vec![],
+            "blind: task writer (1) was blocked at the end as in the symptom, and the kernel had no time to call it hung",
+        ),
+        ("{hung-task: {task: '^reader$', functions: ['^elv']}}", with_stack(77), vec![], "good"),
+        ("{hung-task: {functions: ['^no_such$']}}", with_stack(77), vec![], "good"),
         (HUNG, clean(), vec![corrupted(hung(DURING))], bad),
         (
             by_name,

@@ -180,6 +180,18 @@ fn good_takes_the_whole_console() {
     );
     assert_eq!(said(&test, &changed(|seen| seen.console.dose_start = None), &[]), marks);
     assert_eq!(said(&test, &changed(|seen| seen.console.dose_end = None), &[]), marks);
+    let dropped = |at| {
+        changed(|seen| {
+            seen.console.text = vec![b'x'; DOSE.1];
+            seen.console.text.splice(at..at, *b"\n** 12 printk messages dropped ** [    5.0] x");
+        })
+    };
+    assert_eq!(
+        said(&test, &dropped(DURING), &[]),
+        "blind: the kernel said more than its log holds and dropped messages, a crash may be among them"
+    );
+    assert_eq!(said(&test, &dropped(BEFORE), &[]), "good");
+    assert_eq!(said(&test, &dropped(DURING), &[oops(DURING)]), "bad: general protection fault in elv_x");
     // what was seen in the part that is there was seen
     assert_eq!(said(&test, &left_out, &[oops(DURING)]), "bad: general protection fault in elv_x");
 }
