@@ -66,6 +66,18 @@ fn a_killed_runner_leaves_no_guest_and_a_journal() {
 }
 
 #[test]
+fn a_guest_that_hears_nobody_dies_with_the_runner_too() {
+    let Some(place) = Place::new() else { return };
+    let mut command = place.run_command(&["-s", "boots", "never-speaks", "--boot-timeout", "200s"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("kregress starts");
+    // an agent powers its guest off when its host is gone; here there is none
+    let guests = place.until("the guest", || Some(place.processes()).filter(|found| found.len() == 1));
+    send(&child, Signal::KILL);
+    child.wait().expect("its end");
+    gone_within(&place, &guests, Duration::from_secs(2));
+}
+
+#[test]
 fn one_interrupt_ends_the_guests_and_writes_the_reports() {
     let Some(place) = Place::new() else { return };
     let child = in_the_dose(&place);
