@@ -25,7 +25,7 @@ use crate::report::{ExitPolicy, ExitStatus, RunSummary, write_all};
 use crate::runner::{self, Capacity, Queue};
 use crate::suite::Test;
 use crate::verdict::Verdict;
-use crate::vm::accel::Wish;
+use crate::vm::accel::{self, Wish};
 use crate::vm::qemu::Qemu;
 
 /// Run tests on kernels and judge them.
@@ -162,6 +162,11 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     runner::run(&queue, &lab, &config, &sink, &cancel);
     show.close();
     let outcome = outcome.into_inner().unwrap_or_else(|e| e.into_inner());
+    // a trial with a kernel that boots nowhere has shown nothing about KVM
+    let mut attempts = outcome.cells.iter().flat_map(|cell| &cell.attempts).peekable();
+    if attempts.peek().is_some() && attempts.all(|attempt| attempt.boot_seconds.is_none()) {
+        accel::forget(&cache);
+    }
     Ok(finish(args, &outcome, &run_dir, &journal, cancel.is_set()))
 }
 
