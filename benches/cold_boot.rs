@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use kregress::cancel::Cancel;
-use kregress::kernel::{Kernel, Library, NoProgress};
+use kregress::kernel::{Kernel, Library, NoProgress, cache_folder};
 use kregress::lab::qemu::QemuLab;
 use kregress::lab::{Lab, Request, Watch};
 use kregress::machine::Machine;
@@ -55,7 +55,7 @@ fn main() {
     let spec = words.next().unwrap_or_else(|| "6.17.13".to_owned());
 
     let scratch = tempfile::tempdir().expect("a temporary folder");
-    let cache = std::env::var_os("KREGRESS_CACHE").map_or_else(default_cache, PathBuf::from);
+    let cache = cache_folder();
     let library = Library::open(&cache, &[]).expect("the kernel library");
     let resolution = library.resolve(&[spec.parse().expect("a kernel")], &NoProgress).expect("a kernel");
     let kernel = library.fetch(&resolution.wanted[0], &NoProgress).expect("a kernel");
@@ -102,11 +102,6 @@ fn main() {
     println!("attempt / bare            {:.2}", attempt / bare);
     println!("attempt / bare bzImage    {:.2}", attempt / packaged);
     println!("bare bzImage / bare       {:.2}", packaged / bare);
-}
-
-fn default_cache() -> PathBuf {
-    use etcetera::BaseStrategy;
-    etcetera::choose_base_strategy().expect("a home").cache_dir().join("kregress")
 }
 
 fn bare_initramfs(folder: &Path) -> PathBuf {

@@ -30,7 +30,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::cancel::Cancel;
 use crate::event::{CellRecord, Event};
-use crate::kernel::{Kernel, KernelSpec, Library, Wanted, progress_for_stderr};
+use crate::kernel::{Kernel, KernelSpec, Library, Wanted, cache_folder, progress_for_stderr};
 use crate::lab::qemu::QemuLab;
 use crate::machine::Machines;
 use crate::plan::{Cell, Placed};
@@ -123,7 +123,7 @@ impl Harness {
             Some(list) => list.split(',').map(|k| k.trim().to_owned()).collect(),
             None => self.kernels.clone(),
         };
-        let cache = cache_folder()?;
+        let cache = cache_folder();
         let library = Library::open(&cache, &[]).map_err(|e| e.to_string())?;
         let specs = kernels
             .iter()
@@ -166,15 +166,6 @@ fn not_here(reason: &str) -> Result<(), Failed> {
     }
     eprintln!("SKIPPED: {reason}");
     Ok(())
-}
-
-fn cache_folder() -> Result<PathBuf, String> {
-    use etcetera::BaseStrategy;
-    if let Some(cache) = std::env::var_os("KREGRESS_CACHE") {
-        return Ok(PathBuf::from(cache));
-    }
-    let strategy = etcetera::choose_base_strategy().map_err(|e| e.to_string())?;
-    Ok(strategy.cache_dir().join("kregress"))
 }
 
 impl Shared {

@@ -9,6 +9,8 @@ pub mod scratch;
 pub mod version;
 pub mod yaml;
 
+pub mod observation;
+
 pub mod guest;
 pub mod oops;
 
@@ -18,8 +20,6 @@ pub mod suite;
 pub mod machine;
 
 pub mod vm;
-
-pub mod observation;
 
 pub mod hang;
 pub mod poison;

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use etcetera::BaseStrategy;
-
 use super::error::CliError;
+use crate::kernel::cache_folder;
 
 /// Folders, the same for every subcommand.
 #[derive(Debug, clap::Args)]
@@ -33,21 +32,10 @@ pub struct PathArgs {
 impl PathArgs {
     /// The cache folder. What killed processes left in it is removed on the way.
     pub fn cache(&self) -> Result<PathBuf, CliError> {
-        let cache = match &self.cache {
-            Some(cache) => cache.clone(),
-            None => default_cache()?,
-        };
+        let cache = self.cache.clone().unwrap_or_else(cache_folder);
         let cache =
             std::path::absolute(&cache).map_err(|e| CliError::setup(format!("{}: {e}", cache.display())))?;
         crate::scratch::Scratch::new(&cache).sweep();
         Ok(cache)
     }
-}
-
-/// The cache folder of a user who named none.
-pub fn default_cache() -> Result<PathBuf, CliError> {
-    let strategy = etcetera::choose_base_strategy().map_err(|e| {
-        CliError::setup(format!("the cache folder is not known ({e}); name one with --cache"))
-    })?;
-    Ok(strategy.cache_dir().join("kregress"))
 }
