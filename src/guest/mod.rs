@@ -6,6 +6,7 @@
 pub mod agent;
 mod blocked;
 mod channel;
+mod entropy;
 pub mod message;
 mod mounts;
 mod probe;
