@@ -299,7 +299,7 @@ impl QemuLab {
         Wanted { qemu: &self.qemu, machine, name, patience: self.patience, watch, cancel }
     }
 
-    /// Makes the snapshot of a machine without devices of a test's own, unless there is one; answers with the release
+    /// Makes the snapshot of a machine that takes no image of a test's, unless there is one; answers with the release
     /// of its kernel.
     ///
     /// # Errors
@@ -322,10 +322,7 @@ impl QemuLab {
 /// kernel's. Such an attempt is made again with a boot, and nothing is concluded from it.
 fn is_suspicious(seen: &Observation) -> bool {
     let called_off = seen.ending == Ending::Stopped(Stopped::Cancelled);
-    seen.start == Start::Restored
-        && !seen.program.started
-        && seen.setup_failure.is_none()
-        && !called_off
+    seen.start == Start::Restored && !seen.program.started && seen.setup_failure.is_none() && !called_off
 }
 
 /// A file of the attempt's folder. Where it cannot be made the attempt goes on without: the verdict does not depend

@@ -163,6 +163,16 @@ impl Session {
         self.outgoing.extend(bytes);
     }
 
+    /// Sends bytes that belong to no message.
+    pub fn send_noise(&mut self, bytes: &[u8]) {
+        self.outgoing.extend(bytes);
+    }
+
+    /// Whether QEMU has not ended, as far as was seen.
+    pub fn is_running(&self) -> bool {
+        self.exited.is_none()
+    }
+
     /// Sends a file to the agent.
     pub fn send_file(&mut self, path: &str, mode: u32, contents: &[u8]) {
         let mut bytes = Vec::with_capacity(contents.len() + 1024);

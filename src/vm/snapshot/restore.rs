@@ -15,6 +15,12 @@ use crate::vm::args::{Machine, Origin};
 use crate::vm::qemu::Qemu;
 use crate::vm::session::{Happening, Session, StateFiles};
 
+/// A serial line may lose the first bytes after a restore: these belong to no message.
+const NOISE: &[u8] = &[b'\n'; 32];
+
+/// When a guest that does not answer is asked again. Answers too many do no harm.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
 /// A restored guest whose agent answers.
 pub struct Restored {
     /// The guest.
@@ -54,13 +60,20 @@ pub fn restore(
         });
     }
     restored.until(&mut session, |happening| matches!(happening, Happening::Resumed).then_some(()))?;
-    // on a serial line what is sent before may be lost
-    session.send(&ToGuest::Ping);
-    let facts = restored.until(&mut session, |happening| match happening {
+    let hello = |happening: &Happening| match happening {
         Happening::Message(FromGuest::Hello(facts)) => Some(facts.clone()),
         _ => None,
-    })?;
-    Ok(Restored { session, facts, console: restored.console })
+    };
+    loop {
+        session.send_noise(NOISE);
+        session.send(&ToGuest::Ping);
+        restored.deadline = deadline.min(Instant::now() + ASK_AGAIN);
+        match restored.until(&mut session, hello) {
+            Ok(facts) => return Ok(Restored { session, facts, console: restored.console }),
+            Err(_) if !cancel.is_set() && Instant::now() < deadline && session.is_running() => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 impl Restored {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use qapi::qmp::{self, MigrationCapability, MigrationCapabilityStatus};
 use rustix::fs::{MemfdFlags, memfd_create};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::store::{Contents, Manifest};
@@ -94,14 +95,28 @@ pub fn save(
 
 /// A disk that was written to would be as new after a restore, which the guest does not expect.
 fn refuse_written_disks(session: &mut Session) -> Result<(), SaveError> {
-    let disks = session.monitor().execute(&qmp::query_blockstats { query_nodes: None })?;
-    match disks.into_iter().find(|disk| disk.stats.wr_operations > 0) {
+    let disks = session.monitor().execute(&QueryBlockstats {})?;
+    let disks = disks.as_array().map(Vec::as_slice).unwrap_or_default();
+    // what is not understood is not believed to be unwritten
+    match disks.iter().find(|disk| disk["stats"]["wr_operations"].as_u64() != Some(0)) {
         Some(disk) => {
-            let name = disk.qdev.or(disk.device).unwrap_or_default();
+            let name = disk["device"].as_str().unwrap_or_default();
             Err(SaveError::Refused(format!("the disk {name} was written to while the kernel booted")))
         }
         None => Ok(()),
     }
+}
+
+/// `query-blockstats`, whose answer differs from version to version in what is not asked for here.
+#[derive(Debug, Serialize)]
+struct QueryBlockstats {}
+
+impl qmp::QmpCommand for QueryBlockstats {}
+
+impl qapi::Command for QueryBlockstats {
+    const NAME: &'static str = "query-blockstats";
+    const ALLOW_OOB: bool = false;
+    type Ok = serde_json::Value;
 }
 
 struct Boot {
@@ -126,10 +141,8 @@ impl Boot {
     /// Has QEMU stop the guest and write the state of its devices.
     fn write_state(&mut self, qemu: &Qemu, state: &File, cancel: &Cancel) -> Result<(), SaveError> {
         let monitor = self.session.monitor();
-        monitor.execute(&capabilities(&[
-            MigrationCapability::x_ignore_shared,
-            MigrationCapability::events,
-        ]))?;
+        monitor
+            .execute(&capabilities(&[MigrationCapability::x_ignore_shared, MigrationCapability::events]))?;
         let (uri, by_name) = state_uri(qemu.version);
         if by_name {
             let descriptor = state.try_clone().map_err(VmError::io("the state's file"))?;

@@ -80,7 +80,11 @@ impl Snapshot {
         let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| format!("{MANIFEST}: {e}"))?;
         let small = |name: &str, expected: &Contents| {
             let bytes = fs::read(folder.join(name)).map_err(|e| format!("{name}: {e}"))?;
-            if Contents::of(&bytes) == *expected { Ok(bytes) } else { Err(format!("{name} is not as it was written")) }
+            if Contents::of(&bytes) == *expected {
+                Ok(bytes)
+            } else {
+                Err(format!("{name} is not as it was written"))
+            }
         };
         small(STATE, &manifest.state)?;
         let console = small(CONSOLE, &manifest.console)?;
