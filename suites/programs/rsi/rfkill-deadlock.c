@@ -32,6 +32,7 @@
 #include "../usbip/usbip.c"
 #include "rs9113.c"
 #include "interface.c"
+#include "monitor.c"
 #include "hold.c"
 #include "deadlock.c"
 
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
 	struct usbip_device device;
 	struct rs9113 adapter = { 0 };
 	pthread_t thread;
+	int reason;
 
 	apart = argc > 1 && !strcmp(argv[1], "apart");
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
@@ -113,6 +115,9 @@ int main(int argc, char **argv)
 	if (!interface_within(30, true, name))
 		blind("no wireless interface 30 s after the adapter was plugged in (firmware %s)",
 		      adapter.alive ? "started" : "never asked for");
+	reason = make_monitor(name);
+	if (reason)
+		blind("no monitor can be made of %s: %s", name, strerror(reason));
 
 	if (!apart) {
 		bind_grace_periods(POLL_CPU);

@@ -39,6 +39,7 @@
 #include "../usbip/usbip.c"
 #include "rs9113.c"
 #include "interface.c"
+#include "monitor.c"
 #include "hold.c"
 #include "deadlock.c"
 
@@ -65,12 +66,17 @@ static void bind_unbound_work(int cpu)
 
 static void plug_in(struct usbip_device *device, struct rs9113 *adapter, char name[IFNAMSIZ])
 {
+	int reason;
+
 	*adapter = (struct rs9113){ 0 };
 	if (usbip_plug(device, &rs9113_model, adapter, REMOVING_CPU) < 0)
 		blind("the adapter is not plugged in: %s", device->failure);
 	if (!interface_within(LONGEST_PROBE, true, name))
 		blind("no wireless interface %d s after the adapter was plugged in (firmware %s)",
 		      LONGEST_PROBE, adapter->alive ? "started" : "never asked for");
+	reason = make_monitor(name);
+	if (reason)
+		blind("no monitor can be made of %s: %s", name, strerror(reason));
 }
 
 static void set(int socket, const char name[IFNAMSIZ], bool up)
