@@ -1,7 +1,7 @@
 /*
  * Making a monitor of an interface: one that gets all frames and belongs to no network.
  *
- * Why the tests do: before 4f431d88ea80 (v6.19-rc7) the driver asks for no room for its own data
+ * Why the tests do: before 4f431d88ea80 (v6.19) the driver asks for no room for its own data
  * behind a struct ieee80211_vif. rsi_mac80211_add_interface writes there all the same, into the
  * queue that mac80211 keeps behind it from 6.2 on, and the first ieee80211_do_stop oopses in
  * fq_flow_reset, before it comes to the driver's stop. mac80211 tells a driver of monitors only

@@ -17,9 +17,7 @@
  * Detector: the kernel's hung-task messages, read by the host; and this program looks at the
  * stacks when the interface does not go away.
  *
- * Another bug hides this one on some kernels: before 4f431d88ea80 the driver writes behind the
- * memory of its interface, and from 6.2 on the first stop of any kind then oopses in fq_flow_reset <-
- * ieee80211_txq_purge <- ieee80211_do_stop, before it comes to the driver's stop.
+ * Another bug would hide this one on some kernels; monitor.c says which, and how it is avoided.
  *
  * With the argument "idle" it is its own control: the interface goes down, and the poll ends,
  * before the plug is pulled. No kernel may hang there.
