@@ -13,6 +13,7 @@ mod paths;
 pub mod report;
 mod run;
 mod selection;
+mod supply;
 
 use std::process::ExitCode;
 

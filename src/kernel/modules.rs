@@ -155,6 +155,14 @@ impl ModuleTree {
         ModuleTree { index, aliases: BTreeMap::new(), body: Body::Unknown }
     }
 
+    /// A tree of built-in modules only.
+    #[cfg(test)]
+    pub(crate) fn of_builtin(release: &str, names: &[&str]) -> Self {
+        let builtin = names.iter().map(|name| normalise(name)).collect();
+        let index = ModuleIndex { release: release.into(), builtin, ..ModuleIndex::default() };
+        Self::new(index, Body::Folder(PathBuf::new()))
+    }
+
     pub(crate) fn packed(index: ModuleIndex, pack: &Path) -> Self {
         Self::new(index, Body::Pack(pack.to_path_buf()))
     }
