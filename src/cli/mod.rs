@@ -10,9 +10,11 @@ mod kernels;
 mod list;
 mod newer_qemu;
 mod paths;
+mod prepare;
 pub mod report;
 mod run;
 mod selection;
+mod supply;
 
 use std::process::ExitCode;
 

@@ -147,11 +147,13 @@ impl Agent {
                 };
                 Err(SetupFailure::File { path, error })
             }
-            ToGuest::Module { name, path, parameters } => {
+            ToGuest::Module { name, path, parameters, optional } => {
                 let loaded = load_module(Path::new(&path), &parameters);
                 // its memory is needed for the test
                 let _ = fs::remove_file(&path);
-                loaded.map_err(|error| SetupFailure::Module { name, error: error.to_string() })
+                loaded
+                    .or_else(|error| if optional { Ok(()) } else { Err(error) })
+                    .map_err(|error| SetupFailure::Module { name, error: error.to_string() })
             }
             ToGuest::Sysctl { name, value, required } => {
                 let path = format!("/proc/sys/{}", name.replace('.', "/"));

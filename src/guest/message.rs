@@ -97,6 +97,8 @@ pub enum ToGuest {
         path: String,
         /// Its parameters, as in `insmod`.
         parameters: String,
+        /// Whether the set-up goes on where it does not load.
+        optional: bool,
     },
     /// Write a sysctl.
     Sysctl {

@@ -13,6 +13,7 @@ use super::progress::{FetchProgress, Stage};
 use super::store::{Identity, Record, Store, write_whole};
 use super::wanted::{Source, Wanted};
 use super::{Kernel, KernelError, Library, Origin, StoreError};
+use crate::cancel::Cancel;
 
 impl Library {
     /// Gets a kernel: from the store, or by downloading and unpacking it. Safe to call from several threads and
@@ -128,7 +129,7 @@ impl Library {
                 &package.sha256[..16.min(package.sha256.len())]
             ));
             let report = |done: u64| progress.report(name, Stage::Download { done: before + done, total });
-            if let Err(error) = apt.download(package, &path, &report) {
+            if let Err(error) = apt.download(package, &path, &report, self.cancel.as_ref()) {
                 if matches!(error, AptError::Gone { .. }) {
                     self.store.note_gone(&package.sha256);
                     self.forget_known();
@@ -136,6 +137,9 @@ impl Library {
                 return Err(error.into());
             }
             before += package.size;
+            if self.cancel.as_ref().is_some_and(Cancel::is_set) {
+                return Err(AptError::Interrupted.into());
+            }
             paths.push(path);
         }
         Ok(paths)
@@ -169,7 +173,7 @@ impl Library {
             },
         };
         let (folder, record) = self.store.commit(partial, identity, &modules)?;
-        progress.report(name, Stage::Ready { bytes: record.bytes() });
+        progress.report(name, Stage::Ready { bytes: record.bytes(&folder) });
         Ok(self.load(&folder, &record, name)?)
     }
 }

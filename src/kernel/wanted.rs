@@ -13,6 +13,19 @@ use crate::version::KernelVersion;
 pub struct Wanted {
     name: String,
     source: Source,
+    /// Whether the user left it open which image of the version is meant.
+    open: bool,
+}
+
+/// Whether a kernel has a larger image than the one that its name stands for.
+#[derive(Debug, Clone)]
+pub enum Larger {
+    /// There is none, or the user has named the image.
+    None,
+    /// There is one, and it cannot be had; why.
+    Missing(String),
+    /// There is one; it bears the name of the small one.
+    Known(Box<Wanted>),
 }
 
 #[derive(Debug, Clone)]
@@ -22,12 +35,16 @@ pub(super) enum Source {
 }
 
 impl Wanted {
-    pub(super) fn known(name: String, candidate: &Candidate) -> Self {
-        Wanted { name, source: Source::Known(Box::new(candidate.clone())) }
+    pub(super) fn known(name: String, candidate: &Candidate, open: bool) -> Self {
+        Wanted { name, source: Source::Known(Box::new(candidate.clone())), open }
     }
 
     pub(super) fn local(name: String, image: LocalImage) -> Self {
-        Wanted { name, source: Source::Local(image) }
+        Wanted { name, source: Source::Local(image), open: false }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -123,4 +140,13 @@ pub struct Available {
     pub download: Option<u64>,
     /// Why it cannot be had, if it can not.
     pub missing: Option<String>,
+}
+
+#[cfg(test)]
+impl Larger {
+    /// A larger image that is not looked into.
+    pub(crate) fn known_for_tests() -> Larger {
+        let image = LocalImage { image: "x".into(), modules: None, release: "x".into(), digest: "x".into() };
+        Larger::Known(Box::new(Wanted::local("x".into(), image)))
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::prepare::Prepared;
 use crate::guest::layout::INBOX;
 use crate::guest::message::{ProbeRequest, ProgramRequest, ToGuest};
-use crate::kernel::{Kernel, ModuleState};
+use crate::kernel::{Kernel, ModuleFile, ModuleState};
 use crate::machine::Machine;
 use crate::suite::{Probe, ProbeKind, Program, Test};
 use crate::vm::device::serial;
@@ -141,7 +141,8 @@ impl Payload {
             let contents = kernel.modules.read(&module)?;
             let path = format!("{INBOX}/modules/{}.ko", module.name);
             self.file(path.clone(), 0o644, contents.into());
-            self.ask(ToGuest::Module { name: module.name.clone(), path, parameters: String::new() });
+            let ModuleFile { name, optional, .. } = module;
+            self.ask(ToGuest::Module { name, path, parameters: String::new(), optional });
         }
         Ok(())
     }

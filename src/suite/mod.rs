@@ -7,6 +7,7 @@
 
 mod build;
 mod check;
+pub mod detector;
 mod load;
 mod model;
 mod pattern;

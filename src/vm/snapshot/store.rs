@@ -346,7 +346,8 @@ mod tests {
         let store = Store::new(cache.path());
         store.obtain(&key("a"), u64::MAX, write).unwrap();
         let folder = cache.path().join("snapshots/a");
-        let damages: [(&str, fn(&Path)); 7] = [
+        type Damage = (&'static str, fn(&Path));
+        let damages: [Damage; 7] = [
             ("memory is not as it was written", |f| {
                 let file = File::options().write(true).open(f.join(MEMORY)).unwrap();
                 file.write_all_at(b"x", 5000).unwrap();

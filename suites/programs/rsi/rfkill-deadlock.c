@@ -9,7 +9,8 @@
  *
  * Trigger: hold.c says how the poll is made to be in flight. One round sets the interface up
  * (which queues the poll) and down; the cpu of the poll is held for 100 to 200 ms and every other
- * round for less than 40 ms.
+ * round for less than 40 ms. Where the stop waits for no grace period (5.10) it is over after a
+ * millisecond: from the seventh round on the cpu is held for a part of the time that the stop before took.
  *
  * Detector: the kernel's hung-task messages, read by the host; and this program looks at the
  * stacks when a round does not end.
@@ -32,12 +33,14 @@
 #include "../usbip/usbip.c"
 #include "rs9113.c"
 #include "interface.c"
+#include "monitor.c"
 #include "hold.c"
 #include "deadlock.c"
 
 enum { SERVING_CPU = 0, POLL_CPU = 1 };
 /* Below that the absence of a hang says nothing. */
 enum { FEWEST_ROUNDS = 3 };
+enum { ROUNDS_OF_LONG_STOPS = 6 };
 
 static bool apart;
 static char name[IFNAMSIZ];
@@ -45,13 +48,14 @@ static struct holder holder;
 static atomic_uint rounds_done;
 static atomic_uint rounds_met;	/* of which the stop was still going on when the poll began */
 static _Atomic double round_began;
+static double stop_took;	/* seconds, in the round before */
 static atomic_bool finished;
 static atomic_int failed;	/* errno of a round that could not be done */
 
 /* Up on the cpu of the poll, down from the other one. */
 static int one_round(int socket, double held)
 {
-	double released;
+	double began, released;
 	int reason;
 
 	bind_task(0, POLL_CPU);
@@ -61,11 +65,13 @@ static int one_round(int socket, double held)
 	if (apart)
 		usleep(300000);
 	bind_task(0, SERVING_CPU);
-	released = now() + held;
+	began = now();
+	released = began + held;
 	let_go_at(&holder, released);
 	if (!reason)
 		reason = set_interface(socket, name, false);
 	rounds_met += now() > released;
+	stop_took = now() - began;
 	return reason;
 }
 
@@ -81,7 +87,9 @@ static void *do_rounds(void *unused)
 	if (!apart)
 		failed = set_priority(0, PRIORITY_OF_STARTER);
 	while (!failed && rounds_done < rounds && now() < end) {
-		double held = draw_hold(&seed, rounds_done, 0.040, 0.100);
+		double held = rounds_done < ROUNDS_OF_LONG_STOPS ?
+			draw_hold(&seed, rounds_done, 0.040, 0.100) :
+			next_random(&seed) % 1000 / 1e3 * stop_took;
 
 		round_began = now();
 		failed = one_round(sock, held);
@@ -99,6 +107,7 @@ int main(int argc, char **argv)
 	struct usbip_device device;
 	struct rs9113 adapter = { 0 };
 	pthread_t thread;
+	int reason;
 
 	apart = argc > 1 && !strcmp(argv[1], "apart");
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
@@ -113,6 +122,9 @@ int main(int argc, char **argv)
 	if (!interface_within(30, true, name))
 		blind("no wireless interface 30 s after the adapter was plugged in (firmware %s)",
 		      adapter.alive ? "started" : "never asked for");
+	reason = make_monitor(name);
+	if (reason)
+		blind("no monitor can be made of %s: %s", name, strerror(reason));
 
 	if (!apart) {
 		bind_grace_periods(POLL_CPU);

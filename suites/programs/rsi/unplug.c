@@ -17,9 +17,7 @@
  * Detector: the kernel's hung-task messages, read by the host; and this program looks at the
  * stacks when the interface does not go away.
  *
- * Another bug hides this one on some kernels: before 4f431d88ea80 the driver writes behind the
- * memory of its interface, and from 6.2 on the first stop of any kind then oopses in fq_flow_reset <-
- * ieee80211_txq_purge <- ieee80211_do_stop, before it comes to the driver's stop.
+ * Another bug would hide this one on some kernels; monitor.c says which, and how it is avoided.
  *
  * With the argument "idle" it is its own control: the interface goes down, and the poll ends,
  * before the plug is pulled. No kernel may hang there.
@@ -39,6 +37,7 @@
 #include "../usbip/usbip.c"
 #include "rs9113.c"
 #include "interface.c"
+#include "monitor.c"
 #include "hold.c"
 #include "deadlock.c"
 
@@ -65,12 +64,17 @@ static void bind_unbound_work(int cpu)
 
 static void plug_in(struct usbip_device *device, struct rs9113 *adapter, char name[IFNAMSIZ])
 {
+	int reason;
+
 	*adapter = (struct rs9113){ 0 };
 	if (usbip_plug(device, &rs9113_model, adapter, REMOVING_CPU) < 0)
 		blind("the adapter is not plugged in: %s", device->failure);
 	if (!interface_within(LONGEST_PROBE, true, name))
 		blind("no wireless interface %d s after the adapter was plugged in (firmware %s)",
 		      LONGEST_PROBE, adapter->alive ? "started" : "never asked for");
+	reason = make_monitor(name);
+	if (reason)
+		blind("no monitor can be made of %s: %s", name, strerror(reason));
 }
 
 static void set(int socket, const char name[IFNAMSIZ], bool up)
