@@ -103,7 +103,9 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let tests = args.tests.tests(paths)?;
     let placed = placed(&tests, paths)?;
     let cache = paths.cache()?;
+    let cancel = Cancel::new();
     let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
+    let library = library.with_cancel(&cancel);
     let wanted = args.kernels.wanted(&library)?;
     if args.dry_run {
         print_plan(&tests, &wanted);
@@ -127,7 +129,6 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     };
     let capacity = Capacity { jobs: args.jobs, cpus: host_cpus(), memory_mib: free_memory_mib() };
     let queue = Arc::new(Queue::new(capacity));
-    let cancel = Cancel::new();
     let woken = Arc::clone(&queue);
     interrupt::watch(&cancel, move || woken.wake())?;
 
@@ -280,7 +281,11 @@ fn print_plan(tests: &[Arc<Test>], wanted: &[Wanted]) {
     use std::io::Write;
     let mut text = String::new();
     for kernel in wanted {
-        let state = if kernel.is_fetched() { "" } else { "  (to be fetched)" };
+        let state = match (kernel.is_fetched(), kernel.is_to_build()) {
+            (true, _) => "",
+            (false, true) => "  (to be built)",
+            (false, false) => "  (to be fetched)",
+        };
         for test in tests {
             text.push_str(&format!("{}@{}{state}\n", test.id(), kernel.name()));
         }

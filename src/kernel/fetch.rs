@@ -20,6 +20,11 @@ impl Library {
     pub fn fetch(&self, wanted: &Wanted, progress: &dyn FetchProgress) -> Result<Kernel, KernelError> {
         match wanted.source() {
             Source::Local(local) => local::load(local, wanted.name(), &self.cache),
+            Source::Built(request, _) => {
+                let (folder, record) = self.builder.build_stored(request, progress, &self.cancel)?;
+                self.forget_known();
+                Ok(self.load(&folder, &record, wanted.name())?)
+            }
             Source::Known(candidate) => {
                 if let Some((folder, record)) = &candidate.stored {
                     match self.load(folder, record, wanted.name()) {

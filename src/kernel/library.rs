@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::catalogue::Catalogue;
+use super::compile::{BuildRequest, Builder, PatchError};
 use super::debian::apt::{Apt, LISTS_MAX_AGE};
 use super::debian::{AptError, DebianBuild, build, pin};
 use super::progress::{FetchProgress, Stage};
@@ -14,6 +15,8 @@ use super::select::{Candidate, name_of, select};
 use super::store::{Record, Store, write_whole};
 use super::wanted::{Available, Resolution, Source, Wanted};
 use super::{Flavour, Kernel, KernelConfig, KernelError, KernelSpec, Origin, StoreError};
+use crate::cancel::Cancel;
+use crate::version::{KernelVersion, Upstream};
 
 /// All kernels that are known and the store of those that are fetched.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Library {
     pub(super) catalogue: Catalogue,
     /// Held open and locked, so that no other process removes kernels that this one uses.
     pub(super) in_use: Mutex<Vec<File>>,
+    pub(super) builder: Builder,
+    pub(super) cancel: Cancel,
     apt_config: Option<PathBuf>,
     known: Mutex<Option<Vec<Candidate>>>,
 }
@@ -37,6 +42,8 @@ impl Library {
         let catalogue = Catalogue::load(catalogue_folders)?;
         Ok(Library {
             store: Store::open(&cache),
+            builder: Builder::new(&cache, catalogue_folders),
+            cancel: Cancel::new(),
             cache,
             catalogue,
             in_use: Mutex::default(),
@@ -49,6 +56,19 @@ impl Library {
     /// instead of the host's.
     pub fn with_apt_config(mut self, file: &Path) -> Self {
         self.apt_config = Some(file.to_path_buf());
+        self.builder = self.builder.with_apt_config(self.apt_config.clone());
+        self
+    }
+
+    /// Compiles with this many processes at a time instead of one per processor.
+    pub fn with_build_jobs(mut self, jobs: Option<usize>) -> Self {
+        self.builder = self.builder.with_jobs(jobs);
+        self
+    }
+
+    /// Gives up builds when `cancel` is set.
+    pub fn with_cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = cancel.clone();
         self
     }
 
@@ -74,7 +94,7 @@ impl Library {
             );
             unknown && self.lists_outdated()
         };
-        match first {
+        let mut resolution = match first {
             Err(error) if outdated(&error) => match self.update(progress) {
                 Ok(()) => select(&self.known(), &self.catalogue.named, specs),
                 Err(no_lists) if self.known().is_empty() => Err(no_lists),
@@ -84,7 +104,13 @@ impl Library {
                 }
             },
             result => result,
+        }?;
+        for wanted in &mut resolution.wanted {
+            if let Source::Built(request, _) = wanted.source() {
+                *wanted = self.to_build(request.as_ref().clone());
+            }
         }
+        Ok(resolution)
     }
 
     /// The same version in another flavour, for a test that needs what the first one lacks; `None` if there is none that can
@@ -102,8 +128,56 @@ impl Library {
         Some(Wanted::known(name_of(&known, found), found))
     }
 
-    /// Every known kernel, oldest first.
+    /// A kernel to compile, with what was built of the same words before.
+    fn to_build(&self, request: BuildRequest) -> Wanted {
+        let words = self.builder.words(&request);
+        let stored = self.store.records().into_iter().rfind(|(_, record)| {
+            matches!(&record.origin, Origin::Built { words: built, .. } if Some(built) == words.as_ref())
+        });
+        Wanted::built(request, stored)
+    }
+
+    /// Every known kernel: those with a version of their own, oldest first, then those that catalogues have to be compiled.
     pub fn available(&self) -> Vec<Available> {
+        let mut available = self.available_packages();
+        for (name, named) in &self.catalogue.named {
+            let Some(request) = named.request(name) else { continue };
+            available.push(self.available_build(name, request));
+        }
+        available
+    }
+
+    fn available_build(&self, name: &str, request: Result<BuildRequest, PatchError>) -> Available {
+        let nothing = Upstream::Release { major: 0, minor: 0, patch: 0, rc: None };
+        let mut available = Available {
+            name: name.to_string(),
+            version: KernelVersion::upstream_only(nothing),
+            release: String::new(),
+            flavour: None,
+            options: Vec::new(),
+            package_version: None,
+            suites: Vec::new(),
+            stored: None,
+            download: None,
+            missing: None,
+            source: None,
+        };
+        match request {
+            Err(error) => available.missing = Some(error.to_string()),
+            Ok(request) => {
+                available.source = Some(format!("{}, {}", request.source.name(), request.config));
+                let wanted = self.to_build(request);
+                available.release = wanted.release().to_string();
+                available.version = wanted.version().unwrap_or(available.version);
+                if let Source::Built(_, Some((folder, record))) = wanted.source() {
+                    (available.stored, available.options) = (Some(record.bytes()), detectors(folder));
+                }
+            }
+        }
+        available
+    }
+
+    fn available_packages(&self) -> Vec<Available> {
         let known = self.known();
         known
             .iter()
@@ -118,6 +192,7 @@ impl Library {
                 stored: candidate.stored.as_ref().map(|(_, record)| record.bytes()),
                 download: candidate.build.as_ref().map(DebianBuild::download_size),
                 missing: candidate.missing().map(String::from),
+                source: None,
             })
             .collect()
     }
@@ -246,6 +321,8 @@ fn merge(
         let package_version = match &record.origin {
             Origin::Debian { version, .. } => Some(version.clone()),
             Origin::Local { .. } => None,
+            // these are had by their names only: a version means a distribution's kernel
+            Origin::Built { .. } => continue,
         };
         known.push(Candidate {
             version: record.version.clone(),
