@@ -4,7 +4,7 @@ mod cache;
 mod completions;
 mod doctor;
 mod error;
-mod explain;
+pub mod explain;
 mod interrupt;
 mod kernels;
 mod list;
@@ -87,7 +87,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
             let mut out = std::io::stdout();
             report::run(args, &mut out, MatrixStyle::for_stdout()).map_err(CliError::setup)?
         }
-        Command::Explain(args) => return explain::run(args).map_err(CliError::setup),
+        Command::Explain(args) => return explain::run(args, paths),
         Command::Doctor(args) => doctor::run(args, paths)?,
         Command::Completions(args) => completions::run(args)?,
     };

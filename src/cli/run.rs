@@ -138,6 +138,9 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     interrupt::watch(&cancel, move || woken.wake())?;
 
     announce(&sink, &run_dir, &tests, &wanted);
+    for text in expired_messages(&tests, jiff::Zoned::now().date()) {
+        sink(Event::Notice { text });
+    }
     let library = library.with_cancel(queue.enough());
     let place = |kernel: &Kernel| {
         let choice = lab.choose_accel(args.accel, kernel);
@@ -176,6 +179,18 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         accel::forget(&cache);
     }
     Ok(finish(args, &outcome, &run_dir, &journal, cancel.is_set()))
+}
+
+/// What the user is told of known messages that have expired, each once.
+fn expired_messages(tests: &[Arc<Test>], today: jiff::civil::Date) -> Vec<String> {
+    let mut told = Vec::new();
+    for entry in tests.iter().flat_map(|test| test.messages.expired(today)) {
+        let notice = entry.expiry_notice();
+        if !told.contains(&notice) {
+            told.push(notice);
+        }
+    }
+    told
 }
 
 /// The tests with their machines; whether the host can build those is not known yet.

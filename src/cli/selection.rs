@@ -22,6 +22,9 @@ pub struct TestArgs {
     /// Only this suite: its name, or a file
     #[arg(short, long = "suite", value_name = "SUITE")]
     pub suite: Vec<String>,
+    /// Known messages besides the suites' own: reports that do no harm, and lines that count though they are no crash
+    #[arg(long, value_name = "FILE")]
+    pub known: Option<PathBuf>,
 }
 
 /// Which kernels are meant.
@@ -45,7 +48,13 @@ impl TestArgs {
     pub fn tests(&self, paths: &PathArgs) -> Result<Vec<Arc<Test>>, CliError> {
         let filter = Filter::new(&self.filters).map_err(CliError::filter)?;
         let suites = load_suites(&self.suite, &paths.suites)?;
-        let tests = select(&suites, &filter);
+        let mut tests = select(&suites, &filter);
+        if let Some(file) = &self.known {
+            let known = suite::load_messages(file).map_err(CliError::located)?;
+            for test in &mut tests {
+                Arc::make_mut(&mut Arc::make_mut(test).messages).extend(&known);
+            }
+        }
         if tests.is_empty() {
             let words = self.filters.join(" ");
             return Err(CliError::nothing(format!(

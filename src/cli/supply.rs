@@ -136,7 +136,11 @@ pub fn preview(
     progress: &dyn FetchProgress,
 ) -> String {
     let larger = library.larger(wanted);
-    let state = |wanted: &Wanted| if wanted.is_fetched() { "" } else { " (to be fetched)" };
+    let state = |wanted: &Wanted| match (wanted.is_fetched(), wanted.is_to_build()) {
+        (true, _) => "",
+        (false, true) => " (to be built)",
+        (false, false) => " (to be fetched)",
+    };
     let mut text = String::new();
     let mut line = |test: &Test, image: &str| {
         text.push_str(format!("{}@{}  {image}", test.id(), wanted.name()).trim_end());
@@ -148,7 +152,7 @@ pub fn preview(
             Larger::Known(_) => ", or its plain image for what that lacks",
             Larger::None | Larger::Missing(_) => "",
         };
-        placed.iter().for_each(|p| line(&p.test, &format!("{} (to be fetched){or}", wanted.release())));
+        placed.iter().for_each(|p| line(&p.test, &format!("{}{}{or}", wanted.release(), state(wanted))));
         return text;
     };
     let divided = flavour::divide(placed, &kernel, &larger);

@@ -13,7 +13,6 @@ use super::progress::{FetchProgress, Stage};
 use super::store::{Identity, Record, Store, write_whole};
 use super::wanted::{Source, Wanted};
 use super::{Kernel, KernelError, Library, Origin, StoreError};
-use crate::cancel::Cancel;
 
 impl Library {
     /// Gets a kernel: from the store, or by downloading and unpacking it. Safe to call from several threads and
@@ -21,6 +20,11 @@ impl Library {
     pub fn fetch(&self, wanted: &Wanted, progress: &dyn FetchProgress) -> Result<Kernel, KernelError> {
         match wanted.source() {
             Source::Local(local) => local::load(local, wanted.name(), &self.cache),
+            Source::Built(request, _) => {
+                let (folder, record) = self.builder.build_stored(request, progress, &self.cancel)?;
+                self.forget_known();
+                Ok(self.load(&folder, &record, wanted.name())?)
+            }
             Source::Known(candidate) => {
                 if let Some((folder, record)) = &candidate.stored {
                     match self.load(folder, record, wanted.name()) {
@@ -129,7 +133,7 @@ impl Library {
                 &package.sha256[..16.min(package.sha256.len())]
             ));
             let report = |done: u64| progress.report(name, Stage::Download { done: before + done, total });
-            if let Err(error) = apt.download(package, &path, &report, self.cancel.as_ref()) {
+            if let Err(error) = apt.download(package, &path, &report, Some(&self.cancel)) {
                 if matches!(error, AptError::Gone { .. }) {
                     self.store.note_gone(&package.sha256);
                     self.forget_known();
@@ -137,7 +141,7 @@ impl Library {
                 return Err(error.into());
             }
             before += package.size;
-            if self.cancel.as_ref().is_some_and(Cancel::is_set) {
+            if self.cancel.is_set() {
                 return Err(AptError::Interrupted.into());
             }
             paths.push(path);

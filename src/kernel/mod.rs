@@ -26,6 +26,7 @@ use crate::version::KernelVersion;
 mod bzimage;
 mod cache;
 mod catalogue;
+pub mod compile;
 mod compression;
 mod config;
 mod debian;
@@ -99,6 +100,21 @@ pub enum Origin {
         version: String,
         /// The suites that had them.
         suites: Vec<String>,
+    },
+    /// Compiled here.
+    Built {
+        /// The source, in words.
+        source: String,
+        /// The configuration: names of fragments, `small+kasan`.
+        config: String,
+        /// The patches' files, in order.
+        patches: Vec<String>,
+        /// Compiler and linker, in their own words.
+        compiler: String,
+        /// Digest of everything that the build depended on.
+        key: String,
+        /// Digest of what was asked for, without a look at the source.
+        words: String,
     },
     /// A file that the user named.
     Local {

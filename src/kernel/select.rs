@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{Named, NamedSource};
+use super::compile::{BuildError, BuildRequest};
 use super::debian::DebianBuild;
 use super::store::Record;
 use super::wanted::{LeftOut, Resolution, Wanted};
@@ -112,6 +113,12 @@ pub(super) fn select(
     for spec in includes {
         match &spec.selector {
             Selector::File { image, modules } => selection.add_local(None, image, modules.as_deref())?,
+            Selector::Name(name) if named.get(name).is_some_and(|entry| entry.is_to_build()) => {
+                let request = named.get(name).and_then(|entry| entry.request(name));
+                if let Some(request) = request.transpose().map_err(BuildError::from)? {
+                    selection.add_built(request);
+                }
+            }
             Selector::Name(name) => match named.get(name).map(|entry| &entry.source) {
                 Some(NamedSource::Local { image, modules }) => {
                     selection.add_local(Some(name), image, modules.as_deref())?;
@@ -123,7 +130,8 @@ pub(super) fn select(
                         selection.add(Some(name), found, open);
                     }
                 }
-                None => return Err(unknown_name(name, named)),
+                // the arm before has those that are compiled
+                _ => return Err(unknown_name(name, named)),
             },
             selector => {
                 let found = matching(known, spec)?;
@@ -178,6 +186,12 @@ impl Selection<'_> {
         if self.seen.insert(candidate.release.clone()) {
             let name = name_of(self.known, candidate);
             self.resolution.left_out.push(LeftOut { name, reason: reason.to_string() });
+        }
+    }
+
+    fn add_built(&mut self, request: BuildRequest) {
+        if self.seen.insert(format!("name {}", request.name)) {
+            self.resolution.wanted.push(Wanted::built(request, None));
         }
     }
 

@@ -105,7 +105,14 @@ pub(crate) struct Store {
 
 /// Held while a release is fetched; given back when dropped, by the system too if the process dies.
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Lock {
+    /// The locked file: a process that inherits it holds the lock, too.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
 }
 
 impl Store {
@@ -173,7 +180,7 @@ impl Store {
                 source: error.into(),
             })?;
         }
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 
     fn lock_file(&self, name: &str) -> Result<(File, PathBuf), StoreError> {
@@ -244,8 +251,12 @@ impl Store {
         let text = json(serde_json::to_vec_pretty(&record)).map_err(io("write", &path))?;
         write_whole(&path, &text).map_err(io("write", &path))?;
 
-        let folder =
-            self.kernels().join(format!("{}-{}", record.release, record.digest.get(..12).unwrap_or("")));
+        // two builds from different sources can be the same to the byte
+        let tag = match &record.origin {
+            Origin::Built { key, .. } => key,
+            Origin::Debian { .. } | Origin::Local { .. } => &record.digest,
+        };
+        let folder = self.kernels().join(format!("{}-{}", record.release, tag.get(..12).unwrap_or("")));
         if folder.exists() {
             // a damaged one that this replaces
             fs::remove_dir_all(&folder).map_err(io("remove", &folder))?;

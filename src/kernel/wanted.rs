@@ -1,11 +1,15 @@
 //! Kernels that are named, before they are fetched.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::Flavour;
+use super::compile::BuildRequest;
 use super::debian::DebianBuild;
 use super::local::LocalImage;
 use super::select::Candidate;
+use super::store::Record;
 use crate::version::KernelVersion;
 
 /// A kernel that a user asked for, not necessarily fetched.
@@ -32,6 +36,8 @@ pub enum Larger {
 pub(super) enum Source {
     Known(Box<Candidate>),
     Local(LocalImage),
+    /// To be compiled, with what an earlier build of the same words made.
+    Built(Box<BuildRequest>, Option<(PathBuf, Record)>),
 }
 
 impl Wanted {
@@ -47,6 +53,10 @@ impl Wanted {
         self.open
     }
 
+    pub(super) fn built(request: BuildRequest, stored: Option<(PathBuf, Record)>) -> Self {
+        Wanted { name: request.name.clone(), source: Source::Built(Box::new(request), stored), open: false }
+    }
+
     pub(super) fn source(&self) -> &Source {
         &self.source
     }
@@ -56,11 +66,12 @@ impl Wanted {
         &self.name
     }
 
-    /// What `uname -r` will say.
+    /// What `uname -r` will say; empty for a kernel that has not been built.
     pub fn release(&self) -> &str {
         match &self.source {
             Source::Known(candidate) => &candidate.release,
             Source::Local(local) => &local.release,
+            Source::Built(_, stored) => stored.as_ref().map_or("", |(_, record)| &record.release),
         }
     }
 
@@ -69,6 +80,10 @@ impl Wanted {
         match &self.source {
             Source::Known(candidate) => Some(candidate.version.clone()),
             Source::Local(local) => local.release.parse().ok(),
+            Source::Built(request, stored) => match stored {
+                Some((_, record)) => Some(record.version.clone()),
+                None => request.source.version(),
+            },
         }
     }
 
@@ -76,15 +91,21 @@ impl Wanted {
     pub fn flavour(&self) -> Option<Flavour> {
         match &self.source {
             Source::Known(candidate) => candidate.flavour,
-            Source::Local(_) => None,
+            Source::Local(_) | Source::Built(..) => None,
         }
     }
 
-    /// Whether [`Library::fetch`](super::Library::fetch) needs no download.
+    /// Whether [`Library::fetch`](super::Library::fetch) has to compile it, unless the source is as it was.
+    pub fn is_to_build(&self) -> bool {
+        matches!(&self.source, Source::Built(..))
+    }
+
+    /// Whether [`Library::fetch`](super::Library::fetch) needs no download and no compiler.
     pub fn is_fetched(&self) -> bool {
         match &self.source {
             Source::Known(candidate) => candidate.stored.is_some(),
             Source::Local(_) => true,
+            Source::Built(request, stored) => stored.is_some() && !request.source.can_change(),
         }
     }
 
@@ -140,6 +161,9 @@ pub struct Available {
     pub download: Option<u64>,
     /// Why it cannot be had, if it can not.
     pub missing: Option<String>,
+    /// What it is compiled from, if it is compiled here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod cell;
 mod findings;
+mod others;
 mod queue;
 mod record;
 

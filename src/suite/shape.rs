@@ -16,7 +16,36 @@ pub(super) struct SuiteShape {
     pub suite: Option<String>,
     pub summary: Option<String>,
     pub defaults: Option<DefaultsShape>,
+    pub known_messages: Option<MessagesShape>,
     pub tests: List<TestShape>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct MessagesShape {
+    pub allow: List<AllowShape>,
+    pub deny: List<DenyShape>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct AllowShape {
+    pub r#match: Option<String>,
+    pub trace: List<String>,
+    pub versions: Option<String>,
+    pub reason: Option<String>,
+    pub link: Option<String>,
+    pub expires: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DenyShape {
+    pub r#match: Option<String>,
+    pub versions: Option<String>,
+    pub reason: Option<String>,
+    pub link: Option<String>,
+    pub expires: Option<String>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]

@@ -116,6 +116,11 @@ pub fn judge(test: &Test, seen: &Observation, reports: &[Report]) -> Judgement {
     }
 }
 
+/// Whether a crash report shows the symptom or any part of it, or may be a damaged remnant that does.
+pub fn shows_symptom(test: &Test, report: &Report) -> bool {
+    part_in_reports(&test.symptom, &[report]).is_some()
+}
+
 /// A kernel that broke before the dose says nothing about the test, whatever came after.
 fn broken_before(report: &Report, seen: &Observation) -> Judgement {
     let reason = match (seen.program.started, seen.console.dose_start) {

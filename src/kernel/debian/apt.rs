@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::build::Package;
+use super::build::{Package, is_kernel_package};
 use super::host::{Host, configuration};
 use super::lists;
 use super::sources::{self, Archive, HostSource};
@@ -167,6 +167,15 @@ impl Apt {
 
     /// All kernel packages in the lists that are there.
     pub(crate) fn kernel_packages(&self) -> Result<Vec<Package>, AptError> {
+        self.packages(&is_kernel_package)
+    }
+
+    /// All packages with a kernel's source in the lists that are there.
+    pub(crate) fn source_packages(&self) -> Result<Vec<Package>, AptError> {
+        self.packages(&|name| name.starts_with("linux-source-"))
+    }
+
+    fn packages(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Package>, AptError> {
         let mut packages = Vec::new();
         for (suite, archive, list) in lists::find(&self.root.join("lists"))? {
             let mut command = self.command(&self.helper);
@@ -178,7 +187,8 @@ impl Apt {
                 .spawn()
                 .map_err(|source| AptError::NoApt { tool: self.helper.display().to_string(), source })?;
             if let Some(out) = child.stdout.take() {
-                lists::read_packages(BufReader::with_capacity(1 << 18, out), &suite, archive, &mut packages)
+                let out = BufReader::with_capacity(1 << 18, out);
+                lists::read_packages(out, &suite, archive, wanted, &mut packages)
                     .map_err(|source| AptError::Io { what: "read", path: list.clone(), source })?;
             }
             let status =
