@@ -6,7 +6,7 @@
 mod judge;
 mod tally;
 
-pub use judge::{Judgement, judge};
+pub use judge::{Judgement, judge, unrelated_leaks};
 pub use tally::{Next, Tally, miss_chance};
 
 use serde::{Deserialize, Serialize};

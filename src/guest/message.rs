@@ -19,6 +19,8 @@ pub enum ProbeRequest {
         /// A cache's name; `*` stands for anything.
         cache: String,
     },
+    /// Objects that the kernel's leak detector finds, from `/sys/kernel/debug/kmemleak`.
+    Kmemleak,
 }
 
 /// The test's program.
@@ -202,7 +204,7 @@ mod tests {
             ToGuest::Run(ProgramRequest {
                 command: vec!["/x".into()],
                 environment: BTreeMap::new(),
-                probes: vec![ProbeRequest::Slab { cache: "kmalloc-192".into() }],
+                probes: vec![ProbeRequest::Slab { cache: "kmalloc-192".into() }, ProbeRequest::Kmemleak],
                 nonce: "n".into(),
                 settle_ms: 1,
             }),

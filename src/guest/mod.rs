@@ -6,6 +6,7 @@
 pub mod agent;
 mod blocked;
 mod channel;
+mod kmemleak;
 pub mod message;
 mod mounts;
 mod probe;

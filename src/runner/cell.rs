@@ -12,7 +12,7 @@ use crate::lab::{Lab, Request, Unprepared, Watch};
 use crate::observation::Phase;
 use crate::oops;
 use crate::plan::Cell;
-use crate::verdict::{Judgement, Next, Tally, Verdict, judge, miss_chance};
+use crate::verdict::{Judgement, Next, Tally, Verdict, judge, miss_chance, unrelated_leaks};
 
 /// Tells an attempt's progress as events.
 struct Told<'a> {
@@ -90,7 +90,8 @@ pub fn run(
         }
         let reports = oops::diagnose(&seen.console.text);
         let mut judgement = judge(&cell.test, &seen, &reports);
-        let findings = findings::of(&judgement, &seen, &reports);
+        let mut findings = findings::of(&judgement, &seen, &reports);
+        findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
         judgement.explain(&findings);
         let record = record::attempt(attempt, &judgement, seen, &reports, findings, dir.as_ref());
         sink(Event::Attempt { cell: id.clone(), record: Box::new(record) });
