@@ -10,6 +10,8 @@ pub mod payload;
 mod plugging;
 pub mod prepare;
 pub mod qemu;
+pub mod share;
+pub mod visit;
 
 use std::path::Path;
 

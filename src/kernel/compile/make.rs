@@ -232,7 +232,7 @@ pub(super) fn first_error(log: &str) -> String {
     };
     let is_stop = |line: &&str| line.starts_with("make") && line.contains(": *** ");
     let Some(at) =
-        lines.iter().position(|line| is_error(&line)).or_else(|| lines.iter().position(|l| is_stop(&l)))
+        lines.iter().position(|line| is_error(line)).or_else(|| lines.iter().position(|l| is_stop(l)))
     else {
         return lines[lines.len().saturating_sub(5)..].join("\n");
     };

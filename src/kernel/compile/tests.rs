@@ -46,11 +46,14 @@ struct World {
     root: tempfile::TempDir,
 }
 
+/// What is done when this file is compiled.
+type At = (&'static str, Box<dyn Fn() + Sync + Send>);
+
 /// Keeps what is reported, and does something at a step.
 #[derive(Default)]
 struct Heard {
     stages: Mutex<Vec<Stage>>,
-    at: Option<(&'static str, Box<dyn Fn() + Sync + Send>)>,
+    at: Option<At>,
 }
 
 impl FetchProgress for Heard {
