@@ -231,9 +231,7 @@ pub(super) fn first_error(log: &str) -> String {
             || line.contains("error: objtool")
     };
     let is_stop = |line: &&str| line.starts_with("make") && line.contains(": *** ");
-    let Some(at) =
-        lines.iter().position(|line| is_error(line)).or_else(|| lines.iter().position(|l| is_stop(l)))
-    else {
+    let Some(at) = lines.iter().position(is_error).or_else(|| lines.iter().position(is_stop)) else {
         return lines[lines.len().saturating_sub(5)..].join("\n");
     };
     // where it was included from, and in which function it is
