@@ -315,8 +315,8 @@ mod tests {
                 posterior.observe(node, Seen::new(symptoms, symptoms + clean));
             }
             let expected = by_definition(&history, find, posterior.tried());
-            for node in 0..history.len() {
-                prop_assert!((posterior.probability(node) - expected[node]).abs() < 1e-9);
+            for (node, expected) in expected.iter().enumerate().take(history.len()) {
+                prop_assert!((posterior.probability(node) - expected).abs() < 1e-9);
             }
             prop_assert!((posterior.never().probability - expected[history.len()]).abs() < 1e-9);
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use crate::kernel::{KernelError, Library, Stored, megabytes};
+use crate::kernel::{BuildPlace, KernelError, Library, Stored, megabytes};
 use crate::vm::snapshot::{Kept, Store};
 
 /// Arguments of `kregress cache`.
@@ -16,9 +16,10 @@ pub struct CacheArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum CacheCommand {
-    /// List the stored kernels and saved guests, the one unused for the longest time first
+    /// List the stored kernels, the build folders and the saved guests, the one unused for the longest time first
     List,
-    /// Remove saved guests, then kernels, that were not used for the longest time, except kernels in use
+    /// Remove saved guests, then build folders, then kernels that were not used for the longest time, except those in
+    /// use
     Gc {
         /// How much may stay, like 500M or 20G
         #[arg(long, value_name = "SIZE")]
@@ -75,22 +76,32 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
             for kernel in &stored {
                 println!("{}", line(kernel));
             }
-            println!("{}", total(&stored));
+            let places = library.build_places();
+            for place in &places {
+                println!("{}", place_line(place));
+            }
+            println!("{}", total(&stored, &places));
             let kept = guests.kept();
             for guest in &kept {
                 println!("{}", guest_line(guest));
             }
-            let bytes = kept.iter().map(|guest| guest.bytes).sum();
-            println!("{} saved guests, {}", kept.len(), megabytes(bytes));
+            if !kept.is_empty() {
+                let bytes = kept.iter().map(|guest| guest.bytes).sum();
+                println!("{} saved guests, {}", kept.len(), megabytes(bytes));
+            }
         }
         CacheCommand::Gc { max_size } => {
             // a guest is saved again in seconds, a kernel is fetched again in minutes
             let kernels: u64 = library.stored().iter().map(|kernel| kernel.bytes).sum();
-            for guest in guests.shrink(max_size.0.saturating_sub(kernels), None) {
+            let places: u64 = library.build_places().iter().map(|place| place.bytes).sum();
+            for guest in guests.shrink(max_size.0.saturating_sub(kernels + places), None) {
                 println!("removed {}", guest_line(&guest));
             }
             let kept: u64 = guests.kept().iter().map(|guest| guest.bytes).sum();
             let collected = library.collect_garbage(max_size.0.saturating_sub(kept))?;
+            for place in &collected.places {
+                println!("removed {}", place_line(place));
+            }
             for kernel in &collected.removed {
                 println!("removed {}", line(kernel));
             }
@@ -141,8 +152,20 @@ fn guest_line(guest: &Kept) -> String {
     format!("{release:32} {:>9} guest {}", megabytes(guest.bytes), &guest.name[..guest.name.len().min(12)])
 }
 
-fn total(stored: &[Stored]) -> String {
-    format!("{} kernels, {}", stored.len(), megabytes(stored.iter().map(|kernel| kernel.bytes).sum()))
+fn place_line(place: &BuildPlace) -> String {
+    let name = place.folder.file_name().unwrap_or_default().to_string_lossy();
+    format!("{:32} {:>9}", format!("build/{name}"), megabytes(place.bytes))
+}
+
+fn total(stored: &[Stored], places: &[BuildPlace]) -> String {
+    let kernels = format!("{} kernels, {}", stored.len(), megabytes(stored.iter().map(|k| k.bytes).sum()));
+    match places.len() {
+        0 => kernels,
+        n => {
+            let bytes = megabytes(places.iter().map(|place| place.bytes).sum());
+            format!("{kernels}; {n} sources with build folders, {bytes}")
+        }
+    }
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ pub struct RunArgs {
     seed: Option<u64>,
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     crate::suite::parse_duration(text).map_err(|e| e.to_string())
 }
 

@@ -29,6 +29,12 @@ pub struct Sender {
 }
 
 impl Sender {
+    /// A sender to anything.
+    #[cfg(test)]
+    pub(super) fn to(port: File) -> Sender {
+        Sender { port: Mutex::new(port) }
+    }
+
     /// Sends a message.
     pub fn tell(&self, message: &FromGuest) -> io::Result<()> {
         let mut bytes = Vec::new();
@@ -40,6 +46,13 @@ impl Sender {
     pub fn data(&self, data: &[u8]) -> io::Result<()> {
         let mut bytes = Vec::new();
         wire::encode_data(data, &mut bytes);
+        self.write(&bytes)
+    }
+
+    /// Sends bytes of a command's standard error.
+    pub fn errors(&self, data: &[u8]) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        wire::encode_errors(data, &mut bytes);
         self.write(&bytes)
     }
 
@@ -58,7 +71,7 @@ pub struct Receiver {
 pub struct Request {
     /// The request itself.
     pub ask: ToGuest,
-    /// The contents of a [`ToGuest::Put`].
+    /// The contents of a [`ToGuest::Put`] or [`ToGuest::Input`].
     pub data: Vec<u8>,
 }
 
@@ -72,7 +85,7 @@ impl Receiver {
             }
             let Ok(ask) = serde_json::from_slice::<ToGuest>(&frame.payload) else { continue };
             let mut data = Vec::new();
-            if let ToGuest::Put { size, .. } = &ask {
+            if let ToGuest::Put { size, .. } | ToGuest::Input { size } = &ask {
                 while (data.len() as u64) < *size {
                     match self.frame()? {
                         Some(Frame { kind: Kind::Data, payload }) => data.extend_from_slice(&payload),

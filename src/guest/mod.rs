@@ -7,6 +7,8 @@ pub mod agent;
 mod blocked;
 mod channel;
 mod entropy;
+mod execute;
+mod kmemleak;
 pub mod message;
 mod mounts;
 mod probe;
@@ -21,6 +23,8 @@ pub mod layout {
     pub const CHANNEL_MODULES_DIR: &str = "/kregress/channel";
     /// Folder for what the host sends.
     pub const INBOX: &str = "/kregress/inbox";
+    /// Where a folder of the host is mounted, if one is shared.
+    pub const SHARE: &str = "/host";
     /// The static shell and its applets.
     pub const BUSYBOX: &str = "/bin/busybox";
 }

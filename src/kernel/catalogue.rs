@@ -159,24 +159,34 @@ pub(crate) enum NamedSource {
     /// A folder with a source, relative to the catalogue's.
     Folder(PathBuf),
     /// A commit of a repository, whose path is relative to the catalogue's folder.
-    Git {
-        repository: PathBuf,
-        #[serde(rename = "ref")]
-        reference: String,
-    },
+    Git(GitCommit),
     /// A packed source, relative to the catalogue's folder.
     Tarball(PathBuf),
-    /// A source package of Debian's. The last three are for one that has left the index.
-    DebianSource {
-        package: String,
-        version: String,
-        #[serde(default)]
-        path: Option<String>,
-        #[serde(default)]
-        size: Option<u64>,
-        #[serde(default)]
-        sha256: Option<String>,
-    },
+    /// A source package of Debian's.
+    DebianSource(SourcePackage),
+}
+
+/// A commit of a repository.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "`{repository: FOLDER, ref: COMMIT}`")]
+pub(crate) struct GitCommit {
+    repository: PathBuf,
+    #[serde(rename = "ref")]
+    reference: String,
+}
+
+/// A source package. The last three are for one that has left the index.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "`{package: linux-source-LINE, version: DEBIAN-VERSION}`")]
+pub(crate) struct SourcePackage {
+    package: String,
+    version: String,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    size: Option<u64>,
+    #[serde(default)]
+    sha256: Option<String>,
 }
 
 impl NamedSource {
@@ -186,10 +196,10 @@ impl NamedSource {
             NamedSource::Debian(_) | NamedSource::Local { .. } => return Ok(None),
             NamedSource::Folder(source) => BuildSource::Folder(folder.join(source)),
             NamedSource::Tarball(file) => BuildSource::Tarball(folder.join(file)),
-            NamedSource::Git { repository, reference } => {
+            NamedSource::Git(GitCommit { repository, reference }) => {
                 BuildSource::Git { repository: folder.join(repository), reference: reference.clone() }
             }
-            NamedSource::DebianSource { package, version, path, size, sha256 } => {
+            NamedSource::DebianSource(SourcePackage { package, version, path, size, sha256 }) => {
                 let pinned = match (path, size, sha256) {
                     (None, None, None) => None,
                     (Some(path), Some(size), Some(sha256)) if sha256.len() == 64 => Some(Package {
@@ -490,14 +500,18 @@ mod tests {
             "kernels:\n  - {name: a, source: {debian: '6.1'}}\n  - {name: a, source: {debian: '6.1'}}\n",
             "debian:\n  - {version: 6.1.1, flavour: cloud, release: r, package-version: v, packages: [{path: pool/x.deb, archive: main, size: 1, sha256: a}]}\n",
             "kernels:\n  - {name: a, source: {git: x}}\n",
+            "kernels:\n  - {name: a, source: {debian-source: {package: linux-source-6.12}}}\n",
+            "kernels:\n  - {name: b, source: {folder: x}, config: small}\n  - {name: a, source: {folder: x}}\n",
+            "kernels:\n  - name: a\n    source: {debian: '6.1'}\n    config: small\n",
+            "kernels:\n  - {name: a, source: {debian-source: {package: l, version: v, sha256: ab}}, config: small}\n",
             "kernels: [",
         ];
         let mut said = String::new();
         for text in cases {
             said += &format!("{}\n", read(text).expect_err(text));
         }
-        insta::assert_snapshot!(said, @"
-        the catalogue kernels/mine.yaml: kernels[0]: unknown field `sauce`, expected one of `name`, `summary`, `source` at line 3 column 5
+        insta::assert_snapshot!(said, @r#"
+        the catalogue kernels/mine.yaml: kernels[0]: unknown field `sauce`, expected one of `name`, `summary`, `source`, `config`, `patches`, `compiler` at line 3 column 5
         the catalogue kernels/mine.yaml: kernels[0]: missing field `source` at line 2 column 5
         the catalogue kernels/mine.yaml: kernels: invalid type: integer `3`, expected a sequence at line 1 column 10
         the catalogue kernels/mine.yaml: debian[0]: `6.x` is no kernel version: a second number is missing; expected something like `6.12.90`, `v6.17-rc3` or `next-20260306` at line 2 column 5
@@ -505,9 +519,13 @@ mod tests {
         the catalogue kernels/mine.yaml: `6.17.13` cannot name a kernel, because as a spec it means something else; use a word that starts with a letter
         the catalogue kernels/mine.yaml: `a` is a kernel in kernels/mine.yaml already; names have to be different
         the catalogue kernels/mine.yaml: the package path `pool/x.deb` does not end in NAME_VERSION_amd64.deb
-        the catalogue kernels/mine.yaml: kernels[0].source: unknown variant `git`, expected `debian` or `local` at line 2 column 24
+        the catalogue kernels/mine.yaml: kernels[0].source.git: invalid type: string "x", expected `{repository: FOLDER, ref: COMMIT}` at line 2 column 29
+        the catalogue kernels/mine.yaml: kernels[0].source.debian-source: missing field `version` at line 2 column 39
+        kernels/mine.yaml:3: the kernel `a`: a kernel that is compiled needs a `config`, such as `config: small`
+        kernels/mine.yaml:2: the kernel `a`: `config`, `patches` and `compiler` are for sources that are compiled, and this kernel is compiled already
+        kernels/mine.yaml:2: the kernel `a`: `path`, `size` and `sha256` (64 digits) pin a package together; write all of them or none
         the catalogue kernels/mine.yaml: did not find expected node content at line 2 column 1, while parsing a flow node
-        ");
+        "#);
     }
 
     #[test]

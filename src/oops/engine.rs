@@ -242,22 +242,23 @@ impl Engine {
         stamped: impl FnOnce() -> bool,
         booted: impl FnOnce() -> bool,
     ) -> Option<usize> {
-        let (index, family, at) = self.families.iter().enumerate().find_map(|(index, family)| {
-            let at = memmem::find(line, family.header.as_bytes())?;
-            let ignored = matches(&family.ignore, line);
-            (!ignored).then_some((index, family, at))
-        })?;
-        if family.after_kernel && !booted() {
-            return None;
-        }
         let parsed = Line::parse(line);
-        let known = |rule: &Rule| rule.pattern.is_match(parsed.text) || rule.pattern.is_match(line);
-        if family.rules.iter().any(known) {
-            return Some(index);
-        }
-        let Some(plain) = &family.plain else { return Some(index) };
-        let ahead = line.get(parsed.offset..at).unwrap_or_default();
-        (plain.is_match(ahead) && (parsed.context != Context::Foreign || !stamped())).then_some(index)
+        let (stamped, booted) = (std::cell::LazyCell::new(stamped), std::cell::LazyCell::new(booted));
+        let begins = |family: &Family| {
+            let Some(at) = memmem::find(line, family.header.as_bytes()) else { return false };
+            if matches(&family.ignore, line) || family.after_kernel && !*booted {
+                return false;
+            }
+            let known = |rule: &Rule| rule.pattern.is_match(parsed.text) || rule.pattern.is_match(line);
+            if family.rules.iter().any(known) {
+                return true;
+            }
+            let Some(plain) = &family.plain else { return true };
+            let ahead = line.get(parsed.offset..at).unwrap_or_default();
+            plain.is_match(ahead) && (parsed.context != Context::Foreign || !*stamped)
+        };
+        // a line may hold the headers of several families (`Internal error: Oops - BUG: …`)
+        self.families.iter().position(begins)
     }
 
     /// The class of defects a title belongs to.

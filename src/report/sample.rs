@@ -198,7 +198,7 @@ fn cifs() -> Vec<Event> {
         subject: "kmalloc-192".into(),
         before: Some(1024),
         after: Some(21031),
-        error: None,
+        ..ProbeReading::default()
     };
     let leaking = AttemptRecord { title: leak.title.clone(), probes: vec![readings], ..attempt(&leak, 1) };
     let skip = CellRecord {

@@ -15,7 +15,8 @@ use crate::oops;
 use crate::plan::Cell;
 use crate::suite::{Circumstances, Sorted};
 use crate::verdict::{
-    Judgement, Next, Tally, Verdict, judge, messages_told, miss_chance, shows_symptom, with_messages,
+    Judgement, Next, Tally, Verdict, judge, messages_told, miss_chance, shows_symptom, unrelated_leaks,
+    with_messages,
 };
 
 /// Tells an attempt's progress as events.
@@ -100,6 +101,7 @@ pub fn run(
         let sorted = read_console(cell, &seen);
         let mut judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
         let mut findings = findings::of(&judgement, &seen, &sorted.reports);
+        findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
         judgement.explain(&findings);
         findings.extend(messages_told(&sorted));
         others.take(&judgement, &sorted);

@@ -26,7 +26,7 @@ pub use pattern::Pattern;
 pub use range::VersionRange;
 pub use symptom::{CrashPattern, Probe, ProbeKind, Symptom};
 
-pub use crate::yaml::quantity::duration as parse_duration;
+pub use crate::yaml::quantity::{duration as parse_duration, memory_mib as parse_memory};
 pub use crate::yaml::{LoadError as SuiteError, Location, Problem, ProblemKind, Rejection};
 
 use crate::yaml::format::Format;

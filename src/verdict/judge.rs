@@ -1,5 +1,6 @@
 //! What one attempt means.
 
+mod leaks;
 mod sight;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,8 @@ use crate::observation::{Ending, Exit, Observation, Phase, ProgramReport, SetupF
 use crate::oops::{Report, ReportKind};
 use crate::suite::{Symptom, Test};
 use sight::{Sight, look, part_in_reports};
+
+pub use leaks::unrelated_leaks;
 
 /// The exit code by which a program says that a need is not met (`suites/README.md`, as automake's).
 const EXIT_SKIP: i32 = 77;

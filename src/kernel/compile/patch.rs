@@ -405,6 +405,25 @@ mod tests {
             said += &format!("{}\n", world.put_on(&[patch(name, text)]).expect_err(name));
             assert_eq!(world.x(), x, "{name}");
         }
-        insta::assert_snapshot!(said, @"");
+        insta::assert_snapshot!(said, @r"
+        the patch other lines does not apply to linux: hunk 1 of fs/x.c (line 10 of the patch) finds other lines at line 1 and nowhere fits:
+            @@ -1,3 +1,3 @@ int f(void)
+             one
+            -two
+            +2
+             three
+        the patch second hunk does not apply to linux: hunk 2 of fs/x.c (line 15 of the patch) finds other lines at line 100 and nowhere fits:
+            @@ -100,3 +100,3 @@ int g(void)
+             eins
+            -zwei
+            +2
+             drei
+        the patch has it does not apply to linux: fs/x.c has the change already (the patch, taken backwards, would fit)
+        the patch no such file does not apply to linux: there is no fs/y.c in this tree
+        the patch no diff cannot be used: there is no unified diff in it (lines `--- a/FILE`, `+++ b/FILE`, `@@ … @@`)
+        the patch outside cannot be used: it changes `a/../../x.c`; expected paths of the form a/FILE and b/FILE below the tree
+        the patch absolute cannot be used: it changes `/etc/passwd`; expected paths of the form a/FILE and b/FILE below the tree
+        the patch damaged does not apply to linux: it is damaged: malformed patch at line 14: three
+        ");
     }
 }
