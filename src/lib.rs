@@ -9,6 +9,8 @@ pub mod scratch;
 pub mod version;
 pub mod yaml;
 
+pub mod patch;
+
 pub mod observation;
 
 pub mod guest;

@@ -9,6 +9,7 @@ mod interrupt;
 mod kernels;
 mod list;
 mod newer_qemu;
+mod patch;
 mod paths;
 pub mod report;
 mod run;
@@ -59,6 +60,8 @@ enum Command {
     Report(report::Args),
     /// Print the diagnosis of a console log or dmesg
     Explain(explain::ExplainArgs),
+    /// Read a patch or mail, find what damaged it, and try it on sources
+    Patch(patch::PatchArgs),
     /// Check what this host has, and print the command that installs what is missing
     Doctor(doctor::DoctorArgs),
     /// Print a shell's completion script
@@ -86,6 +89,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
             report::run(args, &mut out, MatrixStyle::for_stdout()).map_err(CliError::setup)?
         }
         Command::Explain(args) => return explain::run(args).map_err(CliError::setup),
+        Command::Patch(args) => patch::run(args)?,
         Command::Doctor(args) => doctor::run(args, paths)?,
         Command::Completions(args) => completions::run(args)?,
     };
