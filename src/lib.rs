@@ -37,5 +37,9 @@ pub mod progress;
 pub mod report;
 pub mod runner;
 
+pub mod compare;
+
+pub mod backport;
+
 pub mod cli;
 pub mod harness;

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod cache;
+mod compare;
 mod completions;
 mod doctor;
 mod error;
@@ -60,6 +61,8 @@ enum Command {
     Report(report::Args),
     /// Print the diagnosis of a console log or dmesg
     Explain(explain::ExplainArgs),
+    /// Say what changed between two runs, or two kernels of a run
+    Compare(compare::CompareArgs),
     /// Read a patch or mail, find what damaged it, and try it on sources
     Patch(patch::PatchArgs),
     /// Check what this host has, and print the command that installs what is missing
@@ -89,6 +92,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
             report::run(args, &mut out, MatrixStyle::for_stdout()).map_err(CliError::setup)?
         }
         Command::Explain(args) => return explain::run(args).map_err(CliError::setup),
+        Command::Compare(args) => compare::run(args)?,
         Command::Patch(args) => patch::run(args)?,
         Command::Doctor(args) => doctor::run(args, paths)?,
         Command::Completions(args) => completions::run(args)?,

@@ -344,10 +344,10 @@ impl<'t> Target<'t> {
         match misfit {
             Misfit::Several(lines) => Reason::Several { lines: lines.iter().map(|line| line + 1).collect() },
             Misfit::Unknowable(text) => Reason::WhiteSpace { text },
-            Misfit::Nowhere => {
-                let lines = readings.first().map_or(&[][..], |reading| &reading.lines);
-                reason::nowhere(&self.lines, lines, hunk, wanted, file.path(), source)
-            }
+            Misfit::Nowhere => match readings.first() {
+                Some(reading) => reason::nowhere(&self.lines, reading, hunk, wanted, file.path(), source),
+                None => Reason::Damaged { damages: repair::mend(hunk).damages },
+            },
         }
     }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::damage::Damage;
 use super::diff::{FileDiff, Hunk, HunkLine, Kind};
 use super::place::{self, Fit};
+use super::repair::Reading;
 use super::source::Source;
 use super::text::squeezed;
 
@@ -106,15 +107,16 @@ pub fn missing(path: &str, file: &FileDiff, source: &dyn Source) -> Reason {
     Reason::Missing { elsewhere: source.named(name) }
 }
 
-/// A hunk that fits nowhere in these lines.
+/// A hunk, read this way, that fits nowhere in these lines.
 pub fn nowhere(
     file: &[&str],
-    lines: &[HunkLine],
+    reading: &Reading,
     hunk: &Hunk,
     wanted: usize,
     path: &str,
     source: &dyn Source,
 ) -> Reason {
+    let lines = &reading.lines;
     let reversed: Vec<HunkLine> = lines
         .iter()
         .map(|line| {
@@ -146,7 +148,7 @@ pub fn nowhere(
     let there = added.iter().filter(|text| around.contains(text)).count();
     Reason::ContextDiffers {
         at: Some(at + 1),
-        differences: differences(&old, &file[at..end]),
+        differences: differences(&old, &file[at..end], reading.loose),
         touched: source.touched(path, at + 1, end),
         there: (there, added.len()),
     }
@@ -169,12 +171,13 @@ fn closest(file: &[&str], old: &[String], wanted: usize) -> Option<usize> {
 }
 
 /// Both sides, line by line, by their longest common part.
-fn differences(expected: &[String], found: &[&str]) -> Vec<String> {
+fn differences(expected: &[String], found: &[&str], loose: bool) -> Vec<String> {
+    let same = |a: &str, b: &str| a == b || (loose && squeezed(a) == squeezed(b));
     let (n, m) = (expected.len(), found.len());
     let mut common = vec![vec![0_usize; m + 1]; n + 1];
     for a in (0..n).rev() {
         for b in (0..m).rev() {
-            common[a][b] = if expected[a] == found[b] {
+            common[a][b] = if same(&expected[a], found[b]) {
                 common[a + 1][b + 1] + 1
             } else {
                 common[a + 1][b].max(common[a][b + 1])
@@ -184,7 +187,7 @@ fn differences(expected: &[String], found: &[&str]) -> Vec<String> {
     let mut out = Vec::new();
     let (mut a, mut b) = (0, 0);
     while a < n || b < m {
-        if a < n && b < m && expected[a] == found[b] {
+        if a < n && b < m && same(&expected[a], found[b]) {
             out.push(format!(" {}", found[b]));
             (a, b) = (a + 1, b + 1);
         } else if a < n && (b == m || common[a + 1][b] >= common[a][b + 1]) {
