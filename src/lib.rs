@@ -40,6 +40,7 @@ pub mod runner;
 pub mod compare;
 
 pub mod backport;
+pub mod bisect;
 
 pub mod cli;
 pub mod harness;

@@ -10,6 +10,19 @@ use crate::report::ExitStatus;
 /// Sets `cancel` at the first signal, calls `then`, and ends the process at the second one. Guests die with the
 /// process in any case.
 pub fn watch(cancel: &Cancel, then: impl Fn() + Send + 'static) -> Result<(), CliError> {
+    watch_saying("ending the virtual machines and writing the reports", cancel, then)
+}
+
+/// The same for a command that builds kernels and runs none.
+pub fn watch_build(cancel: &Cancel) -> Result<(), CliError> {
+    watch_saying("ending the compilers", cancel, || ())
+}
+
+fn watch_saying(
+    what: &'static str,
+    cancel: &Cancel,
+    then: impl Fn() + Send + 'static,
+) -> Result<(), CliError> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(|e| CliError::setup(format!("signals cannot be watched: {e}")))?;
     let cancel = cancel.clone();
@@ -21,9 +34,7 @@ pub fn watch(cancel: &Cancel, then: impl Fn() + Send + 'static) -> Result<(), Cl
                     std::process::exit(i32::from(ExitStatus::Interrupted.code()));
                 }
                 cancel.set();
-                eprintln!(
-                    "interrupted: ending the virtual machines and writing the reports; once more ends at once"
-                );
+                eprintln!("interrupted: {what}; once more ends at once");
                 then();
             }
         })

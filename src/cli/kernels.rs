@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::kernel::{Available, KernelError, KernelSpec, Library, Stage, megabytes, progress_for_stderr};
+use super::interrupt;
+use crate::cancel::Cancel;
+use crate::kernel::{
+    Available, FetchProgress, KernelError, KernelSpec, Library, Stage, megabytes, progress_for_stderr,
+};
 
 /// Arguments of `kregress kernels`.
 #[derive(Debug, clap::Args)]
@@ -35,6 +39,15 @@ enum KernelsCommand {
         /// The lib/modules/RELEASE folder of a local image
         #[arg(long, value_name = "DIR")]
         modules: Option<PathBuf>,
+    },
+    /// Compile kernels that a catalogue names into the store
+    Build {
+        /// Names of kernels in the catalogues whose source is a folder, a git commit, a tarball or a source package
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<KernelSpec>,
+        /// Compilers at a time [default: one per processor]
+        #[arg(short, long, value_name = "N")]
+        jobs: Option<usize>,
     },
     /// Write the catalogue of Debian's kernels anew (kernels/debian.yaml)
     Update {
@@ -90,6 +103,7 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
             });
             Ok(if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
+        KernelsCommand::Build { names, jobs } => build(library, names, *jobs, progress.as_ref()),
         KernelsCommand::Update { output } => {
             let (path, lost) = library.write_catalogue(output, progress.as_ref())?;
             for lost in lost {
@@ -99,6 +113,41 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Builds one kernel after the other, as each takes all processors.
+fn build(
+    library: Library,
+    names: &[KernelSpec],
+    jobs: Option<usize>,
+    progress: &dyn FetchProgress,
+) -> Result<ExitCode, KernelError> {
+    let cancel = Cancel::new();
+    let library = library.with_cancel(&cancel).with_build_jobs(jobs);
+    // without the handler Ctrl-C ends the process, and the compilers at their next message
+    let _ = interrupt::watch_build(&cancel);
+    let wanted = library.resolve(names, progress)?.wanted;
+    let mut failed = false;
+    for wanted in &wanted {
+        if !wanted.is_to_build() {
+            eprintln!("error: {} is not compiled; `kregress kernels fetch {0}` gets it", wanted.name());
+            failed = true;
+            continue;
+        }
+        match library.fetch(wanted, progress) {
+            Ok(kernel) => {
+                println!("{:16} {:32} {} modules", kernel.name, kernel.release, kernel.modules.len());
+            }
+            Err(error) => {
+                eprintln!("error: {}: {error}", wanted.name());
+                failed = true;
+            }
+        }
+        if cancel.is_set() {
+            return Ok(crate::report::ExitStatus::Interrupted.into());
+        }
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// One line per kernel under a heading.
@@ -117,10 +166,18 @@ fn table(kernels: &[Available]) -> String {
         let line = kernel.version.line().map_or("-".to_string(), |line| line.to_string());
         let size = kernel.stored.or(kernel.download).map_or(String::new(), megabytes);
         let state = match (kernel.stored, &kernel.missing) {
-            (Some(_), _) if kernel.options.is_empty() => "fetched".to_string(),
-            (Some(_), _) => format!("fetched ({})", kernel.options.join(" ")),
+            (Some(_), _) => {
+                let state = if kernel.source.is_some() { "built" } else { "fetched" };
+                match kernel.options.is_empty() {
+                    true => state.to_string(),
+                    false => format!("{state} ({})", kernel.options.join(" ")),
+                }
+            }
             (None, Some(reason)) => format!("gone: {reason}"),
-            (None, None) => "available".to_string(),
+            (None, None) => match &kernel.source {
+                Some(source) => format!("to be built from {source}"),
+                None => "available".to_string(),
+            },
         };
         text += &row([&kernel.name, &line, &flavour, &size, &kernel.release, &state]);
     }
@@ -149,6 +206,7 @@ mod tests {
             stored: None,
             download: Some(50_208_396),
             missing: None,
+            source: None,
         };
         let mut kernels = vec![
             kernel("6.17.13+deb13", "6.17.13+deb13-cloud-amd64", Flavour::Cloud),
@@ -159,16 +217,26 @@ mod tests {
         kernels[0].options = vec!["KFENCE".to_string(), "DETECT_HUNG_TASK".to_string()];
         kernels[1].name = "6.17.13-plain".to_string();
         kernels[2].missing = Some("linux-modules-6.19.6 is gone from the mirror (404)".to_string());
+        for (name, stored) in [("fix-kasan", Some(45_000_000)), ("fix", None)] {
+            let mut built = kernel("6.12.57", stored.map_or("", |_| "6.12.57-small+kasan"), Flavour::Plain);
+            built.options = stored.map_or_else(Vec::new, |_| vec!["KASAN".to_string()]);
+            (built.name, built.flavour, built.download, built.stored) =
+                (name.to_string(), None, None, stored);
+            built.source = Some("v6.12.57 of kernels/../linux, small+kasan".to_string());
+            kernels.push(built);
+        }
         kernels
     }
 
     #[test]
     fn lists_what_there_is_and_in_which_state() {
-        insta::assert_snapshot!(table(&kernels()), @"
+        insta::assert_snapshot!(table(&kernels()), @r"
         KERNEL                   LINE  FLAVOUR      SIZE  RELEASE                          STATE
         6.17.13                  6.17  cloud    107.6 MB  6.17.13+deb13-cloud-amd64        fetched (KFENCE DETECT_HUNG_TASK)
         6.17.13-plain            6.17  plain     50.2 MB  6.17.13+deb13-amd64              available
         6.19.6                   6.19  cloud     50.2 MB  6.19.6+deb13-cloud-amd64         gone: linux-modules-6.19.6 is gone from the mirror (404)
+        fix-kasan                6.12  -         45.0 MB  6.12.57-small+kasan              built (KASAN)
+        fix                      6.12  -                                                   to be built from v6.12.57 of kernels/../linux, small+kasan
         ");
         assert_eq!(table(&[]), "");
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::bzimage::ImageError;
 use super::catalogue::CatalogueError;
+use super::compile::BuildError;
 use super::debian::AptError;
 use super::debian::unpack::UnpackError;
 use super::modules::ModuleError;
@@ -77,6 +78,9 @@ pub enum KernelError {
     /// A catalogue cannot be read.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    /// A kernel could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// apt could not help.
     #[error(transparent)]
     Apt(#[from] AptError),

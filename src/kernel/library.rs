@@ -7,13 +7,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::catalogue::Catalogue;
+use super::compile::{BuildRequest, Builder, PatchError};
 use super::debian::apt::{Apt, LISTS_MAX_AGE};
 use super::debian::{AptError, DebianBuild, build, pin};
 use super::progress::{FetchProgress, Stage};
-use super::select::{Candidate, name_of, select};
+use super::select::{Candidate, larger_of, name_of, select};
 use super::store::{Record, Store, write_whole};
-use super::wanted::{Available, Resolution, Source, Wanted};
-use super::{Flavour, Kernel, KernelConfig, KernelError, KernelSpec, Origin, StoreError};
+use super::wanted::{Available, Larger, Resolution, Source, Wanted};
+use super::{Kernel, KernelConfig, KernelError, KernelSpec, Origin, StoreError};
+use crate::cancel::Cancel;
+use crate::version::{KernelVersion, Upstream};
 
 /// All kernels that are known and the store of those that are fetched.
 #[derive(Debug)]
@@ -23,7 +26,10 @@ pub struct Library {
     pub(super) catalogue: Catalogue,
     /// Held open and locked, so that no other process removes kernels that this one uses.
     pub(super) in_use: Mutex<Vec<File>>,
+    pub(super) builder: Builder,
     apt_config: Option<PathBuf>,
+    /// Ends downloads and builds.
+    pub(super) cancel: Cancel,
     known: Mutex<Option<Vec<Candidate>>>,
 }
 
@@ -37,6 +43,8 @@ impl Library {
         let catalogue = Catalogue::load(catalogue_folders)?;
         Ok(Library {
             store: Store::open(&cache),
+            builder: Builder::new(&cache, catalogue_folders),
+            cancel: Cancel::new(),
             cache,
             catalogue,
             in_use: Mutex::default(),
@@ -49,6 +57,19 @@ impl Library {
     /// instead of the host's.
     pub fn with_apt_config(mut self, file: &Path) -> Self {
         self.apt_config = Some(file.to_path_buf());
+        self.builder = self.builder.with_apt_config(self.apt_config.clone());
+        self
+    }
+
+    /// Compiles with this many processes at a time instead of one per processor.
+    pub fn with_build_jobs(mut self, jobs: Option<usize>) -> Self {
+        self.builder = self.builder.with_jobs(jobs);
+        self
+    }
+
+    /// Ends downloads and builds as soon as `cancel` is set. What has come in is kept, and a later one goes on from there.
+    pub fn with_cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = cancel.clone();
         self
     }
 
@@ -74,7 +95,7 @@ impl Library {
             );
             unknown && self.lists_outdated()
         };
-        match first {
+        let mut resolution = match first {
             Err(error) if outdated(&error) => match self.update(progress) {
                 Ok(()) => select(&self.known(), &self.catalogue.named, specs),
                 Err(no_lists) if self.known().is_empty() => Err(no_lists),
@@ -84,26 +105,82 @@ impl Library {
                 }
             },
             result => result,
+        }?;
+        for wanted in &mut resolution.wanted {
+            if let Source::Built(request, _) = wanted.source() {
+                *wanted = self.to_build(request.as_ref().clone());
+            }
+        }
+        Ok(resolution)
+    }
+
+    /// The larger image of a kernel, for tests that need what the small one lacks.
+    pub fn larger(&self, wanted: &Wanted) -> Larger {
+        let Source::Known(small) = wanted.source() else { return Larger::None };
+        if !wanted.is_open() {
+            return Larger::None;
+        }
+        let known = self.known();
+        match larger_of(&known, small) {
+            None => Larger::None,
+            Some(large) => match large.missing() {
+                Some(reason) => Larger::Missing(reason.to_owned()),
+                None => Larger::Known(Box::new(Wanted::known(wanted.name().to_owned(), large, false))),
+            },
         }
     }
 
-    /// The same version in another flavour, for a test that needs what the first one lacks; `None` if there is none that can
-    /// be had.
-    pub fn in_flavour(&self, wanted: &Wanted, flavour: Flavour) -> Option<Wanted> {
-        let known = self.known();
-        let Source::Known(from) = wanted.source() else { return None };
-        let same = |candidate: &&Candidate| {
-            candidate.version == from.version
-                && candidate.package_version == from.package_version
-                && candidate.flavour == Some(flavour)
-                && candidate.missing().is_none()
-        };
-        let found = known.iter().find(same)?;
-        Some(Wanted::known(name_of(&known, found), found))
+    /// A kernel to compile, with what was built of the same words before.
+    fn to_build(&self, request: BuildRequest) -> Wanted {
+        let words = self.builder.words(&request);
+        let stored = self.store.records().into_iter().rfind(|(_, record)| {
+            matches!(&record.origin, Origin::Built { words: built, .. } if Some(built) == words.as_ref())
+        });
+        Wanted::built(request, stored)
     }
 
-    /// Every known kernel, oldest first.
+    /// Every known kernel: those with a version of their own, oldest first, then those that catalogues have to be compiled.
     pub fn available(&self) -> Vec<Available> {
+        let mut available = self.available_packages();
+        for (name, named) in &self.catalogue.named {
+            let Some(request) = named.request(name) else { continue };
+            available.push(self.available_build(name, request));
+        }
+        available
+    }
+
+    fn available_build(&self, name: &str, request: Result<BuildRequest, PatchError>) -> Available {
+        let nothing = Upstream::Release { major: 0, minor: 0, patch: 0, rc: None };
+        let mut available = Available {
+            name: name.to_string(),
+            version: KernelVersion::upstream_only(nothing),
+            release: String::new(),
+            flavour: None,
+            options: Vec::new(),
+            package_version: None,
+            suites: Vec::new(),
+            stored: None,
+            download: None,
+            missing: None,
+            source: None,
+        };
+        match request {
+            Err(error) => available.missing = Some(error.to_string()),
+            Ok(request) => {
+                available.source = Some(format!("{}, {}", request.source.name(), request.config));
+                let wanted = self.to_build(request);
+                available.release = wanted.release().to_string();
+                available.version = wanted.version().unwrap_or(available.version);
+                if let Source::Built(_, Some(stored)) = wanted.source() {
+                    let (folder, record) = stored.as_ref();
+                    (available.stored, available.options) = (Some(record.bytes(folder)), detectors(folder));
+                }
+            }
+        }
+        available
+    }
+
+    fn available_packages(&self) -> Vec<Available> {
         let known = self.known();
         known
             .iter()
@@ -115,9 +192,10 @@ impl Library {
                 package_version: candidate.package_version.clone(),
                 options: candidate.stored.as_ref().map_or_else(Vec::new, |(folder, _)| detectors(folder)),
                 suites: candidate.build.as_ref().map_or_else(Vec::new, |build| build.suites().to_vec()),
-                stored: candidate.stored.as_ref().map(|(_, record)| record.bytes()),
+                stored: candidate.stored.as_ref().map(|(folder, record)| record.bytes(folder)),
                 download: candidate.build.as_ref().map(DebianBuild::download_size),
                 missing: candidate.missing().map(String::from),
+                source: None,
             })
             .collect()
     }
@@ -246,6 +324,8 @@ fn merge(
         let package_version = match &record.origin {
             Origin::Debian { version, .. } => Some(version.clone()),
             Origin::Local { .. } => None,
+            // these are had by their names only: a version means a distribution's kernel
+            Origin::Built { .. } => continue,
         };
         known.push(Candidate {
             version: record.version.clone(),

@@ -26,6 +26,7 @@ use crate::version::KernelVersion;
 mod bzimage;
 mod cache;
 mod catalogue;
+pub mod compile;
 mod compression;
 mod config;
 mod debian;
@@ -55,18 +56,21 @@ pub use catalogue::CatalogueError;
 pub use config::KernelConfig;
 pub use debian::{AptError, Archive, DebError, DebianBuild, Package};
 pub use error::KernelError;
-pub use housekeeping::{Collected, Stored};
+pub use housekeeping::{BuildPlace, Collected, Stored};
 pub use library::Library;
 pub use modules::{ModuleError, ModuleFile, ModuleState, ModuleTree};
 pub use progress::{
-    BarProgress, FetchProgress, LineProgress, NoProgress, Stage, for_stderr as progress_for_stderr, megabytes,
+    BarProgress, FetchProgress, LineProgress, NoProgress, Stage, among as fetch_progress,
+    for_stderr as progress_for_stderr, megabytes,
 };
 pub use spec::{KernelSpec, Selector, SpecError};
 pub use store::StoreError;
-pub use wanted::{Available, LeftOut, Resolution, Wanted};
+pub use wanted::{Available, Larger, LeftOut, Resolution, Wanted};
 
 /// Which of a distribution's images of one version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavour {
     /// For virtual machines: small, few drivers.
@@ -96,6 +100,21 @@ pub enum Origin {
         version: String,
         /// The suites that had them.
         suites: Vec<String>,
+    },
+    /// Compiled here.
+    Built {
+        /// The source, in words.
+        source: String,
+        /// The configuration: names of fragments, `small+kasan`.
+        config: String,
+        /// The patches' files, in order.
+        patches: Vec<String>,
+        /// Compiler and linker, in their own words.
+        compiler: String,
+        /// Digest of everything that the build depended on.
+        key: String,
+        /// Digest of what was asked for, without a look at the source.
+        words: String,
     },
     /// A file that the user named.
     Local {

@@ -26,6 +26,24 @@ pub enum Stage {
     Extract,
     /// Packages that have left the index are looked for in the pool.
     LookUp,
+    /// A source is unpacked, checked out or configured.
+    Prepare(String),
+    /// It is compiled.
+    Compile {
+        /// Files that are made.
+        done: u64,
+        /// Files that the last whole build of this folder made, if there was one.
+        total: Option<u64>,
+        /// The file that was made last.
+        file: String,
+    },
+    /// It was built and is in the store.
+    Built {
+        /// Bytes that it takes there.
+        bytes: u64,
+        /// How long it took.
+        seconds: u64,
+    },
     /// It is in the store.
     Ready {
         /// Bytes that it takes there.
@@ -65,10 +83,14 @@ pub struct LineProgress {
 
 /// The one that fits standard error.
 pub fn for_stderr() -> Box<dyn FetchProgress + Send> {
-    if std::io::stderr().is_terminal() {
-        Box::new(BarProgress::new(MultiProgress::new()))
-    } else {
-        Box::new(LineProgress::default())
+    among(std::io::stderr().is_terminal().then(MultiProgress::new))
+}
+
+/// Bars among others, or plain lines where there are none.
+pub fn among(bars: Option<MultiProgress>) -> Box<dyn FetchProgress + Send> {
+    match bars {
+        Some(bars) => Box::new(BarProgress::new(bars)),
+        None => Box::new(LineProgress::default()),
     }
 }
 
@@ -104,13 +126,23 @@ impl FetchProgress for BarProgress {
                 bar.set_position(done);
                 bar.set_message("downloading");
             }
-            Stage::Ready { .. } | Stage::Failed => {
+            Stage::Compile { done, total, file } => {
+                let bar = self.bar(kernel);
+                let known = if total.is_some() { STEPS } else { STEPS_SO_FAR };
+                if let Ok(style) = ProgressStyle::with_template(known) {
+                    bar.set_style(style);
+                }
+                bar.set_length(total.unwrap_or(done).max(done));
+                bar.set_position(done);
+                bar.set_message(file);
+            }
+            Stage::Ready { .. } | Stage::Built { .. } | Stage::Failed => {
                 let mut by_kernel = self.by_kernel.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(bar) = by_kernel.remove(kernel) {
                     bar.finish_and_clear();
                     self.bars.remove(&bar);
                 }
-                if let (Stage::Ready { .. }, Some(line)) = (&stage, line) {
+                if let (false, Some(line)) = (stage == Stage::Failed, line) {
                     // a terminal that went away is no reason to fail
                     let _ = self.bars.println(line);
                 }
@@ -119,6 +151,7 @@ impl FetchProgress for BarProgress {
                 let _ = self.bars.println(line.unwrap_or_default());
             }
             Stage::Waiting => self.bar(kernel).set_message("another process fetches it"),
+            Stage::Prepare(what) => self.bar(kernel).set_message(format!("preparing {what}")),
             Stage::Unpack => self.bar(kernel).set_message("unpacking"),
             Stage::Extract => self.bar(kernel).set_message("decompressing the kernel"),
         }
@@ -129,8 +162,9 @@ impl FetchProgress for LineProgress {
     fn report(&self, kernel: &str, stage: Stage) {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = std::mem::discriminant(&stage);
-        // a download reports many times
-        if begun.insert(kernel.to_string(), kind) == Some(kind) && matches!(stage, Stage::Download { .. }) {
+        // these report many times
+        let repeats = matches!(stage, Stage::Download { .. } | Stage::Compile { .. });
+        if begun.insert(kernel.to_string(), kind) == Some(kind) && repeats {
             return;
         }
         if let Some(line) = describe(kernel, &stage) {
@@ -139,6 +173,10 @@ impl FetchProgress for LineProgress {
     }
 }
 
+/// A bar of files that are compiled, of a known number and of an unknown one.
+const STEPS: &str = "{prefix:>16} {wide_bar} {pos:>6}/{len:6} {msg:40!}";
+const STEPS_SO_FAR: &str = "{prefix:>16} {spinner} {pos:>6} files compiled  {wide_msg}";
+
 /// The line for a stage; `None` for those that only a bar shows.
 fn describe(kernel: &str, stage: &Stage) -> Option<String> {
     match stage {
@@ -146,6 +184,12 @@ fn describe(kernel: &str, stage: &Stage) -> Option<String> {
         Stage::LookUp => Some(format!("  Looking up {kernel} in the pool")),
         Stage::Waiting => Some(format!("     Waiting {kernel}: another process fetches it")),
         Stage::Download { total, .. } => Some(format!("    Fetching {kernel} ({})", megabytes(*total))),
+        Stage::Prepare(what) => Some(format!("   Preparing {kernel}: {what}")),
+        Stage::Compile { .. } => Some(format!("   Compiling {kernel}")),
+        Stage::Built { bytes, seconds } => {
+            let time = format!("{}m{:02}s", seconds / 60, seconds % 60);
+            Some(format!("       Built {kernel} in {time} ({} stored)", megabytes(*bytes)))
+        }
         Stage::Ready { bytes } => Some(format!("     Fetched {kernel} ({} stored)", megabytes(*bytes))),
         Stage::Warning(text) => Some(format!("     warning: {text}")),
         Stage::Unpack | Stage::Extract | Stage::Failed => None,
@@ -169,15 +213,21 @@ mod tests {
             ("6.17.13", Stage::Download { done: 0, total: 50_208_396 }),
             ("6.17.13", Stage::Unpack),
             ("6.17.13", Stage::Ready { bytes: 104_000_000 }),
+            ("kasan", Stage::Prepare("the source linux-source-6.12 6.12.57-1".to_string())),
+            ("kasan", Stage::Compile { done: 0, total: None, file: String::new() }),
+            ("kasan", Stage::Built { bytes: 45_000_000, seconds: 372 }),
             ("", Stage::Warning("the lists are 3 days old".to_string())),
         ];
         let lines: Vec<_> = stages.iter().filter_map(|(kernel, stage)| describe(kernel, stage)).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"
-        Updating Debian's package lists
-         Waiting 6.17.13: another process fetches it
-        Fetching 6.17.13 (50.2 MB)
-         Fetched 6.17.13 (104.0 MB stored)
-         warning: the lists are 3 days old
+        insta::assert_snapshot!(lines.join("\n"), @r"
+         Updating Debian's package lists
+          Waiting 6.17.13: another process fetches it
+         Fetching 6.17.13 (50.2 MB)
+          Fetched 6.17.13 (104.0 MB stored)
+        Preparing kasan: the source linux-source-6.12 6.12.57-1
+        Compiling kasan
+            Built kasan in 6m12s (45.0 MB stored)
+          warning: the lists are 3 days old
         ");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{Named, NamedSource};
+use super::compile::{BuildError, BuildRequest};
 use super::debian::DebianBuild;
 use super::store::Record;
 use super::wanted::{LeftOut, Resolution, Wanted};
@@ -63,6 +64,16 @@ fn pick(known: &[Candidate], upstream: Upstream, flavour: Option<Flavour>) -> Op
     }
 }
 
+/// The plain image of which `small` is the cloud image, if there is one.
+pub(super) fn larger_of<'a>(known: &'a [Candidate], small: &Candidate) -> Option<&'a Candidate> {
+    known.iter().find(|candidate| {
+        small.flavour == Some(Flavour::Cloud)
+            && candidate.flavour == Some(Flavour::Plain)
+            && candidate.version == small.version
+            && candidate.package_version == small.package_version
+    })
+}
+
 /// The shortest name that selects `candidate` again.
 pub(super) fn name_of(known: &[Candidate], candidate: &Candidate) -> String {
     let upstream = candidate.version.upstream();
@@ -102,23 +113,34 @@ pub(super) fn select(
     for spec in includes {
         match &spec.selector {
             Selector::File { image, modules } => selection.add_local(None, image, modules.as_deref())?,
+            Selector::Name(name) if named.get(name).is_some_and(|entry| entry.is_to_build()) => {
+                let request = named.get(name).and_then(|entry| entry.request(name));
+                if let Some(request) = request.transpose().map_err(BuildError::from)? {
+                    selection.add_built(request);
+                }
+            }
             Selector::Name(name) => match named.get(name).map(|entry| &entry.source) {
                 Some(NamedSource::Local { image, modules }) => {
                     selection.add_local(Some(name), image, modules.as_deref())?;
                 }
                 Some(NamedSource::Debian(version)) => {
                     let version: KernelSpec = version.parse()?;
-                    matching(known, &version)?.into_iter().for_each(|found| selection.add(Some(name), found));
+                    for found in matching(known, &version)? {
+                        let open = selection.is_open(&version, &excludes, found);
+                        selection.add(Some(name), found, open);
+                    }
                 }
-                None => return Err(unknown_name(name, named)),
+                // the arm before has those that are compiled
+                _ => return Err(unknown_name(name, named)),
             },
             selector => {
                 let found = matching(known, spec)?;
                 let excluded =
                     |candidate: &&Candidate| excludes.iter().any(|exclude| covers(known, exclude, candidate));
                 for candidate in found.into_iter().filter(|candidate| !excluded(candidate)) {
+                    let open = selection.is_open(spec, &excludes, candidate);
                     match (selector, candidate.missing()) {
-                        (Selector::Version(_), _) | (_, None) => selection.add(None, candidate),
+                        (Selector::Version(_), _) | (_, None) => selection.add(None, candidate, open),
                         (_, Some(reason)) => selection.leave_out(candidate, reason),
                     }
                 }
@@ -137,18 +159,39 @@ struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    fn add(&mut self, name: Option<&str>, candidate: &Candidate) {
+    /// Whether a spec leaves it open which image of the candidate's version is meant.
+    fn is_open(&self, spec: &KernelSpec, excludes: &[&KernelSpec], candidate: &Candidate) -> bool {
+        let named = match &spec.selector {
+            Selector::Version(_) => spec.to_string() == candidate.release,
+            // a release has a dash, and so has the name of a plain image
+            Selector::Glob(pattern) => pattern.contains('-'),
+            _ => false,
+        };
+        let excluded = || {
+            larger_of(self.known, candidate)
+                .is_some_and(|large| excludes.iter().any(|exclude| covers(self.known, exclude, large)))
+        };
+        spec.flavour.is_none() && !named && !excluded()
+    }
+
+    fn add(&mut self, name: Option<&str>, candidate: &Candidate, open: bool) {
         if !self.seen.insert(candidate.release.clone()) {
             return;
         }
         let name = name.map_or_else(|| name_of(self.known, candidate), String::from);
-        self.resolution.wanted.push(Wanted::known(name, candidate));
+        self.resolution.wanted.push(Wanted::known(name, candidate, open));
     }
 
     fn leave_out(&mut self, candidate: &Candidate, reason: &str) {
         if self.seen.insert(candidate.release.clone()) {
             let name = name_of(self.known, candidate);
             self.resolution.left_out.push(LeftOut { name, reason: reason.to_string() });
+        }
+    }
+
+    fn add_built(&mut self, request: BuildRequest) {
+        if self.seen.insert(format!("name {}", request.name)) {
+            self.resolution.wanted.push(Wanted::built(request, None));
         }
     }
 
@@ -307,8 +350,9 @@ fn unknown(known: &[Candidate], spec: &KernelSpec, wanted: &str) -> KernelError 
 }
 
 fn unknown_name(name: &str, named: &BTreeMap<String, Named>) -> KernelError {
-    let words =
-        ["all", "each-line", "latest:", "oldest:"].into_iter().chain(named.keys().map(String::as_str));
+    let words = ["all", "each-line", "cloud", "plain", "latest:", "oldest:"]
+        .into_iter()
+        .chain(named.keys().map(String::as_str));
     let hint = match similar::closest(name, words) {
         Some(closest) => format!("; did you mean `{closest}`?"),
         None if named.is_empty() => {

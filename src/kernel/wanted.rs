@@ -1,11 +1,15 @@
 //! Kernels that are named, before they are fetched.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::Flavour;
+use super::compile::BuildRequest;
 use super::debian::DebianBuild;
 use super::local::LocalImage;
 use super::select::Candidate;
+use super::store::Record;
 use crate::version::KernelVersion;
 
 /// A kernel that a user asked for, not necessarily fetched.
@@ -13,21 +17,48 @@ use crate::version::KernelVersion;
 pub struct Wanted {
     name: String,
     source: Source,
+    /// Whether the user left it open which image of the version is meant.
+    open: bool,
+}
+
+/// Whether a kernel has a larger image than the one that its name stands for.
+#[derive(Debug, Clone)]
+pub enum Larger {
+    /// There is none, or the user has named the image.
+    None,
+    /// There is one, and it cannot be had; why.
+    Missing(String),
+    /// There is one; it bears the name of the small one.
+    Known(Box<Wanted>),
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Source {
     Known(Box<Candidate>),
     Local(LocalImage),
+    /// To be compiled, with what an earlier build of the same words made.
+    Built(Box<BuildRequest>, Option<Box<(PathBuf, Record)>>),
 }
 
 impl Wanted {
-    pub(super) fn known(name: String, candidate: &Candidate) -> Self {
-        Wanted { name, source: Source::Known(Box::new(candidate.clone())) }
+    pub(super) fn known(name: String, candidate: &Candidate, open: bool) -> Self {
+        Wanted { name, source: Source::Known(Box::new(candidate.clone())), open }
     }
 
     pub(super) fn local(name: String, image: LocalImage) -> Self {
-        Wanted { name, source: Source::Local(image) }
+        Wanted { name, source: Source::Local(image), open: false }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    pub(super) fn built(request: BuildRequest, stored: Option<(PathBuf, Record)>) -> Self {
+        Wanted {
+            name: request.name.clone(),
+            source: Source::Built(Box::new(request), stored.map(Box::new)),
+            open: false,
+        }
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -39,11 +70,12 @@ impl Wanted {
         &self.name
     }
 
-    /// What `uname -r` will say.
+    /// What `uname -r` will say; empty for a kernel that has not been built.
     pub fn release(&self) -> &str {
         match &self.source {
             Source::Known(candidate) => &candidate.release,
             Source::Local(local) => &local.release,
+            Source::Built(_, stored) => stored.as_deref().map_or("", |(_, record)| &record.release),
         }
     }
 
@@ -52,6 +84,10 @@ impl Wanted {
         match &self.source {
             Source::Known(candidate) => Some(candidate.version.clone()),
             Source::Local(local) => local.release.parse().ok(),
+            Source::Built(request, stored) => match stored.as_deref() {
+                Some((_, record)) => Some(record.version.clone()),
+                None => request.source.version(),
+            },
         }
     }
 
@@ -59,15 +95,21 @@ impl Wanted {
     pub fn flavour(&self) -> Option<Flavour> {
         match &self.source {
             Source::Known(candidate) => candidate.flavour,
-            Source::Local(_) => None,
+            Source::Local(_) | Source::Built(..) => None,
         }
     }
 
-    /// Whether [`Library::fetch`](super::Library::fetch) needs no download.
+    /// Whether [`Library::fetch`](super::Library::fetch) has to compile it, unless the source is as it was.
+    pub fn is_to_build(&self) -> bool {
+        matches!(&self.source, Source::Built(..))
+    }
+
+    /// Whether [`Library::fetch`](super::Library::fetch) needs no download and no compiler.
     pub fn is_fetched(&self) -> bool {
         match &self.source {
             Source::Known(candidate) => candidate.stored.is_some(),
             Source::Local(_) => true,
+            Source::Built(request, stored) => stored.is_some() && !request.source.can_change(),
         }
     }
 
@@ -123,4 +165,16 @@ pub struct Available {
     pub download: Option<u64>,
     /// Why it cannot be had, if it can not.
     pub missing: Option<String>,
+    /// What it is compiled from, if it is compiled here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+#[cfg(test)]
+impl Larger {
+    /// A larger image that is not looked into.
+    pub(crate) fn known_for_tests() -> Larger {
+        let image = LocalImage { image: "x".into(), modules: None, release: "x".into(), digest: "x".into() };
+        Larger::Known(Box::new(Wanted::local("x".into(), image)))
+    }
 }

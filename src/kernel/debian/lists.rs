@@ -6,7 +6,7 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use super::apt::AptError;
-use super::build::{Package, is_kernel_package};
+use super::build::Package;
 use super::sources::{self, Archive};
 
 /// The lists that are there: (suite, archive, file). apt names a list after its address with `_` for `/`.
@@ -35,11 +35,12 @@ pub(super) fn find(folder: &Path) -> Result<Vec<(String, Archive, PathBuf)>, Apt
     Ok(lists)
 }
 
-/// Reads a package list and keeps its kernel packages.
+/// Reads a package list and keeps the packages whose names are wanted.
 pub(super) fn read_packages(
     mut list: impl BufRead,
     suite: &str,
     archive: Archive,
+    wanted: &dyn Fn(&str) -> bool,
     packages: &mut Vec<Package>,
 ) -> std::io::Result<()> {
     let mut line = Vec::new();
@@ -57,7 +58,7 @@ pub(super) fn read_packages(
             }
         } else if let Some(name) = text.strip_prefix(b"Package: ") {
             let name = String::from_utf8_lossy(name);
-            current = is_kernel_package(&name).then(|| Package {
+            current = wanted(&name).then(|| Package {
                 name: name.into_owned(),
                 version: String::new(),
                 archive,
@@ -82,6 +83,7 @@ pub(super) fn read_packages(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::debian::build::is_kernel_package;
 
     #[test]
     fn reads_kernel_packages_out_of_a_list() {
@@ -93,7 +95,7 @@ mod tests {
             "ab".repeat(32)
         );
         let mut packages = Vec::new();
-        read_packages(list.as_bytes(), "trixie-backports", Archive::Main, &mut packages)
+        read_packages(list.as_bytes(), "trixie-backports", Archive::Main, &is_kernel_package, &mut packages)
             .expect("memory is readable");
         assert_eq!(packages.len(), 1, "others and half entries are passed over: {packages:?}");
         assert_eq!((packages[0].size, packages[0].path.as_str()), (50_208_396, "pool/main/l/i.deb"));

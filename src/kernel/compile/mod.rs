@@ -1,0 +1,433 @@
+//! Kernels that are compiled here: from a folder, a git commit, a tarball or a source package of Debian's, with patches
+//! and a configuration put together from fragments.
+//!
+//! A build is keyed by everything that it depends on: the contents of the tree, the patches, the configuration, the
+//! compiler. What has been built is never built again. Trees and build folders are kept per source and configuration
+//! below `build/` in the cache, so that a cancelled build goes on where it ended and the next commit of a repository only
+//! compiles what differs.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+mod compiler;
+mod dirty;
+mod error;
+mod fragment;
+mod git;
+mod install;
+mod lost;
+mod make;
+mod manifest;
+mod patch;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use error::BuildError;
+pub use fragment::ConfigError;
+pub use lost::Lost;
+pub use patch::{Patch, PatchError};
+pub use source::BuildSource;
+
+use super::debian::Package;
+use super::debian::apt::Apt;
+use super::progress::{FetchProgress, Stage};
+use super::store::{Identity, Lock, Record, Store, sha256};
+use super::{Kernel, Origin};
+use crate::cancel::Cancel;
+use compiler::Compiler;
+use fragment::Composed;
+use make::{Make, MakeError};
+use patch::Patched;
+use source::Identified;
+
+/// Part of every key: another way of building makes another kernel.
+const RECIPE: &str = "kregress build 1";
+
+/// What is to be built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildRequest {
+    /// What the kernel is to be called in reports.
+    pub name: String,
+    /// Where the source comes from.
+    pub source: BuildSource,
+    /// Put on the source in this order, with `-p1` and without fuzz.
+    pub patches: Vec<Patch>,
+    /// Names of fragments joined by `+`: `small+kasan`.
+    pub config: String,
+    /// The compiler; gcc if none is named.
+    pub compiler: Option<String>,
+    /// Compilers at a time; as many as there are processors if nothing is said.
+    pub jobs: Option<usize>,
+}
+
+/// Builds kernels into the store of one cache folder. One build runs at a time in a process, as each uses all processors.
+#[derive(Debug)]
+pub struct Builder {
+    cache: PathBuf,
+    store: Store,
+    /// Folders of catalogues, whose `configs` are looked into for fragments.
+    catalogues: Vec<PathBuf>,
+    apt_config: Option<PathBuf>,
+    jobs: Option<usize>,
+    busy: Mutex<()>,
+    /// Locks of kernels that this process uses.
+    in_use: Mutex<Vec<File>>,
+}
+
+/// A stored kernel: its folder and what is recorded about it.
+type Stored = (PathBuf, Record);
+
+/// Everything about one build that is known before it begins.
+struct Job<'a> {
+    request: &'a BuildRequest,
+    composed: Composed,
+    compiler: Compiler,
+    found: Identified,
+    key: String,
+    progress: &'a dyn FetchProgress,
+    cancel: &'a Cancel,
+}
+
+impl Builder {
+    /// A builder with its trees and results under `cache` and the fragments of these catalogue folders.
+    pub fn new(cache: &Path, catalogues: &[PathBuf]) -> Builder {
+        let cache = std::path::absolute(cache).unwrap_or_else(|_| cache.to_path_buf());
+        Builder {
+            store: Store::open(&cache),
+            cache,
+            catalogues: catalogues.to_vec(),
+            apt_config: None,
+            jobs: None,
+            busy: Mutex::default(),
+            in_use: Mutex::default(),
+        }
+    }
+
+    /// Takes mirrors and keys for Debian's source packages from this apt configuration file.
+    pub(super) fn with_apt_config(mut self, file: Option<PathBuf>) -> Builder {
+        self.apt_config = file;
+        self
+    }
+
+    /// Compiles with this many processes at a time where a request says nothing.
+    pub(super) fn with_jobs(mut self, jobs: Option<usize>) -> Builder {
+        self.jobs = jobs;
+        self
+    }
+
+    /// Gets a kernel: from the store if the same input has been built before, or else by building it.
+    ///
+    /// # Errors
+    /// See [`BuildError`], whose variants tell faults of the patches, the configuration and the tree from the host's.
+    pub fn build(
+        &self,
+        request: &BuildRequest,
+        progress: &dyn FetchProgress,
+        cancel: &Cancel,
+    ) -> Result<Kernel, BuildError> {
+        let (folder, record) = self.build_stored(request, progress, cancel)?;
+        let lock = Store::mark_used(&folder)?;
+        let kernel = Store::load(&folder, &record, &request.name)?;
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner).push(lock);
+        Ok(kernel)
+    }
+
+    /// The same, up to the kernel's folder in the store.
+    pub(super) fn build_stored(
+        &self,
+        request: &BuildRequest,
+        progress: &dyn FetchProgress,
+        cancel: &Cancel,
+    ) -> Result<Stored, BuildError> {
+        let composed = Composed::new(&request.config, &self.catalogues)?;
+        let compiler = Compiler::find(request.compiler.as_deref())?;
+        let found = request.source.identify(&self.places())?;
+        let key = key(&found, &request.patches, &composed, &compiler);
+        if let Some(stored) = self.stored(&key) {
+            return Ok(stored);
+        }
+        // what the source holds may have to be looked at again: another build may change its place meanwhile
+        let _one = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = || progress.report(&request.name, Stage::Waiting);
+        let lock = self.store.lock(&format!("build-{}", found.place), waiting)?;
+        if let Some(stored) = self.stored(&key) {
+            return Ok(stored);
+        }
+        let job = Job { request, composed, compiler, found, key, progress, cancel };
+        let result = self.build_locked(&job, &lock);
+        if result.is_err() {
+            progress.report(&request.name, Stage::Failed);
+        }
+        result
+    }
+
+    /// A digest of what the request says, without a look at the source: equal for what has been built from the same words.
+    pub(super) fn words(&self, request: &BuildRequest) -> Option<String> {
+        let composed = Composed::new(&request.config, &self.catalogues).ok()?;
+        Some(words(request, &composed))
+    }
+
+    fn places(&self) -> PathBuf {
+        self.cache.join("build")
+    }
+
+    fn stored(&self, wanted: &str) -> Option<Stored> {
+        let is_it = |record: &Record| matches!(&record.origin, Origin::Built { key, .. } if key == wanted);
+        let stored = self.store.records().into_iter().find(|(_, record)| is_it(record))?;
+        // a damaged one is built again, which the kept build folder makes quick
+        Store::verify(&stored.0, &stored.1).is_ok().then_some(stored)
+    }
+
+    fn build_locked(&self, job: &Job, lock: &Lock) -> Result<Stored, BuildError> {
+        let Job { request, found, progress, .. } = job;
+        let begun = Instant::now();
+        let place = self.places().join(&found.place);
+        progress.report(&request.name, Stage::Prepare(format!("the source {}", found.name)));
+        if matches!(request.source, BuildSource::Debian { .. }) {
+            Compiler::check_for(None, !request.patches.is_empty())?;
+        }
+        let tree = self.tree(job, &place)?;
+        Compiler::check_for(Some(&tree), false)?;
+        self.cancelled(job)?;
+
+        let text = job.composed.text();
+        // one folder for all states of a tree: what two of them have in common is not compiled twice
+        let kind = format!("{}\n{text}", tree.display());
+        let output = place.join(format!("out-{}", &sha256(kind.as_bytes())[..12]));
+        fs::create_dir_all(&output).map_err(BuildError::io("create", &output))?;
+        let log = place.join(format!("{}.log", request.name.replace('/', "_")));
+        fs::write(&log, "").map_err(BuildError::io("write", &log))?;
+        let processors = || std::thread::available_parallelism().map_or(1, |n| n.get());
+        let jobs = request.jobs.or(self.jobs).unwrap_or_else(processors);
+        let cc = &job.compiler.cc;
+        let make =
+            Make { tree: &tree, output: &output, cc, jobs, lock: lock.file(), log: &log, cancel: job.cancel };
+
+        let dirty = dirty::Mark::set(&output).map_err(BuildError::io("write", &output))?;
+        let made = self.configure(job, &make, &text).and_then(|()| self.compile(job, &make));
+        // after these every process of the build has ended by itself; the others leave the mark
+        if matches!(made, Ok(_) | Err(BuildError::Compile { .. } | BuildError::Config(_))) {
+            dirty.clear().map_err(BuildError::io("write", &output))?;
+        }
+        let image = made?;
+
+        if let BuildSource::Folder(folder) = &request.source {
+            let now = request.source.identify(&self.places())?;
+            if now.identity != found.identity {
+                let reason = "files in it were changed while it was compiled, so nobody could say which of them the kernel has; \
+                    build it again";
+                return Err(BuildError::source(folder.display(), reason));
+            }
+        }
+        self.keep(job, &output, image, begun)
+    }
+
+    /// The tree to compile, with the patches on it.
+    fn tree(&self, job: &Job, place: &Path) -> Result<PathBuf, BuildError> {
+        let Job { request, found, .. } = job;
+        let (tree, kept) = (place.join("tree"), place.join("patched"));
+        let patched = Patched { tree: &tree, kept: &kept, name: &found.name };
+        let own = !request.patches.is_empty();
+        let holds = fs::read_to_string(place.join("holds")).is_ok_and(|holds| holds == found.identity);
+        if !holds || matches!(request.source, BuildSource::Folder(_)) {
+            patched.take_off().map_err(BuildError::io("restore the files of", &tree))?;
+        }
+        Compiler::check_for(Some(&tree), own)?;
+        let download = || self.download(job);
+        let path = request.source.prepare(found, place, own, &download)?;
+        if own || path == tree {
+            patched.put_on(&request.patches)?;
+        }
+        Ok(path)
+    }
+
+    /// Fetches a source package of Debian's.
+    fn download(&self, job: &Job) -> Result<PathBuf, BuildError> {
+        let BuildSource::Debian { package, version, pinned } = &job.request.source else {
+            return Err(BuildError::source(&job.found.name, "it is no package"));
+        };
+        let _lock = self.store.lock("apt", || job.progress.report(&job.request.name, Stage::Waiting))?;
+        let apt = Apt::prepare(&self.cache.join("apt"), self.apt_config.as_deref())?;
+        let wanted = match pinned {
+            Some(pinned) => pinned.clone(),
+            None => find_package(&apt, package, version)?,
+        };
+        let path = self.store.downloads()?.join(format!("{package}_{}.deb", &wanted.sha256[..16]));
+        let total = wanted.size;
+        let report = |done: u64| job.progress.report(&job.request.name, Stage::Download { done, total });
+        apt.download(&wanted, &path, &report, Some(job.cancel))?;
+        job.progress.report(&job.request.name, Stage::Unpack);
+        Ok(path)
+    }
+
+    /// Makes `.config`, and compares it with what was asked for.
+    fn configure(&self, job: &Job, make: &Make, text: &str) -> Result<(), BuildError> {
+        let asked = make.output.join("kregress.config");
+        fs::write(&asked, text).map_err(BuildError::io("write", &asked))?;
+        job.progress
+            .report(&job.request.name, Stage::Prepare(format!("the configuration {}", job.composed.name)));
+        let asked = asked.to_string_lossy();
+        let made = make.run(&[job.composed.base.target()], &[("KCONFIG_ALLCONFIG", &asked)], &mut |_| {});
+        made.map_err(|error| self.failure(job, make, error))?;
+        let path = make.output.join(".config");
+        let config = fs::read_to_string(&path).map_err(BuildError::io("read", &path))?;
+        let lost = lost::lost(&job.composed, &config, make.tree);
+        match lost.is_empty() {
+            true => Ok(()),
+            false => Err(ConfigError::Lost { config: job.composed.name.clone(), lost }.into()),
+        }
+    }
+
+    /// Compiles; the image's path below the build folder.
+    fn compile(&self, job: &Job, make: &Make) -> Result<&'static str, BuildError> {
+        let config = fs::read_to_string(make.output.join(".config")).unwrap_or_default();
+        let has = |line: &str| config.lines().any(|found| found == line);
+        // QEMU boots an ELF kernel with a PVH entry by itself: nobody needs the packed one
+        let image = if has("CONFIG_PVH=y") { "vmlinux" } else { "arch/x86/boot/bzImage" };
+        let mut targets = vec![if image == "vmlinux" { image } else { "bzImage" }];
+        if has("CONFIG_MODULES=y") {
+            targets.push("modules");
+        }
+        let local_version = job.composed.local_version();
+        let (counts, name) = (make.output.join("kregress.steps"), &job.request.name);
+        let total = fs::read_to_string(&counts).ok().and_then(|count| count.trim().parse().ok());
+        let mut done = 0;
+        job.progress.report(name, Stage::Compile { done, total, file: String::new() });
+        let mut step = |file: &str| {
+            done += 1;
+            job.progress.report(name, Stage::Compile { done, total, file: file.to_string() });
+        };
+        let made = make.run(&targets, &[("LOCALVERSION", &local_version)], &mut step);
+        made.map_err(|error| self.failure(job, make, error))?;
+        // a build of few steps went on with an older one and says nothing about a whole one
+        if total.is_none_or(|total| done > total) {
+            let _ = fs::write(&counts, done.to_string());
+        }
+        Ok(image)
+    }
+
+    /// Puts what was built into the store.
+    fn keep(&self, job: &Job, output: &Path, image: &str, begun: Instant) -> Result<Stored, BuildError> {
+        let Job { request, composed, compiler, found, key, progress, .. } = job;
+        let path = output.join("include/config/kernel.release");
+        let release = fs::read_to_string(&path).map_err(BuildError::io("read", &path))?.trim().to_string();
+        let partial_name = format!("built-{}", &key[..12]);
+        let lock = self.store.lock(&partial_name, || progress.report(&request.name, Stage::Waiting))?;
+        let partial = self.store.begin(&partial_name, &lock)?;
+        let installed = install::install(output, image, &release, &partial).and_then(|modules| {
+            let nothing = || found.version.clone().or_else(|| "0.0".parse().ok());
+            let identity = Identity {
+                version: release.parse().ok().or_else(nothing).ok_or_else(|| {
+                    BuildError::source(&found.name, format!("`{release}` is no kernel's release"))
+                })?,
+                release,
+                flavour: None,
+                origin: Origin::Built {
+                    source: found.name.clone(),
+                    config: composed.name.clone(),
+                    patches: request.patches.iter().map(|patch| patch.name.clone()).collect(),
+                    compiler: compiler.id.clone(),
+                    key: key.clone(),
+                    words: words(request, composed),
+                },
+            };
+            Ok(self.store.commit(&partial, identity, &modules)?)
+        });
+        if installed.is_err() {
+            let _ = fs::remove_dir_all(&partial);
+        }
+        let (folder, record) = installed?;
+        progress.report(
+            &request.name,
+            Stage::Built { bytes: record.bytes(&folder), seconds: begun.elapsed().as_secs() },
+        );
+        Ok((folder, record))
+    }
+
+    fn cancelled(&self, job: &Job) -> Result<(), BuildError> {
+        match job.cancel.is_set() {
+            true => Err(BuildError::Cancelled { name: job.request.name.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    /// What a failed `make` means.
+    fn failure(&self, job: &Job, make: &Make, error: MakeError) -> BuildError {
+        let name = job.request.name.clone();
+        let host = |reason: String| BuildError::Host { name: job.request.name.clone(), reason };
+        match error {
+            MakeError::Cancelled => BuildError::Cancelled { name },
+            MakeError::Io(error) if error.raw_os_error() == Some(28) => {
+                host(make::host_failure("No space left on device").unwrap_or_default().to_string())
+            }
+            MakeError::Io(error) => host(format!("make cannot be run: {error}")),
+            MakeError::Failed => {
+                let log = make::read_log(make.log);
+                let said = make::first_error(&log);
+                if let Some(reason) = make::host_failure(&log) {
+                    return host(format!("{reason}; the whole log is {}", make.log.display()));
+                }
+                let remedy = make::remedy(&log).map(|remedy| format!("\n{remedy}"));
+                let hint = remedy.or_else(|| job.compiler.too_young(job.found.version.as_ref()));
+                BuildError::Compile {
+                    tree: job.found.name.clone(),
+                    compiler: job.compiler.version().to_string(),
+                    said: said.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"),
+                    log: make.log.to_path_buf(),
+                    hint: hint.unwrap_or_default(),
+                }
+            }
+        }
+    }
+}
+
+/// The digest of everything that a build depends on.
+fn key(found: &Identified, patches: &[Patch], composed: &Composed, compiler: &Compiler) -> String {
+    let patches: Vec<String> = patches.iter().map(Patch::digest).collect();
+    let parts = [
+        RECIPE,
+        &found.identity,
+        &patches.join(" "),
+        &composed.text(),
+        &composed.local_version(),
+        &compiler.id,
+    ];
+    sha256(parts.join("\0").as_bytes())
+}
+
+/// The digest of what a request says.
+fn words(request: &BuildRequest, composed: &Composed) -> String {
+    let patches: Vec<String> = request.patches.iter().map(Patch::digest).collect();
+    let compiler = request.compiler.as_deref().unwrap_or_default();
+    let parts = [RECIPE, &request.source.name(), &patches.join(" "), &composed.text(), compiler];
+    sha256(parts.join("\0").as_bytes())
+}
+
+/// Finds a source package in the lists that are there, or in new ones.
+fn find_package(apt: &Apt, package: &str, version: &str) -> Result<Package, BuildError> {
+    let of_name = |packages: Vec<Package>| -> Vec<Package> {
+        packages.into_iter().filter(|found| found.name == package).collect()
+    };
+    let exact = |packages: &[Package]| packages.iter().find(|found| found.version == version).cloned();
+    let mut there = of_name(apt.source_packages()?);
+    if exact(&there).is_none() {
+        apt.update()?;
+        there = of_name(apt.source_packages()?);
+    }
+    exact(&there).ok_or_else(|| {
+        let mut versions: Vec<&str> = there.iter().map(|found| found.version.as_str()).collect();
+        versions.sort_by(|a, b| crate::version::compare_debian(a, b));
+        versions.dedup();
+        let hint = match versions.is_empty() {
+            true => "no suite has any version of it".to_string(),
+            false => format!("there are {}", versions.join(", ")),
+        };
+        let reason = format!(
+            "it is in no package list; {hint}. One that has left the lists is found with its `path`, `size` and `sha256`"
+        );
+        BuildError::source(format!("{package} {version}"), reason)
+    })
+}
