@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use crate::kernel::{KernelError, Library, Stored, megabytes};
+use crate::kernel::{BuildPlace, KernelError, Library, Stored, megabytes};
 
 /// Arguments of `kregress cache`.
 #[derive(Debug, clap::Args)]
@@ -15,9 +15,9 @@ pub struct CacheArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum CacheCommand {
-    /// List the stored kernels, the one unused for the longest time first
+    /// List the stored kernels and the build folders, the one unused for the longest time first
     List,
-    /// Remove kernels that were not used for the longest time, except those in use
+    /// Remove build folders and then kernels that were not used for the longest time, except those in use
     Gc {
         /// How much may stay, like 500M or 20G
         #[arg(long, value_name = "SIZE")]
@@ -73,10 +73,17 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
             for kernel in &stored {
                 println!("{}", line(kernel));
             }
-            println!("{}", total(&stored));
+            let places = library.build_places();
+            for place in &places {
+                println!("{}", place_line(place));
+            }
+            println!("{}", total(&stored, &places));
         }
         CacheCommand::Gc { max_size } => {
             let collected = library.collect_garbage(max_size.0)?;
+            for place in &collected.places {
+                println!("removed {}", place_line(place));
+            }
             for kernel in &collected.removed {
                 println!("removed {}", line(kernel));
             }
@@ -109,8 +116,20 @@ fn line(kernel: &Stored) -> String {
     format!("{:32} {:>9}", kernel.release, megabytes(kernel.bytes))
 }
 
-fn total(stored: &[Stored]) -> String {
-    format!("{} kernels, {}", stored.len(), megabytes(stored.iter().map(|kernel| kernel.bytes).sum()))
+fn place_line(place: &BuildPlace) -> String {
+    let name = place.folder.file_name().unwrap_or_default().to_string_lossy();
+    format!("{:32} {:>9}", format!("build/{name}"), megabytes(place.bytes))
+}
+
+fn total(stored: &[Stored], places: &[BuildPlace]) -> String {
+    let kernels = format!("{} kernels, {}", stored.len(), megabytes(stored.iter().map(|k| k.bytes).sum()));
+    match places.len() {
+        0 => kernels,
+        n => {
+            let bytes = megabytes(places.iter().map(|place| place.bytes).sum());
+            format!("{kernels}; {n} sources with build folders, {bytes}")
+        }
+    }
 }
 
 #[cfg(test)]

@@ -59,6 +59,13 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
             "fetching Debian's kernels",
             &["apt", "dpkg"],
         ),
+        tools(
+            "make, flex, bison, bc",
+            &["make", "flex", "bison", "bc", "patch", "git"],
+            "compiling kernels",
+            &["make", "flex", "bison", "bc", "patch", "git", "libelf-dev", "libssl-dev"],
+        ),
+        tools("ccache", &["ccache"], "compiling the same file only once", &["ccache"]),
         machines(&paths.machines),
         space(&cache),
     ];

@@ -217,16 +217,26 @@ mod tests {
         kernels[0].options = vec!["KFENCE".to_string(), "DETECT_HUNG_TASK".to_string()];
         kernels[1].name = "6.17.13-plain".to_string();
         kernels[2].missing = Some("linux-modules-6.19.6 is gone from the mirror (404)".to_string());
+        for (name, stored) in [("fix-kasan", Some(45_000_000)), ("fix", None)] {
+            let mut built = kernel("6.12.57", stored.map_or("", |_| "6.12.57-small+kasan"), Flavour::Plain);
+            built.options = stored.map_or_else(Vec::new, |_| vec!["KASAN".to_string()]);
+            (built.name, built.flavour, built.download, built.stored) =
+                (name.to_string(), None, None, stored);
+            built.source = Some("v6.12.57 of kernels/../linux, small+kasan".to_string());
+            kernels.push(built);
+        }
         kernels
     }
 
     #[test]
     fn lists_what_there_is_and_in_which_state() {
-        insta::assert_snapshot!(table(&kernels()), @"
+        insta::assert_snapshot!(table(&kernels()), @r"
         KERNEL                   LINE  FLAVOUR      SIZE  RELEASE                          STATE
         6.17.13                  6.17  cloud    107.6 MB  6.17.13+deb13-cloud-amd64        fetched (KFENCE DETECT_HUNG_TASK)
         6.17.13-plain            6.17  plain     50.2 MB  6.17.13+deb13-amd64              available
         6.19.6                   6.19  cloud     50.2 MB  6.19.6+deb13-cloud-amd64         gone: linux-modules-6.19.6 is gone from the mirror (404)
+        fix-kasan                6.12  -         45.0 MB  6.12.57-small+kasan              built (KASAN)
+        fix                      6.12  -                                                   to be built from v6.12.57 of kernels/../linux, small+kasan
         ");
         assert_eq!(table(&[]), "");
     }

@@ -10,10 +10,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::compile::{BuildRequest, BuildSource, Patch, PatchError};
 use super::debian::{Archive, DebianBuild, Package};
 use super::{Flavour, KernelSpec, Selector};
 use crate::version::KernelVersion;
+
+mod named;
+
+use named::NamedEntry;
+pub(crate) use named::{Named, NamedSource};
 
 /// Name of the file with Debian's kernels.
 pub(crate) const DEBIAN_FILE: &str = "debian.yaml";
@@ -104,119 +108,6 @@ pub(crate) struct Catalogue {
     pub named: BTreeMap<String, Named>,
 }
 
-/// A kernel with a name of its own.
-#[derive(Debug, Clone)]
-pub(crate) struct Named {
-    /// How it is obtained.
-    pub source: NamedSource,
-    /// How it is compiled, if its source is.
-    recipe: Option<Recipe>,
-    /// The catalogue that has it.
-    file: PathBuf,
-}
-
-#[derive(Debug, Clone)]
-struct Recipe {
-    source: BuildSource,
-    config: String,
-    patches: Vec<PathBuf>,
-    compiler: Option<String>,
-}
-
-impl Named {
-    /// Whether it is compiled here.
-    pub(crate) fn is_to_build(&self) -> bool {
-        self.recipe.is_some()
-    }
-
-    /// What is to be built, if this is a kernel to build. Reads its patches.
-    pub(crate) fn request(&self, name: &str) -> Option<Result<BuildRequest, PatchError>> {
-        let Recipe { source, config, patches, compiler } = self.recipe.clone()?;
-        let patches = patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>();
-        Some(patches.map(|patches| BuildRequest {
-            name: name.to_string(),
-            source,
-            patches,
-            config,
-            compiler,
-            jobs: None,
-        }))
-    }
-}
-
-/// How a named kernel is obtained.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum NamedSource {
-    /// A version among Debian's, as a spec.
-    Debian(String),
-    /// Files, relative to the catalogue's folder.
-    Local {
-        image: PathBuf,
-        #[serde(default)]
-        modules: Option<PathBuf>,
-    },
-    /// A folder with a source, relative to the catalogue's.
-    Folder(PathBuf),
-    /// A commit of a repository, whose path is relative to the catalogue's folder.
-    Git {
-        repository: PathBuf,
-        #[serde(rename = "ref")]
-        reference: String,
-    },
-    /// A packed source, relative to the catalogue's folder.
-    Tarball(PathBuf),
-    /// A source package of Debian's. The last three are for one that has left the index.
-    DebianSource {
-        package: String,
-        version: String,
-        #[serde(default)]
-        path: Option<String>,
-        #[serde(default)]
-        size: Option<u64>,
-        #[serde(default)]
-        sha256: Option<String>,
-    },
-}
-
-impl NamedSource {
-    /// The source to compile, with paths below `folder`; `None` for kernels that are compiled already.
-    fn to_build(&self, folder: &Path) -> Result<Option<BuildSource>, &'static str> {
-        Ok(Some(match self {
-            NamedSource::Debian(_) | NamedSource::Local { .. } => return Ok(None),
-            NamedSource::Folder(source) => BuildSource::Folder(folder.join(source)),
-            NamedSource::Tarball(file) => BuildSource::Tarball(folder.join(file)),
-            NamedSource::Git { repository, reference } => {
-                BuildSource::Git { repository: folder.join(repository), reference: reference.clone() }
-            }
-            NamedSource::DebianSource { package, version, path, size, sha256 } => {
-                let pinned = match (path, size, sha256) {
-                    (None, None, None) => None,
-                    (Some(path), Some(size), Some(sha256)) if sha256.len() == 64 => Some(Package {
-                        name: package.clone(),
-                        version: version.clone(),
-                        archive: if path.starts_with("pool/updates/") {
-                            Archive::Security
-                        } else {
-                            Archive::Main
-                        },
-                        path: path.clone(),
-                        size: *size,
-                        sha256: sha256.clone(),
-                        suites: Vec::new(),
-                    }),
-                    _ => {
-                        return Err(
-                            "`path`, `size` and `sha256` (64 digits) pin a package together; write all of them or none",
-                        );
-                    }
-                };
-                BuildSource::Debian { package: package.clone(), version: version.clone(), pinned }
-            }
-        }))
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct File {
@@ -224,44 +115,6 @@ struct File {
     debian: Vec<Entry>,
     #[serde(default)]
     kernels: Vec<NamedEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct NamedEntry {
-    name: String,
-    /// For the reader of the file.
-    #[serde(default)]
-    #[allow(dead_code)]
-    summary: Option<String>,
-    // `source: {local: …}` instead of YAML's tags, which few know
-    #[serde(with = "serde_yaml::with::singleton_map")]
-    source: NamedSource,
-    /// For sources that are compiled: fragments joined by `+`.
-    #[serde(default)]
-    config: Option<String>,
-    #[serde(default)]
-    patches: Vec<PathBuf>,
-    #[serde(default)]
-    compiler: Option<String>,
-}
-
-impl NamedEntry {
-    /// How the kernel is compiled, if it is; the error says what does not fit together.
-    fn recipe(&self, folder: &Path) -> Result<Option<Recipe>, &'static str> {
-        let patches = self.patches.iter().map(|patch| folder.join(patch)).collect();
-        let source = self.source.to_build(folder)?;
-        match (source, &self.config) {
-            (Some(source), Some(config)) => {
-                Ok(Some(Recipe { source, config: config.clone(), patches, compiler: self.compiler.clone() }))
-            }
-            (Some(_), None) => Err("a kernel that is compiled needs a `config`, such as `config: small`"),
-            (None, None) if self.patches.is_empty() && self.compiler.is_none() => Ok(None),
-            (None, _) => Err(
-                "`config`, `patches` and `compiler` are for sources that are compiled, and this kernel is compiled already",
-            ),
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -341,14 +194,7 @@ impl Catalogue {
         let folder = file.parent().unwrap_or(Path::new("."));
         for entry in read.kernels {
             let recipe = entry.recipe(folder).map_err(|reason| {
-                let names = |line: &str| {
-                    let named = line
-                        .split("name:")
-                        .nth(1)
-                        .map(|rest| rest.trim_start().trim_start_matches(['"', '\'']));
-                    named.is_some_and(|rest| rest.starts_with(&entry.name))
-                };
-                let line = text.lines().position(names).map_or(1, |at| at + 1);
+                let line = named::line_of(text, &entry.name);
                 CatalogueError::Entry { path: path(), line, name: entry.name.clone(), reason }
             })?;
             let NamedEntry { name, mut source, .. } = entry;
@@ -490,14 +336,18 @@ mod tests {
             "kernels:\n  - {name: a, source: {debian: '6.1'}}\n  - {name: a, source: {debian: '6.1'}}\n",
             "debian:\n  - {version: 6.1.1, flavour: cloud, release: r, package-version: v, packages: [{path: pool/x.deb, archive: main, size: 1, sha256: a}]}\n",
             "kernels:\n  - {name: a, source: {git: x}}\n",
+            "kernels:\n  - {name: a, source: {debian-source: {package: linux-source-6.12}}}\n",
+            "kernels:\n  - {name: b, source: {folder: x}, config: small}\n  - {name: a, source: {folder: x}}\n",
+            "kernels:\n  - name: a\n    source: {debian: '6.1'}\n    config: small\n",
+            "kernels:\n  - {name: a, source: {debian-source: {package: l, version: v, sha256: ab}}, config: small}\n",
             "kernels: [",
         ];
         let mut said = String::new();
         for text in cases {
             said += &format!("{}\n", read(text).expect_err(text));
         }
-        insta::assert_snapshot!(said, @"
-        the catalogue kernels/mine.yaml: kernels[0]: unknown field `sauce`, expected one of `name`, `summary`, `source` at line 3 column 5
+        insta::assert_snapshot!(said, @r#"
+        the catalogue kernels/mine.yaml: kernels[0]: unknown field `sauce`, expected one of `name`, `summary`, `source`, `config`, `patches`, `compiler` at line 3 column 5
         the catalogue kernels/mine.yaml: kernels[0]: missing field `source` at line 2 column 5
         the catalogue kernels/mine.yaml: kernels: invalid type: integer `3`, expected a sequence at line 1 column 10
         the catalogue kernels/mine.yaml: debian[0]: `6.x` is no kernel version: a second number is missing; expected something like `6.12.90`, `v6.17-rc3` or `next-20260306` at line 2 column 5
@@ -505,9 +355,13 @@ mod tests {
         the catalogue kernels/mine.yaml: `6.17.13` cannot name a kernel, because as a spec it means something else; use a word that starts with a letter
         the catalogue kernels/mine.yaml: `a` is a kernel in kernels/mine.yaml already; names have to be different
         the catalogue kernels/mine.yaml: the package path `pool/x.deb` does not end in NAME_VERSION_amd64.deb
-        the catalogue kernels/mine.yaml: kernels[0].source: unknown variant `git`, expected `debian` or `local` at line 2 column 24
+        the catalogue kernels/mine.yaml: kernels[0].source.git: invalid type: string "x", expected `{repository: FOLDER, ref: COMMIT}` at line 2 column 29
+        the catalogue kernels/mine.yaml: kernels[0].source.debian-source: missing field `version` at line 2 column 39
+        kernels/mine.yaml:3: the kernel `a`: a kernel that is compiled needs a `config`, such as `config: small`
+        kernels/mine.yaml:2: the kernel `a`: `config`, `patches` and `compiler` are for sources that are compiled, and this kernel is compiled already
+        kernels/mine.yaml:2: the kernel `a`: `path`, `size` and `sha256` (64 digits) pin a package together; write all of them or none
         the catalogue kernels/mine.yaml: did not find expected node content at line 2 column 1, while parsing a flow node
-        ");
+        "#);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Looking after the store: what is in it, whether it is whole, and making room.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::store::Store;
-use super::{Flavour, KernelError, Library};
+use super::{Flavour, KernelError, Library, StoreError};
 
 /// One kernel in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,15 +22,39 @@ pub struct Stored {
     pub used: Option<SystemTime>,
 }
 
+/// The source of a compiled kernel with its build folders. Whatever is removed of it is made again when it is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildPlace {
+    /// Its folder, whose name says which source.
+    pub folder: PathBuf,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// When something was last built there, if the file system knows.
+    pub used: Option<SystemTime>,
+}
+
 /// What [`Library::collect_garbage`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Collected {
+    /// Sources and build folders that were removed.
+    pub places: Vec<BuildPlace>,
     /// Kernels that were removed.
     pub removed: Vec<Stored>,
     /// Kernels that would have been, but a process uses them.
     pub in_use: Vec<Stored>,
-    /// Bytes of the kernels that are left.
+    /// Bytes of the kernels and build places that are left, without those in which a kernel is being built.
     pub left: u64,
+}
+
+/// Bytes of all files below a folder.
+fn bytes_below(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let of_entry = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => bytes_below(&entry.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(of_entry).sum()
 }
 
 impl Library {
@@ -52,12 +76,47 @@ impl Library {
         stored
     }
 
-    /// Removes the kernels that were not used for the longest time until those left have at most `max_bytes`, and
-    /// packages of downloads that were given up.
+    /// The places of sources that kernels were built from, the one that was not used for the longest time first.
+    pub fn build_places(&self) -> Vec<BuildPlace> {
+        let Ok(folder) = fs::read_dir(self.cache.join("build")) else { return Vec::new() };
+        let mut places: Vec<BuildPlace> = folder
+            .flatten()
+            .map(|entry| BuildPlace {
+                bytes: bytes_below(&entry.path()),
+                used: entry.metadata().and_then(|meta| meta.modified()).ok(),
+                folder: entry.path(),
+            })
+            .collect();
+        places.sort_by(|a, b| a.used.cmp(&b.used).then_with(|| a.folder.cmp(&b.folder)));
+        places
+    }
+
+    /// Removes build places, and then kernels, that were not used for the longest time until what is left has at most
+    /// `max_bytes`, and packages of downloads that were given up. A build place only saves time, so all of them go before
+    /// any kernel.
     pub fn collect_garbage(&self, max_bytes: u64) -> Result<Collected, KernelError> {
         let stored = self.stored();
-        let mut collected =
-            Collected { left: stored.iter().map(|kernel| kernel.bytes).sum(), ..Collected::default() };
+        let places = self.build_places();
+        let left =
+            stored.iter().map(|kernel| kernel.bytes).chain(places.iter().map(|place| place.bytes)).sum();
+        let mut collected = Collected { left, ..Collected::default() };
+        for place in places {
+            let name = place.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Some(_lock) = self.store.try_lock(&format!("build-{name}"))? else {
+                // no kernel has to go for what a build needs now
+                collected.left -= place.bytes;
+                continue;
+            };
+            if collected.left > max_bytes {
+                fs::remove_dir_all(&place.folder).map_err(|source| StoreError::Io {
+                    what: "remove",
+                    path: place.folder.clone(),
+                    source,
+                })?;
+                collected.left -= place.bytes;
+                collected.places.push(place);
+            }
+        }
         for kernel in stored {
             if collected.left <= max_bytes {
                 break;

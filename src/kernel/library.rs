@@ -169,7 +169,8 @@ impl Library {
                 let wanted = self.to_build(request);
                 available.release = wanted.release().to_string();
                 available.version = wanted.version().unwrap_or(available.version);
-                if let Source::Built(_, Some((folder, record))) = wanted.source() {
+                if let Source::Built(_, Some(stored)) = wanted.source() {
+                    let (folder, record) = stored.as_ref();
                     (available.stored, available.options) = (Some(record.bytes()), detectors(folder));
                 }
             }

@@ -56,7 +56,7 @@ pub use catalogue::CatalogueError;
 pub use config::KernelConfig;
 pub use debian::{AptError, Archive, DebError, DebianBuild, Package};
 pub use error::KernelError;
-pub use housekeeping::{Collected, Stored};
+pub use housekeeping::{BuildPlace, Collected, Stored};
 pub use library::Library;
 pub use modules::{ModuleError, ModuleFile, ModuleState, ModuleTree};
 pub use progress::{

@@ -215,12 +215,15 @@ mod tests {
             ("", Stage::Warning("the lists are 3 days old".to_string())),
         ];
         let lines: Vec<_> = stages.iter().filter_map(|(kernel, stage)| describe(kernel, stage)).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"
-        Updating Debian's package lists
-         Waiting 6.17.13: another process fetches it
-        Fetching 6.17.13 (50.2 MB)
-         Fetched 6.17.13 (104.0 MB stored)
-         warning: the lists are 3 days old
+        insta::assert_snapshot!(lines.join("\n"), @r"
+         Updating Debian's package lists
+          Waiting 6.17.13: another process fetches it
+         Fetching 6.17.13 (50.2 MB)
+          Fetched 6.17.13 (104.0 MB stored)
+        Preparing kasan: the source linux-source-6.12 6.12.57-1
+        Compiling kasan
+            Built kasan in 6m12s (45.0 MB stored)
+          warning: the lists are 3 days old
         ");
     }
 }

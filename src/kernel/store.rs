@@ -173,6 +173,12 @@ impl Store {
         Ok(Lock { file })
     }
 
+    /// Takes the lock called `name` unless another process has it.
+    pub(crate) fn try_lock(&self, name: &str) -> Result<Option<Lock>, StoreError> {
+        let (file, _) = self.lock_file(name)?;
+        Ok(flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok().then_some(Lock { file }))
+    }
+
     fn lock_file(&self, name: &str) -> Result<(File, PathBuf), StoreError> {
         let folder = self.cache.join("locks");
         let path = folder.join(format!("{name}.lock"));

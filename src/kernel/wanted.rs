@@ -24,7 +24,7 @@ pub(super) enum Source {
     Known(Box<Candidate>),
     Local(LocalImage),
     /// To be compiled, with what an earlier build of the same words made.
-    Built(Box<BuildRequest>, Option<(PathBuf, Record)>),
+    Built(Box<BuildRequest>, Option<Box<(PathBuf, Record)>>),
 }
 
 impl Wanted {
@@ -37,7 +37,7 @@ impl Wanted {
     }
 
     pub(super) fn built(request: BuildRequest, stored: Option<(PathBuf, Record)>) -> Self {
-        Wanted { name: request.name.clone(), source: Source::Built(Box::new(request), stored) }
+        Wanted { name: request.name.clone(), source: Source::Built(Box::new(request), stored.map(Box::new)) }
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -54,7 +54,7 @@ impl Wanted {
         match &self.source {
             Source::Known(candidate) => &candidate.release,
             Source::Local(local) => &local.release,
-            Source::Built(_, stored) => stored.as_ref().map_or("", |(_, record)| &record.release),
+            Source::Built(_, stored) => stored.as_ref().map_or("", |stored| &stored.1.release),
         }
     }
 
@@ -64,7 +64,7 @@ impl Wanted {
             Source::Known(candidate) => Some(candidate.version.clone()),
             Source::Local(local) => local.release.parse().ok(),
             Source::Built(request, stored) => match stored {
-                Some((_, record)) => Some(record.version.clone()),
+                Some(stored) => Some(stored.1.version.clone()),
                 None => request.source.version(),
             },
         }

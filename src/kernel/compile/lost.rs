@@ -215,7 +215,15 @@ mod tests {
         let fragment = "CONFIG_KASAN=y\nCONFIG_BLK_DEV_NUL_BLK=m\nCONFIG_RSI_91X=m\nCONFIG_SLUB_TINY=n\n\
             CONFIG_ZEBRA=y\nCONFIG_NEWER=y # optional\nCONFIG_USB=y\nCONFIG_HZ=250\n";
         let config = "CONFIG_USB=m\nCONFIG_SLUB=y\nCONFIG_SLUB_TINY=y\nCONFIG_NO_RADIO=y\nCONFIG_HZ=1000\n";
-        insta::assert_snapshot!(said(fragment, config), @"");
+        insta::assert_snapshot!(said(fragment, config), @r"
+        x.config:1: CONFIG_KASAN=y was asked for, it came out as n: it depends on `(HAVE_ARCH_KASAN && CC_HAS_KASAN) || (SLUB && !SLUB_TINY)`, and here HAVE_ARCH_KASAN=n, CC_HAS_KASAN=n, SLUB_TINY=y
+        x.config:2: CONFIG_BLK_DEV_NUL_BLK=m was asked for, it came out as n: this tree has no such option; did you mean CONFIG_BLK_DEV_NULL_BLK?
+        x.config:3: CONFIG_RSI_91X=m was asked for, it came out as n: it depends on `MAC80211 && !NO_RADIO`, and here MAC80211=n, NO_RADIO=y
+        x.config:4: CONFIG_SLUB_TINY=n was asked for, it came out as y: another option selects it, or it has no switch
+        x.config:5: CONFIG_ZEBRA=y was asked for, it came out as n: this tree has no such option
+        x.config:7: CONFIG_USB=y was asked for, it came out as m
+        x.config:8: CONFIG_HZ=250 was asked for, it came out as 1000: this tree has no such option
+        ");
     }
 
     #[test]

@@ -231,9 +231,7 @@ pub(super) fn first_error(log: &str) -> String {
             || line.contains("error: objtool")
     };
     let is_stop = |line: &&str| line.starts_with("make") && line.contains(": *** ");
-    let Some(at) =
-        lines.iter().position(|line| is_error(&line)).or_else(|| lines.iter().position(|l| is_stop(&l)))
-    else {
+    let Some(at) = lines.iter().position(is_error).or_else(|| lines.iter().position(is_stop)) else {
         return lines[lines.len().saturating_sub(5)..].join("\n");
     };
     // where it was included from, and in which function it is
@@ -248,11 +246,12 @@ pub(super) fn first_error(log: &str) -> String {
     lines[at - before..=at + after].join("\n")
 }
 
-/// What a log's error means for the user, where it is known.
+/// What a log's error means, where it is the host that lacks something.
 pub(super) fn remedy(said: &str) -> Option<&'static str> {
     const KNOWN: &[(&str, &str)] = &[
         ("gelf.h", "install libelf-dev (sudo apt-get install libelf-dev)"),
-        ("libelf", "install libelf-dev (sudo apt-get install libelf-dev)"),
+        ("libelf-dev", "install libelf-dev (sudo apt-get install libelf-dev)"),
+        ("-lelf", "install libelf-dev (sudo apt-get install libelf-dev)"),
         ("openssl/", "install libssl-dev (sudo apt-get install libssl-dev)"),
         ("flex: not found", "install flex (sudo apt-get install flex)"),
         ("bison: not found", "install bison (sudo apt-get install bison)"),
@@ -288,7 +287,18 @@ pub(super) fn host_failure(said: &str) -> Option<&'static str> {
             "the cache folder cannot be written; choose another one with KREGRESS_CACHE",
         ),
     ];
-    KNOWN.iter().find(|(mark, _)| said.contains(mark)).map(|(_, reason)| *reason)
+    let known = KNOWN.iter().find(|(mark, _)| said.contains(mark)).map(|(_, reason)| *reason);
+    // a process that was killed says nothing about the tree
+    let killed = |line: &str| {
+        line.starts_with("make")
+            && line.contains(": *** [")
+            && ["Interrupt", "Terminated", "Killed", "Hangup", "Error 130", "Error 137", "Error 143"]
+                .iter()
+                .any(|end| line.trim_end().ends_with(&format!("] {end}")))
+    };
+    let signal =
+        "a signal from elsewhere ended make or a compiler; build again, the next build goes on from there";
+    known.or_else(|| said.lines().any(killed).then_some(signal))
 }
 
 /// The end of a log, as far as it is worth looking for an error in it.
@@ -328,7 +338,13 @@ mod tests {
             ../fs/b.c:10:2: error: 'y' undeclared (first use in this function)\n   10 |  y = 1;\n      |  ^\n\
             make[3]: *** [../scripts/Makefile.build:229: fs/b.o] Error 1\n  CC      fs/c.o\n\
             ../fs/c.c:1:1: error: another\nmake: *** [../Makefile:224: __sub-make] Error 2\n";
-        insta::assert_snapshot!(first_error(log), @"");
+        insta::assert_snapshot!(first_error(log), @r"
+        In file included from ../fs/b.c:3:
+        ../fs/b.c: In function 'x':
+        ../fs/b.c:10:2: error: 'y' undeclared (first use in this function)
+           10 |  y = 1;
+              |  ^
+        ");
         let table = [
             (
                 "x\nmake[1]: *** No rule to make target 'fs/x.o'.  Stop.\n",
@@ -354,6 +370,14 @@ mod tests {
         assert!(host_failure("ld: final link failed: No space left on device").is_some());
         assert!(host_failure("gcc: fatal error: Killed signal terminated program cc1").is_some());
         assert!(host_failure("error: 'y' undeclared").is_none());
+        for (line, from_the_host) in [
+            ("make[4]: *** [scripts/Makefile.build:234: io_uring/notif.o] Interrupt", true),
+            ("make: *** [Makefile:236: __sub-make] Terminated", true),
+            ("make[2]: *** [x:1: fs/x.o] Error 137", true),
+            ("make[2]: *** [x:1: fs/x.o] Error 1", false),
+        ] {
+            assert_eq!(host_failure(line).is_some(), from_the_host, "{line}");
+        }
     }
 
     proptest::proptest! {

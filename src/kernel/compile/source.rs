@@ -321,6 +321,10 @@ mod tests {
             fs::write(folder.join(file), "").expect("it is writable");
         }
         all += &said();
-        insta::assert_snapshot!(all, @"");
+        insta::assert_snapshot!(all, @r"
+        /linux: there is no such folder
+        /linux: it is no kernel's source: Makefile, Kbuild and Kconfig are not all there
+        /linux: it has been compiled in place, and kbuild refuses to compile such a tree elsewhere; run `make mrproper` in it (it removes .config, too), or name it as git repository
+        ");
     }
 }

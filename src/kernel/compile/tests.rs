@@ -46,11 +46,13 @@ struct World {
     root: tempfile::TempDir,
 }
 
+type Act = Box<dyn Fn() + Sync + Send>;
+
 /// Keeps what is reported, and does something at a step.
 #[derive(Default)]
 struct Heard {
     stages: Mutex<Vec<Stage>>,
-    at: Option<(&'static str, Box<dyn Fn() + Sync + Send>)>,
+    at: Option<(&'static str, Act)>,
 }
 
 impl FetchProgress for Heard {
@@ -255,7 +257,7 @@ fn commits_share_a_build_folder_and_the_repository_stays_as_it_is() {
         world.git(&["for-each-ref"]),
     );
     assert_eq!(before, after);
-    insta::assert_snapshot!(world.said(&world.git_request("mian")), @"");
+    insta::assert_snapshot!(world.said(&world.git_request("maim")), @"the repository ROOT/linux: it has no commit `maim`; did you mean `main`?");
 }
 
 #[test]
@@ -344,7 +346,35 @@ fn says_what_is_wrong() {
     add("a full disk", world.said(&world.request()));
     world.write("linux/.config", "CONFIG_PVH=y\n");
     add("a tree that was compiled in place", world.said(&world.request()));
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r"
+    --- a patch that does not apply
+    the patch fix.patch does not apply to ROOT/linux: hunk 1 of fast.c (line 3 of the patch) finds other lines at line 1 and nowhere fits:
+        @@ -1 +1 @@
+        -int fast(void) { return 7; }
+        +int fast(void) { return 2; }
+    --- an unknown fragment
+    the configuration `tiny+kasam`: there is no fragment `kasam`; did you mean `kasan`?
+    --- an option with a typo
+    the configuration tiny+typo cannot be had in this tree:
+      ROOT/kernels/configs/typo.config:1: CONFIG_KASSAN=y was asked for, it came out as n: this tree has no such option; did you mean CONFIG_KASAN?
+    add what an option needs, remove its line, or end the line with `# optional`
+    --- an option that did not survive
+    the configuration tiny+kasan cannot be had in this tree:
+      ROOT/kernels/configs/kasan.config:1: CONFIG_KASAN=y was asked for, it came out as n: it depends on `SLUB && !SLUB_TINY`, and here SLUB=n
+    add what an option needs, remove its line, or end the line with `# optional`
+    --- a compile error
+    ROOT/linux does not compile with …
+      slow.c: In function 'slow':
+      slow.c:1:25: error: 'one' undeclared (first use in this function)
+          1 | int slow(void) { return one; }
+            |                         ^~~
+      slow.c:1:25: note: each undeclared identifier is reported only once for each function it appears in
+    the whole log is ROOT/cache/build/…/mine.log
+    --- a full disk
+    building mine failed on this host: the disk is full; make room (kregress cache gc) or choose another folder with KREGRESS_CACHE; the whole log is ROOT/cache/build/…/mine.log
+    --- a tree that was compiled in place
+    ROOT/linux: it has been compiled in place, and kbuild refuses to compile such a tree elsewhere; run `make mrproper` in it (it removes .config, too), or name it as git repository
+    ");
 }
 
 #[test]
@@ -374,4 +404,23 @@ fn a_catalogue_names_kernels_to_build() {
 
     let missing = library.resolve(&[spec("other")], &NoProgress).expect_err("its patch is missing");
     assert!(matches!(missing, KernelError::Build(BuildError::Patch(PatchError::Read { .. }))), "{missing}");
+}
+
+#[test]
+fn garbage_collection_takes_build_folders_before_kernels_and_spares_those_in_use() {
+    let Some(world) = World::new() else { return };
+    let kernel = world.build(&world.request()).unwrap_or_else(|error| panic!("{error}")).0;
+    let library = Library::open(&world.path("cache"), &[]).unwrap_or_else(|error| panic!("{error}"));
+    let place = library.build_places().pop().expect("it was built");
+    let stored: u64 = library.stored().iter().map(|kernel| kernel.bytes).sum();
+    assert!(place.bytes > 0);
+
+    let name = place.folder.file_name().expect("a name").to_string_lossy().into_owned();
+    let store = Store::open(&world.path("cache"));
+    let lock = store.lock(&format!("build-{name}"), || ()).expect("nobody builds");
+    assert!(library.collect_garbage(stored).expect("it is writable").places.is_empty());
+    drop(lock);
+    let collected = library.collect_garbage(stored).expect("it is writable");
+    assert_eq!((collected.places.len(), collected.removed.len(), collected.left), (1, 0, stored));
+    assert!(kernel.image.is_file() && world.made(&world.request()).is_empty(), "the kernel is still there");
 }
