@@ -31,6 +31,9 @@ impl std::fmt::Display for CellId {
 pub struct Diagnosis {
     /// The title, in syzkaller's words.
     pub title: String,
+    /// Other names of the same defect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alt_titles: Vec<String>,
     /// The class of defect, for example `HANG`; empty when unknown.
     #[serde(rename = "type")]
     pub kind: String,

@@ -30,10 +30,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::cancel::Cancel;
 use crate::event::{CellRecord, Event};
-use crate::kernel::{Kernel, KernelSpec, Library, Wanted, cache_folder, progress_for_stderr};
+use crate::kernel::{Kernel, KernelSpec, Larger, Library, Wanted, cache_folder, progress_for_stderr};
 use crate::lab::qemu::QemuLab;
 use crate::machine::Machines;
-use crate::plan::{Cell, Placed};
+use crate::plan::{Cell, Placed, flavour};
 use crate::runner::{self, Capacity, Queue};
 use crate::suite::{self, Test};
 use crate::verdict::Verdict;
@@ -181,18 +181,33 @@ impl Shared {
         let machine = self.machines.for_test(&test.machine).map_err(|e| e.to_string())?;
         let lacking = lab.offer().lacks(&machine, lab.accel());
         let placed = Placed { test: Arc::clone(test), machine: Arc::new(machine), lacking };
-        let record = run_cell(Cell::new(&placed, kernel), lab)?;
-        judge(&record, self.strict)
+        match self.cell(placed, wanted, &kernel) {
+            Ok(cell) => judge(&run_cell(cell, lab)?, self.strict),
+            Err(reason) => not_here(&reason),
+        }
+    }
+
+    /// The cell on the smallest image that suffices.
+    fn cell(&self, placed: Placed, wanted: &Wanted, kernel: &Arc<Kernel>) -> Result<Cell, String> {
+        let larger = self.library.larger(wanted);
+        let divided = flavour::divide(&[placed], kernel, &larger);
+        let mut cells = divided.cells;
+        if let (Larger::Known(large), Some(short)) = (&larger, divided.short.first()) {
+            let large = self.kernel(large).map_err(|e| short.lost(&e))?;
+            cells.extend(flavour::on_larger(&divided.short, &large));
+        }
+        cells.pop().ok_or_else(|| "no cell came out of the plan".to_owned())
     }
 
     fn kernel(&self, wanted: &Wanted) -> Result<Arc<Kernel>, String> {
         let mut kernels = self.kernels.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(kernel) = kernels.get(wanted.name()) {
+        let key = format!("{} {}", wanted.name(), wanted.release());
+        if let Some(kernel) = kernels.get(&key) {
             return Ok(Arc::clone(kernel));
         }
         let fetched = self.library.fetch(wanted, progress_for_stderr().as_ref());
         let kernel = Arc::new(fetched.map_err(|e| format!("{}: {e}", wanted.name()))?);
-        kernels.insert(wanted.name().to_owned(), Arc::clone(&kernel));
+        kernels.insert(key, Arc::clone(&kernel));
         Ok(kernel)
     }
 }

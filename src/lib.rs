@@ -35,5 +35,7 @@ pub mod progress;
 pub mod report;
 pub mod runner;
 
+pub mod bisect;
+
 pub mod cli;
 pub mod harness;

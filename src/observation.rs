@@ -143,19 +143,42 @@ impl ProgramReport {
     }
 }
 
+/// Objects that no pointer leads to any more, allocated in one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeakedObjects {
+    /// How many.
+    pub objects: u64,
+    /// Their size, bytes in all.
+    pub bytes: u64,
+    /// The name of the task that allocated them (`comm`).
+    pub comm: String,
+    /// The kernel functions of the allocation, innermost first, without offsets.
+    pub stack: Vec<String>,
+}
+
 /// One detector's readings around the dose.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProbeReading {
-    /// Which probe, for example `slab`.
+    /// Which probe: `slab` or `kmemleak`.
     pub probe: String,
     /// What it looked at, for example the cache name or pattern.
     pub subject: String,
-    /// The reading just before the dose, in the probe's unit (objects for `slab`); absent: it could not be read.
+    /// The reading just before the dose, in objects; absent: it could not be read.
     pub before: Option<i64>,
     /// The reading after the dose.
     pub after: Option<i64>,
     /// Why a reading is absent.
     pub error: Option<String>,
+    /// What `kmemleak` found, by origin, most first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaks: Vec<LeakedObjects>,
+    /// Whether there was more than `leaks` tells.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub leaks_cut: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// What the agent could tell of the tasks that were blocked when the program did not end.

@@ -1,17 +1,23 @@
 //! Suites × kernels, filtered, to the list of cells of a run.
 //!
 //! A need that the kernel's own configuration and modules already deny, or that this host's QEMU cannot meet, makes a
-//! cell that is skipped without a virtual machine, with the reason.
+//! cell that is skipped without a virtual machine, with the reason. Where a kernel has a small image and a large one,
+//! [`flavour`] finds the smallest that suffices.
+
+pub mod flavour;
+mod needs;
 
 use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::event::CellId;
-use crate::kernel::{Kernel, ModuleState};
+use crate::kernel::Kernel;
 use crate::machine::Machine;
 use crate::suite::{KnownVerdict, Suite, Test};
 use crate::verdict::Verdict;
+
+pub use needs::{Unmet, unmet};
 
 /// A test with the machine that it runs on.
 #[derive(Clone, Debug)]
@@ -40,9 +46,8 @@ pub struct Cell {
 impl Cell {
     /// A cell, with its needs checked against what the kernel's files say and what the host can build.
     pub fn new(placed: &Placed, kernel: Arc<Kernel>) -> Cell {
-        let Placed { test, machine, lacking } = placed.clone();
-        let unmet = unmet_need(&test, &machine, &kernel).or(lacking);
-        Cell { test, machine, kernel, unmet }
+        let unmet = unmet(placed, &kernel).map(|unmet| unmet.to_string());
+        Cell { test: Arc::clone(&placed.test), machine: Arc::clone(&placed.machine), kernel, unmet }
     }
 
     /// Its name in events.
@@ -60,35 +65,6 @@ impl Cell {
             _ => None,
         }
     }
-}
-
-/// The first need of a test and its machine that a kernel does not meet, in words.
-pub fn unmet_need(test: &Test, machine: &Machine, kernel: &Kernel) -> Option<String> {
-    if let Some(range) = &test.needs.kernel
-        && !range.contains(&kernel.version)
-    {
-        return Some(format!("needs a kernel of {}, this is {}", range.as_str(), kernel.version));
-    }
-    let disk_modules = machine.disks().filter_map(|disk| disk.kind.disk_module());
-    for name in test.needs.modules.iter().map(String::as_str).chain(disk_modules) {
-        if kernel.modules.find(name) == ModuleState::Missing {
-            return Some(format!("module {name} is not in {}", kernel.release));
-        }
-    }
-    if let Some(config) = &kernel.config {
-        for need in test.needs.config_needs() {
-            let found = config.get(need.option);
-            if !need.is_met_by(found) {
-                let wanted = need.value.unwrap_or("y or m");
-                let found = found.unwrap_or("not set");
-                return Some(format!(
-                    "needs CONFIG_{}={wanted}, {} has it {found}",
-                    need.option, kernel.release
-                ));
-            }
-        }
-    }
-    None
 }
 
 /// Which tests are meant: a name matches when it contains the word, or fits it as a glob.
@@ -148,15 +124,6 @@ impl Filter {
 /// The tests that a filter selects, in the suites' order.
 pub fn select(suites: &[Suite], filter: &Filter) -> Vec<Arc<Test>> {
     suites.iter().flat_map(|s| &s.tests).filter(|t| filter.is_match(&t.id())).cloned().collect()
-}
-
-/// Every selected test on every kernel. Kernels come first, so that the first lines of a run compare tests on one
-/// kernel that is already there.
-pub fn cells(tests: &[Placed], kernels: &[Arc<Kernel>]) -> Vec<Cell> {
-    kernels
-        .iter()
-        .flat_map(|kernel| tests.iter().map(|placed| Cell::new(placed, Arc::clone(kernel))))
-        .collect()
 }
 
 #[cfg(test)]

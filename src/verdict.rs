@@ -4,9 +4,11 @@
 //! answer `bad` or `good` on positive evidence: a symptom that was seen, or a whole dose with every detector at work.
 
 mod judge;
+mod messages;
 mod tally;
 
-pub use judge::{Judgement, judge};
+pub use judge::{Judgement, judge, shows_symptom, unrelated_leaks};
+pub use messages::{messages_told, with_messages};
 pub use tally::{Next, Tally, miss_chance};
 
 use serde::{Deserialize, Serialize};

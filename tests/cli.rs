@@ -218,8 +218,8 @@ fn a_dry_run_says_what_would_run() {
     let ended = place.run(&["run", "--dry-run", "-k", "6.12.57,6.12.117", "two"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     insta::assert_snapshot!(ended.out, @"
-        shell::two@6.12.57  (to be fetched)
-        shell::two@6.12.117  (to be fetched)
+        shell::two@6.12.57  6.12.57+deb12-cloud-amd64 (to be fetched), or its plain image for what that lacks
+        shell::two@6.12.117  6.12.117+deb13-cloud-amd64 (to be fetched), or its plain image for what that lacks
         ");
     insta::assert_snapshot!(ended.err, @"2 cells: 1 test on 2 kernels");
     assert!(!place.path().join("reports").exists());

@@ -1,10 +1,6 @@
 //! `kregress explain` with its surroundings passed in.
 
-use kregress::oops;
-
-#[path = "../src/cli/explain.rs"]
-#[allow(dead_code, missing_docs)]
-mod explain;
+use kregress::cli::explain;
 
 use clap::Parser;
 
@@ -26,6 +22,9 @@ const CONSOLE: &str = "\
 [    2.000007] ---[ end trace 0000000000000000 ]---
 ";
 
+const AROUND: explain::Around<'static> =
+    explain::Around { today: jiff::civil::date(2026, 11, 21), coloured: false, kernel: None };
+
 /// Runs the command on files in a folder of its own; paths are shown relative to it.
 fn explain_in(files: &[(&str, &str)], arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -39,8 +38,9 @@ fn explain_in(files: &[(&str, &str)], arguments: &[&str]) -> String {
     });
     let cli = Cli::try_parse_from(std::iter::once("explain".to_owned()).chain(arguments)).unwrap();
     let mut out = Vec::new();
-    let text = match explain::explain(&cli.args, jiff::civil::date(2026, 11, 21), false, &mut out) {
+    let text = match explain::explain(&cli.args, &AROUND, &mut out) {
         Ok(_) => String::from_utf8(out).unwrap(),
+        Err(explain::ExplainError::Known(error)) => error.render(false, 100),
         Err(error) => format!("error: {error}"),
     };
     text.replace(&root, "")
@@ -82,16 +82,73 @@ fn programs_get_one_object_a_file() {
 
 #[test]
 fn known_messages_are_named_with_their_reason() {
-    let known = "allow:\n- {match: ext4_map, reason: the image is broken on purpose, link: 'https://example.org/7'}\n\
-                 - {match: x, reason: long ago, expires: 2026-01-01}\n";
+    let known = "allow:\n- {match: ext4_map, versions: 6.17.., reason: the image is broken on purpose, link: 'https://example.org/7'}\n\
+                 - {match: x, reason: long ago, expires: 2026-01-01}\n\
+                 deny:\n- {match: '^Linux version 6', reason: we only support 7}\n";
     let text =
         explain_in(&[("a.log", CONSOLE), ("known.yaml", known)], &["@a.log", "--known", "@known.yaml"]);
     insta::assert_snapshot!(text, @r#"
     a.log: no crash report
 
-    known: WARNING in ext4_map (line 2): the image is broken on purpose, see https://example.org/7
+    allowed: WARNING in ext4_map, console line 2: the image is broken on purpose, see https://example.org/7
 
-    expired on 2026-01-01: `x` (long ago); remove the entry or renew it
+    denied: Linux version NUM.NUM.NUM, first on console line 1: we only support 7
+
+    known.yaml:3:11: the known message `x` (long ago) expired on 2026-01-01 and has no effect; remove it, or renew it where it is still true
+    "#);
+}
+
+#[test]
+fn two_consoles_are_compared() {
+    let other = CONSOLE.replace("ext4_", "xfs_");
+    let elsewhere = CONSOLE.replace("ext4_map+", "ext4_other+").replace(" at fs/ext4", " at fs/elsewhere");
+    let files = [
+        ("a.log", CONSOLE),
+        ("b.log", CONSOLE),
+        ("c.log", &other),
+        ("d.log", &elsewhere),
+        ("e.log", "nothing\n"),
+    ];
+    let compared = |second, format| explain_in(&files, &["--compare", "@a.log", second, "--format", format]);
+    let lines = [
+        compared("@b.log", "human"),
+        compared("@c.log", "human"),
+        compared("@d.log", "human"),
+        compared("@b.log", "title"),
+        compared("@c.log", "json"),
+        compared("@e.log", "human"),
+        explain_in(&files, &["--compare", "@a.log"]),
+    ];
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    the same defect: both are titled `WARNING in ext4_map`
+      WARNING in ext4_map (a.log:2)
+      WARNING in ext4_map (b.log:2)
+
+    different defects: `WARNING in ext4_map` and `WARNING in xfs_map` have no title in common
+      WARNING in ext4_map (a.log:2)
+      WARNING in xfs_map (c.log:2)
+
+    perhaps the same defect, which is not proved: both are WARNING and 75% of the shorter trace is in the longer one
+      WARNING in ext4_map (a.log:2)
+      WARNING in ext4_other (d.log:2)
+
+    same
+
+    {"verdict":"different","reason":"`WARNING in ext4_map` and `WARNING in xfs_map` have no title in common","a":{"file":"a.log","title":"WARNING in ext4_map","line":2},"b":{"file":"c.log","title":"WARNING in xfs_map","line":2}}
+
+    error: e.log has no crash report that could be compared
+    error: --compare takes two files, 1 given; name the two consoles: kregress explain --compare A B
+    "#);
+}
+
+#[test]
+fn the_same_defect_in_several_files_is_counted_once() {
+    let files = [("a.log", CONSOLE), ("b.log", "nothing\n"), ("c.log", CONSOLE)];
+    let text = explain_in(&files, &["@a.log", "@b.log", "@c.log"]);
+    let last: Vec<&str> = text.lines().rev().take(3).collect();
+    insta::assert_snapshot!(last.into_iter().rev().collect::<Vec<_>>().join("\n"), @r#"
+    2 reports in 3 files, 1 distinct defect
+       2 × WARNING in ext4_map  (a.log:2, c.log:2)
     "#);
 }
 
@@ -119,6 +176,7 @@ fn what_cannot_be_used_is_refused_with_a_reason() {
         &["@a.log", "--rules", "@hole.yaml"],
         &["@a.log", "--rules", "@key.yaml"],
         &["@a.log", "--system-map", "@key.yaml"],
+        &["@a.log", "--known", "@key.yaml"],
     ]
     .iter()
     .map(|arguments| explain_in(&files, arguments))
@@ -129,5 +187,14 @@ fn what_cannot_be_used_is_refused_with_a_reason() {
     error: hole.yaml: the title `x {1} {frame}` uses {1}, which its rule does not provide: the pattern has 0 captures ({1} is the first), and a function ({frame}, {frame2}) needs `blame`
     error: key.yaml: the rules cannot be read: unknown field `familys`, expected one of `words`, `trace_starts`, `trace_starts_maybe`, `trace_lines`, `trace_breakers`, `other_traces`, `continuations`, `aftermath`, `panicked`, `replay`, `suppressions`, `cuts`, `syscall_prefixes`, `skip`, `stall_anchors`, `stall_names`, `hang_names`, `hang_skip`, `families`, `kinds`, `subjects`
     error: key.yaml: this is no System.map: 2 lines, none of the form `ffffffff81000000 T function`
+    list::unknown-key
+
+      × unknown key `familys`
+       ╭─[key.yaml:1:1]
+     1 │ familys: []
+       · ───┬───
+       ·    ╰── no such key here
+       ╰────
+      help: the keys here are: allow, deny
     "#);
 }

@@ -442,3 +442,42 @@ fn a_reboot_is_one_only_after_a_boot() {
     assert_eq!(reports.len(), 1);
     assert_eq!((reports[0].kind.word(), reports[0].start_line), ("REBOOT", 6));
 }
+
+#[test]
+fn lines_with_the_words_of_several_forms() {
+    let tail = format!("RIP: 0010:guilty_func+0x10/0x20\n{}", trace("caller_func"));
+    let arm64 = "pc : guilty_func+0x10/0x20\nlr : caller_func+0x10/0x20\n".to_owned()
+        + &trace("caller_func").replace("Call Trace", "Call trace");
+    let specimens = [
+        format!("Internal error: Oops - BUG: 00000000f2000800 [#1] PREEMPT SMP\n{arm64}"),
+        format!("Internal error: UBSAN: array index out of bounds: 00000000f2005512 [#1] PREEMPT SMP\n{arm64}"),
+        format!("Internal error: SP/PC alignment exception: 000000008a000000 [#1] SMP\n{arm64}"),
+        format!("Oops: Kernel access of bad area, sig: 11 [#1]\n{tail}"),
+        format!("Oops: general protection fault, kernel NULL pointer dereference 0x8: 0000 [#1] SMP\n{tail}"),
+        format!("BUG: Unable to handle kernel instruction fetch (NULL pointer?)\n{tail}"),
+        format!("BUG: Kernel NULL pointer dereference on read at 0x00000000\n{tail}"),
+        format!("CPU 1 Unable to handle kernel paging request at virtual address 0000000000000000, epc == 80000000, ra == 80000000\n{tail}"),
+        format!("BUG: scheduling in a non-blocking section: repro/77/1\n{tail}"),
+        format!("watchdog: CPU1: Watchdog detected hard LOCKUP on cpu 1\n{tail}"),
+        "INFO: HARDIRQ-safe -> HARDIRQ-unsafe lock order detected ]\n4.14.0 Not tainted\nrepro/77 is trying to acquire:\n (x){+.+.}, at: [<ffffffff81000000>] guilty_func+0x10/0x20\n".to_owned()
+            + &trace("caller_func"),
+        "unreferenced object (percpu) 0x607ee4a (size 8):\n  comm \"repro\", pid 77, jiffies 4294937296\n  backtrace (crc 0):\n    pcpu_alloc_noprof+0x1/0x2\n    leaking_func+0x1/0x2\n    caller_func+0x1/0x2\n".to_owned(),
+        "usb 1-1: BUG: is not a report of the kernel\n".to_owned(),
+    ];
+    let specimens: Vec<&str> = specimens.iter().map(String::as_str).collect();
+    insta::assert_snapshot!(table(&specimens), @r#"
+    DoS                                  Internal error in guilty_func
+    DoS                                  Internal error in guilty_func
+    DoS                                  Internal error in guilty_func
+    DoS                                  Oops: Kernel access of bad area in guilty_func
+    DoS                                  general protection fault in guilty_func
+    MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
+    NULL-POINTER-DEREFERENCE             BUG: unable to handle kernel NULL pointer dereference in guilty_func
+    MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
+    ATOMIC_SLEEP                         BUG: scheduling in a non-blocking section in caller_func
+    HANG                                 BUG: hard lockup in outer_func
+    LOCKDEP                              possible deadlock in guilty_func
+    LEAK                                 memory leak in leaking_func
+    nothing
+    "#);
+}

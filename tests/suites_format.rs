@@ -51,7 +51,7 @@ fn every_key_is_documented() {
     let text = "suite: x\nsummary: x\nzzz: 1\ndefaults: {zzz: 1}\ntests:\n  - zzz: 1\n    history: {zzz: 1, fixed: {zzz: 1}}\n    \
                 needs: {zzz: 1}\n    machine: {zzz: 1, disks: [{zzz: 1}]}\n    prepare: [{zzz: 1}]\n    program: {zzz: 1}\n    \
                 dose: {zzz: 1}\n    timeout: {zzz: 1}\n    hang: {zzz: 1}\n    known: [{zzz: 1}]\n    symptom: {zzz: 1, crash: {zzz: 1}, \
-                hung-task: {zzz: 1}, leak: {zzz: 1}, reported: {zzz: 1}, exit: {zzz: 1}}\n";
+                hung-task: {zzz: 1}, leak: {zzz: 1}, kmemleak: {zzz: 1}, reported: {zzz: 1}, exit: {zzz: 1}}\n";
     let error = load(text.as_bytes()).unwrap_err();
     let mut keys = 0;
     let mut mappings = 0;

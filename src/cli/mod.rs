@@ -4,7 +4,7 @@ mod cache;
 mod completions;
 mod doctor;
 mod error;
-mod explain;
+pub mod explain;
 mod interrupt;
 mod kernels;
 mod list;
@@ -13,6 +13,8 @@ mod paths;
 pub mod report;
 mod run;
 mod selection;
+mod supply;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,7 @@ Examples:
   kregress run elevator -k 6.17.13 -k 7.2.13     one test on two kernels
   kregress run -k latest:6.12 -k 6.16..6.18      the newest of a line, and a range
   kregress kernels list --available              what can be fetched
+  kregress vm shell 6.17.13                      a root shell in a kernel
   kregress doctor                                what is missing on this host
 
 Exit codes: 0 all judged and nothing new found, 4 nothing to run, 94 bad filter, 96 set-up failed, 100 tests failed,
@@ -59,6 +62,8 @@ enum Command {
     Report(report::Args),
     /// Print the diagnosis of a console log or dmesg
     Explain(explain::ExplainArgs),
+    /// Boot one kernel, for a command or a shell in it
+    Vm(Box<vm::VmArgs>),
     /// Check what this host has, and print the command that installs what is missing
     Doctor(doctor::DoctorArgs),
     /// Print a shell's completion script
@@ -85,7 +90,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
             let mut out = std::io::stdout();
             report::run(args, &mut out, MatrixStyle::for_stdout()).map_err(CliError::setup)?
         }
-        Command::Explain(args) => return explain::run(args).map_err(CliError::setup),
+        Command::Explain(args) => return explain::run(args, paths),
+        Command::Vm(args) => return vm::run(args, paths),
         Command::Doctor(args) => doctor::run(args, paths)?,
         Command::Completions(args) => completions::run(args)?,
     };

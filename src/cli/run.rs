@@ -10,22 +10,24 @@ use super::error::CliError;
 use super::interrupt;
 use super::paths::PathArgs;
 use super::selection::{KernelArgs, TestArgs};
+use super::supply::{Supply, preview};
 use crate::cancel::Cancel;
-use crate::event::{CellId, CellRecord, Event};
+use crate::event::{CellId, Event};
 use crate::journal::{Journal, RunDir};
-use crate::kernel::{Kernel, Library, Wanted, progress_for_stderr};
+use crate::kernel::{Kernel, Library, NoProgress, Wanted, fetch_progress};
 use crate::lab::patience::Patience;
 use crate::lab::qemu::QemuLab;
-use crate::machine::Machines;
-use crate::plan::{self, Placed};
-use crate::progress::{EventSink, MessageFormat, for_streams};
+use crate::machine::{Machine, Machines};
+use crate::plan::Placed;
+use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::{shown_path, summary, where_reports_are};
-use crate::report::{ExitPolicy, ExitStatus, RunSummary, write_all};
+use crate::report::{CellSummary, ExitPolicy, ExitStatus, RunSummary, write_all};
 use crate::runner::{self, Capacity, Queue};
 use crate::suite::Test;
 use crate::verdict::Verdict;
 use crate::vm::accel::{self, Wish};
+use crate::vm::offer::Offer;
 use crate::vm::qemu::Qemu;
 
 /// Run tests on kernels and judge them.
@@ -94,7 +96,7 @@ pub struct RunArgs {
     seed: Option<u64>,
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     crate::suite::parse_duration(text).map_err(|e| e.to_string())
 }
 
@@ -103,12 +105,10 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let tests = args.tests.tests(paths)?;
     let placed = placed(&tests, paths)?;
     let cache = paths.cache()?;
-    let cancel = Cancel::new();
     let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
-    let library = library.with_cancel(&cancel);
     let wanted = args.kernels.wanted(&library)?;
     if args.dry_run {
-        print_plan(&tests, &wanted);
+        print_plan(&library, &placed, &wanted);
         return Ok(ExitStatus::Success);
     }
     let qemu = Qemu::find().map_err(CliError::setup)?;
@@ -118,7 +118,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
 
     let run_dir = RunDir::create(&args.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
-    let show = for_streams(args.message_format);
+    let Shown { sinks: show, bars } = for_streams(args.message_format);
     // the summary is folded in memory too, so that a full disk costs the reports and not the answer
     let outcome = Mutex::new(RunSummary::default());
     let sink = |event: Event| {
@@ -129,12 +129,16 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     };
     let capacity = Capacity { jobs: args.jobs, cpus: host_cpus(), memory_mib: free_memory_mib() };
     let queue = Arc::new(Queue::new(capacity));
+    let cancel = Cancel::new();
     let woken = Arc::clone(&queue);
     interrupt::watch(&cancel, move || woken.wake())?;
 
     announce(&sink, &run_dir, &tests, &wanted);
-    let kernels = fetch_all(&library, &wanted, &tests, &sink, &queue, &cancel);
-    if let Some(kernel) = kernels.first().filter(|_| !cancel.is_set()) {
+    for text in expired_messages(&tests, jiff::Zoned::now().date()) {
+        sink(Event::Notice { text });
+    }
+    let library = library.with_cancel(queue.enough());
+    let place = |kernel: &Kernel| {
         let choice = lab.choose_accel(args.accel, kernel);
         sink(Event::Host {
             qemu: lab.qemu().version.to_string(),
@@ -143,14 +147,10 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
             cpus: capacity.cpus,
             memory_mib: capacity.memory_mib,
         });
-    }
-    let offer = lab.offer();
-    let placed: Vec<Placed> = placed
-        .into_iter()
-        .map(|placed| Placed { lacking: offer.lacks(&placed.machine, lab.accel()), ..placed })
-        .collect();
-    queue.push(plan::cells(&placed, &kernels));
-    queue.close();
+        let offer = lab.offer();
+        let lacks = |machine: &Machine| offer.lacks(machine, lab.accel());
+        placed.iter().map(|p| Placed { lacking: lacks(&p.machine), ..p.clone() }).collect()
+    };
     let config = runner::Config {
         capacity,
         attempts: args.attempts,
@@ -160,7 +160,13 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         seed: args.seed.unwrap_or_else(random_seed),
         run_dir: Some(run_dir.path().to_owned()),
     };
-    runner::run(&queue, &lab, &config, &sink, &cancel);
+    let progress = fetch_progress(bars);
+    let supply =
+        Supply { library: &library, queue: &queue, sink: &sink, progress: progress.as_ref(), place: &place };
+    std::thread::scope(|scope| {
+        scope.spawn(|| supply.run(&wanted, &tests));
+        runner::run(&queue, &lab, &config, &sink, &cancel);
+    });
     show.close();
     let outcome = outcome.into_inner().unwrap_or_else(|e| e.into_inner());
     // a trial with a kernel that boots nowhere has shown nothing about KVM
@@ -169,6 +175,18 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         accel::forget(&cache);
     }
     Ok(finish(args, &outcome, &run_dir, &journal, cancel.is_set()))
+}
+
+/// What the user is told of known messages that have expired, each once.
+fn expired_messages(tests: &[Arc<Test>], today: jiff::civil::Date) -> Vec<String> {
+    let mut told = Vec::new();
+    for entry in tests.iter().flat_map(|test| test.messages.expired(today)) {
+        let notice = entry.expiry_notice();
+        if !told.contains(&notice) {
+            told.push(notice);
+        }
+    }
+    told
 }
 
 /// The tests with their machines; whether the host can build those is not known yet.
@@ -204,6 +222,10 @@ fn finish(
             );
         }
     }
+    let skipped = |cell: &CellSummary| cell.verdict() == Some(Verdict::Skip);
+    if !outcome.cells.is_empty() && outcome.cells.iter().all(skipped) {
+        eprintln!("warning: nothing was judged: every cell was skipped, for the reasons above");
+    }
     if let Err(error) = run_dir.make_latest() {
         eprintln!("warning: {error}");
     }
@@ -235,64 +257,18 @@ fn announce(sink: &dyn Fn(Event), run_dir: &RunDir, tests: &[Arc<Test>], wanted:
     }
 }
 
-/// Gets the kernels. Cells of one that cannot be had are lost, with the reason; the others go on.
-fn fetch_all(
-    library: &Library,
-    wanted: &[Wanted],
-    tests: &[Arc<Test>],
-    sink: &dyn Fn(Event),
-    queue: &Queue,
-    cancel: &Cancel,
-) -> Vec<Arc<Kernel>> {
-    let progress = progress_for_stderr();
-    let mut kernels = Vec::new();
-    for (n, kernel) in wanted.iter().enumerate() {
-        if cancel.is_set() {
-            queue.forgo(((wanted.len() - n) * tests.len()) as u64);
-            break;
-        }
-        match library.fetch(kernel, progress.as_ref()) {
-            Ok(kernel) => kernels.push(Arc::new(kernel)),
-            // an interrupted download says nothing about the kernel
-            Err(_) if cancel.is_set() => queue.forgo(tests.len() as u64),
-            Err(error) => {
-                queue.lose(tests.len() as u64);
-                for test in tests {
-                    sink(Event::Cell(Box::new(CellRecord {
-                        test: test.id(),
-                        kernel: kernel.name().to_owned(),
-                        release: Some(kernel.release().to_owned()).filter(|r| !r.is_empty()),
-                        verdict: Verdict::Lost,
-                        title: None,
-                        attempts: 0,
-                        seconds: 0.0,
-                        reason: Some(error.to_string()),
-                        miss_chance: None,
-                        known: None,
-                    })));
-                }
-            }
-        }
-    }
-    kernels
-}
-
-fn print_plan(tests: &[Arc<Test>], wanted: &[Wanted]) {
+fn print_plan(library: &Library, placed: &[Placed], wanted: &[Wanted]) {
     use std::io::Write;
-    let mut text = String::new();
-    for kernel in wanted {
-        let state = match (kernel.is_fetched(), kernel.is_to_build()) {
-            (true, _) => "",
-            (false, true) => "  (to be built)",
-            (false, false) => "  (to be fetched)",
-        };
-        for test in tests {
-            text.push_str(&format!("{}@{}{state}\n", test.id(), kernel.name()));
-        }
-    }
+    // without QEMU nothing is said about what it lacks
+    let qemu = Qemu::find().ok();
+    let offer = qemu.as_ref().map(Offer::of);
+    let lacks = |machine: &Machine| offer.as_ref().and_then(|offer| offer.lacks(machine, None));
+    let placed: Vec<Placed> =
+        placed.iter().map(|p| Placed { lacking: lacks(&p.machine), ..p.clone() }).collect();
+    let text: String = wanted.iter().map(|kernel| preview(library, kernel, &placed, &NoProgress)).collect();
     // a closed pipe is the reader's choice
     let _ = std::io::stdout().write_all(text.as_bytes());
-    let (tests, kernels) = (tests.len(), wanted.len());
+    let (tests, kernels) = (placed.len(), wanted.len());
     let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let cells = counted(tests * kernels, "cell");
     eprintln!("{cells}: {} on {}", counted(tests, "test"), counted(kernels, "kernel"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::CliError;
 use super::paths::PathArgs;
-use crate::kernel::{KernelSpec, Library, Wanted, progress_for_stderr};
+use crate::kernel::{Flavour, KernelSpec, Library, Wanted, progress_for_stderr};
 use crate::plan::{Filter, select};
 use crate::suite::{self, Suite, Test};
 
@@ -22,14 +22,22 @@ pub struct TestArgs {
     /// Only this suite: its name, or a file
     #[arg(short, long = "suite", value_name = "SUITE")]
     pub suite: Vec<String>,
+    /// Known messages besides the suites' own: reports that do no harm, and lines that count though they are no crash
+    #[arg(long, value_name = "FILE")]
+    pub known: Option<PathBuf>,
 }
 
 /// Which kernels are meant.
 #[derive(Debug, clap::Args)]
 pub struct KernelArgs {
-    /// A kernel: version (6.17.13), range (6.12..7.2), latest:LINE, oldest:LINE, a catalogue's name, or a file
+    /// Kernels: a version (6.17.13), range (6.12..7.2, 6.18.., 6.12.y), latest:LINE, oldest:LINE, each-line, all, cloud,
+    /// plain, a glob (6.1*), a catalogue's name, or a file (./bzImage); `!` in front takes kernels away, /cloud or
+    /// /plain behind chooses the image [default: four that the suites were written on]
     #[arg(short, long = "kernel", value_name = "KERNEL", env = "KREGRESS_KERNELS", value_delimiter = ',')]
     pub kernel: Vec<String>,
+    /// The image that every test gets [default: for each test the smallest that has what it needs]
+    #[arg(long, value_name = "FLAVOUR")]
+    pub flavour: Option<Flavour>,
     /// The lib/modules/RELEASE folder of a kernel file given with -k
     #[arg(long, value_name = "DIR")]
     pub modules: Option<PathBuf>,
@@ -40,7 +48,13 @@ impl TestArgs {
     pub fn tests(&self, paths: &PathArgs) -> Result<Vec<Arc<Test>>, CliError> {
         let filter = Filter::new(&self.filters).map_err(CliError::filter)?;
         let suites = load_suites(&self.suite, &paths.suites)?;
-        let tests = select(&suites, &filter);
+        let mut tests = select(&suites, &filter);
+        if let Some(file) = &self.known {
+            let known = suite::load_messages(file).map_err(CliError::located)?;
+            for test in &mut tests {
+                Arc::make_mut(&mut Arc::make_mut(test).messages).extend(&known);
+            }
+        }
         if tests.is_empty() {
             let words = self.filters.join(" ");
             return Err(CliError::nothing(format!(
@@ -88,7 +102,10 @@ impl KernelArgs {
         };
         let specs = named
             .iter()
-            .map(|text| Ok(text.parse::<KernelSpec>()?.with_modules(self.modules.clone())))
+            .map(|text| {
+                let spec = text.parse::<KernelSpec>()?;
+                Ok(spec.with_flavour(self.flavour).with_modules(self.modules.clone()))
+            })
             .collect::<Result<Vec<_>, crate::kernel::SpecError>>()
             .map_err(CliError::setup)?;
         let progress = progress_for_stderr();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::channel::{self, Receiver, Request, Sender};
 use super::message::{FromGuest, ToGuest};
-use super::{blocked, layout, mounts, supervise};
+use super::{blocked, execute, layout, mounts, supervise};
 use crate::observation::{GuestFacts, Phase, SetupFailure};
 
 /// How often the host hears of the agent when nothing else happens.
@@ -61,6 +61,7 @@ fn serve() -> io::Result<()> {
         failed: false,
         disks: BTreeMap::new(),
         answers: supervise::Answers::default(),
+        command: None,
     }
     .run(receiver)
 }
@@ -88,6 +89,8 @@ struct Agent {
     disks: BTreeMap<String, String>,
     /// The way back to the running program.
     answers: supervise::Answers,
+    /// The way to the command that a person runs.
+    command: Option<execute::Handle>,
 }
 
 impl Agent {
@@ -105,6 +108,16 @@ impl Agent {
                     self.sender.tell(&FromGuest::BlockedTasks { tasks: blocked::tasks() })?;
                 }
                 ToGuest::Answer { error } => self.answers.give(error.as_deref()),
+                ToGuest::Execute(command) if !self.failed => match execute::start(&command, &self.sender) {
+                    Ok(handle) => self.command = Some(handle),
+                    Err(error) => {
+                        let failure = SetupFailure::Program { error: error.to_string() };
+                        self.sender.tell(&FromGuest::Failed(failure))?;
+                    }
+                },
+                ToGuest::Input { .. } => self.with_command(|command| command.input(request.data)),
+                ToGuest::InputEnds => self.with_command(execute::Handle::input_ends),
+                ToGuest::Resize(size) => self.with_command(|command| command.resize(size)),
                 ToGuest::Run(program) if !self.failed => {
                     // a program that hangs must not keep the agent from answering
                     let mut program = program;
@@ -131,6 +144,12 @@ impl Agent {
         Ok(())
     }
 
+    fn with_command(&mut self, pass: impl FnOnce(&mut execute::Handle)) {
+        if let Some(command) = &mut self.command {
+            pass(command);
+        }
+    }
+
     fn set_up(&mut self, request: Request) -> Result<(), SetupFailure> {
         match request.ask {
             ToGuest::Put { path, mode, size } => {
@@ -141,11 +160,13 @@ impl Agent {
                 };
                 Err(SetupFailure::File { path, error })
             }
-            ToGuest::Module { name, path, parameters } => {
+            ToGuest::Module { name, path, parameters, optional } => {
                 let loaded = load_module(Path::new(&path), &parameters);
                 // its memory is needed for the test
                 let _ = fs::remove_file(&path);
-                loaded.map_err(|error| SetupFailure::Module { name, error: error.to_string() })
+                loaded
+                    .or_else(|error| if optional { Ok(()) } else { Err(error) })
+                    .map_err(|error| SetupFailure::Module { name, error: error.to_string() })
             }
             ToGuest::Sysctl { name, value, required } => {
                 let path = format!("/proc/sys/{}", name.replace('.', "/"));
@@ -166,6 +187,11 @@ impl Agent {
                 }
                 None => Err(SetupFailure::Disk { name }),
             },
+            ToGuest::Mount { disk, path, file_system } => {
+                let device = self.disks.get(&disk).ok_or(SetupFailure::Disk { name: disk })?;
+                mounts::mount_disk(device, &path, &file_system)
+                    .map_err(|error| SetupFailure::File { path, error: error.to_string() })
+            }
             ToGuest::Check => {
                 let _ = self.sender.tell(&FromGuest::Reached { phase: Phase::Check });
                 let status = Command::new(layout::BUSYBOX).arg("true").status();
@@ -178,6 +204,10 @@ impl Agent {
             ToGuest::Ping
             | ToGuest::Run(_)
             | ToGuest::Answer { .. }
+            | ToGuest::Execute(_)
+            | ToGuest::Input { .. }
+            | ToGuest::InputEnds
+            | ToGuest::Resize(_)
             | ToGuest::Blocked
             | ToGuest::PowerOff => Ok(()),
         }

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rustix::fs::inotify;
+use rustix::io::Errno;
 use rustix::termios::{OptionalActions, speed, tcgetattr, tcsetattr};
 
 use super::message::{FromGuest, ToGuest};
@@ -28,6 +29,12 @@ pub struct Sender {
 }
 
 impl Sender {
+    /// A sender to anything.
+    #[cfg(test)]
+    pub(super) fn to(port: File) -> Sender {
+        Sender { port: Mutex::new(port) }
+    }
+
     /// Sends a message.
     pub fn tell(&self, message: &FromGuest) -> io::Result<()> {
         let mut bytes = Vec::new();
@@ -39,6 +46,13 @@ impl Sender {
     pub fn data(&self, data: &[u8]) -> io::Result<()> {
         let mut bytes = Vec::new();
         wire::encode_data(data, &mut bytes);
+        self.write(&bytes)
+    }
+
+    /// Sends bytes of a command's standard error.
+    pub fn errors(&self, data: &[u8]) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        wire::encode_errors(data, &mut bytes);
         self.write(&bytes)
     }
 
@@ -57,7 +71,7 @@ pub struct Receiver {
 pub struct Request {
     /// The request itself.
     pub ask: ToGuest,
-    /// The contents of a [`ToGuest::Put`].
+    /// The contents of a [`ToGuest::Put`] or [`ToGuest::Input`].
     pub data: Vec<u8>,
 }
 
@@ -71,7 +85,7 @@ impl Receiver {
             }
             let Ok(ask) = serde_json::from_slice::<ToGuest>(&frame.payload) else { continue };
             let mut data = Vec::new();
-            if let ToGuest::Put { size, .. } = &ask {
+            if let ToGuest::Put { size, .. } | ToGuest::Input { size } = &ask {
                 while (data.len() as u64) < *size {
                     match self.frame()? {
                         Some(Frame { kind: Kind::Data, payload }) => data.extend_from_slice(&payload),
@@ -104,17 +118,36 @@ impl Receiver {
 pub fn open() -> io::Result<(Sender, Receiver, &'static str)> {
     let (port, name) = match open_virtio() {
         Ok(port) => (port, "virtio"),
-        Err(_) => (open_serial()?, "serial"),
+        Err(virtio) => match open_serial() {
+            Ok(port) => (port, "serial"),
+            Err(serial) => {
+                return Err(io::Error::other(format!(
+                    "no channel: {VIRTIO_PORT}: {virtio}; {SERIAL_PORT}: {serial}"
+                )));
+            }
+        },
     };
     let sender = Sender { port: Mutex::new(port.try_clone()?) };
     Ok((sender, Receiver { port, decoder: Decoder::new() }, name))
 }
 
 fn open_virtio() -> io::Result<File> {
-    if !wait_for(Path::new(VIRTIO_PORT), PORT_PATIENCE)? {
+    let deadline = Instant::now() + PORT_PATIENCE;
+    if !wait_for(Path::new(VIRTIO_PORT), deadline)? {
         return Err(io::Error::new(io::ErrorKind::NotFound, format!("no port {PORT_NAME}")));
     }
-    OpenOptions::new().read(true).write(true).open(VIRTIO_PORT)
+    loop {
+        match OpenOptions::new().read(true).write(true).open(VIRTIO_PORT) {
+            // the driver's add_port() makes the node before it lists the port that open() looks for, and tells
+            // nobody when it has: the node alone is no promise yet
+            Err(error)
+                if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) && Instant::now() < deadline =>
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            result => return result,
+        }
+    }
 }
 
 fn open_serial() -> io::Result<File> {
@@ -127,10 +160,9 @@ fn open_serial() -> io::Result<File> {
 }
 
 /// Waits until a device node exists. Without virtio in the kernel at all there is nothing to wait for.
-fn wait_for(path: &Path, patience: Duration) -> io::Result<bool> {
+fn wait_for(path: &Path, deadline: Instant) -> io::Result<bool> {
     let watch = inotify::init(inotify::CreateFlags::CLOEXEC)?;
     inotify::add_watch(&watch, "/dev", inotify::WatchFlags::CREATE)?;
-    let deadline = Instant::now() + patience;
     loop {
         if path.exists() {
             return Ok(true);

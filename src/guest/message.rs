@@ -1,8 +1,8 @@
 //! What host and agent say to each other, as plain data.
 //!
 //! The host sends requests, the agent carries them out in their order. A request that fails is answered with
-//! [`FromGuest::Failed`], and every later one but [`ToGuest::PowerOff`], [`ToGuest::Blocked`], [`ToGuest::Answer`]
-//! and [`ToGuest::Ping`] is then ignored, so that the host may send all of them without waiting.
+//! [`FromGuest::Failed`], and every later one but [`ToGuest::PowerOff`], [`ToGuest::Blocked`], [`ToGuest::Answer`],
+//! [`ToGuest::Ping`] and what goes to a running command is then ignored, so that the host may send all of them without waiting.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,8 @@ pub enum ProbeRequest {
         /// A cache's name; `*` stands for anything.
         cache: String,
     },
+    /// Objects that the kernel's leak detector finds, from `/sys/kernel/debug/kmemleak`.
+    Kmemleak,
 }
 
 /// The test's program.
@@ -34,6 +36,28 @@ pub struct ProgramRequest {
     pub nonce: String,
     /// How long the kernel is watched after the program ended, milliseconds.
     pub settle_ms: u64,
+}
+
+/// A command that a person runs in the guest, outside any test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecuteRequest {
+    /// Command and arguments.
+    pub command: Vec<String>,
+    /// Its environment, besides `PATH` and `HOME`.
+    pub environment: BTreeMap<String, String>,
+    /// The folder that it starts in.
+    pub folder: String,
+    /// The terminal that it gets; absent: it gets a pipe for each stream.
+    pub terminal: Option<WindowSize>,
+}
+
+/// How large a terminal is, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowSize {
+    /// From top to bottom.
+    pub rows: u16,
+    /// From left to right.
+    pub columns: u16,
 }
 
 /// What a program may ask of the host, on its report descriptor.
@@ -88,6 +112,8 @@ pub enum ToGuest {
         path: String,
         /// Its parameters, as in `insmod`.
         parameters: String,
+        /// Whether the set-up goes on where it does not load.
+        optional: bool,
     },
     /// Write a sysctl.
     Sysctl {
@@ -105,10 +131,30 @@ pub enum ToGuest {
         /// The serial number that the host gave it.
         serial: String,
     },
+    /// Mount a disk that was waited for, read-only.
+    Mount {
+        /// The disk's name.
+        disk: String,
+        /// Where, in the guest; made if it is not there.
+        path: String,
+        /// The file system's type.
+        file_system: String,
+    },
     /// Run the trivial program.
     Check,
     /// Run the test's program.
     Run(ProgramRequest),
+    /// Run a command for a person. It is told with [`FromGuest::Reached`] and `dose` that it was started.
+    Execute(ExecuteRequest),
+    /// Pass the data frames that follow to the command's standard input.
+    Input {
+        /// How many bytes follow.
+        size: u64,
+    },
+    /// Close the command's standard input.
+    InputEnds,
+    /// The command's terminal has another size.
+    Resize(WindowSize),
     /// What came of a request of the program, see [`FromGuest::Asks`].
     Answer {
         /// Why it was refused; absent: it was done.
@@ -158,6 +204,11 @@ pub enum FromGuest {
         /// The end of the output where it was not sent in data frames.
         output_tail: String,
     },
+    /// The command took in so much of its input: the host may send as much again.
+    Consumed {
+        /// Bytes since the last such message.
+        bytes: u64,
+    },
     /// The detectors' readings.
     Probes {
         /// One for each request.
@@ -202,7 +253,7 @@ mod tests {
             ToGuest::Run(ProgramRequest {
                 command: vec!["/x".into()],
                 environment: BTreeMap::new(),
-                probes: vec![ProbeRequest::Slab { cache: "kmalloc-192".into() }],
+                probes: vec![ProbeRequest::Slab { cache: "kmalloc-192".into() }, ProbeRequest::Kmemleak],
                 nonce: "n".into(),
                 settle_ms: 1,
             }),

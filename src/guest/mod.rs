@@ -6,6 +6,8 @@
 pub mod agent;
 mod blocked;
 mod channel;
+mod execute;
+mod kmemleak;
 pub mod message;
 mod mounts;
 mod probe;
@@ -20,6 +22,8 @@ pub mod layout {
     pub const CHANNEL_MODULES_DIR: &str = "/kregress/channel";
     /// Folder for what the host sends.
     pub const INBOX: &str = "/kregress/inbox";
+    /// Where a folder of the host is mounted, if one is shared.
+    pub const SHARE: &str = "/host";
     /// The static shell and its applets.
     pub const BUSYBOX: &str = "/bin/busybox";
 }

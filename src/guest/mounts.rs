@@ -46,3 +46,13 @@ pub fn mount_all() -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Mounts a disk read-only.
+///
+/// # Errors
+/// What the kernel says, for example that it does not know the file system.
+pub fn mount_disk(device: &str, path: &str, file_system: &str) -> io::Result<()> {
+    std::fs::create_dir_all(path)?;
+    mount(device, path, file_system, MountFlags::RDONLY | MountFlags::NODEV | MountFlags::NOSUID, None)?;
+    Ok(())
+}

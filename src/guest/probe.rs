@@ -2,46 +2,76 @@
 
 use std::fs;
 
+use super::kmemleak::{Debugfs, Kmemleak};
 use super::message::ProbeRequest;
 use crate::observation::ProbeReading;
 
-/// Takes one reading; an error says why there is none.
-pub fn read(request: &ProbeRequest) -> Result<i64, String> {
-    match request {
-        ProbeRequest::Slab { cache } => {
-            shrink(cache);
-            let text = fs::read_to_string("/proc/slabinfo").map_err(|e| format!("/proc/slabinfo: {e}"))?;
-            active_objects(&text, cache)
-                .ok_or_else(|| format!("no slab cache named {cache} in /proc/slabinfo"))
+/// A detector between its reading before the dose and the one after it.
+pub struct Probe {
+    reading: ProbeReading,
+    detector: Detector,
+}
+
+enum Detector {
+    Slab {
+        cache: String,
+    },
+    /// Absent: it does not work.
+    Kmemleak(Option<Kmemleak<Debugfs>>),
+}
+
+impl Probe {
+    /// Reads before the dose.
+    pub fn start(request: &ProbeRequest) -> Probe {
+        let mut reading = ProbeReading::default();
+        let detector = match request {
+            ProbeRequest::Slab { cache } => {
+                reading.probe = "slab".into();
+                reading.subject.clone_from(cache);
+                match active(cache) {
+                    Ok(objects) => reading.before = Some(objects),
+                    Err(error) => reading.error = Some(error),
+                }
+                Detector::Slab { cache: cache.clone() }
+            }
+            ProbeRequest::Kmemleak => {
+                reading.probe = "kmemleak".into();
+                reading.subject = "leaked objects".into();
+                let started = Kmemleak::start(Debugfs);
+                match &started {
+                    Ok(_) => reading.before = Some(0),
+                    Err(error) => reading.error = Some(error.clone()),
+                }
+                Detector::Kmemleak(started.ok())
+            }
+        };
+        Probe { reading, detector }
+    }
+
+    /// Reads after the dose.
+    pub fn finish(mut self) -> ProbeReading {
+        let after = match &mut self.detector {
+            Detector::Slab { cache } => active(cache),
+            Detector::Kmemleak(None) => return self.reading,
+            Detector::Kmemleak(Some(kmemleak)) => kmemleak.finish().map(|leaked| {
+                self.reading.leaks = leaked.origins;
+                self.reading.leaks_cut = leaked.cut;
+                leaked.objects as i64
+            }),
+        };
+        match after {
+            Ok(objects) => self.reading.after = Some(objects),
+            Err(error) => self.reading.error = Some(error),
         }
+        self.reading
     }
 }
 
-/// A reading to which nothing was compared yet.
-pub fn start(request: &ProbeRequest) -> ProbeReading {
-    let (probe, subject) = match request {
-        ProbeRequest::Slab { cache } => ("slab", cache),
-    };
-    let mut reading = ProbeReading {
-        probe: probe.into(),
-        subject: subject.clone(),
-        before: None,
-        after: None,
-        error: None,
-    };
-    match read(request) {
-        Ok(value) => reading.before = Some(value),
-        Err(error) => reading.error = Some(error),
-    }
-    reading
-}
-
-/// Completes a reading after the dose.
-pub fn finish(request: &ProbeRequest, reading: &mut ProbeReading) {
-    match read(request) {
-        Ok(value) => reading.after = Some(value),
-        Err(error) => reading.error = Some(error),
-    }
+/// Active objects of the caches that match.
+fn active(cache: &str) -> Result<i64, String> {
+    shrink(cache);
+    let text = fs::read_to_string("/proc/slabinfo").map_err(|e| format!("/proc/slabinfo: {e}"))?;
+    active_objects(&text, cache).ok_or_else(|| format!("no slab cache named {cache} in /proc/slabinfo"))
 }
 
 /// Gives free objects of partial slabs back first, so that they are not counted as active

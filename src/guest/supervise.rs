@@ -13,9 +13,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::blocked;
 use super::channel::Sender;
 use super::message::{FromGuest, HostRequest, ProgramRequest};
-use super::{blocked, probe};
+use super::probe::Probe;
 use crate::observation::{Exit, Phase, SetupFailure};
 
 /// Output sent as it comes, bytes; beyond it the output is counted and its end kept.
@@ -48,7 +49,7 @@ impl Answers {
 
 /// Runs the program to its end.
 pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::Result<()> {
-    let mut readings: Vec<_> = request.probes.iter().map(probe::start).collect();
+    let probes: Vec<Probe> = request.probes.iter().map(Probe::start).collect();
     mark(&format!("dose starts {}", request.nonce));
     sender.tell(&FromGuest::Reached { phase: Phase::Dose })?;
     let exited = match spawn(request) {
@@ -72,9 +73,7 @@ pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::
         tasks.retain(|task| before.contains(task));
         sender.tell(&FromGuest::BlockedTasks { tasks })?;
     }
-    for (request, reading) in request.probes.iter().zip(&mut readings) {
-        probe::finish(request, reading);
-    }
+    let readings = probes.into_iter().map(Probe::finish).collect();
     // before the last message: the host answers it with the order to power off
     mark(&format!("dose ends {}", request.nonce));
     sender.tell(&FromGuest::Probes { readings })

@@ -24,6 +24,8 @@ pub enum Kind {
     Message = 1,
     /// Bytes that belong to the last message which announced them, or to the program's output.
     Data = 2,
+    /// Bytes that a command wrote to standard error.
+    Errors = 3,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
         match byte {
             1 => Some(Kind::Message),
             2 => Some(Kind::Data),
+            3 => Some(Kind::Errors),
             _ => None,
         }
     }
@@ -65,6 +68,13 @@ pub fn encode(kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
 pub fn encode_data(bytes: &[u8], out: &mut Vec<u8>) {
     for piece in bytes.chunks(MAX_PAYLOAD) {
         encode(Kind::Data, piece, out);
+    }
+}
+
+/// Appends `bytes` to `out` as frames of standard error.
+pub fn encode_errors(bytes: &[u8], out: &mut Vec<u8>) {
+    for piece in bytes.chunks(MAX_PAYLOAD) {
+        encode(Kind::Errors, piece, out);
     }
 }
 

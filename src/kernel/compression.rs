@@ -1,6 +1,6 @@
 //! Decompression of what kernel packages and kernel images are compressed with, told apart by the first bytes.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 /// Upper bound of anything that is decompressed into memory: an uncompressed distribution kernel has about 70 MB, one
 /// with debug options a few times that.
@@ -70,6 +70,16 @@ pub(crate) fn inflate(data: Vec<u8>) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "more than 1 GiB when decompressed"));
     }
     Ok(inflated)
+}
+
+/// Compresses what is not compressed yet, quickly rather than tightly: a module shrinks to about a quarter.
+pub(crate) fn packed(data: Vec<u8>) -> io::Result<Vec<u8>> {
+    if Compression::of(&data).is_some() {
+        return Ok(data);
+    }
+    let mut encoder = liblzma::write::XzEncoder::new(Vec::with_capacity(data.len() / 3), 0);
+    encoder.write_all(&data)?;
+    encoder.finish()
 }
 
 /// The "legacy" container of `lz4 -l`, which kernels are packed with: after the magic number blocks of at most 8 MiB,

@@ -133,7 +133,7 @@ impl Library {
                 &package.sha256[..16.min(package.sha256.len())]
             ));
             let report = |done: u64| progress.report(name, Stage::Download { done: before + done, total });
-            if let Err(error) = apt.download(package, &path, &report) {
+            if let Err(error) = apt.download(package, &path, &report, Some(&self.cancel)) {
                 if matches!(error, AptError::Gone { .. }) {
                     self.store.note_gone(&package.sha256);
                     self.forget_known();
@@ -141,6 +141,9 @@ impl Library {
                 return Err(error.into());
             }
             before += package.size;
+            if self.cancel.is_set() {
+                return Err(AptError::Interrupted.into());
+            }
             paths.push(path);
         }
         Ok(paths)
@@ -174,7 +177,7 @@ impl Library {
             },
         };
         let (folder, record) = self.store.commit(partial, identity, &modules)?;
-        progress.report(name, Stage::Ready { bytes: record.bytes() });
+        progress.report(name, Stage::Ready { bytes: record.bytes(&folder) });
         Ok(self.load(&folder, &record, name)?)
     }
 }

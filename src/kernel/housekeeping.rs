@@ -66,7 +66,7 @@ impl Library {
             .into_iter()
             .map(|(folder, record)| Stored {
                 used: fs::metadata(folder.join("kernel.json")).and_then(|meta| meta.modified()).ok(),
-                bytes: record.bytes(),
+                bytes: record.bytes(&folder),
                 release: record.release,
                 flavour: record.flavour,
                 folder,

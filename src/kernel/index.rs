@@ -12,8 +12,6 @@ use super::modules::{IndexEntry, ModuleError, ModuleIndex};
 pub(crate) struct Job {
     /// Path below `lib/modules/RELEASE/`.
     pub path: String,
-    /// Where it is in the pack.
-    pub offset: u64,
     /// The file as found, compressed or not.
     pub bytes: Vec<u8>,
 }
@@ -33,10 +31,15 @@ pub(crate) fn add_builtin_modinfo(index: &mut ModuleIndex, file: &[u8]) {
     index.builtin_aliases.extend(builtin_aliases(file).into_iter().map(|(alias, _)| alias));
 }
 
+/// Where a module is kept: offset and bytes, as [`IndexEntry`] has them.
+pub(crate) type Kept = (u64, u64);
+
 /// Indexes the modules that `feed` hands over, for a kernel with this release. `feed` runs on the calling thread and
-/// may read an archive meanwhile; its error ends the work.
-pub(crate) fn index_modules<E: From<ModuleError>>(
+/// may read an archive meanwhile; `keep` puts a module where it will be read from later, on any thread. The error of
+/// either ends the work.
+pub(crate) fn index_modules<E: From<ModuleError> + Send>(
     release: &str,
+    keep: &(dyn Fn(Vec<u8>) -> Result<Kept, E> + Sync),
     feed: impl FnOnce(&mut dyn FnMut(Job)) -> Result<(), E>,
 ) -> Result<BTreeMap<String, IndexEntry>, E> {
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get()).min(8);
@@ -52,7 +55,7 @@ pub(crate) fn index_modules<E: From<ModuleError>>(
                     break;
                 };
                 if failure.is_none() {
-                    match entry(release, job) {
+                    match entry(release, job, keep) {
                         Ok(entry) => entries.push(entry),
                         Err(error) => failure = Some(error),
                     }
@@ -80,21 +83,26 @@ pub(crate) fn index_modules<E: From<ModuleError>>(
     Ok(modules)
 }
 
-fn entry(release: &str, job: Job) -> Result<(String, IndexEntry), ModuleError> {
-    let length = job.bytes.len() as u64;
+fn entry<E: From<ModuleError>>(
+    release: &str,
+    job: Job,
+    keep: &(dyn Fn(Vec<u8>) -> Result<Kept, E> + Sync),
+) -> Result<(String, IndexEntry), E> {
     let corrupt = |reason| ModuleError::Corrupt { path: job.path.clone(), reason };
-    let elf = inflate(job.bytes).map_err(|error| corrupt(error.to_string()))?;
+    let elf = inflate(job.bytes.clone()).map_err(|error| corrupt(error.to_string()))?;
     let mut info = modinfo::read(&elf).map_err(corrupt)?;
+    drop(elf);
     let built_for = info.vermagic.as_deref().and_then(|magic| magic.split_whitespace().next());
     if let Some(found) = built_for.filter(|found| *found != release) {
         let (found, expected) = (found.to_string(), release.to_string());
-        return Err(ModuleError::OtherRelease { path: job.path, found, expected });
+        return Err(ModuleError::OtherRelease { path: job.path, found, expected }.into());
     }
     let name = match info.name.take().or_else(|| name_of_path(&job.path)) {
         Some(name) => name,
-        None => return Err(corrupt("it has no name".to_string())),
+        None => return Err(corrupt("it has no name".to_string()).into()),
     };
-    Ok((name, IndexEntry { path: job.path, offset: job.offset, length, info }))
+    let (offset, length) = keep(job.bytes)?;
+    Ok((name, IndexEntry { path: job.path, offset, length, info }))
 }
 
 /// `kernel/drivers/block/null-blk.ko.xz` is `null_blk`.
@@ -113,7 +121,8 @@ pub(crate) fn index_folder(release: &str, folder: &Path) -> Result<ModuleIndex, 
     if let Ok(file) = std::fs::read(folder.join("modules.builtin.modinfo")) {
         add_builtin_modinfo(&mut index, &file);
     }
-    index.modules = index_modules(release, |submit| walk(folder, folder, submit))?;
+    let in_place = |bytes: Vec<u8>| Ok((0, bytes.len() as u64));
+    index.modules = index_modules(release, &in_place, |submit| walk(folder, folder, submit))?;
     Ok(index)
 }
 
@@ -132,7 +141,7 @@ fn walk(root: &Path, folder: &Path, submit: &mut dyn FnMut(Job)) -> Result<(), M
         if kind.is_file() && is_module(in_tree) {
             let bytes =
                 std::fs::read(&path).map_err(|source| ModuleError::Io { path: path.clone(), source })?;
-            submit(Job { path: in_tree.to_string(), offset: 0, bytes });
+            submit(Job { path: in_tree.to_string(), bytes });
         }
     }
     Ok(())

@@ -11,10 +11,10 @@ use super::compile::{BuildRequest, Builder, PatchError};
 use super::debian::apt::{Apt, LISTS_MAX_AGE};
 use super::debian::{AptError, DebianBuild, build, pin};
 use super::progress::{FetchProgress, Stage};
-use super::select::{Candidate, name_of, select};
+use super::select::{Candidate, larger_of, name_of, select};
 use super::store::{Record, Store, write_whole};
-use super::wanted::{Available, Resolution, Source, Wanted};
-use super::{Flavour, Kernel, KernelConfig, KernelError, KernelSpec, Origin, StoreError};
+use super::wanted::{Available, Larger, Resolution, Source, Wanted};
+use super::{Kernel, KernelConfig, KernelError, KernelSpec, Origin, StoreError};
 use crate::cancel::Cancel;
 use crate::version::{KernelVersion, Upstream};
 
@@ -27,8 +27,9 @@ pub struct Library {
     /// Held open and locked, so that no other process removes kernels that this one uses.
     pub(super) in_use: Mutex<Vec<File>>,
     pub(super) builder: Builder,
-    pub(super) cancel: Cancel,
     apt_config: Option<PathBuf>,
+    /// Ends downloads and builds.
+    pub(super) cancel: Cancel,
     known: Mutex<Option<Vec<Candidate>>>,
 }
 
@@ -66,7 +67,7 @@ impl Library {
         self
     }
 
-    /// Gives up builds when `cancel` is set.
+    /// Ends downloads and builds as soon as `cancel` is set. What has come in is kept, and a later one goes on from there.
     pub fn with_cancel(mut self, cancel: &Cancel) -> Self {
         self.cancel = cancel.clone();
         self
@@ -113,19 +114,20 @@ impl Library {
         Ok(resolution)
     }
 
-    /// The same version in another flavour, for a test that needs what the first one lacks; `None` if there is none that can
-    /// be had.
-    pub fn in_flavour(&self, wanted: &Wanted, flavour: Flavour) -> Option<Wanted> {
+    /// The larger image of a kernel, for tests that need what the small one lacks.
+    pub fn larger(&self, wanted: &Wanted) -> Larger {
+        let Source::Known(small) = wanted.source() else { return Larger::None };
+        if !wanted.is_open() {
+            return Larger::None;
+        }
         let known = self.known();
-        let Source::Known(from) = wanted.source() else { return None };
-        let same = |candidate: &&Candidate| {
-            candidate.version == from.version
-                && candidate.package_version == from.package_version
-                && candidate.flavour == Some(flavour)
-                && candidate.missing().is_none()
-        };
-        let found = known.iter().find(same)?;
-        Some(Wanted::known(name_of(&known, found), found))
+        match larger_of(&known, small) {
+            None => Larger::None,
+            Some(large) => match large.missing() {
+                Some(reason) => Larger::Missing(reason.to_owned()),
+                None => Larger::Known(Box::new(Wanted::known(wanted.name().to_owned(), large, false))),
+            },
+        }
     }
 
     /// A kernel to compile, with what was built of the same words before.
@@ -171,7 +173,7 @@ impl Library {
                 available.version = wanted.version().unwrap_or(available.version);
                 if let Source::Built(_, Some(stored)) = wanted.source() {
                     let (folder, record) = stored.as_ref();
-                    (available.stored, available.options) = (Some(record.bytes()), detectors(folder));
+                    (available.stored, available.options) = (Some(record.bytes(folder)), detectors(folder));
                 }
             }
         }
@@ -190,7 +192,7 @@ impl Library {
                 package_version: candidate.package_version.clone(),
                 options: candidate.stored.as_ref().map_or_else(Vec::new, |(folder, _)| detectors(folder)),
                 suites: candidate.build.as_ref().map_or_else(Vec::new, |build| build.suites().to_vec()),
-                stored: candidate.stored.as_ref().map(|(_, record)| record.bytes()),
+                stored: candidate.stored.as_ref().map(|(folder, record)| record.bytes(folder)),
                 download: candidate.build.as_ref().map(DebianBuild::download_size),
                 missing: candidate.missing().map(String::from),
                 source: None,

@@ -60,14 +60,17 @@ pub use housekeeping::{BuildPlace, Collected, Stored};
 pub use library::Library;
 pub use modules::{ModuleError, ModuleFile, ModuleState, ModuleTree};
 pub use progress::{
-    BarProgress, FetchProgress, LineProgress, NoProgress, Stage, for_stderr as progress_for_stderr, megabytes,
+    BarProgress, FetchProgress, LineProgress, NoProgress, Stage, among as fetch_progress,
+    for_stderr as progress_for_stderr, megabytes,
 };
 pub use spec::{KernelSpec, Selector, SpecError};
 pub use store::StoreError;
-pub use wanted::{Available, LeftOut, Resolution, Wanted};
+pub use wanted::{Available, Larger, LeftOut, Resolution, Wanted};
 
 /// Which of a distribution's images of one version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavour {
     /// For virtual machines: small, few drivers.

@@ -33,6 +33,9 @@ pub struct ModuleFile {
     pub name: String,
     /// Where it is below `lib/modules/RELEASE/`: `kernel/fs/ext4/ext4.ko.xz`.
     pub path_in_tree: String,
+    /// Whether it is only wished for: a soft dependency, or one of several modules of one alias. As with `modprobe(8)`, the
+    /// load goes on where this one does not load, such as a driver of hardware that is not there.
+    pub optional: bool,
 }
 
 /// Why modules cannot be had.
@@ -141,7 +144,7 @@ enum Body {
 #[derive(Debug, Clone)]
 pub struct ModuleTree {
     index: ModuleIndex,
-    aliases: BTreeMap<String, String>,
+    aliases: BTreeMap<String, Vec<String>>,
     body: Body,
 }
 
@@ -150,6 +153,14 @@ impl ModuleTree {
     pub fn unknown(release: impl Into<String>) -> Self {
         let index = ModuleIndex { release: release.into(), ..ModuleIndex::default() };
         ModuleTree { index, aliases: BTreeMap::new(), body: Body::Unknown }
+    }
+
+    /// A tree of built-in modules only.
+    #[cfg(test)]
+    pub(crate) fn of_builtin(release: &str, names: &[&str]) -> Self {
+        let builtin = names.iter().map(|name| normalise(name)).collect();
+        let index = ModuleIndex { release: release.into(), builtin, ..ModuleIndex::default() };
+        Self::new(index, Body::Folder(PathBuf::new()))
     }
 
     pub(crate) fn packed(index: ModuleIndex, pack: &Path) -> Self {
@@ -161,13 +172,12 @@ impl ModuleTree {
     }
 
     fn new(index: ModuleIndex, body: Body) -> Self {
-        let aliases = index
-            .modules
-            .iter()
-            .flat_map(|(name, entry)| {
-                entry.info.aliases.iter().map(move |alias| (alias.clone(), name.clone()))
-            })
-            .collect();
+        let mut aliases: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, entry) in &index.modules {
+            for alias in &entry.info.aliases {
+                aliases.entry(alias.clone()).or_default().push(name.clone());
+            }
+        }
         ModuleTree { index, aliases, body }
     }
 
@@ -203,7 +213,11 @@ impl ModuleTree {
         for name in names {
             match self.find(name) {
                 ModuleState::Builtin => {}
-                ModuleState::Loadable => self.visit(&normalise(name), &mut seen, &mut order)?,
+                ModuleState::Loadable => {
+                    for module in self.called(&normalise(name)) {
+                        self.visit(module, &mut seen, &mut order)?;
+                    }
+                }
                 ModuleState::Missing => {
                     return Err(ModuleError::Missing {
                         name: (*name).to_string(),
@@ -217,21 +231,45 @@ impl ModuleTree {
                 }
             }
         }
+        let required = self.required(names);
+        for file in &mut order {
+            file.optional = !required.contains(&file.name);
+        }
         Ok(order)
     }
 
-    /// Adds `name`, which is loadable, after all that it needs.
+    /// The loadable modules that a name or an alias stands for.
+    fn called<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
+        match self.aliases.get(name).filter(|_| !self.index.modules.contains_key(name)) {
+            Some(modules) => modules.iter().map(String::as_str).collect(),
+            None => vec![name],
+        }
+    }
+
+    /// Those of the loadable modules without which one of `names` cannot be there.
+    fn required(&self, names: &[&str]) -> BTreeSet<String> {
+        let mut required = BTreeSet::new();
+        let mut waiting: Vec<String> = names.iter().map(|name| normalise(name)).collect();
+        while let Some(name) = waiting.pop() {
+            if self.find(&name) != ModuleState::Loadable {
+                continue;
+            }
+            if let [module] = self.called(&name)[..]
+                && required.insert(module.to_string())
+            {
+                waiting.extend(self.index.modules[module].info.depends.iter().cloned());
+            }
+        }
+        required
+    }
+
+    /// Adds the module `name`, which is loadable, after all that it needs.
     fn visit(
         &self,
         name: &str,
         seen: &mut BTreeSet<String>,
         order: &mut Vec<ModuleFile>,
     ) -> Result<(), ModuleError> {
-        let name = self
-            .aliases
-            .get(name)
-            .filter(|_| !self.index.modules.contains_key(name))
-            .map_or(name, String::as_str);
         // a cycle, which only soft dependencies can have, ends here
         if !seen.insert(name.to_string()) {
             return Ok(());
@@ -239,13 +277,17 @@ impl ModuleTree {
         let entry = &self.index.modules[name];
         let soft = |wanted: &[String], seen: &mut BTreeSet<String>, order: &mut Vec<ModuleFile>| {
             let there = wanted.iter().filter(|soft| self.find(soft) == ModuleState::Loadable);
-            there.into_iter().try_for_each(|soft| self.visit(soft, seen, order))
+            there.flat_map(|soft| self.called(soft)).try_for_each(|soft| self.visit(soft, seen, order))
         };
         soft(&entry.info.before, seen, order)?;
         for dependency in &entry.info.depends {
             match self.find(dependency) {
                 ModuleState::Builtin => {}
-                ModuleState::Loadable => self.visit(dependency, seen, order)?,
+                ModuleState::Loadable => {
+                    for module in self.called(dependency) {
+                        self.visit(module, seen, order)?;
+                    }
+                }
                 ModuleState::Missing | ModuleState::Unknown => {
                     return Err(ModuleError::Dependency {
                         name: name.to_string(),
@@ -255,7 +297,8 @@ impl ModuleTree {
                 }
             }
         }
-        order.push(ModuleFile { name: name.to_string(), path_in_tree: entry.path.clone() });
+        let path_in_tree = entry.path.clone();
+        order.push(ModuleFile { name: name.to_string(), path_in_tree, optional: false });
         soft(&entry.info.after, seen, order)
     }
 
@@ -338,6 +381,31 @@ mod tests {
             let order: Vec<&str> = order.iter().map(|file| file.name.as_str()).collect();
             assert_eq!(order.join(" "), expected, "{names:?}");
         }
+    }
+
+    #[test]
+    fn what_is_only_wished_for_may_fail() {
+        let mut tree = tree(&[
+            "cifs: nls; aes late",
+            "nls:; fast",
+            "fast:",
+            "late:",
+            "aes_generic:",
+            "padlock_aes: via",
+            "via:",
+        ]);
+        for name in ["aes_generic", "padlock_aes"] {
+            tree.aliases.entry("aes".into()).or_default().push(name.into());
+        }
+        let order = tree.load_order(&["cifs"]).expect("all are there");
+        let order: Vec<String> = order
+            .iter()
+            .map(|file| if file.optional { format!("({})", file.name) } else { file.name.clone() })
+            .collect();
+        assert_eq!(order.join(" "), "(aes_generic) (via) (padlock_aes) (late) (fast) nls cifs");
+        // a soft dependency of one that another needs is required
+        let required = tree.load_order(&["cifs", "late"]).expect("all are there");
+        assert!(required.iter().any(|file| file.name == "late" && !file.optional));
     }
 
     #[test]

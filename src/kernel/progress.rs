@@ -83,10 +83,14 @@ pub struct LineProgress {
 
 /// The one that fits standard error.
 pub fn for_stderr() -> Box<dyn FetchProgress + Send> {
-    if std::io::stderr().is_terminal() {
-        Box::new(BarProgress::new(MultiProgress::new()))
-    } else {
-        Box::new(LineProgress::default())
+    among(std::io::stderr().is_terminal().then(MultiProgress::new))
+}
+
+/// Bars among others, or plain lines where there are none.
+pub fn among(bars: Option<MultiProgress>) -> Box<dyn FetchProgress + Send> {
+    match bars {
+        Some(bars) => Box::new(BarProgress::new(bars)),
+        None => Box::new(LineProgress::default()),
     }
 }
 

@@ -64,6 +64,16 @@ fn pick(known: &[Candidate], upstream: Upstream, flavour: Option<Flavour>) -> Op
     }
 }
 
+/// The plain image of which `small` is the cloud image, if there is one.
+pub(super) fn larger_of<'a>(known: &'a [Candidate], small: &Candidate) -> Option<&'a Candidate> {
+    known.iter().find(|candidate| {
+        small.flavour == Some(Flavour::Cloud)
+            && candidate.flavour == Some(Flavour::Plain)
+            && candidate.version == small.version
+            && candidate.package_version == small.package_version
+    })
+}
+
 /// The shortest name that selects `candidate` again.
 pub(super) fn name_of(known: &[Candidate], candidate: &Candidate) -> String {
     let upstream = candidate.version.upstream();
@@ -115,7 +125,10 @@ pub(super) fn select(
                 }
                 Some(NamedSource::Debian(version)) => {
                     let version: KernelSpec = version.parse()?;
-                    matching(known, &version)?.into_iter().for_each(|found| selection.add(Some(name), found));
+                    for found in matching(known, &version)? {
+                        let open = selection.is_open(&version, &excludes, found);
+                        selection.add(Some(name), found, open);
+                    }
                 }
                 // the arm before has those that are compiled
                 _ => return Err(unknown_name(name, named)),
@@ -125,8 +138,9 @@ pub(super) fn select(
                 let excluded =
                     |candidate: &&Candidate| excludes.iter().any(|exclude| covers(known, exclude, candidate));
                 for candidate in found.into_iter().filter(|candidate| !excluded(candidate)) {
+                    let open = selection.is_open(spec, &excludes, candidate);
                     match (selector, candidate.missing()) {
-                        (Selector::Version(_), _) | (_, None) => selection.add(None, candidate),
+                        (Selector::Version(_), _) | (_, None) => selection.add(None, candidate, open),
                         (_, Some(reason)) => selection.leave_out(candidate, reason),
                     }
                 }
@@ -145,12 +159,27 @@ struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    fn add(&mut self, name: Option<&str>, candidate: &Candidate) {
+    /// Whether a spec leaves it open which image of the candidate's version is meant.
+    fn is_open(&self, spec: &KernelSpec, excludes: &[&KernelSpec], candidate: &Candidate) -> bool {
+        let named = match &spec.selector {
+            Selector::Version(_) => spec.to_string() == candidate.release,
+            // a release has a dash, and so has the name of a plain image
+            Selector::Glob(pattern) => pattern.contains('-'),
+            _ => false,
+        };
+        let excluded = || {
+            larger_of(self.known, candidate)
+                .is_some_and(|large| excludes.iter().any(|exclude| covers(self.known, exclude, large)))
+        };
+        spec.flavour.is_none() && !named && !excluded()
+    }
+
+    fn add(&mut self, name: Option<&str>, candidate: &Candidate, open: bool) {
         if !self.seen.insert(candidate.release.clone()) {
             return;
         }
         let name = name.map_or_else(|| name_of(self.known, candidate), String::from);
-        self.resolution.wanted.push(Wanted::known(name, candidate));
+        self.resolution.wanted.push(Wanted::known(name, candidate, open));
     }
 
     fn leave_out(&mut self, candidate: &Candidate, reason: &str) {
@@ -321,8 +350,9 @@ fn unknown(known: &[Candidate], spec: &KernelSpec, wanted: &str) -> KernelError 
 }
 
 fn unknown_name(name: &str, named: &BTreeMap<String, Named>) -> KernelError {
-    let words =
-        ["all", "each-line", "latest:", "oldest:"].into_iter().chain(named.keys().map(String::as_str));
+    let words = ["all", "each-line", "cloud", "plain", "latest:", "oldest:"]
+        .into_iter()
+        .chain(named.keys().map(String::as_str));
     let hint = match similar::closest(name, words) {
         Some(closest) => format!("; did you mean `{closest}`?"),
         None if named.is_empty() => {

@@ -20,9 +20,11 @@ use crate::version::{KernelVersion, Line, RangeError, VersionError, VersionRange
 /// | `all` | every known version |
 /// | `6.1*` | every name that matches |
 /// | `./bzImage` | a local file; anything with a `/` |
+/// | `cloud`, `plain` | every version in that flavour |
 /// | any other word | a name from the catalogue |
 ///
-/// `/cloud` or `/plain` at the end chooses a flavour, `!` at the start takes the selected ones away again.
+/// `/cloud` or `/plain` at the end chooses a flavour; without it a run takes for each test the smallest image that
+/// suffices. `!` at the start takes the selected ones away again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelSpec {
     /// Which kernels.
@@ -67,7 +69,7 @@ pub enum Selector {
 pub enum SpecError {
     /// Nothing was written.
     #[error(
-        "a kernel is missing: expected a version (6.17.13), a range (6.12..7.2), latest:LINE, oldest:LINE, each-line, all, a catalogue name or a file"
+        "a kernel is missing: expected a version (6.17.13), a range (6.12..7.2), latest:LINE, oldest:LINE, each-line, all, cloud, plain, a catalogue name or a file"
     )]
     Empty,
     /// A range cannot be read.
@@ -110,6 +112,15 @@ impl KernelSpec {
         }
         self
     }
+
+    /// Gives a spec a flavour that has none of its own. Files and names of the catalogue stay as they are, and so do
+    /// kernels that are taken away.
+    pub fn with_flavour(mut self, flavour: Option<Flavour>) -> Self {
+        if !self.exclude && !matches!(self.selector, Selector::File { .. } | Selector::Name(_)) {
+            self.flavour = self.flavour.or(flavour);
+        }
+        self
+    }
 }
 
 impl fmt::Display for KernelSpec {
@@ -129,8 +140,14 @@ impl FromStr for KernelSpec {
         if rest.trim().is_empty() {
             return Err(SpecError::Empty);
         }
-        let (rest, flavour) = split_flavour(rest);
-        let selector = selector(rest)?;
+        let (selector, flavour) = match rest {
+            "cloud" => (Selector::All, Some(Flavour::Cloud)),
+            "plain" => (Selector::All, Some(Flavour::Plain)),
+            _ => {
+                let (rest, flavour) = split_flavour(rest);
+                (selector(rest)?, flavour)
+            }
+        };
         Ok(KernelSpec { selector, flavour, exclude, text: text.to_string() })
     }
 }
@@ -214,6 +231,8 @@ mod tests {
             "each-line",
             "all",
             "each-line/plain",
+            "plain",
+            "!cloud",
             "6.1*",
             "small-kasan",
             "./bzImage",
@@ -251,6 +270,8 @@ mod tests {
         each-line                    EachLine
         all                          All
         each-line/plain              EachLine, plain
+        plain                        All, plain
+        !cloud                       not All, cloud
         6.1*                         Glob("6.1*")
         small-kasan                  Name("small-kasan")
         ./bzImage                    file ./bzImage
@@ -265,8 +286,8 @@ mod tests {
             said += &format!("{}\n", text.parse::<KernelSpec>().expect_err(text));
         }
         insta::assert_snapshot!(said, @"
-        a kernel is missing: expected a version (6.17.13), a range (6.12..7.2), latest:LINE, oldest:LINE, each-line, all, a catalogue name or a file
-        a kernel is missing: expected a version (6.17.13), a range (6.12..7.2), latest:LINE, oldest:LINE, each-line, all, a catalogue name or a file
+        a kernel is missing: expected a version (6.17.13), a range (6.12..7.2), latest:LINE, oldest:LINE, each-line, all, cloud, plain, a catalogue name or a file
+        a kernel is missing: expected a version (6.17.13), a range (6.12..7.2), latest:LINE, oldest:LINE, each-line, all, cloud, plain, a catalogue name or a file
         `newest:6.12`: `newest:` is unknown; expected latest:LINE or oldest:LINE
         in `latest:x`: `x` is no kernel version: a line is two numbers, like `6.12`; expected something like `6.12.90`, `v6.17-rc3` or `next-20260306`
         `6.12.x` is no kernel version: there is no number after the last `.`; expected something like `6.12.90`, `v6.17-rc3` or `next-20260306`

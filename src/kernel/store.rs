@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -25,6 +26,12 @@ const GONE_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Start of the names of folders that are not complete.
 const PARTIAL: &str = ".partial-";
+
+/// What `stat(2)` counts in, bytes.
+const BLOCK: u64 = 512;
+
+/// Bytes that are looked at together when holes are sought: a page, which file systems store alone.
+const PAGE: usize = 4096;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,9 +80,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Bytes on disk.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.files.values().map(|file| file.bytes).sum()
+    /// Bytes that its files in `folder` take on disk; holes in them take none.
+    pub(crate) fn bytes(&self, folder: &Path) -> u64 {
+        let on_disk = |(name, file): (&String, &StoredFile)| {
+            fs::metadata(folder.join(name)).map_or(file.bytes, |meta| meta.blocks() * BLOCK)
+        };
+        self.files.iter().map(on_disk).sum()
     }
 }
 
@@ -408,7 +418,19 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // as for any other new file, the umask has the last word
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     let mut file = builder.prefix(".new-").permissions(permissions).tempfile_in(folder)?;
-    file.write_all(bytes)?;
+    // the holes of an uncompressed kernel are a third of it
+    let mut begin = 0;
+    while begin < bytes.len() {
+        let is_hole = |at: usize| bytes[at..(at + PAGE).min(bytes.len())].iter().all(|byte| *byte == 0);
+        let hole = is_hole(begin);
+        let end = (begin..bytes.len()).step_by(PAGE).find(|at| is_hole(*at) != hole).unwrap_or(bytes.len());
+        match hole {
+            true => file.seek_relative((end - begin) as i64)?,
+            false => file.write_all(&bytes[begin..end])?,
+        }
+        begin = end;
+    }
+    file.as_file().set_len(bytes.len() as u64)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())

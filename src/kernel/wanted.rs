@@ -17,6 +17,19 @@ use crate::version::KernelVersion;
 pub struct Wanted {
     name: String,
     source: Source,
+    /// Whether the user left it open which image of the version is meant.
+    open: bool,
+}
+
+/// Whether a kernel has a larger image than the one that its name stands for.
+#[derive(Debug, Clone)]
+pub enum Larger {
+    /// There is none, or the user has named the image.
+    None,
+    /// There is one, and it cannot be had; why.
+    Missing(String),
+    /// There is one; it bears the name of the small one.
+    Known(Box<Wanted>),
 }
 
 #[derive(Debug, Clone)]
@@ -28,16 +41,24 @@ pub(super) enum Source {
 }
 
 impl Wanted {
-    pub(super) fn known(name: String, candidate: &Candidate) -> Self {
-        Wanted { name, source: Source::Known(Box::new(candidate.clone())) }
+    pub(super) fn known(name: String, candidate: &Candidate, open: bool) -> Self {
+        Wanted { name, source: Source::Known(Box::new(candidate.clone())), open }
     }
 
     pub(super) fn local(name: String, image: LocalImage) -> Self {
-        Wanted { name, source: Source::Local(image) }
+        Wanted { name, source: Source::Local(image), open: false }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open
     }
 
     pub(super) fn built(request: BuildRequest, stored: Option<(PathBuf, Record)>) -> Self {
-        Wanted { name: request.name.clone(), source: Source::Built(Box::new(request), stored.map(Box::new)) }
+        Wanted {
+            name: request.name.clone(),
+            source: Source::Built(Box::new(request), stored.map(Box::new)),
+            open: false,
+        }
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -54,7 +75,7 @@ impl Wanted {
         match &self.source {
             Source::Known(candidate) => &candidate.release,
             Source::Local(local) => &local.release,
-            Source::Built(_, stored) => stored.as_ref().map_or("", |stored| &stored.1.release),
+            Source::Built(_, stored) => stored.as_deref().map_or("", |(_, record)| &record.release),
         }
     }
 
@@ -63,8 +84,8 @@ impl Wanted {
         match &self.source {
             Source::Known(candidate) => Some(candidate.version.clone()),
             Source::Local(local) => local.release.parse().ok(),
-            Source::Built(request, stored) => match stored {
-                Some(stored) => Some(stored.1.version.clone()),
+            Source::Built(request, stored) => match stored.as_deref() {
+                Some((_, record)) => Some(record.version.clone()),
                 None => request.source.version(),
             },
         }
@@ -147,4 +168,13 @@ pub struct Available {
     /// What it is compiled from, if it is compiled here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+}
+
+#[cfg(test)]
+impl Larger {
+    /// A larger image that is not looked into.
+    pub(crate) fn known_for_tests() -> Larger {
+        let image = LocalImage { image: "x".into(), modules: None, release: "x".into(), digest: "x".into() };
+        Larger::Known(Box::new(Wanted::local("x".into(), image)))
+    }
 }

@@ -204,6 +204,8 @@ impl<'a> Conversation<'a> {
                 self.output.push(&bytes);
                 None
             }
+            // only commands of people have it apart, and nobody else's input is waited for
+            Happening::Errors(_) | Happening::Readable(_) => None,
             Happening::Device(event) => {
                 self.plugging.told(&mut self.session, &event);
                 None
@@ -231,7 +233,7 @@ impl<'a> Conversation<'a> {
                     Instant::now() + self.patience.setup + Duration::from_secs(bytes / SERIAL_BYTES_A_SECOND);
                 self.payload.send(&mut self.session);
             }
-            FromGuest::Hello(_) | FromGuest::Heartbeat { .. } => {}
+            FromGuest::Hello(_) | FromGuest::Heartbeat { .. } | FromGuest::Consumed { .. } => {}
             FromGuest::Reached { phase } => {
                 self.reach(phase);
                 match phase {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::prepare::Prepared;
 use crate::guest::layout::INBOX;
 use crate::guest::message::{ProbeRequest, ProgramRequest, ToGuest};
-use crate::kernel::{Kernel, ModuleState};
+use crate::kernel::{Kernel, ModuleFile, ModuleState};
 use crate::machine::Machine;
-use crate::suite::{Probe, ProbeKind, Program, Test};
+use crate::suite::{Probe, Program, Test};
 use crate::vm::device::serial;
 use crate::vm::session::Session;
 
@@ -30,6 +30,10 @@ const SYSCTLS: &[(&str, &str, bool)] = &[
 /// items) belongs to the dose.
 const SETTLE_MS: u64 = 200;
 
+/// How long kmemleak may take besides, after the dose: it waits until objects are old enough, and looks through all
+/// memory several times.
+const KMEMLEAK: Duration = Duration::from_secs(120);
+
 /// One thing to send.
 #[derive(Clone, Debug)]
 enum Parcel {
@@ -44,6 +48,8 @@ pub struct Payload {
     pub nonce: String,
     /// Whether the program's output is KTAP.
     pub prints_ktap: bool,
+    /// How long the guest may take from the program's end to the last reading.
+    settle: Duration,
     parcels: Vec<Parcel>,
 }
 
@@ -78,6 +84,8 @@ impl Payload {
         let mut payload = Payload {
             nonce: format!("{seed:016x}"),
             prints_ktap: matches!(test.program, Program::Ktap { .. }),
+            settle: Duration::from_millis(SETTLE_MS)
+                + if test.probes.contains(&Probe::Kmemleak) { KMEMLEAK } else { Duration::ZERO },
             parcels: Vec::new(),
         };
         payload.add_modules(kernel, test, machine)?;
@@ -117,9 +125,9 @@ impl Payload {
         sizes.sum()
     }
 
-    /// How long the kernel is watched after the program ended.
+    /// How long the kernel is watched after the program ended, and its detectors are read.
     pub fn settle(&self) -> Duration {
-        Duration::from_millis(SETTLE_MS)
+        self.settle
     }
 
     fn ask(&mut self, message: ToGuest) {
@@ -141,7 +149,8 @@ impl Payload {
             let contents = kernel.modules.read(&module)?;
             let path = format!("{INBOX}/modules/{}.ko", module.name);
             self.file(path.clone(), 0o644, contents.into());
-            self.ask(ToGuest::Module { name: module.name.clone(), path, parameters: String::new() });
+            let ModuleFile { name, optional, .. } = module;
+            self.ask(ToGuest::Module { name, path, parameters: String::new(), optional });
         }
         Ok(())
     }
@@ -214,7 +223,8 @@ fn environment(test: &Test, machine: &Machine, seed: u64) -> BTreeMap<String, St
 }
 
 fn probe_request(probe: &Probe) -> ProbeRequest {
-    match probe.kind {
-        ProbeKind::Slab => ProbeRequest::Slab { cache: probe.cache.clone() },
+    match probe {
+        Probe::Slab { cache } => ProbeRequest::Slab { cache: cache.clone() },
+        Probe::Kmemleak => ProbeRequest::Kmemleak,
     }
 }

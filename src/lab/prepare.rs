@@ -15,7 +15,7 @@ use crate::suite::{PrepareStep, Program, Test};
 use crate::vm::process::spawn_bound;
 
 /// Folders of administration tools: `mke2fs` and its like are there, and not everybody's `PATH` has them.
-const ADMIN_PATHS: &str = "/usr/local/sbin:/usr/sbin:/sbin";
+pub(super) const ADMIN_PATHS: &str = "/usr/local/sbin:/usr/sbin:/sbin";
 
 /// Flags of every C program: static, because the guest has no libraries.
 const CFLAGS: &[&str] = &["-static", "-O2", "-g0", "-pthread", "-std=gnu11", "-Wall", "-Wextra"];

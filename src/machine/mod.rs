@@ -10,7 +10,7 @@ mod model;
 mod shape;
 
 pub use load::Machines;
-pub use model::{AccelNeed, Device, DeviceKind, Machine, MachineError, Medium, QemuNeed};
+pub use model::{AccelNeed, DEFAULT, Device, DeviceKind, Machine, MachineError, Medium, QemuNeed};
 
 use crate::yaml::format::Format;
 

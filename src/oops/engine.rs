@@ -130,6 +130,21 @@ impl Engine {
     pub fn diagnose(&self, console: &[u8]) -> Vec<Report> {
         let mut reading = Reading::new(self);
         reading.take(console, true);
+        reading.finish().0
+    }
+
+    /// As [`Engine::diagnose`], with the reports that `allow` knows to do no harm set aside: the second list. `allow`
+    /// is given each report and its first line without time stamp.
+    ///
+    /// Reports that are set aside hide no other one: a sign of a defect that counts only where there is no report
+    /// counts, and a header that would go on with the report before it begins one of its own behind that one's lines.
+    pub fn diagnose_allowing(
+        &self,
+        console: &[u8],
+        allow: &dyn Fn(&Report, &[u8]) -> bool,
+    ) -> (Vec<Report>, Vec<Report>) {
+        let mut reading = Reading::new(self).allowing(allow);
+        reading.take(console, true);
         reading.finish()
     }
 
@@ -144,7 +159,7 @@ impl Engine {
             let got = source.by_ref().take(CHUNK as u64).read_to_end(&mut window)?;
             if got == 0 {
                 reading.take(&window, true);
-                return Ok(reading.finish());
+                return Ok(reading.finish().0);
             }
             if window.len() >= WINDOW {
                 let done = reading.take(&window, false);
@@ -227,22 +242,23 @@ impl Engine {
         stamped: impl FnOnce() -> bool,
         booted: impl FnOnce() -> bool,
     ) -> Option<usize> {
-        let (index, family, at) = self.families.iter().enumerate().find_map(|(index, family)| {
-            let at = memmem::find(line, family.header.as_bytes())?;
-            let ignored = matches(&family.ignore, line);
-            (!ignored).then_some((index, family, at))
-        })?;
-        if family.after_kernel && !booted() {
-            return None;
-        }
         let parsed = Line::parse(line);
-        let known = |rule: &Rule| rule.pattern.is_match(parsed.text) || rule.pattern.is_match(line);
-        if family.rules.iter().any(known) {
-            return Some(index);
-        }
-        let Some(plain) = &family.plain else { return Some(index) };
-        let ahead = line.get(parsed.offset..at).unwrap_or_default();
-        (plain.is_match(ahead) && (parsed.context != Context::Foreign || !stamped())).then_some(index)
+        let (stamped, booted) = (std::cell::LazyCell::new(stamped), std::cell::LazyCell::new(booted));
+        let begins = |family: &Family| {
+            let Some(at) = memmem::find(line, family.header.as_bytes()) else { return false };
+            if matches(&family.ignore, line) || family.after_kernel && !*booted {
+                return false;
+            }
+            let known = |rule: &Rule| rule.pattern.is_match(parsed.text) || rule.pattern.is_match(line);
+            if family.rules.iter().any(known) {
+                return true;
+            }
+            let Some(plain) = &family.plain else { return true };
+            let ahead = line.get(parsed.offset..at).unwrap_or_default();
+            plain.is_match(ahead) && (parsed.context != Context::Foreign || !*stamped)
+        };
+        // a line may hold the headers of several families (`Internal error: Oops - BUG: …`)
+        self.families.iter().position(begins)
     }
 
     /// The class of defects a title belongs to.

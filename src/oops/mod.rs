@@ -4,6 +4,10 @@
 //! each by the function that is to blame (in syzkaller's words, so that the name can be searched for), says what class
 //! of defect it is, and tells whether two reports are the same defect. It touches no file and no process: bytes in,
 //! values out. What reports look like is data (`rules.yaml`), which a user can lay more rules over.
+//!
+//! Titles and classes follow the wording of the syzkaller project (Apache-2.0), and so does the choice of functions
+//! that are stepped over when looking for the guilty one, because a title is only worth something if others use the
+//! same. The rules, the engine and their comments are this project's own.
 
 mod console;
 mod damage;
@@ -13,7 +17,7 @@ mod excerpt;
 mod header;
 mod json;
 mod kind;
-mod known;
+mod lines;
 mod reading;
 mod render;
 mod report;
@@ -27,13 +31,21 @@ mod title;
 pub use engine::Engine;
 pub use json::FileDiagnosis;
 pub use kind::{ReportKind, UnknownKind};
-pub use known::{Entry, Judged, KnownError, KnownMessages};
+pub use lines::{line_as_report, messages, release};
 pub use render::{Palette, heading, render, render_report};
 pub use report::Report;
 pub use rules::RuleError;
 pub use sameness::{Sameness, distinct, same_defect};
 pub use scanner::{Scanner, Sighting};
 pub use symbols::{SymbolError, Symbols};
+
+/// A title without what changes from run to run: addresses, numbers that stand alone, bytes that no terminal shows.
+pub fn stable_title(raw: &str) -> String {
+    title::stable(raw.as_bytes())
+}
+
+/// A first line that is repeated word for word is read so often; reports behind that are not looked at.
+pub const MOST_REPEATS: usize = reading::MAX_REPEATS;
 
 /// All reports in a console by the embedded rules, in the order in which they begin.
 pub fn diagnose(console: &[u8]) -> Vec<Report> {

@@ -18,10 +18,13 @@ const MAX_HEADERS: usize = 65_536;
 const MAX_REPORTS: usize = 512;
 
 /// A first line that is repeated word for word (numbers aside) is read so often.
-const MAX_REPEATS: usize = 16;
+pub(super) const MAX_REPEATS: usize = 16;
 
 /// Whether the kernel's lines have time stamps is decided by so many bytes at the start.
 const STAMP_REACH: usize = 256 << 10;
+
+/// Says of a report and its first line whether it is known to do no harm.
+pub(super) type Allow<'e> = &'e dyn Fn(&Report, &[u8]) -> bool;
 
 /// Lines are looked at so far behind the place where they begin.
 const LINE_REACH: usize = 8192;
@@ -29,7 +32,10 @@ const LINE_REACH: usize = 8192;
 /// What is known about a console so far.
 pub(super) struct Reading<'e> {
     engine: &'e Engine,
+    allow: Option<Allow<'e>>,
     reports: Vec<Report>,
+    /// Reports that do no harm. They hide nothing but what is printed inside of them.
+    allowed: Vec<Report>,
     /// Where reports begin that only count when there are no others.
     weak: Vec<usize>,
     seen: HashMap<String, usize>,
@@ -49,7 +55,9 @@ impl<'e> Reading<'e> {
     pub(super) fn new(engine: &'e Engine) -> Reading<'e> {
         Reading {
             engine,
+            allow: None,
             reports: Vec::new(),
+            allowed: Vec::new(),
             weak: Vec::new(),
             seen: HashMap::new(),
             base: 0,
@@ -61,6 +69,11 @@ impl<'e> Reading<'e> {
             cut: false,
             last_panic: None,
         }
+    }
+
+    /// Sets reports aside that do no harm.
+    pub(super) fn allowing(self, allow: Allow<'e>) -> Reading<'e> {
+        Reading { allow: Some(allow), ..self }
     }
 
     /// Reads the reports that begin in the window and whose lines are all in it; in the last window, all. Returns how
@@ -83,6 +96,10 @@ impl<'e> Reading<'e> {
             let (mut report, weak) = self.engine.read(window, &headers, which, line);
             report.start += self.base;
             report.end += self.base;
+            if self.allow.is_some_and(|allow| allow(&report, Line::parse(first_line).text)) {
+                self.allowed.push(report);
+                continue;
+            }
             self.weak.extend(weak.then_some(report.start));
             self.reports.push(report);
         }
@@ -92,12 +109,12 @@ impl<'e> Reading<'e> {
         upto
     }
 
-    /// The reports, with what the whole console says about each.
-    pub(super) fn finish(mut self) -> Vec<Report> {
+    /// The reports, with what the whole console says about each, and those that were set aside.
+    pub(super) fn finish(mut self) -> (Vec<Report>, Vec<Report>) {
         if self.weak.len() < self.reports.len() {
             self.reports.retain(|report| !self.weak.contains(&report.start));
         }
-        for report in &mut self.reports {
+        for report in self.reports.iter_mut().chain(&mut self.allowed) {
             report.suppressed = self.suppressed;
             report.panicked = self.last_panic.is_some_and(|panic| panic >= report.start);
             if self.cut && !report.corrupted {
@@ -105,18 +122,21 @@ impl<'e> Reading<'e> {
                 report.corrupted_reason = Some("the console was cut off".to_owned());
             }
         }
-        self.reports
+        (self.reports, self.allowed)
     }
 
-    /// Whether the header belongs to the report before it.
+    /// Whether the header belongs to the report before it. What an allowed report is followed by is its own only as
+    /// far as its lines reach.
     fn is_echo(&self, first_line: &[u8], header: &Header) -> bool {
         let placed = Header { start: header.start + self.base, end: header.end + self.base, ..*header };
-        self.reports.last().is_some_and(|before| self.engine.is_echo(first_line, before, &placed))
+        let echoes = |before: &Report| self.engine.is_echo(first_line, before, &placed);
+        let inside = self.allowed.last().is_some_and(|before| placed.end <= before.end && echoes(before));
+        inside || self.reports.last().is_some_and(echoes)
     }
 
     /// Whether reports were read enough, of this kind or at all.
     fn is_known_well(&mut self, first_line: &[u8]) -> bool {
-        if self.reports.len() >= MAX_REPORTS {
+        if self.reports.len() + self.allowed.len() >= MAX_REPORTS {
             return true;
         }
         let times = self.seen.entry(title::stable(Line::parse(first_line).text)).or_default();

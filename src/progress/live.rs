@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::EventSink;
 use super::line::{Line, clock};
@@ -38,12 +38,8 @@ struct State {
 }
 
 impl Live {
-    /// The view on standard error.
-    pub fn new(paint: Paint) -> Live {
-        Live::with_target(ProgressDrawTarget::stderr(), paint)
-    }
-
-    fn with_target(target: ProgressDrawTarget, paint: Paint) -> Live {
+    /// The view among `bars`, which others may show theirs in too.
+    pub fn new(bars: MultiProgress, paint: Paint) -> Live {
         let state = State {
             line: Line::new(paint),
             running: Running::default(),
@@ -51,7 +47,7 @@ impl Live {
             attempts: HashMap::new(),
             paint,
         };
-        Live { bars: MultiProgress::with_draw_target(target), state: Mutex::new(state) }
+        Live { bars, state: Mutex::new(state) }
     }
 
     fn println(&self, text: &str) {
@@ -165,6 +161,7 @@ fn style(template: &str) -> ProgressStyle {
 mod tests {
     use super::*;
     use crate::report::sample;
+    use indicatif::ProgressDrawTarget;
 
     #[test]
     fn every_template_is_valid() {
@@ -177,7 +174,8 @@ mod tests {
 
     #[test]
     fn lines_of_finished_cells_go_away() {
-        let live = Live::with_target(ProgressDrawTarget::hidden(), Paint::OFF);
+        let hidden = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let live = Live::new(hidden, Paint::OFF);
         let events = sample::events();
         events.iter().for_each(|event| live.event(event));
         {

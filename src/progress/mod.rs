@@ -10,6 +10,8 @@ mod running;
 
 use std::io::{self, IsTerminal};
 
+use indicatif::MultiProgress;
+
 pub use json_lines::JsonLines;
 pub(crate) use line::percent;
 pub use line::{Line, clock, printable, status_word};
@@ -61,19 +63,30 @@ fn choose(format: MessageFormat, stdout_terminal: bool, stderr_terminal: bool) -
     Choice { json, people: (!both_on_one_terminal).then_some(view) }
 }
 
-/// The sinks for this process's own streams.
-pub fn for_streams(format: MessageFormat) -> Vec<Box<dyn EventSink>> {
+/// What is shown of a run.
+pub struct Shown {
+    /// Take in the events.
+    pub sinks: Vec<Box<dyn EventSink>>,
+    /// Where other bars go, such as those of downloads, on a terminal.
+    pub bars: Option<MultiProgress>,
+}
+
+/// What fits this process's own streams.
+pub fn for_streams(format: MessageFormat) -> Shown {
     let choice = choose(format, io::stdout().is_terminal(), io::stderr().is_terminal());
+    let bars = (choice.people == Some(View::Live)).then(MultiProgress::new);
     let mut sinks: Vec<Box<dyn EventSink>> = Vec::new();
     if choice.json {
         sinks.push(Box::new(JsonLines::new(io::stdout())));
     }
     match choice.people {
-        Some(View::Live) => sinks.push(Box::new(Live::new(Paint::for_stderr()))),
+        Some(View::Live) => {
+            sinks.push(Box::new(Live::new(bars.clone().unwrap_or_default(), Paint::for_stderr())));
+        }
         Some(View::Plain) => sinks.push(Box::new(Plain::new(io::stderr(), Paint::for_stderr()))),
         None => {}
     }
-    sinks
+    Shown { sinks, bars }
 }
 
 impl EventSink for Vec<Box<dyn EventSink>> {

@@ -22,6 +22,10 @@ pub enum ExitStatus {
     NotJudged = 102,
     /// A bisection ended without naming one change.
     Inconclusive = 103,
+    /// A guest ended before the command that `kregress vm` ran in it: its kernel crashed or hung, or it restarted.
+    GuestLost = 104,
+    /// A command ran longer than it was given, as `timeout(1)` has it.
+    TimedOut = 124,
     /// The user interrupted the run.
     Interrupted = 130,
 }

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::defects::{DefectRecord, records};
 use super::fold::{CellSummary, RunSummary};
 use crate::event::{AttemptRecord, Counts, SCHEMA};
 use crate::verdict::Verdict;
@@ -21,6 +22,8 @@ struct Document<'a> {
     #[serde(flatten)]
     counts: Counts,
     notices: &'a [String],
+    /// What is behind the failing cells.
+    defects: Vec<DefectRecord<'a>>,
     results: Vec<CellResult<'a>>,
 }
 
@@ -74,6 +77,7 @@ pub fn json(run: &RunSummary) -> Result<String, serde_json::Error> {
         cells: run.planned(),
         counts: run.counts(),
         notices: &run.notices,
+        defects: records(run),
         results: run.cells.iter().map(|cell| result(cell, run)).collect(),
     };
     Ok(serde_json::to_string_pretty(&document)? + "\n")

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::defects::{defects, headline};
 use super::fold::RunSummary;
 use super::matrix::word;
 use super::summary::absence;
@@ -12,6 +13,9 @@ use crate::verdict::Verdict;
 
 /// Cells whose evidence is quoted.
 const CELLS_SHOWN: usize = 20;
+/// Defects that are listed, and cells that are named of each.
+const DEFECTS_SHOWN: usize = 30;
+const PLACES_SHOWN: usize = 8;
 /// The longest quotation of a crash report, bytes. GitHub takes a mebibyte for a whole job.
 const TEXT_LIMIT: usize = 4 << 10;
 
@@ -23,6 +27,7 @@ pub fn markdown(run: &RunSummary) -> String {
     let _ =
         writeln!(out, "{} cells: {tally}; {} after {}.", run.planned(), run.ended.word(), clock(run.seconds));
     push_matrix(&mut out, run);
+    push_defects(&mut out, run);
     push_cells(&mut out, run);
     let absence = absence(run);
     if !absence.is_empty() {
@@ -53,6 +58,27 @@ fn push_matrix(out: &mut String, run: &RunSummary) {
             let _ = if strong { write!(out, " **{word}** |") } else { write!(out, " {word} |") };
         }
         out.push('\n');
+    }
+}
+
+fn push_defects(out: &mut String, run: &RunSummary) {
+    let defects = defects(run);
+    let Some(headline) = headline(&defects) else { return };
+    let _ = writeln!(out, "\n## {headline}\n\n| cells | title | where |\n| --- | --- | --- |");
+    for defect in defects.iter().take(DEFECTS_SHOWN) {
+        let mut cells: Vec<String> = defect
+            .cells
+            .iter()
+            .take(PLACES_SHOWN)
+            .map(|place| inline(&run.cells[*place].id.to_string()))
+            .collect();
+        if defect.cells.len() > PLACES_SHOWN {
+            cells.push(format!("and {} more", defect.cells.len() - PLACES_SHOWN));
+        }
+        let _ = writeln!(out, "| {} | {} | {} |", defect.cells.len(), inline(defect.title), cells.join(", "));
+    }
+    if defects.len() > DEFECTS_SHOWN {
+        let _ = writeln!(out, "\nand {} more", defects.len() - DEFECTS_SHOWN);
     }
 }
 
@@ -124,6 +150,14 @@ mod tests {
         | cifs::fsconfig-source-leak | **FAIL** | SKIP | BLIND |
         | ext4::mmap-writeback-failure | LOST | **OTHER** | - |
 
+        ## 3 cells, 3 distinct defects
+
+        | cells | title | where |
+        | --- | --- | --- |
+        | 1 | BUG: unable to handle kernel NULL pointer dereference in blk\_mq\_free\_request | block::elevator-switch-race&#64;6.17.13 |
+        | 1 | leak of 20000 objects in kmalloc-192 | cifs::fsconfig-source-leak&#64;6.12.57 |
+        | 1 | WARNING in ext4\_iomap\_begin | ext4::mmap-writeback-failure&#64;6.17.13 |
+
         ## KNOWN: block::elevator-switch-race on 6.17.13
 
         BUG: unable to handle kernel NULL pointer dereference in blk\_mq\_free\_request
@@ -156,6 +190,20 @@ mod tests {
         ## What a good result is worth
 
         - block::elevator-switch-race: 3 clean attempts on each of 2 kernels: a bug that is there is missed with a chance of at most 0.8%
+        "#);
+    }
+
+    #[test]
+    fn cells_that_crash_alike_are_one_row() {
+        let mut out = String::new();
+        push_defects(&mut out, &sample::crashing());
+        insta::assert_snapshot!(out, @r#"
+        ## 3 cells, 2 distinct crashes
+
+        | cells | title | where |
+        | --- | --- | --- |
+        | 3 | general protection fault in elevator\_switch | block::elevator-switch-race&#64;6.12.57, block::elevator-switch-race&#64;6.17.13, ext4::mmap-writeback-failure&#64;7.2.13 |
+        | 1 | general protection fault in ext4\_map\_blocks | block::elevator-switch-race&#64;6.12.57 |
         "#);
     }
 

@@ -1,6 +1,7 @@
 //! What a run came to, for people and for programs. Every report is made from a [`RunSummary`], and that is a fold
 //! over the journal: a report can be made again at any time, also of a run that was killed.
 
+mod defects;
 mod evidence;
 mod excerpt;
 pub mod exit;

@@ -78,6 +78,56 @@ pub(crate) fn events() -> Vec<Event> {
     events
 }
 
+/// A run whose cells crash in a few ways: one defect under two names on several kernels, another beside it.
+pub(crate) fn crashing() -> RunSummary {
+    let crash = |cell: &CellRecord, number, verdict, kind: &str, title: &str, function: &str| AttemptRecord {
+        verdict,
+        title: Some(title.into()),
+        diagnoses: vec![Diagnosis {
+            title: title.into(),
+            alt_titles: vec![format!("bad-access in {function}")],
+            kind: kind.into(),
+            frame: Some(function.into()),
+            frames: vec![function.into(), "vfs_write".into()],
+            corrupted: false,
+            line: 300,
+            text: format!("{title}\n"),
+        }],
+        ..attempt(cell, number)
+    };
+    let fault = "general protection fault in elevator_switch";
+    let sanitised = "KASAN: slab-use-after-free Read in elevator_switch";
+    let elsewhere = "general protection fault in ext4_map_blocks";
+    let titled = |test, kernel, verdict, title: &str| CellRecord {
+        title: Some(title.into()),
+        ..record(test, kernel, verdict)
+    };
+    let mut events = vec![started(5)];
+    let bad = titled(BLOCK, "6.12.57", Verdict::Bad, fault);
+    events.extend(with_attempts(
+        &bad,
+        vec![
+            crash(&bad, 1, Verdict::Other, "DoS", elsewhere, "ext4_map_blocks"),
+            crash(&bad, 2, Verdict::Bad, "DoS", fault, "elevator_switch"),
+        ],
+    ));
+    let kasan = titled(BLOCK, "6.17.13", Verdict::Bad, sanitised);
+    let kind = "KASAN-USE-AFTER-FREE-READ";
+    events.extend(with_attempts(
+        &kasan,
+        vec![crash(&kasan, 1, Verdict::Bad, kind, sanitised, "elevator_switch")],
+    ));
+    let other = titled(EXT4, "7.2.13", Verdict::Other, fault);
+    events.extend(with_attempts(
+        &other,
+        (1..=3).map(|n| crash(&other, n, Verdict::Other, "DoS", fault, "elevator_switch")).collect(),
+    ));
+    let good = record(EXT4, "6.12.57", Verdict::Good);
+    events.extend(with_attempts(&good, vec![attempt(&good, 1)]));
+    events.push(ended(false));
+    fold(events)
+}
+
 fn matrix() -> Vec<Event> {
     let mut events = Vec::new();
     for (test, summary) in [
@@ -109,6 +159,7 @@ fn block() -> Vec<Event> {
         ending: Ending::Stopped(Stopped::CrashSeen),
         diagnoses: vec![Diagnosis {
             title: title.into(),
+            alt_titles: Vec::new(),
             kind: "NULL-POINTER-DEREFERENCE".into(),
             frame: Some("blk_mq_free_request".into()),
             frames: vec!["blk_mq_free_request".into(), "elevator_switch".into()],
@@ -147,7 +198,7 @@ fn cifs() -> Vec<Event> {
         subject: "kmalloc-192".into(),
         before: Some(1024),
         after: Some(21031),
-        error: None,
+        ..ProbeReading::default()
     };
     let leaking = AttemptRecord { title: leak.title.clone(), probes: vec![readings], ..attempt(&leak, 1) };
     let skip = CellRecord {
@@ -192,6 +243,7 @@ fn ext4() -> Vec<Event> {
         title: other.title.clone(),
         diagnoses: vec![Diagnosis {
             title: "WARNING in ext4_iomap_begin".into(),
+            alt_titles: Vec::new(),
             kind: "WARNING".into(),
             frame: Some("ext4_iomap_begin".into()),
             frames: vec!["ext4_iomap_begin".into()],

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use console::measure_text_width as width;
 
+use super::defects::{defects, headline as distinct_headline};
 use super::fold::{CellSummary, Ended, RunSummary};
 use super::matrix::{MatrixStyle, matrix};
 use crate::journal::RunDir;
@@ -13,6 +14,10 @@ use crate::verdict::Verdict;
 
 /// Cells that are listed one by one; the reports have all of them.
 const CELLS_SHOWN: usize = 100;
+/// Defects that are named.
+const DEFECTS_SHOWN: usize = 10;
+/// The longest title of one, characters.
+const TITLE_LIMIT: usize = 120;
 
 /// The summary, each line ended. `run_dir` is where the run's files are, in the form in which the user may write it
 /// (see [`shown_path`]).
@@ -30,6 +35,7 @@ pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> String {
     if let Some(text) = not_run(run) {
         lines.push(format!("{} {text}", line.status("NOT RUN", Tone::Warn)));
     }
+    lines.extend(distinct(run, &line));
     let absence = absence(run);
     let column = absence.iter().map(|(test, _)| width(test)).max().unwrap_or(0);
     for (at, (test, worth)) in absence.into_iter().enumerate() {
@@ -128,6 +134,22 @@ fn not_run(run: &RunSummary) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// How many different defects the failing cells show, and those that more than one cell shows.
+fn distinct(run: &RunSummary, line: &Line) -> Vec<String> {
+    let defects = defects(run);
+    let Some(headline) = distinct_headline(&defects) else { return Vec::new() };
+    let mut lines = vec![format!("{} {headline}", line.status("Distinct", Tone::Bad))];
+    let shared: Vec<_> = defects.iter().filter(|defect| defect.cells.len() > 1).collect();
+    for defect in shared.iter().take(DEFECTS_SHOWN) {
+        let title: String = printable(defect.title).chars().take(TITLE_LIMIT).collect();
+        lines.push(format!("{:>13}{:>3} cells  {title}", "", defect.cells.len()));
+    }
+    if shared.len() > DEFECTS_SHOWN {
+        lines.push(format!("{:>13}and {} more", "", shared.len() - DEFECTS_SHOWN));
+    }
+    lines
+}
+
 /// For each test with a good result, what it is worth.
 pub(super) fn absence(run: &RunSummary) -> Vec<(String, String)> {
     let mut lines = Vec::new();
@@ -208,12 +230,23 @@ mod tests {
                      console   reports/x/attempts/ext4__mmap-writeback-failure@6.17.13/1/console.log
                      reproduce reports/x/attempts/ext4__mmap-writeback-failure@6.17.13/1/reproduce.sh
              NOT RUN ext4::mmap-writeback-failure@7.2.13
+            Distinct 3 cells, 3 distinct defects
              Absence block::elevator-switch-race  3 clean attempts on each of 2 kernels: a bug that is there is missed with a chance of at most 0.8%
 
                                       6.12.57  6.17.13  7.2.13
         block::elevator-switch-race   PASS     KNOWN    FIXED
         cifs::fsconfig-source-leak    FAIL     SKIP     BLIND
         ext4::mmap-writeback-failure  LOST     OTHER    -
+        "#);
+    }
+
+    #[test]
+    fn cells_that_crash_alike_are_counted_once() {
+        let text = text(&sample::crashing());
+        let lines: Vec<&str> = text.lines().skip_while(|line| !line.contains("Distinct")).take(2).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        Distinct 3 cells, 2 distinct crashes
+                   3 cells  general protection fault in elevator_switch
         "#);
     }
 

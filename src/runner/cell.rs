@@ -4,15 +4,20 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::others::Others;
 use super::{Config, Sink, attempt_seed, findings, record};
 use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Event};
 use crate::journal::{AttemptDir, RunDir};
 use crate::lab::{Lab, Request, Unprepared, Watch};
-use crate::observation::Phase;
+use crate::observation::{Observation, Phase};
 use crate::oops;
 use crate::plan::Cell;
-use crate::verdict::{Judgement, Next, Tally, Verdict, judge, miss_chance};
+use crate::suite::{Circumstances, Sorted};
+use crate::verdict::{
+    Judgement, Next, Tally, Verdict, judge, messages_told, miss_chance, shows_symptom, unrelated_leaks,
+    with_messages,
+};
 
 /// Tells an attempt's progress as events.
 struct Told<'a> {
@@ -69,6 +74,7 @@ pub fn run(
         Err(Unprepared::Host(reason)) => return finished(Judgement::not_ready(reason), 0),
     }
     let mut tally = Tally::new(needed, config.retries);
+    let mut others = Others::default();
     loop {
         let attempt = tally.made() + 1;
         sink(Event::AttemptStarted { cell: id.clone(), attempt, of: needed });
@@ -88,16 +94,35 @@ pub fn run(
         if cancel.is_set() {
             return None;
         }
-        let reports = oops::diagnose(&seen.console.text);
-        let mut judgement = judge(&cell.test, &seen, &reports);
-        let findings = findings::of(&judgement, &seen, &reports);
+        let sorted = read_console(cell, &seen);
+        let mut judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
+        let mut findings = findings::of(&judgement, &seen, &sorted.reports);
+        findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
         judgement.explain(&findings);
+        findings.extend(messages_told(&sorted));
+        others.take(&judgement, &sorted);
+        let reports = sorted.all();
         let record = record::attempt(attempt, &judgement, seen, &reports, findings, dir.as_ref());
         sink(Event::Attempt { cell: id.clone(), record: Box::new(record) });
-        if let Next::Settled(judgement) = tally.take(judgement) {
+        if let Next::Settled(mut judgement) = tally.take(judgement) {
+            if judgement.verdict == Verdict::Other {
+                judgement.explain(&others.told());
+            }
             return finished(judgement, tally.made());
         }
     }
+}
+
+/// The crash reports of an attempt, known messages told apart.
+fn read_console(cell: &Cell, seen: &Observation) -> Sorted {
+    let now = Circumstances {
+        today: jiff::Zoned::now().date(),
+        version: Some(&cell.kernel.version),
+        // what was said before the dose is not the test's
+        lines_from: seen.console.dose_start.unwrap_or(usize::MAX),
+    };
+    let own = |report: &oops::Report| shows_symptom(&cell.test, report);
+    cell.test.messages.read(oops::Engine::embedded(), &seen.console.text, now, own)
 }
 
 /// The attempt's folder. A disk that cannot take it costs the console's copy, not the verdict, and is told.

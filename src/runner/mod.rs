@@ -3,6 +3,7 @@
 
 mod cell;
 mod findings;
+mod others;
 mod queue;
 mod record;
 
@@ -54,7 +55,8 @@ pub struct Config {
 /// Hears of everything that happens, from several threads.
 pub type Sink<'a> = &'a (dyn Fn(Event) + Sync);
 
-/// Runs every cell that the queue yields, and ends when it is closed and empty, or when `cancel` is set.
+/// Runs every cell that the queue yields, and ends when it is closed and empty. After `cancel` is set or the queue
+/// was stopped, no cell is begun; that the queue is closed is waited for in any case, as who fills it tells events too.
 /// The last event is [`Event::RunFinished`].
 pub fn run(queue: &Queue, lab: &dyn Lab, config: &Config, sink: Sink<'_>, cancel: &Cancel) -> Counts {
     let start = Instant::now();
@@ -79,6 +81,7 @@ pub fn run(queue: &Queue, lab: &dyn Lab, config: &Config, sink: Sink<'_>, cancel
             });
         }
     });
+    queue.wait_closed();
     let mut counts = *state.lock().unwrap_or_else(|e| e.into_inner());
     counts.lost += queue.lost();
     counts.not_run = queue.total().saturating_sub(counts.finished());

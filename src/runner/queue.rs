@@ -12,6 +12,7 @@ pub struct Queue {
     capacity: Capacity,
     state: Mutex<State>,
     changed: Condvar,
+    enough: Cancel,
 }
 
 #[derive(Default)]
@@ -38,7 +39,7 @@ pub struct Claim<'q> {
 impl Queue {
     /// An empty queue.
     pub fn new(capacity: Capacity) -> Queue {
-        Queue { capacity, state: Mutex::default(), changed: Condvar::new() }
+        Queue { capacity, state: Mutex::default(), changed: Condvar::new(), enough: Cancel::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -77,8 +78,22 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// Set when no more cells are begun: who brings kernels may stop then.
+    pub fn enough(&self) -> &Cancel {
+        &self.enough
+    }
+
+    /// Waits until [`Queue::close`] was called.
+    pub(super) fn wait_closed(&self) {
+        let mut state = self.lock();
+        while !state.closed {
+            state = self.changed.wait(state).unwrap_or_else(|e| e.into_inner());
+        }
+    }
+
     /// No more cells are begun.
     pub fn stop(&self) {
+        self.enough.set();
         self.lock().stopped = true;
         self.changed.notify_all();
     }
@@ -94,8 +109,9 @@ impl Queue {
         self.lock().total
     }
 
-    /// Wakes the waiting workers, so that they see a cancellation.
+    /// Wakes the waiting workers, so that they see a cancellation, and ends the bringing of kernels.
     pub fn wake(&self) {
+        self.enough.set();
         // under the lock, so that none is between its look at the token and its wait
         let _state = self.lock();
         self.changed.notify_all();

@@ -57,6 +57,7 @@ fn diagnosis(report: &Report, console: &[u8]) -> Diagnosis {
     let text = console.get(report.start..end).unwrap_or_default();
     Diagnosis {
         title: report.title.clone(),
+        alt_titles: report.alt_titles.clone(),
         kind: report.kind.to_string(),
         frame: report.frame.clone(),
         frames: report.frames.clone(),

@@ -1,10 +1,11 @@
-//! Loading suites: a file, or all files of a folder.
+//! Loading suites: a file, or all files of a folder. And lists of known messages.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::messages::KnownMessages;
 use super::model::Suite;
-use super::{FORMAT, build};
+use super::{FORMAT, MESSAGES_FORMAT, build};
 use crate::yaml::load;
 use crate::yaml::problem::{LoadError as SuiteError, Problem, ProblemKind};
 use crate::yaml::source::plain;
@@ -16,6 +17,15 @@ use crate::yaml::source::plain;
 /// Everything that is wrong with the file, each problem with its place.
 pub fn load_file(path: impl AsRef<Path>) -> Result<Suite, SuiteError> {
     read(path.as_ref()).map_err(SuiteError::new)
+}
+
+/// Loads known messages from a file of their own: what a suite has under `known-messages`, as a whole file.
+///
+/// # Errors
+///
+/// Everything that is wrong with the file, each problem with its place.
+pub fn load_messages(path: impl AsRef<Path>) -> Result<KnownMessages, SuiteError> {
+    load::read(&MESSAGES_FORMAT, path.as_ref(), build::messages::file).map_err(SuiteError::new)
 }
 
 /// Loads the suites of a folder: its `*.yaml` and `*.yml` files, sorted by name; folders below are not searched.

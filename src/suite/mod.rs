@@ -7,14 +7,17 @@
 
 mod build;
 mod check;
+pub mod detector;
 mod load;
+mod messages;
 mod model;
 mod pattern;
 mod range;
 mod shape;
 mod symptom;
 
-pub use load::{load_dir, load_file};
+pub use load::{load_dir, load_file, load_messages};
+pub use messages::{Circumstances, KnownMessage, KnownMessages, Sorted};
 pub use model::{
     Commit, ConfigNeed, DiskNeed, Dose, Hang, History, Known, KnownVerdict, MachineNeeds, Needs, PrepareStep,
     Program, Suite, Test, Timeouts,
@@ -23,7 +26,7 @@ pub use pattern::Pattern;
 pub use range::VersionRange;
 pub use symptom::{CrashPattern, Probe, ProbeKind, Symptom};
 
-pub use crate::yaml::quantity::duration as parse_duration;
+pub use crate::yaml::quantity::{duration as parse_duration, memory_mib as parse_memory};
 pub use crate::yaml::{LoadError as SuiteError, Location, Problem, ProblemKind, Rejection};
 
 use crate::yaml::format::Format;
@@ -34,6 +37,15 @@ pub(crate) static FORMAT: Format = Format {
     path: "suites/block.yaml",
     start: "a suite starts with `suite: NAME`, `summary: TEXT` and `tests:`",
     too_many: "a suite needs a few hundred; use `defaults:` instead of aliases",
+    example,
+};
+
+/// The words of files that hold known messages and nothing else.
+static MESSAGES_FORMAT: Format = Format {
+    noun: "list",
+    path: "known-messages.yaml",
+    start: "known messages are listed under `allow:` and `deny:`",
+    too_many: "a list needs a few hundred",
     example,
 };
 
@@ -50,6 +62,8 @@ fn example(key: &str) -> Option<&'static str> {
         "probe" => "slab",
         "cache" => "kmalloc-192",
         "per-iteration" => "1",
+        "match" => "'^WARNING in some_function'",
+        "reason" => "why it does no harm, or why it counts",
         "matching" => "'a pattern'",
         "code" => "1",
         "versions" => "6.16..6.17.13",

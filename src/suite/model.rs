@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::messages::KnownMessages;
 use super::range::VersionRange;
 use super::symptom::{Probe, Symptom};
 use crate::yaml::Location;
@@ -66,6 +67,8 @@ pub struct Test {
     pub control_of: Option<String>,
     /// What was seen earlier; decides how a result is shown, never the verdict.
     pub known: Vec<Known>,
+    /// Messages of the kernel that do no harm or count although they are no crash: the suite's, and the run's.
+    pub messages: Arc<KnownMessages>,
     /// Where the test is defined.
     pub span: Location,
 }

@@ -16,7 +16,36 @@ pub(super) struct SuiteShape {
     pub suite: Option<String>,
     pub summary: Option<String>,
     pub defaults: Option<DefaultsShape>,
+    pub known_messages: Option<MessagesShape>,
     pub tests: List<TestShape>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct MessagesShape {
+    pub allow: List<AllowShape>,
+    pub deny: List<DenyShape>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct AllowShape {
+    pub r#match: Option<String>,
+    pub trace: List<String>,
+    pub versions: Option<String>,
+    pub reason: Option<String>,
+    pub link: Option<String>,
+    pub expires: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DenyShape {
+    pub r#match: Option<String>,
+    pub versions: Option<String>,
+    pub reason: Option<String>,
+    pub link: Option<String>,
+    pub expires: Option<String>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -137,9 +166,11 @@ pub(super) struct HangShape {
 pub(super) struct SymptomShape {
     pub any: List<SymptomShape>,
     pub all: List<SymptomShape>,
+    pub detectors: List<SymptomShape>,
     pub crash: Option<CrashShape>,
     pub hung_task: Option<HungTaskShape>,
     pub leak: Option<LeakShape>,
+    pub kmemleak: Option<KmemleakShape>,
     pub reported: Option<ReportedShape>,
     pub exit: Option<ExitShape>,
 }
@@ -165,6 +196,13 @@ pub(super) struct LeakShape {
     pub probe: Option<String>,
     pub cache: Option<String>,
     pub per_iteration: Option<String>,
+    pub at_least: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct KmemleakShape {
+    pub functions: List<String>,
     pub at_least: Option<String>,
 }
 

@@ -12,6 +12,8 @@ pub enum Symptom {
     Any(Vec<Symptom>),
     /// All of them were seen; never empty.
     All(Vec<Symptom>),
+    /// One and the same symptom, looked at by several detectors of which a kernel may have some; never empty.
+    Detectors(Vec<Symptom>),
     /// The kernel reported a crash (oops, BUG, WARNING, sanitiser report …) of this look.
     Crash(CrashPattern),
     /// The kernel reported a blocked task of this look; at least one part is given.
@@ -26,12 +28,20 @@ pub enum Symptom {
     Leak {
         /// What is read.
         probe: ProbeKind,
-        /// Which cache, see [`Probe::cache`].
+        /// Which cache, see [`Probe::Slab`].
         cache: String,
         /// Objects that one iteration leaks on a bad kernel; above 0.
         per_iteration: f64,
         /// Share of the expected growth from which on it counts as the leak; above 0, at most 1.
         at_least: f64,
+    },
+    /// The kernel's leak detector found objects that were allocated in such a place.
+    #[serde(rename_all = "kebab-case")]
+    Kmemleak {
+        /// Each matches some function of one and the same allocation; never empty.
+        functions: Vec<Pattern>,
+        /// From how many such objects on it counts as the leak; above 0.
+        at_least: u64,
     },
     /// The program itself said `symptom TEXT`.
     Reported {
@@ -58,11 +68,15 @@ pub struct CrashPattern {
 
 /// A reading that the agent takes before and after the dose.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct Probe {
-    /// What is read.
-    pub kind: ProbeKind,
-    /// The caches that are summed, a name or a glob: `kmalloc-192`, `kmalloc{,-rnd-*}-192`.
-    pub cache: String,
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Probe {
+    /// Objects that the kernel's leak detector finds.
+    Kmemleak,
+    /// Active objects of slab caches.
+    Slab {
+        /// The caches that are summed, a name or a glob: `kmalloc-192`, `kmalloc{,-rnd-*}-192`.
+        cache: String,
+    },
 }
 
 /// What a probe reads.
@@ -79,7 +93,7 @@ impl Symptom {
         let mut found = vec![self];
         let mut next = 0;
         while let Some(symptom) = found.get(next).copied() {
-            if let Symptom::Any(parts) | Symptom::All(parts) = symptom {
+            if let Symptom::Any(parts) | Symptom::All(parts) | Symptom::Detectors(parts) = symptom {
                 found.extend(parts);
             }
             next += 1;
@@ -93,7 +107,10 @@ impl Symptom {
             .each()
             .into_iter()
             .filter_map(|symptom| match symptom {
-                Symptom::Leak { probe, cache, .. } => Some(Probe { kind: *probe, cache: cache.clone() }),
+                Symptom::Leak { probe: ProbeKind::Slab, cache, .. } => {
+                    Some(Probe::Slab { cache: cache.clone() })
+                }
+                Symptom::Kmemleak { .. } => Some(Probe::Kmemleak),
                 _ => None,
             })
             .collect();
@@ -116,11 +133,10 @@ mod tests {
         let symptom = Symptom::Any(vec![
             leak("kmalloc-192"),
             Symptom::All(vec![Symptom::Exit { code: 1 }, leak("dentry"), leak("kmalloc-192")]),
+            Symptom::Detectors(vec![Symptom::Kmemleak { functions: vec![], at_least: 1 }, leak("dentry")]),
         ]);
-        let probes = symptom.probes();
-        let expected =
-            ["dentry", "kmalloc-192"].map(|cache| Probe { kind: ProbeKind::Slab, cache: cache.to_owned() });
-        assert_eq!(probes, expected);
-        assert_eq!(symptom.each().len(), 6);
+        let slab = |cache: &str| Probe::Slab { cache: cache.to_owned() };
+        assert_eq!(symptom.probes(), [Probe::Kmemleak, slab("dentry"), slab("kmalloc-192")]);
+        assert_eq!(symptom.each().len(), 9);
     }
 }

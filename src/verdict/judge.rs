@@ -1,5 +1,6 @@
 //! What one attempt means.
 
+mod leaks;
 mod sight;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,8 @@ use crate::observation::{Ending, Exit, Observation, Phase, ProgramReport, SetupF
 use crate::oops::{Report, ReportKind};
 use crate::suite::{Symptom, Test};
 use sight::{Sight, look, part_in_reports};
+
+pub use leaks::unrelated_leaks;
 
 /// The exit code by which a program says that a need is not met (`suites/README.md`, as automake's).
 const EXIT_SKIP: i32 = 77;
@@ -114,6 +117,11 @@ pub fn judge(test: &Test, seen: &Observation, reports: &[Report]) -> Judgement {
         Ok(()) => Judgement::new(Verdict::Good, true),
         Err((verdict, reason)) => Judgement::new(verdict, true).because(reason),
     }
+}
+
+/// Whether a crash report shows the symptom or any part of it, or may be a damaged remnant that does.
+pub fn shows_symptom(test: &Test, report: &Report) -> bool {
+    part_in_reports(&test.symptom, &[report]).is_some()
 }
 
 /// A kernel that broke before the dose says nothing about the test, whatever came after.

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -40,6 +40,10 @@ pub enum Happening {
     Message(FromGuest),
     /// The program wrote this.
     Output(Vec<u8>),
+    /// A command wrote this to standard error.
+    Errors(Vec<u8>),
+    /// There is something to read on the descriptor of this place in what was given to [`Session::wait_with`].
+    Readable(usize),
     /// QEMU told this of a device.
     Device(DeviceEvent),
     /// QEMU ended.
@@ -142,6 +146,14 @@ impl Session {
         self.outgoing.extend(bytes);
     }
 
+    /// Sends input to the agent's command.
+    pub fn send_input(&mut self, input: &[u8]) {
+        self.send(&ToGuest::Input { size: input.len() as u64 });
+        let mut bytes = Vec::new();
+        wire::encode_data(input, &mut bytes);
+        self.outgoing.extend(bytes);
+    }
+
     /// Sends a break on the console's line and then a key: on such a line the kernel takes that for a magic SysRq
     /// (kernel documentation `sysrq`), which it answers in the interrupt itself, whatever its tasks do.
     ///
@@ -170,6 +182,19 @@ impl Session {
     /// # Errors
     /// [`VmError::Io`] if waiting itself fails.
     pub fn wait(&mut self, deadline: Instant, cancel: &Cancel) -> Result<Happening, VmError> {
+        self.wait_with(deadline, cancel, &[])
+    }
+
+    /// Waits for other descriptors too.
+    ///
+    /// # Errors
+    /// As [`Session::wait`].
+    pub fn wait_with(
+        &mut self,
+        deadline: Instant,
+        cancel: &Cancel,
+        others: &[BorrowedFd<'_>],
+    ) -> Result<Happening, VmError> {
         loop {
             self.listen(false);
             if let Some(happening) = self.happened.pop_front() {
@@ -185,18 +210,24 @@ impl Session {
             if left.is_zero() {
                 return Ok(Happening::Deadline);
             }
-            self.turn(left, cancel).map_err(VmError::io("waiting for QEMU"))?;
+            self.turn(left, cancel, others).map_err(VmError::io("waiting for QEMU"))?;
         }
     }
 
     /// One `poll` and what it brings.
-    fn turn(&mut self, left: std::time::Duration, cancel: &Cancel) -> io::Result<()> {
+    fn turn(
+        &mut self,
+        left: std::time::Duration,
+        cancel: &Cancel,
+        others: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
         let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
         let writer = self.writer();
         let mut fds = vec![
             PollFd::from_borrowed_fd(self.pidfd.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(cancel.as_fd(), PollFlags::IN),
         ];
+        fds.extend(others.iter().map(|other| PollFd::from_borrowed_fd(*other, PollFlags::IN)));
         if let Some(console) = &self.console {
             fds.push(PollFd::from_borrowed_fd(console.as_fd(), PollFlags::IN));
         }
@@ -220,6 +251,8 @@ impl Session {
         }
         let ended = !fds[0].revents().is_empty();
         let told = listening.is_some_and(|n| !fds[n].revents().is_empty());
+        let readable = (0..others.len()).filter(|n| !fds[2 + n].revents().is_empty());
+        self.happened.extend(readable.map(Happening::Readable));
         drop(fds);
         self.listen(told && !ended);
         self.read_console();
@@ -288,6 +321,7 @@ impl Session {
                     port.spoke = true;
                     match frame.kind {
                         Kind::Data => self.happened.push_back(Happening::Output(frame.payload)),
+                        Kind::Errors => self.happened.push_back(Happening::Errors(frame.payload)),
                         Kind::Message => {
                             if let Ok(message) = serde_json::from_slice(&frame.payload) {
                                 self.happened.push_back(Happening::Message(message));

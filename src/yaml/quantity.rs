@@ -46,7 +46,7 @@ pub fn duration(text: &str) -> Result<Duration, Rejection> {
 }
 
 /// Parses `512M`, `1G` (also `512MiB`, `1GiB`) into MiB.
-pub(crate) fn memory_mib(text: &str) -> Result<u32, Rejection> {
+pub fn memory_mib(text: &str) -> Result<u32, Rejection> {
     let expected = "a memory size such as `512M` or `1G`";
     let (digits, unit) = split_at_first(text, |c| !c.is_ascii_digit());
     let factor = match unit {

@@ -8,3 +8,4 @@ mod ends;
 mod hosts;
 mod kills;
 mod place;
+mod vm;

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use super::error::BuildError;
 use crate::kernel::bzimage::Image;
@@ -56,9 +57,16 @@ fn pack_modules(
 ) -> Result<BTreeMap<String, IndexEntry>, BuildError> {
     // a kernel without modules has no such file
     let order = fs::read_to_string(output.join("modules.order")).unwrap_or_default();
-    let mut file = BufWriter::new(File::create(pack).map_err(BuildError::io("write", pack))?);
-    let mut offset = 0;
-    let modules = index_modules::<BuildError>(release, |submit| {
+    let file = BufWriter::new(File::create(pack).map_err(BuildError::io("write", pack))?);
+    let file = Mutex::new((file, 0));
+    let keep = |bytes: Vec<u8>| {
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let (offset, length) = (file.1, bytes.len() as u64);
+        file.0.write_all(&bytes).map_err(BuildError::io("write", pack))?;
+        file.1 += length;
+        Ok((offset, length))
+    };
+    let modules = index_modules::<BuildError>(release, &keep, |submit| {
         for line in order.lines().map(str::trim).filter(|line| !line.is_empty()) {
             // up to 6.2 the list names .ko files, later on .o files
             let name = line.rsplit_once('.').map_or(line, |(name, _)| name);
@@ -75,13 +83,11 @@ fn pack_modules(
                 }
                 _ => fs::read(&module).map_err(BuildError::io("read", &module))?,
             };
-            file.write_all(&bytes).map_err(BuildError::io("write", pack))?;
-            let job = Job { path: format!("kernel/{name}.ko"), offset, bytes };
-            offset += job.bytes.len() as u64;
-            submit(job);
+            submit(Job { path: format!("kernel/{name}.ko"), bytes });
         }
         Ok(())
     })?;
+    let (file, _) = file.into_inner().unwrap_or_else(PoisonError::into_inner);
     let file = file.into_inner().map_err(|error| BuildError::io("write", pack)(error.into_error()))?;
     file.sync_all().map_err(BuildError::io("write", pack))?;
     Ok(modules)

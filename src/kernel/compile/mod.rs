@@ -260,7 +260,7 @@ impl Builder {
         let path = self.store.downloads()?.join(format!("{package}_{}.deb", &wanted.sha256[..16]));
         let total = wanted.size;
         let report = |done: u64| job.progress.report(&job.request.name, Stage::Download { done, total });
-        apt.download(&wanted, &path, &report)?;
+        apt.download(&wanted, &path, &report, Some(job.cancel))?;
         job.progress.report(&job.request.name, Stage::Unpack);
         Ok(path)
     }
@@ -344,7 +344,7 @@ impl Builder {
         let (folder, record) = installed?;
         progress.report(
             &request.name,
-            Stage::Built { bytes: record.bytes(), seconds: begun.elapsed().as_secs() },
+            Stage::Built { bytes: record.bytes(&folder), seconds: begun.elapsed().as_secs() },
         );
         Ok((folder, record))
     }

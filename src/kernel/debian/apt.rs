@@ -3,7 +3,7 @@
 //! apt verifies the lists' signatures with the host's keyring and every download's hash; proxies and certificates are
 //! those that the host has configured.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,13 @@ use super::build::{Package, is_kernel_package};
 use super::host::{Host, configuration};
 use super::lists;
 use super::sources::{self, Archive, HostSource};
+use crate::cancel::Cancel;
 
 /// Age from which package lists are fetched again before they are shown.
 pub(crate) const LISTS_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How soon a download ends after the user has asked for it.
+const CANCEL_PERIOD: Duration = Duration::from_millis(100);
 
 /// Why apt could not help.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +76,9 @@ pub enum AptError {
         /// What apt said about it.
         said: String,
     },
+    /// The user ended it.
+    #[error("interrupted; what has come in is kept, and the next download goes on from there")]
+    Interrupted,
     /// A file of the private configuration or of the lists cannot be read or written.
     #[error("cannot {what} {path}: {source}")]
     Io {
@@ -195,11 +202,13 @@ impl Apt {
     }
 
     /// Downloads a package to `target`; a part that is there already is continued. `progress` gets the bytes so far.
+    /// When `cancel` is set the part that is there stays.
     pub(crate) fn download(
         &self,
         package: &Package,
         target: &Path,
         progress: &(dyn Fn(u64) + Sync),
+        cancel: Option<&Cancel>,
     ) -> Result<(), AptError> {
         let mut failure = AptError::NoDebianSource { archive: package.archive };
         for source in self.sources.iter().filter(|source| source.archive == package.archive) {
@@ -212,10 +221,10 @@ impl Apt {
                     }
                 });
                 let continued = target.exists();
-                let mut result = self.download_from(source, package, target);
+                let mut result = self.download_from(source, package, target, cancel);
                 if continued && matches!(result, Err(AptError::Hash { .. })) {
                     // the part that was there already may be what was wrong
-                    result = self.download_from(source, package, target);
+                    result = self.download_from(source, package, target, cancel);
                 }
                 ended.store(true, Ordering::Relaxed);
                 watcher.thread().unpark();
@@ -223,6 +232,7 @@ impl Apt {
             });
             match result {
                 Ok(()) => return Ok(()),
+                Err(AptError::Interrupted) => return Err(AptError::Interrupted),
                 Err(error) => failure = error,
             }
         }
@@ -233,7 +243,7 @@ impl Apt {
     pub(super) fn download_unverified(&self, package: &Package, target: &Path) -> Result<(), AptError> {
         let mut failure = AptError::NoDebianSource { archive: package.archive };
         for source in self.sources.iter().filter(|source| source.archive == package.archive) {
-            let output = self.download_file(source, package, target, None)?;
+            let output = self.download_file(source, package, target, None, None)?;
             if output.status.success() {
                 return Ok(());
             }
@@ -248,15 +258,48 @@ impl Apt {
         package: &Package,
         target: &Path,
         hash: Option<String>,
+        cancel: Option<&Cancel>,
     ) -> Result<Output, AptError> {
-        let mut command = self.command(&self.helper);
-        command.args(["-qq", "download-file"]).arg(format!("{}{}", source.uri, package.path)).arg(target);
-        run(command.args(hash))
+        let mut arguments = vec![OsString::from("-qq"), "download-file".into()];
+        arguments.push(format!("{}{}", source.uri, package.path).into());
+        arguments.push(target.into());
+        arguments.extend(hash.map(OsString::from));
+        let no_apt = |source| AptError::NoApt { tool: self.helper.to_string_lossy().into_owned(), source };
+        let child = duct::cmd(&self.helper, arguments)
+            .env("APT_CONFIG", self.root.join("apt.conf"))
+            .env("LC_ALL", "C")
+            .stdin_null()
+            .stdout_capture()
+            .stderr_capture()
+            .unchecked()
+            .start()
+            .map_err(no_apt)?;
+        loop {
+            if let Some(output) = child.wait_timeout(CANCEL_PERIOD).map_err(no_apt)? {
+                return Ok(output.clone());
+            }
+            if cancel.is_some_and(Cancel::is_set) {
+                // its helpers end when nobody listens to them any more
+                child.kill().map_err(no_apt)?;
+                let _ = child.wait_timeout(Duration::from_secs(1));
+                return Err(AptError::Interrupted);
+            }
+        }
     }
 
-    fn download_from(&self, source: &HostSource, package: &Package, target: &Path) -> Result<(), AptError> {
-        let output =
-            self.download_file(source, package, target, Some(format!("SHA256:{}", package.sha256)))?;
+    fn download_from(
+        &self,
+        source: &HostSource,
+        package: &Package,
+        target: &Path,
+        cancel: Option<&Cancel>,
+    ) -> Result<(), AptError> {
+        let hash = format!("SHA256:{}", package.sha256);
+        let output = self.download_file(source, package, target, Some(hash), cancel)?;
+        if !output.status.success() && cancel.is_some_and(Cancel::is_set) {
+            // the same signal has ended apt
+            return Err(AptError::Interrupted);
+        }
         // apt leaves what it refused beside the target
         let mut refused = target.as_os_str().to_owned();
         refused.push(".FAILED");

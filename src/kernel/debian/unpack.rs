@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::deb::{DebError, for_each_file};
+use crate::kernel::compression::packed;
 use crate::kernel::index::{Job, add_builtin, add_builtin_modinfo, index_modules, is_module};
 use crate::kernel::modules::{ModuleError, ModuleIndex};
 
@@ -69,13 +71,22 @@ impl From<DebError> for Inner {
 pub(crate) fn unpack(packages: &[PathBuf], release: &str, into: &Path) -> Result<ModuleIndex, UnpackError> {
     let pack_path = into.join("modules.pack");
     let failed = |path: &Path, source| UnpackError::Write { path: path.to_path_buf(), source };
-    let mut pack = BufWriter::new(File::create(&pack_path).map_err(|e| failed(&pack_path, e))?);
+    let pack = BufWriter::new(File::create(&pack_path).map_err(|e| failed(&pack_path, e))?);
+    let pack = Mutex::new((pack, 0));
     let mut index = ModuleIndex { release: release.to_string(), ..ModuleIndex::default() };
     let mut image = false;
-    let mut offset = 0;
+    // each by itself, so that one can be read without the others
+    let keep = |bytes: Vec<u8>| {
+        let bytes = packed(bytes).map_err(|e| failed(&pack_path, e))?;
+        let mut pack = pack.lock().unwrap_or_else(PoisonError::into_inner);
+        let (offset, length) = (pack.1, bytes.len() as u64);
+        pack.0.write_all(&bytes).map_err(|e| failed(&pack_path, e))?;
+        pack.1 += length;
+        Ok((offset, length))
+    };
     let modules_folder = format!("lib/modules/{release}/");
 
-    let modules = index_modules(release, |submit| {
+    let modules = index_modules(release, &keep, |submit| {
         for package in packages {
             for_each_file(package, |path, size, contents| {
                 let path = path.strip_prefix("usr/").unwrap_or(path);
@@ -104,10 +115,7 @@ pub(crate) fn unpack(packages: &[PathBuf], release: &str, into: &Path) -> Result
                     }
                     Some(in_tree) if is_module(in_tree) => {
                         let bytes = read_whole(contents, size)?;
-                        pack.write_all(&bytes).map_err(|e| Inner::Other(failed(&pack_path, e)))?;
-                        let job = Job { path: in_tree.to_string(), offset, bytes };
-                        offset += job.bytes.len() as u64;
-                        submit(job);
+                        submit(Job { path: in_tree.to_string(), bytes });
                     }
                     _ => {}
                 }
@@ -121,6 +129,7 @@ pub(crate) fn unpack(packages: &[PathBuf], release: &str, into: &Path) -> Result
         Ok::<(), UnpackError>(())
     })?;
     index.modules = modules;
+    let (pack, _) = pack.into_inner().unwrap_or_else(PoisonError::into_inner);
     let pack = pack.into_inner().map_err(|e| failed(&pack_path, e.into_error()))?;
     pack.sync_all().map_err(|e| failed(&pack_path, e))?;
     let names = || packages.iter().map(|package| file_name(package)).collect::<Vec<_>>().join(", ");

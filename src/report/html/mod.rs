@@ -3,6 +3,7 @@
 //! comes from guests. The markup is well-formed XML as well, which the tests rely on.
 
 mod cell;
+mod defects;
 
 use std::fmt::Write as _;
 
@@ -38,6 +39,7 @@ pub fn html(run: &RunSummary, dir: &RunDir) -> String {
     push_facts(&mut out, run);
     out.push_str("</header>\n<main>\n");
     push_matrix(&mut out, run);
+    defects::push(&mut out, run, dir);
     push_absence(&mut out, run);
     push_cells(&mut out, run, dir);
     out.push_str("</main>\n</body>\n</html>\n");

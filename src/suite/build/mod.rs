@@ -1,6 +1,7 @@
 //! From the shape of a suite to the suite: text becomes values, defaults are filled in, contradictions come out.
 
 mod machine;
+pub(super) mod messages;
 mod program;
 mod symptom;
 
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check;
+use super::messages::KnownMessages;
 use super::model::{Commit, History, Known, KnownVerdict, Suite, Test};
 use super::range;
 use super::shape::{CommitShape, DefaultsShape, HistoryShape, KnownShape, List, SuiteShape, TestShape};
@@ -26,6 +28,7 @@ pub(super) fn suite(fields: &mut Fields<'_>, shape: &SuiteShape) -> Option<Suite
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => Path::new(".").to_owned(),
     };
+    let known_messages = Arc::new(messages::of_suite(fields, shape.known_messages.as_ref()));
     let name = fields.required(&top.key("suite"), shape.suite.as_ref(), word::name);
     let summary = fields.required(&top.key("summary"), shape.summary.as_ref(), word::sentence);
     let defaults = shape.defaults.clone().unwrap_or_default();
@@ -35,6 +38,7 @@ pub(super) fn suite(fields: &mut Fields<'_>, shape: &SuiteShape) -> Option<Suite
         defaults_path: top.key("defaults"),
         defaults: &defaults,
         dir: &dir,
+        messages: &known_messages,
     };
     machine::settings(fields, &context, &TestShape::default());
 
@@ -74,6 +78,7 @@ struct Context<'a> {
     defaults_path: KeyPath,
     defaults: &'a DefaultsShape,
     dir: &'a Path,
+    messages: &'a Arc<KnownMessages>,
 }
 
 impl Context<'_> {
@@ -132,6 +137,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
         symptom,
         control_of,
         known,
+        messages: Arc::clone(context.messages),
         span,
     }))
 }

@@ -4,7 +4,7 @@ use globset::Glob;
 
 use crate::oops::ReportKind;
 use crate::suite::pattern::Pattern;
-use crate::suite::shape::{CrashShape, HungTaskShape, LeakShape, List, SymptomShape};
+use crate::suite::shape::{CrashShape, HungTaskShape, KmemleakShape, LeakShape, List, SymptomShape};
 use crate::suite::symptom::{CrashPattern, ProbeKind, Symptom};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
@@ -14,6 +14,8 @@ use crate::yaml::{quantity, word};
 
 /// Share of the expected growth that counts as a leak: background noise is far below half, a leak is at it or above.
 const AT_LEAST: f64 = 0.5;
+/// Leaked objects that can be asked for: the agent reads twice as many.
+const MOST_LEAKED: u64 = 1000;
 /// The exit code that says "skip".
 const SKIP: i32 = 77;
 
@@ -29,9 +31,11 @@ pub(super) fn symptom(
     let kinds = [
         ("any", shape.any.is_some()),
         ("all", shape.all.is_some()),
+        ("detectors", shape.detectors.is_some()),
         ("crash", shape.crash.is_some()),
         ("hung-task", shape.hung_task.is_some()),
         ("leak", shape.leak.is_some()),
+        ("kmemleak", shape.kmemleak.is_some()),
         ("reported", shape.reported.is_some()),
         ("exit", shape.exit.is_some()),
     ];
@@ -41,9 +45,11 @@ pub(super) fn symptom(
     match kind {
         "any" => Some(Symptom::Any(parts(fields, &at, &shape.any)?)),
         "all" => Some(Symptom::All(parts(fields, &at, &shape.all)?)),
+        "detectors" => Some(Symptom::Detectors(parts(fields, &at, &shape.detectors)?)),
         "crash" => crash(fields, &at, shape.crash.as_ref()?),
         "hung-task" => hung_task(fields, &at, shape.hung_task.as_ref()?),
         "leak" => leak(fields, &at, shape.leak.as_ref()?),
+        "kmemleak" => kmemleak(fields, &at, shape.kmemleak.as_ref()?),
         "reported" => {
             let matching = shape.reported.as_ref()?.matching.as_ref();
             Some(Symptom::Reported { matching: fields.required(&at.key("matching"), matching, str::parse)? })
@@ -112,6 +118,16 @@ fn leak(fields: &mut Fields<'_>, at: &KeyPath, shape: &LeakShape) -> Option<Symp
     let at_least = fields.optional(&at.key("at-least"), shape.at_least.as_ref(), quantity::fraction);
     let at_least = at_least.unwrap_or(AT_LEAST);
     Some(Symptom::Leak { probe: probe?, cache: cache?, per_iteration: per_iteration?, at_least })
+}
+
+fn kmemleak(fields: &mut Fields<'_>, at: &KeyPath, shape: &KmemleakShape) -> Option<Symptom> {
+    let functions = fields.list(&at.key("functions"), shape.functions.as_ref(), str::parse);
+    let count = |text: &str| quantity::within(text, 1..=MOST_LEAKED);
+    let at_least = fields.optional(&at.key("at-least"), shape.at_least.as_ref(), count);
+    if shape.functions.as_ref().is_none_or(Vec::is_empty) {
+        return says_nothing(fields, at, "leak", "`functions`");
+    }
+    Some(Symptom::Kmemleak { functions, at_least: at_least.unwrap_or(1) })
 }
 
 fn cache(text: &str) -> Result<String, Rejection> {

@@ -1,15 +1,9 @@
 //! Whether one attempt shows a symptom.
 
-use crate::observation::{BlockedTask, Exit, Observation, ProbeReading, ProgramReport};
+use super::leaks;
+use crate::observation::{BlockedTask, Exit, Observation, ProgramReport};
 use crate::oops::{Report, ReportKind};
-use crate::suite::{CrashPattern, Pattern, Symptom};
-
-/// Growth below this share of the expected one is no leak; between it and the test's own share lies no answer.
-const NO_LEAK: f64 = 0.1;
-
-/// Objects by which a slab cache changes without any leak: partly used slabs of each processor count as active, and
-/// the guest itself allocates. An expected growth below this says nothing either way.
-const NOISE: f64 = 256.0;
+use crate::suite::{CrashPattern, Pattern, ProbeKind, Symptom};
 
 /// Whether a symptom was seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +21,13 @@ pub(super) fn look(symptom: &Symptom, seen: &Observation, reports: &[&Report]) -
     match symptom {
         Symptom::Any(parts) => any(parts.iter().map(|p| look(p, seen, reports))),
         Symptom::All(parts) => all(parts.iter().map(|p| look(p, seen, reports))),
+        Symptom::Detectors(parts) => leaks::detectors(parts.iter().map(|p| look(p, seen, reports))),
         Symptom::Crash(pattern) => crash(pattern, reports),
         Symptom::HungTask { functions, task } => hung_task(functions, task.as_ref(), seen, reports),
-        Symptom::Leak { cache, per_iteration, at_least, .. } => {
-            let reading = seen.probes.iter().find(|p| p.subject == *cache);
-            leak(reading, seen.program.iterations(), cache, *per_iteration, *at_least)
+        Symptom::Leak { probe: ProbeKind::Slab, cache, per_iteration, at_least } => {
+            leaks::slab(seen, cache, *per_iteration, *at_least)
         }
+        Symptom::Kmemleak { functions, at_least } => leaks::kmemleak(seen, functions, *at_least),
         Symptom::Reported { matching } => seen
             .program
             .reports
@@ -175,39 +170,9 @@ fn damaged_report(report: &Report) -> String {
 }
 
 /// Whether each pattern matches some function.
-fn functions_match<'a>(patterns: &[Pattern], functions: impl Iterator<Item = &'a String> + Clone) -> bool {
+pub(super) fn functions_match<'a>(
+    patterns: &[Pattern],
+    functions: impl Iterator<Item = &'a String> + Clone,
+) -> bool {
     patterns.iter().all(|p| functions.clone().any(|f| p.is_match(f)))
-}
-
-fn leak(
-    reading: Option<&ProbeReading>,
-    iterations: Option<u64>,
-    cache: &str,
-    per_iteration: f64,
-    at_least: f64,
-) -> Sight {
-    let Some(reading) = reading else { return Sight::Unknown(format!("slab cache {cache} was not read")) };
-    let (Some(before), Some(after)) = (reading.before, reading.after) else {
-        let why = reading.error.clone().unwrap_or_else(|| "a reading is missing".into());
-        return Sight::Unknown(format!("slab cache {cache}: {why}"));
-    };
-    let Some(iterations) = iterations.filter(|n| *n > 0) else {
-        return Sight::Unknown("the program did not say how many iterations it did".into());
-    };
-    let growth = after - before;
-    let expected = per_iteration * iterations as f64;
-    if expected * at_least < NOISE {
-        return Sight::Unknown(format!(
-            "{iterations} iterations leak {expected:.0} objects at most, too few to tell from the noise of slab cache {cache}; do more of them"
-        ));
-    }
-    let share = growth as f64 / expected;
-    let text = format!("{cache} grew by {growth} objects in {iterations} iterations");
-    if share >= at_least {
-        Sight::Seen(format!("memory leak: {text}"))
-    } else if share <= NO_LEAK {
-        Sight::NotSeen
-    } else {
-        Sight::Unknown(format!("{text}: neither the leak's {per_iteration} an iteration nor none"))
-    }
 }

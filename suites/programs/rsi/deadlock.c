@@ -2,7 +2,8 @@
  * The deadlock as the stacks of the machine's tasks show it:
  *
  *	one task   rsi_mac80211_stop -> cancel_delayed_work_sync, with the wiphy lock
- *	a kworker  rfkill_poll -> cfg80211_rfkill_poll, waiting for the wiphy lock
+ *	a kworker  rfkill_poll -> cfg80211_rfkill_poll, waiting for the wiphy lock (before 6.1.74: for
+ *	           the driver's common->mutex, which the first task has as well)
  *
  * Seen twice, some seconds apart, in the same two tasks: neither can ever go on.
  */
@@ -109,7 +110,7 @@ static _Noreturn void report_block(const char *what, double since)
 	if (second.polling)
 		note_stack("polling", second.polling);
 	if (same && second.stopping && second.polling)
-		symptom("rfkill deadlock: rsi_mac80211_stop waits for the poll, which waits for the wiphy lock that the stop holds");
+		symptom("rfkill deadlock: rsi_mac80211_stop waits for the poll, which waits for a lock that the stop holds");
 	sleep(30);
 	blind("%s was blocked", what);
 }

@@ -219,6 +219,7 @@ fn leaks() {
                 before,
                 after,
                 error: (before.is_none() || after.is_none()).then(|| "/proc/slabinfo: denied".to_owned()),
+                ..ProbeReading::default()
             }];
         })
     };

@@ -1,0 +1,229 @@
+//! `kregress explain`: the diagnosis of any console log or dmesg.
+
+mod compare;
+mod show;
+mod tools;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use jiff::civil::Date;
+
+use super::error::CliError;
+use super::paths::PathArgs;
+use crate::kernel::{Kernel, KernelSpec, Library, progress_for_stderr};
+use crate::oops::{FileDiagnosis, Palette, RuleError, SymbolError};
+use crate::suite::SuiteError;
+use show::Defects;
+use tools::Tools;
+
+/// Reads kernel consoles and says what crashed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kregress explain console.log                  every crash report of a console
+  dmesg | kregress explain                      the same for this machine
+  kregress explain --compare old.log new.log    whether two consoles show one defect; exit code 0 if they do, else 1
+  kregress explain --known known.yaml *.log     known messages told apart")]
+pub struct ExplainArgs {
+    /// Console logs or output of dmesg; `-` is standard input
+    #[arg(default_value = "-")]
+    pub files: Vec<PathBuf>,
+
+    /// How to show the reports
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+
+    /// Say whether the first reports of two files are the same defect, and why
+    #[arg(long, requires = "files")]
+    pub compare: bool,
+
+    /// Rules to lay over the ones that come with the program
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+
+    /// Known messages: reports that do no harm, and lines that count though they are no crash
+    #[arg(long, value_name = "FILE")]
+    pub known: Option<PathBuf>,
+
+    /// The kernel that printed the console, as `kregress run -k` takes it; its symbols turn raw addresses into function
+    /// names
+    #[arg(short, long, value_name = "KERNEL", conflicts_with_all = ["vmlinux", "system_map"])]
+    pub kernel: Option<String>,
+
+    /// The kernel's uncompressed image; raw addresses become function names
+    #[arg(long, value_name = "FILE", conflicts_with = "system_map")]
+    pub vmlinux: Option<PathBuf>,
+
+    /// The kernel's System.map; raw addresses become function names
+    #[arg(long, value_name = "FILE")]
+    pub system_map: Option<PathBuf>,
+}
+
+/// How reports are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For a reader: the lines that matter, the blamed function marked
+    Human,
+    /// One JSON object a file
+    Json,
+    /// The title of each report, one a line
+    Title,
+}
+
+/// Why nothing could be explained.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExplainError {
+    /// A file could not be read.
+    #[error("cannot read {file}: {source}")]
+    Read {
+        /// The file as it was given.
+        file: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The output could not be written.
+    #[error("cannot write the diagnosis: {0}")]
+    Write(#[source] io::Error),
+    /// The overlay is no rule file.
+    #[error("{file}: {source}")]
+    Rules {
+        /// The file as it was given.
+        file: String,
+        /// What is wrong with it.
+        source: RuleError,
+    },
+    /// The list of known messages is faulty.
+    #[error(transparent)]
+    Known(#[from] SuiteError),
+    /// There are no symbols to be had.
+    #[error("{file}: {source}")]
+    Symbols {
+        /// The file as it was given.
+        file: String,
+        /// What is wrong with it.
+        source: SymbolError,
+    },
+    /// A kernel comes without symbols.
+    #[error(
+        "kernel {kernel} has no symbols: its package has no System.map with addresses, and its image is stripped. Its own \
+         consoles need none, because it prints names. For a console with raw addresses give --vmlinux or --system-map of \
+         the build that printed it"
+    )]
+    NoSymbols {
+        /// The kernel's name.
+        kernel: String,
+    },
+    /// Two files are compared, no more and no less.
+    #[error(
+        "--compare takes two files, {found} given; name the two consoles: kregress explain --compare A B"
+    )]
+    NotTwo {
+        /// How many were given.
+        found: usize,
+    },
+    /// A file that is to be compared has no report.
+    #[error("{file} has no crash report that could be compared")]
+    NothingToCompare {
+        /// The file as it was given.
+        file: String,
+    },
+}
+
+/// Explains the files in order on standard output.
+///
+/// # Errors
+/// If a file cannot be read, or the rules, known messages or symbols are unusable. A log without a report is no error.
+pub(super) fn run(args: &ExplainArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
+    let kernel = args.kernel.as_deref().map(|spec| fetched(spec, paths)).transpose()?;
+    let around = Around {
+        today: jiff::Zoned::now().date(),
+        coloured: console::colors_enabled(),
+        kernel: kernel.as_ref(),
+    };
+    match explain(args, &around, &mut io::stdout().lock()) {
+        Ok(code) => Ok(code),
+        // who reads no further has read enough
+        Err(ExplainError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(ExplainError::Known(error)) => Err(CliError::located(error)),
+        Err(error) => Err(CliError::setup(error)),
+    }
+}
+
+/// The kernel that is meant, which must be a single one.
+fn fetched(spec: &str, paths: &PathArgs) -> Result<Kernel, CliError> {
+    let library =
+        Library::open(&paths.cache()?, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
+    let progress = progress_for_stderr();
+    let specs = [spec.parse::<KernelSpec>().map_err(CliError::setup)?];
+    let wanted = library.resolve(&specs, progress.as_ref()).map_err(CliError::setup)?.wanted;
+    match wanted.as_slice() {
+        [kernel] => library.fetch(kernel, progress.as_ref()).map_err(CliError::setup),
+        kernels => {
+            let found = kernels.len();
+            Err(CliError::setup(format!(
+                "`{spec}` names {found} kernels; a console was printed by one, such as 6.17.13"
+            )))
+        }
+    }
+}
+
+/// What comes from outside besides the arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// The day that decides which known messages hold.
+    pub today: Date,
+    /// Whether the reader sees colours.
+    pub coloured: bool,
+    /// The kernel that `--kernel` names.
+    pub kernel: Option<&'a Kernel>,
+}
+
+/// Explains the files in order on `out`.
+///
+/// # Errors
+/// If a file cannot be read, or the rules, known messages or symbols are unusable. A log without a report is no error.
+pub fn explain(
+    args: &ExplainArgs,
+    around: &Around<'_>,
+    out: &mut impl Write,
+) -> Result<ExitCode, ExplainError> {
+    let tools = Tools::load(args, around)?;
+    if args.compare {
+        return compare::compare(args, &tools, out);
+    }
+    let palette = if around.coloured { Palette::coloured() } else { Palette::plain() };
+    let mut defects = Defects::default();
+    for (index, file) in args.files.iter().enumerate() {
+        let (source, sorted) = tools.diagnose(file, args.format)?;
+        let name = file.to_string_lossy();
+        let text = match args.format {
+            Format::Json => json_line(FileDiagnosis { file: name.into_owned(), reports: sorted.reports })?,
+            Format::Title => sorted.reports.iter().map(|report| format!("{}\n", report.title)).collect(),
+            Format::Human => {
+                let gap = if index > 0 { "\n" } else { "" };
+                let text = show::human(&name, &source, &sorted, &palette)?;
+                defects.take(&name, sorted.reports);
+                format!("{gap}{text}")
+            }
+        };
+        out.write_all(text.as_bytes()).map_err(ExplainError::Write)?;
+    }
+    if args.format == Format::Human {
+        let text = defects.told() + &tools.expired();
+        out.write_all(text.as_bytes()).map_err(ExplainError::Write)?;
+    }
+    out.flush().map_err(ExplainError::Write)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn json_line(value: impl serde::Serialize) -> Result<String, ExplainError> {
+    let line = serde_json::to_string(&value).map_err(|error| ExplainError::Write(io::Error::other(error)))?;
+    Ok(line + "\n")
+}
+
+fn read_error(file: &Path, source: io::Error) -> ExplainError {
+    ExplainError::Read { file: file.display().to_string(), source }
+}

@@ -1,0 +1,182 @@
+//! Brings kernels while the virtual machines run: cells are pushed as soon as their kernel is there.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::event::{CellRecord, Event};
+use crate::kernel::{FetchProgress, Kernel, KernelError, Larger, Library, Wanted};
+use crate::plan::flavour::{self, Short};
+use crate::plan::{Cell, Placed};
+use crate::runner::Queue;
+use crate::suite::Test;
+use crate::verdict::Verdict;
+
+/// Kernels that are fetched at the same time: while one is unpacked another one comes in.
+const FETCH_JOBS: usize = 2;
+
+/// What is needed to turn kernels into cells.
+pub struct Supply<'a> {
+    /// Where kernels come from; it stops when the queue has enough.
+    pub library: &'a Library,
+    /// Where cells go.
+    pub queue: &'a Queue,
+    /// Told of cells that have no kernel.
+    pub sink: &'a (dyn Fn(Event) + Sync),
+    /// Told of downloads.
+    pub progress: &'a (dyn FetchProgress + Sync),
+    /// Decides with the first kernel that is there what this host can build, and so where each test stands.
+    pub place: &'a (dyn Fn(&Kernel) -> Vec<Placed> + Sync),
+}
+
+/// A kernel that has to be fetched, and for which tests.
+enum Job {
+    /// The image that a kernel's name stands for.
+    First(Wanted),
+    /// The larger one, for the tests that the first one does not suffice for.
+    Larger { wanted: Wanted, short: Vec<Short> },
+}
+
+impl Supply<'_> {
+    /// Fetches the kernels, those first that are stored already, and closes the queue.
+    pub fn run(&self, wanted: &[Wanted], tests: &[Arc<Test>]) {
+        let (here, to_fetch): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| w.is_fetched());
+        let jobs = here.into_iter().chain(to_fetch).cloned().map(Job::First).collect();
+        let jobs: Mutex<VecDeque<Job>> = Mutex::new(jobs);
+        let placed = OnceLock::new();
+        std::thread::scope(|scope| {
+            for _ in 0..FETCH_JOBS {
+                scope.spawn(|| {
+                    loop {
+                        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                        let Some(job) = job else { break };
+                        let Some(later) = self.job(job, tests, &placed) else { continue };
+                        let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+                        match &later {
+                            // what is here already keeps the virtual machines busy while others come in
+                            Job::Larger { wanted, .. } if wanted.is_fetched() => jobs.push_front(later),
+                            _ => jobs.push_back(later),
+                        }
+                    }
+                });
+            }
+        });
+        self.queue.close();
+    }
+
+    /// Does one job; gives the one that it leaves to do.
+    fn job(&self, job: Job, tests: &[Arc<Test>], placed: &OnceLock<Vec<Placed>>) -> Option<Job> {
+        match job {
+            Job::First(wanted) => match self.fetch(&wanted) {
+                Ok(kernel) => {
+                    let placed = placed.get_or_init(|| (self.place)(&kernel));
+                    let larger = self.library.larger(&wanted);
+                    let divided = flavour::divide(placed, &kernel, &larger);
+                    self.queue.push(divided.cells);
+                    let Larger::Known(larger) = larger else { return None };
+                    let job = Job::Larger { wanted: *larger, short: divided.short };
+                    matches!(&job, Job::Larger { short, .. } if !short.is_empty()).then_some(job)
+                }
+                Err(error) => {
+                    let reasons = tests.iter().map(|test| (test, error.to_string())).collect();
+                    self.lose(&wanted, reasons);
+                    None
+                }
+            },
+            Job::Larger { wanted, short } => {
+                match self.fetch(&wanted) {
+                    Ok(kernel) => self.queue.push(flavour::on_larger(&short, &kernel)),
+                    Err(error) => {
+                        let reasons = short.iter().map(|s| (s.test(), s.lost(&error))).collect();
+                        self.lose(&wanted, reasons);
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn fetch(&self, wanted: &Wanted) -> Result<Arc<Kernel>, KernelError> {
+        if self.queue.enough().is_set() {
+            return Err(KernelError::Apt(crate::kernel::AptError::Interrupted));
+        }
+        self.library.fetch(wanted, self.progress).map(Arc::new)
+    }
+
+    /// The cells of a kernel that cannot be had: lost, with the reason. An interrupted download says nothing about the
+    /// kernel, its cells are not run.
+    fn lose(&self, wanted: &Wanted, reasons: Vec<(&Arc<Test>, String)>) {
+        if self.queue.enough().is_set() {
+            self.queue.forgo(reasons.len() as u64);
+            return;
+        }
+        self.queue.lose(reasons.len() as u64);
+        for (test, reason) in reasons {
+            (self.sink)(Event::Cell(Box::new(CellRecord {
+                test: test.id(),
+                kernel: wanted.name().to_owned(),
+                release: Some(wanted.release().to_owned()).filter(|r| !r.is_empty()),
+                verdict: Verdict::Lost,
+                title: None,
+                attempts: 0,
+                seconds: 0.0,
+                reason: Some(reason),
+                miss_chance: None,
+                known: None,
+            })));
+        }
+    }
+}
+
+/// What `--dry-run` prints of one kernel: its cells with the image that each gets, as far as that is known without a
+/// download.
+pub fn preview(
+    library: &Library,
+    wanted: &Wanted,
+    placed: &[Placed],
+    progress: &dyn FetchProgress,
+) -> String {
+    let larger = library.larger(wanted);
+    let state = |wanted: &Wanted| match (wanted.is_fetched(), wanted.is_to_build()) {
+        (true, _) => "",
+        (false, true) => " (to be built)",
+        (false, false) => " (to be fetched)",
+    };
+    let mut text = String::new();
+    let mut line = |test: &Test, image: &str| {
+        text.push_str(format!("{}@{}  {image}", test.id(), wanted.name()).trim_end());
+        text.push('\n');
+    };
+    let kernel = wanted.is_fetched().then(|| library.fetch(wanted, progress).ok()).flatten();
+    let Some(kernel) = kernel.map(Arc::new) else {
+        let or = match &larger {
+            Larger::Known(_) => ", or its plain image for what that lacks",
+            Larger::None | Larger::Missing(_) => "",
+        };
+        placed.iter().for_each(|p| line(&p.test, &format!("{}{}{or}", wanted.release(), state(wanted))));
+        return text;
+    };
+    let divided = flavour::divide(placed, &kernel, &larger);
+    let cell_line = |cell: &Cell, state: &str| match &cell.unmet {
+        Some(reason) => format!("skip: {reason}"),
+        None => format!("{}{state}", cell.kernel.release),
+    };
+    let mut shown: Vec<(String, String)> =
+        divided.cells.iter().map(|cell| (cell.test.id(), cell_line(cell, ""))).collect();
+    if let Larger::Known(large) = &larger {
+        let here = large.is_fetched().then(|| library.fetch(large, progress).ok()).flatten().map(Arc::new);
+        match here {
+            Some(kernel) => shown.extend(
+                flavour::on_larger(&divided.short, &kernel).iter().map(|c| (c.test.id(), cell_line(c, ""))),
+            ),
+            None => shown.extend(
+                divided.short.iter().map(|s| (s.test().id(), format!("{}{}", large.release(), state(large)))),
+            ),
+        }
+    }
+    for placed in placed {
+        if let Some((_, image)) = shown.iter().find(|(id, _)| *id == placed.test.id()) {
+            line(&placed.test, image);
+        }
+    }
+    text
+}

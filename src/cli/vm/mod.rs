@@ -1,0 +1,376 @@
+//! `kregress vm`: a command or a shell in a kernel.
+
+mod escape;
+mod terminal;
+mod visitor;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::error::CliError;
+use super::paths::PathArgs;
+use crate::cancel::Cancel;
+use crate::guest::layout::SHARE;
+use crate::guest::message::ExecuteRequest;
+use crate::kernel::{Flavour, Kernel, KernelSpec, Larger, Library, ModuleState, Wanted, progress_for_stderr};
+use crate::lab::patience::Patience;
+use crate::lab::prepare::Prepared;
+use crate::lab::qemu::QemuLab;
+use crate::lab::share;
+use crate::lab::visit::{self, Errand, Outcome, Visited};
+use crate::machine::{Machine, Machines};
+use crate::observation::{Exit, SetupFailure};
+use crate::oops;
+use crate::report::ExitStatus;
+use crate::scratch::{Scratch, ScratchDir};
+use crate::suite::MachineNeeds;
+use crate::vm::accel::Wish;
+use crate::vm::qemu::Qemu;
+use visitor::User;
+
+/// Kernels that an error lists.
+const MOST_LISTED: usize = 8;
+
+const EXIT_CODES: &str = "\
+Exit codes: that of the command (128 and more: ended by a signal; 127: there is no such command),
+96 the guest could not be set up or did not boot, 104 the kernel crashed or the guest ended before
+the command did, 124 the command took longer than --timeout, 130 interrupted.";
+
+/// Boot one kernel, for a command or a shell in it.
+#[derive(Debug, clap::Args)]
+pub struct VmArgs {
+    #[command(subcommand)]
+    command: VmCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum VmCommand {
+    /// Run one command in a kernel, or only see whether it boots
+    ///
+    /// Standard input, output and error of the command are those of this program, and so is its exit code. One word
+    /// with blanks in it goes to the guest's shell. An oops ends the guest. Without a command the kernel's release and
+    /// the seconds that it took to boot are printed.
+    #[command(after_help = format!("\
+Examples:
+  kregress vm boot 6.17.13                                 does it boot?
+  kregress vm boot 6.17.13 -- uname -a                     one command
+  kregress vm boot latest:6.12 --modules loop -- 'lsmod | wc -l'
+  kregress vm boot ./bzImage --share . -- ./reproducer     a program of this folder, linked statically
+
+{EXIT_CODES}"))]
+    Boot {
+        #[command(flatten)]
+        guest: GuestArgs,
+        /// The command and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// A root shell in a kernel
+    ///
+    /// Ctrl-A x ends the guest, Ctrl-A h shows the other keys. Where standard input is not a terminal it is a script for
+    /// the shell.
+    #[command(after_help = format!("\
+Examples:
+  kregress vm shell 6.17.13
+  kregress vm shell 6.17.13 --modules null_blk --share .   the current folder is /host
+  kregress vm shell 6.17.13 < script.sh
+
+{EXIT_CODES}"))]
+    Shell {
+        #[command(flatten)]
+        guest: GuestArgs,
+    },
+}
+
+/// Which guest.
+#[derive(Debug, clap::Args)]
+struct GuestArgs {
+    /// Exactly one kernel: version (6.17.13), latest:LINE, oldest:LINE, a catalogue's name, or a file; fetched if needed
+    kernel: KernelSpec,
+    /// The machine: NAME is vm/NAME.yaml
+    #[arg(long, value_name = "NAME", default_value = crate::machine::DEFAULT)]
+    machine: String,
+    /// Virtual processors [default: the machine's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    cpus: Option<u32>,
+    /// Memory, such as 512M or 2G [default: the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    memory: Option<u32>,
+    /// Modules to load first, with all that they depend on
+    #[arg(long, value_name = "MODULE", value_delimiter = ',')]
+    modules: Vec<String>,
+    /// The lib/modules/RELEASE folder of a kernel file
+    #[arg(long, value_name = "DIR")]
+    modules_dir: Option<PathBuf>,
+    /// Show a copy of this folder, as it is now, in the guest as /host, and start there
+    ///
+    /// The copy is a read-only disk, made by mke2fs: that works on every kernel with virtio-blk and ext4, which all of
+    /// Debian's from 5.10 to 7.3 have, those for clouds too (9p they lack). Nothing that the guest does reaches the
+    /// folder.
+    #[arg(long, value_name = "DIR")]
+    share: Option<PathBuf>,
+    /// Add to the kernel's command line
+    #[arg(long, value_name = "ARG")]
+    cmdline: Vec<String>,
+    /// Show the kernel's console on standard error, all of it
+    #[arg(long)]
+    console: bool,
+    /// What executes the guest; auto tries KVM once and remembers the answer
+    #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
+    accel: Wish,
+    /// How long the guest may take from its start to its first word
+    #[arg(long, value_name = "TIME", value_parser = super::run::parse_time, default_value = "120s")]
+    boot_timeout: Duration,
+    /// End the command, or the shell, after this time, such as 90s or 5m
+    #[arg(long, value_name = "TIME", value_parser = super::run::parse_time)]
+    timeout: Option<Duration>,
+}
+
+fn parse_memory(text: &str) -> Result<u32, String> {
+    crate::suite::parse_memory(text).map_err(|e| e.to_string())
+}
+
+/// What runs in the guest.
+enum Wanting {
+    Nothing,
+    Command(Vec<String>),
+    Shell,
+}
+
+/// Does it.
+pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
+    let (args, wanting) = match &args.command {
+        VmCommand::Boot { guest, command } if command.is_empty() => (guest, Wanting::Nothing),
+        VmCommand::Boot { guest, command } => (guest, Wanting::Command(command.clone())),
+        VmCommand::Shell { guest } => (guest, Wanting::Shell),
+    };
+    let cancel = Cancel::new();
+    terminal::watch_signals(&cancel)?;
+    let cache = paths.cache()?;
+    let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
+    let kernel = kernel(args, &library)?;
+    let share = args.share.as_deref().map(|folder| shared(folder, &cache)).transpose()?;
+    let machine = machine(args, paths, share.as_ref())?;
+    let qemu = Qemu::find().map_err(CliError::setup)?;
+    let lab = QemuLab::new(qemu, &cache).map_err(CliError::setup)?;
+    let choice = lab.choose_accel(args.accel, &kernel);
+    if let Some(lacking) = lab.offer().lacks(&machine, Some(choice.accel)) {
+        return Err(CliError::setup(lacking));
+    }
+    let guest = lab.machine(&kernel, &machine, &Prepared::default()).map_err(CliError::setup)?;
+    let names: Vec<&str> = args.modules.iter().map(String::as_str).collect();
+    let mut errand = Errand::new(&kernel, &names, share.is_some()).map_err(CliError::setup)?;
+    let at_terminal = matches!(wanting, Wanting::Shell) && terminal::is_there();
+    let is_shell = matches!(wanting, Wanting::Shell);
+    if let Some(command) = request(wanting, &kernel, at_terminal, share.is_some()) {
+        errand = errand.command(command, args.timeout);
+    }
+    let mut user = User::new(at_terminal, args.console);
+    user.wait(&format!("{} boots with {}", kernel.release, choice.accel));
+    let patience = Patience { boot: args.boot_timeout, ..Patience::default() };
+    let visited = visit::visit(lab.qemu(), &guest, &errand, patience, &mut user, &cancel);
+    user.leave();
+    let visited = visited.map_err(CliError::setup)?;
+    if visited.outcome == Outcome::Booted {
+        println!("{}", booted(&visited, &choice.accel.to_string()));
+    }
+    Ok(finish(&visited, &kernel, &cache, is_shell))
+}
+
+/// The one kernel that is meant, in the flavour that has the modules that are asked for.
+fn kernel(args: &GuestArgs, library: &Library) -> Result<Kernel, CliError> {
+    let progress = progress_for_stderr();
+    let spec = args.kernel.clone().with_modules(args.modules_dir.clone());
+    let resolution = library.resolve(&[spec], progress.as_ref()).map_err(CliError::setup)?;
+    let wanted = match &resolution.wanted[..] {
+        [wanted] => wanted,
+        all => {
+            let names: Vec<&str> = all.iter().map(Wanted::name).collect();
+            return Err(CliError::setup(not_one(&names)));
+        }
+    };
+    let kernel = library.fetch(wanted, progress.as_ref()).map_err(CliError::setup)?;
+    let lacks = |kernel: &Kernel| {
+        let missing = |name: &&String| kernel.modules.find(name) == ModuleState::Missing;
+        args.modules.iter().find(missing).cloned()
+    };
+    if let Some(module) = lacks(&kernel).filter(|_| kernel.flavour == Some(Flavour::Cloud))
+        && let Larger::Known(plain) = library.larger(wanted)
+    {
+        eprintln!("{} has no module {module}: {} is taken", kernel.release, plain.release());
+        return library.fetch(&plain, progress.as_ref()).map_err(CliError::setup);
+    }
+    Ok(kernel)
+}
+
+fn not_one(names: &[&str]) -> String {
+    let mut listed = names.iter().take(MOST_LISTED).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > MOST_LISTED {
+        listed.push_str(&format!(" and {} more", names.len() - MOST_LISTED));
+    }
+    format!("one kernel is booted, and these are {}: {listed}; name one of them", names.len())
+}
+
+fn shared(folder: &Path, cache: &Path) -> Result<ScratchDir, CliError> {
+    let failed = |e: std::io::Error| CliError::setup(format!("{}: {e}", cache.display()));
+    let place = Scratch::new(cache).folder().map_err(failed)?;
+    share::make_image(folder, &share_image(&place)).map_err(CliError::setup)?;
+    Ok(place)
+}
+
+fn share_image(place: &ScratchDir) -> PathBuf {
+    place.path().join("share.img")
+}
+
+fn machine(args: &GuestArgs, paths: &PathArgs, share: Option<&ScratchDir>) -> Result<Machine, CliError> {
+    let machines = Machines::load(&paths.machines).map_err(CliError::located)?;
+    let mut cmdline = args.cmdline.clone();
+    if args.console {
+        // the last one counts
+        cmdline.insert(0, "loglevel=8".to_owned());
+    }
+    let needs = MachineNeeds {
+        base: args.machine.clone(),
+        cpus: args.cpus,
+        memory_mib: args.memory,
+        cmdline,
+        disks: Vec::new(),
+    };
+    let mut machine = machines.for_test(&needs).map_err(CliError::setup)?;
+    if let Some(place) = share {
+        if machine.device(share::DISK).is_some() {
+            let name = &machine.name;
+            let text =
+                format!("the machine {name} has a device `{}`, which --share needs for itself", share::DISK);
+            return Err(CliError::setup(text));
+        }
+        machine.devices.push(share::device(share_image(place)));
+    }
+    Ok(machine)
+}
+
+fn request(wanting: Wanting, kernel: &Kernel, at_terminal: bool, share: bool) -> Option<ExecuteRequest> {
+    let mut environment = BTreeMap::new();
+    let command = match wanting {
+        Wanting::Nothing => return None,
+        Wanting::Command(words) => match &words[..] {
+            [line] if line.contains(char::is_whitespace) => {
+                ["/bin/sh", "-c", line].map(str::to_owned).to_vec()
+            }
+            _ => words,
+        },
+        Wanting::Shell => {
+            environment.insert("PS1".to_owned(), format!("{} \\w # ", kernel.name));
+            vec!["/bin/sh".to_owned()]
+        }
+    };
+    if at_terminal {
+        let term = std::env::var("TERM").unwrap_or_else(|_| "vt100".to_owned());
+        environment.insert("TERM".to_owned(), term);
+    }
+    Some(ExecuteRequest {
+        command,
+        environment,
+        folder: if share { SHARE } else { "/root" }.to_owned(),
+        terminal: at_terminal.then(terminal::size),
+    })
+}
+
+fn booted(visited: &Visited, accel: &str) -> String {
+    let release = visited.guest.as_ref().map_or("", |guest| &guest.release);
+    format!("{release} booted in {:.1} s ({accel})", visited.boot.unwrap_or_default().as_secs_f64())
+}
+
+/// Says what has to be said after the guest's end, and answers the exit code.
+fn finish(visited: &Visited, kernel: &Kernel, cache: &Path, is_shell: bool) -> ExitCode {
+    let titles: Vec<String> =
+        oops::diagnose(&visited.console).into_iter().map(|report| report.title).collect();
+    let Ending { status, complaint } = ending(visited, &kernel.release, &titles, is_shell);
+    let warned = complaint.is_none() && !titles.is_empty();
+    if warned {
+        eprintln!("{}: the kernel reported: {}", label("warning"), titles.join("; "));
+    }
+    if let Some(complaint) = &complaint {
+        eprintln!("{}: {complaint}", label("error"));
+    }
+    if warned || complaint.is_some_and(|_| matters(&visited.outcome)) {
+        match keep_console(&visited.console, cache) {
+            Ok(path) => eprintln!("its console is in {0}; `kregress explain {0}` reads it", path.display()),
+            Err(error) => eprintln!("its console could not be kept: {error}"),
+        }
+    }
+    ExitCode::from(status)
+}
+
+fn label(word: &'static str) -> console::StyledObject<&'static str> {
+    let style = console::style(word).for_stderr().bold();
+    if word == "error" { style.red() } else { style.yellow() }
+}
+
+/// What an end comes to.
+#[derive(Debug, PartialEq, Eq)]
+struct Ending {
+    status: u8,
+    /// What went wrong.
+    complaint: Option<String>,
+}
+
+/// Whether the console tells something about such an end.
+fn matters(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::Failed(SetupFailure::Program { .. }) | Outcome::Cancelled)
+}
+
+fn ending(visited: &Visited, release: &str, titles: &[String], is_shell: bool) -> Ending {
+    let fine = |status: u8| Ending { status, complaint: None };
+    let bad = |status: ExitStatus, text: String| Ending { status: status.code(), complaint: Some(text) };
+    match &visited.outcome {
+        Outcome::Booted | Outcome::Left | Outcome::OutputClosed => fine(0),
+        Outcome::Exited(Exit::Code(code)) => fine(u8::try_from(*code).unwrap_or(u8::MAX)),
+        Outcome::Exited(Exit::Signal(signal)) => fine(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
+        Outcome::Failed(SetupFailure::Program { error }) => {
+            Ending { status: 127, complaint: Some(format!("the command could not be started: {error}")) }
+        }
+        Outcome::Failed(failure) => bad(ExitStatus::SetupFailed, format!("{release}: {failure}")),
+        Outcome::NotBooted(seconds) => {
+            bad(ExitStatus::SetupFailed, format!("{release} did not boot in {seconds:.0} s{}", seen(titles)))
+        }
+        Outcome::GuestLost { up: false, detail } => {
+            let why = detail.as_ref().map_or_else(|| seen(titles), |detail| format!(": {detail}"));
+            bad(ExitStatus::SetupFailed, format!("{release} did not boot{why}"))
+        }
+        Outcome::GuestLost { .. } if !titles.is_empty() => {
+            bad(ExitStatus::GuestLost, format!("{release} crashed: {}", titles.join("; ")))
+        }
+        // somebody typed `poweroff`
+        Outcome::GuestLost { detail: None, .. } if is_shell => fine(0),
+        Outcome::GuestLost { detail, .. } => {
+            let why =
+                detail.as_deref().unwrap_or("it powered off or restarted, and its console shows no crash");
+            bad(ExitStatus::GuestLost, format!("{release} ended before the command: {why}"))
+        }
+        Outcome::TimedOut(seconds) => {
+            bad(ExitStatus::TimedOut, format!("the command did not end in {seconds:.0} s{}", seen(titles)))
+        }
+        Outcome::Cancelled => fine(ExitStatus::Interrupted.code()),
+    }
+}
+
+/// The crashes of a console, for the end of a sentence.
+fn seen(titles: &[String]) -> String {
+    if titles.is_empty() { String::new() } else { format!(": {}", titles.join("; ")) }
+}
+
+/// Keeps the console of the last guest that went wrong, and of no other, so that they do not pile up.
+fn keep_console(console: &[u8], cache: &Path) -> std::io::Result<PathBuf> {
+    use std::io::Write;
+    let path = cache.join("vm-console.log");
+    let mut file = tempfile::NamedTempFile::new_in(cache)?;
+    file.write_all(console)?;
+    file.persist(&path)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests;

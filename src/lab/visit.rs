@@ -1,0 +1,370 @@
+//! A command or a shell in a guest, for a person: no test, no verdict.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use super::patience::Patience;
+use super::share;
+use crate::cancel::Cancel;
+use crate::guest::layout::{INBOX, SHARE};
+use crate::guest::message::{ExecuteRequest, FromGuest, ToGuest, WindowSize};
+use crate::kernel::{Kernel, ModuleError};
+use crate::observation::{Exit, GuestFacts, Phase, SetupFailure};
+use crate::oops::{Scanner, Sighting};
+use crate::vm::VmError;
+use crate::vm::args::Machine;
+use crate::vm::console::Capture;
+use crate::vm::device::serial;
+use crate::vm::qemu::Qemu;
+use crate::vm::session::{Happening, Session};
+
+/// Input on its way to the command at once, bytes: as much as it may leave unread without the host reading more.
+const IN_FLIGHT: u64 = 256 * 1024;
+
+/// A deadline that nothing waits for.
+const NEVER: Duration = Duration::from_secs(100 * 24 * 3600);
+
+/// The person's side of a visit.
+pub trait Visitor {
+    /// The guest is up, so long after its start.
+    fn arrived(&mut self, guest: &GuestFacts, after: Duration);
+    /// The command runs from now on.
+    fn started(&mut self) -> io::Result<()>;
+    /// The command wrote this to standard output, or to its terminal.
+    fn output(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// The command wrote this to standard error.
+    fn errors(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// The kernel's console printed this.
+    fn console(&mut self, bytes: &[u8]);
+    /// Something to know, a sentence without a full stop.
+    fn notice(&mut self, text: &str);
+    /// What input is read from; absent: there is none, or no more.
+    fn input_source(&self) -> Option<BorrowedFd<'_>>;
+    /// What becomes readable when the window's size changed.
+    fn resize_source(&self) -> Option<BorrowedFd<'_>>;
+    /// Reads input; called when its source has some.
+    fn input(&mut self) -> Input;
+    /// The window's new size; called when its source has something to tell.
+    fn resized(&mut self) -> Option<WindowSize>;
+}
+
+/// What came from a visitor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// For the command; may be empty.
+    Bytes(Vec<u8>),
+    /// There is no more.
+    End,
+    /// The visitor leaves, whatever the command does.
+    Leave,
+}
+
+/// What is to be done in a guest.
+#[derive(Clone, Debug, Default)]
+pub struct Errand {
+    parcels: Vec<Parcel>,
+    command: Option<ExecuteRequest>,
+    timeout: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+enum Parcel {
+    Message(ToGuest),
+    File { path: String, contents: Vec<u8> },
+}
+
+impl Errand {
+    /// An errand without a command: it is over when the guest is up and has its modules.
+    ///
+    /// # Errors
+    /// A module is not in this kernel, or cannot be read.
+    pub fn new(kernel: &Kernel, modules: &[&str], share: bool) -> Result<Errand, ModuleError> {
+        let mut errand = Errand::default();
+        let names: Vec<&str> = share::MODULES
+            .into_iter()
+            .filter(|_| share)
+            .filter(|name| kernel.modules.find(name) == crate::kernel::ModuleState::Loadable)
+            .chain(modules.iter().copied())
+            .collect();
+        for module in kernel.modules.load_order(&names)? {
+            let path = format!("{INBOX}/modules/{}.ko", module.name);
+            let optional = module.optional;
+            let contents = kernel.modules.read(&module)?;
+            errand.parcels.push(Parcel::File { path: path.clone(), contents });
+            errand.ask(ToGuest::Module {
+                name: module.name.clone(),
+                path,
+                parameters: String::new(),
+                optional,
+            });
+        }
+        if share {
+            errand.ask(ToGuest::Disk { name: share::DISK.to_owned(), serial: serial(share::DISK) });
+            errand.ask(ToGuest::Mount {
+                disk: share::DISK.to_owned(),
+                path: SHARE.to_owned(),
+                file_system: share::FILE_SYSTEM.to_owned(),
+            });
+        }
+        Ok(errand)
+    }
+
+    /// Runs a command, for so long at the most.
+    pub fn command(mut self, command: ExecuteRequest, timeout: Option<Duration>) -> Errand {
+        if command.terminal.is_none() {
+            // whoever waits for a command wants to hear of a crash; at a terminal one may want to look around
+            let (name, value) = ("kernel.panic_on_oops".to_owned(), "1".to_owned());
+            self.ask(ToGuest::Sysctl { name, value, required: false });
+        }
+        self.command = Some(command);
+        self.timeout = timeout;
+        self
+    }
+
+    fn ask(&mut self, message: ToGuest) {
+        self.parcels.push(Parcel::Message(message));
+    }
+}
+
+/// How a visit ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The guest came up, and there was no command.
+    Booted,
+    /// The command ended.
+    Exited(Exit),
+    /// Something before the command failed, or it could not be started.
+    Failed(SetupFailure),
+    /// The agent did not speak in time, seconds.
+    NotBooted(f64),
+    /// The guest ended by itself, or said nothing any more; `detail` is what QEMU said, where it failed.
+    GuestLost {
+        /// Whether the agent had spoken.
+        up: bool,
+        /// QEMU's own words.
+        detail: Option<String>,
+    },
+    /// The command ran longer than it was given, seconds.
+    TimedOut(f64),
+    /// The visitor left.
+    Left,
+    /// The visitor takes no more output.
+    OutputClosed,
+    /// The user interrupted it.
+    Cancelled,
+}
+
+/// What is known after a visit.
+#[derive(Clone, Debug)]
+pub struct Visited {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The guest; absent: it never spoke.
+    pub guest: Option<GuestFacts>,
+    /// From the start of the virtual machine to the agent's first message.
+    pub boot: Option<Duration>,
+    /// What the kernel's console said, within its bound.
+    pub console: Vec<u8>,
+}
+
+struct Visit<'a> {
+    session: Session,
+    errand: &'a Errand,
+    visitor: &'a mut dyn Visitor,
+    patience: Patience,
+    capture: Capture,
+    scanner: Scanner,
+    start: Instant,
+    deadline: Instant,
+    last_sign: Instant,
+    guest: Option<GuestFacts>,
+    boot: Option<Duration>,
+    running: bool,
+    crashed: bool,
+    silence_told: bool,
+    in_flight: u64,
+}
+
+/// Starts a guest and does the errand.
+///
+/// # Errors
+/// QEMU could not be started.
+pub fn visit(
+    qemu: &Qemu,
+    machine: &Machine,
+    errand: &Errand,
+    patience: Patience,
+    visitor: &mut dyn Visitor,
+    cancel: &Cancel,
+) -> Result<Visited, VmError> {
+    let start = Instant::now();
+    let mut visit = Visit {
+        session: Session::start(qemu, machine)?,
+        errand,
+        visitor,
+        patience,
+        capture: Capture::new("", None),
+        scanner: Scanner::new(),
+        start,
+        deadline: start + patience.boot,
+        last_sign: start,
+        guest: None,
+        boot: None,
+        running: false,
+        crashed: false,
+        silence_told: false,
+        in_flight: 0,
+    };
+    let outcome = visit.hold(cancel);
+    visit.session.kill();
+    visit.session.drain_console(&mut visit.capture);
+    let (console, _) = visit.capture.finish();
+    Ok(Visited { outcome, guest: visit.guest, boot: visit.boot, console: console.text })
+}
+
+impl Visit<'_> {
+    fn hold(&mut self, cancel: &Cancel) -> Outcome {
+        loop {
+            let due = self.next_deadline();
+            let mut sources = Vec::new();
+            let input = self.visitor.input_source().filter(|_| self.running && self.in_flight < IN_FLIGHT);
+            sources.extend(input);
+            let input_is_first = !sources.is_empty();
+            sources.extend(self.visitor.resize_source().filter(|_| self.running));
+            let happening = match self.session.wait_with(due, cancel, &sources) {
+                Ok(happening) => happening,
+                Err(error) => {
+                    return Outcome::GuestLost { up: self.guest.is_some(), detail: Some(error.to_string()) };
+                }
+            };
+            let outcome = match happening {
+                Happening::Readable(0) if input_is_first => self.pass_input(),
+                Happening::Readable(_) => {
+                    if let Some(size) = self.visitor.resized() {
+                        self.session.send(&ToGuest::Resize(size));
+                    }
+                    None
+                }
+                Happening::Console(bytes) => {
+                    self.take_console(&bytes);
+                    None
+                }
+                Happening::Output(bytes) => self.pass_output(&bytes, false),
+                Happening::Errors(bytes) => self.pass_output(&bytes, true),
+                Happening::Message(message) => self.told(message),
+                Happening::Device(_) => None,
+                Happening::Exited(status) => {
+                    let stderr = self.session.stderr();
+                    let words = if stderr.is_empty() { format!("QEMU ended with {status}") } else { stderr };
+                    let detail = (!status.success()).then_some(words);
+                    Some(Outcome::GuestLost { up: self.guest.is_some(), detail })
+                }
+                Happening::Deadline => self.late(),
+                Happening::Cancelled => Some(Outcome::Cancelled),
+            };
+            if let Some(outcome) = outcome {
+                return outcome;
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let silence = self.last_sign + self.patience.silence;
+        if self.guest.is_some() && !self.silence_told { self.deadline.min(silence) } else { self.deadline }
+    }
+
+    fn is_at_terminal(&self) -> bool {
+        self.errand.command.as_ref().is_some_and(|command| command.terminal.is_some())
+    }
+
+    fn told(&mut self, message: FromGuest) -> Option<Outcome> {
+        self.last_sign = Instant::now();
+        self.silence_told = false;
+        match message {
+            FromGuest::Hello(facts) if self.guest.is_none() => {
+                let boot = self.start.elapsed();
+                self.visitor.arrived(&facts, boot);
+                (self.guest, self.boot) = (Some(facts), Some(boot));
+                self.deadline = Instant::now() + self.patience.setup;
+                for parcel in &self.errand.parcels {
+                    match parcel {
+                        Parcel::Message(message) => self.session.send(message),
+                        Parcel::File { path, contents } => self.session.send_file(path, 0o644, contents),
+                    }
+                }
+                match &self.errand.command {
+                    Some(command) => self.session.send(&ToGuest::Execute(command.clone())),
+                    None => self.session.send(&ToGuest::PowerOff),
+                }
+            }
+            FromGuest::Reached { phase: Phase::Dose } => {
+                self.running = true;
+                self.deadline = Instant::now() + self.errand.timeout.unwrap_or(NEVER);
+                if self.visitor.started().is_err() {
+                    return Some(Outcome::OutputClosed);
+                }
+            }
+            FromGuest::Failed(failure) => return Some(Outcome::Failed(failure)),
+            FromGuest::Consumed { bytes } => self.in_flight = self.in_flight.saturating_sub(bytes),
+            FromGuest::Exited { exit, .. } => return Some(Outcome::Exited(exit)),
+            FromGuest::Bye => return Some(Outcome::Booted),
+            _ => {}
+        }
+        None
+    }
+
+    fn pass_input(&mut self) -> Option<Outcome> {
+        match self.visitor.input() {
+            Input::Bytes(bytes) if bytes.is_empty() => {}
+            Input::Bytes(bytes) => {
+                self.in_flight += bytes.len() as u64;
+                self.session.send_input(&bytes);
+            }
+            Input::End => self.session.send(&ToGuest::InputEnds),
+            Input::Leave => return Some(Outcome::Left),
+        }
+        None
+    }
+
+    fn pass_output(&mut self, bytes: &[u8], errors: bool) -> Option<Outcome> {
+        self.last_sign = Instant::now();
+        let written = if errors { self.visitor.errors(bytes) } else { self.visitor.output(bytes) };
+        written.is_err().then_some(Outcome::OutputClosed)
+    }
+
+    fn take_console(&mut self, bytes: &[u8]) {
+        self.capture.push(bytes);
+        self.visitor.console(bytes);
+        let fatal = self.scanner.feed(bytes).is_some_and(|Sighting { goes_on, .. }| !goes_on);
+        // at a terminal a kernel that goes on after all is left to the person; one that panics restarts by itself
+        if fatal && !self.crashed && !(self.is_at_terminal() && self.running) {
+            self.crashed = true;
+            self.deadline = Instant::now() + self.patience.crash;
+        }
+    }
+
+    fn late(&mut self) -> Option<Outcome> {
+        let now = Instant::now();
+        let up = self.guest.is_some();
+        if now >= self.deadline {
+            return Some(match (self.crashed, up, self.running) {
+                (true, ..) => Outcome::GuestLost { up, detail: None },
+                (false, false, _) => Outcome::NotBooted(self.patience.boot.as_secs_f64()),
+                (false, true, true) => Outcome::TimedOut(self.errand.timeout.unwrap_or(NEVER).as_secs_f64()),
+                (false, true, _) => {
+                    let detail =
+                        Some(format!("it did not get ready in {:.0} s", self.patience.setup.as_secs_f64()));
+                    Outcome::GuestLost { up, detail }
+                }
+            });
+        }
+        let seconds = self.patience.silence.as_secs_f64();
+        if self.is_at_terminal() && self.running {
+            self.silence_told = true;
+            self.visitor.notice(&format!("the guest has been silent for {seconds:.0} s; Ctrl-A x ends it"));
+            return None;
+        }
+        Some(Outcome::GuestLost { up, detail: Some(format!("it was silent for {seconds:.0} s")) })
+    }
+}

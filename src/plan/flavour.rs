@@ -1,0 +1,100 @@
+//! Which image of a kernel each test gets: the smallest that suffices.
+//!
+//! The small image is looked at first. Only the tests that it does not suffice for ask for the large one.
+
+use std::sync::Arc;
+
+use super::{Cell, Placed, Unmet, unmet};
+use crate::kernel::{Kernel, Larger};
+
+/// Options that no image of Debian's has: nothing is fetched to look for them.
+const NOT_IN_DEBIAN: &[&str] = &["KASAN", "KCSAN", "KMSAN", "DEBUG_KMEMLEAK", "PROVE_LOCKING", "LOCKDEP"];
+
+/// A test that needs more than the small image has.
+#[derive(Clone, Debug)]
+pub struct Short {
+    placed: Placed,
+    what: String,
+    /// What the small image lacks, a whole sentence.
+    reason: String,
+}
+
+/// The tests of a kernel, by what its small image has.
+#[derive(Clone, Debug, Default)]
+pub struct Divided {
+    /// Cells on the small image, those among them that are skipped on any image.
+    pub cells: Vec<Cell>,
+    /// Tests that need the large one.
+    pub short: Vec<Short>,
+}
+
+/// Divides the tests. Where there is no larger image, all of them are cells on this one.
+pub fn divide(tests: &[Placed], kernel: &Arc<Kernel>, larger: &Larger) -> Divided {
+    let mut divided = Divided::default();
+    for placed in tests {
+        let unmet = unmet(placed, kernel);
+        match (&unmet, larger) {
+            (Some(Unmet::Image { what, reason, options }), Larger::Known(_)) if !in_none(options) => {
+                let (what, reason) = (what.clone(), reason.clone());
+                divided.short.push(Short { placed: placed.clone(), what, reason });
+            }
+            (Some(Unmet::Image { reason, options, .. }), Larger::Known(_) | Larger::Missing(_))
+                if in_none(options) =>
+            {
+                let reason = format!("{reason}; no image of Debian's has it");
+                divided.cells.push(skipped(placed, kernel, reason));
+            }
+            (Some(Unmet::Image { reason, .. }), Larger::Missing(why)) => {
+                let reason = format!("{reason}; the plain image, which may have it, cannot be had: {why}");
+                divided.cells.push(skipped(placed, kernel, reason));
+            }
+            _ => divided.cells.push(skipped_or_not(placed, kernel, unmet.map(|unmet| unmet.to_string()))),
+        }
+    }
+    divided
+}
+
+/// The cells of the tests that need the large image, now that it is here. What it lacks too is said of both.
+pub fn on_larger(short: &[Short], large: &Arc<Kernel>) -> Vec<Cell> {
+    let cell = |short: &Short| {
+        let unmet = unmet(&short.placed, large).map(|unmet| match unmet {
+            Unmet::Image { what, reason, .. } if what == short.what => {
+                format!("{reason}; the cloud image lacks it too")
+            }
+            Unmet::Image { reason, .. } => format!("{reason}; and of the cloud image: {}", short.reason),
+            Unmet::Settled(reason) => reason,
+        });
+        skipped_or_not(&short.placed, large, unmet)
+    };
+    short.iter().map(cell).collect()
+}
+
+impl Short {
+    /// Its test.
+    pub fn test(&self) -> &Arc<crate::suite::Test> {
+        &self.placed.test
+    }
+
+    /// Why there is no verdict if the large image could not be fetched.
+    pub fn lost(&self, error: &dyn std::fmt::Display) -> String {
+        format!("{}, and the plain image could not be fetched: {error}", self.reason)
+    }
+}
+
+/// Whether one of the options is needed that no image of Debian's has.
+fn in_none(options: &[String]) -> bool {
+    !options.is_empty() && options.iter().all(|option| NOT_IN_DEBIAN.contains(&option.as_str()))
+}
+
+fn skipped(placed: &Placed, kernel: &Arc<Kernel>, reason: String) -> Cell {
+    skipped_or_not(placed, kernel, Some(reason))
+}
+
+fn skipped_or_not(placed: &Placed, kernel: &Arc<Kernel>, unmet: Option<String>) -> Cell {
+    Cell {
+        test: Arc::clone(&placed.test),
+        machine: Arc::clone(&placed.machine),
+        kernel: Arc::clone(kernel),
+        unmet,
+    }
+}

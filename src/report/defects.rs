@@ -1,0 +1,250 @@
+//! How many different defects stand behind the failing cells: attempts that crashed alike are put together.
+
+use serde::Serialize;
+
+use super::fold::{CellSummary, RunSummary};
+use crate::event::{AttemptRecord, Diagnosis};
+use crate::oops::{Report, ReportKind, same_defect, stable_title};
+use crate::verdict::Verdict;
+
+/// What several attempts, of one cell or of many, have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Defect<'r> {
+    /// The title of its first appearance.
+    pub(super) title: &'r str,
+    /// Other titles that were taken for the same defect, in order of appearance.
+    pub(super) also: Vec<&'r str>,
+    /// The class of the crash; absent where the title is no crash report's, for example a leak's.
+    pub(super) kind: Option<&'r str>,
+    /// Places of the cells in the run, in the order of the plan.
+    pub(super) cells: Vec<usize>,
+    /// Attempts that showed it.
+    pub(super) attempts: usize,
+    /// The first of them.
+    pub(super) first: &'r AttemptRecord,
+    /// Its crash report.
+    pub(super) diagnosis: Option<&'r Diagnosis>,
+    /// What others are compared with.
+    likeness: Likeness<'r>,
+}
+
+#[derive(Clone, Debug)]
+enum Likeness<'r> {
+    Crash(Box<Report>),
+    /// A title that no crash report has says something only of its own test.
+    Symptom {
+        test: &'r str,
+        title: String,
+    },
+}
+
+/// The defects of a run, those of most cells first, else in the order of the plan.
+pub(super) fn defects(run: &RunSummary) -> Vec<Defect<'_>> {
+    let mut found: Vec<Defect<'_>> = Vec::new();
+    for (place, cell) in run.cells.iter().enumerate() {
+        if !matches!(cell.verdict(), Some(Verdict::Bad | Verdict::Other)) {
+            continue;
+        }
+        for attempt in &cell.attempts {
+            if let (Verdict::Bad | Verdict::Other, Some(title)) = (attempt.verdict, &attempt.title) {
+                add(&mut found, place, cell, attempt, title);
+            }
+        }
+    }
+    found.sort_by_key(|defect| std::cmp::Reverse(defect.cells.len()));
+    found
+}
+
+/// How many cells the defects are in.
+pub(super) fn cells_of(defects: &[Defect<'_>]) -> usize {
+    let mut places: Vec<usize> = defects.iter().flat_map(|defect| defect.cells.iter().copied()).collect();
+    places.sort_unstable();
+    places.dedup();
+    places.len()
+}
+
+/// `12 cells, 3 distinct crashes`; absent where a single cell failed, which says it all.
+pub(super) fn headline(defects: &[Defect<'_>]) -> Option<String> {
+    let cells = cells_of(defects);
+    if cells < 2 {
+        return None;
+    }
+    let noun = if defects.iter().all(|defect| defect.kind.is_some()) { "crash" } else { "defect" };
+    let plural = match (defects.len(), noun) {
+        (1, _) => "",
+        (_, "crash") => "es",
+        _ => "s",
+    };
+    Some(format!("{cells} cells, {} distinct {noun}{plural}", defects.len()))
+}
+
+fn add<'r>(
+    found: &mut Vec<Defect<'r>>,
+    place: usize,
+    cell: &'r CellSummary,
+    attempt: &'r AttemptRecord,
+    title: &'r str,
+) {
+    let diagnosis = attempt.diagnoses.iter().find(|diagnosis| diagnosis.title == title);
+    let likeness = match diagnosis {
+        Some(diagnosis) => Likeness::Crash(Box::new(report(diagnosis))),
+        None => Likeness::Symptom { test: &cell.id.test, title: stable_title(title) },
+    };
+    if let Some(defect) = found.iter_mut().find(|defect| defect.likeness.is(&likeness)) {
+        if title != defect.title && !defect.also.contains(&title) && defect.kind.is_some() {
+            defect.also.push(title);
+        }
+        if defect.cells.last() != Some(&place) {
+            defect.cells.push(place);
+        }
+        defect.attempts += 1;
+        return;
+    }
+    found.push(Defect {
+        title,
+        also: Vec::new(),
+        kind: diagnosis.map(|diagnosis| diagnosis.kind.as_str()),
+        cells: vec![place],
+        attempts: 1,
+        first: attempt,
+        diagnosis,
+        likeness,
+    });
+}
+
+impl Likeness<'_> {
+    fn is(&self, other: &Likeness<'_>) -> bool {
+        match (self, other) {
+            (Likeness::Crash(a), Likeness::Crash(b)) => same_defect(a, b).is_same(),
+            (Likeness::Symptom { test: a, title: x }, Likeness::Symptom { test: b, title: y }) => {
+                a == b && x == y
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a journal keeps of a crash report, as far as the comparison needs it.
+fn report(diagnosis: &Diagnosis) -> Report {
+    Report {
+        title: diagnosis.title.clone(),
+        alt_titles: diagnosis.alt_titles.clone(),
+        kind: diagnosis.kind.parse().unwrap_or(ReportKind::Unknown),
+        corrupted: diagnosis.corrupted,
+        corrupted_reason: None,
+        frame: diagnosis.frame.clone(),
+        frames: diagnosis.frames.clone(),
+        suppressed: false,
+        panicked: false,
+        start: 0,
+        end: 0,
+        start_line: diagnosis.line,
+        task: None,
+        pid: None,
+        cpu: None,
+    }
+}
+
+/// The form of a defect in the JSON document.
+#[derive(Serialize)]
+pub(super) struct DefectRecord<'r> {
+    title: &'r str,
+    #[serde(rename = "type")]
+    kind: Option<&'r str>,
+    also: Vec<&'r str>,
+    attempts: usize,
+    cells: Vec<CellName<'r>>,
+    /// The console of its first appearance, relative to the run's folder, and the line of the report in it.
+    console: Option<&'r str>,
+    line: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct CellName<'r> {
+    test: &'r str,
+    kernel: &'r str,
+}
+
+/// The defects for the JSON document.
+pub(super) fn records<'r>(run: &'r RunSummary) -> Vec<DefectRecord<'r>> {
+    let cell = |place: &usize| {
+        let id = &run.cells[*place].id;
+        CellName { test: &id.test, kernel: &id.kernel }
+    };
+    let record = |defect: Defect<'r>| DefectRecord {
+        title: defect.title,
+        kind: defect.kind,
+        attempts: defect.attempts,
+        cells: defect.cells.iter().map(cell).collect(),
+        console: defect.first.console.as_deref(),
+        line: defect.diagnosis.map(|diagnosis| diagnosis.line),
+        also: defect.also,
+    };
+    defects(run).into_iter().map(record).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn shown(run: &RunSummary) -> String {
+        let defects = defects(run);
+        let mut text = format!("{:?}\n", headline(&defects));
+        for defect in &defects {
+            let cells: Vec<String> =
+                defect.cells.iter().map(|place| run.cells[*place].id.to_string()).collect();
+            text.push_str(&format!(
+                "{} {:?} also {:?}, {} attempts, {}\n",
+                defect.title,
+                defect.kind,
+                defect.also,
+                defect.attempts,
+                cells.join(" ")
+            ));
+        }
+        text
+    }
+
+    #[test]
+    fn cells_that_crash_alike_are_one_defect() {
+        insta::assert_snapshot!(shown(&sample::crashing()), @r#"
+        Some("3 cells, 2 distinct crashes")
+        general protection fault in elevator_switch Some("DoS") also ["KASAN: slab-use-after-free Read in elevator_switch"], 5 attempts, block::elevator-switch-race@6.12.57 block::elevator-switch-race@6.17.13 ext4::mmap-writeback-failure@7.2.13
+        general protection fault in ext4_map_blocks Some("DoS") also [], 1 attempts, block::elevator-switch-race@6.12.57
+        "#);
+    }
+
+    #[test]
+    fn symptoms_without_a_crash_stay_with_their_test() {
+        insta::assert_snapshot!(shown(&sample::finished()), @r#"
+        Some("3 cells, 3 distinct defects")
+        BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request Some("NULL-POINTER-DEREFERENCE") also [], 1 attempts, block::elevator-switch-race@6.17.13
+        leak of 20000 objects in kmalloc-192 None also [], 1 attempts, cifs::fsconfig-source-leak@6.12.57
+        WARNING in ext4_iomap_begin Some("WARNING") also [], 1 attempts, ext4::mmap-writeback-failure@6.17.13
+        "#);
+        assert!(headline(&defects(&RunSummary::default())).is_none());
+    }
+
+    #[test]
+    fn the_json_form() {
+        let run = sample::crashing();
+        let records = serde_json::to_string_pretty(&records(&run)[1]).unwrap();
+        insta::assert_snapshot!(records, @r#"
+        {
+          "title": "general protection fault in ext4_map_blocks",
+          "type": "DoS",
+          "also": [],
+          "attempts": 1,
+          "cells": [
+            {
+              "test": "block::elevator-switch-race",
+              "kernel": "6.12.57"
+            }
+          ],
+          "console": "attempts/block__elevator-switch-race@6.12.57/1/console.log",
+          "line": 300
+        }
+        "#);
+    }
+}
