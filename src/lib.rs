@@ -9,6 +9,8 @@ pub mod scratch;
 pub mod version;
 pub mod yaml;
 
+pub mod patch;
+
 pub mod observation;
 
 pub mod guest;
@@ -35,6 +37,9 @@ pub mod progress;
 pub mod report;
 pub mod runner;
 
+pub mod compare;
+
+pub mod backport;
 pub mod bisect;
 
 pub mod cli;

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod cache;
+mod compare;
 mod completions;
 mod doctor;
 mod error;
@@ -9,6 +10,7 @@ mod interrupt;
 mod kernels;
 mod list;
 mod newer_qemu;
+mod patch;
 mod paths;
 pub mod report;
 mod run;
@@ -62,6 +64,10 @@ enum Command {
     Report(report::Args),
     /// Print the diagnosis of a console log or dmesg
     Explain(explain::ExplainArgs),
+    /// Say what changed between two runs, or two kernels of a run
+    Compare(compare::CompareArgs),
+    /// Read a patch or mail, find what damaged it, and try it on sources
+    Patch(patch::PatchArgs),
     /// Boot one kernel, for a command or a shell in it
     Vm(Box<vm::VmArgs>),
     /// Check what this host has, and print the command that installs what is missing
@@ -90,6 +96,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
             let mut out = std::io::stdout();
             report::run(args, &mut out, MatrixStyle::for_stdout()).map_err(CliError::setup)?
         }
+        Command::Compare(args) => compare::run(args)?,
+        Command::Patch(args) => patch::run(args)?,
         Command::Explain(args) => return explain::run(args, paths),
         Command::Vm(args) => return vm::run(args, paths),
         Command::Doctor(args) => doctor::run(args, paths)?,

@@ -1,0 +1,85 @@
+//! `kregress compare`: what changed between two runs, or between two kernels of a run.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::error::CliError;
+use crate::compare::{Comparison, kernels, markdown, runs, text};
+use crate::journal::RunDir;
+use crate::report::{ExitStatus, RunSummary};
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// What changed and what that rests on.
+    Text,
+    /// Every row, as one JSON document.
+    Json,
+    /// Every row, as a table.
+    Markdown,
+}
+
+/// Compares two runs, or two kernels of one run. Exits with 100 when something got worse, with 102 when something
+/// may have or cannot be compared.
+#[derive(Debug, clap::Args)]
+pub struct CompareArgs {
+    /// A run (`latest`, an id, its last four digits, a folder), or the name of a kernel
+    before: String,
+    /// The same, for the other side
+    after: String,
+    /// The run that has both kernels
+    #[arg(long, default_value = "latest")]
+    run: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The folder that holds the runs
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "DIR",
+        env = "KREGRESS_REPORTS",
+        hide_env_values = true,
+        default_value = "reports"
+    )]
+    reports: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// There is no such run or kernel, or a journal is damaged.
+pub fn run(args: &CompareArgs) -> Result<ExitStatus, CliError> {
+    let comparison = comparison(args)?;
+    match args.format {
+        Format::Text => print!("{}", text(&comparison)),
+        Format::Json => println!("{}", serde_json::to_string_pretty(&comparison).map_err(CliError::setup)?),
+        Format::Markdown => print!("{}", markdown(&comparison)),
+    }
+    Ok(comparison.exit_status())
+}
+
+fn comparison(args: &CompareArgs) -> Result<Comparison, CliError> {
+    let of = |dir: &RunDir| RunSummary::of(dir).map_err(CliError::setup);
+    let find = |asked: &str| RunDir::find(&args.reports, asked);
+    match (find(&args.before), find(&args.after)) {
+        (Ok(before), Ok(after)) => Ok(runs(&of(&before)?, &of(&after)?)),
+        // one of them is a run: the other name is a mistake
+        (Ok(_), Err(error)) | (Err(error), Ok(_)) => Err(CliError::setup(error)),
+        (Err(_), Err(_)) => {
+            let run = of(&find(&args.run).map_err(CliError::setup)?)?;
+            kernels(&run, &args.before, &args.after).ok_or_else(|| {
+                let text = format!(
+                    "`{}` and `{}` are no runs in {}, and run {} does not have both as kernels; it has {}",
+                    args.before,
+                    args.after,
+                    args.reports.display(),
+                    run.id,
+                    run.kernels().join(", ")
+                );
+                CliError::setup(text)
+            })
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A hunk whose white space did not survive, laid beside the source: its context is there, letter for letter.
+//!
+//! The lines are compared with every run of white space taken as one blank. Context and removed lines are then the
+//! source's own. What the added lines were follows from what became of the context's white space, or is immaterial: in
+//! C, where no literal is touched, only the layout stays unknown, and the compiler sees the same.
+
+use super::damage::{Cure, Damage, What};
+use super::diff::{HunkLine, Kind};
+use super::place::{self, Fit};
+use super::repair::Reading;
+use super::text::squeezed;
+
+/// A hunk with its white space put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aligned {
+    /// The first line of the source that it stands on, from 0.
+    pub start: usize,
+    /// Its lines; context and removed ones are the source's.
+    pub lines: Vec<HunkLine>,
+    /// What was put back.
+    pub damage: Option<Damage>,
+}
+
+/// Why a hunk cannot be laid beside the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// Its words are nowhere in the file in this order.
+    Nowhere,
+    /// They are at several lines (from 0).
+    Several(Vec<usize>),
+    /// They are, but the white space of the added lines cannot be known and matters.
+    Unknowable(String),
+}
+
+/// The source's lines that the old side stands on, and the empty ones among them that the hunk lacks.
+struct Laid {
+    start: usize,
+    /// For each line of the hunk's old side its line of the source.
+    on: Vec<usize>,
+}
+
+/// Lays a reading of a hunk on the file's lines from `from` on.
+///
+/// # Errors
+/// It fits nowhere, or not in one way only.
+pub fn align(
+    file: &[&str],
+    from: usize,
+    reading: &Reading,
+    wanted: usize,
+    section: &str,
+    path: &str,
+) -> Result<Aligned, Misfit> {
+    let words: Vec<String> = file.iter().map(|line| squeezed(line)).collect();
+    let old: Vec<String> = place::old_side(&reading.lines).iter().map(|line| squeezed(&line.text)).collect();
+    if old.is_empty() || old.iter().all(String::is_empty) {
+        return Err(Misfit::Nowhere);
+    }
+    let laid: Vec<Laid> =
+        (from..file.len()).filter_map(|at| lay(&words, &old, at, reading.lost_blanks)).collect();
+    let places: Vec<usize> = laid.iter().map(|laid| laid.start).collect();
+    let near = (wanted..=wanted + reading.lost_blanks).find(|line| places.contains(line)).unwrap_or(wanted);
+    match place::choose(file, &places, near, section) {
+        Fit::At { line, .. } => {
+            let Some(laid) = laid.iter().find(|laid| laid.start == line) else { return Err(Misfit::Nowhere) };
+            rebuilt(file, reading, laid, path)
+        }
+        Fit::Several(lines) => Err(Misfit::Several(lines)),
+        Fit::Nowhere => Err(Misfit::Nowhere),
+    }
+}
+
+fn lay(words: &[String], old: &[String], start: usize, lost: usize) -> Option<Laid> {
+    let mut on = Vec::with_capacity(old.len());
+    let mut at = start;
+    let mut skipped = 0;
+    for text in old {
+        while at > start && words.get(at)?.is_empty() && !text.is_empty() && skipped < lost {
+            skipped += 1;
+            at += 1;
+        }
+        if words.get(at)? != text {
+            return None;
+        }
+        on.push(at);
+        at += 1;
+    }
+    // the other lost lines stood at the hunk's edges
+    let above = words[..start].iter().rev().take_while(|text| text.is_empty()).count();
+    let below = words[at..].iter().take_while(|text| text.is_empty()).count();
+    (above + below >= lost - skipped).then_some(Laid { start, on })
+}
+
+fn rebuilt(file: &[&str], reading: &Reading, laid: &Laid, path: &str) -> Result<Aligned, Misfit> {
+    let mut on = laid.on.iter().copied();
+    let pairs: Vec<(&HunkLine, Option<usize>)> = reading
+        .lines
+        .iter()
+        .map(|line| (line, if line.kind == Kind::Add { None } else { on.next() }))
+        .collect();
+    let space = WhiteSpace::of(file, &pairs);
+    let added: Vec<&HunkLine> = reading.lines.iter().filter(|line| line.kind == Kind::Add).collect();
+    if matches!(space, WhiteSpace::Lost) {
+        check_immaterial(&added, path)?;
+    }
+    let mut lines: Vec<HunkLine> = Vec::new();
+    let mut next = laid.start;
+    let mut indent = String::new();
+    let mut waiting: Vec<HunkLine> = Vec::new();
+    for (line, at) in &pairs {
+        let Some(at) = *at else {
+            waiting.push(HunkLine { text: space.restored(&line.text, &indent), ..(*line).clone() });
+            continue;
+        };
+        let blanks = (next..at).map(|_| HunkLine::new(Kind::Context, "", line.line));
+        if waiting.first().is_some_and(|first| first.text.is_empty()) {
+            lines.append(&mut waiting);
+            lines.extend(blanks);
+        } else {
+            lines.extend(blanks);
+            lines.append(&mut waiting);
+        }
+        lines.push(HunkLine { text: file[at].to_owned(), ..(*line).clone() });
+        if !file[at].trim().is_empty() {
+            indent = leading(file[at]).to_owned();
+        }
+        next = at + 1;
+    }
+    lines.append(&mut waiting);
+    Ok(Aligned { start: laid.start, damage: space.damage(&reading.lines, &added), lines })
+}
+
+fn leading(text: &str) -> &str {
+    &text[..text.len() - text.trim_start().len()]
+}
+
+/// What became of the white space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum WhiteSpace {
+    /// Nothing.
+    Kept,
+    /// Each tab at the start of a line became so many blanks.
+    Blanks(usize),
+    /// It cannot be told from what is left.
+    Lost,
+}
+
+impl WhiteSpace {
+    fn of(file: &[&str], pairs: &[(&HunkLine, Option<usize>)]) -> WhiteSpace {
+        let old: Vec<(&HunkLine, &str)> = pairs
+            .iter()
+            .filter_map(|(line, at)| Some((*line, file[(*at)?])))
+            .filter(|(line, _)| !line.text.trim().is_empty())
+            .collect();
+        if old.iter().all(|(line, source)| line.text == **source) {
+            return WhiteSpace::Kept;
+        }
+        let added: Vec<&str> =
+            pairs.iter().filter(|(_, at)| at.is_none()).map(|(line, _)| line.text.as_str()).collect();
+        let tabs = |text: &str| leading(text).bytes().filter(|byte| *byte == b'\t').count();
+        let blanks_only =
+            old.iter().all(|(line, _)| tabs(&line.text) == 0) && added.iter().all(|text| tabs(text) == 0);
+        if !blanks_only || old.iter().all(|(_, source)| tabs(source) == 0) {
+            return WhiteSpace::Lost;
+        }
+        // format=flowed puts one more blank before a line that starts with one, which added lines do not
+        let fits = |width: usize, stuffed: usize| {
+            old.iter().all(|(line, source)| {
+                let blanks = leading(source).len() - tabs(source);
+                let stuffed = if line.kind == Kind::Context { stuffed } else { 0 };
+                leading(&line.text).len() == tabs(source) * width + blanks + stuffed
+            })
+        };
+        let mut widths: Vec<usize> = (2..=8)
+            .flat_map(|width| [(width, 0), (width, 1)])
+            .filter(|(w, s)| fits(*w, *s))
+            .map(|(w, _)| w)
+            .collect();
+        widths.dedup();
+        let results = |width: usize| added.iter().map(|text| tabbed(text, width)).collect::<Vec<_>>();
+        match widths.as_slice() {
+            [] => WhiteSpace::Lost,
+            [first, rest @ ..] if rest.iter().all(|width| results(*width) == results(*first)) => {
+                WhiteSpace::Blanks(*first)
+            }
+            _ => WhiteSpace::Lost,
+        }
+    }
+
+    fn restored(&self, text: &str, indent: &str) -> String {
+        match self {
+            WhiteSpace::Kept => text.to_owned(),
+            WhiteSpace::Blanks(width) => tabbed(text, *width),
+            WhiteSpace::Lost if text.trim().is_empty() => String::new(),
+            WhiteSpace::Lost => format!("{indent}{}", text.trim_start()),
+        }
+    }
+
+    fn damage(&self, lines: &[HunkLine], added: &[&HunkLine]) -> Option<Damage> {
+        let damage = |what, lines: Vec<usize>, proof: &str, how: String| {
+            Some(Damage { what, lines, proof: proof.to_owned(), cure: Cure::OneWay(how) })
+        };
+        match self {
+            WhiteSpace::Kept => None,
+            WhiteSpace::Blanks(width) => damage(
+                What::TabsToBlanks,
+                lines.iter().map(|line| line.line).collect(),
+                "the context is in the source with tabs",
+                format!("context is taken from the source; {width} blanks at the start of an added line are a tab, as in all of the context"),
+            ),
+            WhiteSpace::Lost => damage(
+                What::IndentationLost,
+                added.iter().map(|line| line.line).collect(),
+                "the context is in the source but for its white space",
+                "context is taken from the source; how the added lines were indented is not known, and the compiler does not see it: test the result, do not commit it".into(),
+            ),
+        }
+    }
+}
+
+fn tabbed(text: &str, width: usize) -> String {
+    let blanks = leading(text).len();
+    format!("{}{}{}", "\t".repeat(blanks / width), " ".repeat(blanks % width), text.trim_start())
+}
+
+/// Whether white space means nothing in these added lines.
+fn check_immaterial(added: &[&HunkLine], path: &str) -> Result<(), Misfit> {
+    if !path.ends_with(".c") && !path.ends_with(".h") {
+        return Err(Misfit::Unknowable(format!(
+            "white space has a meaning in {path}, and that of the added lines is lost"
+        )));
+    }
+    let literal = added
+        .iter()
+        .find(|line| line.text.split('"').skip(1).step_by(2).any(|inside| inside.contains([' ', '\t'])));
+    match literal {
+        Some(line) => Err(Misfit::Unknowable(format!(
+            "line {}: a string with blanks; whether it had one or several is lost",
+            line.line
+        ))),
+        None => Ok(()),
+    }
+}

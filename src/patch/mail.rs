@@ -1,0 +1,155 @@
+//! Mails and mboxes to messages. Structure, header encodings and character sets are `mail-parser`'s; this file keeps
+//! the place of every line in the input.
+
+use mail_parser::{Encoding, MessageParser, MessagePart, MimeHeaders, PartType};
+
+use super::input::{Message, Part};
+use super::text::{self, Line};
+
+/// Whether the text starts with the separator of an mbox: `From `, an address or an id, and a date.
+pub fn is_mbox(text: &str) -> bool {
+    text.lines().next().is_some_and(is_separator)
+}
+
+fn is_separator(line: &str) -> bool {
+    let Some(rest) = line.strip_prefix("From ") else { return false };
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    words.len() >= 5 && words.iter().any(|word| word.matches(':').count() == 2)
+}
+
+/// Whether the text starts with the headers of a mail.
+pub fn is_mail(text: &str) -> bool {
+    let mut known = 0;
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim_end_matches('\r');
+        if line.is_empty() {
+            break;
+        }
+        if at > 0 && line.starts_with([' ', '\t']) {
+            continue;
+        }
+        let Some((name, _)) = line.split_once(':') else { return false };
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return false;
+        }
+        let name = name.to_ascii_lowercase();
+        known +=
+            usize::from(["from", "subject", "date", "message-id", "received", "to"].contains(&name.as_str()));
+    }
+    known >= 2
+}
+
+/// The messages of an mbox. A body's line that looked like a separator was quoted with `>` by the writer.
+pub fn mbox(bytes: &[u8]) -> Vec<Message> {
+    let mut messages = Vec::new();
+    let mut current: Vec<u8> = Vec::new();
+    let mut first = 0;
+    let mut blank_before = true;
+    for (at, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let shown = String::from_utf8_lossy(line);
+        if blank_before && is_separator(shown.trim_end()) {
+            if first > 0 {
+                messages.push(message(&current, first));
+            }
+            current.clear();
+            first = at + 2;
+        } else {
+            let quotes = line.iter().take_while(|byte| **byte == b'>').count();
+            let unquoted = if quotes > 0 && line[quotes..].starts_with(b"From ") { &line[1..] } else { line };
+            current.extend_from_slice(unquoted);
+        }
+        blank_before = shown.trim_end().is_empty();
+    }
+    if first > 0 {
+        messages.push(message(&current, first));
+    }
+    messages
+}
+
+/// One mail whose first header is on line `first` of the input.
+pub fn message(bytes: &[u8], first: usize) -> Message {
+    let mut message = Message { line: first, ..Message::default() };
+    let Some(mail) = MessageParser::default().parse(bytes) else {
+        message.parts.push(Part { lines: text::lines(&text::decode(bytes), first), ..Part::default() });
+        return message;
+    };
+    message.subject = mail.subject().map(text::squeezed);
+    message.from =
+        mail.from().and_then(|from| from.first()).map(|from| match (from.name(), from.address()) {
+            (Some(name), Some(address)) => format!("{name} <{address}>"),
+            (name, address) => name.or(address).unwrap_or_default().to_owned(),
+        });
+    message.date = mail.date().map(mail_parser::DateTime::to_rfc3339);
+    message.id = mail.message_id().map(str::to_owned);
+    let has_plain = mail.parts.iter().any(|part| matches!(part.body, PartType::Text(_)));
+    for part in &mail.parts {
+        let text = match &part.body {
+            PartType::Text(text) => text.to_string(),
+            PartType::Html(html) if !has_plain => mail_parser::decoders::html::html_to_text(html),
+            PartType::Binary(data) | PartType::InlineBinary(data)
+                if is_patch_name(part.attachment_name()) =>
+            {
+                text::decode(data)
+            }
+            _ => continue,
+        };
+        message.parts.push(placed(part, &text, bytes, first));
+    }
+    message
+}
+
+fn is_patch_name(name: Option<&str>) -> bool {
+    name.is_some_and(|name| [".patch", ".diff", ".txt", ".mbox"].iter().any(|end| name.ends_with(end)))
+}
+
+fn placed(part: &MessagePart<'_>, text: &str, bytes: &[u8], first: usize) -> Part {
+    let attribute = |name: &str| part.content_type().and_then(|kind| kind.attribute(name));
+    let start = usize::try_from(part.offset_body).unwrap_or(0).min(bytes.len());
+    let end = usize::try_from(part.offset_end).unwrap_or(0).clamp(start, bytes.len());
+    let raw = &bytes[start..end];
+    let body_line = first + bytes[..start].iter().filter(|byte| **byte == b'\n').count();
+    let html = matches!(part.body, PartType::Html(_));
+    let (lines, decoded) = match part.encoding {
+        // the bytes themselves, where they are UTF-8: nothing of a patch may change
+        Encoding::None if !html && (raw.is_ascii() || std::str::from_utf8(raw).is_ok()) => {
+            (text::lines(&text::decode(raw), body_line), false)
+        }
+        Encoding::None if !html => (text::lines(text, body_line), false),
+        Encoding::QuotedPrintable if !html => (numbered(text, raw, body_line), false),
+        _ => (text::lines(text, 1), true),
+    };
+    Part {
+        name: part.attachment_name().map(str::to_owned),
+        flowed: attribute("format").is_some_and(|format| format.eq_ignore_ascii_case("flowed")),
+        decoded,
+        lines: without_returns(lines),
+    }
+}
+
+/// A mail in transit ends every line with a carriage return; it is no part of the text.
+fn without_returns(mut lines: Vec<Line>) -> Vec<Line> {
+    if lines.iter().filter(|line| !line.text.is_empty()).all(|line| line.text.ends_with('\r')) {
+        lines.iter_mut().for_each(|line| {
+            line.text.truncate(line.text.trim_end_matches('\r').len());
+        });
+    }
+    lines
+}
+
+/// The lines of a quoted-printable text with the numbers of the lines of the input where each starts.
+fn numbered(text: &str, raw: &[u8], first: usize) -> Vec<Line> {
+    let mut starts = vec![first];
+    for (at, line) in raw.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let encoded = line.windows(3).filter(|window| window.eq_ignore_ascii_case(b"=0a")).count();
+        starts.extend(std::iter::repeat_n(first + at, encoded));
+        if !line.trim_ascii_end().ends_with(b"=") {
+            starts.push(first + at + 1);
+        }
+    }
+    let mut lines = text::lines(text, first);
+    for (at, line) in lines.iter_mut().enumerate() {
+        line.number = starts.get(at).copied().unwrap_or(first);
+    }
+    lines
+}

@@ -1,0 +1,30 @@
+//! Patches as people hand them in: reading mails and threads, finding what damaged a diff on its way, and applying it
+//! to a source that is never written to.
+//!
+//! `input` gives messages, `letter` the patches in them, `apply` what becomes of a source's files. A wrong patch under
+//! test is a wrong verdict, so nothing is guessed: a damage is undone only in the one way that counts right or that
+//! the source itself proves, and every such step is reported.
+
+mod align;
+mod apply;
+pub mod damage;
+pub mod diff;
+pub mod input;
+mod letter;
+mod mail;
+mod page;
+mod place;
+pub mod reason;
+mod repair;
+mod run_together;
+pub mod show;
+pub mod source;
+pub mod subject;
+pub mod tags;
+mod text;
+mod transfer;
+
+pub use apply::{Application, Applied, FileOutcome, HunkResult, Options, Outcome, apply};
+pub use input::{Form, Input, InputError};
+pub use letter::{Letter, series};
+pub use source::{Folder, Source};

@@ -1,0 +1,202 @@
+//! Why a hunk does not apply, and what its place in the source looks like instead.
+
+use serde::Serialize;
+
+use super::damage::Damage;
+use super::diff::{FileDiff, Hunk, HunkLine, Kind};
+use super::place::{self, Fit};
+use super::repair::Reading;
+use super::source::Source;
+use super::text::squeezed;
+
+/// Why something of a patch does not apply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "reason")]
+pub enum Reason {
+    /// The hunk is damaged.
+    Damaged {
+        /// How.
+        damages: Vec<Damage>,
+    },
+    /// The source has what the hunk adds, and lacks what it removes.
+    AlreadyApplied {
+        /// At this line, from 1.
+        at: usize,
+    },
+    /// Its context is at several lines.
+    Several {
+        /// Which, from 1.
+        lines: Vec<usize>,
+    },
+    /// What white space was lost matters.
+    WhiteSpace {
+        /// Why.
+        text: String,
+    },
+    /// The closest lines of the source are others.
+    ContextDiffers {
+        /// The first of them, from 1; absent where nothing is like the hunk.
+        at: Option<usize>,
+        /// The differences: `-` is what the patch expects, `+` what the source has.
+        differences: Vec<String>,
+        /// The commits that last touched them.
+        touched: Vec<String>,
+        /// How many of the added lines, of how many, stand there already: another form of the change may be in.
+        there: (usize, usize),
+    },
+    /// There is no such file.
+    Missing {
+        /// Files of the same name elsewhere in the source.
+        elsewhere: Vec<String>,
+    },
+    /// The patch makes a file that is there.
+    Exists,
+    /// It is binary.
+    Binary,
+    /// A path leads out of the source.
+    Outside {
+        /// Which.
+        path: String,
+    },
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Reason::Damaged { damages } => {
+                let all: Vec<String> = damages.iter().map(Damage::to_string).collect();
+                write!(f, "damaged: {}", all.join("; "))
+            }
+            Reason::AlreadyApplied { at } => {
+                write!(f, "already applied: the source has the result at line {at}")
+            }
+            Reason::Several { lines } => {
+                let lines: Vec<String> = lines.iter().map(usize::to_string).collect();
+                write!(f, "ambiguous: it fits at lines {}, and nothing says which is meant", lines.join(", "))
+            }
+            Reason::WhiteSpace { text } => write!(f, "white space lost: {text}"),
+            Reason::ContextDiffers { at: Some(at), there: (there, of), .. } => {
+                write!(f, "context differs; the closest lines of the source start at line {at}")?;
+                if *there > 0 {
+                    write!(f, "; {there} of the {of} lines that it adds stand there already")?;
+                }
+                Ok(())
+            }
+            Reason::ContextDiffers { at: None, .. } => {
+                f.write_str("context differs; nothing like it is in the file")
+            }
+            Reason::Missing { elsewhere } if elsewhere.is_empty() => {
+                f.write_str("no such file in the source")
+            }
+            Reason::Missing { elsewhere } => {
+                write!(f, "no such file; renamed? of the same name: {}", elsewhere.join(", "))
+            }
+            Reason::Exists => f.write_str("the patch makes this file, but the source has one"),
+            Reason::Binary => f.write_str("a binary file; binary patches are not read"),
+            Reason::Outside { path } => write!(f, "`{path}` leads out of the source; the patch is refused"),
+        }
+    }
+}
+
+/// A file that is not there.
+pub fn missing(path: &str, file: &FileDiff, source: &dyn Source) -> Reason {
+    if file.renamed() && file.new_path.as_deref().is_some_and(|new| source.read(new).is_some()) {
+        return Reason::AlreadyApplied { at: 1 };
+    }
+    let name = path.rsplit('/').next().unwrap_or(path);
+    Reason::Missing { elsewhere: source.named(name) }
+}
+
+/// A hunk, read this way, that fits nowhere in these lines.
+pub fn nowhere(
+    file: &[&str],
+    reading: &Reading,
+    hunk: &Hunk,
+    wanted: usize,
+    path: &str,
+    source: &dyn Source,
+) -> Reason {
+    let lines = &reading.lines;
+    let reversed: Vec<HunkLine> = lines
+        .iter()
+        .map(|line| {
+            let kind = match line.kind {
+                Kind::Context => Kind::Context,
+                Kind::Remove => Kind::Add,
+                Kind::Add => Kind::Remove,
+            };
+            HunkLine { kind, ..line.clone() }
+        })
+        .collect();
+    if let Fit::At { line, .. } = place::place(file, 0, &reversed, wanted, &hunk.section, 0) {
+        return Reason::AlreadyApplied { at: line + 1 };
+    }
+    let old: Vec<String> = place::old_side(lines).iter().map(|line| line.text.clone()).collect();
+    let Some(at) = closest(file, &old, wanted) else {
+        return Reason::ContextDiffers {
+            at: None,
+            differences: Vec::new(),
+            touched: Vec::new(),
+            there: (0, 0),
+        };
+    };
+    let end = (at + old.len()).min(file.len());
+    let around: Vec<String> =
+        file[at..(end + lines.len()).min(file.len())].iter().map(|line| squeezed(line)).collect();
+    let added = lines.iter().filter(|line| line.kind == Kind::Add).map(|line| squeezed(&line.text));
+    let added: Vec<String> = added.filter(|text| text.len() > 3).collect();
+    let there = added.iter().filter(|text| around.contains(text)).count();
+    Reason::ContextDiffers {
+        at: Some(at + 1),
+        differences: differences(&old, &file[at..end], reading.loose),
+        touched: source.touched(path, at + 1, end),
+        there: (there, added.len()),
+    }
+}
+
+/// Where most of the hunk's lines are, in order; of equal places the one closest to `wanted`.
+fn closest(file: &[&str], old: &[String], wanted: usize) -> Option<usize> {
+    let words: Vec<String> = file.iter().map(|line| squeezed(line)).collect();
+    let expected: Vec<String> = old.iter().map(|line| squeezed(line)).collect();
+    // a brace is everywhere
+    let telling = |text: &str| text.len() > 3;
+    let score = |at: usize| {
+        let window = &words[at..(at + old.len() + 2).min(words.len())];
+        expected.iter().filter(|text| telling(text) && window.contains(text)).count()
+    };
+    let best = (0..words.len())
+        .map(|at| (score(at), at))
+        .max_by_key(|(score, at)| (*score, std::cmp::Reverse(at.abs_diff(wanted))))?;
+    (best.0 > 0).then_some(best.1)
+}
+
+/// Both sides, line by line, by their longest common part.
+fn differences(expected: &[String], found: &[&str], loose: bool) -> Vec<String> {
+    let same = |a: &str, b: &str| a == b || (loose && squeezed(a) == squeezed(b));
+    let (n, m) = (expected.len(), found.len());
+    let mut common = vec![vec![0_usize; m + 1]; n + 1];
+    for a in (0..n).rev() {
+        for b in (0..m).rev() {
+            common[a][b] = if same(&expected[a], found[b]) {
+                common[a + 1][b + 1] + 1
+            } else {
+                common[a + 1][b].max(common[a][b + 1])
+            };
+        }
+    }
+    let mut out = Vec::new();
+    let (mut a, mut b) = (0, 0);
+    while a < n || b < m {
+        if a < n && b < m && same(&expected[a], found[b]) {
+            out.push(format!(" {}", found[b]));
+            (a, b) = (a + 1, b + 1);
+        } else if a < n && (b == m || common[a + 1][b] >= common[a][b + 1]) {
+            out.push(format!("-{}", expected[a]));
+            a += 1;
+        } else {
+            out.push(format!("+{}", found[b]));
+            b += 1;
+        }
+    }
+    out
+}

@@ -1,0 +1,133 @@
+//! What a patch says and what became of it, for a reader.
+
+use std::fmt::Write;
+
+use super::apply::{Application, HunkResult};
+use super::diff::{FileDiff, Hunk};
+use super::input::Input;
+use super::letter::Letter;
+use super::reason::Reason;
+
+/// Lines of the source shown for a hunk that does not fit.
+const SHOWN: usize = 24;
+
+/// What was read from the input.
+pub fn letters(input: &Input, letters: &[Letter]) -> String {
+    let messages = match input.messages.len() {
+        1 => String::new(),
+        several => format!(", {several} messages"),
+    };
+    let patches = if letters.len() == 1 { "patch" } else { "patches" };
+    let mut out = format!("{}: {}{messages}, {} {patches}\n", input.name, input.form.words(), letters.len());
+    for (number, one) in (1..).zip(letters) {
+        letter(&mut out, number, one);
+    }
+    out
+}
+
+fn letter(out: &mut String, number: usize, letter: &Letter) {
+    let _ = writeln!(out, "  {number}: line {}", letter.line);
+    let mut row = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(out, "    {name:<10} {value}");
+        }
+    };
+    let mut marks = Vec::new();
+    if let Some(subject) = &letter.subject {
+        let flags = [(subject.autosel, "AUTOSEL"), (subject.rfc, "RFC"), (subject.resend, "RESEND")];
+        marks.extend(flags.iter().filter(|(set, _)| *set).map(|(_, word)| (*word).to_owned()));
+        marks.extend(subject.version.map(|version| format!("v{version}")));
+        marks.extend(subject.part.map(|(at, of)| format!("{at} of {of}")));
+        marks.extend(subject.tree.clone());
+    }
+    let target = letter.subject.as_ref().and_then(|subject| subject.target.as_ref());
+    row("subject", letter.title());
+    row("marked", &marks.join(", "));
+    row("for", &target.map(|target| format!("{target} (stable lines)")).unwrap_or_default());
+    row("author", letter.author.as_deref().unwrap_or_default());
+    row("attachment", letter.attachment.as_deref().unwrap_or_default());
+    row("upstream", letter.tags.upstream.as_deref().unwrap_or_default());
+    for fixes in &letter.tags.fixes {
+        let title = fixes.title.as_ref().map(|title| format!(" (\"{title}\")")).unwrap_or_default();
+        row("fixes", &format!("{}{title}", fixes.commit));
+    }
+    if let Some(stable) = &letter.tags.stable {
+        row("stable", stable.note.as_deref().unwrap_or("asked for"));
+    }
+    row("syzbot", &letter.tags.syzbot.join(", "));
+    if let Some(test) = &letter.tags.syz_test {
+        row("syz test", &format!("{} {}", test.repository, test.branch));
+    }
+    for name in ["Closes", "Link"] {
+        letter.tags.values(name).for_each(|value| row(&name.to_lowercase(), value));
+    }
+    letter.decoded.files.iter().for_each(|file| row("file", &file_line(file)));
+    letter.damages.iter().for_each(|damage| row("damage", &damage.to_string()));
+}
+
+fn file_line(file: &FileDiff) -> String {
+    let whole = file.hunks.iter().filter_map(Hunk::lines).count();
+    let hunks = if file.hunks.len() == 1 { "hunk" } else { "hunks" };
+    let (added, removed) = file.changed();
+    let damaged = match file.hunks.len() - whole {
+        0 => format!("+{added} -{removed}"),
+        damaged => format!("{damaged} damaged"),
+    };
+    let kind = match (&file.old_path, &file.new_path) {
+        (None, _) => ", new",
+        (_, None) => ", deleted",
+        _ if file.renamed() => ", renamed",
+        _ => "",
+    };
+    format!("{} ({} {hunks}, {damaged}{kind})", file.path(), file.hunks.len())
+}
+
+/// What became of it on one source.
+pub fn application(tree: &str, result: &Application) -> String {
+    let mut out = format!("{tree}: {}\n", result.outcome.words());
+    for file in &result.files {
+        if let Some(problem) = &file.problem {
+            let _ = writeln!(out, "  {}: {problem}", file.path);
+        }
+        for (line, hunk) in &file.hunks {
+            let _ = write!(out, "  {}: hunk of line {line}: ", file.path);
+            match hunk {
+                HunkResult::Applied(applied) => {
+                    let _ = write!(out, "applied at line {}", applied.at);
+                    if applied.offset != 0 {
+                        let _ = write!(out, ", offset {}", applied.offset);
+                    }
+                    if applied.fuzz > 0 {
+                        let _ = write!(out, ", fuzz {}", applied.fuzz);
+                    }
+                    out.push('\n');
+                    for damage in &applied.repaired {
+                        let _ =
+                            writeln!(out, "    repaired: {}: {}", damage.what.words(), damage.cure.text());
+                    }
+                }
+                HunkResult::Failed(reason) => {
+                    let _ = writeln!(out, "{reason}");
+                    details(&mut out, reason);
+                }
+            }
+        }
+    }
+    out
+}
+
+fn details(out: &mut String, reason: &Reason) {
+    let Reason::ContextDiffers { differences, touched, .. } = reason else { return };
+    if !differences.is_empty() {
+        out.push_str("    - expected by the patch, + in the source\n");
+    }
+    for line in differences.iter().take(SHOWN) {
+        let _ = writeln!(out, "    {}", line.trim_end());
+    }
+    if !touched.is_empty() {
+        out.push_str("    last touched by:\n");
+    }
+    for commit in touched {
+        let _ = writeln!(out, "      {commit}");
+    }
+}
