@@ -86,6 +86,7 @@ pub(super) struct HistoryShape {
     pub introduced: Option<CommitShape>,
     pub exposed: Option<CommitShape>,
     pub fixed: Option<CommitShape>,
+    pub files: List<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

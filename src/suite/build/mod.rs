@@ -154,6 +154,7 @@ fn history(fields: &mut Fields<'_>, at: &KeyPath, shape: Option<&HistoryShape>) 
         introduced: commit("introduced", shape.introduced.as_ref()),
         exposed: commit("exposed", shape.exposed.as_ref()),
         fixed: commit("fixed", shape.fixed.as_ref()),
+        files: fields.list(&at.key("files"), shape.files.as_ref(), word::source_file),
     }
 }
 
