@@ -50,6 +50,10 @@ impl Watch for Told<'_> {
     fn trouble(&self, text: &str) {
         self.files_trouble(text);
     }
+
+    fn notice(&self, text: &str) {
+        (self.sink)(Event::Notice { text: text.to_owned() });
+    }
 }
 
 /// Runs a cell to its verdict. `None`: it was interrupted, so that there is none.
