@@ -11,7 +11,9 @@ use crate::observation::{Observation, Phase};
 use crate::oops;
 use crate::plan::Cell;
 use crate::suite::{Circumstances, Sorted};
-use crate::verdict::{Judgement, judge, messages_told, shows_symptom, unrelated_leaks, with_messages};
+use crate::verdict::{
+    Judgement, judge, likeness_told, messages_told, shows_symptom, unrelated_leaks, with_messages,
+};
 
 /// What an attempt came to.
 pub struct Finished {
@@ -88,6 +90,8 @@ pub fn make(
     let sorted = read_console(cell, &seen);
     let mut judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
     let mut findings = findings::of(&judgement, &seen, &sorted.reports);
+    let decided = sorted.reports.iter().find(|report| judgement.title.as_ref() == Some(&report.title));
+    findings.extend(decided.into_iter().flat_map(|report| likeness_told(&cell.test.symptom, report)));
     findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
     judgement.explain(&findings);
     findings.extend(messages_told(&sorted));

@@ -97,6 +97,7 @@ pub(super) struct HistoryShape {
     pub introduced: Option<CommitShape>,
     pub exposed: Option<CommitShape>,
     pub fixed: Option<CommitShape>,
+    pub files: List<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -192,6 +193,7 @@ pub(super) struct CrashShape {
     pub title: Option<String>,
     pub kind: List<String>,
     pub trace: List<String>,
+    pub like: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
