@@ -190,7 +190,7 @@ fn expired_messages(tests: &[Arc<Test>], today: jiff::civil::Date) -> Vec<String
 }
 
 /// The tests with their machines; whether the host can build those is not known yet.
-fn placed(tests: &[Arc<Test>], paths: &PathArgs) -> Result<Vec<Placed>, CliError> {
+pub(super) fn placed(tests: &[Arc<Test>], paths: &PathArgs) -> Result<Vec<Placed>, CliError> {
     let machines = Machines::load(&paths.machines).map_err(CliError::located)?;
     let place = |test: &Arc<Test>| {
         let machine = machines
@@ -274,12 +274,12 @@ fn print_plan(library: &Library, placed: &[Placed], wanted: &[Wanted]) {
     eprintln!("{cells}: {} on {}", counted(tests, "test"), counted(kernels, "kernel"));
 }
 
-fn host_cpus() -> u32 {
+pub(super) fn host_cpus() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
 }
 
 /// Memory that guests may take, MiB: most of what the host says is available (`proc_meminfo(5)`).
-fn free_memory_mib() -> u64 {
+pub(super) fn free_memory_mib() -> u64 {
     let text = std::fs::read_to_string(Path::new("/proc/meminfo")).unwrap_or_default();
     let available = text
         .lines()
@@ -290,7 +290,7 @@ fn free_memory_mib() -> u64 {
     available / 1024 * 8 / 10
 }
 
-fn random_seed() -> u64 {
+pub(super) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
