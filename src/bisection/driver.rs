@@ -98,7 +98,7 @@ impl Driver<'_> {
             let (node, attempts) = match step {
                 Step::Try { node, attempts, .. } => (node, attempts),
                 Step::Ended(answer) => {
-                    let seconds = start.elapsed().as_secs_f64();
+                    let (seconds, answer) = (rounded(start.elapsed().as_secs_f64()), readable(answer));
                     sink(Event::BisectionEnded { answer: answer.clone(), seconds });
                     return Ended::Answer(answer);
                 }
@@ -187,7 +187,7 @@ impl Driver<'_> {
                 kernel: cell.kernel.name.clone(),
                 release: cell.kernel.release.clone(),
                 content,
-                seconds: (start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+                seconds: rounded(start.elapsed().as_secs_f64()),
             });
         }
         match self.lab.prepare(&cell.kernel, &cell.test, &cell.machine) {
@@ -222,15 +222,31 @@ fn lock<'l, 's>(state: &'l Mutex<&'s mut State>) -> MutexGuard<'l, &'s mut State
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A figure that reads back as it was written.
+fn rounded(figure: f64) -> f64 {
+    (figure * 1e6).round() / 1e6
+}
+
+fn readable(answer: Answer) -> Answer {
+    match answer {
+        Answer::Found { candidates, probability } => {
+            Answer::Found { candidates, probability: rounded(probability) }
+        }
+        answer => answer,
+    }
+}
+
 fn step_event(state: &State, step: &Step) -> Option<Event> {
     let Step::Try { node, attempts, purpose } = step else { return None };
     let search = state.search();
+    let mut suspects = state.suspects();
+    suspects.iter_mut().for_each(|suspect| suspect.probability = rounded(suspect.probability));
     Some(Event::BisectionStep {
         kernel: state.candidate(*node).name.clone(),
         attempts: *attempts,
         purpose: *purpose,
         candidates: state.open_candidates(),
-        suspects: state.suspects(),
+        suspects,
         made: search.posterior().total().attempts,
         left: search.attempts_left(),
     })

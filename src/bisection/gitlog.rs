@@ -37,20 +37,25 @@ pub fn export(state: &State) -> Result<String, String> {
     text.push('\n');
     let sure = state.search().aims().confidence;
     let bad = state.search().posterior().bad_probabilities();
+    // git remembers only the last commit with the change: the oldest has to come last
+    let (mut olds, mut news, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for (node, tried) in state.all_tried() {
-        let candidate = state.candidate(node);
         let changed = if find == Find::Cause { bad[node] } else { 1.0 - bad[node] };
-        let seen = state.search().posterior().seen(node);
-        let word = match () {
-            () if changed >= sure => new,
-            () if changed <= 1.0 - sure => old,
-            () if tried.closed.is_some() => "skip",
+        match () {
+            () if changed >= sure => news.insert(0, node),
+            () if changed <= 1.0 - sure => olds.push(node),
+            () if tried.closed.is_some() => skipped.push(node),
             () => {
-                let _ = writeln!(text, "# open after {} attempts: {}", seen.attempts, told(candidate));
-                continue;
+                let seen = state.search().posterior().seen(node);
+                let _ = writeln!(text, "# open after {} attempts: {}", seen.attempts, told(state.candidate(node)));
             }
-        };
-        let _ = writeln!(text, "# {word}: {}\ngit bisect {word} {}", told(candidate), candidate.id);
+        }
+    }
+    for (word, nodes) in [(old, olds), (new, news), ("skip", skipped)] {
+        for node in nodes {
+            let candidate = state.candidate(node);
+            let _ = writeln!(text, "# {word}: {}\ngit bisect {word} {}", told(candidate), candidate.id);
+        }
     }
     if let Some(Answer::Found { candidates, .. }) = state.answer() {
         match candidates.as_slice() {
@@ -169,7 +174,9 @@ impl Log {
                 }
                 "terms" | "next" | "visualize" | "view" => {}
                 _ => {
-                    return Err(failed("expected start, good, bad, old, new, skip or the terms of its start"));
+                    return Err(failed(
+                        "expected start, good, bad, old, new, skip or the terms of its start",
+                    ));
                 }
             }
         }

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use super::text::notes;
-use super::{Report, counted, said, standing};
-use crate::progress::percent;
+use super::{Report, counted, likely, said, standing};
 use crate::report::escape;
 
 const STYLE: &str = "\
@@ -53,7 +52,7 @@ pub fn html(report: &Report) -> String {
             out,
             "<tr><th scope=\"row\">{}</th><td class=\"figure\">{}</td><td><span class=\"bar\" style=\"width: {:.2}rem\"></span></td></tr>",
             escape(&suspect.kernel),
-            escape(&percent(suspect.probability)),
+            escape(&likely(suspect.probability)),
             20.0 * suspect.probability
         );
     }

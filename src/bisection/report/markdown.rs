@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::text::{bar, notes};
-use super::{Report, counted, said, standing};
-use crate::progress::{percent, printable};
+use super::{Report, counted, likely, said, standing};
+use crate::progress::printable;
 
 /// The report as Markdown.
 pub fn markdown(report: &Report) -> String {
@@ -28,7 +28,7 @@ pub fn markdown(report: &Report) -> String {
         out.push_str("\n```\n");
         for suspect in &report.plot {
             let bar = bar(suspect.probability, 32, true);
-            let line = format!("{:24} {:>6} {bar}", printable(&suspect.kernel), percent(suspect.probability));
+            let line = format!("{:24} {:>6} {bar}", printable(&suspect.kernel), likely(suspect.probability));
             let _ = writeln!(out, "{}", line.trim_end());
         }
         out.push_str("```\n");

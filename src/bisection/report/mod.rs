@@ -192,12 +192,20 @@ fn counted(seen: Seen) -> String {
     format!("{} of {}", seen.symptoms, seen.attempts)
 }
 
+/// A probability for people: never `100%`, as no search is certain.
+fn likely(probability: f64) -> String {
+    match probability {
+        p if p > 0.999 => ">99.9%".to_owned(),
+        p if p >= 0.99 => format!("{:.1}%", (p * 1000.0).floor() / 10.0),
+        p => crate::progress::percent(p),
+    }
+}
+
 /// How a kernel is called in the table.
 fn standing(row: &Row) -> String {
-    let sure = crate::progress::percent;
     match &row.closed {
         Some(_) if row.seen.attempts == 0 => "not judged".to_owned(),
-        _ if row.bad >= 0.5 => format!("bad {}", sure(row.bad)),
-        _ => format!("good {}", sure(1.0 - row.bad)),
+        _ if row.bad >= 0.5 => format!("bad {}", likely(row.bad)),
+        _ => format!("good {}", likely(1.0 - row.bad)),
     }
 }

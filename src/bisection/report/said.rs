@@ -1,5 +1,6 @@
 //! The sentences of a report.
 
+use super::likely;
 use crate::bisect::{Answer, Find, Seen, Short};
 use crate::bisection::State;
 use crate::event::BisectionSource;
@@ -13,14 +14,14 @@ pub fn headline(state: &State) -> String {
     match state.answer() {
         None => "it has not come to an answer yet".to_owned(),
         Some(Answer::Found { candidates, probability }) => match candidates.as_slice() {
-            [culprit] => format!("{} ({})", culprit_sentence(state, *culprit), percent(*probability)),
+            [culprit] => format!("{} ({})", culprit_sentence(state, *culprit), likely(*probability)),
             several => format!(
                 "one of {} candidates {}: {} to {} ({}); no kernel between them can be judged",
                 several.len(),
                 verb(state.record().find),
                 several.first().map_or("", |node| name(*node)),
                 several.last().map_or("", |node| name(*node)),
-                percent(*probability)
+                likely(*probability)
             ),
         },
         Some(Answer::Inconclusive { why: Short::Attempts, .. }) => {
@@ -148,7 +149,7 @@ fn inconclusive(state: &State, attempts_left: Option<u32>) -> Vec<String> {
     let suspects = state.suspects();
     let named: Vec<String> = suspects
         .iter()
-        .map(|suspect| format!("{} {}", suspect.kernel, percent(suspect.probability)))
+        .map(|suspect| format!("{} {}", suspect.kernel, likely(suspect.probability)))
         .collect();
     remarks.push(format!(
         "{} candidates are still open; the likeliest: {}",

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use console::measure_text_width as width;
 
-use super::{Report, Row, counted, said, standing};
-use crate::progress::{Paint, Tone, percent, printable};
+use super::{Report, Row, counted, likely, said, standing};
+use crate::progress::{Paint, Tone, printable};
 use crate::report::matrix::MatrixStyle;
 
 /// Length of the longest bar, characters.
@@ -100,11 +100,11 @@ fn plot(out: &mut String, report: &Report, style: MatrixStyle) {
     for suspect in &report.plot {
         let bar = bar(suspect.probability, BAR, style.unicode);
         let pad = " ".repeat(name - width(&suspect.kernel));
-        let percent = percent(suspect.probability);
+        let likely = likely(suspect.probability);
         let _ = writeln!(
             out,
             "{}",
-            format!("  {}{pad} {percent:>6} {bar}", printable(&suspect.kernel)).trim_end()
+            format!("  {}{pad} {likely:>6} {bar}", printable(&suspect.kernel)).trim_end()
         );
     }
 }
