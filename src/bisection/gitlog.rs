@@ -47,7 +47,12 @@ pub fn export(state: &State) -> Result<String, String> {
             () if tried.closed.is_some() => skipped.push(node),
             () => {
                 let seen = state.search().posterior().seen(node);
-                let _ = writeln!(text, "# open after {} attempts: {}", seen.attempts, told(state.candidate(node)));
+                let _ = writeln!(
+                    text,
+                    "# open after {} attempts: {}",
+                    seen.attempts,
+                    told(state.candidate(node))
+                );
             }
         }
     }

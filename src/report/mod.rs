@@ -13,7 +13,7 @@ pub mod junit;
 pub mod markdown;
 pub mod matrix;
 pub mod summary;
-mod text;
+pub(crate) mod text;
 
 #[cfg(test)]
 pub(crate) mod sample;

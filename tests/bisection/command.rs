@@ -28,7 +28,10 @@ fn said(arguments: &[&str]) -> String {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KREGRESS_")) {
         command.env_remove(name);
     }
-    command.current_dir(folder.path()).env("NO_COLOR", "1").env("KREGRESS_CACHE", folder.path().join("cache"));
+    command
+        .current_dir(folder.path())
+        .env("NO_COLOR", "1")
+        .env("KREGRESS_CACHE", folder.path().join("cache"));
     command.args(["--catalogues", root.join("kernels").to_str().expect("UTF-8")]);
     command.args(["--machines", root.join("vm").to_str().expect("UTF-8"), "bisect"]).args(arguments);
     let output = command.output().expect("kregress starts");
