@@ -47,7 +47,7 @@ impl Line<'_> {
 
 /// Both ends, then halving: every kernel 20 times, until the first symptom, which makes it bad.
 pub fn first_symptom(mut line: Line<'_>) -> Trial {
-    let mut is_bad = |line: &mut Line<'_>, kernel| (0..20).any(|_| line.attempt(kernel));
+    let is_bad = |line: &mut Line<'_>, kernel| (0..20).any(|_| line.attempt(kernel));
     let newest = line.candidates;
     if !is_bad(&mut line, newest) || is_bad(&mut line, 0) {
         return line.ended(None);
