@@ -56,7 +56,7 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// List suites, tests and what they need
     List(list::ListArgs),
-    /// List and fetch kernels
+    /// List, fetch and build kernels
     Kernels(kernels::KernelsArgs),
     /// Look after the store of kernels
     Cache(cache::CacheArgs),

@@ -9,8 +9,8 @@ use crate::journal::RunDir;
 use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary};
 use crate::report::{
-    ExitStatus, ReportError, RunSummary, file, html::html, json::json, junit::junit, markdown::markdown,
-    write_all,
+    ExitStatus, ReportError, RunSummary, file, html::html, json::json, junit::junit, kernels::kernels,
+    markdown::markdown, write_all,
 };
 
 /// What is printed.
@@ -20,6 +20,8 @@ pub enum Format {
     Summary,
     /// Tests × kernels as text.
     Matrix,
+    /// Each kernel's image, the time that it took to boot, and what its cells came to.
+    Kernels,
     /// JUnit XML.
     Junit,
     /// One JSON document with every attempt.
@@ -81,6 +83,7 @@ pub fn run(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<ExitS
         text.push_str(&match format {
             Format::Summary => summary(&run, dir.path(), style),
             Format::Matrix => matrix(&run, style),
+            Format::Kernels => kernels(&run),
             Format::Junit => junit(&run)? + "\n",
             Format::Json => json(&run)?,
             Format::Markdown => markdown(&run),
