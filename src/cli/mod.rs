@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod backport;
 mod cache;
 mod compare;
 mod completions;
@@ -12,6 +13,7 @@ mod list;
 mod newer_qemu;
 mod patch;
 mod paths;
+mod prepare;
 pub mod report;
 mod run;
 mod selection;
@@ -66,6 +68,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Say what changed between two runs, or two kernels of a run
     Compare(compare::CompareArgs),
+    /// Say whether a patch fixes its bug in trees, and breaks nothing else
+    Backport(Box<backport::BackportArgs>),
     /// Read a patch or mail, find what damaged it, and try it on sources
     Patch(patch::PatchArgs),
     /// Boot one kernel, for a command or a shell in it
@@ -97,6 +101,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
             report::run(args, &mut out, MatrixStyle::for_stdout()).map_err(CliError::setup)?
         }
         Command::Compare(args) => compare::run(args)?,
+        Command::Backport(args) => backport::run(args, paths)?,
         Command::Patch(args) => patch::run(args)?,
         Command::Explain(args) => return explain::run(args, paths),
         Command::Vm(args) => return vm::run(args, paths),

@@ -29,6 +29,9 @@ pub struct Side {
     pub verdict: Option<Verdict>,
     /// The title of the crash that decided.
     pub title: Option<String>,
+    /// Why, where no title says it: the need that is not met, what was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Attempts that showed the symptom.
     pub bad: u64,
     /// Attempts that ran the whole dose without it.
@@ -54,6 +57,7 @@ impl Side {
             kernel: cell.id.kernel.clone(),
             verdict: cell.verdict(),
             title: cell.record.as_ref().and_then(|record| record.title.clone()),
+            reason: cell.record.as_ref().and_then(|record| record.reason.clone()),
             bad: count(Verdict::Bad),
             good: count(Verdict::Good),
             other: count(Verdict::Other),
@@ -61,6 +65,32 @@ impl Side {
             seconds: if cell.attempts.is_empty() { 0.0 } else { seconds / cell.attempts.len() as f64 },
             crashes: cell.attempts.iter().flat_map(|attempt| &attempt.diagnoses).map(report).collect(),
         }
+    }
+
+    /// This side with the attempts of another cell of the same test on the same kernel.
+    pub fn with(mut self, more: Side) -> Side {
+        use Verdict::{Bad, Good, Other};
+        // what was seen once was there; a cell without a judgement adds nothing
+        let rank = |verdict: Option<Verdict>| {
+            [None, Some(Good), Some(Other), Some(Bad)].iter().position(|v| *v == verdict)
+        };
+        if !more.judged() {
+            return self;
+        }
+        let attempts = |side: &Side| (side.bad + side.good + side.other) as f64;
+        let (mine, theirs) = (attempts(&self), attempts(&more));
+        if mine + theirs > 0.0 {
+            self.seconds = (self.seconds * mine + more.seconds * theirs) / (mine + theirs);
+        }
+        if rank(more.verdict) > rank(self.verdict) {
+            (self.verdict, self.title, self.reason) = (more.verdict, more.title, more.reason);
+        }
+        self.bad += more.bad;
+        self.good += more.good;
+        self.other += more.other;
+        self.miss_chance = self.miss_chance.zip(more.miss_chance).map(|(a, b)| a * b);
+        self.crashes.extend(more.crashes);
+        self
     }
 
     fn judged(&self) -> bool {

@@ -14,7 +14,7 @@ pub mod kernels;
 pub mod markdown;
 pub mod matrix;
 pub mod summary;
-mod text;
+pub(crate) mod text;
 
 #[cfg(test)]
 pub(crate) mod sample;

@@ -89,6 +89,9 @@ pub struct History {
     pub exposed: Option<Commit>,
     /// Removed it.
     pub fixed: Option<Commit>,
+    /// The source files that the defect is in: a patch that touches one of them may be about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// A commit of Linux.

@@ -86,6 +86,7 @@ pub(super) struct HistoryShape {
     pub introduced: Option<CommitShape>,
     pub exposed: Option<CommitShape>,
     pub fixed: Option<CommitShape>,
+    pub files: List<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -181,6 +182,7 @@ pub(super) struct CrashShape {
     pub title: Option<String>,
     pub kind: List<String>,
     pub trace: List<String>,
+    pub like: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
