@@ -93,7 +93,7 @@ fn main() {
     show(
         "diagnose, streamed",
         text.len(),
-        best(|| assert!(engine.diagnose_reader(&text[..]).is_ok_and(|reports| reports.is_empty()))),
+        best(|| assert!(engine.diagnose_reader(&text[..]).is_ok_and(|found| found.reports.is_empty()))),
     );
     show(
         "Scanner, pieces of 4 KiB",

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::observation::{BlockedTask, Ending, Phase, ProbeReading, ProgramRun};
+use crate::observation::{BlockedTask, Ending, Phase, ProbeReading, ProgramRun, Start};
 use crate::verdict::Verdict;
 
 /// The version of the journal's form, in its first line.
@@ -63,7 +63,10 @@ pub struct AttemptRecord {
     pub reason: Option<String>,
     /// Wall time, seconds.
     pub seconds: f64,
-    /// From the start of the virtual machine to the agent's first message, seconds.
+    /// Whether the guest was booted or restored.
+    #[serde(default)]
+    pub start: Start,
+    /// From the start of the virtual machine to the agent's first message, seconds; for a restored guest to its answer.
     pub boot_seconds: Option<f64>,
     /// The phase that was reached.
     pub phase: Phase,

@@ -7,7 +7,7 @@ mod judge;
 mod messages;
 mod tally;
 
-pub use judge::{Judgement, judge, shows_symptom, unrelated_leaks};
+pub use judge::{Judgement, judge, likeness_told, shows_symptom, unrelated_leaks};
 pub use messages::{messages_told, with_messages};
 pub use tally::{Next, Tally, miss_chance};
 

@@ -71,6 +71,16 @@ fn a_reader_sees_the_lines_that_matter() {
 }
 
 #[test]
+fn what_is_not_shown_is_told() {
+    let line = "[    2.0] WARNING: CPU: 1 PID: 42 at fs/x.c:12 f+0x10/0x20\n";
+    let told = |count: usize| {
+        let text = explain_in(&[("a.log", &line.repeat(count))], &["@a.log"]);
+        text.lines().filter(|line| line.contains("more line")).collect::<String>()
+    };
+    insta::assert_snapshot!(format!("{}|{}|{}", told(16), told(17), told(40)), @"|1 more line begins a report that is not shown: there are too many like it|24 more lines begin reports that are not shown: there are too many, or too many alike");
+}
+
+#[test]
 fn programs_get_one_object_a_file() {
     let files = [("a.log", CONSOLE), ("b.log", "nothing\n")];
     insta::assert_snapshot!(explain_in(&files, &["@a.log", "@b.log", "--format", "json"]), @r#"
@@ -100,11 +110,13 @@ fn known_messages_are_named_with_their_reason() {
 
 #[test]
 fn two_consoles_are_compared() {
-    let other = CONSOLE.replace("ext4_", "xfs_");
-    let elsewhere = CONSOLE.replace("ext4_map+", "ext4_other+").replace(" at fs/ext4", " at fs/elsewhere");
+    let console = CONSOLE
+        .replace("  vfs_", "  ext4_one+0x1/0x2\n[    2.000005]  ext4_two+0x1/0x2\n[    2.000005]  vfs_");
+    let other = console.replace("ext4_", "xfs_");
+    let elsewhere = console.replace("ext4_map+", "ext4_other+").replace(" at fs/ext4", " at fs/elsewhere");
     let files = [
-        ("a.log", CONSOLE),
-        ("b.log", CONSOLE),
+        ("a.log", &*console),
+        ("b.log", &console),
         ("c.log", &other),
         ("d.log", &elsewhere),
         ("e.log", "nothing\n"),
@@ -128,7 +140,7 @@ fn two_consoles_are_compared() {
       WARNING in ext4_map (a.log:2)
       WARNING in xfs_map (c.log:2)
 
-    perhaps the same defect, which is not proved: both are WARNING and 75% of the shorter trace is in the longer one
+    perhaps the same defect, which is not proved: both are WARNING and 80% of what the shorter trace tells is in the longer one
       WARNING in ext4_map (a.log:2)
       WARNING in ext4_other (d.log:2)
 

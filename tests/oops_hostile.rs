@@ -1,7 +1,7 @@
 //! Consoles that lie, flood, or were cut anywhere: the diagnosis must not panic, must stay inside the console, and must
 //! not depend on the pieces a console arrives in.
 
-use kregress::oops::{Engine, Palette, Report, Scanner, diagnose, render};
+use kregress::oops::{Engine, Palette, PassedOver, Report, Scanner, diagnose, render};
 use proptest::prelude::*;
 
 /// Pieces of real reports, to be put together in any order.
@@ -85,7 +85,7 @@ proptest! {
         let text = render("x", &console, &reports, &Palette::plain());
         prop_assert!(!text.contains('\x1b'));
         let streamed = Engine::embedded().diagnose_reader(Crumbs { rest: &console, size: 1 }).unwrap();
-        prop_assert_eq!(streamed, reports);
+        prop_assert_eq!(streamed.reports, reports);
     }
 
     #[test]
@@ -124,7 +124,7 @@ fn a_long_console_is_read_the_same_in_windows() {
     assert_eq!(whole.len(), 14);
     check(text.as_bytes(), &whole);
     let streamed = Engine::embedded().diagnose_reader(Crumbs { rest: text.as_bytes(), size: 1 }).unwrap();
-    assert_eq!(streamed, whole);
+    assert_eq!((streamed.reports, streamed.passed_over), (whole, PassedOver::default()));
 }
 
 #[test]
@@ -136,6 +136,16 @@ fn floods_are_read_in_part_only() {
     assert_eq!(reports.len(), 16, "a line that is repeated word for word is read so often");
     let distinct: String = (0..1000).map(|number| line.replace("func", &format!("f{number}x"))).collect();
     assert_eq!(diagnose(distinct.as_bytes()).len(), 512, "and all in all so many reports");
+    // what was not read is told, however the console is read
+    for (repeated, read) in [(20_000, 512), (100_000, 16)] {
+        let many = line.repeat(repeated) + &distinct;
+        let found = Engine::embedded().diagnose_allowing(many.as_bytes(), &|_, _| false);
+        let last = many[..many.len() - 1].rfind('\n').unwrap() + 1;
+        let passed_over = PassedOver { lines: repeated + 1000 - read, last };
+        assert_eq!((found.reports.len(), found.passed_over), (read, passed_over));
+        let streamed = Engine::embedded().diagnose_reader(Crumbs { rest: many.as_bytes(), size: 1 }).unwrap();
+        assert_eq!(streamed.passed_over.last, last);
+    }
     // no line ever ends
     let endless = "BUG: x WARNING: y INFO: ".repeat(30_000);
     check(endless.as_bytes(), &diagnose(endless.as_bytes()));

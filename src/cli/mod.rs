@@ -13,6 +13,7 @@ mod list;
 mod newer_qemu;
 mod patch;
 mod paths;
+mod prepare;
 pub mod report;
 mod run;
 mod selection;

@@ -76,6 +76,9 @@ pub struct RunArgs {
     /// Speak with the guests over a second serial port even where the kernel has the virtio driver
     #[arg(long)]
     serial_channel: bool,
+    /// Boot a guest for every attempt instead of restoring one that was saved when it had booted
+    #[arg(long)]
+    no_snapshot: bool,
     /// Print what would run, and run nothing
     #[arg(long)]
     dry_run: bool,
@@ -115,6 +118,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let patience = Patience { boot: args.boot_timeout, ..Patience::default() };
     let lab = QemuLab::new(qemu, &cache).map_err(CliError::setup)?;
     let lab = lab.with_terminate(args.timeout).with_patience(patience).with_serial_only(args.serial_channel);
+    let lab = if args.no_snapshot { lab.without_snapshots() } else { lab };
 
     let run_dir = RunDir::create(&args.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;

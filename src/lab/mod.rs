@@ -3,6 +3,7 @@
 
 pub mod attempt;
 mod evidence;
+pub mod guests;
 mod ktap;
 mod output;
 pub mod patience;
@@ -47,6 +48,10 @@ pub trait Watch {
     fn slow(&self, seconds: f64);
     /// Something on the host's side failed that costs evidence and not the verdict; a sentence without a full stop.
     fn trouble(&self, text: &str);
+    /// Something that the user should know and that costs nothing but time; a sentence without a full stop.
+    fn notice(&self, text: &str) {
+        let _ = text;
+    }
 }
 
 /// Why a test cannot be tried on a kernel.

@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 use super::console::{Context, Line};
 use super::header::{Header, LineFinder};
 use super::kind::ReportKind;
-use super::reading::Reading;
+use super::reading::{Findings, Reading};
 use super::report::Report;
 use super::rules::{Family, Rule, RuleError, RuleFile, Words};
 use super::stack::{PickForm, TraceForm};
@@ -130,19 +130,15 @@ impl Engine {
     pub fn diagnose(&self, console: &[u8]) -> Vec<Report> {
         let mut reading = Reading::new(self);
         reading.take(console, true);
-        reading.finish().0
+        reading.finish().reports
     }
 
-    /// As [`Engine::diagnose`], with the reports that `allow` knows to do no harm set aside: the second list. `allow`
-    /// is given each report and its first line without time stamp.
+    /// As [`Engine::diagnose`], with what the reports do not tell, and with those that `allow` knows to do no harm set
+    /// aside. `allow` is given each report and its first line without time stamp.
     ///
     /// Reports that are set aside hide no other one: a sign of a defect that counts only where there is no report
     /// counts, and a header that would go on with the report before it begins one of its own behind that one's lines.
-    pub fn diagnose_allowing(
-        &self,
-        console: &[u8],
-        allow: &dyn Fn(&Report, &[u8]) -> bool,
-    ) -> (Vec<Report>, Vec<Report>) {
+    pub fn diagnose_allowing(&self, console: &[u8], allow: &dyn Fn(&Report, &[u8]) -> bool) -> Findings {
         let mut reading = Reading::new(self).allowing(allow);
         reading.take(console, true);
         reading.finish()
@@ -152,14 +148,14 @@ impl Engine {
     ///
     /// # Errors
     /// If reading fails.
-    pub fn diagnose_reader(&self, mut source: impl std::io::Read) -> std::io::Result<Vec<Report>> {
+    pub fn diagnose_reader(&self, mut source: impl std::io::Read) -> std::io::Result<Findings> {
         let mut reading = Reading::new(self);
         let mut window = Vec::with_capacity(WINDOW + CHUNK);
         loop {
             let got = source.by_ref().take(CHUNK as u64).read_to_end(&mut window)?;
             if got == 0 {
                 reading.take(&window, true);
-                return Ok(reading.finish().0);
+                return Ok(reading.finish());
             }
             if window.len() >= WINDOW {
                 let done = reading.take(&window, false);
@@ -259,6 +255,11 @@ impl Engine {
         };
         // a line may hold the headers of several families (`Internal error: Oops - BUG: …`)
         self.families.iter().position(begins)
+    }
+
+    /// Whether this function is never to blame: it reports, or it does for any caller what that caller asked for.
+    pub(super) fn never_blames(&self, function: &str) -> bool {
+        self.pick.skip.as_ref().is_some_and(|skip| skip.is_match(function.as_bytes()))
     }
 
     /// The class of defects a title belongs to.

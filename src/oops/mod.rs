@@ -32,10 +32,11 @@ pub use engine::Engine;
 pub use json::FileDiagnosis;
 pub use kind::{ReportKind, UnknownKind};
 pub use lines::{line_as_report, messages, release};
+pub use reading::{Findings, PassedOver};
 pub use render::{Palette, heading, render, render_report};
 pub use report::Report;
 pub use rules::RuleError;
-pub use sameness::{Sameness, distinct, same_defect};
+pub use sameness::{Sameness, distinct, same_defect, share_a_path};
 pub use scanner::{Scanner, Sighting};
 pub use symbols::{SymbolError, Symbols};
 
@@ -43,9 +44,6 @@ pub use symbols::{SymbolError, Symbols};
 pub fn stable_title(raw: &str) -> String {
     title::stable(raw.as_bytes())
 }
-
-/// A first line that is repeated word for word is read so often; reports behind that are not looked at.
-pub const MOST_REPEATS: usize = reading::MAX_REPEATS;
 
 /// All reports in a console by the embedded rules, in the order in which they begin.
 pub fn diagnose(console: &[u8]) -> Vec<Report> {

@@ -14,14 +14,34 @@ use super::title;
 /// So many lines that begin reports are taken note of in a window; a console with more of them is flooded.
 const MAX_HEADERS: usize = 65_536;
 
-/// So many reports are read; those behind them add nothing to a verdict.
+/// So many reports are read. Where others begin behind them is remembered.
 const MAX_REPORTS: usize = 512;
 
 /// A first line that is repeated word for word (numbers aside) is read so often.
-pub(super) const MAX_REPEATS: usize = 16;
+const MAX_REPEATS: usize = 16;
 
 /// Whether the kernel's lines have time stamps is decided by so many bytes at the start.
 const STAMP_REACH: usize = 256 << 10;
+
+/// What a console says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Findings {
+    /// Crash reports, in the order in which they begin.
+    pub reports: Vec<Report>,
+    /// Those that were set aside.
+    pub allowed: Vec<Report>,
+    /// Those that were not read.
+    pub passed_over: PassedOver,
+}
+
+/// Lines that begin reports and were not looked at any further, because the console has too many of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassedOver {
+    /// How many.
+    pub lines: usize,
+    /// Where the last of them begins, in bytes from the start of the console; 0 if there are none.
+    pub last: usize,
+}
 
 /// Says of a report and its first line whether it is known to do no harm.
 pub(super) type Allow<'e> = &'e dyn Fn(&Report, &[u8]) -> bool;
@@ -39,6 +59,7 @@ pub(super) struct Reading<'e> {
     /// Where reports begin that only count when there are no others.
     weak: Vec<usize>,
     seen: HashMap<String, usize>,
+    passed_over: PassedOver,
     /// Where the window begins in the console, and the number of the line there.
     base: usize,
     base_line: usize,
@@ -60,6 +81,7 @@ impl<'e> Reading<'e> {
             allowed: Vec::new(),
             weak: Vec::new(),
             seen: HashMap::new(),
+            passed_over: PassedOver::default(),
             base: 0,
             base_line: 1,
             stamped: None,
@@ -84,11 +106,15 @@ impl<'e> Reading<'e> {
         } else {
             line_start(window, window.len().saturating_sub(MAX_REACH + LINE_REACH))
         };
-        let headers = self.sweep(window);
+        let headers = self.sweep(window, upto);
         let (mut line, mut counted) = (self.base_line, 0);
         for (which, header) in headers.iter().enumerate().take_while(|(_, header)| header.start < upto) {
             let first_line = &window[header.start..header.end];
-            if self.is_echo(first_line, header) || self.is_known_well(first_line) {
+            if self.is_echo(first_line, header) {
+                continue;
+            }
+            if self.is_known_well(first_line) {
+                self.pass_over(header.start);
                 continue;
             }
             line += memchr_iter(b'\n', &window[counted..header.start]).count();
@@ -109,8 +135,8 @@ impl<'e> Reading<'e> {
         upto
     }
 
-    /// The reports, with what the whole console says about each, and those that were set aside.
-    pub(super) fn finish(mut self) -> (Vec<Report>, Vec<Report>) {
+    /// What was found, with what the whole console says about each report.
+    pub(super) fn finish(mut self) -> Findings {
         if self.weak.len() < self.reports.len() {
             self.reports.retain(|report| !self.weak.contains(&report.start));
         }
@@ -122,7 +148,13 @@ impl<'e> Reading<'e> {
                 report.corrupted_reason = Some("the console was cut off".to_owned());
             }
         }
-        (self.reports, self.allowed)
+        Findings { reports: self.reports, allowed: self.allowed, passed_over: self.passed_over }
+    }
+
+    /// Remembers that a report begins at this place of the window and is not read.
+    fn pass_over(&mut self, start: usize) {
+        self.passed_over.lines += 1;
+        self.passed_over.last = self.passed_over.last.max(self.base + start);
     }
 
     /// Whether the header belongs to the report before it. What an allowed report is followed by is its own only as
@@ -144,8 +176,9 @@ impl<'e> Reading<'e> {
         *times > MAX_REPEATS
     }
 
-    /// One pass over the window: where reports may begin, and what else is worth knowing.
-    fn sweep(&mut self, window: &[u8]) -> Vec<Header> {
+    /// One pass over the window: where reports may begin, and what else is worth knowing. What begins behind `upto` is
+    /// looked at again in the next window.
+    fn sweep(&mut self, window: &[u8], upto: usize) -> Vec<Header> {
         let mut headers = Vec::new();
         let mut at = 0;
         while let Some((start, end)) = self.engine.finder.next_line(window, at) {
@@ -156,7 +189,7 @@ impl<'e> Reading<'e> {
             if self.engine.panics(line) {
                 self.last_panic = Some(self.base + start);
             }
-            if headers.len() >= MAX_HEADERS || self.engine.is_replayed(&window[end..]) {
+            if self.engine.is_replayed(&window[end..]) {
                 continue;
             }
             let (stamped, spoke, heard) = (&mut self.stamped, &mut self.spoke, &mut self.heard);
@@ -169,7 +202,13 @@ impl<'e> Reading<'e> {
                     *spoke
                 },
             );
-            headers.extend(family.map(|family| self.engine.header(family, line, start)));
+            match family {
+                Some(family) if headers.len() < MAX_HEADERS => {
+                    headers.push(self.engine.header(family, line, start));
+                }
+                Some(_) if start < upto => self.pass_over(start),
+                _ => {}
+            }
         }
         headers
     }

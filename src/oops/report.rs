@@ -46,6 +46,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether it is the report of a blocked task. A processor that is stuck (soft lockup, RCU stall) is a hang too, and
+    /// no blocked task.
+    pub fn is_blocked_task(&self) -> bool {
+        self.kind == ReportKind::Hang && self.titles().any(|title| title.starts_with("INFO: task "))
+    }
+
     /// The title followed by the alternative titles.
     pub fn titles(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.title.as_str()).chain(self.alt_titles.iter().map(String::as_str))

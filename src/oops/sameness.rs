@@ -1,12 +1,28 @@
 //! Whether two reports are the same defect.
 
+use super::engine::Engine;
 use super::report::Report;
 
 /// So much of two traces must agree (as a share of the shorter one) for them to count as the same path.
 const SAME_PATH: f64 = 0.6;
 
-/// Traces shorter than this prove nothing.
+/// Traces with fewer functions that tell something prove nothing.
 const MIN_PATH: usize = 4;
+
+/// Beginnings of functions that are in traces of all kinds: where the kernel is entered, what runs work for others, and
+/// what a blocked task waits in. What reports and what allocates is left out by the rules' own list.
+const COMMONPLACE: [&str; 3] = [
+    // system calls and traps
+    "entry_ asm_ do_syscall_ x64_sys_ __x64_sys_ __ia32_sys_ __arm64_sys_ __se_sys_ __do_sys_ ksys_ ia32_sys_call \
+     invoke_syscall syscall_ system_call do_fast_syscall __do_fast_syscall do_int80 do_el0_svc el0_ el0t_ el1_ el1h_ \
+     ret_from_ ret_fast_syscall handle_exception exc_ vfs_ioctl do_vfs_ioctl task_work_run exit_to_user sysvec_ \
+     common_interrupt irq_exit __irq_exit",
+    // work queues, softirqs, the idle loop, the start of the kernel
+    "kthread worker_thread process_one_work process_scheduled_works smpboot_thread_fn run_ksoftirqd handle_softirqs \
+     do_softirq __do_softirq do_idle cpu_startup_entry start_secondary secondary_startup start_kernel rest_init kernel_init",
+    // waiting
+    "schedule __schedule io_schedule __switch_to context_switch rwsem_ __down wait_for_ __wait_ do_wait_",
+];
 
 /// Whether two reports are the same defect, and what that rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +53,6 @@ impl Sameness {
 ///
 /// A title that blames no function (a damaged report) only counts together with a common trace.
 pub fn same_defect(a: &Report, b: &Report) -> Sameness {
-    let path = common_path(&a.frames, &b.frames);
     let whole = !is_vague(a) && !is_vague(b);
     if whole && a.title == b.title {
         return Sameness::Same(format!("both are titled `{}`", a.title));
@@ -45,11 +60,13 @@ pub fn same_defect(a: &Report, b: &Report) -> Sameness {
     if whole && let Some(shared) = a.titles().find(|title| b.titles().any(|other| other == *title)) {
         return Sameness::Same(format!("both are also known as `{shared}`"));
     }
-    match path {
-        Some(share) if a.kind == b.kind && share >= SAME_PATH => {
+    match common_path(&a.frames, &b.frames).filter(|share| *share >= SAME_PATH) {
+        Some(share) if a.kind == b.kind => {
             let percent = (share * 100.0).round();
-            let reason =
-                format!("both are {} and {percent:.0}% of the shorter trace is in the longer one", a.kind);
+            let reason = format!(
+                "both are {} and {percent:.0}% of what the shorter trace tells is in the longer one",
+                a.kind
+            );
             if whole { Sameness::Likely(reason) } else { Sameness::Same(reason) }
         }
         _ if !whole && a.title == b.title => {
@@ -58,6 +75,12 @@ pub fn same_defect(a: &Report, b: &Report) -> Sameness {
         _ if a.kind != b.kind => Sameness::Different(format!("one is {}, the other {}", a.kind, b.kind)),
         _ => Sameness::Different(format!("`{}` and `{}` have no title in common", a.title, b.title)),
     }
+}
+
+/// Whether two reports came about on the same path through the kernel: most of the functions that tell something are in
+/// both traces, in the same order.
+pub fn share_a_path(a: &Report, b: &Report) -> bool {
+    common_path(&a.frames, &b.frames).is_some_and(|share| share >= SAME_PATH)
 }
 
 /// Puts reports of the same defect together, in the order in which the defects first appear.
@@ -78,10 +101,17 @@ fn is_vague(report: &Report) -> bool {
 }
 
 /// How much of the shorter trace the longer one has in the same order, if both are long enough to tell.
-fn common_path(a: &[String], b: &[String]) -> Option<f64> {
+fn common_path<'r>(a: &'r [String], b: &'r [String]) -> Option<f64> {
     // deeper frames are the same for every system call
     const DEPTH: usize = 24;
-    let (a, b) = (&a[..a.len().min(DEPTH)], &b[..b.len().min(DEPTH)]);
+    let engine = Engine::embedded();
+    let commonplace = || COMMONPLACE.iter().flat_map(|starts| starts.split_ascii_whitespace());
+    let tells =
+        |name: &str| !commonplace().any(|start| name.starts_with(start)) && !engine.never_blames(name);
+    let telling = |names: &'r [String]| -> Vec<&'r str> {
+        names.iter().take(DEPTH).map(String::as_str).filter(|name| tells(name)).collect()
+    };
+    let (a, b) = (telling(a), telling(b));
     let shorter = a.len().min(b.len());
     if shorter < MIN_PATH {
         return None;
@@ -91,7 +121,7 @@ fn common_path(a: &[String], b: &[String]) -> Option<f64> {
         let mut diagonal = 0;
         for (at, other) in b.iter().enumerate() {
             let above = lengths[at + 1];
-            lengths[at + 1] = if name == other { diagonal + 1 } else { above.max(lengths[at]) };
+            lengths[at + 1] = if name == *other { diagonal + 1 } else { above.max(lengths[at]) };
             diagonal = above;
         }
     }
@@ -124,6 +154,25 @@ mod tests {
     }
 
     #[test]
+    fn what_all_traces_have_in_common_is_no_path() {
+        let torn = |frames: &[&str]| report("INFO: task hung in corrupted", &[], ReportKind::Hang, frames);
+        let waits = [
+            "__schedule",
+            "schedule",
+            "schedule_preempt_disabled",
+            "__mutex_lock.constprop.0",
+            "mutex_lock_nested",
+        ];
+        let enters =
+            ["ksys_write", "do_syscall_64", "entry_SYSCALL_64_after_hwframe", "ret_from_fork_asm", "kthread"];
+        let through = |names: [&'static str; 4]| torn(&[&waits[..], &names[..], &enters[..]].concat());
+        let (a, b) = (through(["a", "b", "c", "d"]), through(["w", "x", "y", "z"]));
+        assert!(!same_defect(&a, &b).is_same() && !share_a_path(&a, &b));
+        assert!(same_defect(&a, &a).is_same() && share_a_path(&a, &a));
+        assert!(!share_a_path(&torn(&enters), &torn(&enters)));
+    }
+
+    #[test]
     fn titles_types_and_traces_are_compared() {
         use ReportKind::{DoS, KasanRead, Warning};
         let path = ["f", "g", "h", "i", "j"];
@@ -150,9 +199,9 @@ mod tests {
         Same("both are titled `general protection fault in f`")
         Same("both are also known as `bad-access in f`")
         Different("`general protection fault in f` and `general protection fault in x` have no title in common")
-        Likely("both are DoS and 100% of the shorter trace is in the longer one")
-        Same("both are DoS and 100% of the shorter trace is in the longer one")
-        Same("both are DoS and 100% of the shorter trace is in the longer one")
+        Likely("both are DoS and 100% of what the shorter trace tells is in the longer one")
+        Same("both are DoS and 100% of what the shorter trace tells is in the longer one")
+        Same("both are DoS and 100% of what the shorter trace tells is in the longer one")
         Different("one is DoS, the other WARNING")
         "#);
     }

@@ -15,8 +15,8 @@ use crate::oops;
 use crate::plan::Cell;
 use crate::suite::{Circumstances, Sorted};
 use crate::verdict::{
-    Judgement, Next, Tally, Verdict, judge, messages_told, miss_chance, shows_symptom, unrelated_leaks,
-    with_messages,
+    Judgement, Next, Tally, Verdict, judge, likeness_told, messages_told, miss_chance, shows_symptom,
+    unrelated_leaks, with_messages,
 };
 
 /// Tells an attempt's progress as events.
@@ -49,6 +49,10 @@ impl Watch for Told<'_> {
 
     fn trouble(&self, text: &str) {
         self.files_trouble(text);
+    }
+
+    fn notice(&self, text: &str) {
+        (self.sink)(Event::Notice { text: text.to_owned() });
     }
 }
 
@@ -97,6 +101,8 @@ pub fn run(
         let sorted = read_console(cell, &seen);
         let mut judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
         let mut findings = findings::of(&judgement, &seen, &sorted.reports);
+        let decided = sorted.reports.iter().find(|report| judgement.title.as_ref() == Some(&report.title));
+        findings.extend(decided.into_iter().flat_map(|report| likeness_told(&cell.test.symptom, report)));
         findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
         judgement.explain(&findings);
         findings.extend(messages_told(&sorted));

@@ -131,7 +131,13 @@ pub(super) fn times(fields: &mut Fields<'_>, settings: &Settings, symptom: Optio
         clash(headline, (&at.terminate, terminate.clone()), (&at.dose, format!("runs for {seconds}s")), help);
     }
     let waits_for_hang = symptom.is_some_and(|symptom| {
-        symptom.each().into_iter().any(|part| matches!(part, Symptom::HungTask { .. }))
+        symptom.each().into_iter().any(|part| match part {
+            Symptom::HungTask { .. } => true,
+            Symptom::Crash(pattern) => {
+                pattern.like.as_ref().is_some_and(|like| like.report.is_blocked_task())
+            }
+            _ => false,
+        })
     });
     let noticed = 2 * u64::from(hang.seconds);
     if waits_for_hang && Duration::from_secs(noticed) >= timeout.terminate {

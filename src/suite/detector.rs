@@ -42,6 +42,9 @@ const TITLES: &[(&str, &[&str])] = &[
     ("WARNING: nested lock was not taken", &["LOCKDEP"]),
     ("BUG: sleeping function called from invalid context", &["DEBUG_ATOMIC_SLEEP"]),
     ("BUG: spinlock", &["DEBUG_SPINLOCK"]),
+    ("BUG: soft lockup", &["SOFTLOCKUP_DETECTOR"]),
+    ("BUG: workqueue lockup", &["WQ_WATCHDOG"]),
+    ("INFO: task hung", &["DETECT_HUNG_TASK"]),
 ];
 
 /// Starts of the words for report types, as [`TITLES`]. What a kernel reports without being asked is not among them.
@@ -65,10 +68,14 @@ pub fn missing(symptom: &Symptom, on: &dyn Fn(&str) -> bool) -> Option<Vec<&'sta
             Some(distinct(lacking.into_iter().flatten()))
         }
         Symptom::All(parts) => parts.iter().find_map(|part| missing(part, on)),
-        Symptom::Crash(CrashPattern { title, kind, .. }) => {
+        Symptom::Crash(CrashPattern { title, kind, like, .. }) => {
             let by_kind = kind.as_ref().and_then(|kinds| of_kinds(kinds));
             let by_title = title.as_ref().and_then(of_title);
-            by_kind.into_iter().chain(by_title).find(|options| !options.iter().any(|option| on(option)))
+            let alike = like.as_ref().map(|reference| &reference.report);
+            let of_its_kind = alike.and_then(|report| of_kinds(&[report.kind.to_string()]));
+            let of_its_title = alike.and_then(|report| behind(report.title.as_bytes()).map(<[_]>::to_vec));
+            let given = [by_kind, by_title, of_its_title.or(of_its_kind)];
+            given.into_iter().flatten().find(|options| !options.iter().any(|option| on(option)))
         }
         _ => None,
     }
@@ -86,12 +93,14 @@ fn of_title(pattern: &Pattern) -> Option<Vec<&'static str>> {
     // what may stand before the first word says nothing
     let text = pattern.as_str().trim_start_matches('^').trim_start_matches(".*");
     let starts = Extractor::new().extract(&regex_syntax::parse(text).ok()?);
-    let options = |start: &[u8]| {
-        TITLES.iter().find(|(word, _)| start.starts_with(word.as_bytes())).map(|(_, options)| *options)
-    };
     let found: Vec<_> =
-        starts.literals()?.iter().map(|literal| options(literal.as_bytes())).collect::<Option<_>>()?;
+        starts.literals()?.iter().map(|literal| behind(literal.as_bytes())).collect::<Option<_>>()?;
     (!found.is_empty()).then(|| distinct(found.into_iter().flatten().copied()))
+}
+
+/// The options that stand behind titles that begin so.
+fn behind(start: &[u8]) -> Option<&'static [&'static str]> {
+    TITLES.iter().find(|(word, _)| start.starts_with(word.as_bytes())).map(|(_, options)| *options)
 }
 
 fn distinct<'a>(options: impl Iterator<Item = &'a str>) -> Vec<&'a str> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::pattern::Pattern;
 use super::range::VersionRange;
-use crate::oops::{self, Engine, Report};
+use crate::oops::{self, Engine, Findings, PassedOver, Report};
 use crate::version::KernelVersion;
 use crate::yaml::Location;
 
@@ -58,6 +58,8 @@ pub struct Sorted {
     pub allowed: Vec<(Report, KnownMessage)>,
     /// For each entry that denies lines: the first such line that it fits, in the form of a report.
     pub denied: Vec<(Report, KnownMessage)>,
+    /// Reports that were not read.
+    pub passed_over: PassedOver,
 }
 
 impl Sorted {
@@ -134,26 +136,23 @@ impl KnownMessages {
         counts_anyway: impl Fn(&Report) -> bool,
     ) -> Sorted {
         let allow: Vec<&KnownMessage> = self.allow.iter().filter(|entry| entry.holds(now)).collect();
-        if allow.is_empty() {
-            let reports = engine.diagnose(console);
-            return Sorted { reports, allowed: Vec::new(), denied: self.denied(console, now) };
-        }
         let entry = |report: &Report, first_line: &[u8]| {
             let first_line = String::from_utf8_lossy(first_line);
             allow.iter().find(|entry| entry.allows(report, &first_line))
         };
-        let (reports, set_aside) = engine.diagnose_allowing(console, &|report, first_line| {
+        let found = engine.diagnose_allowing(console, &|report, first_line| {
             entry(report, first_line).is_some() && !counts_anyway(report)
         });
         let first_line = |report: &Report| {
             let text = console.get(report.start..).unwrap_or_default();
             oops::messages(text).next().map_or(&b""[..], |(_, message)| message)
         };
-        let named = set_aside.into_iter().filter_map(|report| {
+        let Findings { reports, allowed, passed_over } = found;
+        let named = allowed.into_iter().filter_map(|report| {
             let entry = (*entry(&report, first_line(&report))?).clone();
             Some((report, entry))
         });
-        Sorted { reports, allowed: named.collect(), denied: self.denied(console, now) }
+        Sorted { reports, allowed: named.collect(), denied: self.denied(console, now), passed_over }
     }
 
     fn denied(&self, console: &[u8], now: Circumstances<'_>) -> Vec<(Report, KnownMessage)> {

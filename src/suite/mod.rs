@@ -13,6 +13,7 @@ mod messages;
 mod model;
 mod pattern;
 mod range;
+mod reference;
 mod shape;
 mod symptom;
 
@@ -24,6 +25,7 @@ pub use model::{
 };
 pub use pattern::Pattern;
 pub use range::VersionRange;
+pub use reference::Reference;
 pub use symptom::{CrashPattern, Probe, ProbeKind, Symptom};
 
 pub use crate::yaml::quantity::{duration as parse_duration, memory_mib as parse_memory};

@@ -182,6 +182,7 @@ pub(super) struct CrashShape {
     pub title: Option<String>,
     pub kind: List<String>,
     pub trace: List<String>,
+    pub like: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::pattern::Pattern;
+use super::reference::Reference;
 
 /// What says that the bug is there. Everything else that goes wrong is not this bug.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -64,6 +65,9 @@ pub struct CrashPattern {
     pub kind: Option<Vec<String>>,
     /// Each matches some function of the report's call traces.
     pub trace: Vec<Pattern>,
+    /// The report is the same defect as this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub like: Option<Reference>,
 }
 
 /// A reading that the agent takes before and after the dose.

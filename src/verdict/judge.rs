@@ -12,6 +12,7 @@ use crate::suite::{Symptom, Test};
 use sight::{Sight, look, part_in_reports};
 
 pub use leaks::unrelated_leaks;
+pub use sight::likeness_told;
 
 /// The exit code by which a program says that a need is not met (`suites/README.md`, as automake's).
 const EXIT_SKIP: i32 = 77;

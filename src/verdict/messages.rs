@@ -1,16 +1,16 @@
-//! What known messages change about an attempt's judgement. An allowed report is none for [`judge`](super::judge); what
-//! is left to say is here.
+//! What is to be said of a console beyond its reports: known messages, and what was not read. An allowed report is none
+//! for [`judge`](super::judge).
 
 use super::{Judgement, Verdict};
 use crate::observation::{Ending, Observation, Stopped};
-use crate::oops::MOST_REPEATS;
+use crate::oops::PassedOver;
 use crate::suite::Sorted;
 
-/// The judgement with the suite's and the run's lists taken into account.
+/// The judgement with the suite's and the run's lists taken into account, and the reports that were not read.
 ///
 /// A denied line during the dose makes an attempt `other` that would have been `good` or `blind`. It never makes one
-/// `bad`: that is the symptom's alone. An allowed report never makes one `good` by itself: where it ended the attempt,
-/// or came so often that others may have been passed over, the attempt is `blind`.
+/// `bad`: that is the symptom's alone. An allowed report never makes one `good` by itself: where it ended the attempt
+/// that is `blind`. And so is one during whose dose reports begin that were passed over, because the console has too many.
 pub fn with_messages(mut judgement: Judgement, seen: &Observation, sorted: &Sorted) -> Judgement {
     if let Some((line, entry)) = sorted.denied.first()
         && judgement.dosed
@@ -21,14 +21,19 @@ pub fn with_messages(mut judgement: Judgement, seen: &Observation, sorted: &Sort
         judgement.reason = Some(format!("a line that counts: {}", entry.why()));
         return judgement;
     }
-    let Some((report, _)) = sorted.allowed.last() else { return judgement };
-    if judgement.verdict == Verdict::Good && sorted.allowed.len() >= MOST_REPEATS {
+    let PassedOver { lines, last } = sorted.passed_over;
+    if judgement.verdict == Verdict::Good
+        && lines > 0
+        && seen.console.dose_start.is_none_or(|start| last >= start)
+    {
         judgement.verdict = Verdict::Blind;
         judgement.reason = Some(format!(
-            "the console has {} allowed reports, so many that others may have been passed over",
-            sorted.allowed.len()
+            "the console has so many reports that {lines} lines that begin one were passed over, some of them in the dose"
         ));
-    } else if judgement.verdict == Verdict::Blind
+        return judgement;
+    }
+    let Some((report, _)) = sorted.allowed.last() else { return judgement };
+    if judgement.verdict == Verdict::Blind
         && seen.ending == Ending::Stopped(Stopped::CrashSeen)
         && sorted.reports.is_empty()
     {

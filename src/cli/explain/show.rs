@@ -24,6 +24,13 @@ pub(super) fn human(
         text.push('\n');
         text.push_str(&render_report(name, &region, report, palette));
     }
+    match sorted.passed_over.lines {
+        0 => {}
+        1 => text.push_str("\n1 more line begins a report that is not shown: there are too many like it\n"),
+        lines => text.push_str(&format!(
+            "\n{lines} more lines begin reports that are not shown: there are too many, or too many alike\n"
+        )),
+    }
     for line in messages_told(sorted) {
         text.push_str(&format!("\n{line}\n"));
     }

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::{Around, ExplainArgs, ExplainError, Format, read_error};
 use crate::kernel::Kernel;
-use crate::oops::{self, Engine, Report, SymbolError, Symbols};
+use crate::oops::{self, Engine, Findings, Report, SymbolError, Symbols};
 use crate::suite::{Circumstances, KnownMessages, Sorted, load_messages};
 use crate::version::KernelVersion;
 
@@ -81,13 +81,14 @@ impl Tools {
         let stdin = file == Path::new("-");
         let fail = |source| read_error(file, source);
         if self.symbols.is_none() && self.known.is_none() && !(stdin && format == Format::Human) {
-            let reports = if stdin {
+            let found = if stdin {
                 engine.diagnose_reader(io::stdin().lock())
             } else {
                 File::open(file).and_then(|file| engine.diagnose_reader(file))
             };
-            let reports = reports.map_err(fail)?;
-            return Ok((Source::File(file.to_owned()), Sorted { reports, ..Sorted::default() }));
+            let Findings { reports, passed_over, .. } = found.map_err(fail)?;
+            let sorted = Sorted { reports, passed_over, ..Sorted::default() };
+            return Ok((Source::File(file.to_owned()), sorted));
         }
         let mut console = Vec::new();
         if stdin {
@@ -98,14 +99,12 @@ impl Tools {
         if let Some(symbols) = &self.symbols {
             console = symbols.name_addresses(&console);
         }
+        let named = oops::release(&console).and_then(|release| release.parse().ok());
+        let version = self.version.as_ref().or(named.as_ref());
+        let now = Circumstances { today: self.today, version, lines_from: 0 };
         let sorted = match &self.known {
-            Some(known) => {
-                let named = oops::release(&console).and_then(|release| release.parse().ok());
-                let version = self.version.as_ref().or(named.as_ref());
-                let now = Circumstances { today: self.today, version, lines_from: 0 };
-                known.read(engine, &console, now, |_| false)
-            }
-            None => Sorted { reports: engine.diagnose(&console), ..Sorted::default() },
+            Some(known) => known.read(engine, &console, now, |_| false),
+            None => KnownMessages::default().read(engine, &console, now, |_| false),
         };
         Ok((Source::Whole(console), sorted))
     }

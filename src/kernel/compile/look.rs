@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::compiler::Compiler;
 use super::fragment::Composed;
-use super::patch::Patched;
+use super::patched::Patched;
 use super::source::BuildSource;
 use super::{BuildError, BuildRequest, Builder, Job};
 use crate::cancel::Cancel;

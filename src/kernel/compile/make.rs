@@ -246,11 +246,12 @@ pub(super) fn first_error(log: &str) -> String {
     lines[at - before..=at + after].join("\n")
 }
 
-/// What a log's error means for the user, where it is known.
+/// What a log's error means, where it is the host that lacks something.
 pub(super) fn remedy(said: &str) -> Option<&'static str> {
     const KNOWN: &[(&str, &str)] = &[
         ("gelf.h", "install libelf-dev (sudo apt-get install libelf-dev)"),
-        ("libelf", "install libelf-dev (sudo apt-get install libelf-dev)"),
+        ("libelf-dev", "install libelf-dev (sudo apt-get install libelf-dev)"),
+        ("-lelf", "install libelf-dev (sudo apt-get install libelf-dev)"),
         ("openssl/", "install libssl-dev (sudo apt-get install libssl-dev)"),
         ("flex: not found", "install flex (sudo apt-get install flex)"),
         ("bison: not found", "install bison (sudo apt-get install bison)"),

@@ -14,14 +14,18 @@ use std::time::Instant;
 mod compiler;
 mod dirty;
 mod error;
+mod failure;
 mod fragment;
 mod git;
 mod install;
+mod key;
 mod look;
 mod lost;
 mod make;
 mod manifest;
+mod package;
 mod patch;
+mod patched;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -32,7 +36,6 @@ pub use lost::Lost;
 pub use patch::{Patch, PatchError};
 pub use source::BuildSource;
 
-use super::debian::Package;
 use super::debian::apt::Apt;
 use super::progress::{FetchProgress, Stage};
 use super::store::{Identity, Lock, Record, Store, sha256};
@@ -40,12 +43,11 @@ use super::{Kernel, Origin};
 use crate::cancel::Cancel;
 use compiler::Compiler;
 use fragment::Composed;
-use make::{Make, MakeError};
-use patch::Patched;
+use key::{key, words};
+use make::Make;
+use package::find_package;
+use patched::Patched;
 use source::Identified;
-
-/// Part of every key: another way of building makes another kernel.
-const RECIPE: &str = "kregress build 1";
 
 /// What is to be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -275,7 +277,7 @@ impl Builder {
             .report(&job.request.name, Stage::Prepare(format!("the configuration {}", job.composed.name)));
         let asked = asked.to_string_lossy();
         let made = make.run(&[job.composed.base.target()], &[("KCONFIG_ALLCONFIG", &asked)], &mut |_| {});
-        made.map_err(|error| self.failure(job, make, error))?;
+        made.map_err(|error| failure::meaning(job, make, error))?;
         let path = make.output.join(".config");
         let config = fs::read_to_string(&path).map_err(BuildError::io("read", &path))?;
         let lost = lost::lost(&job.composed, &config, make.tree);
@@ -305,7 +307,7 @@ impl Builder {
             job.progress.report(name, Stage::Compile { done, total, file: file.to_string() });
         };
         let made = make.run(&targets, &[("LOCALVERSION", &local_version)], &mut step);
-        made.map_err(|error| self.failure(job, make, error))?;
+        made.map_err(|error| failure::meaning(job, make, error))?;
         // a build of few steps went on with an older one and says nothing about a whole one
         if total.is_none_or(|total| done > total) {
             let _ = fs::write(&counts, done.to_string());
@@ -357,81 +359,4 @@ impl Builder {
             false => Ok(()),
         }
     }
-
-    /// What a failed `make` means.
-    fn failure(&self, job: &Job, make: &Make, error: MakeError) -> BuildError {
-        let name = job.request.name.clone();
-        let host = |reason: String| BuildError::Host { name: job.request.name.clone(), reason };
-        match error {
-            MakeError::Cancelled => BuildError::Cancelled { name },
-            MakeError::Io(error) if error.raw_os_error() == Some(28) => {
-                host(make::host_failure("No space left on device").unwrap_or_default().to_string())
-            }
-            MakeError::Io(error) => host(format!("make cannot be run: {error}")),
-            MakeError::Failed => {
-                let log = make::read_log(make.log);
-                let said = make::first_error(&log);
-                if let Some(reason) = make::host_failure(&log) {
-                    return host(format!("{reason}; the whole log is {}", make.log.display()));
-                }
-                let remedy = make::remedy(&log).map(|remedy| format!("\n{remedy}"));
-                let hint = remedy.or_else(|| job.compiler.too_young(job.found.version.as_ref()));
-                BuildError::Compile {
-                    tree: job.found.name.clone(),
-                    compiler: job.compiler.version().to_string(),
-                    said: said.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"),
-                    log: make.log.to_path_buf(),
-                    hint: hint.unwrap_or_default(),
-                }
-            }
-        }
-    }
-}
-
-/// The digest of everything that a build depends on.
-fn key(found: &Identified, patches: &[Patch], composed: &Composed, compiler: &Compiler) -> String {
-    let patches: Vec<String> = patches.iter().map(Patch::digest).collect();
-    let parts = [
-        RECIPE,
-        &found.identity,
-        &patches.join(" "),
-        &composed.text(),
-        &composed.local_version(),
-        &compiler.id,
-    ];
-    sha256(parts.join("\0").as_bytes())
-}
-
-/// The digest of what a request says.
-fn words(request: &BuildRequest, composed: &Composed) -> String {
-    let patches: Vec<String> = request.patches.iter().map(Patch::digest).collect();
-    let compiler = request.compiler.as_deref().unwrap_or_default();
-    let parts = [RECIPE, &request.source.name(), &patches.join(" "), &composed.text(), compiler];
-    sha256(parts.join("\0").as_bytes())
-}
-
-/// Finds a source package in the lists that are there, or in new ones.
-fn find_package(apt: &Apt, package: &str, version: &str) -> Result<Package, BuildError> {
-    let of_name = |packages: Vec<Package>| -> Vec<Package> {
-        packages.into_iter().filter(|found| found.name == package).collect()
-    };
-    let exact = |packages: &[Package]| packages.iter().find(|found| found.version == version).cloned();
-    let mut there = of_name(apt.source_packages()?);
-    if exact(&there).is_none() {
-        apt.update()?;
-        there = of_name(apt.source_packages()?);
-    }
-    exact(&there).ok_or_else(|| {
-        let mut versions: Vec<&str> = there.iter().map(|found| found.version.as_str()).collect();
-        versions.sort_by(|a, b| crate::version::compare_debian(a, b));
-        versions.dedup();
-        let hint = match versions.is_empty() {
-            true => "no suite has any version of it".to_string(),
-            false => format!("there are {}", versions.join(", ")),
-        };
-        let reason = format!(
-            "it is in no package list; {hint}. One that has left the lists is found with its `path`, `size` and `sha256`"
-        );
-        BuildError::source(format!("{package} {version}"), reason)
-    })
 }

@@ -48,14 +48,13 @@ struct World {
     root: tempfile::TempDir,
 }
 
-/// What is done when this file is compiled.
-type At = (&'static str, Box<dyn Fn() + Sync + Send>);
+type Act = Box<dyn Fn() + Sync + Send>;
 
 /// Keeps what is reported, and does something at a step.
 #[derive(Default)]
 struct Heard {
     stages: Mutex<Vec<Stage>>,
-    at: Option<At>,
+    at: Option<(&'static str, Act)>,
 }
 
 impl FetchProgress for Heard {

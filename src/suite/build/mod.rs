@@ -109,7 +109,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
     let prepare = program::prepare(fields, &at.key("prepare"), &shape.prepare);
     let files = program::files(fields, context, shape);
     let program = program::program(fields, context, shape.program.as_ref());
-    let symptom = symptom::symptom(fields, &at.key("symptom"), shape.symptom.as_ref());
+    let symptom = symptom::symptom(fields, context.dir, &at.key("symptom"), shape.symptom.as_ref());
     let known = known(fields, &at.key("known"), &shape.known);
     check::disks(fields, at, &settings, &prepare);
     check::times(fields, &settings, symptom.as_ref());

@@ -73,7 +73,12 @@ pub(super) fn files(fields: &mut Fields<'_>, context: &Context<'_>, shape: &Test
 }
 
 /// A file that the suite names; it must be there.
-fn file(fields: &mut Fields<'_>, dir: &Path, at: &KeyPath, text: Option<&String>) -> Option<PathBuf> {
+pub(super) fn file(
+    fields: &mut Fields<'_>,
+    dir: &Path,
+    at: &KeyPath,
+    text: Option<&String>,
+) -> Option<PathBuf> {
     let text = fields.required(at, text, word::line)?;
     let path = dir.join(&text);
     let missing = "no such file";

@@ -1,9 +1,13 @@
 //! The symptom of a test.
 
+use std::path::Path;
+
 use globset::Glob;
 
+use super::program;
 use crate::oops::ReportKind;
 use crate::suite::pattern::Pattern;
+use crate::suite::reference::Reference;
 use crate::suite::shape::{CrashShape, HungTaskShape, KmemleakShape, LeakShape, List, SymptomShape};
 use crate::suite::symptom::{CrashPattern, ProbeKind, Symptom};
 use crate::yaml::fields::Fields;
@@ -19,8 +23,10 @@ const MOST_LEAKED: u64 = 1000;
 /// The exit code that says "skip".
 const SKIP: i32 = 77;
 
+/// Builds a symptom; `dir` is the suite's folder.
 pub(super) fn symptom(
     fields: &mut Fields<'_>,
+    dir: &Path,
     at: &KeyPath,
     shape: Option<&SymptomShape>,
 ) -> Option<Symptom> {
@@ -43,10 +49,10 @@ pub(super) fn symptom(
     let kind = fields.exactly_one(at, &given, &kinds.map(|(key, _)| key))?;
     let at = at.key(kind);
     match kind {
-        "any" => Some(Symptom::Any(parts(fields, &at, &shape.any)?)),
-        "all" => Some(Symptom::All(parts(fields, &at, &shape.all)?)),
-        "detectors" => Some(Symptom::Detectors(parts(fields, &at, &shape.detectors)?)),
-        "crash" => crash(fields, &at, shape.crash.as_ref()?),
+        "any" => Some(Symptom::Any(parts(fields, dir, &at, &shape.any)?)),
+        "all" => Some(Symptom::All(parts(fields, dir, &at, &shape.all)?)),
+        "detectors" => Some(Symptom::Detectors(parts(fields, dir, &at, &shape.detectors)?)),
+        "crash" => crash(fields, dir, &at, shape.crash.as_ref()?),
         "hung-task" => hung_task(fields, &at, shape.hung_task.as_ref()?),
         "leak" => leak(fields, &at, shape.leak.as_ref()?),
         "kmemleak" => kmemleak(fields, &at, shape.kmemleak.as_ref()?),
@@ -61,7 +67,12 @@ pub(super) fn symptom(
     }
 }
 
-fn parts(fields: &mut Fields<'_>, at: &KeyPath, shapes: &List<SymptomShape>) -> Option<Vec<Symptom>> {
+fn parts(
+    fields: &mut Fields<'_>,
+    dir: &Path,
+    at: &KeyPath,
+    shapes: &List<SymptomShape>,
+) -> Option<Vec<Symptom>> {
     let shapes = shapes.as_ref()?;
     if shapes.is_empty() {
         let headline = format!("`{}` has no symptoms", at.name());
@@ -73,21 +84,38 @@ fn parts(fields: &mut Fields<'_>, at: &KeyPath, shapes: &List<SymptomShape>) -> 
     let built: Vec<Option<Symptom>> = shapes
         .iter()
         .enumerate()
-        .map(|(nth, shape)| symptom(fields, &at.index(nth), shape.as_ref()))
+        .map(|(nth, shape)| symptom(fields, dir, &at.index(nth), shape.as_ref()))
         .collect();
     built.into_iter().collect()
 }
 
-fn crash(fields: &mut Fields<'_>, at: &KeyPath, shape: &CrashShape) -> Option<Symptom> {
+fn crash(fields: &mut Fields<'_>, dir: &Path, at: &KeyPath, shape: &CrashShape) -> Option<Symptom> {
     let title: Option<Pattern> = fields.optional(&at.key("title"), shape.title.as_ref(), str::parse);
     let kinds = fields.list(&at.key("kind"), shape.kind.as_ref(), report_kind);
     let kind = (!kinds.is_empty()).then_some(kinds);
     let trace = fields.list(&at.key("trace"), shape.trace.as_ref(), str::parse);
-    let given = shape.title.is_some() || shape.kind.as_ref().is_some_and(|kinds| !kinds.is_empty());
+    let like = like(fields, dir, &at.key("like"), shape.like.as_ref());
+    let given = shape.title.is_some()
+        || shape.like.is_some()
+        || shape.kind.as_ref().is_some_and(|kinds| !kinds.is_empty());
     if !given && shape.trace.as_ref().is_none_or(Vec::is_empty) {
-        return says_nothing(fields, at, "crash", "`title`, `kind` or `trace`");
+        return says_nothing(fields, at, "crash", "`title`, `kind`, `trace` or `like`");
     }
-    Some(Symptom::Crash(CrashPattern { title, kind, trace }))
+    Some(Symptom::Crash(CrashPattern { title, kind, trace, like }))
+}
+
+/// The report of a log that lies beside the suite.
+fn like(fields: &mut Fields<'_>, dir: &Path, at: &KeyPath, text: Option<&String>) -> Option<Reference> {
+    let path = program::file(fields, dir, at, Some(text?))?;
+    match Reference::read(&path, text?) {
+        Ok(reference) => Some(reference),
+        Err(error) => {
+            let headline = format!("{} does not say how the bug looks: {error}", at.described());
+            let (span, help) = (fields.span(at), error.remedy().to_owned());
+            fields.report(ProblemKind::WrongValue, span, headline, "this log".into(), help);
+            None
+        }
+    }
 }
 
 fn hung_task(fields: &mut Fields<'_>, at: &KeyPath, shape: &HungTaskShape) -> Option<Symptom> {

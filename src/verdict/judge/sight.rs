@@ -2,8 +2,8 @@
 
 use super::leaks;
 use crate::observation::{BlockedTask, Exit, Observation, ProgramReport};
-use crate::oops::{Report, ReportKind};
-use crate::suite::{CrashPattern, Pattern, ProbeKind, Symptom};
+use crate::oops::{Report, Sameness};
+use crate::suite::{CrashPattern, Pattern, ProbeKind, Reference, Symptom};
 
 /// Whether a symptom was seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +22,10 @@ pub(super) fn look(symptom: &Symptom, seen: &Observation, reports: &[&Report]) -
         Symptom::Any(parts) => any(parts.iter().map(|p| look(p, seen, reports))),
         Symptom::All(parts) => all(parts.iter().map(|p| look(p, seen, reports))),
         Symptom::Detectors(parts) => leaks::detectors(parts.iter().map(|p| look(p, seen, reports))),
-        Symptom::Crash(pattern) => crash(pattern, reports),
+        Symptom::Crash(pattern) => match crash(pattern, reports) {
+            Sight::NotSeen if is_hang(pattern) => hang_detector(seen),
+            sight => sight,
+        },
         Symptom::HungTask { functions, task } => hung_task(functions, task.as_ref(), seen, reports),
         Symptom::Leak { probe: ProbeKind::Slab, cache, per_iteration, at_least } => {
             leaks::slab(seen, cache, *per_iteration, *at_least)
@@ -95,11 +98,13 @@ fn crash(pattern: &CrashPattern, reports: &[&Report]) -> Sight {
     for report in reports {
         let title = pattern.title.as_ref().is_none_or(|p| report.titles().any(|t| p.is_match(t)));
         let kind = pattern.kind.as_ref().is_none_or(|kinds| kinds.iter().any(|k| k == report.kind.word()));
-        if !(title && kind && functions_match(&pattern.trace, report.frames.iter())) {
+        let alike = pattern.like.as_ref().is_none_or(|like| like.compare(report).is_same());
+        if !(title && kind && alike && functions_match(&pattern.trace, report.frames.iter())) {
             continue;
         }
         // a damaged report is believed when its call trace fits, not on its first line alone
-        if report.corrupted && pattern.trace.is_empty() {
+        let path = pattern.like.as_ref().is_some_and(|like| like.shares_a_path(report));
+        if report.corrupted && pattern.trace.is_empty() && !path {
             damaged = Some(damaged_report(report));
             continue;
         }
@@ -128,10 +133,20 @@ fn hung_task(
             "task {comm} ({pid}) was blocked at the end as in the symptom, and the kernel had no time to call it hung"
         ));
     }
+    hang_detector(seen)
+}
+
+/// What it means that no blocked task was reported.
+fn hang_detector(seen: &Observation) -> Sight {
     match seen.guest.as_ref().and_then(|g| g.hung_task_timeout) {
         Some(seconds) if seconds > 0 => Sight::NotSeen,
         _ => Sight::Unknown("this kernel has no hung-task detector, or it is switched off".into()),
     }
+}
+
+/// Whether only the hung-task detector can show such a crash.
+fn is_hang(pattern: &CrashPattern) -> bool {
+    pattern.like.as_ref().is_some_and(|like| like.report.is_blocked_task())
 }
 
 /// Looks for a report of a blocked task; `blocked` are the stacks that the agent read of such tasks.
@@ -142,7 +157,7 @@ fn blocked_task(
     reports: &[&Report],
 ) -> Sight {
     let mut damaged = None;
-    for report in reports.iter().filter(|r| is_blocked_task(r)) {
+    for report in reports.iter().filter(|r| r.is_blocked_task()) {
         if !task.is_none_or(|p| report.task.as_deref().is_some_and(|t| p.is_match(t))) {
             continue;
         }
@@ -160,9 +175,24 @@ fn blocked_task(
     damaged.map_or(Sight::NotSeen, Sight::Unknown)
 }
 
-/// A processor that is stuck (soft lockup, RCU stall) is a hang too, and no blocked task.
-fn is_blocked_task(report: &Report) -> bool {
-    report.kind == ReportKind::Hang && report.titles().any(|t| t.starts_with("INFO: task "))
+/// What comparing this report with those that the symptom names gave, as far as anything speaks for it: a sentence for
+/// each.
+pub fn likeness_told(symptom: &Symptom, report: &Report) -> Vec<String> {
+    let told = |like: &Reference| match like.compare(report) {
+        Sameness::Same(reason) if !report.corrupted || like.shares_a_path(report) => {
+            Some(format!("the same defect as in {}: {reason}", like.file))
+        }
+        Sameness::Same(reason) | Sameness::Likely(reason) => {
+            Some(format!("perhaps the defect of {}, which is not proved: {reason}", like.file))
+        }
+        Sameness::Different(_) => None,
+    };
+    let parts = symptom.each().into_iter();
+    let named = parts.filter_map(|part| match part {
+        Symptom::Crash(pattern) => pattern.like.as_ref(),
+        _ => None,
+    });
+    named.filter_map(told).collect()
 }
 
 fn damaged_report(report: &Report) -> String {

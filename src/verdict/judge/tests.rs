@@ -1,6 +1,7 @@
 //! Hand-made observations, each with what must be said about it.
 
 mod leaks;
+mod likeness;
 mod sanitisers;
 mod symptoms;
 mod without_symptom;

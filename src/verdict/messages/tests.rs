@@ -113,6 +113,40 @@ fn allowed_reports_do_not_count_and_everything_else_does() {
 }
 
 #[test]
+fn what_was_not_read_is_no_absence() {
+    let warnings =
+        |count: usize| -> String { (0..count).map(|nth| warning(&format!("noisy_{nth}x"))).collect() };
+    let strange = warning("strange");
+    let early = |before: &str, lines: &str| judged_with(OWN, before, lines, Ending::Complete);
+    let table = [
+        ("noise before, nothing in the dose", early(&warnings(700), "")),
+        ("noise before, another in the dose", early(&warnings(700), &strange)),
+        ("noise before, the symptom in the dose", early(&warnings(700), &warning("own_bug"))),
+        ("less noise before, the symptom in the dose", early(&warnings(300), &warning("own_bug"))),
+        ("the same before, often, and in the dose", early(&warning("strange").repeat(40), &strange)),
+        ("the symptom, then noise", judged(OWN, &(warning("own_bug") + &warnings(700)))),
+        ("noise, then the symptom", judged(OWN, &(warnings(700) + &warning("own_bug")))),
+    ];
+    let lines: Vec<String> = table.iter().map(|(what, said)| format!("{what}\n  {said}")).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    noise before, nothing in the dose
+      good  
+    noise before, another in the dose
+      blind  the console has so many reports that 189 lines that begin one were passed over, some of them in the dose;
+    noise before, the symptom in the dose
+      blind  the console has so many reports that 189 lines that begin one were passed over, some of them in the dose;
+    less noise before, the symptom in the dose
+      bad    WARNING in own_bug;
+    the same before, often, and in the dose
+      blind  the console has so many reports that 25 lines that begin one were passed over, some of them in the dose;
+    the symptom, then noise
+      bad    WARNING in own_bug;
+    noise, then the symptom
+      other  WARNING in noisy_0x; not this test's symptom;
+    ");
+}
+
+#[test]
 fn without_lists_nothing_changes() {
     assert!(KnownMessages::default().is_empty());
     let sorted = Sorted::default();

@@ -1,0 +1,33 @@
+//! What tells two builds apart.
+
+use super::BuildRequest;
+use super::compiler::Compiler;
+use super::fragment::Composed;
+use super::patch::Patch;
+use super::source::Identified;
+use crate::kernel::store::sha256;
+
+/// Part of every key: another way of building makes another kernel.
+const RECIPE: &str = "kregress build 1";
+
+/// The digest of everything that a build depends on.
+pub(super) fn key(found: &Identified, patches: &[Patch], composed: &Composed, compiler: &Compiler) -> String {
+    let patches: Vec<String> = patches.iter().map(Patch::digest).collect();
+    let parts = [
+        RECIPE,
+        &found.identity,
+        &patches.join(" "),
+        &composed.text(),
+        &composed.local_version(),
+        &compiler.id,
+    ];
+    sha256(parts.join("\0").as_bytes())
+}
+
+/// The digest of what a request says.
+pub(super) fn words(request: &BuildRequest, composed: &Composed) -> String {
+    let patches: Vec<String> = request.patches.iter().map(Patch::digest).collect();
+    let compiler = request.compiler.as_deref().unwrap_or_default();
+    let parts = [RECIPE, &request.source.name(), &patches.join(" "), &composed.text(), compiler];
+    sha256(parts.join("\0").as_bytes())
+}
