@@ -12,6 +12,7 @@ mod plugging;
 pub mod prepare;
 pub mod qemu;
 pub mod share;
+pub mod sim;
 pub mod visit;
 
 use std::path::Path;

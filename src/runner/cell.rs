@@ -1,4 +1,4 @@
-//! One cell: attempts until its verdict is settled.
+//! One cell: attempts until its verdict is settled. A bisection takes single ones.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,7 +65,7 @@ pub fn run(
     cancel: &Cancel,
     told: &AtomicBool,
 ) -> Option<CellRecord> {
-    let (id, start) = (cell.id(), Instant::now());
+    let start = Instant::now();
     let needed = config.attempts.unwrap_or(cell.test.dose.attempts);
     let finished =
         |judgement: Judgement, attempts: u32| Some(cell_record(cell, judgement, attempts, needed, start));
@@ -79,37 +79,10 @@ pub fn run(
     }
     let mut tally = Tally::new(needed, config.retries);
     let mut others = Others::default();
+    let once = Once { lab, seed: config.seed, run_dir: config.run_dir.as_deref(), sink, cancel, told };
     loop {
-        let attempt = tally.made() + 1;
-        sink(Event::AttemptStarted { cell: id.clone(), attempt, of: needed });
-        let watch = Told { sink, cell: &id, attempt, told };
-        let dir = attempt_dir(config.run_dir.as_deref(), &watch);
-        let folder = dir.as_ref().map(AttemptDir::path);
-        let request = Request {
-            kernel: &cell.kernel,
-            test: &cell.test,
-            machine: &cell.machine,
-            attempt,
-            seed: attempt_seed(config.seed, &id, attempt),
-            dir: folder.as_deref(),
-            cancel,
-        };
-        let seen = lab.attempt(&request, &watch);
-        if cancel.is_set() {
-            return None;
-        }
-        let sorted = read_console(cell, &seen);
-        let mut judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
-        let mut findings = findings::of(&judgement, &seen, &sorted.reports);
-        let decided = sorted.reports.iter().find(|report| judgement.title.as_ref() == Some(&report.title));
-        findings.extend(decided.into_iter().flat_map(|report| likeness_told(&cell.test.symptom, report)));
-        findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
-        judgement.explain(&findings);
-        findings.extend(messages_told(&sorted));
+        let (judgement, sorted) = attempt(cell, tally.made() + 1, needed, &once)?;
         others.take(&judgement, &sorted);
-        let reports = sorted.all();
-        let record = record::attempt(attempt, &judgement, seen, &reports, findings, dir.as_ref());
-        sink(Event::Attempt { cell: id.clone(), record: Box::new(record) });
         if let Next::Settled(mut judgement) = tally.take(judgement) {
             if judgement.verdict == Verdict::Other {
                 judgement.explain(&others.told());
@@ -117,6 +90,58 @@ pub fn run(
             return finished(judgement, tally.made());
         }
     }
+}
+
+/// What single attempts need besides their cell.
+#[derive(Clone, Copy)]
+pub struct Once<'a> {
+    /// Runs them.
+    pub lab: &'a dyn Lab,
+    /// From which every attempt's own seed is made.
+    pub seed: u64,
+    /// The run's folder; absent: nothing is written.
+    pub run_dir: Option<&'a Path>,
+    /// Is told of them.
+    pub sink: Sink<'a>,
+    /// Ends them.
+    pub cancel: &'a Cancel,
+    /// Whether a trouble with the host's files was told already.
+    pub told: &'a AtomicBool,
+}
+
+/// Runs attempt `number` of a cell whose lab is prepared, and judges it by itself; `of` attempts are shown as the most
+/// of the cell. The attempt with its judgement is told as an event. `None`: it was interrupted.
+pub fn attempt(cell: &Cell, number: u32, of: u32, once: &Once<'_>) -> Option<(Judgement, Sorted)> {
+    let (id, sink) = (cell.id(), once.sink);
+    sink(Event::AttemptStarted { cell: id.clone(), attempt: number, of });
+    let watch = Told { sink, cell: &id, attempt: number, told: once.told };
+    let dir = attempt_dir(once.run_dir, &watch);
+    let folder = dir.as_ref().map(AttemptDir::path);
+    let request = Request {
+        kernel: &cell.kernel,
+        test: &cell.test,
+        machine: &cell.machine,
+        attempt: number,
+        seed: attempt_seed(once.seed, &id, number),
+        dir: folder.as_deref(),
+        cancel: once.cancel,
+    };
+    let seen = once.lab.attempt(&request, &watch);
+    if once.cancel.is_set() {
+        return None;
+    }
+    let sorted = read_console(cell, &seen);
+    let mut judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
+    let mut findings = findings::of(&judgement, &seen, &sorted.reports);
+    let decided = sorted.reports.iter().find(|report| judgement.title.as_ref() == Some(&report.title));
+    findings.extend(decided.into_iter().flat_map(|report| likeness_told(&cell.test.symptom, report)));
+    findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
+    judgement.explain(&findings);
+    findings.extend(messages_told(&sorted));
+    let reports = sorted.all();
+    let record = record::attempt(number, &judgement, seen, &reports, findings, dir.as_ref());
+    sink(Event::Attempt { cell: id, record: Box::new(record) });
+    Some((judgement, sorted))
 }
 
 /// The crash reports of an attempt, known messages told apart.

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+pub use cell::{Once, attempt};
 pub use queue::Queue;
 
 use crate::cancel::Cancel;
