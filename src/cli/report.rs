@@ -10,8 +10,8 @@ use crate::journal::RunDir;
 use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary};
 use crate::report::{
-    ExitStatus, HTML_FILE, ReportError, RunSummary, file, html::html, json::json, junit::junit, kernels::kernels,
-    markdown::markdown, write_all,
+    ExitStatus, HTML_FILE, ReportError, RunSummary, file, html::html, json::json, junit::junit,
+    kernels::kernels, markdown::markdown, write_all,
 };
 
 /// What is printed.
