@@ -63,7 +63,7 @@ enum Command {
     Bisect(Box<bisect::BisectArgs>),
     /// List suites, tests and what they need
     List(list::ListArgs),
-    /// List and fetch kernels
+    /// List, fetch and build kernels
     Kernels(kernels::KernelsArgs),
     /// Look after the store of kernels
     Cache(cache::CacheArgs),

@@ -11,7 +11,7 @@ use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary};
 use crate::report::{
     ExitStatus, HTML_FILE, ReportError, RunSummary, file, html::html, json::json, junit::junit,
-    markdown::markdown, write_all,
+    kernels::kernels, markdown::markdown, write_all,
 };
 
 /// What is printed.
@@ -21,6 +21,8 @@ pub enum Format {
     Summary,
     /// Tests × kernels as text.
     Matrix,
+    /// Each kernel's image, the time that it took to boot, and what its cells came to.
+    Kernels,
     /// JUnit XML.
     Junit,
     /// One JSON document with every attempt.
@@ -103,6 +105,7 @@ fn of_run(format: Format, run: &RunSummary, dir: &RunDir, style: MatrixStyle) ->
     Ok(match format {
         Format::Summary => summary(run, dir.path(), style),
         Format::Matrix => matrix(run, style),
+        Format::Kernels => kernels(run),
         Format::Junit => junit(run)? + "\n",
         Format::Json => json(run)?,
         Format::Markdown => markdown(run),

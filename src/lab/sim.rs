@@ -1,8 +1,11 @@
 //! A lab without virtual machines: attempts come out as a function says. For tests of everything above the lab, and at
 //! scale. What it answers with is judged like any other observation.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::{Lab, Request, Unprepared, Watch};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, ModuleTree, Origin};
 use crate::machine::Machine;
 use crate::observation::{
     Console, Ending, Exit, GuestFacts, Observation, Phase, ProgramReport, ProgramRun, Stopped,
@@ -24,14 +27,29 @@ pub enum Outcome {
     Skip(String),
     /// The guest never spoke.
     Lost,
+    /// It was called off.
+    Cancelled,
 }
 
-/// A lab whose attempts come out as `outcome` says of the kernel's name and the attempt's number.
+impl Outcome {
+    /// A symptom in any words.
+    pub fn symptom() -> Outcome {
+        Outcome::Symptom("simulated".into())
+    }
+
+    /// A program that cannot judge, for any reason.
+    pub fn blind() -> Outcome {
+        Outcome::Blind("simulated".into())
+    }
+}
+
+/// A lab whose attempts come out as `outcome` says. It is called in the worker's thread, and the attempt lasts as long as
+/// that.
 pub struct SimLab<F> {
     outcome: F,
 }
 
-impl<F: Fn(&str, u32) -> Outcome + Sync> SimLab<F> {
+impl<F: Fn(&Request<'_>) -> Outcome + Sync> SimLab<F> {
     /// A lab of this function.
     pub fn new(outcome: F) -> SimLab<F> {
         SimLab { outcome }
@@ -52,7 +70,7 @@ const CRASH: &str = "\
 [    5.000009] ---[ end trace 0000000000000000 ]---
 ";
 
-impl<F: Fn(&str, u32) -> Outcome + Sync> Lab for SimLab<F> {
+impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for SimLab<F> {
     fn prepare(&self, _: &Kernel, _: &Test, _: &Machine) -> Result<(), Unprepared> {
         Ok(())
     }
@@ -60,7 +78,7 @@ impl<F: Fn(&str, u32) -> Outcome + Sync> Lab for SimLab<F> {
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {
         watch.phase(Phase::Dose);
         let mut seen = whole_dose(request.kernel, request.test);
-        match (self.outcome)(&request.kernel.name, request.attempt) {
+        match (self.outcome)(request) {
             Outcome::Clean => {}
             Outcome::Symptom(words) => seen.program.reports.push(ProgramReport::Symptom(words)),
             Outcome::Blind(reason) => seen.program.reports.push(ProgramReport::Blind(reason)),
@@ -75,6 +93,7 @@ impl<F: Fn(&str, u32) -> Outcome + Sync> Lab for SimLab<F> {
                 (seen.phase, seen.ending) = (Phase::Dose, Ending::Stopped(Stopped::CrashSeen));
                 seen.program.exit = None;
             }
+            Outcome::Cancelled => seen.ending = Ending::Stopped(Stopped::Cancelled),
             Outcome::Lost => {
                 seen = Observation {
                     phase: Phase::Boot,
@@ -119,4 +138,24 @@ fn whole_dose(kernel: &Kernel, test: &Test) -> Observation {
         seconds: 10.0,
         ..Observation::not_started("")
     }
+}
+
+/// A kernel of which nothing is known but its name, which is its version.
+///
+/// # Panics
+/// The name is no version.
+pub fn kernel(name: &str) -> Arc<Kernel> {
+    Arc::new(Kernel {
+        name: name.to_owned(),
+        release: format!("{name}-simulated"),
+        version: name.parse().expect("the name is a version"),
+        flavour: None,
+        image: PathBuf::new(),
+        vmlinux: None,
+        config: None,
+        system_map: None,
+        modules: ModuleTree::unknown(name),
+        origin: Origin::Local { image: PathBuf::new(), modules: None },
+        digest: String::new(),
+    })
 }

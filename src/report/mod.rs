@@ -10,6 +10,7 @@ pub mod fold;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod kernels;
 pub mod markdown;
 pub mod matrix;
 pub mod summary;

@@ -9,6 +9,7 @@ use kregress::bisection::{CandidateKernels, Driver, Ended, State, Unbuildable};
 use kregress::cancel::Cancel;
 use kregress::event::{BisectionRecord, BisectionSource, CandidateRecord, Event};
 use kregress::kernel::{Kernel, ModuleTree, Origin};
+use kregress::lab::Request;
 use kregress::lab::sim::{Outcome, SimLab};
 use kregress::machine::Machine;
 use kregress::plan::Cell;
@@ -133,7 +134,7 @@ pub fn drive_until(
             kept.lock().expect("not poisoned").push(event);
         }
     };
-    let lab = SimLab::new(outcome);
+    let lab = SimLab::new(|request: &Request<'_>| outcome(&request.kernel.name, request.attempt));
     let driver = Driver {
         lab: &lab,
         kernels,
