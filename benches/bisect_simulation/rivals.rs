@@ -170,13 +170,13 @@ impl Bayesect {
         let plogp = |p: f64| if p > 0.0 { p * p.log2() } else { 0.0 };
         // for each outcome and side: weights, and their logarithms
         let mut parts = vec![[[0.0f64; 2]; 4]; commits];
-        for place in 0..commits {
+        for (place, part) in parts.iter_mut().enumerate() {
             let (total, yes) = (f64::from(self.total[place]), f64::from(self.yes[place]));
             let new = (0.5 + yes) / (1.0 + total);
             let old = (0.5 + f64::from(all_yes) - yes) / (1.0 + f64::from(all) - total);
             let weight = self.weights[place];
             let shares = [weight * new, weight * old, weight * (1.0 - new), weight * (1.0 - old)];
-            parts[place] = shares.map(|share| [share, plogp(share)]);
+            *part = shares.map(|share| [share, plogp(share)]);
         }
         // commit `at` is on the new side of every culprit from itself on, on the old side of those before
         let mut later = vec![[[0.0f64; 2]; 2]; commits + 1];

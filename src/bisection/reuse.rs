@@ -13,13 +13,15 @@ use super::state::{Made, State};
 use crate::bisect::Seen;
 use crate::event::{BisectionRecord, BisectionSource, Event};
 use crate::journal::RunDir;
+use crate::machine::Machine;
 use crate::suite::{Program, Test};
 
 /// Parts of a test that say nothing about how it is judged.
 const NO_MATTER: &[&str] = &["summary", "links", "history", "known", "span", "control_of"];
 
-/// A digest of everything in a test that its verdict depends on: its description and the files that it names.
-pub fn test_digest(test: &Test) -> String {
+/// A digest of everything in a test that its verdict depends on: its description, the files that it names, and its
+/// machine.
+pub fn test_digest(test: &Test, machine: &Machine) -> String {
     let mut value = serde_json::to_value(test).unwrap_or_default();
     if let Some(map) = value.as_object_mut() {
         NO_MATTER.iter().for_each(|key| drop(map.remove(*key)));
@@ -31,6 +33,7 @@ pub fn test_digest(test: &Test) -> String {
     }
     let mut hash = Sha256::new();
     hash.update(value.to_string());
+    hash.update(format!("{machine:?}"));
     let program = match &test.program {
         Program::Shell { .. } => None,
         Program::C { source, .. } => Some(source),

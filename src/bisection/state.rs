@@ -73,12 +73,14 @@ pub struct Tried {
     pub content: Option<String>,
     /// How long it took to get the kernel, seconds.
     pub fetch_seconds: f64,
+    /// How many of the attempts, from the first on, are not held against it any more.
+    pub forgiven: usize,
 }
 
 impl Tried {
     /// How many attempts in a row, up to the last one, said nothing about the test.
     pub fn barren(&self) -> u32 {
-        self.attempts.iter().rev().take_while(|made| made.seen().is_none()).count() as u32
+        self.attempts.iter().skip(self.forgiven).rev().take_while(|made| made.seen().is_none()).count() as u32
     }
 
     /// The next attempt's number.
@@ -159,7 +161,10 @@ impl State {
     /// Takes in the next event.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { run, .. } => self.run = run.clone(),
+            Event::RunStarted { run, .. } => {
+                self.run = run.clone();
+                self.reopen();
+            }
             // one that is gone on with may have other aims than at its start
             Event::Bisection(record) => self.set_aims(record.aims),
             Event::Attempt { cell, record } => self.attempt(&cell.kernel, record),
@@ -198,6 +203,23 @@ impl State {
             }
             Event::Notice { text } => self.notices.push(text.clone()),
             _ => {}
+        }
+    }
+
+    /// Gives candidates another chance that were closed because the infrastructure failed: when a bisection is gone on
+    /// with, that may have passed.
+    fn reopen(&mut self) {
+        let mut any = false;
+        for tried in self.tried.values_mut() {
+            let lost = tried.attempts.last().is_some_and(|made| made.verdict == Verdict::Lost);
+            if lost && tried.closed.take().is_some() {
+                tried.forgiven = tried.attempts.len();
+                any = true;
+            }
+        }
+        if any {
+            self.answer = None;
+            self.rebuild();
         }
     }
 

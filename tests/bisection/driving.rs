@@ -200,3 +200,26 @@ fn more_attempts_may_be_allowed_later() {
     let (ended, _) = drive(&mut state, &kernels, from(40, 0.6));
     assert_eq!(found(&ended), [40]);
 }
+
+#[test]
+fn what_the_host_lost_is_tried_again_when_it_is_gone_on_with() {
+    let record = line(20, Find::Cause);
+    let kernels = Kernels::of(&record);
+    let mut state = State::new(record).unwrap();
+    let (ended, _) = drive(&mut state, &kernels, |kernel, attempt| match number(kernel) {
+        10..=14 => Outcome::Lost,
+        5 => Outcome::Crash,
+        _ => from(12, 1.0)(kernel, attempt),
+    });
+    assert_eq!(found(&ended), [10, 11, 12, 13, 14, 15]);
+    state.apply(&Event::RunStarted {
+        schema: 1,
+        run: "r".into(),
+        kregress: "0.1.0".into(),
+        at: jiff::Timestamp::UNIX_EPOCH,
+        command: Vec::new(),
+        cells: 20,
+    });
+    let (ended, _) = drive(&mut state, &kernels, from(12, 1.0));
+    assert_eq!(found(&ended), [12]);
+}

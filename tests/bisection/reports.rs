@@ -1,14 +1,18 @@
 //! What people read at the end.
 
-use kregress::bisect::Find;
-use kregress::bisection::State;
+use std::sync::{Arc, Mutex};
+
+use kregress::bisect::{Find, Seen};
 use kregress::bisection::report::{Report, html, markdown, text};
+use kregress::bisection::{State, Unbuildable};
+use kregress::cancel::Cancel;
 use kregress::event::{BisectionSource, Event};
 use kregress::lab::sim::Outcome;
+use kregress::progress::{Bisecting, EventSink, Paint};
 use kregress::report::ExitStatus;
 use kregress::report::matrix::MatrixStyle;
 
-use super::place::{Kernels, drive, from, line, number};
+use super::place::{Kernels, drive, drive_until, from, line, number};
 
 fn started() -> Event {
     Event::RunStarted {
@@ -124,4 +128,41 @@ fn one_that_did_not_end_says_how_to_go_on() {
     let mut report = Report::of(&state);
     report.plot.clear();
     insta::assert_snapshot!(text(&report, MatrixStyle::PLAIN));
+}
+
+/// What a view wrote.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_told_on_the_way() {
+    let record = line(6, Find::Cause);
+    let mut kernels = Kernels::of(&record);
+    kernels.failing.insert(3, Unbuildable::Kernel("it does not compile:\nfs/x.c:1: error".into()));
+    let mut state = State::new(record.clone()).unwrap();
+    let written = Written::default();
+    let view = Bisecting::new(None, written.clone(), Paint::OFF);
+    view.event(&Event::Bisection(Box::new(record)));
+    let earlier = Event::Earlier {
+        kernel: "k0".into(),
+        seen: Seen::new(0, 3),
+        from: "another run".into(),
+        content: None,
+    };
+    state.apply(&earlier);
+    view.event(&earlier);
+    drive_until(&mut state, &kernels, from(5, 1.0), &Cancel::new(), |event| view.event(event));
+    view.close();
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    insta::assert_snapshot!(text);
 }

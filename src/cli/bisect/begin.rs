@@ -10,6 +10,7 @@ use crate::bisection::tree::{Range, Tree};
 use crate::bisection::{Misuse, Series, reuse};
 use crate::event::{BisectionRecord, BisectionSource, Event};
 use crate::kernel::{KernelSpec, Library, Wanted, progress_for_stderr};
+use crate::plan::Placed;
 use crate::suite::Test;
 
 /// What a kernel costs before one was got, seconds: a package's download, a commit's compilation.
@@ -49,7 +50,8 @@ pub fn test(args: &BisectArgs, paths: &PathArgs, filter: &str) -> Result<Arc<Tes
 }
 
 /// What the arguments ask for.
-pub fn begin(args: &BisectArgs, test: &Test, library: &Library) -> Result<Begun, CliError> {
+pub fn begin(args: &BisectArgs, at: &Placed, library: &Library) -> Result<Begun, CliError> {
+    let test = at.test.as_ref();
     let find = Find::from(args.find);
     let (candidates, source, kernels, earlier, notices, kernel_cost) = match &args.tree.tree {
         Some(path) => {
@@ -79,7 +81,7 @@ pub fn begin(args: &BisectArgs, test: &Test, library: &Library) -> Result<Begun,
     let record = BisectionRecord {
         test: test.id(),
         summary: test.summary.clone(),
-        test_digest: reuse::test_digest(test),
+        test_digest: reuse::test_digest(test, &at.machine),
         find,
         aims: args.search.aims(Some(test)),
         costs: Costs { kernel: kernel_cost, attempt: BOOT + dose },

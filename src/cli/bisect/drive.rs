@@ -38,7 +38,7 @@ struct Scene<'a> {
     paths: &'a PathArgs,
     cache: PathBuf,
     library: Library,
-    test: Arc<Test>,
+    at: Placed,
     kernels: Vec<Wanted>,
     cancel: Cancel,
 }
@@ -47,7 +47,8 @@ struct Scene<'a> {
 pub fn begin(args: &BisectArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let test = begin::test(args, paths, args.test.as_deref().unwrap_or_default())?;
     let (cache, library) = library(paths)?;
-    let begun = begin::begin(args, &test, &library)?;
+    let at = machine(&test, paths)?;
+    let begun = begin::begin(args, &at, &library)?;
     let mut state = State::new(begun.record.clone()).map_err(CliError::usage)?;
     // what this host lacks is said before anything is written
     Qemu::find().map_err(CliError::setup)?;
@@ -61,7 +62,7 @@ pub fn begin(args: &BisectArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let events: Vec<Event> = first.into_iter().chain(notices).chain(imported).chain(earlier).collect();
     // the record itself made the state
     events.iter().filter(|event| !matches!(event, Event::Bisection(_))).for_each(|event| state.apply(event));
-    let scene = Scene { args, paths, cache, library, test, kernels, cancel: Cancel::new() };
+    let scene = Scene { args, paths, cache, library, at, kernels, cancel: Cancel::new() };
     scene.run(state, &dir, &journal, events)
 }
 
@@ -73,7 +74,8 @@ pub fn go_on(
     mut state: State,
 ) -> Result<ExitStatus, CliError> {
     let test = begin::test(args, paths, &state.record().test)?;
-    if reuse::test_digest(&test) != state.record().test_digest {
+    let at = machine(&test, paths)?;
+    if reuse::test_digest(&test, &at.machine) != state.record().test_digest {
         return Err(CliError::setup(format!(
             "{} was changed since run {} began, so that its attempts no longer say the same; begin a new bisection",
             test.id(),
@@ -92,8 +94,14 @@ pub fn go_on(
     events.iter().for_each(|event| state.apply(event));
     let (cache, library) = library(paths)?;
     let kernels = begin::again(state.record(), &library)?;
-    let scene = Scene { args, paths, cache, library, test, kernels, cancel: Cancel::new() };
+    let scene = Scene { args, paths, cache, library, at, kernels, cancel: Cancel::new() };
     scene.run(state, dir, &journal, events)
+}
+
+/// The test with its machine.
+fn machine(test: &Arc<Test>, paths: &PathArgs) -> Result<Placed, CliError> {
+    let at = placed(std::slice::from_ref(test), paths)?.pop();
+    at.ok_or_else(|| CliError::setup(format!("{} has no machine", test.id())))
 }
 
 fn library(paths: &PathArgs) -> Result<(PathBuf, Library), CliError> {
@@ -137,8 +145,7 @@ impl Scene<'_> {
         };
         events.into_iter().for_each(&sink);
         interrupt::watch(&self.cancel, || ())?;
-        let at = placed(std::slice::from_ref(&self.test), self.paths)?;
-        let [at] = &at[..] else { return Err(CliError::setup("the test has no machine")) };
+        let at = &self.at;
         let capacity = Capacity { jobs: run.jobs, cpus: host_cpus(), memory_mib: free_memory_mib() };
         let place = |kernel: &Kernel| {
             let choice = lab.choose_accel(run.accel, kernel);
