@@ -197,6 +197,11 @@ impl ModuleTree {
         self.index.modules.len()
     }
 
+    /// The names of the loadable modules, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.index.modules.keys().map(String::as_str)
+    }
+
     /// Whether there is no loadable module.
     pub fn is_empty(&self) -> bool {
         self.index.modules.is_empty()

@@ -21,6 +21,7 @@ pub(crate) mod sample;
 
 pub use exit::{ExitPolicy, ExitStatus};
 pub use fold::{CellSummary, Ended, RunSummary};
+pub(crate) use text::escape;
 
 use crate::journal::{JournalError, RunDir};
 

@@ -105,6 +105,9 @@ pub struct BackportArgs {
     /// What executes the guests
     #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
     accel: Wish,
+    /// Boot a guest for every attempt instead of restoring one that was saved when it had booted
+    #[arg(long)]
+    no_snapshot: bool,
     /// The folder that runs are written to
     #[arg(
         short = 'o',
@@ -252,6 +255,7 @@ impl Work<'_> {
         let qemu = Qemu::find().map_err(CliError::setup)?;
         let lab = QemuLab::new(qemu, &self.cache).map_err(CliError::setup)?;
         let lab = lab.with_patience(Patience { boot: args.boot_timeout, ..Patience::default() });
+        let lab = if args.no_snapshot { lab.without_snapshots() } else { lab };
         let run_dir = RunDir::create(&args.reports).map_err(CliError::setup)?;
         let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
         let Shown { sinks: show, bars } = for_streams(MessageFormat::Human);
