@@ -59,7 +59,7 @@ struct Cli {
 enum Command {
     /// Run tests on kernels and judge them
     Run(Box<run::RunArgs>),
-    /// Find the kernel or commit that brought a bug, or its fix, also where the bug shows only sometimes
+    /// Find what brought a bug, or removed it, also where it shows only sometimes
     Bisect(Box<bisect::BisectArgs>),
     /// List suites, tests and what they need
     List(list::ListArgs),

@@ -142,7 +142,7 @@ fn every_commit_of_a_merged_history_is_found_and_git_replays_the_log() {
         assert!(
             again.commits.iter().any(|(called, commit)| *called == Called::New && *commit == culprit_hash)
         );
-        repository.git(&["bisect", "reset", "--quiet"]);
+        repository.git(&["bisect", "reset"]);
     }
 }
 
