@@ -6,10 +6,12 @@
 //! - `restored`: the same on a guest that is restored
 //!
 //! `cargo bench --bench against_virtme_ng [-- ROUNDS [KERNEL]]`. `VNG` names the program where it is not in `PATH`; it
-//! needs `virtiofsd`, and the modules of the image where it looks for them. Without it nothing is measured.
+//! needs `virtiofsd`. It finds the modules of an image in `ROOT/boot` in `ROOT/lib/modules`: `VNG_IMAGE` names the
+//! kernel's image in such a place, for example where its package was unpacked. Without vng nothing is measured.
 
 mod common;
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -26,9 +28,12 @@ fn main() {
         println!("SKIPPED: {} is not here; get virtme-ng from PyPI, or name its vng in VNG", vng.display());
         return;
     };
+    let image = std::env::var_os("VNG_IMAGE").map_or_else(|| kernel.image.clone(), PathBuf::from);
+    let contents = |path| std::fs::read(path).expect("the image");
+    assert!(contents(&image) == contents(&kernel.image), "{} is another kernel", image.display());
     let boot = || {
         let mut command = Command::new(&vng);
-        command.args(["--disable-kvm", "-r"]).arg(&kernel.image).args(["--exec", "true"]);
+        command.args(["--disable-kvm", "-r"]).arg(&image).args(["--exec", "true"]);
         let start = Instant::now();
         let output = command.stdin(Stdio::null()).output().expect("vng starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
