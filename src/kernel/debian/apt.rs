@@ -79,8 +79,18 @@ pub enum AptError {
     /// The user ended it.
     #[error("interrupted; what has come in is kept, and the next download goes on from there")]
     Interrupted,
-    /// A file of the private configuration or of the lists cannot be read or written.
-    #[error("cannot {what} {path}: {source}")]
+    /// What the mirror says of its packages is too old to be believed.
+    #[error(
+        "Debian's package lists are out of date: {said}; check this host's clock, and whether the mirror that apt is configured with is still kept up (kernels in the store and in catalogues need no lists)"
+    )]
+    Expired {
+        /// What apt said about it.
+        said: String,
+    },
+    /// A file of the private configuration, of the lists or of a download cannot be read or written.
+    #[error(
+        "cannot {what} {path}: {source}; the cache folder needs to be writable and have room (kregress cache gc), KREGRESS_CACHE chooses another one"
+    )]
     Io {
         /// Read or write.
         what: &'static str,
@@ -152,6 +162,12 @@ impl Apt {
         let reached = said.lines().any(|line| line.starts_with("Hit:") || line.starts_with("Get:"));
         let problems = problems_of(&said);
         if !reached || lists::find(&self.root.join("lists"))?.is_empty() {
+            if let Some(source) = disk_trouble(&said) {
+                return Err(AptError::Io { what: "write", path: self.root.join("lists"), source });
+            }
+            if let Some(said) = problems.iter().find(|problem| problem.contains(" is expired ")) {
+                return Err(AptError::Expired { said: said.clone() });
+            }
             let said = match problems.as_slice() {
                 [] => last_lines(&said),
                 [one] => one.clone(),
@@ -247,7 +263,7 @@ impl Apt {
             if output.status.success() {
                 return Ok(());
             }
-            failure = failure_of(package, &text_of(&output));
+            failure = failure_of(package, target, &text_of(&output));
         }
         Err(failure)
     }
@@ -314,13 +330,25 @@ impl Apt {
             let _ = fs::remove_file(target);
             return Err(AptError::Hash { package: name, version, said: one_line(&said) });
         }
-        Err(failure_of(package, &said))
+        Err(failure_of(package, target, &said))
     }
 }
 
-/// Why a download did not come.
-fn failure_of(package: &Package, said: &str) -> AptError {
+/// The disk's reason behind what apt said, if there is one: apt puts its number in front, `(28: No space left on device)`.
+fn disk_trouble(said: &str) -> Option<std::io::Error> {
+    use rustix::io::Errno;
+    [Errno::NOSPC, Errno::ROFS, Errno::DQUOT]
+        .into_iter()
+        .find(|reason| said.contains(&format!("({}: ", reason.raw_os_error())))
+        .map(Into::into)
+}
+
+/// Why a download did not come to `target`.
+fn failure_of(package: &Package, target: &Path, said: &str) -> AptError {
     let (name, version) = (package.name.clone(), package.version.clone());
+    if let Some(source) = disk_trouble(said) {
+        return AptError::Io { what: "write", path: target.to_path_buf(), source };
+    }
     // what a web server says, and what the system says about a mirror that is a folder
     if said.contains("404 ") || said.contains("(2: No such file") {
         return AptError::Gone { package: name, version };
