@@ -115,7 +115,7 @@ fn other_architectures() {
         format!("WARNING: CPU: 1 PID: 77 at guilty_func+0x10/0x20\nRIP: 0010:guilty_func+0x10/0x20\n{}", trace("caller_func")),
     ];
     let specimens: Vec<&str> = specimens.iter().map(String::as_str).collect();
-    insta::assert_snapshot!(table(&specimens), @r#"
+    insta::assert_snapshot!(table(&specimens), @r"
     MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
     NULL-POINTER-DEREFERENCE             BUG: unable to handle kernel NULL pointer dereference in guilty_func
     UNKNOWN                              BUG: unable to handle kernel access to user memory in guilty_func
@@ -129,7 +129,15 @@ fn other_architectures() {
     DoS                                  Oops: illegal instruction in caller_func
     WARNING                              WARNING in guilty_func
     MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
-    "#);
+    NULL-POINTER-DEREFERENCE             BUG: unable to handle kernel NULL pointer dereference in guilty_func
+    WARNING                              WARNING in guilty_func
+    BUG                                  kernel BUG in guilty_func
+    MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
+    BUG                                  kernel BUG in guilty_func
+    MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
+    HANG                                 BUG: hard lockup in guilty_func
+    WARNING                              WARNING in guilty_func
+    ");
 }
 
 #[test]

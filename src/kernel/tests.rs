@@ -84,8 +84,8 @@ impl World {
         self.path(&format!("debian/pool/main/l/linux/linux-image-{RELEASE}_6.17.13-1_amd64.deb"))
     }
 
-    /// Writes the mirror's package lists, with these lines more about them.
-    fn write_lists(&self, more: &str) {
+    /// Writes the mirror's package lists.
+    fn write_lists(&self) {
         let file = measure(&self.package()).expect("the package");
         // an image of this size would pass for one of the packages that only depend on others
         let size = (2 << 20).max(file.bytes);
@@ -98,7 +98,7 @@ impl World {
         fs::create_dir_all(&folder).expect("the folder is writable");
         fs::write(folder.join("Packages"), &list).expect("the folder is writable");
         let release_file = format!(
-            "Origin: Debian\nSuite: stable\nCodename: trixie\nDate: Fri, 20 Nov 2020 09:00:00 UTC\n{more}Architectures: amd64\n\
+            "Origin: Debian\nSuite: stable\nCodename: trixie\nDate: Fri, 20 Nov 2020 09:00:00 UTC\nArchitectures: amd64\n\
              Components: main\nSHA256:\n {} {} main/binary-amd64/Packages\n",
             sha256(list.as_bytes()),
             list.len()
@@ -250,7 +250,7 @@ fn a_damaged_package_on_the_mirror_says_so() {
 fn package_lists_name_kernels_and_a_suite_that_the_mirror_lacks_is_no_error() {
     let Some(world) = World::new() else { return };
     fs::write(world.path("kernels/debian.yaml"), "debian: []\n").expect("the folder is writable");
-    world.write_lists("");
+    world.write_lists();
 
     let library = world.library();
     let heard = Heard::default();

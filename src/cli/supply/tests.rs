@@ -92,7 +92,10 @@ fn the_cells_of_a_kernel_that_does_not_come_are_lost_with_the_reason() {
     world.run(&wanted, &|_| world.placed.clone());
     assert_eq!(world.cells(), ["s::one@6.99.2-b", "s::two@6.99.2-b"]);
     assert_eq!((world.queue.total(), world.queue.lost()), (4, 2));
-    insta::assert_snapshot!(world.told().join("\n"), @"");
+    insta::assert_snapshot!(world.told().join("\n"), @r"
+    s::one@6.99.1-a lost cannot read ROOT/6.99.1-a: No such file or directory (os error 2)
+    s::two@6.99.1-a lost cannot read ROOT/6.99.1-a: No such file or directory (os error 2)
+    ");
 }
 
 #[test]

@@ -79,9 +79,9 @@ pub enum AptError {
     /// The user ended it.
     #[error("interrupted; what has come in is kept, and the next download goes on from there")]
     Interrupted,
-    /// What the mirror says of its packages is too old to be believed.
+    /// What the mirror says of its packages is too old to be believed, or not yet to be.
     #[error(
-        "Debian's package lists are out of date: {said}; check this host's clock, and whether the mirror that apt is configured with is still kept up (kernels in the store and in catalogues need no lists)"
+        "Debian's package lists cannot be believed: {said}; check this host's clock, and whether the mirror that apt is configured with is still kept up (kernels in the store and in catalogues need no lists)"
     )]
     Expired {
         /// What apt said about it.
@@ -162,21 +162,7 @@ impl Apt {
         let reached = said.lines().any(|line| line.starts_with("Hit:") || line.starts_with("Get:"));
         let problems = problems_of(&said);
         if !reached || lists::find(&self.root.join("lists"))?.is_empty() {
-            if let Some(source) = disk_trouble(&said) {
-                return Err(AptError::Io { what: "write", path: self.root.join("lists"), source });
-            }
-            if let Some(said) = problems.iter().find(|problem| problem.contains(" is expired ")) {
-                return Err(AptError::Expired { said: said.clone() });
-            }
-            let said = match problems.as_slice() {
-                [] => last_lines(&said),
-                [one] => one.clone(),
-                [first, others @ ..] => format!("{first} (and {} more of the kind)", others.len()),
-            };
-            return Err(AptError::Failed {
-                what: "fetching Debian's package lists (apt-get update)".into(),
-                said,
-            });
+            return Err(failed_update(&said, &self.root.join("lists")));
         }
         Ok(Updated { problems })
     }
@@ -343,6 +329,25 @@ fn disk_trouble(said: &str) -> Option<std::io::Error> {
         .map(Into::into)
 }
 
+/// Why no package list came into this folder.
+fn failed_update(said: &str, lists: &Path) -> AptError {
+    if let Some(source) = disk_trouble(said) {
+        return AptError::Io { what: "write", path: lists.to_path_buf(), source };
+    }
+    let problems = problems_of(said);
+    let old =
+        |problem: &&String| problem.contains(" is expired (") || problem.contains(" is not valid yet (");
+    if let Some(problem) = problems.iter().find(old) {
+        return AptError::Expired { said: problem.trim_end_matches('.').to_owned() };
+    }
+    let said = match problems.as_slice() {
+        [] => last_lines(said),
+        [one] => one.clone(),
+        [first, others @ ..] => format!("{first} (and {} more of the kind)", others.len()),
+    };
+    AptError::Failed { what: "fetching Debian's package lists (apt-get update)".into(), said }
+}
+
 /// Why a download did not come to `target`.
 fn failure_of(package: &Package, target: &Path, said: &str) -> AptError {
     let (name, version) = (package.name.clone(), package.version.clone());
@@ -398,5 +403,21 @@ mod tests {
             W: Failed to fetch http://m.example/debian/dists/sid/InRelease  Could not connect to m.example:80\n\
             W: Some index files failed to download. They have been ignored, or old ones used instead.\n";
         insta::assert_snapshot!(problems_of(said).join("\n"), @"Failed to fetch http://m.example/debian/dists/sid/InRelease  Could not connect to m.example:80");
+    }
+    #[test]
+    fn why_no_list_came_is_told_with_what_to_do() {
+        let table = [
+            "E: Release file for http://m.example/debian/dists/trixie/InRelease is expired (invalid since 3d 2h 1min 5s). Updates for this repository will not be applied.",
+            "E: Release file for http://m.example/debian/dists/trixie/InRelease is not valid yet (invalid for another 2h). Updates for this repository will not be applied.",
+            "E: Write error - write (28: No space left on device)\nE: The package lists or status file could not be parsed or opened.",
+            "W: Failed to fetch http://m.example/debian/dists/trixie/InRelease  Temporary failure resolving 'm.example'",
+        ];
+        let told = table.map(|said| failed_update(said, Path::new("CACHE/apt/lists")).to_string());
+        insta::assert_snapshot!(told.join("\n"), @r"
+        Debian's package lists cannot be believed: Release file for http://m.example/debian/dists/trixie/InRelease is expired (invalid since 3d 2h 1min 5s). Updates for this repository will not be applied; check this host's clock, and whether the mirror that apt is configured with is still kept up (kernels in the store and in catalogues need no lists)
+        Debian's package lists cannot be believed: Release file for http://m.example/debian/dists/trixie/InRelease is not valid yet (invalid for another 2h). Updates for this repository will not be applied; check this host's clock, and whether the mirror that apt is configured with is still kept up (kernels in the store and in catalogues need no lists)
+        cannot write CACHE/apt/lists: No space left on device (os error 28); the cache folder needs to be writable and have room (kregress cache gc), KREGRESS_CACHE chooses another one
+        fetching Debian's package lists (apt-get update) failed: Failed to fetch http://m.example/debian/dists/trixie/InRelease  Temporary failure resolving 'm.example'; check the network and the proxy that apt is configured with (kernels in the store need neither)
+        ");
     }
 }
