@@ -63,7 +63,7 @@ fn main() {
     std::fs::write(&suite_file, SUITE).expect("a suite");
     let test = suite::load_file(&suite_file).expect("a suite").tests.remove(0);
     let machine = Machine::built_in().for_test(&test.machine).expect("a machine");
-    let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache).expect("a lab");
+    let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache).expect("a lab").without_snapshots();
     let choice = lab.choose_accel(Wish::Auto, &kernel);
     let initramfs = bare_initramfs(scratch.path());
     println!("{} on {} ({})", kernel.release, choice.accel, choice.reason);

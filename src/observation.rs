@@ -39,6 +39,17 @@ impl Phase {
     }
 }
 
+/// Where an attempt's guest came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// It was booted for the attempt.
+    #[default]
+    Booted,
+    /// It was restored from a guest that was booted before, and saved when its agent first spoke.
+    Restored,
+}
+
 /// Why the host ended a guest that had not ended by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "because", rename_all = "kebab-case")]
@@ -335,6 +346,8 @@ impl std::fmt::Display for SetupFailure {
 /// Everything one attempt produced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
+    /// Where the guest came from.
+    pub start: Start,
     /// The phase that was reached.
     pub phase: Phase,
     /// How the attempt ended.
@@ -351,7 +364,7 @@ pub struct Observation {
     pub probes: Vec<ProbeReading>,
     /// Tasks that were blocked at the end, when that was asked.
     pub blocked: Vec<BlockedTask>,
-    /// From the start of the virtual machine to the agent's first message, seconds.
+    /// From the start of the virtual machine to the agent's first message, seconds; for a restored guest to its answer.
     pub boot_seconds: Option<f64>,
     /// Wall time of the attempt, seconds.
     pub seconds: f64,
@@ -361,6 +374,7 @@ impl Observation {
     /// An attempt for which no virtual machine could be started.
     pub fn not_started(detail: impl Into<String>) -> Observation {
         Observation {
+            start: Start::Booted,
             phase: Phase::Prepare,
             ending: Ending::NotStarted { detail: detail.into() },
             console: Console::default(),

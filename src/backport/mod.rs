@@ -1,8 +1,19 @@
-//! Whether a patch fixes a bug in a tree and breaks nothing else: verdicts from the runs before and after it, and the
-//! answer to its mail. Both are pure; applying is `patch`, and building and running are other rooms'.
+//! Whether a patch fixes a bug in a tree and breaks nothing else: the tests that are about it, the runs before and after
+//! it, the verdict that follows, and the answer to its mail. Applying is `patch`, building is `kernel::compile`.
 
+mod dose;
+mod junit;
+mod page;
+mod related;
 mod reply;
+mod table;
+mod validate;
 mod verdict;
 
+pub use junit::junit;
+pub use page::page;
+pub use related::{Related, Tie, related};
 pub use reply::{Mail, reply};
+pub use table::{exit_status, table};
+pub use validate::{Built, Half, Kernels, NotBuilt, Step, Subject, TreeOutcome, Validation};
 pub use verdict::{Clean, TreeResult, TreeVerdict, judge};

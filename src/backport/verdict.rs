@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::compare::{Change, Comparison, DOUBT, Row, statistics};
+use super::dose::luck;
+use super::related::Related;
+use crate::compare::{Change, Comparison, DOUBT, Row, Side, statistics};
 use crate::verdict::Verdict;
 
 /// What clean attempts after the patch are worth.
@@ -91,11 +93,11 @@ pub struct TreeResult {
     pub unchanged: usize,
 }
 
-/// Judges a patch by the runs before and after it. `about` names the tests of the bug (`suite::test`); all others are
-/// the check for regressions. A regression outweighs a fix.
-pub fn judge(comparison: &Comparison, about: &[String]) -> TreeVerdict {
+/// Judges a patch by the runs before and after it. `about` are the tests of the bug; all others are the check for
+/// regressions. A regression outweighs a fix.
+pub fn judge(comparison: &Comparison, about: &[Related]) -> TreeVerdict {
     let (bug, rest): (Vec<&Row>, Vec<&Row>) =
-        comparison.rows.iter().partition(|row| about.contains(&row.test));
+        comparison.rows.iter().partition(|row| about.iter().any(|one| one.test == row.test));
     let seen = |row: &Row| {
         let title = row.after.title.as_deref().or(row.new_crashes.first().map(String::as_str));
         title.map_or_else(|| row.test.clone(), |title| format!("{}: {title}", row.test))
@@ -113,18 +115,33 @@ pub fn judge(comparison: &Comparison, about: &[String]) -> TreeVerdict {
     if !broken.is_empty() {
         return TreeVerdict::Breaks { tests: broken.iter().map(|row| seen(row)).collect() };
     }
-    if let Some(missing) = about.iter().find(|test| bug.iter().all(|row| row.test != **test)) {
-        return TreeVerdict::Inconclusive { why: format!("{missing} did not run on both kernels") };
+    if about.is_empty() {
+        let why = "no test of this bug was named or found, and no other test got worse".to_owned();
+        return TreeVerdict::Inconclusive { why };
     }
-    if bug.is_empty() {
-        return TreeVerdict::Inconclusive { why: "no test of this bug was named or found".into() };
+    if let Some(missing) = about.iter().find(|one| bug.iter().all(|row| row.test != one.test)) {
+        return TreeVerdict::Inconclusive { why: format!("{} did not run on both kernels", missing.test) };
     }
+    // a file has more than one bug: that one of them is as before says nothing about another one
+    let other_bug = |rows: &[&Row], what: &str| {
+        let test = named(rows).join(", ");
+        TreeVerdict::Inconclusive {
+            why: format!(
+                "{test} {what}, but only shares a file with the patch; if it is the test of this bug, name it with --tests"
+            ),
+        }
+    };
+    let certain = about.iter().any(|one| one.tie.is_certain());
     let with = |before: Verdict, after: Verdict| {
         let of = |row: &&&Row| row.before.verdict == Some(before) && row.after.verdict == Some(after);
         bug.iter().filter(of).copied().collect::<Vec<_>>()
     };
     let still = with(Verdict::Bad, Verdict::Bad);
-    if !still.is_empty() {
+    let gone = with(Verdict::Bad, Verdict::Good);
+    if !still.is_empty() && !certain && gone.is_empty() {
+        return other_bug(&still, "shows its bug with the patch as without");
+    }
+    if !still.is_empty() && certain {
         return TreeVerdict::NotFixed { tests: named(&still) };
     }
     if let Some(row) = bug.iter().find(|row| row.after.verdict == Some(Verdict::Other)) {
@@ -136,9 +153,17 @@ pub fn judge(comparison: &Comparison, about: &[String]) -> TreeVerdict {
         let judged = |verdict| matches!(verdict, Some(Verdict::Bad | Verdict::Good));
         !judged(row.before.verdict) || !judged(row.after.verdict)
     }) {
-        return TreeVerdict::Inconclusive { why: format!("{} has no judgement on both kernels", row.test) };
+        let side = |name: &str, side: &Side| {
+            format!("{name} {}{}", side.verdict.map_or("not run", Verdict::word), cause(side))
+        };
+        let sides = (side("before", &row.before), side("after", &row.after));
+        return TreeVerdict::Inconclusive {
+            why: format!("{} has no judgement on both kernels: {}, {}", row.test, sides.0, sides.1),
+        };
     }
-    let gone = with(Verdict::Bad, Verdict::Good);
+    if gone.is_empty() && !certain {
+        return other_bug(&bug, "shows no bug without the patch either");
+    }
     if gone.is_empty() {
         return TreeVerdict::NotReproducible { tests: named(&bug) };
     }
@@ -161,33 +186,48 @@ pub fn judge(comparison: &Comparison, about: &[String]) -> TreeVerdict {
             format!("the bug is gone, but {} may be worse; more attempts would say", doubtful.join(", "));
         return TreeVerdict::Inconclusive { why };
     }
+    let unseen =
+        |row: &&&Row| row.before.verdict == Some(Verdict::Good) && row.change == Change::NotComparable;
+    if let Some(row) = rest.iter().find(unseen) {
+        let word = row.after.verdict.map_or("not run", Verdict::word);
+        let why =
+            format!("the bug is gone, but {} was good and is {word} now{}", row.test, cause(&row.after));
+        return TreeVerdict::Inconclusive { why };
+    }
     TreeVerdict::Fixed { tests: clean }
+}
+
+fn cause(side: &Side) -> String {
+    let cause = side.title.as_deref().or(side.reason.as_deref());
+    cause.map(|cause| format!(" ({cause})")).unwrap_or_default()
 }
 
 fn clean(row: &Row) -> Clean {
     let (bad, of) = (row.before.bad, row.before.bad + row.before.good);
-    let luck = statistics::clean_by_luck(bad, row.before.good, row.after.good);
-    // where the suite knows how often the bug shows, the chance of a miss is known better
-    let luck = row.after.miss_chance.unwrap_or(luck);
+    let luck = luck(&row.before, &row.after);
     Clean { test: row.test.clone(), bad, of, clean: row.after.good, luck }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::Side;
+    use crate::backport::Tie;
 
     fn side(verdict: Verdict, bad: u64, good: u64) -> Side {
         Side { verdict: Some(verdict), bad, good, ..Side::default() }
     }
 
     fn judged(rows: &[(&str, Side, Side)]) -> TreeVerdict {
+        judged_by(Tie::Named, rows)
+    }
+
+    fn judged_by(tie: Tie, rows: &[(&str, Side, Side)]) -> TreeVerdict {
         let rows = rows.iter().map(|(test, a, b)| Row::of(test, a.clone(), b.clone())).collect();
         let names = (String::new(), String::new());
         let only = (Vec::new(), Vec::new());
         let comparison =
             Comparison { before: names.0, after: names.1, rows, only_before: only.0, only_after: only.1 };
-        judge(&comparison, &["s::bug".to_owned()])
+        judge(&comparison, &[Related { test: "s::bug".to_owned(), tie }])
     }
 
     #[test]
@@ -211,5 +251,29 @@ mod tests {
         for (rows, expected) in table {
             assert_eq!(judged(&rows).words(), expected, "{rows:?}");
         }
+    }
+
+    #[test]
+    fn a_test_that_only_shares_a_file_proves_little() {
+        use Verdict::{Bad, Good};
+        let by_file = |before, after| judged_by(Tie::File("fs/x.c".into()), &[("s::bug", before, after)]);
+        let table = [
+            (by_file(side(Bad, 1, 0), side(Good, 0, 5)), "fixed"),
+            (by_file(side(Bad, 1, 0), side(Bad, 1, 0)), "inconclusive"),
+            (by_file(side(Good, 0, 5), side(Good, 0, 5)), "inconclusive"),
+            (by_file(side(Good, 0, 20), side(Bad, 1, 0)), "breaks"),
+        ];
+        for (verdict, expected) in table {
+            assert_eq!(verdict.words(), expected);
+        }
+    }
+
+    #[test]
+    fn a_test_that_cannot_judge_any_more_is_no_fix() {
+        use Verdict::{Bad, Good, Lost};
+        let lost = Side { reason: Some("no word from the guest".into()), ..side(Lost, 0, 0) };
+        let rows = [("s::bug", side(Bad, 1, 0), side(Good, 0, 5)), ("s::other", side(Good, 0, 1), lost)];
+        let TreeVerdict::Inconclusive { why } = judged(&rows) else { panic!() };
+        insta::assert_snapshot!(why, @"the bug is gone, but s::other was good and is lost now (no word from the guest)");
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use crate::kernel::{BuildPlace, KernelError, Library, Stored, megabytes};
+use crate::vm::snapshot::{Kept, Store};
 
 /// Arguments of `kregress cache`.
 #[derive(Debug, clap::Args)]
@@ -15,9 +16,10 @@ pub struct CacheArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum CacheCommand {
-    /// List the stored kernels and the build folders, the one unused for the longest time first
+    /// List the stored kernels, the build folders and the saved guests, the one unused for the longest time first
     List,
-    /// Remove build folders and then kernels that were not used for the longest time, except those in use
+    /// Remove saved guests, then build folders, then kernels that were not used for the longest time, except those in
+    /// use
     Gc {
         /// How much may stay, like 500M or 20G
         #[arg(long, value_name = "SIZE")]
@@ -67,6 +69,7 @@ impl FromStr for Size {
 /// Runs the subcommand on the store in `cache`. `verify` gives the exit code 1 if something is damaged.
 pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
     let library = Library::open(cache, &[])?;
+    let guests = Store::new(cache);
     match &args.command {
         CacheCommand::List => {
             let stored = library.stored();
@@ -78,9 +81,24 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
                 println!("{}", place_line(place));
             }
             println!("{}", total(&stored, &places));
+            let kept = guests.kept();
+            for guest in &kept {
+                println!("{}", guest_line(guest));
+            }
+            if !kept.is_empty() {
+                let bytes = kept.iter().map(|guest| guest.bytes).sum();
+                println!("{} saved guests, {}", kept.len(), megabytes(bytes));
+            }
         }
         CacheCommand::Gc { max_size } => {
-            let collected = library.collect_garbage(max_size.0)?;
+            // a guest is saved again in seconds, a kernel is fetched again in minutes
+            let kernels: u64 = library.stored().iter().map(|kernel| kernel.bytes).sum();
+            let places: u64 = library.build_places().iter().map(|place| place.bytes).sum();
+            for guest in guests.shrink(max_size.0.saturating_sub(kernels + places), None) {
+                println!("removed {}", guest_line(&guest));
+            }
+            let kept: u64 = guests.kept().iter().map(|guest| guest.bytes).sum();
+            let collected = library.collect_garbage(max_size.0.saturating_sub(kept))?;
             for place in &collected.places {
                 println!("removed {}", place_line(place));
             }
@@ -90,7 +108,7 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
             for kernel in &collected.in_use {
                 println!("in use  {}", line(kernel));
             }
-            println!("{} left", megabytes(collected.left));
+            println!("{} left", megabytes(collected.left + kept));
         }
         CacheCommand::Verify { remove } => {
             let mut code = ExitCode::SUCCESS;
@@ -106,6 +124,19 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
                     println!("removed {}", line(&kernel));
                 }
             }
+            for (guest, result) in guests.verify() {
+                let Err(error) = result else {
+                    println!("ok      {}", guest_line(&guest));
+                    continue;
+                };
+                code = ExitCode::FAILURE;
+                println!("damaged {}", guest_line(&guest));
+                eprintln!("error: {}: {error}; it is made again when it is needed", guest.folder.display());
+                if *remove {
+                    guests.forget(&guest);
+                    println!("removed {}", guest_line(&guest));
+                }
+            }
             return Ok(code);
         }
     }
@@ -114,6 +145,11 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
 
 fn line(kernel: &Stored) -> String {
     format!("{:32} {:>9}", kernel.release, megabytes(kernel.bytes))
+}
+
+fn guest_line(guest: &Kept) -> String {
+    let release = guest.release.as_deref().unwrap_or("cannot be saved");
+    format!("{release:32} {:>9} guest {}", megabytes(guest.bytes), &guest.name[..guest.name.len().min(12)])
 }
 
 fn place_line(place: &BuildPlace) -> String {

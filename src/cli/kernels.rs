@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use super::interrupt;
+use super::prepare::Preparation;
 use crate::cancel::Cancel;
 use crate::kernel::{
     Available, FetchProgress, KernelError, KernelSpec, KernelState, Library, Stage, megabytes,
@@ -38,6 +39,15 @@ enum KernelsCommand {
     /// Download kernels into the store
     Fetch {
         /// Versions (6.17.13), ranges (6.12..7.2), latest:LINE, oldest:LINE, each-line, all, names or files
+        #[arg(required = true, value_name = "SPEC")]
+        specs: Vec<KernelSpec>,
+        /// The lib/modules/RELEASE folder of a local image
+        #[arg(long, value_name = "DIR")]
+        modules: Option<PathBuf>,
+    },
+    /// Download kernels, boot each once on the default machine and save the guest, so that runs need not
+    Prepare {
+        /// As for `kernels fetch`
         #[arg(required = true, value_name = "SPEC")]
         specs: Vec<KernelSpec>,
         /// The lib/modules/RELEASE folder of a local image
@@ -85,7 +95,17 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
             }
             Ok(ExitCode::SUCCESS)
         }
-        KernelsCommand::Fetch { specs, modules } => {
+        KernelsCommand::Fetch { specs, modules } | KernelsCommand::Prepare { specs, modules } => {
+            let preparation = match &args.command {
+                KernelsCommand::Prepare { .. } => match Preparation::new(cache) {
+                    Ok(preparation) => Some(preparation),
+                    Err(error) => {
+                        eprintln!("error: {error}");
+                        return Ok(ExitCode::FAILURE);
+                    }
+                },
+                _ => None,
+            };
             let specs: Vec<KernelSpec> =
                 specs.iter().map(|spec| spec.clone().with_modules(modules.clone())).collect();
             let resolution = library.resolve(&specs, progress.as_ref())?;
@@ -97,6 +117,10 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
             library.fetch_all(&resolution.wanted, FETCH_JOBS, progress.as_ref(), &|wanted, result| {
                 match result {
                     Ok(kernel) => {
+                        if let Some(Err(error)) = preparation.as_ref().map(|p| p.save(&kernel)) {
+                            eprintln!("error: {}: it was not saved: {error}", kernel.name);
+                            failed.store(true, Ordering::Relaxed);
+                        }
                         println!("{:16} {:32} {} modules", kernel.name, kernel.release, kernel.modules.len());
                     }
                     Err(error) => {

@@ -23,6 +23,7 @@ use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::{shown_path, summary, where_reports_are};
 use crate::report::{CellSummary, ExitPolicy, ExitStatus, RunSummary, write_all};
+use crate::runner::durations::Durations;
 use crate::runner::{self, Capacity, Queue};
 use crate::suite::Test;
 use crate::verdict::Verdict;
@@ -76,6 +77,9 @@ pub struct RunArgs {
     /// Speak with the guests over a second serial port even where the kernel has the virtio driver
     #[arg(long)]
     serial_channel: bool,
+    /// Boot a guest for every attempt instead of restoring one that was saved when it had booted
+    #[arg(long)]
+    no_snapshot: bool,
     /// Print what would run, and run nothing
     #[arg(long)]
     dry_run: bool,
@@ -115,6 +119,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let patience = Patience { boot: args.boot_timeout, ..Patience::default() };
     let lab = QemuLab::new(qemu, &cache).map_err(CliError::setup)?;
     let lab = lab.with_terminate(args.timeout).with_patience(patience).with_serial_only(args.serial_channel);
+    let lab = if args.no_snapshot { lab.without_snapshots() } else { lab };
 
     let run_dir = RunDir::create(&args.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
@@ -128,7 +133,8 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         outcome.lock().unwrap_or_else(|e| e.into_inner()).apply(event);
     };
     let capacity = Capacity { jobs: args.jobs, cpus: host_cpus(), memory_mib: free_memory_mib() };
-    let queue = Arc::new(Queue::new(capacity));
+    let durations = Durations::load(&cache);
+    let queue = Arc::new(Queue::new(capacity).with_durations(durations, args.attempts));
     let cancel = Cancel::new();
     let woken = Arc::clone(&queue);
     interrupt::watch(&cancel, move || woken.wake())?;
@@ -167,6 +173,8 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         scope.spawn(|| supply.run(&wanted, &tests));
         runner::run(&queue, &lab, &config, &sink, &cancel);
     });
+    // without them the next run only orders its cells worse
+    let _ = queue.durations().save(&cache);
     show.close();
     let outcome = outcome.into_inner().unwrap_or_else(|e| e.into_inner());
     // a trial with a kernel that boots nowhere has shown nothing about KVM
@@ -190,7 +198,7 @@ fn expired_messages(tests: &[Arc<Test>], today: jiff::civil::Date) -> Vec<String
 }
 
 /// The tests with their machines; whether the host can build those is not known yet.
-fn placed(tests: &[Arc<Test>], paths: &PathArgs) -> Result<Vec<Placed>, CliError> {
+pub(super) fn placed(tests: &[Arc<Test>], paths: &PathArgs) -> Result<Vec<Placed>, CliError> {
     let machines = Machines::load(&paths.machines).map_err(CliError::located)?;
     let place = |test: &Arc<Test>| {
         let machine = machines
@@ -274,12 +282,12 @@ fn print_plan(library: &Library, placed: &[Placed], wanted: &[Wanted]) {
     eprintln!("{cells}: {} on {}", counted(tests, "test"), counted(kernels, "kernel"));
 }
 
-fn host_cpus() -> u32 {
+pub(super) fn host_cpus() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
 }
 
 /// Memory that guests may take, MiB: most of what the host says is available (`proc_meminfo(5)`).
-fn free_memory_mib() -> u64 {
+pub(super) fn free_memory_mib() -> u64 {
     let text = std::fs::read_to_string(Path::new("/proc/meminfo")).unwrap_or_default();
     let available = text
         .lines()
@@ -290,7 +298,7 @@ fn free_memory_mib() -> u64 {
     available / 1024 * 8 / 10
 }
 
-fn random_seed() -> u64 {
+pub(super) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }

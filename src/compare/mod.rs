@@ -17,8 +17,13 @@ use crate::oops::{Report, ReportKind, same_defect};
 use crate::report::{CellSummary, ExitStatus};
 use crate::verdict::Verdict;
 
-/// A change that chance explains with more than this is not counted as one.
+/// A change that chance explains with this or more is not counted as one.
 pub const DOUBT: f64 = 0.05;
+
+/// Whether chance is no explanation. Three attempts against three are exactly one in twenty: rounding shall not decide.
+fn convincing(chance: f64) -> bool {
+    chance < DOUBT - 1e-9
+}
 
 /// What the attempts of a cell came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -29,6 +34,9 @@ pub struct Side {
     pub verdict: Option<Verdict>,
     /// The title of the crash that decided.
     pub title: Option<String>,
+    /// Why, where no title says it: the need that is not met, what was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Attempts that showed the symptom.
     pub bad: u64,
     /// Attempts that ran the whole dose without it.
@@ -54,6 +62,7 @@ impl Side {
             kernel: cell.id.kernel.clone(),
             verdict: cell.verdict(),
             title: cell.record.as_ref().and_then(|record| record.title.clone()),
+            reason: cell.record.as_ref().and_then(|record| record.reason.clone()),
             bad: count(Verdict::Bad),
             good: count(Verdict::Good),
             other: count(Verdict::Other),
@@ -61,6 +70,32 @@ impl Side {
             seconds: if cell.attempts.is_empty() { 0.0 } else { seconds / cell.attempts.len() as f64 },
             crashes: cell.attempts.iter().flat_map(|attempt| &attempt.diagnoses).map(report).collect(),
         }
+    }
+
+    /// This side with the attempts of another cell of the same test on the same kernel.
+    pub fn with(mut self, more: Side) -> Side {
+        use Verdict::{Bad, Good, Other};
+        // what was seen once was there; a cell without a judgement adds nothing
+        let rank = |verdict: Option<Verdict>| {
+            [None, Some(Good), Some(Other), Some(Bad)].iter().position(|v| *v == verdict)
+        };
+        if !more.judged() {
+            return self;
+        }
+        let attempts = |side: &Side| (side.bad + side.good + side.other) as f64;
+        let (mine, theirs) = (attempts(&self), attempts(&more));
+        if mine + theirs > 0.0 {
+            self.seconds = (self.seconds * mine + more.seconds * theirs) / (mine + theirs);
+        }
+        if rank(more.verdict) > rank(self.verdict) {
+            (self.verdict, self.title, self.reason) = (more.verdict, more.title, more.reason);
+        }
+        self.bad += more.bad;
+        self.good += more.good;
+        self.other += more.other;
+        self.miss_chance = self.miss_chance.zip(more.miss_chance).map(|(a, b)| a * b);
+        self.crashes.extend(more.crashes);
+        self
     }
 
     fn judged(&self) -> bool {
@@ -184,11 +219,11 @@ fn change(before: &Side, after: &Side) -> (Change, Option<f64>) {
     match (before.verdict, after.verdict) {
         (Some(Good), Some(Bad | Other)) => {
             let chance = luck(before, after);
-            (if chance <= DOUBT { Change::Worse } else { Change::PerhapsWorse }, Some(chance))
+            (if convincing(chance) { Change::Worse } else { Change::PerhapsWorse }, Some(chance))
         }
         (Some(Bad | Other), Some(Good)) => {
             let chance = luck(after, before);
-            (if chance <= DOUBT { Change::Better } else { Change::PerhapsBetter }, Some(chance))
+            (if convincing(chance) { Change::Better } else { Change::PerhapsBetter }, Some(chance))
         }
         // the symptom gave way to another crash, which says nothing about the bug
         (Some(Bad), Some(Other)) => (Change::PerhapsWorse, None),
@@ -196,7 +231,7 @@ fn change(before: &Side, after: &Side) -> (Change, Option<f64>) {
         _ => {
             let chance =
                 statistics::fisher_one_sided(after.broken(), after.good, before.broken(), before.good);
-            if chance <= DOUBT && after.good + before.good > 0 {
+            if convincing(chance) && after.good + before.good > 0 {
                 (Change::PerhapsWorse, Some(chance))
             } else {
                 (Change::Same, None)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::channel::{self, Receiver, Request, Sender};
 use super::message::{FromGuest, ToGuest};
-use super::{blocked, execute, layout, mounts, supervise};
+use super::{blocked, entropy, execute, layout, mounts, supervise};
 use crate::observation::{GuestFacts, Phase, SetupFailure};
 
 /// How often the host hears of the agent when nothing else happens.
@@ -99,6 +99,12 @@ impl Agent {
         while let Some(request) = receiver.next()? {
             match request.ask {
                 ToGuest::Ping => self.sender.tell(&FromGuest::Hello(facts(self.channel)))?,
+                ToGuest::Refresh { entropy, unix_ns, pause_us } => {
+                    let done = refresh(&entropy, Duration::from_nanos(unix_ns));
+                    std::thread::sleep(Duration::from_micros(pause_us));
+                    let error = done.err().map(|error| error.to_string());
+                    self.sender.tell(&FromGuest::Refreshed { error })?;
+                }
                 ToGuest::PowerOff => {
                     self.sender.tell(&FromGuest::Bye)?;
                     power_off()
@@ -202,6 +208,7 @@ impl Agent {
                 }
             }
             ToGuest::Ping
+            | ToGuest::Refresh { .. }
             | ToGuest::Run(_)
             | ToGuest::Answer { .. }
             | ToGuest::Execute(_)
@@ -212,6 +219,13 @@ impl Agent {
             | ToGuest::PowerOff => Ok(()),
         }
     }
+}
+
+/// A restored guest has the time and the random state of its snapshot: both are set anew.
+fn refresh(randomness: &[u8], unix: Duration) -> io::Result<()> {
+    entropy::renew(randomness)?;
+    let time = rustix::time::Timespec::try_from(unix).map_err(io::Error::other)?;
+    Ok(rustix::time::clock_settime(rustix::time::ClockId::Realtime, time)?)
 }
 
 /// `KREGRESS_DISK_NAME`, as `suites/README.md` documents it.

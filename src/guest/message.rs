@@ -95,6 +95,15 @@ impl HostRequest {
 pub enum ToGuest {
     /// Say hello again.
     Ping,
+    /// Become another guest than those that were restored from the same state: take in randomness, set the clock.
+    Refresh {
+        /// Random bytes.
+        entropy: Vec<u8>,
+        /// The time, nanoseconds since 1970.
+        unix_ns: u64,
+        /// How long to wait before going on, microseconds: timers of a restored kernel all begin at the same point.
+        pause_us: u64,
+    },
     /// Store the data frames that follow as a file.
     Put {
         /// Where, in the guest.
@@ -172,6 +181,11 @@ pub enum ToGuest {
 pub enum FromGuest {
     /// The agent is ready for requests.
     Hello(GuestFacts),
+    /// The answer to [`ToGuest::Refresh`].
+    Refreshed {
+        /// What the kernel refused; absent: it was done.
+        error: Option<String>,
+    },
     /// Another phase begins.
     Reached {
         /// Which one.
@@ -248,6 +262,7 @@ mod tests {
     fn messages_read_back() {
         let messages = [
             ToGuest::Ping,
+            ToGuest::Refresh { entropy: vec![1, 2], unix_ns: u64::MAX, pause_us: 3 },
             ToGuest::Answer { error: Some("no".into()) },
             ToGuest::Put { path: "/a".into(), mode: 0o755, size: 3 },
             ToGuest::Run(ProgramRequest {

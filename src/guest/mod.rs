@@ -6,6 +6,7 @@
 pub mod agent;
 mod blocked;
 mod channel;
+mod entropy;
 mod execute;
 mod kmemleak;
 pub mod message;

@@ -73,6 +73,45 @@ impl Library {
         self
     }
 
+    /// Compiles folders in copies; see [`Builder::with_copies`].
+    pub fn with_copies(mut self) -> Self {
+        self.builder = self.builder.with_copies();
+        self
+    }
+
+    /// What compiles kernels here.
+    pub fn builder(&self) -> &Builder {
+        &self.builder
+    }
+
+    /// The kernels of the catalogues that are compiled here, by name.
+    ///
+    /// # Errors
+    /// A patch of one of them cannot be read.
+    pub fn to_compile(&self) -> Result<Vec<BuildRequest>, PatchError> {
+        self.catalogue.named.iter().filter_map(|(name, named)| named.request(name)).collect()
+    }
+
+    /// The version of the newest source package of this name in the package lists, which are fetched if they lack it.
+    ///
+    /// # Errors
+    /// The lists cannot be had, or have no such package; in words.
+    pub fn newest_source(&self, package: &str, progress: &dyn FetchProgress) -> Result<String, String> {
+        let words = |error: &dyn std::fmt::Display| error.to_string();
+        let _lock = self.store.lock("apt", || progress.report("", Stage::Waiting)).map_err(|e| words(&e))?;
+        let apt = self.apt().map_err(|e| words(&e))?;
+        let newest = || -> Result<Option<String>, AptError> {
+            let there = apt.source_packages()?.into_iter().filter(|found| found.name == package);
+            Ok(there.map(|found| found.version).max_by(|a, b| crate::version::compare_debian(a, b)))
+        };
+        if let Some(version) = newest().map_err(|e| words(&e))? {
+            return Ok(version);
+        }
+        progress.report("", Stage::Lists);
+        apt.update().map_err(|e| words(&e))?;
+        newest().map_err(|e| words(&e))?.ok_or_else(|| format!("no package list has `{package}`"))
+    }
+
     pub(super) fn apt(&self) -> Result<Apt, AptError> {
         Apt::prepare(&self.cache.join("apt"), self.apt_config.as_deref())
     }

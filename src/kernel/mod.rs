@@ -63,6 +63,7 @@ pub use progress::{
     BarProgress, FetchProgress, LineProgress, NoProgress, Stage, among as fetch_progress,
     for_stderr as progress_for_stderr, megabytes,
 };
+pub(crate) use similar::closest;
 pub use spec::{KernelSpec, Selector, SpecError};
 pub use store::StoreError;
 pub use wanted::{Available, KernelState, Larger, LeftOut, Resolution, Wanted};

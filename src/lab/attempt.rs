@@ -15,12 +15,13 @@ use super::plugging::Plugging;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
 use crate::hang;
-use crate::observation::{Ending, Observation, Phase, Stopped};
+use crate::observation::{Ending, GuestFacts, Observation, Phase, Start, Stopped};
 use crate::oops::{ReportKind, Scanner, Sighting};
 use crate::vm::VmError;
 use crate::vm::console::Capture;
 use crate::vm::device::Fitting;
 use crate::vm::session::{Happening, Session};
+use crate::vm::snapshot::Restored;
 
 /// What an emulated serial port carries under TCG at the least; 60 KB/s were seen.
 const SERIAL_BYTES_A_SECOND: u64 = 16 * 1024;
@@ -57,6 +58,7 @@ pub struct Conversation<'a> {
     patience: Patience,
     watch: &'a dyn Watch,
     cancel: &'a Cancel,
+    settling: &'a dyn Fn(),
     capture: Capture,
     scanner: Scanner,
     seen: Observation,
@@ -92,6 +94,8 @@ pub struct Surroundings<'a> {
     pub watch: &'a dyn Watch,
     /// Ends the attempt early.
     pub cancel: &'a Cancel,
+    /// Called when the program has ended and the guest is only watched any more.
+    pub settling: &'a dyn Fn(),
     /// Where the console goes as it comes.
     pub console_file: Option<File>,
     /// Where the program's output goes as it comes.
@@ -99,8 +103,8 @@ pub struct Surroundings<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    /// A conversation with a guest that was just started.
-    pub fn new(session: Session, with: Surroundings<'a>, start: Instant) -> Conversation<'a> {
+    /// A conversation with a guest that was just started for an attempt which began at `start`.
+    fn new(session: Session, with: Surroundings<'a>, start: Instant) -> Conversation<'a> {
         let mut seen = Observation::not_started("");
         seen.phase = Phase::Boot;
         with.watch.phase(Phase::Boot);
@@ -112,6 +116,7 @@ impl<'a> Conversation<'a> {
             patience: with.patience,
             watch: with.watch,
             cancel: with.cancel,
+            settling: with.settling,
             scanner: Scanner::new(),
             seen,
             output: Output::new(with.output_file),
@@ -129,9 +134,19 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Holds the conversation to its end.
-    pub fn run(mut self) -> Observation {
+    /// Takes over a guest that was restored: its boot is told again, so that nothing differs from a guest that was
+    /// booted for this attempt.
+    fn resume(&mut self, console: Vec<u8>, facts: GuestFacts) -> Option<Ending> {
+        self.seen.start = Start::Restored;
+        self.take(Happening::Console(console)).or_else(|| self.told(FromGuest::Hello(facts)))
+    }
+
+    /// Holds the conversation to its end, which may be there already.
+    fn run(mut self, ended: Option<Ending>) -> Observation {
         let ending = loop {
+            if let Some(ending) = ended {
+                break ending;
+            }
             match self.session.wait(self.next_deadline(), self.cancel) {
                 Ok(happening) => {
                     if let Some(ending) = self.take(happening) {
@@ -210,6 +225,7 @@ impl<'a> Conversation<'a> {
                 self.plugging.told(&mut self.session, &event);
                 None
             }
+            Happening::Resumed | Happening::Saved(_) => None,
             Happening::Exited(status) => Some(self.ended(status)),
             Happening::Deadline => self.late(),
             Happening::Cancelled => Some(Ending::Stopped(Stopped::Cancelled)),
@@ -233,7 +249,10 @@ impl<'a> Conversation<'a> {
                     Instant::now() + self.patience.setup + Duration::from_secs(bytes / SERIAL_BYTES_A_SECOND);
                 self.payload.send(&mut self.session);
             }
-            FromGuest::Hello(_) | FromGuest::Heartbeat { .. } | FromGuest::Consumed { .. } => {}
+            FromGuest::Hello(_)
+            | FromGuest::Refreshed { .. }
+            | FromGuest::Heartbeat { .. }
+            | FromGuest::Consumed { .. } => {}
             FromGuest::Reached { phase } => {
                 self.reach(phase);
                 match phase {
@@ -246,6 +265,7 @@ impl<'a> Conversation<'a> {
                     Phase::Settle if self.closing == Closing::No => {
                         self.dose_start = None;
                         self.deadline = Instant::now() + self.payload.settle() + self.patience.setup;
+                        (self.settling)();
                     }
                     _ => {}
                 }
@@ -428,7 +448,7 @@ fn is_hung_task(sighting: &Sighting) -> bool {
     sighting.kind == ReportKind::Hang && sighting.line.contains("blocked for more than")
 }
 
-/// Starts a guest and holds the conversation.
+/// Boots a guest and holds the conversation.
 ///
 /// # Errors
 /// QEMU could not be started.
@@ -439,5 +459,13 @@ pub fn run(
 ) -> Result<Observation, VmError> {
     let start = Instant::now();
     let session = Session::start(qemu, machine)?;
-    Ok(Conversation::new(session, with, start).run())
+    Ok(Conversation::new(session, with, start).run(None))
+}
+
+/// Holds the conversation with a guest that was restored for an attempt which began at `start`.
+pub fn resume(guest: Restored, with: Surroundings<'_>, start: Instant) -> Observation {
+    let Restored { session, facts, console } = guest;
+    let mut conversation = Conversation::new(session, with, start);
+    let ended = conversation.resume(console, facts);
+    conversation.run(ended)
 }

@@ -1,8 +1,9 @@
 //! The seam between the runner and what runs an attempt: [`Lab::attempt`] takes a kernel and a test and answers with
-//! an observation. [`qemu`] is the real one. [`visit`] starts the same guests for a person's command or shell.
+//! an observation. [`qemu`] is the real one, [`sim`] one without guests. [`visit`] starts the same guests for a person's command or shell.
 
 pub mod attempt;
 mod evidence;
+pub mod guests;
 mod ktap;
 mod output;
 pub mod patience;
@@ -11,6 +12,7 @@ mod plugging;
 pub mod prepare;
 pub mod qemu;
 pub mod share;
+pub mod sim;
 pub mod visit;
 
 use std::path::Path;
@@ -47,6 +49,10 @@ pub trait Watch {
     fn slow(&self, seconds: f64);
     /// Something on the host's side failed that costs evidence and not the verdict; a sentence without a full stop.
     fn trouble(&self, text: &str);
+    /// Something that the user should know and that costs nothing but time; a sentence without a full stop.
+    fn notice(&self, text: &str) {
+        let _ = text;
+    }
 }
 
 /// Why a test cannot be tried on a kernel.

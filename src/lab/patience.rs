@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Patience {
     /// From the start of QEMU to the agent's first message.
     pub boot: Duration,
+    /// From the start of QEMU to the answer of a restored guest. A guest that takes longer is given up and boots.
+    pub restore: Duration,
     /// Setting up: modules, files, the trivial program.
     pub setup: Duration,
     /// Without any sign of the agent. Longer than the kernel's own detectors of a stuck processor (soft lockup: 22 s,
@@ -26,6 +28,7 @@ impl Default for Patience {
     fn default() -> Patience {
         Patience {
             boot: Duration::from_secs(60),
+            restore: Duration::from_secs(30),
             setup: Duration::from_secs(60),
             silence: Duration::from_secs(45),
             crash: Duration::from_secs(10),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::attempt::{self, Surroundings};
+use super::guests::{Guests, Wanted};
 use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::prepare::{self, PrepareError, Prepared};
@@ -15,7 +16,7 @@ use crate::cancel::Cancel;
 use crate::guest::message::FromGuest;
 use crate::kernel::{Kernel, ModuleState};
 use crate::machine::{AccelNeed, Machine, Medium};
-use crate::observation::{Observation, Phase};
+use crate::observation::{Ending, Observation, Phase, Start, Stopped};
 use crate::suite::Test;
 use crate::vm::VmError;
 use crate::vm::accel::{self, Choice, Wish};
@@ -25,6 +26,7 @@ use crate::vm::initramfs::{self, Busybox, ChannelModule};
 use crate::vm::offer::Offer;
 use crate::vm::qemu::Qemu;
 use crate::vm::session::{Happening, Session};
+use crate::vm::snapshot::SaveError;
 
 /// Drivers of the agent's channel, in the order in which they are wanted.
 const CHANNEL_DRIVERS: &[&str] = &["virtio_pci", "virtio_console"];
@@ -42,6 +44,10 @@ pub struct QemuLab {
     terminate: Option<Duration>,
     /// Whether guests have no virtio port for the agent.
     serial_only: bool,
+    /// Restores guests; absent: each attempt boots.
+    guests: Option<Guests>,
+    /// Whether the next guest is restored while an attempt is watched a last time.
+    pool: bool,
     /// Tests whose programs and images are ready, by their names.
     prepared: Mutex<HashMap<String, Once<Result<Prepared, PrepareError>>>>,
     /// The initramfs of each kernel, by the kernels' digests.
@@ -63,6 +69,8 @@ impl QemuLab {
             patience: Patience::default(),
             terminate: None,
             serial_only: false,
+            guests: Some(Guests::new(cache)),
+            pool: true,
             prepared: Mutex::default(),
             initramfs: Mutex::default(),
         })
@@ -79,6 +87,18 @@ impl QemuLab {
     /// kernel lacks the driver.
     pub fn with_serial_only(mut self, serial_only: bool) -> QemuLab {
         self.serial_only = serial_only;
+        self
+    }
+
+    /// Boots a guest for every attempt.
+    pub fn without_snapshots(mut self) -> QemuLab {
+        self.guests = None;
+        self
+    }
+
+    /// Restores each guest when its attempt asks for it, and none before.
+    pub fn without_pool(mut self) -> QemuLab {
+        self.pool = false;
         self
     }
 
@@ -232,6 +252,7 @@ impl QemuLab {
     }
 
     fn try_attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Result<Observation, String> {
+        let start = Instant::now();
         watch.phase(Phase::Prepare);
         let prepared = self.prepare_test(request.test).map_err(|e| e.to_string())?;
         let machine = self.machine(request.kernel, request.machine, &prepared)?;
@@ -239,18 +260,78 @@ impl QemuLab {
             .map_err(|e| e.to_string())?;
         let timeouts = &request.test.timeout;
         let terminate = self.terminate.unwrap_or(timeouts.terminate);
-        let surroundings = Surroundings {
+        let fetch_ahead = || {
+            if let Some(guests) = self.guests.as_ref().filter(|_| self.pool) {
+                guests.fetch_ahead(&self.qemu, &machine, self.patience.restore);
+            }
+        };
+        let surroundings = || Surroundings {
             payload: &payload,
             devices: &machine.devices,
             limits: Limits { slow: timeouts.slow.min(terminate), terminate },
             patience: self.patience,
             watch,
             cancel: request.cancel,
+            settling: &fetch_ahead,
             console_file: open(request.dir, "console.log", watch),
             output_file: open(request.dir, "output.log", watch),
         };
-        attempt::run(&self.qemu, &machine, surroundings).map_err(|e| e.to_string())
+        let name = format!("{} on {}", request.kernel.name, request.machine.name);
+        let wanted = self.wanted(&machine, &name, watch, request.cancel);
+        let _running = self.guests.as_ref().map(Guests::running);
+        let guest = self.guests.as_ref().and_then(|guests| guests.restored(wanted));
+        if request.cancel.is_set() {
+            return Ok(Observation {
+                ending: Ending::Stopped(Stopped::Cancelled),
+                ..Observation::not_started("")
+            });
+        }
+        let restored = guest.map(|guest| attempt::resume(guest, surroundings(), start));
+        let was_restored = restored.is_some();
+        if let Some(seen) = restored.filter(|seen| !is_suspicious(seen)) {
+            return Ok(seen);
+        }
+        let seen = attempt::run(&self.qemu, &machine, surroundings()).map_err(|e| e.to_string())?;
+        if let Some(guests) = self.guests.as_ref().filter(|_| was_restored && seen.program.started) {
+            guests.reject(wanted, "it ended before the test began, and a booted one did not");
+        }
+        Ok(seen)
     }
+
+    fn wanted<'a>(
+        &'a self,
+        machine: &'a Guest,
+        name: &'a str,
+        watch: &'a dyn Watch,
+        cancel: &'a Cancel,
+    ) -> Wanted<'a> {
+        Wanted { qemu: &self.qemu, machine, name, patience: self.patience, watch, cancel }
+    }
+
+    /// Makes the snapshot of a machine that takes no image of a test's, unless there is one; answers with the release
+    /// of its kernel.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub fn save_guest(&self, kernel: &Kernel, machine: &Machine, cancel: &Cancel) -> Result<String, String> {
+        struct Deaf;
+        impl Watch for Deaf {
+            fn phase(&self, _: Phase) {}
+            fn slow(&self, _: f64) {}
+            fn trouble(&self, _: &str) {}
+        }
+        let guest = self.machine(kernel, machine, &Prepared::default())?;
+        let Some(guests) = &self.guests else { return Err("snapshots are switched off".to_owned()) };
+        let snapshot = guests.snapshot(self.wanted(&guest, &kernel.name, &Deaf, cancel));
+        snapshot.map(|s| s.release().to_owned()).map_err(|e: SaveError| e.to_string())
+    }
+}
+
+/// Whether a restored guest ended before the test's program in a way that may be the restore's fault and not the
+/// kernel's. Such an attempt is made again with a boot, and nothing is concluded from it.
+fn is_suspicious(seen: &Observation) -> bool {
+    let called_off = seen.ending == Ending::Stopped(Stopped::Cancelled);
+    seen.start == Start::Restored && !seen.program.started && seen.setup_failure.is_none() && !called_off
 }
 
 /// A file of the attempt's folder. Where it cannot be made the attempt goes on without: the verdict does not depend

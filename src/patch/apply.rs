@@ -67,6 +67,8 @@ pub enum Outcome {
     WithOffset,
     /// Some with less context.
     WithFuzz,
+    /// By a three-way merge with the file that it was made for.
+    Merged,
     /// Some after damage was undone.
     Repaired,
     /// The source has it already.
@@ -84,6 +86,7 @@ impl Outcome {
             Outcome::Clean => "applies",
             Outcome::WithOffset => "applies with offset",
             Outcome::WithFuzz => "applies with fuzz",
+            Outcome::Merged => "applies by three-way merge",
             Outcome::Repaired => "applies after repair",
             Outcome::AlreadyApplied => "already applied",
             Outcome::Damaged => "damaged",
@@ -104,14 +107,54 @@ pub struct Application {
     pub outcome: Outcome,
     /// The files, in order.
     pub files: Vec<FileOutcome>,
+    /// Files in which a three-way merge was tried and conflicts, each with the number of places.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<(String, usize)>,
     /// New contents by path, `None` for a file to delete; meaningful only when it applies.
     #[serde(skip)]
     pub contents: BTreeMap<String, Option<Vec<u8>>>,
 }
 
+impl Application {
+    /// Why it does not apply, in a line: the first thing that failed, and how many more there are.
+    pub fn why(&self) -> String {
+        if self.outcome == Outcome::AlreadyApplied {
+            return "the tree has it already".into();
+        }
+        let mut failed: Vec<String> = Vec::new();
+        for file in &self.files {
+            failed.extend(file.problem.iter().map(|reason| format!("{}: {reason}", file.path)));
+            let hunks = file.hunks.iter().filter_map(|(line, result)| match result {
+                HunkResult::Failed(reason) => Some(format!("{}, hunk of line {line}: {reason}", file.path)),
+                HunkResult::Applied(_) => None,
+            });
+            failed.extend(hunks);
+        }
+        let mut why = failed.first().cloned().unwrap_or_default();
+        match failed.len().saturating_sub(1) {
+            0 => {}
+            1 => why += "; and one more hunk",
+            more => why += &format!("; and {more} more hunks"),
+        }
+        let conflicts: Vec<&str> = self.conflicts.iter().map(|(path, _)| path.as_str()).collect();
+        if !conflicts.is_empty() {
+            why += &format!("; a three-way merge conflicts in {}", conflicts.join(", "));
+        }
+        if self.outcome == Outcome::Damaged {
+            why += "; --repair undoes damage where there is exactly one way";
+        }
+        why
+    }
+}
+
 /// Applies letters in order.
 pub fn apply(letters: &[&Letter], source: &dyn Source, options: Options) -> Application {
-    let mut all = Application { outcome: Outcome::Clean, files: Vec::new(), contents: BTreeMap::new() };
+    let mut all = Application {
+        outcome: Outcome::Clean,
+        files: Vec::new(),
+        conflicts: Vec::new(),
+        contents: BTreeMap::new(),
+    };
     for letter in letters {
         let diff = if options.repair { &letter.decoded } else { &letter.as_sent };
         for file in &diff.files {

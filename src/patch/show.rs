@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::apply::{Application, HunkResult};
+use super::apply::{Application, HunkResult, Outcome};
 use super::diff::{FileDiff, Hunk};
 use super::input::Input;
 use super::letter::Letter;
@@ -85,6 +85,10 @@ fn file_line(file: &FileDiff) -> String {
 /// What became of it on one source.
 pub fn application(tree: &str, result: &Application) -> String {
     let mut out = format!("{tree}: {}\n", result.outcome.words());
+    for (path, count) in &result.conflicts {
+        let places = if *count == 1 { "place" } else { "places" };
+        let _ = writeln!(out, "  {path}: a three-way merge conflicts in {count} {places}");
+    }
     for file in &result.files {
         if let Some(problem) = &file.problem {
             let _ = writeln!(out, "  {}: {problem}", file.path);
@@ -106,6 +110,7 @@ pub fn application(tree: &str, result: &Application) -> String {
                             writeln!(out, "    repaired: {}: {}", damage.what.words(), damage.cure.text());
                     }
                 }
+                HunkResult::Failed(_) if result.outcome == Outcome::Merged => out.push_str("merged\n"),
                 HunkResult::Failed(reason) => {
                     let _ = writeln!(out, "{reason}");
                     details(&mut out, reason);

@@ -1,7 +1,8 @@
 //! The source that a patch is tried on. It is only ever read.
 
 use std::path::{Component, Path, PathBuf};
-use std::process::Command;
+
+use super::git;
 
 /// A tree of files.
 pub trait Source {
@@ -65,17 +66,33 @@ impl Source for Folder {
         if !self.root.join(".git").exists() || !is_inside(path) {
             return Vec::new();
         }
-        let range = format!("-L{first},{last}:{path}");
-        let git = Command::new("git")
-            .arg("-C")
-            .arg(&self.root)
-            .args(["--no-optional-locks", "log", "-3", "--no-patch", "--format=%h %s", &range])
-            .output();
-        match git {
-            Ok(output) if output.status.success() => {
-                String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
-            }
-            _ => Vec::new(),
-        }
+        git::touched(&self.root, "HEAD", path, first, last)
+    }
+}
+
+/// A few files in memory, for tests.
+#[cfg(test)]
+pub(crate) struct Memory(std::collections::BTreeMap<String, Vec<u8>>);
+
+#[cfg(test)]
+impl Memory {
+    /// These files.
+    pub(crate) fn of(files: &[(&str, &[u8])]) -> Memory {
+        Memory(files.iter().map(|(path, text)| ((*path).to_owned(), text.to_vec())).collect())
+    }
+}
+
+#[cfg(test)]
+impl Source for Memory {
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        self.0.get(path).cloned()
+    }
+
+    fn named(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn touched(&self, _: &str, _: usize, _: usize) -> Vec<String> {
+        Vec::new()
     }
 }

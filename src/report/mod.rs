@@ -10,16 +10,18 @@ pub mod fold;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod kernels;
 pub mod markdown;
 pub mod matrix;
 pub mod summary;
-mod text;
+pub(crate) mod text;
 
 #[cfg(test)]
 pub(crate) mod sample;
 
 pub use exit::{ExitPolicy, ExitStatus};
 pub use fold::{CellSummary, Ended, RunSummary};
+pub(crate) use text::escape;
 
 use crate::journal::{JournalError, RunDir};
 

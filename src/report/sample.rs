@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::fold::RunSummary;
 use crate::event::{AttemptRecord, CellId, CellRecord, Diagnosis, Event, SCHEMA};
-use crate::observation::{Ending, Exit, Phase, ProbeReading, ProgramReport, ProgramRun, Stopped};
+use crate::observation::{Ending, Exit, Phase, ProbeReading, ProgramReport, ProgramRun, Start, Stopped};
 use crate::verdict::Verdict;
 
 const BLOCK: &str = "block::elevator-switch-race";
@@ -284,6 +284,7 @@ fn attempt(cell: &CellRecord, number: u32) -> AttemptRecord {
         title: None,
         reason: None,
         seconds: (cell.seconds / f64::from(cell.attempts.max(1)) * 1000.0).round() / 1000.0,
+        start: Start::Booted,
         boot_seconds: Some(1.104),
         phase: Phase::Settle,
         ending: Ending::Complete,

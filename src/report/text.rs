@@ -14,7 +14,7 @@ pub(super) fn replace_forbidden(text: &str) -> String {
 }
 
 /// `text` for the inside of an element or of a quoted attribute, of XML or HTML.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
     for c in text.chars() {
         match c {

@@ -34,6 +34,7 @@ pub fn attempt(
         title: judgement.title.clone(),
         reason: judgement.reason.clone(),
         seconds: milliseconds(seen.seconds),
+        start: seen.start,
         boot_seconds: seen.boot_seconds.map(milliseconds),
         phase: seen.phase,
         ending: seen.ending,

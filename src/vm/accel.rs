@@ -104,7 +104,7 @@ fn remember(cache: &Path, what: Remembered) -> std::io::Result<()> {
 
 /// A host is told from another by its machine id and its kernel: a cache may be shared or copied, and another kernel
 /// may bring another KVM.
-fn host() -> String {
+pub(super) fn host() -> String {
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let uname = rustix::system::uname();
     format!("{} {} {}", id.trim(), uname.nodename().to_string_lossy(), uname.release().to_string_lossy())

@@ -52,8 +52,22 @@ pub struct Machine {
 
 /// Kernel parameters of every guest. None of them changes the kernel's own behaviour under test: where the console
 /// is; warnings and worse on it while booting (the agent lets everything through once it runs); a panic ends the
-/// virtual machine at once.
-pub const BASE_CMDLINE: &[&str] = &["console=ttyS0,115200", "loglevel=5", "panic=-1"];
+/// virtual machine at once; the timer is not tried out, because on a busy host its interrupts come late and the kernel
+/// panics ("IO-APIC + timer doesn't work!", arch/x86/kernel/apic/io_apic.c), as it knows not to under KVM.
+pub const BASE_CMDLINE: &[&str] = &["console=ttyS0,115200", "loglevel=5", "panic=-1", "no_timer_check"];
+
+/// How a virtual machine comes to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// It boots.
+    #[default]
+    Boot,
+    /// It boots, with its memory in [`fds::MEMORY`], so that it can be saved.
+    Template,
+    /// It is restored: its memory is a private copy, page by page, of [`fds::MEMORY`], and it waits for the state of
+    /// its devices ([`fds::STATE`]).
+    Restored,
+}
 
 /// File descriptors that QEMU inherits.
 pub mod fds {
@@ -65,6 +79,12 @@ pub mod fds {
     pub const MONITOR: i32 = 5;
     /// The agent's serial port, where there is one.
     pub const AGENT_SERIAL: i32 = 6;
+    /// The file that is the guest's memory, where it is one.
+    pub const MEMORY: i32 = 7;
+    /// The file that the devices' state is written to or read from.
+    pub const STATE: i32 = 8;
+    /// The set of descriptors that holds [`STATE`], under which `file:` finds it.
+    pub const STATE_SET: u32 = 1;
 }
 
 /// The kernel command line of a machine.
@@ -77,8 +97,13 @@ pub fn cmdline(machine: &Machine) -> String {
         .join(" ")
 }
 
-/// Every argument but the program itself.
+/// Every argument but the program itself, for a machine that boots.
 pub fn qemu_args(machine: &Machine) -> Vec<OsString> {
+    qemu_args_from(machine, Origin::Boot)
+}
+
+/// Every argument but the program itself.
+pub fn qemu_args_from(machine: &Machine, origin: Origin) -> Vec<OsString> {
     let mut args = Args::default();
     args.flag("-nodefaults").flag("-no-user-config").flag("-no-reboot");
     args.pair("-display", "none").pair("-vga", "none");
@@ -87,11 +112,24 @@ pub fn qemu_args(machine: &Machine) -> Vec<OsString> {
         Accel::Kvm => args.pair("-accel", "kvm").pair("-cpu", "host"),
         Accel::Tcg => args.pair("-accel", "tcg,thread=multi").pair("-cpu", "max"),
     };
-    args.pair("-machine", "q35,usb=off,graphics=off,vmport=off");
+    let memory = match origin {
+        Origin::Boot => "",
+        Origin::Template | Origin::Restored => ",memory-backend=ram",
+    };
+    args.pair("-machine", &format!("q35,usb=off,graphics=off,vmport=off{memory}"));
     args.pair("-smp", &machine.cpus.to_string());
     args.pair("-m", &format!("{}M", machine.memory_mib));
-    args.path("-kernel", &machine.kernel).path("-initrd", &machine.initramfs);
-    args.pair("-append", &cmdline(machine));
+    if origin != Origin::Boot {
+        let share = if origin == Origin::Template { "on" } else { "off" };
+        args.pair("-object", &memory_object(machine, share));
+        args.pair("-add-fd", &format!("fd={},set={}", fds::STATE, fds::STATE_SET));
+    }
+    if origin == Origin::Restored {
+        args.pair("-incoming", "defer");
+    } else {
+        args.path("-kernel", &machine.kernel).path("-initrd", &machine.initramfs);
+        args.pair("-append", &cmdline(machine));
+    }
     args.pair("-chardev", &format!("socket,id=monitor,fd={}", fds::MONITOR));
     args.pair("-mon", "chardev=monitor,mode=control");
     args.pair("-chardev", &format!("socket,id=console,fd={}", fds::CONSOLE));
@@ -120,6 +158,12 @@ pub fn qemu_args(machine: &Machine) -> Vec<OsString> {
         }
     }
     args.0
+}
+
+/// The descriptor is opened again by QEMU, so that no name of the file matters: it may be gone already.
+fn memory_object(machine: &Machine, share: &str) -> String {
+    let (size, fd) = (machine.memory_mib, fds::MEMORY);
+    format!("memory-backend-file,id=ram,size={size}M,mem-path=/proc/self/fd/{fd},share={share}")
 }
 
 #[derive(Default)]
@@ -187,7 +231,7 @@ mod tests {
 -m 512M
 -kernel /k/vmlinux
 -initrd /c/init.cpio
--append console=ttyS0,115200 loglevel=5 panic=-1 slab_debug=FZPU
+-append console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check slab_debug=FZPU
 -chardev socket,id=monitor,fd=5
 -mon chardev=monitor,mode=control
 -chardev socket,id=console,fd=3
@@ -198,6 +242,21 @@ mod tests {
 -drive if=none,id=disk-image,format=raw,snapshot=on,file=/c/a,,b.img
 -device virtio-blk-pci,id=image,drive=disk-image,serial=image
 ");
+    }
+
+    #[test]
+    fn a_restored_machine_is_the_saved_one_without_its_kernel() {
+        let lines = |origin| -> Vec<String> {
+            let args = qemu_args_from(&machine(), origin);
+            args.iter().map(|a| a.to_string_lossy().into_owned()).collect()
+        };
+        let (saved, restored) = (lines(Origin::Template), lines(Origin::Restored));
+        let only = |these: &[String], those: &[String]| -> String {
+            these.iter().filter(|a| !those.contains(a)).cloned().collect::<Vec<_>>().join(" ")
+        };
+        insta::assert_snapshot!(only(&saved, &restored), @"memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/7,share=on -kernel /k/vmlinux -initrd /c/init.cpio -append console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check slab_debug=FZPU");
+        insta::assert_snapshot!(only(&restored, &saved), @"memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/7,share=off -incoming defer");
+        insta::assert_snapshot!(only(&saved, &lines(Origin::Boot)), @"q35,usb=off,graphics=off,vmport=off,memory-backend=ram -object memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/7,share=on -add-fd fd=8,set=1");
     }
 
     #[test]

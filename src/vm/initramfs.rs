@@ -235,7 +235,8 @@ pub fn store(contents: &Contents<'_>, folder: &Path) -> Result<PathBuf, VmError>
     let digest = Sha256::digest(&bytes);
     let name: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
     let path = folder.join(format!("{name}.cpio"));
-    if std::fs::metadata(&path).is_ok_and(|m| m.len() == bytes.len() as u64) {
+    let is_there = || std::fs::metadata(&path).is_ok_and(|m| m.len() == bytes.len() as u64);
+    if is_there() {
         return Ok(path);
     }
     let shown = path.display().to_string();
@@ -244,8 +245,11 @@ pub fn store(contents: &Contents<'_>, folder: &Path) -> Result<PathBuf, VmError>
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(&bytes)?;
         file.as_file().sync_all()?;
-        file.persist(&path)?;
-        Ok(())
+        // one that another process has placed meanwhile stays: guests were saved with that very file
+        match file.persist_noclobber(&path) {
+            Err(error) if !is_there() => error.file.persist(&path).map(drop).map_err(|e| e.error),
+            _ => Ok(()),
+        }
     };
     place().map_err(VmError::io(shown))?;
     Ok(path)

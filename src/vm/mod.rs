@@ -12,6 +12,7 @@ pub mod offer;
 pub mod process;
 pub mod qemu;
 pub mod session;
+pub mod snapshot;
 
 /// What can go wrong on the host's side of a virtual machine.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,9 @@ pub enum VmError {
     /// QEMU's monitor refused a command or did not answer.
     #[error("QEMU's monitor: {0}")]
     Monitor(String),
+    /// A saved guest could not be restored.
+    #[error("{0}")]
+    Restore(String),
 }
 
 impl VmError {

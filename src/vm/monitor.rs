@@ -1,13 +1,14 @@
 //! QEMU's monitor (QMP), opened when it is first needed.
 
 use std::io::{BufRead, BufReader};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use qapi::Qmp;
-use qapi::qmp::{self, Event, QmpCommand};
+use qapi::qmp::{self, Event, MigrationStatus, QmpCommand};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::VmError;
 use super::device::{Drive, Part};
@@ -23,6 +24,17 @@ pub struct Monitor {
     connection: Option<Connection>,
     /// Whether it failed: nothing more is expected of it.
     broken: bool,
+}
+
+/// What QEMU tells by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Something about a device.
+    Device(DeviceEvent),
+    /// The guest runs, after its state was read.
+    Resumed,
+    /// The guest's state was written, or not.
+    Saved(bool),
 }
 
 /// What QEMU tells of a device by itself.
@@ -121,13 +133,29 @@ impl Monitor {
         }
     }
 
+    /// Hands QEMU a descriptor under a name.
+    ///
+    /// # Errors
+    /// As [`Monitor::execute`].
+    pub fn give(&mut self, name: &str, descriptor: &OwnedFd) -> Result<(), VmError> {
+        // the greeting comes first, and the descriptor travels with a blank before the command
+        self.execute(&qmp::query_version {})?;
+        let descriptors = [descriptor.as_fd()];
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        sendmsg(&self.stream, &[std::io::IoSlice::new(b" ")], &mut ancillary, SendFlags::empty())
+            .map_err(|e| VmError::Monitor(format!("the descriptor of {name}: {e}")))?;
+        self.execute(&qmp::getfd { fdname: name.to_owned() }).map(drop)
+    }
+
     /// The descriptor that becomes readable when QEMU has something to tell; absent while nobody listens.
     pub fn listening(&self) -> Option<BorrowedFd<'_>> {
         (self.connection.is_some() && !self.broken).then(|| self.stream.as_fd())
     }
 
-    /// What QEMU told of devices meanwhile. `readable` says that there is something on the descriptor.
-    pub fn device_events(&mut self, readable: bool) -> Vec<DeviceEvent> {
+    /// What QEMU told meanwhile. `readable` says that there is something on the descriptor.
+    pub fn told(&mut self, readable: bool) -> Vec<Told> {
         let Some(connection) = self.connection.as_mut().filter(|_| !self.broken) else { return Vec::new() };
         let mut waiting = readable;
         // what came together with an answer lies in the reader, and not on the descriptor any more
@@ -139,8 +167,16 @@ impl Monitor {
             }
         }
         let told = connection.events().filter_map(|event| match event {
-            Event::DEVICE_DELETED { data, .. } => data.device.map(DeviceEvent::Deleted),
-            Event::DEVICE_UNPLUG_GUEST_ERROR { data, .. } => data.device.map(DeviceEvent::Refused),
+            Event::DEVICE_DELETED { data, .. } => data.device.map(DeviceEvent::Deleted).map(Told::Device),
+            Event::DEVICE_UNPLUG_GUEST_ERROR { data, .. } => {
+                data.device.map(DeviceEvent::Refused).map(Told::Device)
+            }
+            Event::RESUME { .. } => Some(Told::Resumed),
+            Event::MIGRATION { data, .. } => match data.status {
+                MigrationStatus::completed => Some(Told::Saved(true)),
+                MigrationStatus::failed | MigrationStatus::cancelled => Some(Told::Saved(false)),
+                _ => None,
+            },
             _ => None,
         });
         told.collect()

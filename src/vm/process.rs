@@ -3,7 +3,7 @@
 //! The kernel is asked to kill the child when its parent dies (`PR_SET_PDEATHSIG`), which also covers `kill -9`.
 //! That request is bound to the *thread* that forked, so every start goes through one thread that lives as long as
 //! the process. Asking has to happen between fork and exec, which only an `unsafe` hook allows: [`pre_exec`] here is
-//! the project's only use of `unsafe`.
+//! the only use of `unsafe` outside the guest.
 //!
 //! [`pre_exec`]: std::os::unix::process::CommandExt::pre_exec
 #![allow(unsafe_code)]

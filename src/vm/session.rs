@@ -16,9 +16,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::VmError;
-use super::args::{self, Machine};
+use super::args::{self, Machine, Origin};
 use super::console::Capture;
-use super::monitor::{DeviceEvent, Monitor};
+use super::monitor::{DeviceEvent, Monitor, Told};
 use super::process::spawn_bound;
 use super::qemu::Qemu;
 use crate::cancel::Cancel;
@@ -46,6 +46,10 @@ pub enum Happening {
     Readable(usize),
     /// QEMU told this of a device.
     Device(DeviceEvent),
+    /// The guest runs, after its state was read.
+    Resumed,
+    /// The guest's state was written, or not.
+    Saved(bool),
     /// QEMU ended.
     Exited(ExitStatus),
     /// Nothing happened until the deadline.
@@ -77,12 +81,34 @@ struct Port {
     spoke: bool,
 }
 
+/// The files of a guest that is saved or restored.
+#[derive(Debug)]
+pub struct StateFiles {
+    /// Its memory.
+    pub memory: OwnedFd,
+    /// Its devices, as QEMU writes them.
+    pub state: OwnedFd,
+}
+
 impl Session {
-    /// Starts a virtual machine.
+    /// Boots a virtual machine.
     ///
     /// # Errors
     /// [`VmError::Start`] if QEMU cannot be started, [`VmError::Io`] if descriptors cannot be made.
     pub fn start(qemu: &Qemu, machine: &Machine) -> Result<Session, VmError> {
+        Session::start_from(qemu, machine, Origin::Boot, None)
+    }
+
+    /// Starts a virtual machine; `files` are there unless it just boots.
+    ///
+    /// # Errors
+    /// As [`Session::start`].
+    pub fn start_from(
+        qemu: &Qemu,
+        machine: &Machine,
+        origin: Origin,
+        files: Option<StateFiles>,
+    ) -> Result<Session, VmError> {
         let io = || VmError::io("sockets for QEMU");
         let (console, console_end) = UnixStream::pair().map_err(io())?;
         let (agent, agent_end) = UnixStream::pair().map_err(io())?;
@@ -98,6 +124,10 @@ impl Session {
             mappings.push(FdMapping { parent_fd: serial_end.into(), child_fd: args::fds::AGENT_SERIAL });
             ports.push(Port::new(serial).map_err(io())?);
         }
+        if let Some(StateFiles { memory, state }) = files {
+            mappings.push(FdMapping { parent_fd: memory, child_fd: args::fds::MEMORY });
+            mappings.push(FdMapping { parent_fd: state, child_fd: args::fds::STATE });
+        }
         console.set_nonblocking(true).map_err(io())?;
         let (stderr, stderr_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .map_err(io::Error::from)
@@ -106,7 +136,7 @@ impl Session {
 
         let start = |source| VmError::Start { program: qemu.path.display().to_string(), source };
         let mut command = Command::new(&qemu.path);
-        command.args(&qemu.extra).args(args::qemu_args(machine));
+        command.args(&qemu.extra).args(args::qemu_args_from(machine, origin));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr_end);
         // a Ctrl-C of the terminal is for the runner alone, which ends its guests in its own order
         command.process_group(0);
@@ -135,6 +165,16 @@ impl Session {
         let mut bytes = Vec::new();
         wire::encode_message(message, &mut bytes);
         self.outgoing.extend(bytes);
+    }
+
+    /// Sends bytes that belong to no message.
+    pub fn send_noise(&mut self, bytes: &[u8]) {
+        self.outgoing.extend(bytes);
+    }
+
+    /// Whether QEMU has not ended, as far as was seen.
+    pub fn is_running(&self) -> bool {
+        self.exited.is_none()
     }
 
     /// Sends a file to the agent.
@@ -269,9 +309,14 @@ impl Session {
         Ok(())
     }
 
-    /// Takes in what QEMU tells of devices.
+    /// Takes in what QEMU tells by itself.
     fn listen(&mut self, readable: bool) {
-        self.happened.extend(self.monitor.device_events(readable).into_iter().map(Happening::Device));
+        let told = self.monitor.told(readable).into_iter().map(|told| match told {
+            Told::Device(event) => Happening::Device(event),
+            Told::Resumed => Happening::Resumed,
+            Told::Saved(well) => Happening::Saved(well),
+        });
+        self.happened.extend(told);
     }
 
     /// The port that the agent listens to: the one it spoke on, before that the first.

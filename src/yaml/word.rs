@@ -42,6 +42,16 @@ pub(crate) fn commit(text: &str) -> Result<String, Rejection> {
     }
 }
 
+/// Checks a file of the kernel's source: its path from the top.
+pub(crate) fn source_file(text: &str) -> Result<String, Rejection> {
+    let inside = text.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    if inside && text.contains('/') && !text.contains(char::is_whitespace) {
+        Ok(text.to_owned())
+    } else {
+        Err(Rejection::of(text, "a file's path from the top of the source, such as `fs/ext4/inode.c`"))
+    }
+}
+
 /// Checks the name of a kernel module.
 pub(crate) fn module(text: &str) -> Result<String, Rejection> {
     let right = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';

@@ -8,4 +8,5 @@ mod ends;
 mod hosts;
 mod kills;
 mod place;
+mod snapshots;
 mod vm;

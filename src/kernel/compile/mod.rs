@@ -19,6 +19,7 @@ mod fragment;
 mod git;
 mod install;
 mod key;
+mod look;
 mod lost;
 mod make;
 mod manifest;
@@ -74,6 +75,8 @@ pub struct Builder {
     catalogues: Vec<PathBuf>,
     apt_config: Option<PathBuf>,
     jobs: Option<usize>,
+    /// Whether folders are compiled in copies although nothing is to be patched.
+    copies: bool,
     busy: Mutex<()>,
     /// Locks of kernels that this process uses.
     in_use: Mutex<Vec<File>>,
@@ -103,6 +106,7 @@ impl Builder {
             catalogues: catalogues.to_vec(),
             apt_config: None,
             jobs: None,
+            copies: false,
             busy: Mutex::default(),
             in_use: Mutex::default(),
         }
@@ -232,7 +236,7 @@ impl Builder {
         let Job { request, found, .. } = job;
         let (tree, kept) = (place.join("tree"), place.join("patched"));
         let patched = Patched { tree: &tree, kept: &kept, name: &found.name };
-        let own = !request.patches.is_empty();
+        let own = self.copies || !request.patches.is_empty();
         let holds = fs::read_to_string(place.join("holds")).is_ok_and(|holds| holds == found.identity);
         if !holds || matches!(request.source, BuildSource::Folder(_)) {
             patched.take_off().map_err(BuildError::io("restore the files of", &tree))?;

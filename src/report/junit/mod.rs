@@ -6,7 +6,7 @@
 //! changes nothing here, it is said in the test's output.
 
 mod extras;
-mod text;
+pub(crate) mod text;
 
 use junit_report::{
     Duration, OffsetDateTime, Report, TestCase, TestCaseBuilder, TestResult, TestSuite, TestSuiteBuilder,

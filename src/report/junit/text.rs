@@ -4,7 +4,7 @@ use crate::report::text::{allowed, cut_middle, replace_forbidden};
 
 /// `text` for an attribute: forbidden characters are replaced, line ends become spaces as a reader would make them.
 /// Cut to `limit` characters.
-pub(super) fn attribute(text: &str, limit: usize) -> String {
+pub(crate) fn attribute(text: &str, limit: usize) -> String {
     let safe = text.chars().map(|c| match c {
         '\t' | '\n' | '\r' => ' ',
         c if allowed(c) => c,

@@ -1,0 +1,181 @@
+//! The trees that a patch is tried on.
+
+use std::path::PathBuf;
+
+use super::input::at_commit;
+use crate::cli::error::CliError;
+use crate::kernel::compile::{BuildRequest, BuildSource};
+use crate::kernel::{FetchProgress, Library};
+use crate::patch::Letter;
+use crate::patch::subject::{LineName, Target};
+use crate::version::Line;
+
+/// Where the configured trees are.
+const CONFIGURED: &str = "catalogues (kernels/*.yaml)";
+
+/// Which lines a patch asks for.
+enum Asked {
+    Target(Target),
+    Since(LineName),
+}
+
+impl Asked {
+    fn covers(&self, line: Line) -> bool {
+        match self {
+            Asked::Target(target) => target.covers(line),
+            Asked::Since(LineName(since)) => (line.major, line.minor) >= (since.major, since.minor),
+        }
+    }
+}
+
+impl std::fmt::Display for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Asked::Target(target) => write!(f, "the subject asks for {target}"),
+            Asked::Since(since) => write!(f, "`Cc: stable` asks for {since} and later"),
+        }
+    }
+}
+
+/// The unpatched kernels of the trees that were named, each to be built with `config` if one is given. What `auto` chose
+/// is told to `tell`.
+pub fn trees(
+    named: &[String],
+    letters: &[&Letter],
+    library: &Library,
+    config: Option<&str>,
+    progress: &dyn FetchProgress,
+    tell: &dyn Fn(String),
+) -> Result<Vec<BuildRequest>, CliError> {
+    let configured = library.to_compile().map_err(CliError::setup)?;
+    let mut trees: Vec<BuildRequest> = Vec::new();
+    for text in named {
+        let found = match text.as_str() {
+            "auto" => auto(letters, &configured, config, tell)?,
+            text => vec![tree(text, &configured, library, progress)?],
+        };
+        for mut tree in found {
+            if let Some(config) = config {
+                tree.config = config.to_owned();
+            }
+            if !trees.iter().any(|other| other.name == tree.name) {
+                trees.push(tree);
+            }
+        }
+    }
+    Ok(trees)
+}
+
+fn auto(
+    letters: &[&Letter],
+    configured: &[BuildRequest],
+    config: Option<&str>,
+    tell: &dyn Fn(String),
+) -> Result<Vec<BuildRequest>, CliError> {
+    let target = letters.iter().find_map(|letter| letter.subject.as_ref()?.target.clone()).map(Asked::Target);
+    let since = || letters.iter().find_map(|letter| letter.tags.stable.as_ref()?.since).map(Asked::Since);
+    let asked = target.or_else(since).ok_or_else(|| {
+        let text = "--onto auto: neither the subject (`[PATCH 6.6]`, `[PATCH AUTOSEL 7.0-6.1]`) nor `Cc: stable # 5.15+` \
+            names a line; name the trees";
+        CliError::setup(text)
+    })?;
+    let line = |tree: &BuildRequest| tree.source.version().and_then(|version| version.line());
+    let mut chosen: Vec<BuildRequest> = Vec::new();
+    // a smaller configuration comes first, and of one source one is enough
+    let mut by_size: Vec<&BuildRequest> = configured.iter().collect();
+    by_size.sort_by_key(|tree| (Some(tree.config.as_str()) != config, tree.config.len()));
+    let mut left: Vec<String> = Vec::new();
+    for tree in by_size {
+        let same = |other: &BuildRequest| other.source == tree.source && other.patches == tree.patches;
+        if chosen.iter().any(same) {
+            continue;
+        }
+        match line(tree) {
+            Some(line) if asked.covers(line) => chosen.push(tree.clone()),
+            Some(line) => left.push(format!("{} ({}.{})", tree.name, line.major, line.minor)),
+            None => left.push(format!("{} (of no known version)", tree.name)),
+        }
+    }
+    chosen.sort_by_key(|tree| std::cmp::Reverse(line(tree).map(|line| (line.major, line.minor))));
+    let list = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let names: Vec<String> = chosen.iter().map(|tree| tree.name.clone()).collect();
+    let said = format!(
+        "{asked}; of the trees in the {CONFIGURED} these are: {}; these are not: {}",
+        list(names),
+        list(left)
+    );
+    if chosen.is_empty() {
+        return Err(CliError::nothing(format!("--onto auto: {said}")));
+    }
+    tell(said);
+    Ok(chosen)
+}
+
+fn tree(
+    text: &str,
+    configured: &[BuildRequest],
+    library: &Library,
+    progress: &dyn FetchProgress,
+) -> Result<BuildRequest, CliError> {
+    if let Some(tree) = configured.iter().find(|tree| tree.name == text) {
+        return Ok(tree.clone());
+    }
+    let request = |source| BuildRequest {
+        name: text.to_owned(),
+        source,
+        patches: Vec::new(),
+        config: "small".into(),
+        compiler: None,
+        jobs: None,
+    };
+    if text.starts_with("linux-source-") {
+        return debian(text, configured, library, progress).map(request);
+    }
+    let path = PathBuf::from(text);
+    if path.is_file() {
+        return Ok(request(BuildSource::Tarball(path)));
+    }
+    if path.is_dir() {
+        if !path.join("Makefile").is_file() && path.join("HEAD").is_file() {
+            let text = format!("{text} is a repository without files; name a commit of it: {text}@REF");
+            return Err(CliError::setup(text));
+        }
+        return Ok(request(BuildSource::Folder(path)));
+    }
+    if let Some((repository, reference)) = at_commit(text) {
+        return Ok(request(BuildSource::Git { repository, reference: reference.to_owned() }));
+    }
+    let names: Vec<&str> = configured.iter().map(|tree| tree.name.as_str()).collect();
+    let hint = match crate::kernel::closest(text, names.iter().copied()) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None if names.is_empty() => String::new(),
+        None => format!("; the {CONFIGURED} have {}", names.join(", ")),
+    };
+    Err(CliError::setup(format!(
+        "no tree `{text}`: expected a folder with a source, REPOSITORY@REF, a tarball, linux-source-LINE[@VERSION], \
+         a kernel to compile of the {CONFIGURED}, or auto{hint}"
+    )))
+}
+
+/// A source package, pinned as a catalogue pins it.
+fn debian(
+    text: &str,
+    configured: &[BuildRequest],
+    library: &Library,
+    progress: &dyn FetchProgress,
+) -> Result<BuildSource, CliError> {
+    let (package, version) = match text.split_once('@') {
+        Some((package, version)) => (package.to_owned(), version.to_owned()),
+        None => {
+            let newest = library.newest_source(text, progress);
+            (text.to_owned(), newest.map_err(|error| CliError::setup(format!("--onto {text}: {error}")))?)
+        }
+    };
+    let pinned = configured.iter().find_map(|tree| match &tree.source {
+        BuildSource::Debian { package: p, version: v, pinned } if *p == package && *v == version => {
+            pinned.clone()
+        }
+        _ => None,
+    });
+    Ok(BuildSource::Debian { package, version, pinned })
+}

@@ -1,0 +1,105 @@
+//! What `kregress backport` prints, and the files that it leaves in the run's folder.
+
+use std::sync::Arc;
+
+use clap::ValueEnum;
+
+use super::input::Handed;
+use crate::backport::{Mail, Related, TreeOutcome, TreeResult, junit, page, reply, table};
+use crate::journal::RunDir;
+use crate::kernel::compile::Patch;
+use crate::patch::Letter;
+use crate::report::summary::shown_path;
+use crate::report::{ReportError, RunSummary, file, write_all};
+use crate::suite::Test;
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// What was read, whether it applies, and what came of it.
+    #[default]
+    Human,
+    /// One JSON document.
+    Json,
+    /// The answer to the mail.
+    Reply,
+}
+
+/// Which tests run, and why those of the bug are.
+pub fn plan(about: &[Related], tests: &[Arc<Test>]) -> String {
+    let mut out = String::new();
+    for one in about {
+        out += &format!("test of the bug: {} ({})\n", one.test, one.tie);
+    }
+    if about.is_empty() {
+        out +=
+            "no test of the bug was found; --tests names one. What follows can only tell what got worse.\n";
+    }
+    match tests.len() - about.len() {
+        0 => {}
+        1 => out += "1 other test must not get worse\n",
+        n => out += &format!("{n} other tests must not get worse\n"),
+    }
+    out
+}
+
+/// The answer to the mail.
+pub fn reply_to(handed: &Handed, letters: &[&Letter], trees: &[TreeOutcome], tester: Option<&str>) -> String {
+    let first = letters.first();
+    let reported = letters.iter().flat_map(|letter| letter.tags.values("Reported-by"));
+    let mail = Mail {
+        from: first.and_then(|letter| letter.author.clone()),
+        date: first.and_then(|letter| letter.date.clone()),
+        title: first.map(|letter| handed.subject(letter)).unwrap_or_default(),
+        reported_by: reported.map(str::to_owned).collect(),
+    };
+    let results: Vec<TreeResult> = trees.iter().map(|tree| tree.result.clone()).collect();
+    reply(&mail, &results, tester)
+}
+
+/// Everything that is told at the end.
+pub struct Reports<'a> {
+    /// The patch's title.
+    pub title: String,
+    /// The answer.
+    pub reply: String,
+    /// The trees.
+    pub trees: &'a [TreeOutcome],
+    /// The patch as it went into each tree.
+    pub patches: Vec<(&'a str, &'a Patch)>,
+}
+
+impl Reports<'_> {
+    /// Writes the files.
+    pub fn write(&self, run: &RunSummary, dir: &RunDir) -> Result<(), ReportError> {
+        write_all(run, dir)?;
+        let started = run.started.map_or(0, |at| at.as_second());
+        let json = serde_json::to_string_pretty(self.trees)?;
+        let texts = [
+            ("backport.json", json),
+            ("backport-junit.xml", junit(&self.title, self.trees, started)?),
+            ("backport.html", page(&self.title, self.trees, &self.reply)),
+            ("reply.txt", self.reply.clone()),
+        ];
+        for (name, text) in &texts {
+            file::write(&dir.path().join(name), text.as_bytes())?;
+        }
+        for (number, (tree, patch)) in (1..).zip(&self.patches) {
+            let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.+~".contains(c) { c } else { '_' };
+            let name: String = tree.chars().map(plain).collect();
+            let name = format!("{number}-{}.patch", name.trim_start_matches('.'));
+            file::write(&dir.path().join(name), &patch.text)?;
+        }
+        eprintln!("\nreports: {}", shown_path(&dir.path().join("backport.html")));
+        Ok(())
+    }
+
+    /// Prints what was asked for.
+    pub fn print(&self, format: Format) {
+        match format {
+            Format::Human => print!("\n{}", table(self.trees)),
+            Format::Json => println!("{}", serde_json::to_string_pretty(self.trees).unwrap_or_default()),
+            Format::Reply => print!("{}", self.reply),
+        }
+    }
+}

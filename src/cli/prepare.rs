@@ -1,0 +1,37 @@
+//! `kregress kernels prepare`: guests saved ahead of a run.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use crate::cancel::Cancel;
+use crate::kernel::Kernel;
+use crate::lab::qemu::QemuLab;
+use crate::machine::Machine;
+use crate::vm::accel::Wish;
+use crate::vm::qemu::Qemu;
+
+/// Saves guests one after the other: a guest that boots takes the processors that most hosts have.
+pub struct Preparation {
+    lab: Mutex<QemuLab>,
+}
+
+impl Preparation {
+    /// Ready to save guests in this cache.
+    ///
+    /// # Errors
+    /// What guests need and this host lacks, in words.
+    pub fn new(cache: &Path) -> Result<Preparation, String> {
+        let lab = Qemu::find().and_then(|qemu| QemuLab::new(qemu, cache)).map_err(|e| e.to_string())?;
+        Ok(Preparation { lab: Mutex::new(lab) })
+    }
+
+    /// Boots the kernel on the default machine and saves it, unless that was done before.
+    ///
+    /// # Errors
+    /// Why it is not saved, in words.
+    pub fn save(&self, kernel: &Kernel) -> Result<(), String> {
+        let lab = self.lab.lock().unwrap_or_else(|e| e.into_inner());
+        lab.choose_accel(Wish::Auto, kernel);
+        lab.save_guest(kernel, &Machine::built_in(), &Cancel::new()).map(drop)
+    }
+}

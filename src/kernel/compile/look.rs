@@ -1,0 +1,78 @@
+//! Looking at a source before anything of it is compiled, and giving it back as it was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::compiler::Compiler;
+use super::fragment::Composed;
+use super::patched::Patched;
+use super::source::BuildSource;
+use super::{BuildError, BuildRequest, Builder, Job};
+use crate::cancel::Cancel;
+use crate::kernel::progress::{FetchProgress, Stage};
+
+impl Builder {
+    /// Compiles folders in copies, also where nothing is to be patched: then what is compiled for a folder without a patch
+    /// serves the same folder with it.
+    pub fn with_copies(mut self) -> Builder {
+        self.copies = true;
+        self
+    }
+
+    /// Shows `look` the folder with the source of a request, its patches on. No other build changes the folder meanwhile;
+    /// a folder of the user's is shown as it is where nothing is to be patched.
+    ///
+    /// # Errors
+    /// As [`Builder::build`], but for what only compiling can find.
+    pub fn look<T>(
+        &self,
+        request: &BuildRequest,
+        progress: &dyn FetchProgress,
+        cancel: &Cancel,
+        look: impl FnOnce(&Path) -> T,
+    ) -> Result<T, BuildError> {
+        if let (BuildSource::Folder(folder), true) = (&request.source, request.patches.is_empty()) {
+            request.source.identify(&self.places())?;
+            return Ok(look(folder));
+        }
+        let composed = Composed::new(&request.config, &self.catalogues)?;
+        let compiler = Compiler::find(request.compiler.as_deref())?;
+        let found = request.source.identify(&self.places())?;
+        let waiting = || progress.report(&request.name, Stage::Waiting);
+        let _lock = self.store.lock(&format!("build-{}", found.place), waiting)?;
+        let place = self.places().join(&found.place);
+        progress.report(&request.name, Stage::Prepare(format!("the source {}", found.name)));
+        let job = Job { request, composed, compiler, found, key: String::new(), progress, cancel };
+        let tree = self.tree(&job, &place)?;
+        Ok(look(&tree))
+    }
+
+    /// Takes all patches off the tree that is kept of this source. The folder of that tree, if there is one.
+    ///
+    /// # Errors
+    /// The tree cannot be written.
+    pub fn take_patches_off(
+        &self,
+        source: &BuildSource,
+        progress: &dyn FetchProgress,
+    ) -> Result<Option<PathBuf>, BuildError> {
+        let found = source.identify(&self.places())?;
+        let place = self.places().join(&found.place);
+        let (tree, kept) = (place.join("tree"), place.join("patched"));
+        let _lock = self
+            .store
+            .lock(&format!("build-{}", found.place), || progress.report(&found.name, Stage::Waiting))?;
+        let patched = Patched { tree: &tree, kept: &kept, name: &found.name };
+        patched.take_off().map_err(BuildError::io("restore the files of", &tree))?;
+        Ok(tree.is_dir().then_some(tree))
+    }
+
+    /// The folder of the tree that is kept of this source.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub fn kept_tree(&self, source: &BuildSource) -> Result<Option<PathBuf>, BuildError> {
+        let tree = self.places().join(source.identify(&self.places())?.place).join("tree");
+        Ok(fs::exists(&tree).unwrap_or(false).then_some(tree))
+    }
+}

@@ -1,0 +1,259 @@
+//! Where an attempt's guest comes from: restored from a snapshot where that is possible, else booted.
+//!
+//! While the kernel of one attempt is watched a last time, the guest of the next is restored already. It costs memory
+//! only for the pages that it touched, and no processor while it waits.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io::Read;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::Watch;
+use super::patience::Patience;
+use crate::cancel::Cancel;
+use crate::vm::VmError;
+use crate::vm::args::Machine;
+use crate::vm::qemu::Qemu;
+use crate::vm::snapshot::{self, Key, Restored, SaveError, Snapshot, Store};
+
+/// What all snapshots of a cache may take, bytes. One takes about 100 MB.
+pub const SNAPSHOTS_LIMIT: u64 = 8_000_000_000;
+
+/// After so many snapshots of one machine that could not be restored it boots for the rest of the run.
+const MOST_FAILURES: u32 = 2;
+
+/// A restored guest waits at most so long, microseconds, before it goes on: several ticks of any kernel's timer.
+const LONGEST_PAUSE: u64 = 12_000;
+
+/// What is needed to make a guest.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The QEMU.
+    pub qemu: &'a Qemu,
+    /// The machine.
+    pub machine: &'a Machine,
+    /// Its name, for people: the kernel and the machine.
+    pub name: &'a str,
+    /// How long things may take.
+    pub patience: Patience,
+    /// Hears of what failed.
+    pub watch: &'a dyn Watch,
+    /// Ends the making.
+    pub cancel: &'a Cancel,
+}
+
+/// What is known about the snapshot of one key.
+#[derive(Default)]
+struct Slot {
+    snapshot: Option<Arc<Snapshot>>,
+    failures: u32,
+    /// Whether this machine boots from now on.
+    boots: bool,
+}
+
+/// The snapshots in use and the guests that wait.
+pub struct Guests {
+    store: Store,
+    slots: Mutex<HashMap<String, Arc<Mutex<Slot>>>>,
+    /// Machines of which was told that they boot.
+    told: Mutex<HashMap<String, ()>>,
+    shelf: Arc<Mutex<Shelf>>,
+    running: AtomicUsize,
+    fetchers: Mutex<Vec<JoinHandle<()>>>,
+    /// Ends the making of guests that nobody will use.
+    closing: Arc<Cancel>,
+}
+
+/// Guests that wait, the oldest first.
+#[derive(Default)]
+struct Shelf(Vec<(String, Restored)>);
+
+/// Counts an attempt while it runs.
+pub struct Running<'a>(&'a AtomicUsize);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Guests {
+    /// Guests from the snapshots of a cache.
+    pub fn new(cache: &Path) -> Guests {
+        Guests {
+            store: Store::new(cache),
+            slots: Mutex::default(),
+            told: Mutex::default(),
+            shelf: Arc::default(),
+            running: AtomicUsize::new(0),
+            fetchers: Mutex::default(),
+            closing: Arc::new(Cancel::new()),
+        }
+    }
+
+    /// Counts an attempt as running; as many guests may wait.
+    pub fn running(&self) -> Running<'_> {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        Running(&self.running)
+    }
+
+    /// A restored guest with a time and a randomness of its own. `None`: this machine must boot, and what the user
+    /// should know of that was told.
+    pub fn restored(&self, wanted: Wanted<'_>) -> Option<Restored> {
+        let key = Key::of(wanted.qemu, wanted.machine);
+        let slot = self.slot(&key);
+        let waiting = lock(&self.shelf).take(&key.name);
+        if let Some(mut guest) = waiting
+            && self.refresh(&mut guest, wanted).is_ok()
+        {
+            return Some(guest);
+        }
+        let snapshot = self.snapshot_in(&mut lock(&slot), &key, wanted)?;
+        let Wanted { qemu, machine, patience, cancel, .. } = wanted;
+        let guest = snapshot::restore(qemu, machine, &snapshot, patience.restore, cancel);
+        match guest.and_then(|mut guest| self.refresh(&mut guest, wanted).map(|()| guest)) {
+            Ok(guest) => Some(guest),
+            Err(_) if cancel.is_set() => None,
+            Err(error) => {
+                self.reject(wanted, &error.to_string());
+                None
+            }
+        }
+    }
+
+    /// The snapshot of a machine, made if there is none.
+    ///
+    /// # Errors
+    /// [`SaveError`].
+    pub fn snapshot(&self, wanted: Wanted<'_>) -> Result<Arc<Snapshot>, SaveError> {
+        let key = Key::of(wanted.qemu, wanted.machine);
+        self.obtain(&key, wanted).map(Arc::new)
+    }
+
+    /// Restores a guest in the background, for whichever attempt is next on such a machine.
+    pub fn fetch_ahead(&self, qemu: &Qemu, machine: &Machine, limit: Duration) {
+        let key = Key::of(qemu, machine);
+        let Some(snapshot) = lock(&self.slot(&key)).snapshot.clone() else { return };
+        let most = self.running.load(Ordering::Relaxed).max(1);
+        if lock(&self.shelf).holds(&key.name) >= most || !fits(machine) {
+            return;
+        }
+        let (qemu, machine) = (qemu.clone(), machine.clone());
+        let (shelf, closing) = (Arc::clone(&self.shelf), Arc::clone(&self.closing));
+        let fetch = move || {
+            // an attempt that finds no guest here makes its own, and tells what is wrong
+            if let Ok(guest) = snapshot::restore(&qemu, &machine, &snapshot, limit, &closing) {
+                lock(&shelf).put(key.name, guest, most);
+            }
+        };
+        let mut fetchers = lock(&self.fetchers);
+        fetchers.retain(|fetcher| !fetcher.is_finished());
+        fetchers.extend(std::thread::Builder::new().name("restore".into()).spawn(fetch));
+    }
+
+    /// Takes a snapshot out of use from which a guest came that could not be used.
+    pub fn reject(&self, wanted: Wanted<'_>, why: &str) {
+        let key = Key::of(wanted.qemu, wanted.machine);
+        let slot = self.slot(&key);
+        let mut slot = lock(&slot);
+        if let Some(snapshot) = slot.snapshot.take() {
+            self.store.discard(&snapshot);
+        }
+        lock(&self.shelf).0.retain(|(name, _)| *name != key.name);
+        slot.failures += 1;
+        slot.boots = slot.failures >= MOST_FAILURES;
+        let then = if slot.boots { "it boots from now on" } else { "it boots, and is saved anew" };
+        wanted.watch.notice(&format!("{}: a saved guest could not be used: {why}; {then}", wanted.name));
+    }
+
+    fn slot(&self, key: &Key) -> Arc<Mutex<Slot>> {
+        Arc::clone(lock(&self.slots).entry(key.name.clone()).or_default())
+    }
+
+    fn snapshot_in(&self, slot: &mut Slot, key: &Key, wanted: Wanted<'_>) -> Option<Arc<Snapshot>> {
+        if slot.boots {
+            return None;
+        }
+        if let Some(snapshot) = &slot.snapshot {
+            return Some(Arc::clone(snapshot));
+        }
+        match self.obtain(key, wanted) {
+            Ok(snapshot) => Some(Arc::clone(slot.snapshot.insert(Arc::new(snapshot)))),
+            Err(SaveError::Cancelled | SaveError::Busy) => None,
+            Err(error) => {
+                slot.boots = true;
+                self.tell_once(wanted, &error);
+                None
+            }
+        }
+    }
+
+    fn obtain(&self, key: &Key, wanted: Wanted<'_>) -> Result<Snapshot, SaveError> {
+        let Wanted { qemu, machine, patience, cancel, .. } = wanted;
+        self.store.obtain(key, SNAPSHOTS_LIMIT, |folder| {
+            snapshot::save(qemu, machine, key, folder, patience.boot, cancel)
+        })
+    }
+
+    fn tell_once(&self, wanted: Wanted<'_>, error: &SaveError) {
+        let text = format!("{} boots for every attempt, it could not be saved: {error}", wanted.name);
+        if let Entry::Vacant(entry) = lock(&self.told).entry(text) {
+            wanted.watch.notice(entry.key());
+            entry.insert(());
+        }
+    }
+
+    fn refresh(&self, guest: &mut Restored, wanted: Wanted<'_>) -> Result<(), VmError> {
+        let mut random = [0; 72];
+        std::fs::File::open("/dev/urandom")
+            .and_then(|mut file| file.read_exact(&mut random))
+            .map_err(VmError::io("/dev/urandom"))?;
+        let (entropy, choice) = random.split_at(64);
+        let choice = u64::from_le_bytes(choice.try_into().unwrap_or_default());
+        let pause = Duration::from_micros(choice % LONGEST_PAUSE);
+        guest.refresh(entropy, pause, wanted.patience.restore, wanted.cancel)
+    }
+}
+
+impl Drop for Guests {
+    fn drop(&mut self) {
+        self.closing.set();
+        for fetcher in lock(&self.fetchers).drain(..) {
+            let _ = fetcher.join();
+        }
+    }
+}
+
+impl Shelf {
+    fn take(&mut self, key: &str) -> Option<Restored> {
+        let place = self.0.iter().position(|(name, _)| name == key)?;
+        Some(self.0.remove(place).1)
+    }
+
+    fn holds(&self, key: &str) -> usize {
+        self.0.iter().filter(|(name, _)| name == key).count()
+    }
+
+    /// Puts a guest on the shelf, where at most `most` have room.
+    fn put(&mut self, key: String, guest: Restored, most: usize) {
+        self.0.push((key, guest));
+        let over = self.0.len().saturating_sub(most);
+        self.0.drain(..over);
+    }
+}
+
+/// Whether the host has memory for one more guest, and as much again for those that run.
+fn fits(machine: &Machine) -> bool {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
+    let available = line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());
+    available.is_none_or(|kib| kib / 1024 >= 2 * u64::from(machine.memory_mib))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
