@@ -280,3 +280,6 @@ impl Drop for Claim<'_> {
         self.queue.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests;
