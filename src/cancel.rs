@@ -1,8 +1,8 @@
 //! A request to stop, seen by everything that waits.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -16,6 +16,21 @@ pub struct Cancel {
 struct Inner {
     set: AtomicBool,
     fd: OwnedFd,
+    /// Tokens that are set with this one.
+    narrower: Mutex<Vec<Weak<Inner>>>,
+}
+
+impl Inner {
+    fn set(&self) {
+        self.set.store(true, Ordering::SeqCst);
+        let _ = rustix::io::write(&self.fd, &1u64.to_ne_bytes());
+        let narrower = std::mem::take(&mut *self.narrower());
+        narrower.iter().filter_map(Weak::upgrade).for_each(|token| token.set());
+    }
+
+    fn narrower(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Inner>>> {
+        self.narrower.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Cancel {
@@ -25,13 +40,30 @@ impl Cancel {
     /// If the process is out of file descriptors.
     pub fn new() -> Cancel {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).expect("an event descriptor");
-        Cancel { inner: Arc::new(Inner { set: AtomicBool::new(false), fd }) }
+        Cancel { inner: Arc::new(Inner { set: AtomicBool::new(false), fd, narrower: Mutex::default() }) }
+    }
+
+    /// A token that is set with this one, or alone.
+    ///
+    /// # Panics
+    /// As [`Cancel::new`].
+    pub fn narrower(&self) -> Cancel {
+        let token = Cancel::new();
+        {
+            let mut narrower = self.inner.narrower();
+            narrower.retain(|token| token.strong_count() > 0);
+            narrower.push(Arc::downgrade(&token.inner));
+        }
+        // whoever set this one meanwhile may have missed the new one
+        if self.is_set() {
+            token.set();
+        }
+        token
     }
 
     /// Asks everything that holds this token to stop. Safe to call from a signal-handling thread.
     pub fn set(&self) {
-        self.inner.set.store(true, Ordering::SeqCst);
-        let _ = rustix::io::write(&self.inner.fd, &1u64.to_ne_bytes());
+        self.inner.set();
     }
 
     /// Whether it was asked to stop.
@@ -68,5 +100,17 @@ mod tests {
             assert_eq!(poll(&mut fds, Some(&Timespec::default())).unwrap(), 1);
         }
         assert!(other.is_set());
+    }
+
+    #[test]
+    fn a_narrower_token_is_set_with_the_wider_one_and_alone() {
+        let run = Cancel::new();
+        let (first, second) = (run.narrower(), run.narrower());
+        first.set();
+        assert_eq!((run.is_set(), first.is_set(), second.is_set()), (false, true, false));
+        run.set();
+        assert!(second.is_set() && run.narrower().is_set());
+        let mut fds = [PollFd::new(&second, PollFlags::IN)];
+        assert_eq!(poll(&mut fds, Some(&Timespec::default())).unwrap(), 1);
     }
 }

@@ -23,6 +23,7 @@ use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::{shown_path, summary, where_reports_are};
 use crate::report::{CellSummary, ExitPolicy, ExitStatus, RunSummary, write_all};
+use crate::runner::durations::Durations;
 use crate::runner::{self, Capacity, Queue};
 use crate::suite::Test;
 use crate::verdict::Verdict;
@@ -132,7 +133,8 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         outcome.lock().unwrap_or_else(|e| e.into_inner()).apply(event);
     };
     let capacity = Capacity { jobs: args.jobs, cpus: host_cpus(), memory_mib: free_memory_mib() };
-    let queue = Arc::new(Queue::new(capacity));
+    let durations = Durations::load(&cache);
+    let queue = Arc::new(Queue::new(capacity).with_durations(durations, args.attempts));
     let cancel = Cancel::new();
     let woken = Arc::clone(&queue);
     interrupt::watch(&cancel, move || woken.wake())?;
@@ -171,6 +173,8 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         scope.spawn(|| supply.run(&wanted, &tests));
         runner::run(&queue, &lab, &config, &sink, &cancel);
     });
+    // without them the next run only orders its cells worse
+    let _ = queue.durations().save(&cache);
     show.close();
     let outcome = outcome.into_inner().unwrap_or_else(|e| e.into_inner());
     // a trial with a kernel that boots nowhere has shown nothing about KVM

@@ -70,6 +70,17 @@ impl Wanted {
         &self.name
     }
 
+    /// What selects it again: its name, or the file of a local image.
+    pub fn spec(&self) -> String {
+        match &self.source {
+            Source::Local(local) => {
+                let path = std::path::absolute(&local.image);
+                path.unwrap_or_else(|_| local.image.clone()).display().to_string()
+            }
+            Source::Known(_) | Source::Built(..) => self.name.clone(),
+        }
+    }
+
     /// What `uname -r` will say; empty for a kernel that has not been built.
     pub fn release(&self) -> &str {
         match &self.source {

@@ -1,5 +1,5 @@
 //! The seam between the runner and what runs an attempt: [`Lab::attempt`] takes a kernel and a test and answers with
-//! an observation. [`qemu`] is the real one. [`visit`] starts the same guests for a person's command or shell.
+//! an observation. [`qemu`] is the real one, [`sim`] one without guests. [`visit`] starts the same guests for a person's command or shell.
 
 pub mod attempt;
 mod evidence;
@@ -12,6 +12,7 @@ mod plugging;
 pub mod prepare;
 pub mod qemu;
 pub mod share;
+pub mod sim;
 pub mod visit;
 
 use std::path::Path;

@@ -30,6 +30,9 @@ const SYSCTLS: &[(&str, &str, bool)] = &[
 /// items) belongs to the dose.
 const SETTLE_MS: u64 = 200;
 
+/// The same as a time.
+pub const SETTLE: Duration = Duration::from_millis(SETTLE_MS);
+
 /// How long kmemleak may take besides, after the dose: it waits until objects are old enough, and looks through all
 /// memory several times.
 const KMEMLEAK: Duration = Duration::from_secs(120);
@@ -84,8 +87,7 @@ impl Payload {
         let mut payload = Payload {
             nonce: format!("{seed:016x}"),
             prints_ktap: matches!(test.program, Program::Ktap { .. }),
-            settle: Duration::from_millis(SETTLE_MS)
-                + if test.probes.contains(&Probe::Kmemleak) { KMEMLEAK } else { Duration::ZERO },
+            settle: SETTLE + if test.probes.contains(&Probe::Kmemleak) { KMEMLEAK } else { Duration::ZERO },
             parcels: Vec::new(),
         };
         payload.add_modules(kernel, test, machine)?;

@@ -46,6 +46,8 @@ pub struct QemuLab {
     serial_only: bool,
     /// Restores guests; absent: each attempt boots.
     guests: Option<Guests>,
+    /// Whether the next guest is restored while an attempt is watched a last time.
+    pool: bool,
     /// Tests whose programs and images are ready, by their names.
     prepared: Mutex<HashMap<String, Once<Result<Prepared, PrepareError>>>>,
     /// The initramfs of each kernel, by the kernels' digests.
@@ -68,6 +70,7 @@ impl QemuLab {
             terminate: None,
             serial_only: false,
             guests: Some(Guests::new(cache)),
+            pool: true,
             prepared: Mutex::default(),
             initramfs: Mutex::default(),
         })
@@ -90,6 +93,12 @@ impl QemuLab {
     /// Boots a guest for every attempt.
     pub fn without_snapshots(mut self) -> QemuLab {
         self.guests = None;
+        self
+    }
+
+    /// Restores each guest when its attempt asks for it, and none before.
+    pub fn without_pool(mut self) -> QemuLab {
+        self.pool = false;
         self
     }
 
@@ -252,7 +261,7 @@ impl QemuLab {
         let timeouts = &request.test.timeout;
         let terminate = self.terminate.unwrap_or(timeouts.terminate);
         let fetch_ahead = || {
-            if let Some(guests) = &self.guests {
+            if let Some(guests) = self.guests.as_ref().filter(|_| self.pool) {
                 guests.fetch_ahead(&self.qemu, &machine, self.patience.restore);
             }
         };

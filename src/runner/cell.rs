@@ -1,161 +1,223 @@
-//! One cell: attempts until its verdict is settled.
+//! One cell: attempts until its verdict is settled, made by one worker or by several at once.
+//!
+//! What attempts come to is taken in the order of their numbers, however they end: the verdict is the one that they
+//! would give one after the other. Only a symptom settles it at once.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
+use super::attempt::{self, Finished, Told};
 use super::others::Others;
-use super::{Config, Sink, attempt_seed, findings, record};
+use super::{Config, Sink};
 use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Event};
 use crate::journal::{AttemptDir, RunDir};
-use crate::lab::{Lab, Request, Unprepared, Watch};
-use crate::observation::{Observation, Phase};
-use crate::oops;
+use crate::lab::{Lab, Unprepared};
 use crate::plan::Cell;
-use crate::suite::{Circumstances, Sorted};
-use crate::verdict::{
-    Judgement, Next, Tally, Verdict, judge, likeness_told, messages_told, miss_chance, shows_symptom,
-    unrelated_leaks, with_messages,
-};
+use crate::verdict::{Judgement, Next, Tally, Verdict, miss_chance};
 
-/// Tells an attempt's progress as events.
-struct Told<'a> {
-    sink: Sink<'a>,
-    cell: &'a CellId,
-    attempt: u32,
-    /// Whether a trouble with the host's files was told: a full disk has the same for every attempt.
-    told: &'a AtomicBool,
+/// A cell whose verdict is sought.
+pub struct OpenCell {
+    cell: Cell,
+    id: CellId,
+    /// Clean attempts that make a `good`.
+    needed: u32,
+    start: Instant,
+    state: Mutex<State>,
+    /// Ends the attempts that run when the verdict is settled, and with the run.
+    over: Cancel,
 }
 
-impl Told<'_> {
-    fn files_trouble(&self, text: &str) {
-        if !self.told.swap(true, Ordering::Relaxed) {
-            let text =
-                format!("{}, attempt {}: {text}; later ones may lack theirs too", self.cell, self.attempt);
-            (self.sink)(Event::Notice { text });
+struct State {
+    /// Whether attempts can be made: everything that they need is there.
+    ready: bool,
+    tally: Tally,
+    others: Others,
+    /// Attempts begun.
+    begun: u32,
+    /// Of them those that were taken in.
+    taken: u32,
+    /// What attempts came to that wait for earlier ones.
+    waiting: BTreeMap<u32, Finished>,
+    settled: bool,
+}
+
+/// What a worker has to do after an attempt.
+pub enum Then {
+    /// Another attempt of this cell, of this number.
+    Attempt(u32),
+    /// Nothing more here: others are at it, or it is settled.
+    Leave,
+    /// The verdict is settled, and this worker tells it.
+    Settled(Box<CellRecord>),
+}
+
+impl OpenCell {
+    /// A cell with no attempt yet.
+    pub fn new(cell: Cell, config: &Config, cancel: &Cancel) -> OpenCell {
+        let needed = config.attempts.unwrap_or(cell.test.dose.attempts);
+        OpenCell {
+            id: cell.id(),
+            needed,
+            start: Instant::now(),
+            state: Mutex::new(State {
+                ready: false,
+                tally: Tally::new(needed, config.retries),
+                others: Others::default(),
+                begun: 0,
+                taken: 0,
+                waiting: BTreeMap::new(),
+                settled: false,
+            }),
+            over: cancel.narrower(),
+            cell,
         }
     }
-}
 
-impl Watch for Told<'_> {
-    fn phase(&self, phase: Phase) {
-        (self.sink)(Event::Phase { cell: self.cell.clone(), attempt: self.attempt, phase });
-    }
-
-    fn slow(&self, seconds: f64) {
-        (self.sink)(Event::Slow { cell: self.cell.clone(), attempt: self.attempt, seconds });
+    /// The cell.
+    pub fn cell(&self) -> &Cell {
+        &self.cell
     }
 
-    fn trouble(&self, text: &str) {
-        self.files_trouble(text);
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    fn notice(&self, text: &str) {
-        (self.sink)(Event::Notice { text: text.to_owned() });
-    }
-}
-
-/// Runs a cell to its verdict. `None`: it was interrupted, so that there is none.
-pub fn run(
-    cell: &Cell,
-    lab: &dyn Lab,
-    config: &Config,
-    sink: Sink<'_>,
-    cancel: &Cancel,
-    told: &AtomicBool,
-) -> Option<CellRecord> {
-    let (id, start) = (cell.id(), Instant::now());
-    let needed = config.attempts.unwrap_or(cell.test.dose.attempts);
-    let finished =
-        |judgement: Judgement, attempts: u32| Some(cell_record(cell, judgement, attempts, needed, start));
-    if let Some(reason) = &cell.unmet {
-        return finished(Judgement::skipped(reason), 0);
-    }
-    match lab.prepare(&cell.kernel, &cell.test, &cell.machine) {
-        Ok(()) => {}
-        Err(Unprepared::Test(reason)) => return finished(Judgement::unprepared(reason), 0),
-        Err(Unprepared::Host(reason)) => return finished(Judgement::not_ready(reason), 0),
-    }
-    let mut tally = Tally::new(needed, config.retries);
-    let mut others = Others::default();
-    loop {
-        let attempt = tally.made() + 1;
-        sink(Event::AttemptStarted { cell: id.clone(), attempt, of: needed });
-        let watch = Told { sink, cell: &id, attempt, told };
-        let dir = attempt_dir(config.run_dir.as_deref(), &watch);
-        let folder = dir.as_ref().map(AttemptDir::path);
-        let request = Request {
-            kernel: &cell.kernel,
-            test: &cell.test,
-            machine: &cell.machine,
-            attempt,
-            seed: attempt_seed(config.seed, &id, attempt),
-            dir: folder.as_deref(),
-            cancel,
+    /// What must be there before the first attempt. A record: the cell has its verdict without one.
+    pub fn prepare(&self, lab: &dyn Lab) -> Option<CellRecord> {
+        let judgement = match &self.cell.unmet {
+            Some(reason) => Judgement::skipped(reason),
+            None => match lab.prepare(&self.cell.kernel, &self.cell.test, &self.cell.machine) {
+                Ok(()) => {
+                    self.lock().ready = true;
+                    return None;
+                }
+                Err(Unprepared::Test(reason)) => Judgement::unprepared(reason),
+                Err(Unprepared::Host(reason)) => Judgement::not_ready(reason),
+            },
         };
-        let seen = lab.attempt(&request, &watch);
-        if cancel.is_set() {
-            return None;
+        self.lock().settled = true;
+        Some(self.record(judgement, 0))
+    }
+
+    /// How many attempts could begin now and still count.
+    pub fn wanted(&self) -> u32 {
+        let state = self.lock();
+        if state.ready { state.wanted() } else { 0 }
+    }
+
+    /// The number of the next attempt; `None`: those that run may be enough.
+    pub fn begin(&self) -> Option<u32> {
+        let mut state = self.lock();
+        let wanted = state.ready && state.wanted() > 0;
+        wanted.then(|| {
+            state.begun += 1;
+            state.begun
+        })
+    }
+
+    /// Makes the attempt of this number. `None`: it was called off, and says nothing.
+    pub fn attempt(&self, nth: u32, lab: &dyn Lab, config: &Config, told: &Told<'_>) -> Option<Finished> {
+        let started = Event::AttemptStarted { cell: self.id.clone(), attempt: nth, of: self.needed };
+        (told.sink)(started);
+        let dir = attempt_dir(config.run_dir.as_deref(), told);
+        let finished = attempt::make(&self.cell, nth, lab, config.seed, told, dir.as_ref(), &self.over);
+        if !self.over.is_set() {
+            return Some(finished);
         }
-        let sorted = read_console(cell, &seen);
-        let mut judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
-        let mut findings = findings::of(&judgement, &seen, &sorted.reports);
-        let decided = sorted.reports.iter().find(|report| judgement.title.as_ref() == Some(&report.title));
-        findings.extend(decided.into_iter().flat_map(|report| likeness_told(&cell.test.symptom, report)));
-        findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
-        judgement.explain(&findings);
-        findings.extend(messages_told(&sorted));
-        others.take(&judgement, &sorted);
-        let reports = sorted.all();
-        let record = record::attempt(attempt, &judgement, seen, &reports, findings, dir.as_ref());
-        sink(Event::Attempt { cell: id.clone(), record: Box::new(record) });
-        if let Next::Settled(mut judgement) = tally.take(judgement) {
-            if judgement.verdict == Verdict::Other {
-                judgement.explain(&others.told());
+        if let Some(dir) = dir.filter(|_| self.lock().settled) {
+            // what was called off belongs to no record
+            let _ = std::fs::remove_dir_all(dir.path());
+        }
+        None
+    }
+
+    /// Takes in what an attempt came to and says what its worker does next. One that came to `helped` goes on only
+    /// when nobody else is at it.
+    pub fn take(&self, nth: u32, finished: Finished, helped: bool, sink: Sink<'_>) -> Then {
+        let mut state = self.lock();
+        if state.settled {
+            return Then::Leave;
+        }
+        let seen = finished.judgement.verdict == Verdict::Bad;
+        state.waiting.insert(nth, finished);
+        let mut settled = None;
+        // a symptom is not to be undone by what an earlier attempt comes to
+        while !seen && settled.is_none() {
+            let next = state.taken + 1;
+            let Some(finished) = state.waiting.remove(&next) else { break };
+            settled = state.enter(finished, &self.id, sink);
+        }
+        if seen || settled.is_some() {
+            // of them, too, is told what they came to
+            for (n, finished) in std::mem::take(&mut state.waiting) {
+                let meant = state.enter(finished, &self.id, sink);
+                settled = if seen && n == nth { meant } else { settled };
             }
-            return finished(judgement, tally.made());
+        }
+        if let Some(mut judgement) = settled {
+            state.settled = true;
+            self.over.set();
+            if judgement.verdict == Verdict::Other {
+                judgement.explain(&state.others.told());
+            }
+            return Then::Settled(Box::new(self.record(judgement, state.taken)));
+        }
+        let running = state.begun - state.taken - state.waiting.len() as u32;
+        if state.wanted() == 0 || (helped && running > 0) {
+            return Then::Leave;
+        }
+        state.begun += 1;
+        Then::Attempt(state.begun)
+    }
+
+    fn record(&self, judgement: Judgement, attempts: u32) -> CellRecord {
+        let good = judgement.verdict == Verdict::Good;
+        let chance = self.cell.test.dose.chance.filter(|_| good);
+        CellRecord {
+            test: self.id.test.clone(),
+            kernel: self.id.kernel.clone(),
+            release: Some(self.cell.kernel.release.clone()).filter(|r| !r.is_empty()),
+            verdict: judgement.verdict,
+            title: judgement.title,
+            attempts,
+            seconds: self.start.elapsed().as_secs_f64(),
+            reason: judgement.reason,
+            miss_chance: chance.map(|p| miss_chance(p, self.needed)),
+            known: self.cell.known(judgement.verdict).map(str::to_owned),
         }
     }
 }
 
-/// The crash reports of an attempt, known messages told apart.
-fn read_console(cell: &Cell, seen: &Observation) -> Sorted {
-    let now = Circumstances {
-        today: jiff::Zoned::now().date(),
-        version: Some(&cell.kernel.version),
-        // what was said before the dose is not the test's
-        lines_from: seen.console.dose_start.unwrap_or(usize::MAX),
-    };
-    let own = |report: &oops::Report| shows_symptom(&cell.test, report);
-    cell.test.messages.read(oops::Engine::embedded(), &seen.console.text, now, own)
+impl State {
+    /// Attempts that could begin now: as many as are at least missing to the verdict, without those that run or wait.
+    fn wanted(&self) -> u32 {
+        if self.settled { 0 } else { self.tally.missing().saturating_sub(self.begun - self.taken) }
+    }
+
+    /// Takes in the next attempt and tells it.
+    fn enter(&mut self, finished: Finished, id: &CellId, sink: Sink<'_>) -> Option<Judgement> {
+        let Finished { judgement, sorted, record } = finished;
+        self.taken += 1;
+        self.others.take(&judgement, &sorted);
+        sink(Event::Attempt { cell: id.clone(), record: Box::new(record) });
+        match self.tally.take(judgement) {
+            Next::Attempt => None,
+            Next::Settled(judgement) => Some(judgement),
+        }
+    }
 }
 
 /// The attempt's folder. A disk that cannot take it costs the console's copy, not the verdict, and is told.
-fn attempt_dir(run: Option<&Path>, watch: &Told<'_>) -> Option<AttemptDir> {
-    let dir = RunDir::at(run?).attempt(watch.cell, watch.attempt);
+pub(super) fn attempt_dir(run: Option<&Path>, told: &Told<'_>) -> Option<AttemptDir> {
+    let dir = RunDir::at(run?).attempt(told.cell, told.attempt);
     match dir.create() {
         Ok(()) => Some(dir),
         Err(error) => {
-            watch.files_trouble(&format!("the console is not kept: {}: {error}", dir.path().display()));
+            told.files_trouble(&format!("the console is not kept: {}: {error}", dir.path().display()));
             None
         }
-    }
-}
-
-fn cell_record(cell: &Cell, judgement: Judgement, attempts: u32, needed: u32, start: Instant) -> CellRecord {
-    let CellId { test, kernel } = cell.id();
-    let good = judgement.verdict == Verdict::Good;
-    CellRecord {
-        test,
-        kernel,
-        release: Some(cell.kernel.release.clone()).filter(|r| !r.is_empty()),
-        verdict: judgement.verdict,
-        title: judgement.title,
-        attempts,
-        seconds: start.elapsed().as_secs_f64(),
-        reason: judgement.reason,
-        miss_chance: cell.test.dose.chance.filter(|_| good).map(|p| miss_chance(p, needed)),
-        known: cell.known(judgement.verdict).map(str::to_owned),
     }
 }

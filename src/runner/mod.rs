@@ -1,25 +1,33 @@
 //! Executes cells on a lab: capacity, order, retries, cancellation. What happens is told as events; the runner knows
 //! no QEMU and writes no report.
 
+mod attempt;
 mod cell;
+pub mod durations;
 mod findings;
+mod once;
 mod others;
 mod queue;
 mod record;
+mod waiting;
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use jiff::Timestamp;
 
+pub use once::{Once, attempt};
 pub use queue::Queue;
 
 use crate::cancel::Cancel;
-use crate::event::{CellId, Counts, Event};
+use crate::event::{CellId, CellRecord, Counts, Event};
 use crate::lab::Lab;
 use crate::verdict::Verdict;
+use attempt::Told;
+use cell::{OpenCell, Then};
+use queue::Work;
 
 /// What the virtual machines of a run may take of the host together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,29 +68,17 @@ pub type Sink<'a> = &'a (dyn Fn(Event) + Sync);
 /// The last event is [`Event::RunFinished`].
 pub fn run(queue: &Queue, lab: &dyn Lab, config: &Config, sink: Sink<'_>, cancel: &Cancel) -> Counts {
     let start = Instant::now();
-    let state = Mutex::new(Counts::default());
+    let counts = Mutex::new(Counts::default());
     let told = AtomicBool::new(false);
+    let runner = Runner { queue, lab, config, sink, cancel, told: &told, counts: &counts };
     let workers = config.capacity.jobs.unwrap_or(config.capacity.cpus).max(1);
     std::thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some(claim) = queue.claim(cancel) {
-                    let finished = cell::run(&claim.cell, lab, config, sink, cancel, &told);
-                    let Some(record) = finished else { continue };
-                    let mut counts = state.lock().unwrap_or_else(|e| e.into_inner());
-                    counts.add(record.verdict);
-                    let failed = matches!(record.verdict, Verdict::Bad | Verdict::Other)
-                        && (config.ignore_known || record.known.is_none());
-                    sink(Event::Cell(Box::new(record)));
-                    if failed && config.max_fail.is_some_and(|most| counts.bad + counts.other >= most) {
-                        queue.stop();
-                    }
-                }
-            });
+            scope.spawn(|| runner.work());
         }
     });
     queue.wait_closed();
-    let mut counts = *state.lock().unwrap_or_else(|e| e.into_inner());
+    let mut counts = *counts.lock().unwrap_or_else(|e| e.into_inner());
     counts.lost += queue.lost();
     counts.not_run = queue.total().saturating_sub(counts.finished());
     sink(Event::RunFinished {
@@ -92,6 +88,79 @@ pub fn run(queue: &Queue, lab: &dyn Lab, config: &Config, sink: Sink<'_>, cancel
         counts,
     });
     counts
+}
+
+/// What the workers of a run share.
+struct Runner<'a> {
+    queue: &'a Queue,
+    lab: &'a dyn Lab,
+    config: &'a Config,
+    sink: Sink<'a>,
+    cancel: &'a Cancel,
+    told: &'a AtomicBool,
+    counts: &'a Mutex<Counts>,
+}
+
+impl Runner<'_> {
+    fn work(&self) {
+        while let Some(claim) = self.queue.claim(self.config, self.cancel) {
+            let finished = match &claim.work {
+                Work::Begin(cell) => self.begin(cell),
+                Work::Help(cell, nth) => self.attempts(cell, *nth, true),
+            };
+            if let Some(record) = finished {
+                self.finish(record);
+            }
+        }
+    }
+
+    /// A new cell, to its verdict unless others settle it. `None`: they do, or there is none.
+    fn begin(&self, cell: &Arc<OpenCell>) -> Option<CellRecord> {
+        if let Some(record) = cell.prepare(self.lab) {
+            return Some(record);
+        }
+        let nth = cell.begin()?;
+        self.queue.open(cell);
+        let finished = self.attempts(cell, nth, false);
+        if self.cancel.is_set() {
+            self.queue.forget(cell);
+        }
+        finished
+    }
+
+    /// Attempts of a cell, from this one on. A worker that came to help stays only if nobody else does.
+    fn attempts(&self, cell: &OpenCell, mut nth: u32, helped: bool) -> Option<CellRecord> {
+        let id = cell.cell().id();
+        loop {
+            let told = Told { sink: self.sink, cell: &id, attempt: nth, told: self.told };
+            let finished = cell.attempt(nth, self.lab, self.config, &told)?;
+            let then = cell.take(nth, finished, helped, self.sink);
+            match then {
+                Then::Attempt(next) => {
+                    // one that said nothing may have made room for others
+                    self.queue.look_again();
+                    nth = next;
+                }
+                Then::Leave => return None,
+                Then::Settled(record) => {
+                    self.queue.forget(cell);
+                    return Some(*record);
+                }
+            }
+        }
+    }
+
+    fn finish(&self, record: CellRecord) {
+        self.queue.learn(&record);
+        let mut counts = self.counts.lock().unwrap_or_else(|e| e.into_inner());
+        counts.add(record.verdict);
+        let failed = matches!(record.verdict, Verdict::Bad | Verdict::Other)
+            && (self.config.ignore_known || record.known.is_none());
+        (self.sink)(Event::Cell(Box::new(record)));
+        if failed && self.config.max_fail.is_some_and(|most| counts.bad + counts.other >= most) {
+            self.queue.stop();
+        }
+    }
 }
 
 /// A seed for one attempt: different for every run, cell and attempt, the same for the same three.
@@ -104,3 +173,6 @@ pub(crate) fn attempt_seed(run: u64, cell: &CellId, attempt: u32) -> u64 {
     let digest = hash.finalize();
     u64::from_le_bytes(std::array::from_fn(|n| digest[n]))
 }
+
+#[cfg(test)]
+mod tests;

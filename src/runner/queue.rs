@@ -1,23 +1,38 @@
-//! Cells that wait for a virtual machine, and what the running ones take of the host.
+//! Cells that wait for a virtual machine, those whose attempts run, and what the running ones take of the host.
 
-use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use super::Capacity;
+use super::cell::OpenCell;
+use super::durations::Durations;
+use super::waiting::{Share, Waiting};
+use super::{Capacity, Config};
 use crate::cancel::Cancel;
+use crate::event::CellRecord;
 use crate::plan::Cell;
 
 /// A queue that is filled while it is emptied: a kernel's cells come when the kernel is there.
 pub struct Queue {
     capacity: Capacity,
+    order: Mutex<Order>,
     state: Mutex<State>,
     changed: Condvar,
     enough: Cancel,
 }
 
+/// What the order of cells depends on.
+#[derive(Default)]
+struct Order {
+    durations: Durations,
+    /// Attempts that the run asks of every test.
+    attempts: Option<u32>,
+}
+
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Cell>,
+    waiting: Waiting,
+    /// Cells at which several workers may be at work.
+    open: Vec<Arc<OpenCell>>,
     /// Everything that was ever put in, and what was announced but will not come.
     total: u64,
     /// Of them those that got their verdict before they could wait here.
@@ -27,19 +42,56 @@ struct State {
     running: u32,
     cpus: u32,
     memory_mib: u64,
+    /// Virtual machines of each group.
+    groups: HashMap<String, u32>,
 }
 
-/// A cell that may run now. Dropping it gives its share of the host back.
+/// What a worker is to do.
+pub enum Work {
+    /// Begin this cell.
+    Begin(Arc<OpenCell>),
+    /// Make the attempt of this number of a cell that was begun already.
+    Help(Arc<OpenCell>, u32),
+}
+
+/// Work that may be done now. Dropping it gives its share of the host back.
 pub struct Claim<'q> {
-    /// The cell.
-    pub cell: Cell,
+    /// The work.
+    pub work: Work,
+    /// What it takes; absent where no virtual machine is needed.
+    share: Option<Arc<Share>>,
     queue: &'q Queue,
 }
 
 impl Queue {
     /// An empty queue.
     pub fn new(capacity: Capacity) -> Queue {
-        Queue { capacity, state: Mutex::default(), changed: Condvar::new(), enough: Cancel::new() }
+        Queue {
+            capacity,
+            order: Mutex::default(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            enough: Cancel::new(),
+        }
+    }
+
+    /// Orders cells by what they took earlier; `attempts` is what the run asks of every test, if anything.
+    pub fn with_durations(self, durations: Durations, attempts: Option<u32>) -> Queue {
+        Queue { order: Mutex::new(Order { durations, attempts }), ..self }
+    }
+
+    /// What cells took, those of this run included.
+    pub fn durations(&self) -> Durations {
+        self.order().durations.clone()
+    }
+
+    /// Remembers what a cell took.
+    pub(super) fn learn(&self, record: &CellRecord) {
+        self.order().durations.learn(record);
+    }
+
+    fn order(&self) -> MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -48,10 +100,13 @@ impl Queue {
 
     /// Adds cells.
     pub fn push(&self, cells: impl IntoIterator<Item = Cell>) {
+        let order = self.order();
         let mut state = self.lock();
-        let before = state.waiting.len();
-        state.waiting.extend(cells);
-        state.total += (state.waiting.len() - before) as u64;
+        for cell in cells {
+            let seconds = order.durations.expected(&cell, order.attempts);
+            state.waiting.push(cell, seconds);
+            state.total += 1;
+        }
         self.changed.notify_all();
     }
 
@@ -112,49 +167,114 @@ impl Queue {
     /// Wakes the waiting workers, so that they see a cancellation, and ends the bringing of kernels.
     pub fn wake(&self) {
         self.enough.set();
-        // under the lock, so that none is between its look at the token and its wait
+        self.look_again();
+    }
+
+    /// Wakes the waiting workers.
+    pub(super) fn look_again(&self) {
+        // under the lock, so that none is between its look and its wait
         let _state = self.lock();
         self.changed.notify_all();
     }
 
-    /// Waits for a cell that fits into what is free. `None`: there is nothing more to do.
-    pub fn claim(&self, cancel: &Cancel) -> Option<Claim<'_>> {
+    /// Lets others help with a cell.
+    pub(super) fn open(&self, cell: &Arc<OpenCell>) {
+        self.lock().open.push(Arc::clone(cell));
+        self.changed.notify_all();
+    }
+
+    /// Nobody can help with a cell any more.
+    pub(super) fn forget(&self, cell: &OpenCell) {
+        self.lock().open.retain(|open| !std::ptr::eq(Arc::as_ptr(open), cell));
+        self.changed.notify_all();
+    }
+
+    /// Waits for work that fits into what is free: a cell, else an attempt of one that was begun. `None`: there is
+    /// nothing more to do.
+    pub(super) fn claim(&self, config: &Config, cancel: &Cancel) -> Option<Claim<'_>> {
         let mut state = self.lock();
         loop {
-            if cancel.is_set() || state.stopped || (state.closed && state.waiting.is_empty()) {
+            let done = state.closed && state.waiting.is_empty() && state.open.is_empty();
+            if cancel.is_set() || state.stopped || done {
                 return None;
             }
-            let fitting = state.waiting.iter().position(|cell| self.fits(&state, cell));
-            if let Some(cell) = fitting.and_then(|n| state.waiting.remove(n)) {
-                state.running += 1;
-                state.cpus += cell.machine.cpus;
-                state.memory_mib += u64::from(cell.machine.memory_mib);
-                return Some(Claim { cell, queue: self });
+            if let Some(claim) = self.begin(&mut state, config, cancel).or_else(|| self.help(&mut state)) {
+                return Some(claim);
             }
             state = self.changed.wait(state).unwrap_or_else(|e| e.into_inner());
         }
     }
 
-    /// A machine larger than the host runs alone. One that is skipped takes nothing.
-    fn fits(&self, state: &State, cell: &Cell) -> bool {
-        if state.running == 0 || cell.unmet.is_some() {
+    fn begin(&self, state: &mut State, config: &Config, cancel: &Cancel) -> Option<Claim<'_>> {
+        let mut waiting = std::mem::take(&mut state.waiting);
+        let found = waiting.pop(|share| self.fits(state, share));
+        state.waiting = waiting;
+        let (cell, share) = found?;
+        if let Some(share) = &share {
+            state.take(share);
+        }
+        let cell = OpenCell::new(cell, config, cancel);
+        Some(Claim { work: Work::Begin(Arc::new(cell)), share, queue: self })
+    }
+
+    fn help(&self, state: &mut State) -> Option<Claim<'_>> {
+        let wanted = |cell: &&Arc<OpenCell>| cell.wanted();
+        let needy = state.open.iter().filter(|cell| wanted(cell) > 0);
+        let fitting = needy.filter(|cell| self.fits(state, &Share::of(cell.cell())));
+        let cell = Arc::clone(fitting.max_by_key(wanted)?);
+        let nth = cell.begin()?;
+        let share = Share::of(cell.cell());
+        state.take(&share);
+        Some(Claim { work: Work::Help(cell, nth), share: Some(Arc::new(share)), queue: self })
+    }
+
+    /// A machine larger than the host runs alone.
+    fn fits(&self, state: &State, share: &Share) -> bool {
+        if let Some((group, max)) = &share.group
+            && state.groups.get(group).is_some_and(|running| running >= max)
+        {
+            return false;
+        }
+        if state.running == 0 {
             return true;
         }
-        let memory = state.memory_mib + u64::from(cell.machine.memory_mib) <= self.capacity.memory_mib;
+        let memory = state.memory_mib + share.memory_mib <= self.capacity.memory_mib;
         let cpus = match self.capacity.jobs {
             Some(jobs) => state.running < jobs,
-            None => state.cpus + cell.machine.cpus <= self.capacity.cpus,
+            None => state.cpus + share.cpus <= self.capacity.cpus,
         };
         memory && cpus
+    }
+}
+
+impl State {
+    fn take(&mut self, share: &Share) {
+        self.running += 1;
+        self.cpus += share.cpus;
+        self.memory_mib += share.memory_mib;
+        if let Some((group, _)) = &share.group {
+            *self.groups.entry(group.clone()).or_default() += 1;
+        }
+    }
+
+    fn give_back(&mut self, share: &Share) {
+        self.running -= 1;
+        self.cpus -= share.cpus;
+        self.memory_mib -= share.memory_mib;
+        if let Some((group, _)) = &share.group
+            && let Some(running) = self.groups.get_mut(group)
+        {
+            *running -= 1;
+        }
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
-        state.running -= 1;
-        state.cpus -= self.cell.machine.cpus;
-        state.memory_mib -= u64::from(self.cell.machine.memory_mib);
+        if let Some(share) = &self.share {
+            state.give_back(share);
+        }
         self.queue.changed.notify_all();
     }
 }

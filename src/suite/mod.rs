@@ -20,8 +20,8 @@ mod symptom;
 pub use load::{load_dir, load_file, load_messages};
 pub use messages::{Circumstances, KnownMessage, KnownMessages, Sorted};
 pub use model::{
-    Commit, ConfigNeed, DiskNeed, Dose, Hang, History, Known, KnownVerdict, MachineNeeds, Needs, PrepareStep,
-    Program, Suite, Test, Timeouts,
+    Commit, ConfigNeed, DiskNeed, Dose, Group, Hang, History, Known, KnownVerdict, MachineNeeds, Needs,
+    PrepareStep, Program, Suite, Test, Timeouts, Turn,
 };
 pub use pattern::Pattern;
 pub use range::VersionRange;
@@ -67,7 +67,7 @@ fn example(key: &str) -> Option<&'static str> {
         "match" => "'^WARNING in some_function'",
         "reason" => "why it does no harm, or why it counts",
         "matching" => "'a pattern'",
-        "code" => "1",
+        "code" | "max" => "1",
         "versions" => "6.16..6.17.13",
         "verdict" => "bad",
         _ => return None,

@@ -59,6 +59,8 @@ pub struct Test {
     pub timeout: Timeouts,
     /// When the kernel calls a task hung.
     pub hang: Hang,
+    /// When it runs among the others.
+    pub turn: Turn,
     /// Readings that the symptom needs.
     pub probes: Vec<Probe>,
     /// What says that the bug is there.
@@ -244,6 +246,24 @@ pub struct Timeouts {
     pub slow: Duration,
     /// Here it is ended; not before `slow`.
     pub terminate: Duration,
+}
+
+/// When a test's turn comes; what it comes to does not depend on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Turn {
+    /// Of tests that wait the one with the highest number begins, -100 to 100.
+    pub priority: i32,
+    /// Tests of which only some may run at once.
+    pub group: Option<Arc<Group>>,
+}
+
+/// Tests of a suite that share something which does not bear all of them at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// Name of the suite and name within it: `suite::name`.
+    pub name: String,
+    /// Virtual machines at once.
+    pub max: u32,
 }
 
 /// When the kernel calls a task hung.

@@ -17,7 +17,14 @@ pub(super) struct SuiteShape {
     pub summary: Option<String>,
     pub defaults: Option<DefaultsShape>,
     pub known_messages: Option<MessagesShape>,
+    pub groups: Option<BTreeMap<String, Option<GroupShape>>>,
     pub tests: List<TestShape>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct GroupShape {
+    pub max: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,6 +64,8 @@ pub(super) struct DefaultsShape {
     pub dose: Option<DoseShape>,
     pub timeout: Option<TimeoutShape>,
     pub hang: Option<HangShape>,
+    pub priority: Option<String>,
+    pub group: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -75,6 +84,8 @@ pub(super) struct TestShape {
     pub dose: Option<DoseShape>,
     pub timeout: Option<TimeoutShape>,
     pub hang: Option<HangShape>,
+    pub priority: Option<String>,
+    pub group: Option<String>,
     pub symptom: Option<SymptomShape>,
     pub control_of: Option<String>,
     pub known: List<KnownShape>,

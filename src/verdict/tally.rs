@@ -37,6 +37,11 @@ impl Tally {
         self.made
     }
 
+    /// Attempts that a `good` lacks. As many more may be made before the verdict is known.
+    pub fn missing(&self) -> u32 {
+        self.needed.saturating_sub(self.doses)
+    }
+
     /// Takes in one more attempt and says what is next.
     ///
     /// One symptom settles `bad`. `good` takes every clean attempt that was asked for. A crash of another kind does

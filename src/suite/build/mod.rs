@@ -4,6 +4,7 @@ mod machine;
 pub(super) mod messages;
 mod program;
 mod symptom;
+mod turn;
 
 pub(super) use machine::Settings;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use super::check;
 use super::messages::KnownMessages;
-use super::model::{Commit, History, Known, KnownVerdict, Suite, Test};
+use super::model::{Commit, Group, History, Known, KnownVerdict, Suite, Test};
 use super::range;
 use super::shape::{CommitShape, DefaultsShape, HistoryShape, KnownShape, List, SuiteShape, TestShape};
 use crate::yaml::fields::Fields;
@@ -33,14 +34,17 @@ pub(super) fn suite(fields: &mut Fields<'_>, shape: &SuiteShape) -> Option<Suite
     let summary = fields.required(&top.key("summary"), shape.summary.as_ref(), word::sentence);
     let defaults = shape.defaults.clone().unwrap_or_default();
     // Tests may override every default: a wrong one must not wait for the first test that does not.
+    let groups = turn::groups(fields, name.as_deref().unwrap_or_default(), shape.groups.as_ref());
     let context = Context {
         test: top.key("defaults"),
         defaults_path: top.key("defaults"),
         defaults: &defaults,
         dir: &dir,
         messages: &known_messages,
+        groups: &groups,
     };
     machine::settings(fields, &context, &TestShape::default());
+    turn::turn(fields, &context, &TestShape::default());
 
     let tests_path = top.key("tests");
     let no_tests = Vec::new();
@@ -79,6 +83,7 @@ struct Context<'a> {
     defaults: &'a DefaultsShape,
     dir: &'a Path,
     messages: &'a Arc<KnownMessages>,
+    groups: &'a [Arc<Group>],
 }
 
 impl Context<'_> {
@@ -106,6 +111,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
     let links = fields.list(&at.key("links"), shape.links.as_ref(), word::link);
     let history = history(fields, &at.key("history"), shape.history.as_ref());
     let settings = machine::settings(fields, context, shape);
+    let turn = turn::turn(fields, context, shape);
     let prepare = program::prepare(fields, &at.key("prepare"), &shape.prepare);
     let files = program::files(fields, context, shape);
     let program = program::program(fields, context, shape.program.as_ref());
@@ -133,6 +139,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
         dose: settings.dose,
         timeout: settings.timeout,
         hang: settings.hang,
+        turn,
         probes: symptom.probes(),
         symptom,
         control_of,

@@ -1,0 +1,63 @@
+//! The time from asking for a command in a kernel to its end: virtme-ng beside this program, with the same packaged
+//! image, both without KVM. Sides alternate in one run; figures are medians.
+//!
+//! - `vng`: `vng --disable-kvm -r IMAGE --exec true`
+//! - `booted`: an attempt of a test that does nothing, with its verdict in the journal, on a guest that is booted for it
+//! - `restored`: the same on a guest that is restored
+//!
+//! `cargo bench --bench against_virtme_ng [-- ROUNDS [KERNEL]]`. `VNG` names the program where it is not in `PATH`; it
+//! needs `virtiofsd`. It finds the modules of an image in `ROOT/boot` in `ROOT/lib/modules`: `VNG_IMAGE` names the
+//! kernel's image in such a place, for example where its package was unpacked. Without vng nothing is measured.
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use common::{NOTHING, Runs, kernel, lab, median, number, test, words};
+use kregress::verdict::Verdict;
+
+fn main() {
+    let mut words = words();
+    let rounds = number(words.next(), 5);
+    let kernel = kernel(&words.next().unwrap_or_else(|| "6.12.117".to_owned()));
+    let vng = std::env::var_os("VNG").unwrap_or_else(|| "vng".into());
+    let version = Command::new(&vng).arg("--version").stdin(Stdio::null()).output();
+    let Some(version) = version.ok().filter(|output| output.status.success()) else {
+        println!("SKIPPED: {} is not here; get virtme-ng from PyPI, or name its vng in VNG", vng.display());
+        return;
+    };
+    let image = std::env::var_os("VNG_IMAGE").map_or_else(|| kernel.image.clone(), PathBuf::from);
+    let contents = |path| std::fs::read(path).expect("the image");
+    assert!(contents(&image) == contents(&kernel.image), "{} is another kernel", image.display());
+    let boot = || {
+        let mut command = Command::new(&vng);
+        command.args(["--disable-kvm", "-r"]).arg(&image).args(["--exec", "true"]);
+        let start = Instant::now();
+        let output = command.stdin(Stdio::null()).output().expect("vng starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        start.elapsed().as_secs_f64()
+    };
+    let runs = Runs::new(&kernel, &test(NOTHING));
+    let (restoring, booting) = (lab(&kernel).without_pool(), lab(&kernel).without_snapshots());
+    let (mut theirs, mut restored, mut booted) = (vec![], vec![], vec![]);
+    for round in 0..=rounds {
+        let seconds = boot();
+        let ran = [&restoring, &booting].map(|lab| runs.run(lab, 1));
+        assert!(ran.iter().all(|ran| ran.cell.verdict == Verdict::Good), "{:?}", ran[0].cell);
+        // the first of each reads files that later ones find in memory
+        if round > 0 {
+            theirs.push(seconds);
+            restored.push(ran[0].seconds);
+            booted.push(ran[1].seconds);
+        }
+    }
+    let [theirs, restored, booted] = [theirs, restored, booted].map(|seconds| median(&seconds));
+    println!("{} on {rounds} rounds, {}", kernel.release, String::from_utf8_lossy(&version.stdout).trim());
+    println!("vng        {theirs:.3} s");
+    println!("booted     {booted:.3} s");
+    println!("restored   {restored:.3} s");
+    println!("vng / restored  {:.1}", theirs / restored);
+    println!("vng / booted    {:.1}", theirs / booted);
+}

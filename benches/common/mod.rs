@@ -1,0 +1,181 @@
+//! What benches with guests share: a kernel, a lab, one test, and medians.
+
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use kregress::cancel::Cancel;
+use kregress::event::Event;
+use kregress::journal::{Journal, RunDir};
+use kregress::kernel::{Kernel, Library, NoProgress, cache_folder};
+use kregress::lab::patience::Patience;
+use kregress::lab::qemu::QemuLab;
+use kregress::lab::{Lab, Watch};
+use kregress::machine::Machine;
+use kregress::observation::Phase;
+use kregress::plan::{Cell, Placed};
+use kregress::runner::{self, Capacity, Config, Queue};
+use kregress::suite::{self, Test};
+use kregress::vm::accel::Wish;
+use kregress::vm::qemu::Qemu;
+
+/// A test whose program does nothing.
+pub const NOTHING: &str = "
+suite: bench
+summary: a program that does nothing
+tests:
+  - name: nothing
+    summary: nothing is done
+    program: {shell: 'true'}
+    symptom: {crash: {title: 'never'}}
+";
+
+/// Hears nothing.
+pub struct Silent;
+
+impl Watch for Silent {
+    fn phase(&self, _: Phase) {}
+    fn slow(&self, _: f64) {}
+    fn trouble(&self, _: &str) {}
+    fn notice(&self, text: &str) {
+        eprintln!("{text}");
+    }
+}
+
+/// The words of the command line that are no options, as cargo passes some.
+pub fn words() -> impl Iterator<Item = String> {
+    if kregress::guest::is_guest_init() {
+        kregress::guest::agent::main();
+    }
+    std::env::args().skip(1).filter(|a| !a.starts_with('-'))
+}
+
+/// A word that is a number.
+pub fn number(word: Option<String>, default: usize) -> usize {
+    word.map_or(default, |word| word.parse().unwrap_or_else(|_| panic!("{word} is no number")))
+}
+
+/// A kernel by its name, fetched if need be.
+pub fn kernel(name: &str) -> Arc<Kernel> {
+    let library = Library::open(&cache_folder(), &[]).expect("the kernel library");
+    let spec = name.parse().expect("a kernel's name");
+    let resolution = library.resolve(&[spec], &NoProgress).expect("a kernel");
+    Arc::new(library.fetch(&resolution.wanted[0], &NoProgress).expect("a kernel"))
+}
+
+/// A lab on the user's cache, its accelerator chosen.
+pub fn lab(kernel: &Kernel) -> QemuLab {
+    let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache_folder()).expect("a lab");
+    lab.choose_accel(Wish::Auto, kernel);
+    lab
+}
+
+/// The only test of a suite's text.
+pub fn test(text: &str) -> Arc<Test> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("bench.yaml");
+    std::fs::write(&path, text).expect("a file");
+    let suite = suite::load_file(&path).unwrap_or_else(|e| panic!("{}", e.render(false, 100)));
+    Arc::clone(&suite.tests[0])
+}
+
+/// One cell through the runner into a journal, as `kregress run` does it.
+pub struct Runs {
+    folder: tempfile::TempDir,
+    kernel: Arc<Kernel>,
+    test: Arc<Test>,
+    machine: Arc<Machine>,
+    retries: u32,
+}
+
+/// What a run of one cell came to.
+pub struct Ran {
+    /// From the request to the verdict in the journal, seconds.
+    pub seconds: f64,
+    /// The cell's record.
+    pub cell: kregress::event::CellRecord,
+    /// Its attempts.
+    pub attempts: Vec<kregress::event::AttemptRecord>,
+}
+
+impl Runs {
+    /// Runs of this test on this kernel.
+    pub fn new(kernel: &Arc<Kernel>, test: &Arc<Test>) -> Runs {
+        Runs {
+            folder: tempfile::tempdir().expect("a folder"),
+            kernel: Arc::clone(kernel),
+            machine: Arc::new(Machine::built_in().for_test(&test.machine).expect("a machine")),
+            test: Arc::clone(test),
+            retries: 2,
+        }
+    }
+
+    /// Runs the cell with so many attempts.
+    pub fn run(&self, lab: &dyn Lab, attempts: u32) -> Ran {
+        let placed =
+            Placed { test: Arc::clone(&self.test), machine: Arc::clone(&self.machine), lacking: None };
+        let run_dir = RunDir::create(self.folder.path()).expect("a run's folder");
+        let journal = Journal::create(run_dir.path()).expect("a journal");
+        let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+        let capacity = Capacity { jobs: None, cpus, memory_mib: 1 << 20 };
+        let config = Config {
+            capacity,
+            attempts: Some(attempts),
+            retries: self.retries,
+            max_fail: None,
+            ignore_known: true,
+            seed: Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id()),
+            run_dir: Some(run_dir.path().to_owned()),
+        };
+        let told = Mutex::new((None, None, Vec::new()));
+        let start = Instant::now();
+        let sink = |event: Event| {
+            journal.append(&event).expect("the journal is written");
+            let mut told = told.lock().expect("what was told");
+            match event {
+                Event::Cell(record) => {
+                    *told = (Some(start.elapsed()), Some(*record), std::mem::take(&mut told.2))
+                }
+                Event::Attempt { record, .. } => told.2.push(*record),
+                Event::Notice { text } => eprintln!("{text}"),
+                _ => {}
+            }
+        };
+        let queue = Queue::new(capacity);
+        queue.push([Cell::new(&placed, Arc::clone(&self.kernel))]);
+        queue.close();
+        runner::run(&queue, lab, &config, &sink, &Cancel::new());
+        let (time, cell, attempts) = told.into_inner().expect("what was told");
+        let _ = std::fs::remove_dir_all(run_dir.path());
+        Ran { seconds: time.expect("a verdict").as_secs_f64(), cell: cell.expect("a verdict"), attempts }
+    }
+
+    /// The machine.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// A folder for whatever a bench needs.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// How long guests may take, generously: a bench waits rather than fails.
+pub fn patience() -> Patience {
+    Patience::default()
+}
+
+/// The value in the middle.
+pub fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// `kregress` itself.
+pub fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_kregress"))
+}

@@ -1,0 +1,99 @@
+//! Whether restored guests show a flaky bug as often as booted ones: the race of `block::elevator-switch-race` with a
+//! dose so short that about half of the attempts show it, on a kernel that has the bug. Attempts alternate; each is one
+//! on its own.
+//!
+//! Prints both shares with their difference in standard errors, and the chance of a difference as large (Fisher's
+//! exact test). A chance below 5 % is a failure: restored guests would be another experiment than booted ones.
+//!
+//! `cargo bench --bench honest_randomness [-- ATTEMPTS [ROUNDS [KERNEL]]]`; run in the crate's folder, needs what a run
+//! needs. ROUNDS is the dose, in switches that each writer makes.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Runs, kernel, lab, number, test, words};
+use kregress::suite::Test;
+use kregress::verdict::Verdict;
+
+/// The race in the guest's shell: two writers, each with so many rounds.
+const RACE: &str = "
+suite: bench
+summary: a race that shows now and then
+tests:
+  - name: race
+    summary: two writers switch the scheduler of one queue at once
+    needs: {modules: [null_blk, mq-deadline, kyber-iosched]}
+    machine: {cpus: 2}
+    program:
+      shell: |
+        echo 1 > /sys/kernel/rcu_expedited
+        queue=/sys/block/nullb0/queue/scheduler
+        writer() {
+          n=0
+          while [ $n -lt $KREGRESS_ROUNDS ]; do
+            for scheduler in mq-deadline kyber none; do
+              echo $scheduler > $queue
+            done
+            n=$((n + 1))
+          done 2> /dev/null
+        }
+        writer & writer & wait
+    timeout: {slow: 60s, terminate: 120s}
+    symptom: {crash: {trace: ['^elevator_change_done$']}}
+";
+
+fn main() {
+    let mut words = words();
+    let attempts = number(words.next(), 60);
+    let rounds = number(words.next(), 10);
+    let kernel = kernel(&words.next().unwrap_or_else(|| "6.17.13".to_owned()));
+    let mut race = Test::clone(&test(RACE));
+    race.dose.rounds = Some(rounds as u64);
+    let runs = Runs::new(&kernel, &Arc::new(race));
+    let (restoring, booting) = (lab(&kernel), lab(&kernel).without_snapshots());
+    let mut seen = [0u32; 2];
+    for _ in 0..attempts {
+        for (lab, seen) in [&restoring, &booting].into_iter().zip(&mut seen) {
+            let ran = runs.run(lab, 1);
+            match ran.cell.verdict {
+                Verdict::Bad => *seen += 1,
+                Verdict::Good => {}
+                other => panic!("{other}: {:?}", ran.cell),
+            }
+        }
+    }
+    let [restored, booted] = seen.map(|n| f64::from(n) / attempts as f64);
+    println!("{}: {attempts} attempts on each side, {rounds} rounds", kernel.release);
+    println!("restored  {:3} of {attempts}  {restored:.2}", seen[0]);
+    println!("booted    {:3} of {attempts}  {booted:.2}", seen[1]);
+    let both = (restored + booted) / 2.0;
+    let error = (2.0 * both * (1.0 - both) / attempts as f64).sqrt();
+    println!(
+        "difference  {:+.2}, {:.1} standard errors",
+        restored - booted,
+        (restored - booted).abs() / error
+    );
+    let chance = fisher(seen[0] as usize, seen[1] as usize, attempts);
+    println!("chance of a difference as large, were both alike  {chance:.2}");
+    assert!(
+        (0.2..=0.8).contains(&both),
+        "the dose is no good for this: the share must be between 0.2 and 0.8"
+    );
+    assert!(chance >= 0.05, "restored guests differ from booted ones");
+}
+
+/// Fisher's exact test, two-sided, for `a` and `b` of `n` each.
+fn fisher(a: usize, b: usize, n: usize) -> f64 {
+    let total = a + b;
+    let logs: Vec<f64> = std::iter::once(0.0)
+        .chain((1..=2 * n).scan(0.0, |sum, k| {
+            *sum += (k as f64).ln();
+            Some(*sum)
+        }))
+        .collect();
+    let choose = |n: usize, k: usize| logs[n] - logs[k] - logs[n - k];
+    let chance = |k: usize| (choose(n, k) + choose(n, total - k) - choose(2 * n, total)).exp();
+    let seen = chance(a);
+    (total.saturating_sub(n)..=total.min(n)).map(chance).filter(|p| *p <= seen * (1.0 + 1e-9)).sum()
+}

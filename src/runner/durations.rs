@@ -1,0 +1,106 @@
+//! What cells took in earlier runs, so that those that take the longest begin first.
+//!
+//! A guess that is wrong costs time and nothing else: a file that is missing or damaged is none.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::CellRecord;
+use crate::plan::Cell;
+use crate::verdict::Verdict;
+
+/// The file in the cache.
+const FILE: &str = "durations.json";
+
+/// The most cells that are remembered: about a megabyte.
+const MOST: usize = 20_000;
+
+/// What an attempt takes beside its dose, and without one, seconds.
+const BESIDE: f64 = 3.0;
+
+/// What one cell took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Taken {
+    /// One attempt, seconds.
+    attempt: f64,
+    /// Whether a symptom settled it before all its attempts were made.
+    early: bool,
+    /// Whether it was learnt in this run.
+    #[serde(skip)]
+    new: bool,
+}
+
+/// What cells took, by test and kernel.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Durations {
+    tests: HashMap<String, HashMap<String, Taken>>,
+    /// How many cells these are.
+    #[serde(skip)]
+    cells: usize,
+    /// Whether only cells of this run are left.
+    #[serde(skip)]
+    thinned: bool,
+}
+
+impl Durations {
+    /// What earlier runs left in a cache.
+    pub fn load(cache: &Path) -> Durations {
+        let text = std::fs::read(cache.join(FILE)).unwrap_or_default();
+        let mut durations: Durations = serde_json::from_slice(&text).unwrap_or_default();
+        durations.cells = durations.tests.values().map(HashMap::len).sum();
+        durations
+    }
+
+    /// Writes them for the next run.
+    ///
+    /// # Errors
+    /// The cache cannot be written.
+    pub fn save(&self, cache: &Path) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(cache)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.persist(cache.join(FILE))?;
+        Ok(())
+    }
+
+    /// Remembers what a cell took.
+    pub fn learn(&mut self, record: &CellRecord) {
+        let says_nothing = matches!(record.verdict, Verdict::Skip | Verdict::Lost);
+        if record.attempts == 0 || says_nothing || !self.has_room() {
+            return;
+        }
+        let attempt = record.seconds / f64::from(record.attempts);
+        let early = record.verdict == Verdict::Bad;
+        let taken = Taken { attempt, early, new: true };
+        let kernels = self.tests.entry(record.test.clone()).or_default();
+        self.cells += usize::from(kernels.insert(record.kernel.clone(), taken).is_none());
+    }
+
+    /// Forgets what earlier runs left where there is too much of it.
+    fn has_room(&mut self) -> bool {
+        if self.cells >= MOST && !self.thinned {
+            self.tests.values_mut().for_each(|kernels| kernels.retain(|_, taken| taken.new));
+            self.tests.retain(|_, kernels| !kernels.is_empty());
+            self.cells = self.tests.values().map(HashMap::len).sum();
+            self.thinned = true;
+        }
+        self.cells < MOST
+    }
+
+    /// What a cell may take, seconds: as before, else as its test took on other kernels, else as its dose says.
+    /// `attempts` is what the run asks of every test, if anything.
+    pub fn expected(&self, cell: &Cell, attempts: Option<u32>) -> f64 {
+        let needed = f64::from(attempts.unwrap_or(cell.test.dose.attempts));
+        let of = |taken: &Taken| taken.attempt * if taken.early { 1.0 } else { needed };
+        let Some(kernels) = self.tests.get(&cell.test.id()) else {
+            return needed * (BESIDE + f64::from(cell.test.dose.seconds.unwrap_or(0)));
+        };
+        match kernels.get(&cell.kernel.name) {
+            Some(taken) => of(taken),
+            None => kernels.values().map(of).sum::<f64>() / kernels.len().max(1) as f64,
+        }
+    }
+}

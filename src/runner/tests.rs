@@ -1,0 +1,247 @@
+//! Cells on a simulated lab: order, capacity, and attempts of one cell at once.
+
+use std::collections::HashMap;
+use std::sync::{Barrier, Condvar};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::*;
+use crate::lab::Request;
+use crate::lab::sim::{self, Outcome, SimLab};
+use crate::machine::Machine;
+use crate::plan::{Cell, Placed};
+
+/// Cells of tests, written as in a suite behind its `tests:`, on one kernel; a machine has one processor.
+fn cells(head: &str, tests: &[(&str, &str)]) -> Vec<Cell> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut text = format!("suite: s\nsummary: s\n{head}\ntests:\n");
+    for (name, more) in tests {
+        text += &format!(
+            "- name: {name}\n  summary: t\n  program: {{shell: 'true'}}\n  symptom: {{reported: {{matching: simulated}}}}\n  {more}\n"
+        );
+    }
+    let path = folder.path().join("s.yaml");
+    std::fs::write(&path, text).expect("a file");
+    let suite = crate::suite::load_file(&path).unwrap_or_else(|e| panic!("{}", e.render(false, 100)));
+    let kernel = sim::kernel("6.12.1");
+    let machine = Arc::new(Machine { cpus: 1, ..Machine::built_in() });
+    let placed = |test: &Arc<crate::suite::Test>| Placed {
+        test: Arc::clone(test),
+        machine: Arc::clone(&machine),
+        lacking: None,
+    };
+    suite.tests.iter().map(|test| Cell::new(&placed(test), Arc::clone(&kernel))).collect()
+}
+
+fn config(cpus: u32) -> Config {
+    Config {
+        capacity: Capacity { jobs: None, cpus, memory_mib: 1 << 20 },
+        attempts: None,
+        retries: 2,
+        max_fail: None,
+        ignore_known: false,
+        seed: 1,
+        run_dir: None,
+    }
+}
+
+/// Runs the cells; answers the events.
+fn run_with(
+    config: &Config,
+    cells: Vec<Cell>,
+    behave: impl Fn(&Request<'_>) -> Outcome + Sync,
+) -> Vec<Event> {
+    let queue = Queue::new(config.capacity);
+    queue.push(cells);
+    queue.close();
+    let events = Mutex::new(Vec::new());
+    let sink = |event| events.lock().expect("the events").push(event);
+    run(&queue, &SimLab::new(behave), config, &sink, &Cancel::new());
+    events.into_inner().expect("the events")
+}
+
+fn verdicts(events: &[Event]) -> HashMap<String, (Verdict, u32)> {
+    let cells = events.iter().filter_map(|event| match event {
+        Event::Cell(record) => Some((record.test.clone(), (record.verdict, record.attempts))),
+        _ => None,
+    });
+    cells.collect()
+}
+
+fn count(events: &[Event], is: impl Fn(&Event) -> bool) -> usize {
+    events.iter().filter(|event| is(event)).count()
+}
+
+fn started(events: &[Event]) -> Vec<&str> {
+    let started = events.iter().filter_map(|event| match event {
+        Event::AttemptStarted { cell, .. } => Some(cell.test.as_str()),
+        _ => None,
+    });
+    started.collect()
+}
+
+fn wait_for_the_end(request: &Request<'_>) -> Outcome {
+    let mut fds = [PollFd::new(request.cancel, PollFlags::IN)];
+    poll(&mut fds, None).expect("poll");
+    Outcome::Cancelled
+}
+
+#[test]
+fn attempts_of_a_cell_run_at_once_where_there_is_room_and_none_in_vain() {
+    // neither ends before the other has begun
+    let both = Barrier::new(2);
+    let events = run_with(&config(4), cells("", &[("a", "dose: {attempts: 2}")]), |_| {
+        both.wait();
+        Outcome::Clean
+    });
+    assert_eq!(verdicts(&events)["s::a"], (Verdict::Good, 2));
+    assert_eq!(started(&events).len(), 2, "no attempt more than can count");
+}
+
+#[test]
+fn a_symptom_ends_the_attempts_that_still_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = Config { run_dir: Some(folder.path().to_owned()), ..config(3) };
+    let events =
+        run_with(&config, cells("", &[("a", "dose: {attempts: 3}")]), |request| match request.attempt {
+            2 => Outcome::symptom(),
+            _ => wait_for_the_end(request),
+        });
+    assert_eq!(verdicts(&events)["s::a"], (Verdict::Bad, 1));
+    assert_eq!(count(&events, |e| matches!(e, Event::Attempt { record, .. } if record.attempt == 2)), 1);
+    assert_eq!(count(&events, |e| matches!(e, Event::Attempt { .. })), 1);
+    let left: Vec<String> = std::fs::read_dir(folder.path().join("attempts/s__a@6.12.1"))
+        .expect("the cell's folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(left, ["2"], "what was called off leaves no folder");
+}
+
+#[test]
+fn attempts_at_once_come_to_what_they_would_one_after_the_other() {
+    use Outcome::*;
+    // of each: what the attempts come to, and what the cell
+    let table: &[(&[Outcome], Verdict, u32)] = &[
+        (&[Clean, Clean, Clean], Verdict::Good, 3),
+        (&[Outcome::symptom(), Outcome::blind(), Clean], Verdict::Bad, 1),
+        (&[Outcome::blind(), Clean, Clean], Verdict::Blind, 1),
+        (&[Crash, Clean, Clean], Verdict::Other, 3),
+        (&[Crash, Clean, Outcome::symptom()], Verdict::Bad, 3),
+        (&[Lost, Clean, Clean, Clean], Verdict::Good, 4),
+        (&[Lost, Lost, Clean, Clean, Clean], Verdict::Good, 5),
+        (&[Lost, Lost, Lost], Verdict::Lost, 3),
+    ];
+    for cpus in [1, 4] {
+        for (outcomes, verdict, attempts) in table {
+            // later attempts end before earlier ones where they run at once
+            let (ended, changed) = (Mutex::new(0), Condvar::new());
+            let events = run_with(&config(cpus), cells("", &[("a", "dose: {attempts: 3}")]), |request| {
+                if cpus > 1 && request.attempt <= 3 {
+                    let mut ended = ended.lock().expect("the count");
+                    while *ended < 3 - request.attempt && !request.cancel.is_set() {
+                        let some_time = std::time::Duration::from_millis(50);
+                        ended = changed.wait_timeout(ended, some_time).expect("the count").0;
+                    }
+                    *ended += 1;
+                    changed.notify_all();
+                }
+                outcomes[request.attempt as usize - 1].clone()
+            });
+            let (found, made) = verdicts(&events)["s::a"];
+            assert_eq!(found, *verdict, "{outcomes:?} on {cpus}");
+            if cpus == 1 {
+                assert_eq!(made, *attempts, "{outcomes:?}");
+            }
+            let numbers: Vec<u32> = events
+                .iter()
+                .filter_map(|e| match e {
+                    Event::Attempt { record, .. } => Some(record.attempt),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(numbers.len(), made as usize, "every attempt that counts is told");
+            assert!(numbers.is_sorted(), "{numbers:?}");
+        }
+    }
+}
+
+#[test]
+fn a_group_has_its_maximum() {
+    let names: Vec<String> = (0..12).map(|n| format!("t{n}")).collect();
+    let tests: Vec<(&str, &str)> =
+        names.iter().map(|name| (name.as_str(), "group: few\n  dose: {attempts: 3}")).collect();
+    let running = Mutex::new((0, 0));
+    let events = run_with(&config(8), cells("groups: {few: {max: 2}}", &tests), |_| {
+        {
+            let mut running = running.lock().expect("the count");
+            running.0 += 1;
+            running.1 = running.0.max(running.1);
+        }
+        std::thread::yield_now();
+        running.lock().expect("the count").0 -= 1;
+        Outcome::Clean
+    });
+    assert_eq!(verdicts(&events).len(), 12);
+    assert!(running.into_inner().expect("the count").1 <= 2);
+}
+
+#[test]
+fn cells_begin_in_the_order_of_priority_then_of_what_they_take() {
+    let tests = [
+        ("short", "dose: {seconds: 1}"),
+        ("long", "dose: {seconds: 9, attempts: 2}"),
+        ("first", "priority: 5"),
+        ("learnt", "dose: {seconds: 1}"),
+        ("last", "dose: {seconds: 60}\n  priority: -1"),
+    ];
+    let config = config(1);
+    let mut durations = durations::Durations::default();
+    durations.learn(&CellRecord {
+        test: "s::learnt".into(),
+        kernel: "6.12.1".into(),
+        release: None,
+        verdict: Verdict::Good,
+        title: None,
+        attempts: 1,
+        seconds: 100.0,
+        reason: None,
+        miss_chance: None,
+        known: None,
+    });
+    let queue = Queue::new(config.capacity).with_durations(durations, None);
+    queue.push(cells("", &tests));
+    queue.close();
+    let events = Mutex::new(Vec::new());
+    let sink = |event| events.lock().expect("the events").push(event);
+    run(&queue, &SimLab::new(|_: &Request<'_>| Outcome::Clean), &config, &sink, &Cancel::new());
+    let events = events.into_inner().expect("the events");
+    assert_eq!(started(&events), ["s::first", "s::learnt", "s::long", "s::long", "s::short", "s::last"]);
+    assert!(queue.durations() != durations::Durations::default());
+}
+
+#[test]
+fn a_machine_larger_than_the_host_runs_alone() {
+    let config = Config { capacity: Capacity { jobs: None, cpus: 2, memory_mib: 100 }, ..config(2) };
+    let events = run_with(&config, cells("", &[("a", "dose: {attempts: 2}"), ("b", "")]), |_| Outcome::Clean);
+    assert_eq!(verdicts(&events).len(), 2);
+}
+
+#[test]
+fn an_interrupt_leaves_cells_without_a_verdict() {
+    let cancel = Cancel::new();
+    let config = config(2);
+    let queue = Queue::new(config.capacity);
+    queue.push(cells("", &[("a", "dose: {attempts: 4}"), ("b", "")]));
+    queue.close();
+    let events = Mutex::new(Vec::new());
+    let sink = |event| events.lock().expect("the events").push(event);
+    let lab = SimLab::new(|request: &Request<'_>| {
+        cancel.set();
+        queue.wake();
+        wait_for_the_end(request)
+    });
+    let counts = run(&queue, &lab, &config, &sink, &cancel);
+    assert_eq!((counts.finished(), counts.not_run), (0, 2));
+    let events = events.into_inner().expect("the events");
+    assert_eq!(count(&events, |e| matches!(e, Event::Attempt { .. } | Event::Cell(_))), 0);
+}

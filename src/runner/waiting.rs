@@ -1,0 +1,114 @@
+//! Cells that wait for their turn, so that the next one is found without looking at all of them.
+//!
+//! What a cell takes of the host and which group it belongs to decides whether it fits; of those alike in this only
+//! the foremost is looked at.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::sync::Arc;
+
+use crate::plan::Cell;
+use crate::suite::Group;
+
+/// What a cell takes while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share {
+    /// Processors.
+    pub cpus: u32,
+    /// Memory, MiB.
+    pub memory_mib: u64,
+    /// Its test's group: name and maximum.
+    pub group: Option<(String, u32)>,
+}
+
+impl Share {
+    /// What this cell takes.
+    pub fn of(cell: &Cell) -> Share {
+        let group = cell.test.turn.group.as_deref();
+        let group = group.map(|Group { name, max }| (name.clone(), *max));
+        Share { cpus: cell.machine.cpus, memory_mib: u64::from(cell.machine.memory_mib), group }
+    }
+}
+
+/// The place of a cell among those that wait: the highest priority first, then the one that is expected to take the
+/// longest, then the one that came first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    priority: i32,
+    milliseconds: u64,
+    number: Reverse<u64>,
+}
+
+struct Entry {
+    place: Place,
+    cell: Cell,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Entry) -> bool {
+        self.place == other.place
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Entry) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Entry) -> std::cmp::Ordering {
+        self.place.cmp(&other.place)
+    }
+}
+
+/// Cells that wait.
+#[derive(Default)]
+pub struct Waiting {
+    /// Cells that are skipped: they take nothing.
+    skipped: VecDeque<Cell>,
+    /// By what they take; none is empty.
+    heaps: BTreeMap<Arc<Share>, BinaryHeap<Entry>>,
+    number: u64,
+}
+
+impl Waiting {
+    /// Adds a cell that is expected to take so long, seconds.
+    pub fn push(&mut self, cell: Cell, seconds: f64) {
+        if cell.unmet.is_some() {
+            self.skipped.push_back(cell);
+            return;
+        }
+        self.number += 1;
+        let place = Place {
+            priority: cell.test.turn.priority,
+            milliseconds: (seconds * 1e3) as u64,
+            number: Reverse(self.number),
+        };
+        self.heaps.entry(Arc::new(Share::of(&cell))).or_default().push(Entry { place, cell });
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.skipped.is_empty() && self.heaps.is_empty()
+    }
+
+    /// The foremost cell that fits, with what it takes; one that is skipped takes nothing.
+    pub fn pop(&mut self, fits: impl Fn(&Share) -> bool) -> Option<(Cell, Option<Arc<Share>>)> {
+        if let Some(cell) = self.skipped.pop_front() {
+            return Some((cell, None));
+        }
+        let foremost = |heap: &BinaryHeap<Entry>| heap.peek().map(|entry| entry.place);
+        let fitting = self.heaps.iter().filter(|(share, _)| fits(share));
+        let (share, _) = fitting.max_by_key(|(_, heap)| foremost(heap))?;
+        let share = Arc::clone(share);
+        let heap = self.heaps.get_mut(&share)?;
+        let entry = heap.pop()?;
+        if heap.is_empty() {
+            self.heaps.remove(&share);
+        }
+        Some((entry.cell, Some(share)))
+    }
+}
