@@ -13,6 +13,7 @@ use crate::kernel::similar::closest;
 /// Fragments that come with the program; a file of the same name in a catalogue's folder `configs` goes first.
 const EMBEDDED: &[(&str, &str)] = &[
     ("small", include_str!("../../../kernels/configs/small.config")),
+    ("old", include_str!("../../../kernels/configs/old.config")),
     ("wireless", include_str!("../../../kernels/configs/wireless.config")),
     ("kasan", include_str!("../../../kernels/configs/kasan.config")),
     ("kmemleak", include_str!("../../../kernels/configs/kmemleak.config")),
