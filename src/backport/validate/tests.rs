@@ -214,8 +214,8 @@ fn a_regression_is_run_again_until_it_is_one() {
     let lab = Simulated::of(&[("bug", "tree", ALWAYS), ("other", "tree+patch", ALWAYS)]);
     let (outcome, run) = validated(&lab, &Fake::default(), &["bug"]);
     assert_eq!(outcome.result.verdict, TreeVerdict::Breaks { tests: vec!["s::other: seen".into()] });
-    assert_eq!((lab.made("other", "tree"), lab.made("other", "tree+patch")), (3, 3));
-    assert!(run.find("s::other", "tree+patch (3)").is_some() && run.find("s::other", "tree (4)").is_none());
+    assert_eq!((lab.made("other", "tree"), lab.made("other", "tree+patch")), (4, 4));
+    assert!(run.find("s::other", "tree+patch (4)").is_some() && run.find("s::other", "tree (5)").is_none());
 
     // once of six, and on the unpatched kernel as well when it is looked at longer
     let lab = Simulated::of(&[
