@@ -75,7 +75,7 @@ plant_fix() {
         } else print
     }' fs/ext4/inode.c > fs/ext4/inode.c.new
     mv fs/ext4/inode.c.new fs/ext4/inode.c
-    git add fs/ext4/inode.c
+    git add --force fs/ext4/inode.c
     git diff --cached --quiet && { echo "fs/ext4/inode.c has no place for the fix" >&2; exit 1; }
     commit "ext4: unmap invalidated folios from page tables"
     git tag planted-fix
@@ -97,7 +97,7 @@ for folder in $folders; do
     printf '%s\n' "$changed" | awk -v folder="$folder" '{ of = $0; sub("/[^/]*$", "", of); if (of == folder) print }' |
         while read -r file; do
             cp "$new/$file" "$file"
-            git add "$file"
+            git add --force "$file"
         done
     commit "$folder: the changes of the newer package"
     [ $n != $half ] || git tag fixed

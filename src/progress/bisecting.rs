@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::line::{Line, percent, printable, status_word};
+use super::line::{Line, likely, printable, status_word};
 use super::paint::{Paint, Tone};
 use super::{EventSink, JsonLines, MessageFormat, Shown, View, choose};
 use crate::bisect::{Find, Purpose};
@@ -74,7 +74,7 @@ impl<W: Write + Send> Bisecting<W> {
             };
             bar.set_prefix(outside(&suspect.kernel).to_owned());
             bar.set_position((suspect.probability * 1000.0).round() as u64);
-            bar.set_message(percent(suspect.probability));
+            bar.set_message(likely(suspect.probability));
         }
     }
 
@@ -131,8 +131,9 @@ impl<W: Write + Send> Bisecting<W> {
                 printable(from)
             ),
             Event::CandidateClosed { kernel, reason } => {
-                let reason = reason.lines().next().unwrap_or_default();
-                format!("{} {}  {}", status("SKIP", Tone::Skip), printable(kernel), printable(reason))
+                // a compiler's first error stands in the second line
+                let reason = reason.lines().take(2).collect::<Vec<_>>().join(" ");
+                format!("{} {}  {}", status("SKIP", Tone::Skip), printable(kernel), printable(&reason))
             }
             Event::Attempt { cell, record } => attempt(line, &cell.kernel, record),
             Event::Host { .. } | Event::Notice { .. } | Event::Slow { .. } => return line.event(event),
@@ -193,7 +194,7 @@ fn likeliest(candidates: usize, suspects: &[Suspect]) -> String {
     let named: Vec<String> = suspects
         .iter()
         .take(3)
-        .map(|suspect| format!("{} {}", outside(&suspect.kernel), percent(suspect.probability)))
+        .map(|suspect| format!("{} {}", outside(&suspect.kernel), likely(suspect.probability)))
         .collect();
     let are = if candidates == 1 { "candidate" } else { "candidates" };
     match named.is_empty() {

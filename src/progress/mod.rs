@@ -15,8 +15,8 @@ use indicatif::MultiProgress;
 
 pub use bisecting::{Bisecting, for_bisection};
 pub use json_lines::JsonLines;
-pub(crate) use line::percent;
 pub use line::{Line, clock, printable, status_word};
+pub(crate) use line::{likely, percent};
 pub use live::Live;
 pub use paint::{Paint, Tone};
 pub use plain::Plain;

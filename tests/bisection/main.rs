@@ -2,6 +2,7 @@
 //! real git repositories. Starts no virtual machine.
 
 mod command;
+mod commits;
 mod driving;
 mod git;
 mod place;

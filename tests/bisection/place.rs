@@ -26,7 +26,7 @@ pub fn test() -> Arc<Test> {
     Arc::clone(&suite::load_file(&path).expect("a suite").tests[0])
 }
 
-fn machine() -> Machine {
+pub fn machine() -> Machine {
     Machine {
         name: "default".into(),
         summary: String::new(),

@@ -15,6 +15,7 @@ pub use text::text;
 use super::state::{State, Tried};
 use crate::bisect::{Answer, Find, Seen};
 use crate::event::{BisectionSource, CandidateRecord, Suspect};
+use crate::progress::likely;
 use crate::report::ExitStatus;
 
 /// How many candidates the plot shows.
@@ -190,15 +191,6 @@ fn confirm(state: &State, culprits: &[usize]) -> Vec<String> {
 /// `3 of 7`.
 fn counted(seen: Seen) -> String {
     format!("{} of {}", seen.symptoms, seen.attempts)
-}
-
-/// A probability for people: never `100%`, as no search is certain.
-fn likely(probability: f64) -> String {
-    match probability {
-        p if p > 0.999 => ">99.9%".to_owned(),
-        p if p >= 0.99 => format!("{:.1}%", (p * 1000.0).floor() / 10.0),
-        p => crate::progress::percent(p),
-    }
 }
 
 /// How a kernel is called in the table.
