@@ -22,7 +22,7 @@ use crate::runner::{self, Queue, Sink};
 use crate::suite::Test;
 use crate::verdict::Verdict;
 
-/// How often what looks worse is run again: three bad attempts beside three good ones are luck in one of 20 cases, four in one of 70.
+/// How often what looks worse is run again: four bad attempts beside four good ones are luck in one of 70 cases.
 const AGAIN: usize = 4;
 
 /// Which of a tree's two kernels.
