@@ -119,7 +119,7 @@ fn one(cells: usize) {
     };
     // one attempt in ten shows the symptom, one in a hundred is lost, one in two hundred crashes in another way
     let lab = SimLab::new(|request: &Request<'_>| match request.seed % 200 {
-        0..20 => Outcome::Symptom,
+        0..20 => Outcome::symptom(),
         20..22 => Outcome::Lost,
         22 => Outcome::Crash,
         _ => Outcome::Clean,

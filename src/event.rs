@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::bisect::{Aims, Answer, Costs, Find, Purpose, Seen};
 use crate::observation::{BlockedTask, Ending, Phase, ProbeReading, ProgramRun, Start};
 use crate::verdict::Verdict;
 
@@ -122,6 +123,84 @@ impl CellRecord {
     pub fn id(&self) -> CellId {
         CellId { test: self.test.clone(), kernel: self.kernel.clone() }
     }
+}
+
+/// What a bisection searches. All that is needed to go on with one is in here and in the attempts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BisectionRecord {
+    /// `suite::test`.
+    pub test: String,
+    /// The test's one-line summary.
+    pub summary: String,
+    /// Digest of everything in the test that a verdict depends on.
+    pub test_digest: String,
+    /// Whether the cause or the fix is looked for.
+    pub find: Find,
+    /// When the search ends.
+    pub aims: Aims,
+    /// What kernels and attempts were taken to cost before any was measured, seconds.
+    pub costs: Costs,
+    /// Where the kernels come from.
+    pub source: BisectionSource,
+    /// The old end first, the new end last, each after its parents.
+    pub candidates: Vec<CandidateRecord>,
+}
+
+/// Where the kernels of a bisection come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum BisectionSource {
+    /// Packages, or other kernels that are there, in the order of their versions or of a list.
+    Series {
+        /// Kernels between the ends that cannot be had, with the reason.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left_out: Vec<String>,
+        /// Whether the kernels are of several lines, so that their order is not that of time.
+        #[serde(default)]
+        several_lines: bool,
+    },
+    /// The commits of a git repository.
+    Tree {
+        /// The repository.
+        path: String,
+        /// The configuration: names of fragments joined by `+`.
+        config: String,
+        /// The compiler, where one was named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compiler: Option<String>,
+        /// Only changes to these paths are candidates; empty: all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        paths: Vec<String>,
+    },
+}
+
+/// One kernel of a bisection, and the change that it has and its parents have not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CandidateRecord {
+    /// The kernel's name in this run.
+    pub name: String,
+    /// What selects it again: a release, a commit's hash, a file.
+    pub id: String,
+    /// Where its parents are in the list; none for the first.
+    pub parents: Vec<usize>,
+    /// The first line of a commit's message.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// A commit's author, with address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub author: String,
+    /// A commit's date, `2026-11-21`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub date: String,
+}
+
+/// A candidate that may be the culprit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suspect {
+    /// The kernel's name; `before` or `never` where the change is not between the ends at all.
+    pub kernel: String,
+    /// How likely it is.
+    pub probability: f64,
 }
 
 /// How many cells came to which verdict.
@@ -246,6 +325,64 @@ pub enum Event {
     },
     /// A cell has its verdict.
     Cell(Box<CellRecord>),
+    /// What a bisection searches; once in a run, and before all other events of it.
+    Bisection(Box<BisectionRecord>),
+    /// What is known of a candidate from elsewhere and counts as evidence.
+    Earlier {
+        /// The kernel's name.
+        kernel: String,
+        /// Symptoms and attempts.
+        #[serde(flatten)]
+        seen: Seen,
+        /// Where it is from: a run's id, or a file.
+        from: String,
+        /// Digest of what booted there, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<String>,
+    },
+    /// A candidate's kernel is there.
+    CandidateReady {
+        /// Its name.
+        kernel: String,
+        /// `uname -r`.
+        release: String,
+        /// Digest of what boots: equal for two builds that cannot differ.
+        content: String,
+        /// How long it took to get, seconds.
+        seconds: f64,
+    },
+    /// A candidate is not tried any more, because its kernel cannot be had or judged.
+    CandidateClosed {
+        /// Its name.
+        kernel: String,
+        /// Why.
+        reason: String,
+    },
+    /// The next step of a bisection.
+    BisectionStep {
+        /// Which kernel is tried.
+        kernel: String,
+        /// At most so many times, until it shows the symptom.
+        attempts: u32,
+        /// What for.
+        purpose: Purpose,
+        /// How many candidates hold 99% of the probability.
+        candidates: usize,
+        /// The likeliest ones.
+        suspects: Vec<Suspect>,
+        /// Attempts that were evidence so far.
+        made: u32,
+        /// About how many are still to come.
+        left: Option<u32>,
+    },
+    /// What a bisection came to.
+    BisectionEnded {
+        /// The answer; nodes are places in the list of candidates.
+        #[serde(flatten)]
+        answer: Answer,
+        /// Wall time of this run so far, seconds.
+        seconds: f64,
+    },
     /// Something the user should know that belongs to no cell.
     Notice {
         /// One line.

@@ -30,6 +30,8 @@ pub mod lab;
 pub mod plan;
 pub mod verdict;
 
+pub mod bisect;
+
 pub mod event;
 
 pub mod journal;
@@ -40,7 +42,7 @@ pub mod runner;
 pub mod compare;
 
 pub mod backport;
-pub mod bisect;
+pub mod bisection;
 
 pub mod cli;
 pub mod harness;

@@ -107,7 +107,8 @@ fn the_help() {
 
     Options:
           --format <FORMAT>  Print this to standard output [default: summary, unless --junit or --write
-                             is given] [possible values: summary, matrix, junit, json, markdown, html]
+                             is given] [possible values: summary, matrix, kernels, junit, json,
+                             markdown, html]
           --junit <FILE>     Write JUnit XML to this file; `-` is standard output
           --write            Write the reports into the run's folder again, as the end of the run does
       -o, --output <DIR>     The folder that holds the runs [env: KREGRESS_REPORTS] [default: reports]

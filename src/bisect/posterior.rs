@@ -190,6 +190,16 @@ impl Posterior {
         self.weight(node).probability
     }
 
+    /// For every kernel the probability that it has the bug.
+    pub fn bad_probabilities(&self) -> Vec<f64> {
+        let changed = self.history.sums(|node| [self.probability(node)]);
+        let bad = |[changed]: [f64; 1]| match self.find {
+            Find::Cause => changed,
+            Find::Fix => 1.0 - changed,
+        };
+        changed.into_iter().map(|sum| bad(sum).clamp(0.0, 1.0)).collect()
+    }
+
     /// The likeliest candidate, the first of equals, and its probability.
     pub fn leader(&self) -> (usize, f64) {
         let mut leader = (1, self.probability(1));

@@ -22,6 +22,11 @@ impl CliError {
         CliError { status: ExitStatus::SetupFailed, text: Text::Plain(text.to_string()) }
     }
 
+    /// The arguments do not fit together.
+    pub fn usage(text: impl std::fmt::Display) -> CliError {
+        CliError { status: ExitStatus::Usage, text: Text::Plain(text.to_string()) }
+    }
+
     /// A filter makes no sense.
     pub fn filter(text: impl std::fmt::Display) -> CliError {
         CliError { status: ExitStatus::BadFilter, text: Text::Plain(text.to_string()) }

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod backport;
+mod bisect;
 mod cache;
 mod compare;
 mod completions;
@@ -40,11 +41,13 @@ Examples:
   kregress run elevator -k 6.17.13 -k 7.2.13     one test on two kernels
   kregress run -k latest:6.12 -k 6.16..6.18      the newest of a line, and a range
   kregress kernels list --available              what can be fetched
+  kregress bisect elevator --good 6.12.57 --bad 6.17.13
+                                                 the first bad kernel between two
   kregress vm shell 6.17.13                      a root shell in a kernel
   kregress doctor                                what is missing on this host
 
 Exit codes: 0 all judged and nothing new found, 4 nothing to run, 94 bad filter, 96 set-up failed, 100 tests failed,
-102 some cells could not be judged, 130 interrupted.")]
+102 some cells could not be judged, 103 a bisection named no single change, 130 interrupted.")]
 struct Cli {
     #[command(flatten)]
     paths: paths::PathArgs,
@@ -56,9 +59,11 @@ struct Cli {
 enum Command {
     /// Run tests on kernels and judge them
     Run(Box<run::RunArgs>),
+    /// Find what brought a bug, or removed it, also where it shows only sometimes
+    Bisect(Box<bisect::BisectArgs>),
     /// List suites, tests and what they need
     List(list::ListArgs),
-    /// List and fetch kernels
+    /// List, fetch and build kernels
     Kernels(kernels::KernelsArgs),
     /// Look after the store of kernels
     Cache(cache::CacheArgs),
@@ -90,6 +95,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
     let paths = &cli.paths;
     let status = match &cli.command {
         Command::Run(args) => run::run(args, paths)?,
+        Command::Bisect(args) => bisect::run(args, paths)?,
         Command::List(args) => list::run(args, paths)?,
         Command::Kernels(args) => {
             return kernels::run(args, &paths.cache()?, std::slice::from_ref(&paths.catalogues))

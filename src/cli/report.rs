@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::bisection::{self, State};
 use crate::journal::RunDir;
 use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary};
 use crate::report::{
-    ExitStatus, ReportError, RunSummary, file, html::html, json::json, junit::junit, markdown::markdown,
-    write_all,
+    ExitStatus, HTML_FILE, ReportError, RunSummary, file, html::html, json::json, junit::junit,
+    kernels::kernels, markdown::markdown, write_all,
 };
 
 /// What is printed.
@@ -20,6 +21,8 @@ pub enum Format {
     Summary,
     /// Tests × kernels as text.
     Matrix,
+    /// Each kernel's image, the time that it took to boot, and what its cells came to.
+    Kernels,
     /// JUnit XML.
     Junit,
     /// One JSON document with every attempt.
@@ -65,8 +68,13 @@ pub struct Args {
 pub fn run(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<ExitStatus, ReportError> {
     let dir = RunDir::find(&args.reports, &args.run)?;
     let run = RunSummary::of(&dir)?;
+    let bisection = State::of(&dir)?.map(|state| bisection::report::Report::of(&state));
     let mut text = String::new();
-    if args.write {
+    if let (true, Some(report)) = (args.write, &bisection) {
+        let path = dir.path().join(HTML_FILE);
+        file::write(&path, bisection::report::html(report).as_bytes())?;
+        text.push_str(&format!("{}\n", shown_path(&path)));
+    } else if args.write {
         for name in write_all(&run, &dir)? {
             text.push_str(&format!("{}\n", shown_path(&dir.path().join(name))));
         }
@@ -78,17 +86,29 @@ pub fn run(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<ExitS
     }
     let silent = args.write || args.junit.is_some();
     if let Some(format) = args.format.or((!silent).then_some(Format::Summary)) {
-        text.push_str(&match format {
-            Format::Summary => summary(&run, dir.path(), style),
-            Format::Matrix => matrix(&run, style),
-            Format::Junit => junit(&run)? + "\n",
-            Format::Json => json(&run)?,
-            Format::Markdown => markdown(&run),
-            Format::Html => html(&run, &dir),
+        text.push_str(&match (format, &bisection) {
+            (Format::Summary, Some(report)) => bisection::report::text(report, style),
+            (Format::Json, Some(report)) => serde_json::to_string_pretty(report)? + "\n",
+            (Format::Markdown, Some(report)) => bisection::report::markdown(report),
+            (Format::Html, Some(report)) => bisection::report::html(report),
+            (format, _) => of_run(format, &run, &dir, style)?,
         });
     }
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ReportError::Output(error)),
         _ => Ok(ExitStatus::Success),
     }
+}
+
+/// The report of a run of cells.
+fn of_run(format: Format, run: &RunSummary, dir: &RunDir, style: MatrixStyle) -> Result<String, ReportError> {
+    Ok(match format {
+        Format::Summary => summary(run, dir.path(), style),
+        Format::Matrix => matrix(run, style),
+        Format::Kernels => kernels(run),
+        Format::Junit => junit(run)? + "\n",
+        Format::Json => json(run)?,
+        Format::Markdown => markdown(run),
+        Format::Html => html(run, dir),
+    })
 }

@@ -17,8 +17,13 @@ use crate::oops::{Report, ReportKind, same_defect};
 use crate::report::{CellSummary, ExitStatus};
 use crate::verdict::Verdict;
 
-/// A change that chance explains with more than this is not counted as one.
+/// A change that chance explains with this or more is not counted as one.
 pub const DOUBT: f64 = 0.05;
+
+/// Whether chance is no explanation. Three attempts against three are exactly one in twenty: rounding shall not decide.
+fn convincing(chance: f64) -> bool {
+    chance < DOUBT - 1e-9
+}
 
 /// What the attempts of a cell came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -214,11 +219,11 @@ fn change(before: &Side, after: &Side) -> (Change, Option<f64>) {
     match (before.verdict, after.verdict) {
         (Some(Good), Some(Bad | Other)) => {
             let chance = luck(before, after);
-            (if chance <= DOUBT { Change::Worse } else { Change::PerhapsWorse }, Some(chance))
+            (if convincing(chance) { Change::Worse } else { Change::PerhapsWorse }, Some(chance))
         }
         (Some(Bad | Other), Some(Good)) => {
             let chance = luck(after, before);
-            (if chance <= DOUBT { Change::Better } else { Change::PerhapsBetter }, Some(chance))
+            (if convincing(chance) { Change::Better } else { Change::PerhapsBetter }, Some(chance))
         }
         // the symptom gave way to another crash, which says nothing about the bug
         (Some(Bad), Some(Other)) => (Change::PerhapsWorse, None),
@@ -226,7 +231,7 @@ fn change(before: &Side, after: &Side) -> (Change, Option<f64>) {
         _ => {
             let chance =
                 statistics::fisher_one_sided(after.broken(), after.good, before.broken(), before.good);
-            if chance <= DOUBT && after.good + before.good > 0 {
+            if convincing(chance) && after.good + before.good > 0 {
                 (Change::PerhapsWorse, Some(chance))
             } else {
                 (Change::Same, None)

@@ -161,8 +161,15 @@ fn open_serial() -> io::Result<File> {
 
 /// Waits until a device node exists. Without virtio in the kernel at all there is nothing to wait for.
 fn wait_for(path: &Path, deadline: Instant) -> io::Result<bool> {
-    let watch = inotify::init(inotify::CreateFlags::CLOEXEC)?;
-    inotify::add_watch(&watch, "/dev", inotify::WatchFlags::CREATE)?;
+    let watch = match inotify::init(inotify::CreateFlags::CLOEXEC) {
+        Ok(watch) => {
+            inotify::add_watch(&watch, "/dev", inotify::WatchFlags::CREATE)?;
+            Some(watch)
+        }
+        // without CONFIG_INOTIFY_USER the kernel tells nobody
+        Err(Errno::NOSYS) => None,
+        Err(error) => return Err(error.into()),
+    };
     loop {
         if path.exists() {
             return Ok(true);
@@ -171,8 +178,12 @@ fn wait_for(path: &Path, deadline: Instant) -> io::Result<bool> {
         if left.is_zero() || !Path::new("/sys/bus/virtio").exists() {
             return Ok(false);
         }
+        let Some(watch) = &watch else {
+            std::thread::sleep(Duration::from_millis(1));
+            continue;
+        };
         let timeout = rustix::event::Timespec::try_from(left).map_err(io::Error::other)?;
-        let mut fds = [rustix::event::PollFd::new(&watch, rustix::event::PollFlags::IN)];
+        let mut fds = [rustix::event::PollFd::new(watch, rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut fds, Some(&timeout))?;
         let mut events = [std::mem::MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(watch.as_fd(), &mut events);

@@ -94,3 +94,17 @@ pub enum KernelError {
     #[error(transparent)]
     Module(#[from] ModuleError),
 }
+
+impl KernelError {
+    /// Whether this host, its network or its user is to blame, rather than the kernel: another kernel would fail in the
+    /// same way.
+    pub fn is_hosts(&self) -> bool {
+        match self {
+            KernelError::Unavailable { .. } | KernelError::Image { .. } | KernelError::Module(_) => false,
+            KernelError::Build(error) => error.is_hosts(),
+            KernelError::Apt(error) => !matches!(error, AptError::Gone { .. } | AptError::Hash { .. }),
+            KernelError::Unpack(error) => matches!(error, UnpackError::Write { .. }),
+            _ => true,
+        }
+    }
+}

@@ -140,6 +140,17 @@ enum Body {
     Folder(PathBuf),
 }
 
+/// An order of modules while it is made.
+#[derive(Default)]
+struct Order {
+    files: Vec<ModuleFile>,
+    seen: BTreeSet<String>,
+    /// Seen, and not among the files yet.
+    unfinished: BTreeSet<String>,
+    /// Wished for, and dependent on an unfinished one.
+    waiting: Vec<String>,
+}
+
 /// The modules of one kernel.
 #[derive(Debug, Clone)]
 pub struct ModuleTree {
@@ -186,6 +197,11 @@ impl ModuleTree {
         self.index.modules.len()
     }
 
+    /// The names of the loadable modules, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.index.modules.keys().map(String::as_str)
+    }
+
     /// Whether there is no loadable module.
     pub fn is_empty(&self) -> bool {
         self.index.modules.is_empty()
@@ -208,14 +224,13 @@ impl ModuleTree {
 
     /// The files to load, dependencies first, so that all of `names` are there afterwards. Built-in ones need none.
     pub fn load_order(&self, names: &[&str]) -> Result<Vec<ModuleFile>, ModuleError> {
-        let mut order = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut order = Order::default();
         for name in names {
             match self.find(name) {
                 ModuleState::Builtin => {}
                 ModuleState::Loadable => {
                     for module in self.called(&normalise(name)) {
-                        self.visit(module, &mut seen, &mut order)?;
+                        self.visit(module, &mut order)?;
                     }
                 }
                 ModuleState::Missing => {
@@ -232,10 +247,10 @@ impl ModuleTree {
             }
         }
         let required = self.required(names);
-        for file in &mut order {
+        for file in &mut order.files {
             file.optional = !required.contains(&file.name);
         }
-        Ok(order)
+        Ok(order.files)
     }
 
     /// The loadable modules that a name or an alias stands for.
@@ -264,28 +279,20 @@ impl ModuleTree {
     }
 
     /// Adds the module `name`, which is loadable, after all that it needs.
-    fn visit(
-        &self,
-        name: &str,
-        seen: &mut BTreeSet<String>,
-        order: &mut Vec<ModuleFile>,
-    ) -> Result<(), ModuleError> {
+    fn visit(&self, name: &str, order: &mut Order) -> Result<(), ModuleError> {
         // a cycle, which only soft dependencies can have, ends here
-        if !seen.insert(name.to_string()) {
+        if !order.seen.insert(name.to_string()) {
             return Ok(());
         }
         let entry = &self.index.modules[name];
-        let soft = |wanted: &[String], seen: &mut BTreeSet<String>, order: &mut Vec<ModuleFile>| {
-            let there = wanted.iter().filter(|soft| self.find(soft) == ModuleState::Loadable);
-            there.flat_map(|soft| self.called(soft)).try_for_each(|soft| self.visit(soft, seen, order))
-        };
-        soft(&entry.info.before, seen, order)?;
+        order.unfinished.insert(name.to_string());
+        self.wish(&entry.info.before, order)?;
         for dependency in &entry.info.depends {
             match self.find(dependency) {
                 ModuleState::Builtin => {}
                 ModuleState::Loadable => {
                     for module in self.called(dependency) {
-                        self.visit(module, seen, order)?;
+                        self.visit(module, order)?;
                     }
                 }
                 ModuleState::Missing | ModuleState::Unknown => {
@@ -298,11 +305,29 @@ impl ModuleTree {
             }
         }
         let path_in_tree = entry.path.clone();
-        order.push(ModuleFile { name: name.to_string(), path_in_tree, optional: false });
-        soft(&entry.info.after, seen, order)
+        order.files.push(ModuleFile { name: name.to_string(), path_in_tree, optional: false });
+        order.unfinished.remove(name);
+        self.wish(&entry.info.after, order)?;
+        let waiting = std::mem::take(&mut order.waiting);
+        self.wish(&waiting, order)
     }
 
-    /// The module's uncompressed ELF bytes.
+    /// Adds what is only wished for. One that needs a module which has yet to be added cannot come before it, even if
+    /// that is the wish (`crypto_algapi` wishes for `cryptomgr`, which needs it): it waits.
+    fn wish(&self, wanted: &[String], order: &mut Order) -> Result<(), ModuleError> {
+        for soft in wanted.iter().filter(|soft| self.find(soft) == ModuleState::Loadable) {
+            for module in self.called(soft) {
+                let needed = self.required(&[module]);
+                match needed.iter().any(|needed| order.unfinished.contains(needed)) {
+                    true => order.waiting.push(module.to_string()),
+                    false => self.visit(module, order)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The module's uncompressed ELF bytes, whether it is stored as it is or in any [`Compression`](super::compression::Compression).
     pub fn read(&self, file: &ModuleFile) -> Result<Vec<u8>, ModuleError> {
         let release = || self.index.release.clone();
         let entry = self.index.modules.get(&file.name).ok_or_else(|| ModuleError::Missing {
@@ -367,14 +392,36 @@ mod tests {
 
     #[test]
     fn orders_dependencies_first_and_each_once() {
-        let tree = tree(&["a: b c", "b: d", "c: d ext4", "d:", "s:; t; u", "t:; s", "u:", "w:; gone"]);
-        let table: [(&[&str], &str); 6] = [
+        let tree = tree(&[
+            "a: b c",
+            "b: d",
+            "c: d ext4",
+            "d:",
+            "s:; t; u",
+            "t:; s",
+            "u:",
+            "w:; gone",
+            // as the kernel's: what an algorithm needs wishes for a manager that needs it itself
+            "crypto:",
+            "crypto_algapi: crypto; cryptomgr",
+            "crypto_hash: crypto_algapi",
+            "cryptomgr: crypto_hash crypto_algapi",
+            "crc32c_generic: crypto_hash",
+            // a wish within a wish that needs the first of them
+            "one:; two",
+            "two:; three",
+            "three: one",
+        ]);
+        let table: [(&[&str], &str); 9] = [
             (&["a"], "d b c a"),
             (&["c", "a"], "d c b a"),
             (&["a", "a", "d"], "d b c a"),
             (&["s"], "t s u"),
             (&["w"], "w"),
             (&["ext4"], ""),
+            (&["crc32c-generic"], "crypto crypto_algapi crypto_hash cryptomgr crc32c_generic"),
+            (&["cryptomgr"], "crypto crypto_algapi crypto_hash cryptomgr"),
+            (&["one"], "two one three"),
         ];
         for (names, expected) in table {
             let order = tree.load_order(names).unwrap_or_else(|error| panic!("{names:?}: {error}"));
@@ -406,6 +453,32 @@ mod tests {
         // a soft dependency of one that another needs is required
         let required = tree.load_order(&["cifs", "late"]).expect("all are there");
         assert!(required.iter().any(|file| file.name == "late" && !file.optional));
+    }
+
+    #[test]
+    fn reads_modules_that_are_stored_in_any_way() {
+        use crate::kernel::{compression::packed, fixtures};
+        let elf = fixtures::module(&[("name", "one"), ("vermagic", "6.17.13 SMP")]);
+        let mut index = ModuleIndex { release: "6.17.13".to_string(), ..ModuleIndex::default() };
+        let mut bytes = Vec::new();
+        let stored = [
+            ("raw", elf.clone()),
+            ("packed", packed(elf.clone()).expect("memory takes anything")),
+            ("zstd", fixtures::zstd(&elf)),
+        ];
+        for (name, data) in stored {
+            let (offset, length) = (bytes.len() as u64, data.len() as u64);
+            let entry = IndexEntry { path: format!("{name}.ko"), offset, length, info: ModInfo::default() };
+            index.modules.insert(name.to_string(), entry);
+            bytes.extend(data);
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let pack = folder.path().join("modules.pack");
+        std::fs::write(&pack, bytes).expect("the temporary folder is writable");
+        let tree = ModuleTree::packed(index, &pack);
+        for file in tree.load_order(&["raw", "packed", "zstd"]).expect("all are there") {
+            assert_eq!(tree.read(&file).expect(&file.name), elf, "{}", file.name);
+        }
     }
 
     #[test]

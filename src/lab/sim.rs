@@ -1,4 +1,5 @@
-//! A simulated lab: attempts without virtual machines, for the runner at scale and for its tests.
+//! A lab without virtual machines: attempts come out as a function says. For tests of everything above the lab, and at
+//! scale. What it answers with is judged like any other observation.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,34 +12,63 @@ use crate::observation::{
 };
 use crate::suite::Test;
 
-/// What a simulated attempt comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a simulated attempt shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// The program itself reports the symptom, in these words.
+    Symptom(String),
     /// The whole dose, and nothing.
     Clean,
-    /// The program says that it saw the symptom; the test's symptom must be `reported`.
-    Symptom,
-    /// The program says that it cannot judge.
-    Blind,
-    /// The kernel crashes during the dose.
+    /// A crash that is not the symptom.
     Crash,
-    /// No boot.
+    /// The program says that it could not judge.
+    Blind(String),
+    /// The program says that something is missing.
+    Skip(String),
+    /// The guest never spoke.
     Lost,
     /// It was called off.
     Cancelled,
 }
 
-/// A lab whose attempts come to what a function says.
+impl Outcome {
+    /// A symptom in any words.
+    pub fn symptom() -> Outcome {
+        Outcome::Symptom("simulated".into())
+    }
+
+    /// A program that cannot judge, for any reason.
+    pub fn blind() -> Outcome {
+        Outcome::Blind("simulated".into())
+    }
+}
+
+/// A lab whose attempts come out as `outcome` says. It is called in the worker's thread, and the attempt lasts as long as
+/// that.
 pub struct SimLab<F> {
-    behave: F,
+    outcome: F,
 }
 
 impl<F: Fn(&Request<'_>) -> Outcome + Sync> SimLab<F> {
-    /// A lab; `behave` is called in the worker's thread, and the attempt lasts as long as that.
-    pub fn new(behave: F) -> SimLab<F> {
-        SimLab { behave }
+    /// A lab of this function.
+    pub fn new(outcome: F) -> SimLab<F> {
+        SimLab { outcome }
     }
 }
+
+/// A crash that no test of the simulated lab asks for.
+const CRASH: &str = "\
+[    5.000000] BUG: kernel NULL pointer dereference, address: 0000000000000000
+[    5.000001] #PF: supervisor read access in kernel mode
+[    5.000002] Oops: Oops: 0000 [#1] SMP NOPTI
+[    5.000003] CPU: 0 UID: 0 PID: 99 Comm: program Not tainted 6.99.1 #1
+[    5.000004] RIP: 0010:simulated_crash+0x10/0x20
+[    5.000005] Call Trace:
+[    5.000006]  <TASK>
+[    5.000007]  simulated_caller+0x10/0x20
+[    5.000008]  </TASK>
+[    5.000009] ---[ end trace 0000000000000000 ]---
+";
 
 impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for SimLab<F> {
     fn prepare(&self, _: &Kernel, _: &Test, _: &Machine) -> Result<(), Unprepared> {
@@ -47,7 +77,66 @@ impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for SimLab<F> {
 
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {
         watch.phase(Phase::Dose);
-        observation((self.behave)(request), request.kernel)
+        let mut seen = whole_dose(request.kernel, request.test);
+        match (self.outcome)(request) {
+            Outcome::Clean => {}
+            Outcome::Symptom(words) => seen.program.reports.push(ProgramReport::Symptom(words)),
+            Outcome::Blind(reason) => seen.program.reports.push(ProgramReport::Blind(reason)),
+            Outcome::Skip(reason) => {
+                seen.program.reports.push(ProgramReport::Skip(reason));
+                seen.program.exit = Some(Exit::Code(77));
+            }
+            Outcome::Crash => {
+                let at = seen.console.text.len();
+                seen.console.text.extend_from_slice(CRASH.as_bytes());
+                (seen.console.dose_start, seen.console.dose_end) = (Some(at), None);
+                (seen.phase, seen.ending) = (Phase::Dose, Ending::Stopped(Stopped::CrashSeen));
+                seen.program.exit = None;
+            }
+            Outcome::Cancelled => seen.ending = Ending::Stopped(Stopped::Cancelled),
+            Outcome::Lost => {
+                seen = Observation {
+                    phase: Phase::Boot,
+                    ending: Ending::Stopped(Stopped::BootTimeout { limit: 60.0 }),
+                    ..Observation::not_started("")
+                };
+            }
+        }
+        seen
+    }
+}
+
+/// A dose that was done to its end without any sign.
+fn whole_dose(kernel: &Kernel, test: &Test) -> Observation {
+    let before = b"[    1.0] a first line\n[    2.0] the dose begins\n".to_vec();
+    let dose_start = before.len();
+    let text = [&before[..], b"[    9.0] the dose ends\n"].concat();
+    let facts = GuestFacts {
+        release: kernel.release.clone(),
+        hung_task_timeout: Some(u64::from(test.hang.seconds)),
+        ..GuestFacts::default()
+    };
+    let rounds = test.dose.rounds.map(ProgramReport::Iterations);
+    Observation {
+        phase: Phase::Stop,
+        ending: Ending::Complete,
+        console: Console {
+            printed: text.len() as u64,
+            left_out: 0,
+            dose_start: Some(dose_start),
+            dose_end: Some(dose_start + 10),
+            text,
+        },
+        guest: Some(facts),
+        program: ProgramRun {
+            started: true,
+            exit: Some(Exit::Code(0)),
+            reports: rounds.into_iter().collect(),
+            ..ProgramRun::default()
+        },
+        boot_seconds: Some(2.0),
+        seconds: 10.0,
+        ..Observation::not_started("")
     }
 }
 
@@ -69,49 +158,4 @@ pub fn kernel(name: &str) -> Arc<Kernel> {
         origin: Origin::Local { image: PathBuf::new(), modules: None },
         digest: String::new(),
     })
-}
-
-fn observation(outcome: Outcome, kernel: &Kernel) -> Observation {
-    let text: &[u8] = match outcome {
-        Outcome::Crash => {
-            b"begin\n[    2.0] BUG: kernel NULL pointer dereference, address: 0000000000000008\n\
-              [    2.0] Oops: Oops: 0002 [#1] SMP NOPTI\n[    2.0] RIP: 0010:simulated+0x1/0x2\nend\n"
-        }
-        _ => b"begin\nend\n",
-    };
-    let program = ProgramRun {
-        started: true,
-        exit: (outcome != Outcome::Crash).then_some(Exit::Code(0)),
-        reports: match outcome {
-            Outcome::Symptom => vec![ProgramReport::Symptom("simulated".into())],
-            Outcome::Blind => vec![ProgramReport::Blind("simulated".into())],
-            _ => Vec::new(),
-        },
-        ..ProgramRun::default()
-    };
-    let seen = Observation {
-        phase: Phase::Stop,
-        console: Console {
-            text: text.to_vec(),
-            printed: text.len() as u64,
-            left_out: 0,
-            dose_start: Some(b"begin\n".len()),
-            dose_end: (outcome != Outcome::Crash).then(|| text.len() - b"end\n".len()),
-        },
-        guest: Some(GuestFacts { release: kernel.release.clone(), ..GuestFacts::default() }),
-        program,
-        ..Observation::not_started("")
-    };
-    match outcome {
-        Outcome::Clean | Outcome::Symptom | Outcome::Blind => {
-            Observation { ending: Ending::Complete, ..seen }
-        }
-        Outcome::Crash => Observation { phase: Phase::Dose, ending: Ending::GuestReset, ..seen },
-        Outcome::Cancelled => Observation { ending: Ending::Stopped(Stopped::Cancelled), ..seen },
-        Outcome::Lost => Observation {
-            phase: Phase::Boot,
-            ending: Ending::Stopped(Stopped::BootTimeout { limit: 0.0 }),
-            ..Observation::not_started("")
-        },
-    }
 }

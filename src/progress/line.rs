@@ -186,6 +186,15 @@ pub(crate) fn percent(chance: f64) -> String {
     }
 }
 
+/// A probability for people: never `100%`, as no search is certain.
+pub(crate) fn likely(probability: f64) -> String {
+    match probability {
+        p if p > 0.999 => ">99.9%".to_owned(),
+        p if p >= 0.99 => format!("{:.1}%", (p * 1000.0).floor() / 10.0),
+        p => percent(p),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,5 +284,9 @@ mod tests {
     fn times_and_chances() {
         assert_eq!([0.0, 59.9, 61.0, 3723.0].map(clock), ["00:00", "00:59", "01:01", "1:02:03"]);
         assert_eq!([0.0, 0.00001, 0.008, 0.125, 1.0].map(percent), ["0.0%", "<0.1%", "0.8%", "12%", "100%"]);
+        assert_eq!(
+            [0.004, 0.5, 0.994, 0.9999, 1.0].map(likely),
+            ["0.4%", "50%", "99.4%", ">99.9%", ">99.9%"]
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The live view. It reads events and nothing else: on a terminal a bar for the run and a line for each running
 //! attempt, elsewhere plain lines, and for programs one JSON object a line on standard output.
 
+mod bisecting;
 mod json_lines;
 mod line;
 mod live;
@@ -12,9 +13,10 @@ use std::io::{self, IsTerminal};
 
 use indicatif::MultiProgress;
 
+pub use bisecting::{Bisecting, for_bisection};
 pub use json_lines::JsonLines;
-pub(crate) use line::percent;
 pub use line::{Line, clock, printable, status_word};
+pub(crate) use line::{likely, percent};
 pub use live::Live;
 pub use paint::{Paint, Tone};
 pub use plain::Plain;

@@ -10,6 +10,8 @@ use super::fold::{Ended, RunSummary};
 pub enum ExitStatus {
     /// Every cell was judged and no bug was found that the suites do not list as known.
     Success = 0,
+    /// The arguments do not fit together, as clap has it.
+    Usage = 2,
     /// No cell was planned, or none of the planned ones could run because a need of each is not met.
     NothingToRun = 4,
     /// A filter expression could not be read.

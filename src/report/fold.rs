@@ -216,6 +216,13 @@ impl RunSummary {
                 self.seconds = seconds;
             }
             Event::Phase { .. } | Event::Slow { .. } => {}
+            // what a bisection comes to is a fold of its own
+            Event::Bisection(_)
+            | Event::Earlier { .. }
+            | Event::CandidateReady { .. }
+            | Event::CandidateClosed { .. }
+            | Event::BisectionStep { .. }
+            | Event::BisectionEnded { .. } => {}
         }
     }
 

@@ -10,6 +10,7 @@ pub mod fold;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod kernels;
 pub mod markdown;
 pub mod matrix;
 pub mod summary;
@@ -20,6 +21,7 @@ pub(crate) mod sample;
 
 pub use exit::{ExitPolicy, ExitStatus};
 pub use fold::{CellSummary, Ended, RunSummary};
+pub(crate) use text::escape;
 
 use crate::journal::{JournalError, RunDir};
 

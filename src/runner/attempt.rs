@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Config, Sink, attempt_seed, findings, record};
+use super::{Sink, attempt_seed, findings, record};
 use crate::cancel::Cancel;
 use crate::event::{AttemptRecord, CellId, Event};
 use crate::journal::AttemptDir;
@@ -66,12 +66,12 @@ impl Watch for Told<'_> {
     }
 }
 
-/// Makes the attempt and judges it. After `over` was set what it came to means nothing.
+/// Makes the attempt and judges it; `seed` is the run's. After `over` was set what it came to means nothing.
 pub fn make(
     cell: &Cell,
     nth: u32,
     lab: &dyn Lab,
-    config: &Config,
+    seed: u64,
     told: &Told<'_>,
     dir: Option<&AttemptDir>,
     over: &Cancel,
@@ -82,7 +82,7 @@ pub fn make(
         test: &cell.test,
         machine: &cell.machine,
         attempt: nth,
-        seed: attempt_seed(config.seed, told.cell, nth),
+        seed: attempt_seed(seed, told.cell, nth),
         dir: folder.as_deref(),
         cancel: over,
     };

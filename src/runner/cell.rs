@@ -123,7 +123,7 @@ impl OpenCell {
         let started = Event::AttemptStarted { cell: self.id.clone(), attempt: nth, of: self.needed };
         (told.sink)(started);
         let dir = attempt_dir(config.run_dir.as_deref(), told);
-        let finished = attempt::make(&self.cell, nth, lab, config, told, dir.as_ref(), &self.over);
+        let finished = attempt::make(&self.cell, nth, lab, config.seed, told, dir.as_ref(), &self.over);
         if !self.over.is_set() {
             return Some(finished);
         }
@@ -211,7 +211,7 @@ impl State {
 }
 
 /// The attempt's folder. A disk that cannot take it costs the console's copy, not the verdict, and is told.
-fn attempt_dir(run: Option<&Path>, told: &Told<'_>) -> Option<AttemptDir> {
+pub(super) fn attempt_dir(run: Option<&Path>, told: &Told<'_>) -> Option<AttemptDir> {
     let dir = RunDir::at(run?).attempt(told.cell, told.attempt);
     match dir.create() {
         Ok(()) => Some(dir),

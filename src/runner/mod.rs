@@ -5,6 +5,7 @@ mod attempt;
 mod cell;
 pub mod durations;
 mod findings;
+mod once;
 mod others;
 mod queue;
 mod record;
@@ -17,6 +18,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+pub use once::{Once, attempt};
 pub use queue::Queue;
 
 use crate::cancel::Cancel;

@@ -104,7 +104,7 @@ fn a_symptom_ends_the_attempts_that_still_run() {
     let config = Config { run_dir: Some(folder.path().to_owned()), ..config(3) };
     let events =
         run_with(&config, cells("", &[("a", "dose: {attempts: 3}")]), |request| match request.attempt {
-            2 => Outcome::Symptom,
+            2 => Outcome::symptom(),
             _ => wait_for_the_end(request),
         });
     assert_eq!(verdicts(&events)["s::a"], (Verdict::Bad, 1));
@@ -123,10 +123,10 @@ fn attempts_at_once_come_to_what_they_would_one_after_the_other() {
     // of each: what the attempts come to, and what the cell
     let table: &[(&[Outcome], Verdict, u32)] = &[
         (&[Clean, Clean, Clean], Verdict::Good, 3),
-        (&[Symptom, Blind, Clean], Verdict::Bad, 1),
-        (&[Blind, Clean, Clean], Verdict::Blind, 1),
+        (&[Outcome::symptom(), Outcome::blind(), Clean], Verdict::Bad, 1),
+        (&[Outcome::blind(), Clean, Clean], Verdict::Blind, 1),
         (&[Crash, Clean, Clean], Verdict::Other, 3),
-        (&[Crash, Clean, Symptom], Verdict::Bad, 3),
+        (&[Crash, Clean, Outcome::symptom()], Verdict::Bad, 3),
         (&[Lost, Clean, Clean, Clean], Verdict::Good, 4),
         (&[Lost, Lost, Clean, Clean, Clean], Verdict::Good, 5),
         (&[Lost, Lost, Lost], Verdict::Lost, 3),
@@ -145,7 +145,7 @@ fn attempts_at_once_come_to_what_they_would_one_after_the_other() {
                     *ended += 1;
                     changed.notify_all();
                 }
-                outcomes[request.attempt as usize - 1]
+                outcomes[request.attempt as usize - 1].clone()
             });
             let (found, made) = verdicts(&events)["s::a"];
             assert_eq!(found, *verdict, "{outcomes:?} on {cpus}");

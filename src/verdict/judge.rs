@@ -6,6 +6,7 @@ mod sight;
 mod tests;
 
 use super::Verdict;
+use crate::guest::agent::MARK_PARTS;
 use crate::observation::{Ending, Exit, Observation, Phase, ProgramReport, SetupFailure, Stopped};
 use crate::oops::{Report, ReportKind};
 use crate::suite::{Symptom, Test};
@@ -165,14 +166,23 @@ fn before_the_dose(seen: &Observation, reports: &[Report]) -> Judgement {
         Ending::Stopped(Stopped::Silent { seconds }) => {
             format!("the agent fell silent for {seconds:.0} s during {phase}{}", last_line(seen))
         }
-        Ending::GuestReset => {
-            format!("the guest restarted during {phase} without a crash report{}", last_line(seen))
-        }
+        Ending::GuestReset => match agents_last_words(seen) {
+            Some(words) => format!("during {phase} {words}"),
+            None => format!("the guest restarted during {phase} without a crash report{}", last_line(seen)),
+        },
         Ending::Stopped(_) | Ending::Complete => {
             format!("the attempt ended during {phase}{}", last_line(seen))
         }
     };
     Judgement::new(Verdict::Lost, false).because(reason)
+}
+
+/// What the agent said on the console when it gave up.
+fn agents_last_words(seen: &Observation) -> Option<String> {
+    let text = String::from_utf8_lossy(&seen.console.text);
+    let words = &text[text.rfind(&MARK_PARTS.concat())?..];
+    let words = words.lines().next()?.trim_start_matches("kregress: ");
+    Some(words.trim().chars().take(300).collect())
 }
 
 /// The console's last line, for reasons.

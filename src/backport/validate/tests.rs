@@ -35,16 +35,19 @@ tests:
   symptom: {reported: {matching: seen}}
 ";
 
+/// A test, a kernel, and in which attempts the one shows its symptom on the other.
+type Shows = (&'static str, &'static str, fn(u32) -> bool);
+
 /// A lab that knows which attempts (from 1, on that kernel in all) of which test show its symptom.
 #[derive(Default)]
 struct Simulated {
-    bad: Vec<(&'static str, &'static str, fn(u32) -> bool)>,
+    bad: Vec<Shows>,
     dead: Vec<&'static str>,
     attempts: Mutex<HashMap<(String, String), u32>>,
 }
 
 impl Simulated {
-    fn of(bad: &[(&'static str, &'static str, fn(u32) -> bool)]) -> Simulated {
+    fn of(bad: &[Shows]) -> Simulated {
         Simulated { bad: bad.to_vec(), ..Simulated::default() }
     }
 

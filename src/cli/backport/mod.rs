@@ -78,7 +78,8 @@ pub struct BackportArgs {
     /// Let hunks fit without their outermost N lines of context
     #[arg(long, value_name = "N", num_args = 0..=1, default_value_t = 0, default_missing_value = "2", value_parser = clap::value_parser!(u8).range(0..=3))]
     fuzz: u8,
-    /// A git repository that has the files the patch was made for, for three-way merges into trees without a history
+    /// A git repository that has the files the patch was made for, for three-way merges into trees whose own history
+    /// does not have them
     #[arg(long, value_name = "REPOSITORY")]
     history: Option<PathBuf>,
     /// Say whether it applies and what would run, and build nothing
@@ -105,6 +106,9 @@ pub struct BackportArgs {
     /// What executes the guests
     #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
     accel: Wish,
+    /// Boot a guest for every attempt instead of restoring one that was saved when it had booted
+    #[arg(long)]
+    no_snapshot: bool,
     /// The folder that runs are written to
     #[arg(
         short = 'o',
@@ -252,6 +256,7 @@ impl Work<'_> {
         let qemu = Qemu::find().map_err(CliError::setup)?;
         let lab = QemuLab::new(qemu, &self.cache).map_err(CliError::setup)?;
         let lab = lab.with_patience(Patience { boot: args.boot_timeout, ..Patience::default() });
+        let lab = if args.no_snapshot { lab.without_snapshots() } else { lab };
         let run_dir = RunDir::create(&args.reports).map_err(CliError::setup)?;
         let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
         let Shown { sinks: show, bars } = for_streams(MessageFormat::Human);

@@ -89,6 +89,14 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Whether this host or its user is to blame, rather than the tree, its patches and its configuration.
+    pub fn is_hosts(&self) -> bool {
+        !matches!(
+            self,
+            BuildError::Patch(_) | BuildError::Config(_) | BuildError::Compile { .. } | BuildError::Module(_)
+        )
+    }
+
     /// A failed use of `path`, for `map_err`.
     pub(super) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> BuildError {
         let path = path.into();

@@ -9,6 +9,8 @@ use std::sync::Mutex;
 use super::*;
 use crate::kernel::{KernelError, KernelSpec, Library, ModuleState, NoProgress};
 
+mod look;
+
 const MAKEFILE: &str = "# a stand-in
 VERSION = 6
 PATCHLEVEL = 12

@@ -49,12 +49,17 @@ fn ends_before_the_dose() {
     let program = SetupFailure::Program { error: "Exec format error".into() };
     let last = "; the console ends with \"[    9.0] last line\"";
     let boot_timeout = || stopped(Stopped::BootTimeout { limit: 120.0 });
+    let mut gave_up = boot(Ending::GuestReset);
+    gave_up.console.text.extend_from_slice(
+        b"\nkregress: the agent cannot go on: no channel: a; b\r\n[    5.0] reboot: Power down\n",
+    );
     let table: &[(Observation, Vec<Report>, String)] = &[
         (Observation::not_started("no initramfs"), vec![], "no initramfs".into()),
         (boot(Ending::QemuDied { detail: "QEMU ended with exit code 1: no such device".into() }), vec![], "QEMU ended with exit code 1: no such device".into()),
         (boot(boot_timeout()), vec![], format!("no word from the agent within 120 s of boot{last}")),
         (silent_console(boot_timeout()), vec![], "no word from the agent within 120 s of boot; the console is empty".into()),
         (boot(Ending::GuestReset), vec![], format!("the guest restarted during boot without a crash report{last}")),
+        (gave_up, vec![], "during boot the agent cannot go on: no channel: a; b".into()),
         (undosed(Phase::Setup, stopped(Stopped::Silent { seconds: 45.0 })), vec![], format!("the agent fell silent for 45 s during setup{last}")),
         (undosed(Phase::Setup, stopped(Stopped::Terminate { limit: 60.0 })), vec![], format!("the attempt ended during setup{last}")),
         (undosed(Phase::Check, Ending::Complete), vec![], format!("the attempt ended during check{last}")),

@@ -1,0 +1,253 @@
+//! Makes attempts until the search has its answer.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::content;
+use super::state::State;
+use crate::bisect::{Answer, Step};
+use crate::cancel::Cancel;
+use crate::event::Event;
+use crate::lab::{Lab, Unprepared};
+use crate::plan::Cell;
+use crate::runner::{Capacity, Once, Sink, attempt};
+use crate::verdict::Verdict;
+
+/// Why there is no kernel of a candidate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unbuildable {
+    /// It cannot be had: it does not compile, its packages are gone. The candidate is passed over.
+    #[error("{0}")]
+    Kernel(String),
+    /// The host failed, and would fail with every other kernel too: its disk is full, the network is down.
+    #[error("{0}")]
+    Host(String),
+    /// The user ended it.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Gets the kernels of candidates.
+pub trait CandidateKernels: Sync {
+    /// The test on a candidate's kernel. A kernel that was got before is there at once.
+    ///
+    /// # Errors
+    /// Says whether the kernel or the host is to blame.
+    fn cell(&self, node: usize) -> Result<Cell, Unbuildable>;
+
+    /// Whether [`cell`](CandidateKernels::cell) costs nothing.
+    fn is_here(&self, node: usize) -> bool;
+}
+
+/// Runs a bisection.
+pub struct Driver<'a> {
+    /// Runs attempts.
+    pub lab: &'a dyn Lab,
+    /// Gets kernels.
+    pub kernels: &'a dyn CandidateKernels,
+    /// What attempts may take of the host together.
+    pub capacity: Capacity,
+    /// How often an attempt that says nothing about the test is repeated on a kernel.
+    pub retries: u32,
+    /// From which every attempt's own seed is made.
+    pub seed: u64,
+    /// The run's folder; absent: nothing is written.
+    pub run_dir: Option<PathBuf>,
+    /// Is told of everything.
+    pub sink: Sink<'a>,
+    /// Ends it.
+    pub cancel: &'a Cancel,
+}
+
+/// How a run of the driver ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// With an answer.
+    Answer(Answer),
+    /// By the user; it can be gone on with.
+    Interrupted,
+    /// By a failure of the host, in words; it can be gone on with.
+    Host(String),
+}
+
+impl Driver<'_> {
+    /// Goes on from `state` to the answer. Everything that happens is told as events, and `state` is what they make.
+    pub fn run(&self, state: &mut State) -> Ended {
+        let start = Instant::now();
+        (0..state.record().candidates.len())
+            .filter(|node| self.kernels.is_here(*node))
+            .for_each(|node| state.have(node));
+        let state = Mutex::new(state);
+        // the state hears of every event before anybody else does, so that it never knows less than the journal
+        let sink = |event: Event| {
+            lock(&state).apply(&event);
+            (self.sink)(event);
+        };
+        loop {
+            if self.cancel.is_set() {
+                return Ended::Interrupted;
+            }
+            let (step, event) = {
+                let state = lock(&state);
+                let step = state.search().next();
+                let event = step_event(&state, &step);
+                (step, event)
+            };
+            let (node, attempts) = match step {
+                Step::Try { node, attempts, .. } => (node, attempts),
+                Step::Ended(answer) => {
+                    let (seconds, answer) = (rounded(start.elapsed().as_secs_f64()), readable(answer));
+                    sink(Event::BisectionEnded { answer: answer.clone(), seconds });
+                    return Ended::Answer(answer);
+                }
+            };
+            event.into_iter().for_each(&sink);
+            match self.try_candidate(node, attempts, &state, &sink) {
+                Ok(()) => {}
+                Err(Unbuildable::Kernel(reason)) => {
+                    let kernel = lock(&state).candidate(node).name.clone();
+                    sink(Event::CandidateClosed { kernel, reason });
+                }
+                Err(Unbuildable::Host(_) | Unbuildable::Interrupted) if self.cancel.is_set() => {
+                    return Ended::Interrupted;
+                }
+                Err(Unbuildable::Interrupted) => return Ended::Interrupted,
+                Err(Unbuildable::Host(reason)) => return Ended::Host(reason),
+            }
+        }
+    }
+
+    /// At most `attempts` on a candidate, until one shows the symptom. An error about the kernel closes it.
+    fn try_candidate(
+        &self,
+        node: usize,
+        attempts: u32,
+        state: &Mutex<&mut State>,
+        sink: &(dyn Fn(Event) + Sync),
+    ) -> Result<(), Unbuildable> {
+        let barren = || lock(state).tried(node).map_or(0, |tried| tried.barren());
+        if barren() > self.retries {
+            return Err(self.given_up(node, state));
+        }
+        let cell = self.ready(node, state, sink)?;
+        let told = AtomicBool::new(false);
+        let run_dir = self.run_dir.as_deref();
+        let once = Once { lab: self.lab, seed: self.seed, run_dir, sink, cancel: self.cancel, told: &told };
+        let mut left = attempts;
+        while left > 0 {
+            let first = lock(state).tried(node).map_or(1, |tried| tried.next_number());
+            let at_once = left.min(self.at_once(&cell));
+            let of = first + left - 1;
+            let (cell, once) = (&cell, &once);
+            let verdicts: Vec<Option<(Verdict, Option<String>)>> = std::thread::scope(|scope| {
+                let runs: Vec<_> = (first..first + at_once)
+                    .map(|number| scope.spawn(move || attempt(cell, number, of, once)))
+                    .collect();
+                let ends = runs.into_iter().map(|run| run.join().ok().flatten());
+                ends.map(|end| end.map(|(judgement, _)| (judgement.verdict, judgement.reason))).collect()
+            });
+            if verdicts.iter().any(Option::is_none) {
+                return Err(Unbuildable::Interrupted);
+            }
+            for (verdict, reason) in verdicts.iter().flatten() {
+                match verdict {
+                    Verdict::Bad | Verdict::Good => left -= 1,
+                    Verdict::Skip => return Err(Unbuildable::Kernel(reason.clone().unwrap_or_default())),
+                    Verdict::Other | Verdict::Blind | Verdict::Lost => {}
+                }
+            }
+            if verdicts.iter().flatten().any(|(verdict, _)| *verdict == Verdict::Bad) {
+                return Ok(());
+            }
+            if barren() > self.retries {
+                return Err(self.given_up(node, state));
+            }
+        }
+        Ok(())
+    }
+
+    /// The cell of a candidate, with everything that its attempts need.
+    fn ready(
+        &self,
+        node: usize,
+        state: &Mutex<&mut State>,
+        sink: &(dyn Fn(Event) + Sync),
+    ) -> Result<Cell, Unbuildable> {
+        let start = Instant::now();
+        let cell = self.kernels.cell(node)?;
+        if let Some(reason) = &cell.unmet {
+            return Err(Unbuildable::Kernel(reason.clone()));
+        }
+        let known = lock(state).tried(node).is_some_and(|tried| tried.content.is_some());
+        if !known {
+            let content = content::of(&cell.kernel).map_err(|error| Unbuildable::Host(error.to_string()))?;
+            sink(Event::CandidateReady {
+                kernel: cell.kernel.name.clone(),
+                release: cell.kernel.release.clone(),
+                content,
+                seconds: rounded(start.elapsed().as_secs_f64()),
+            });
+        }
+        match self.lab.prepare(&cell.kernel, &cell.test, &cell.machine) {
+            Ok(()) => Ok(cell),
+            Err(Unprepared::Test(reason)) => Err(Unbuildable::Kernel(reason)),
+            Err(Unprepared::Host(reason)) => Err(Unbuildable::Host(reason)),
+        }
+    }
+
+    /// Why a candidate whose attempts keep saying nothing is tried no more.
+    fn given_up(&self, node: usize, state: &Mutex<&mut State>) -> Unbuildable {
+        let state = lock(state);
+        let last = state.tried(node).and_then(|tried| tried.attempts.last());
+        let Some(last) = last else { return Unbuildable::Kernel("it cannot be judged".into()) };
+        let why = last.title.as_deref().or(last.reason.as_deref()).unwrap_or("no reason given");
+        let times = self.retries + 1;
+        Unbuildable::Kernel(format!(
+            "{times} attempts in a row said nothing about the test; the last one was {}: {why}",
+            last.verdict
+        ))
+    }
+
+    /// Attempts that the host carries side by side.
+    fn at_once(&self, cell: &Cell) -> u32 {
+        let memory = self.capacity.memory_mib / u64::from(cell.machine.memory_mib.max(1));
+        let cpus = self.capacity.jobs.unwrap_or(self.capacity.cpus / cell.machine.cpus.max(1));
+        cpus.min(u32::try_from(memory).unwrap_or(u32::MAX)).max(1)
+    }
+}
+
+fn lock<'l, 's>(state: &'l Mutex<&'s mut State>) -> MutexGuard<'l, &'s mut State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A figure that reads back as it was written.
+fn rounded(figure: f64) -> f64 {
+    (figure * 1e6).round() / 1e6
+}
+
+fn readable(answer: Answer) -> Answer {
+    match answer {
+        Answer::Found { candidates, probability } => {
+            Answer::Found { candidates, probability: rounded(probability) }
+        }
+        answer => answer,
+    }
+}
+
+fn step_event(state: &State, step: &Step) -> Option<Event> {
+    let Step::Try { node, attempts, purpose } = step else { return None };
+    let search = state.search();
+    let mut suspects = state.suspects();
+    suspects.iter_mut().for_each(|suspect| suspect.probability = rounded(suspect.probability));
+    Some(Event::BisectionStep {
+        kernel: state.candidate(*node).name.clone(),
+        attempts: *attempts,
+        purpose: *purpose,
+        candidates: state.open_candidates(),
+        suspects,
+        made: search.posterior().total().attempts,
+        left: search.attempts_left(),
+    })
+}

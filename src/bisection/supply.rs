@@ -1,0 +1,187 @@
+//! Getting the kernels of candidates: out of a library, or compiled from commits.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::driver::{CandidateKernels, Unbuildable};
+use crate::cancel::Cancel;
+use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder};
+use crate::kernel::{AptError, FetchProgress, Kernel, KernelError, Larger, Library, Wanted};
+use crate::plan::{Cell, Placed, flavour};
+
+/// Says with the first kernel that is there where the test stands on this host.
+pub type Place<'a> = dyn Fn(&Kernel) -> Placed + Sync + 'a;
+
+/// The cells that are there, and the test's place once it is known.
+struct Shelf<'a> {
+    place: &'a Place<'a>,
+    placed: OnceLock<Placed>,
+    cells: Mutex<HashMap<usize, Cell>>,
+}
+
+impl<'a> Shelf<'a> {
+    fn new(place: &'a Place<'a>) -> Shelf<'a> {
+        Shelf { place, placed: OnceLock::new(), cells: Mutex::default() }
+    }
+
+    fn cell(
+        &self,
+        node: usize,
+        get: impl FnOnce(&dyn Fn(&Kernel) -> Placed) -> Result<Cell, Unbuildable>,
+    ) -> Result<Cell, Unbuildable> {
+        if let Some(cell) = self.cells.lock().unwrap_or_else(PoisonError::into_inner).get(&node) {
+            return Ok(cell.clone());
+        }
+        let cell = get(&|kernel| self.placed.get_or_init(|| (self.place)(kernel)).clone())?;
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner).insert(node, cell.clone());
+        Ok(cell)
+    }
+}
+
+/// Kernels of a library, each in the smallest image that suffices for the test.
+pub struct Packages<'a> {
+    library: &'a Library,
+    kernels: Vec<Wanted>,
+    progress: &'a (dyn FetchProgress + Sync),
+    shelf: Shelf<'a>,
+}
+
+impl<'a> Packages<'a> {
+    /// The kernels of these candidates.
+    pub fn new(
+        library: &'a Library,
+        kernels: Vec<Wanted>,
+        progress: &'a (dyn FetchProgress + Sync),
+        place: &'a Place<'a>,
+    ) -> Packages<'a> {
+        Packages { library, kernels, progress, shelf: Shelf::new(place) }
+    }
+
+    fn fetch(&self, wanted: &Wanted) -> Result<Arc<Kernel>, Unbuildable> {
+        self.library.fetch(wanted, self.progress).map(Arc::new).map_err(blame_kernel)
+    }
+}
+
+impl CandidateKernels for Packages<'_> {
+    fn cell(&self, node: usize) -> Result<Cell, Unbuildable> {
+        self.shelf.cell(node, |place| {
+            let wanted = &self.kernels[node];
+            let kernel = self.fetch(wanted)?;
+            let larger = self.library.larger(wanted);
+            let mut divided = flavour::divide(&[place(&kernel)], &kernel, &larger);
+            if let (Larger::Known(large), false) = (&larger, divided.short.is_empty()) {
+                divided.cells.extend(flavour::on_larger(&divided.short, &self.fetch(large)?));
+            }
+            divided.cells.pop().ok_or_else(|| Unbuildable::Host("no cell came out of the plan".into()))
+        })
+    }
+
+    fn is_here(&self, node: usize) -> bool {
+        self.kernels[node].is_fetched()
+    }
+}
+
+/// Kernels compiled from the commits of a repository.
+pub struct Commits<'a> {
+    /// Compiles them.
+    pub builder: &'a Builder,
+    /// The repository.
+    pub repository: PathBuf,
+    /// The configuration: names of fragments joined by `+`.
+    pub config: String,
+    /// The compiler; gcc if none is named.
+    pub compiler: Option<String>,
+    /// For each candidate its name and its commit's hash.
+    pub commits: Vec<(String, String)>,
+    /// Is told of the building.
+    pub progress: &'a (dyn FetchProgress + Sync),
+    /// Ends it.
+    pub cancel: &'a Cancel,
+    shelf: Shelf<'a>,
+}
+
+impl<'a> Commits<'a> {
+    /// The kernels of these commits.
+    pub fn new(
+        builder: &'a Builder,
+        (repository, config, compiler): (PathBuf, String, Option<String>),
+        commits: Vec<(String, String)>,
+        progress: &'a (dyn FetchProgress + Sync),
+        cancel: &'a Cancel,
+        place: &'a Place<'a>,
+    ) -> Commits<'a> {
+        let shelf = Shelf::new(place);
+        Commits { builder, repository, config, compiler, commits, progress, cancel, shelf }
+    }
+}
+
+impl CandidateKernels for Commits<'_> {
+    fn cell(&self, node: usize) -> Result<Cell, Unbuildable> {
+        self.shelf.cell(node, |place| {
+            let (name, commit) = self.commits[node].clone();
+            let request = BuildRequest {
+                name,
+                source: BuildSource::Git { repository: self.repository.clone(), reference: commit },
+                patches: Vec::new(),
+                config: self.config.clone(),
+                compiler: self.compiler.clone(),
+                jobs: None,
+            };
+            let kernel = self.builder.build(&request, self.progress, self.cancel).map_err(blame_build)?;
+            Ok(Cell::new(&place(&kernel), Arc::new(kernel)))
+        })
+    }
+
+    fn is_here(&self, node: usize) -> bool {
+        self.shelf.cells.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&node)
+    }
+}
+
+/// Whether the kernel or the host is to blame for a kernel that could not be had. In doubt it is the host: a candidate
+/// that was passed over for a passing trouble would make the answer coarser for nothing.
+fn blame_kernel(error: KernelError) -> Unbuildable {
+    match error {
+        KernelError::Build(error) => blame_build(error),
+        KernelError::Apt(AptError::Interrupted) => Unbuildable::Interrupted,
+        error if error.is_hosts() => Unbuildable::Host(error.to_string()),
+        error => Unbuildable::Kernel(error.to_string()),
+    }
+}
+
+fn blame_build(error: BuildError) -> Unbuildable {
+    match error {
+        BuildError::Cancelled { .. } | BuildError::Apt(AptError::Interrupted) => Unbuildable::Interrupted,
+        error if error.is_hosts() => Unbuildable::Host(error.to_string()),
+        error => Unbuildable::Kernel(first_lines(&error.to_string())),
+    }
+}
+
+/// What a journal's line can bear of a compiler's words.
+fn first_lines(text: &str) -> String {
+    text.lines().take(12).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_is_blamed_for_what_is_the_trees() {
+        let cancelled = BuildError::Cancelled { name: "x".into() };
+        assert_eq!(blame_build(cancelled), Unbuildable::Interrupted);
+        let compile = BuildError::Compile {
+            tree: "abc".into(),
+            compiler: "gcc".into(),
+            said: "fs/x.c:1: error".into(),
+            log: "x.log".into(),
+            hint: String::new(),
+        };
+        assert!(matches!(blame_build(compile), Unbuildable::Kernel(_)));
+        let host = BuildError::Host { name: "x".into(), reason: "its disk is full".into() };
+        assert!(matches!(blame_build(host), Unbuildable::Host(_)));
+        let gone = AptError::Gone { package: "linux-image".into(), version: "1".into() };
+        assert!(matches!(blame_kernel(gone.into()), Unbuildable::Kernel(_)));
+        assert_eq!(blame_kernel(AptError::Interrupted.into()), Unbuildable::Interrupted);
+    }
+}

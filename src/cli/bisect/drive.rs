@@ -1,0 +1,284 @@
+//! Runs a bisection: lab, journal, views, and the reports at its end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::begin::{self, Begun};
+use super::{BisectArgs, CliError, PathArgs};
+use crate::bisection::report::{Report, html, text};
+use crate::bisection::supply::{Commits, Packages, Place};
+use crate::bisection::{CandidateKernels, Driver, Ended, State, Tried, reuse};
+use crate::cancel::Cancel;
+use crate::cli::interrupt;
+use crate::cli::run::{free_memory_mib, host_cpus, placed, random_seed};
+use crate::event::{BisectionSource, CellRecord, Counts, Event, SCHEMA};
+use crate::journal::{Journal, RunDir};
+use crate::kernel::compile::Builder;
+use crate::kernel::{FetchProgress, Kernel, Library, Wanted, fetch_progress};
+use crate::lab::patience::Patience;
+use crate::lab::qemu::QemuLab;
+use crate::plan::Placed;
+use crate::progress::{MessageFormat, Shown, for_bisection};
+use crate::report::matrix::MatrixStyle;
+use crate::report::summary::shown_path;
+use crate::report::{ExitStatus, HTML_FILE, file};
+use crate::runner::Capacity;
+use crate::suite::Test;
+use crate::verdict::Verdict;
+use crate::vm::qemu::Qemu;
+
+/// The report for programs.
+const JSON_FILE: &str = "bisection.json";
+
+/// Everything that a bisection runs on.
+struct Scene<'a> {
+    args: &'a BisectArgs,
+    paths: &'a PathArgs,
+    cache: PathBuf,
+    library: Library,
+    at: Placed,
+    kernels: Vec<Wanted>,
+    cancel: Cancel,
+}
+
+/// Begins a new one.
+pub fn begin(args: &BisectArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
+    let test = begin::test(args, paths, args.test.as_deref().unwrap_or_default())?;
+    let (cache, library) = library(paths)?;
+    let at = machine(&test, paths)?;
+    let begun = begin::begin(args, &at, &library)?;
+    let mut state = State::new(begun.record.clone()).map_err(CliError::usage)?;
+    // what this host lacks is said before anything is written
+    Qemu::find().map_err(CliError::setup)?;
+    let earlier =
+        if args.search.fresh { Vec::new() } else { reuse::earlier(&args.run.reports, &begun.record) };
+    let dir = RunDir::create(&args.run.reports).map_err(CliError::setup)?;
+    let journal = Journal::create(dir.path()).map_err(CliError::setup)?;
+    let Begun { record, kernels, earlier: imported, notices } = begun;
+    let first = [started(&dir, record.candidates.len()), Event::Bisection(Box::new(record))];
+    let notices = notices.into_iter().map(|text| Event::Notice { text });
+    let events: Vec<Event> = first.into_iter().chain(notices).chain(imported).chain(earlier).collect();
+    // the record itself made the state
+    events.iter().filter(|event| !matches!(event, Event::Bisection(_))).for_each(|event| state.apply(event));
+    let scene = Scene { args, paths, cache, library, at, kernels, cancel: Cancel::new() };
+    scene.run(state, &dir, &journal, events)
+}
+
+/// Goes on with an earlier one.
+pub fn go_on(
+    args: &BisectArgs,
+    paths: &PathArgs,
+    dir: &RunDir,
+    mut state: State,
+) -> Result<ExitStatus, CliError> {
+    let test = begin::test(args, paths, &state.record().test)?;
+    let at = machine(&test, paths)?;
+    if reuse::test_digest(&test, &at.machine) != state.record().test_digest {
+        return Err(CliError::setup(format!(
+            "{} was changed since run {} began, so that its attempts no longer say the same; begin a new bisection",
+            test.id(),
+            dir.id()
+        )));
+    }
+    let journal = Journal::resume(dir.path()).map_err(CliError::setup)?;
+    // what was appended before the journal was locked
+    state = State::of(dir).map_err(CliError::setup)?.unwrap_or(state);
+    let mut events = vec![started(dir, state.record().candidates.len())];
+    let aims = args.search.changed(state.record().aims);
+    if aims != state.record().aims {
+        let record = crate::event::BisectionRecord { aims, ..state.record().clone() };
+        events.push(Event::Bisection(Box::new(record)));
+    }
+    events.iter().for_each(|event| state.apply(event));
+    let (cache, library) = library(paths)?;
+    let kernels = begin::again(state.record(), &library)?;
+    let scene = Scene { args, paths, cache, library, at, kernels, cancel: Cancel::new() };
+    scene.run(state, dir, &journal, events)
+}
+
+/// The test with its machine.
+fn machine(test: &Arc<Test>, paths: &PathArgs) -> Result<Placed, CliError> {
+    let at = placed(std::slice::from_ref(test), paths)?.pop();
+    at.ok_or_else(|| CliError::setup(format!("{} has no machine", test.id())))
+}
+
+fn library(paths: &PathArgs) -> Result<(PathBuf, Library), CliError> {
+    let cache = paths.cache()?;
+    let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
+    Ok((cache, library))
+}
+
+fn started(dir: &RunDir, candidates: usize) -> Event {
+    Event::RunStarted {
+        schema: SCHEMA,
+        run: dir.id().to_owned(),
+        kregress: env!("CARGO_PKG_VERSION").to_owned(),
+        at: Timestamp::now(),
+        command: std::env::args().collect(),
+        cells: candidates as u64,
+    }
+}
+
+impl Scene<'_> {
+    /// Makes attempts until there is an answer, and reports it. `events` are those that the journal does not have yet.
+    fn run(
+        self,
+        mut state: State,
+        dir: &RunDir,
+        journal: &Journal,
+        events: Vec<Event>,
+    ) -> Result<ExitStatus, CliError> {
+        let start = std::time::Instant::now();
+        let run = &self.args.run;
+        let patience = Patience { boot: run.boot_timeout, ..Patience::default() };
+        let lab =
+            QemuLab::new(Qemu::find().map_err(CliError::setup)?, &self.cache).map_err(CliError::setup)?;
+        let lab = lab.with_terminate(run.timeout).with_patience(patience);
+        let Shown { sinks: show, bars } = for_bisection(run.message_format);
+        let sink = |event: Event| {
+            use crate::progress::EventSink;
+            // what could not be written is told at the end
+            let _ = journal.append(&event);
+            show.event(&event);
+        };
+        events.into_iter().for_each(&sink);
+        interrupt::watch(&self.cancel, || ())?;
+        let at = &self.at;
+        let capacity = Capacity { jobs: run.jobs, cpus: host_cpus(), memory_mib: free_memory_mib() };
+        let place = |kernel: &Kernel| {
+            let choice = lab.choose_accel(run.accel, kernel);
+            sink(Event::Host {
+                qemu: lab.qemu().version.to_string(),
+                accel: choice.accel.to_string(),
+                accel_reason: choice.reason,
+                cpus: capacity.cpus,
+                memory_mib: capacity.memory_mib,
+            });
+            Placed { lacking: lab.offer().lacks(&at.machine, lab.accel()), ..at.clone() }
+        };
+        let library = self.library.with_cancel(&self.cancel);
+        let builder = Builder::new(&self.cache, std::slice::from_ref(&self.paths.catalogues));
+        let progress = fetch_progress(bars);
+        let kernels =
+            supply(&state, self.kernels, &library, &builder, progress.as_ref(), &place, &self.cancel);
+        let driver = Driver {
+            lab: &lab,
+            kernels: kernels.as_ref(),
+            capacity,
+            retries: run.retries,
+            seed: run.seed.unwrap_or_else(random_seed),
+            run_dir: Some(dir.path().to_owned()),
+            sink: &sink,
+            cancel: &self.cancel,
+        };
+        let ended = driver.run(&mut state);
+        let mut counts = Counts::default();
+        if matches!(ended, Ended::Answer(_)) {
+            for record in cells(&state) {
+                counts.add(record.verdict);
+                sink(Event::Cell(Box::new(record)));
+            }
+        }
+        let cancelled = !matches!(ended, Ended::Answer(_));
+        let seconds = start.elapsed().as_secs_f64();
+        sink(Event::RunFinished { at: Timestamp::now(), seconds, cancelled, counts });
+        {
+            use crate::progress::EventSink;
+            show.close();
+        }
+        finish(run.message_format, &state, dir, journal, &ended)
+    }
+}
+
+fn supply<'a>(
+    state: &State,
+    kernels: Vec<Wanted>,
+    library: &'a Library,
+    builder: &'a Builder,
+    progress: &'a (dyn FetchProgress + Send),
+    place: &'a Place<'a>,
+    cancel: &'a Cancel,
+) -> Box<dyn CandidateKernels + 'a> {
+    match &state.record().source {
+        BisectionSource::Series { .. } => Box::new(Packages::new(library, kernels, progress, place)),
+        BisectionSource::Tree { path, config, compiler, .. } => {
+            let of =
+                |candidate: &crate::event::CandidateRecord| (candidate.name.clone(), candidate.id.clone());
+            let commits = state.record().candidates.iter().map(of).collect();
+            let recipe = (PathBuf::from(path), config.clone(), compiler.clone());
+            Box::new(Commits::new(builder, recipe, commits, progress, cancel, place))
+        }
+    }
+}
+
+/// The kernels that were tried as cells, so that the matrix and JUnit show them too.
+fn cells(state: &State) -> Vec<CellRecord> {
+    let cell = |(node, tried): (usize, &Tried)| {
+        let seen = tried.attempts.iter().filter_map(|made| made.seen());
+        let (symptoms, clean) =
+            seen.fold((0, 0), |(bad, good), one| (bad + one.symptoms, good + one.clean()));
+        let last = tried.attempts.last();
+        let verdict = match (symptoms, clean) {
+            (0, 0) => last.map(|made| made.verdict).or(tried.closed.is_some().then_some(Verdict::Skip))?,
+            (0, _) => Verdict::Good,
+            _ => Verdict::Bad,
+        };
+        Some(CellRecord {
+            test: state.record().test.clone(),
+            kernel: state.candidate(node).name.clone(),
+            release: tried.release.clone(),
+            verdict,
+            title: tried.symptom().map(str::to_owned),
+            attempts: tried.attempts.len() as u32,
+            seconds: tried.attempts.iter().map(|made| made.seconds).sum(),
+            reason: tried.closed.clone(),
+            miss_chance: None,
+            known: None,
+        })
+    };
+    state.all_tried().filter_map(cell).collect()
+}
+
+/// Prints the report, writes it into the run's folder, answers the exit code.
+fn finish(
+    format: MessageFormat,
+    state: &State,
+    dir: &RunDir,
+    journal: &Journal,
+    ended: &Ended,
+) -> Result<ExitStatus, CliError> {
+    let report = Report::of(state);
+    match format {
+        MessageFormat::Human => print!("{}", text(&report, MatrixStyle::for_stdout())),
+        MessageFormat::Json => eprint!("{}", text(&report, MatrixStyle::for_stderr())),
+    }
+    let json = serde_json::to_string_pretty(&report).map_err(CliError::setup)?;
+    let mut whole = true;
+    for (name, content) in [(HTML_FILE, html(&report)), (JSON_FILE, json + "\n")] {
+        let path = dir.path().join(name);
+        if let Err(error) = file::write(&path, content.as_bytes()) {
+            whole = false;
+            eprintln!("error: {error}; once there is room, run `kregress report {} --write`", dir.id());
+        }
+    }
+    if whole {
+        eprintln!("\nThe report is {}", shown_path(&dir.path().join(HTML_FILE)));
+    }
+    if let Err(error) = dir.make_latest() {
+        eprintln!("warning: {error}");
+    }
+    if let Some(trouble) = journal.trouble() {
+        eprintln!("error: {trouble}");
+    }
+    let again = format!("`kregress bisect --resume {}` goes on with it", dir.id());
+    match ended {
+        Ended::Answer(_) => Ok(report.exit_status()),
+        Ended::Interrupted => {
+            eprintln!("interrupted; {again}");
+            Ok(ExitStatus::Interrupted)
+        }
+        Ended::Host(reason) => Err(CliError::setup(format!("{reason}\n{again}"))),
+    }
+}

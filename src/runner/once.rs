@@ -1,0 +1,47 @@
+//! Single attempts, for who decides alone how many there are: a bisection.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::Sink;
+use super::attempt::{self, Finished, Told};
+use super::cell::attempt_dir;
+use crate::cancel::Cancel;
+use crate::event::Event;
+use crate::lab::Lab;
+use crate::plan::Cell;
+use crate::suite::Sorted;
+use crate::verdict::Judgement;
+
+/// What single attempts need besides their cell.
+#[derive(Clone, Copy)]
+pub struct Once<'a> {
+    /// Runs them.
+    pub lab: &'a dyn Lab,
+    /// From which every attempt's own seed is made.
+    pub seed: u64,
+    /// The run's folder; absent: nothing is written.
+    pub run_dir: Option<&'a Path>,
+    /// Is told of them.
+    pub sink: Sink<'a>,
+    /// Ends them.
+    pub cancel: &'a Cancel,
+    /// Whether a trouble with the host's files was told already.
+    pub told: &'a AtomicBool,
+}
+
+/// Runs attempt `number` of a cell whose lab is prepared, and judges it by itself; `of` attempts are shown as the most
+/// of the cell. The attempt with its judgement is told as an event. `None`: it was interrupted.
+pub fn attempt(cell: &Cell, number: u32, of: u32, once: &Once<'_>) -> Option<(Judgement, Sorted)> {
+    let id = cell.id();
+    (once.sink)(Event::AttemptStarted { cell: id.clone(), attempt: number, of });
+    let told = Told { sink: once.sink, cell: &id, attempt: number, told: once.told };
+    let dir = attempt_dir(once.run_dir, &told);
+    let finished = attempt::make(cell, number, once.lab, once.seed, &told, dir.as_ref(), once.cancel);
+    if once.cancel.is_set() {
+        return None;
+    }
+    let Finished { judgement, sorted, record } = finished;
+    (once.sink)(Event::Attempt { cell: id, record: Box::new(record) });
+    Some((judgement, sorted))
+}

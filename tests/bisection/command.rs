@@ -1,0 +1,59 @@
+//! The command on arguments that make no sense: what it says, and with which exit code. Needs no network.
+
+use std::path::Path;
+
+use assert_cmd::cargo::cargo_bin_cmd;
+
+const SUITE: &str = "\
+suite: shell
+summary: two tests
+tests:
+  - name: one
+    summary: does nothing
+    program: {shell: 'true'}
+    symptom: {reported: {matching: leak}}
+  - name: two
+    summary: does nothing either
+    program: {shell: 'true'}
+    symptom: {reported: {matching: leak}}
+";
+
+/// Exit code and standard error of `kregress bisect` in a folder with one suite and this crate's catalogue.
+fn said(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(folder.path().join("suites")).expect("a folder");
+    std::fs::write(folder.path().join("suites/shell.yaml"), SUITE).expect("a file");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = cargo_bin_cmd!("kregress");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KREGRESS_")) {
+        command.env_remove(name);
+    }
+    command
+        .current_dir(folder.path())
+        .env("NO_COLOR", "1")
+        .env("KREGRESS_CACHE", folder.path().join("cache"));
+    command.args(["--catalogues", root.join("kernels").to_str().expect("UTF-8")]);
+    command.args(["--machines", root.join("vm").to_str().expect("UTF-8"), "bisect"]).args(arguments);
+    let output = command.output().expect("kregress starts");
+    assert!(!folder.path().join("reports").exists(), "a run was begun");
+    let err = String::from_utf8_lossy(&output.stderr).replace(&folder.path().display().to_string(), "PLACE");
+    format!("$ kregress bisect {}\n{err}[{}]\n", arguments.join(" "), output.status.code().unwrap_or(-1))
+}
+
+#[test]
+fn misuse_is_told_with_the_remedy() {
+    let all = [
+        said(&["one", "--good", "6.12.57", "--bad", "6.12.57"]),
+        said(&["one", "--good", "6.12.117", "--bad", "6.12.57"]),
+        said(&["one", "--find", "fix", "--good", "6.12.57", "--bad", "6.12.117"]),
+        said(&["one", "--good", "6.12.57..6.12.117", "--bad", "6.17.13"]),
+        said(&["one", "--kernels", "6.12.57,6.12.117", "--good", "6.12.57", "--bad", "6.17.13"]),
+        said(&["shell", "--good", "6.12.57", "--bad", "6.12.117"]),
+        said(&["one", "--tree", "nowhere", "--good", "a", "--bad", "b"]),
+        said(&["--resume"]),
+        said(&["one", "--good", "6.12.57"]),
+        said(&["one", "--good", "6.12.57", "--bad", "6.12.117", "--confidence", "1"]),
+        said(&["--simulate", "64"]),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
+}
