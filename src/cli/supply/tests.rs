@@ -7,8 +7,9 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::kernel::fixtures::{bzimage, vmlinux, zstd};
 use crate::kernel::{KernelSpec, NoProgress};
+use crate::lab::sim::{Outcome, SimLab};
 use crate::plan::sample;
-use crate::runner::Capacity;
+use crate::runner::{Capacity, Config};
 
 /// Local kernel images, which need no network, and two tests.
 struct World {
@@ -52,12 +53,27 @@ impl World {
         supply.run(wanted, &tests);
     }
 
-    /// What the queue holds. That ends only where the queue is closed.
+    /// The cells that run. That ends only where the queue is closed.
     fn cells(&self) -> Vec<String> {
-        let cancel = Cancel::new();
-        let mut names: Vec<String> = std::iter::from_fn(|| self.queue.claim(&cancel))
-            .map(|claim| claim.cell.id().to_string())
-            .collect();
+        let capacity = Capacity { jobs: None, cpus: 4, memory_mib: 4096 };
+        let config = Config {
+            capacity,
+            attempts: None,
+            retries: 0,
+            max_fail: None,
+            ignore_known: false,
+            seed: 1,
+            run_dir: None,
+        };
+        let names = Mutex::new(Vec::new());
+        let sink = |event| {
+            if let Event::Cell(record) = event {
+                names.lock().expect("nobody panicked").push(format!("{}@{}", record.test, record.kernel));
+            }
+        };
+        let lab = SimLab::new(|_| Outcome::Clean);
+        crate::runner::run(&self.queue, &lab, &config, &sink, &Cancel::new());
+        let mut names = names.into_inner().expect("nobody panicked");
         names.sort();
         names
     }

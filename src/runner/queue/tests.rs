@@ -1,4 +1,4 @@
-//! What the queue gives out, in which order, and when it ends.
+//! What the queue gives out, and when it ends.
 
 use std::sync::Arc;
 
@@ -20,20 +20,28 @@ fn cell(name: &str, cpus: u32, memory_mib: u32) -> Cell {
 }
 
 fn name(claim: &Claim<'_>) -> String {
-    claim.cell.test.name.clone()
+    match &claim.work {
+        Work::Begin(cell) | Work::Help(cell, _) => cell.cell().test.name.clone(),
+    }
+}
+
+fn config() -> Config {
+    Config {
+        capacity: Capacity { jobs: None, cpus: 4, memory_mib: 4096 },
+        attempts: None,
+        retries: 0,
+        max_fail: None,
+        ignore_known: false,
+        seed: 1,
+        run_dir: None,
+    }
 }
 
 /// The names of what is given out without anything being given back.
 fn together(queue: &Queue) -> Vec<String> {
-    let mut claims = Vec::new();
     let mut state = queue.lock();
-    while let Some(at) = state.waiting.iter().position(|cell| queue.fits(&state, cell)) {
-        drop(state);
-        let claim = queue.claim(&Cancel::new()).expect("it fits");
-        claims.push(claim);
-        state = queue.lock();
-        assert!(at <= state.waiting.len());
-    }
+    let claims: Vec<Claim<'_>> =
+        std::iter::from_fn(|| queue.begin(&mut state, &config(), &Cancel::new())).collect();
     drop(state);
     claims.iter().map(name).collect()
 }
@@ -61,7 +69,7 @@ fn what_fits_goes_ahead_of_what_does_not() {
 fn a_cell_that_is_skipped_takes_nothing() {
     let queue = queue(None, &[("a", 4, 4096)]);
     queue.push([Cell { unmet: Some("no module".into()), ..cell("b", 4, 4096) }]);
-    assert_eq!(together(&queue), ["a", "b"]);
+    assert_eq!(together(&queue), ["b", "a"]);
 }
 
 #[test]
@@ -69,7 +77,7 @@ fn what_is_given_back_is_there_for_the_next() {
     let queue = queue(None, &[("a", 4, 512), ("b", 4, 512)]);
     let cancel = Cancel::new();
     for expected in ["a", "b"] {
-        let claim = queue.claim(&cancel).expect("the host is free");
+        let claim = queue.claim(&config(), &cancel).expect("the host is free");
         assert_eq!(name(&claim), expected);
     }
     let state = queue.lock();
@@ -83,7 +91,7 @@ fn it_ends_when_it_is_closed_and_empty_and_not_before() {
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
             let mut names = Vec::new();
-            while let Some(claim) = queue.claim(&cancel) {
+            while let Some(claim) = queue.claim(&config(), &cancel) {
                 names.push(name(&claim));
             }
             names
@@ -104,9 +112,9 @@ fn stopping_and_cancelling_end_who_waits() {
     for stop in [true, false] {
         let queue = queue(Some(1), &[("a", 1, 512), ("b", 1, 512)]);
         let cancel = Cancel::new();
-        let held = queue.claim(&cancel).expect("the host is free");
+        let held = queue.claim(&config(), &cancel).expect("the host is free");
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| queue.claim(&cancel).map(|claim| name(&claim)));
+            let waiting = scope.spawn(|| queue.claim(&config(), &cancel).map(|claim| name(&claim)));
             if stop {
                 queue.stop();
             } else {
