@@ -6,6 +6,8 @@
 
 pub mod flavour;
 mod needs;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use std::sync::Arc;
 

@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::Serialize;
+
 use super::interrupt;
 use super::prepare::Preparation;
 use crate::cancel::Cancel;
 use crate::kernel::{
-    Available, FetchProgress, KernelError, KernelSpec, Library, Stage, megabytes, progress_for_stderr,
+    Available, FetchProgress, KernelError, KernelSpec, KernelState, Library, Stage, megabytes,
+    progress_for_stderr,
 };
 
 /// Arguments of `kregress kernels`.
@@ -28,7 +31,8 @@ enum KernelsCommand {
         /// Fetch Debian's package lists first
         #[arg(long, requires = "available")]
         update: bool,
-        /// Print one JSON object a line
+        /// Print one JSON object a line: name, version, line, flavour, state (fetched, built, available, to-build, gone),
+        /// size in bytes, release, options that find bugs, and where it comes from
         #[arg(long)]
         json: bool,
     },
@@ -187,30 +191,44 @@ fn table(kernels: &[Available]) -> String {
     let mut text = row(["KERNEL", "LINE", "FLAVOUR", "SIZE", "RELEASE", "STATE"]);
     for kernel in kernels {
         let flavour = kernel.flavour.map_or("-".to_string(), |flavour| flavour.to_string());
-        let line = kernel.version.line().map_or("-".to_string(), |line| line.to_string());
-        let size = kernel.stored.or(kernel.download).map_or(String::new(), megabytes);
-        let state = match (kernel.stored, &kernel.missing) {
-            (Some(_), _) => {
-                let state = if kernel.source.is_some() { "built" } else { "fetched" };
-                match kernel.options.is_empty() {
-                    true => state.to_string(),
-                    false => format!("{state} ({})", kernel.options.join(" ")),
-                }
-            }
-            (None, Some(reason)) => format!("gone: {reason}"),
-            (None, None) => match &kernel.source {
-                Some(source) => format!("to be built from {source}"),
-                None => "available".to_string(),
-            },
+        let line = kernel.line().map_or("-".to_string(), |line| line.to_string());
+        let size = kernel.size().map_or(String::new(), megabytes);
+        let with_options = |state: &str| match kernel.options.is_empty() {
+            true => state.to_string(),
+            false => format!("{state} ({})", kernel.options.join(" ")),
+        };
+        let told = |text: &Option<String>| text.clone().unwrap_or_default();
+        let state = match kernel.state() {
+            KernelState::Fetched => with_options("fetched"),
+            KernelState::Built => with_options("built"),
+            KernelState::Available => "available".to_string(),
+            KernelState::ToBuild => format!("to be built from {}", told(&kernel.source)),
+            KernelState::Gone => format!("gone: {}", told(&kernel.missing)),
         };
         text += &row([&kernel.name, &line, &flavour, &size, &kernel.release, &state]);
     }
     text
 }
 
+/// A line of `--json`: what is known of the kernel, and what follows from that.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    kernel: &'a Available,
+    line: Option<String>,
+    state: KernelState,
+    size: Option<u64>,
+}
+
 fn json_lines(kernels: &[Available]) -> String {
+    let listed = kernels.iter().map(|kernel| Listed {
+        kernel,
+        line: kernel.line().map(|line| line.to_string()),
+        state: kernel.state(),
+        size: kernel.size(),
+    });
     // a value made of strings and numbers is always serialisable
-    kernels.iter().filter_map(|kernel| serde_json::to_string(kernel).ok()).map(|line| line + "\n").collect()
+    listed.filter_map(|kernel| serde_json::to_string(&kernel).ok()).map(|line| line + "\n").collect()
 }
 
 #[cfg(test)]
@@ -267,6 +285,12 @@ mod tests {
 
     #[test]
     fn json_has_a_line_per_kernel() {
-        insta::assert_snapshot!(json_lines(&kernels()[..1]), @r#"{"name":"6.17.13","version":"6.17.13+deb13","release":"6.17.13+deb13-cloud-amd64","flavour":"cloud","options":["KFENCE","DETECT_HUNG_TASK"],"package_version":"1","suites":["trixie"],"stored":107600000,"download":50208396,"missing":null}"#);
+        let states: Vec<String> = kernels().iter().map(|kernel| format!("{:?}", kernel.state())).collect();
+        assert_eq!(states, ["Fetched", "Available", "Gone", "Built", "ToBuild"]);
+        let lines = json_lines(&kernels()).lines().map(str::to_owned).collect::<Vec<_>>();
+        for key in ["\"line\":\"6.12\",\"state\":\"to-build\",\"size\":null", "\"source\":\"v6.12.57 of"] {
+            assert!(lines[4].contains(key), "{}", lines[4]);
+        }
+        insta::assert_snapshot!(json_lines(&kernels()[..1]), @r#"{"name":"6.17.13","version":"6.17.13+deb13","release":"6.17.13+deb13-cloud-amd64","flavour":"cloud","options":["KFENCE","DETECT_HUNG_TASK"],"package_version":"1","suites":["trixie"],"stored":107600000,"download":50208396,"missing":null,"line":"6.17","state":"fetched","size":107600000}"#);
     }
 }

@@ -36,9 +36,20 @@ enum Job {
     Larger { wanted: Wanted, short: Vec<Short> },
 }
 
+/// Closes the queue when it is dropped.
+struct Closed<'q>(&'q Queue);
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 impl Supply<'_> {
-    /// Fetches the kernels, those first that are stored already, and closes the queue.
+    /// Fetches the kernels, those first that are stored already, and closes the queue, also where it panics: who takes
+    /// cells out of it would wait for ever.
     pub fn run(&self, wanted: &[Wanted], tests: &[Arc<Test>]) {
+        let _closed = Closed(self.queue);
         let (here, to_fetch): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| w.is_fetched());
         let jobs = here.into_iter().chain(to_fetch).cloned().map(Job::First).collect();
         let jobs: Mutex<VecDeque<Job>> = Mutex::new(jobs);
@@ -60,7 +71,6 @@ impl Supply<'_> {
                 });
             }
         });
-        self.queue.close();
     }
 
     /// Does one job; gives the one that it leaves to do.
@@ -180,3 +190,6 @@ pub fn preview(
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

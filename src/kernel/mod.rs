@@ -33,7 +33,7 @@ mod debian;
 mod error;
 mod fetch;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod housekeeping;
 mod index;
 mod library;
@@ -66,7 +66,7 @@ pub use progress::{
 pub(crate) use similar::closest;
 pub use spec::{KernelSpec, Selector, SpecError};
 pub use store::StoreError;
-pub use wanted::{Available, Larger, LeftOut, Resolution, Wanted};
+pub use wanted::{Available, KernelState, Larger, LeftOut, Resolution, Wanted};
 
 /// Which of a distribution's images of one version.
 #[derive(

@@ -1,5 +1,7 @@
 //! The whole way from a spec to a stored kernel, through the real apt, with a mirror that is a folder.
 
+mod hosts;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -80,6 +82,28 @@ impl World {
 
     fn package(&self) -> PathBuf {
         self.path(&format!("debian/pool/main/l/linux/linux-image-{RELEASE}_6.17.13-1_amd64.deb"))
+    }
+
+    /// Writes the mirror's package lists.
+    fn write_lists(&self) {
+        let file = measure(&self.package()).expect("the package");
+        // an image of this size would pass for one of the packages that only depend on others
+        let size = (2 << 20).max(file.bytes);
+        let list = format!(
+            "Package: linux-image-{RELEASE}\nVersion: 6.17.13-1\nArchitecture: amd64\nMaintainer: x\nDescription: x\n\
+             Filename: pool/main/l/linux/linux-image-{RELEASE}_6.17.13-1_amd64.deb\nSize: {size}\nSHA256: {}\n\n",
+            file.sha256
+        );
+        let folder = self.path("debian/dists/trixie/main/binary-amd64");
+        fs::create_dir_all(&folder).expect("the folder is writable");
+        fs::write(folder.join("Packages"), &list).expect("the folder is writable");
+        let release_file = format!(
+            "Origin: Debian\nSuite: stable\nCodename: trixie\nDate: Fri, 20 Nov 2020 09:00:00 UTC\nArchitectures: amd64\n\
+             Components: main\nSHA256:\n {} {} main/binary-amd64/Packages\n",
+            sha256(list.as_bytes()),
+            list.len()
+        );
+        fs::write(self.path("debian/dists/trixie/Release"), release_file).expect("the folder is writable");
     }
 
     fn library(&self) -> Library {
@@ -226,25 +250,7 @@ fn a_damaged_package_on_the_mirror_says_so() {
 fn package_lists_name_kernels_and_a_suite_that_the_mirror_lacks_is_no_error() {
     let Some(world) = World::new() else { return };
     fs::write(world.path("kernels/debian.yaml"), "debian: []\n").expect("the folder is writable");
-    let file = measure(&world.package()).expect("the package");
-    let release = RELEASE;
-    // an image of this size would pass for one of the packages that only depend on others
-    let size = (2 << 20).max(file.bytes);
-    let list = format!(
-        "Package: linux-image-{release}\nVersion: 6.17.13-1\nArchitecture: amd64\nMaintainer: x\nDescription: x\n\
-         Filename: pool/main/l/linux/linux-image-{release}_6.17.13-1_amd64.deb\nSize: {size}\nSHA256: {}\n\n",
-        file.sha256
-    );
-    let folder = world.path("debian/dists/trixie/main/binary-amd64");
-    fs::create_dir_all(&folder).expect("the folder is writable");
-    fs::write(folder.join("Packages"), &list).expect("the folder is writable");
-    let release_file = format!(
-        "Origin: Debian\nSuite: stable\nCodename: trixie\nDate: Sat, 21 Nov 2026 09:00:00 UTC\nArchitectures: amd64\nComponents: main\n\
-         SHA256:\n {} {} main/binary-amd64/Packages\n",
-        sha256(list.as_bytes()),
-        list.len()
-    );
-    fs::write(world.path("debian/dists/trixie/Release"), release_file).expect("the folder is writable");
+    world.write_lists();
 
     let library = world.library();
     let heard = Heard::default();

@@ -10,7 +10,7 @@ use super::debian::DebianBuild;
 use super::local::LocalImage;
 use super::select::Candidate;
 use super::store::Record;
-use crate::version::KernelVersion;
+use crate::version::{KernelVersion, Line};
 
 /// A kernel that a user asked for, not necessarily fetched.
 #[derive(Debug, Clone)]
@@ -153,7 +153,23 @@ pub struct Resolution {
     pub left_out: Vec<LeftOut>,
 }
 
-/// One line of the list of known kernels. Serialised, it is a line of `kregress kernels list --json`.
+/// What it takes to have a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KernelState {
+    /// Its packages were downloaded and it is in the store.
+    Fetched,
+    /// It was compiled and is in the store.
+    Built,
+    /// Its packages can be downloaded.
+    Available,
+    /// It can be compiled.
+    ToBuild,
+    /// It cannot be had.
+    Gone,
+}
+
+/// One line of the list of known kernels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Available {
     /// Short name, which is a spec too.
@@ -179,6 +195,29 @@ pub struct Available {
     /// What it is compiled from, if it is compiled here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+}
+
+impl Available {
+    /// What it takes to have it.
+    pub fn state(&self) -> KernelState {
+        match (self.stored, &self.missing, &self.source) {
+            (Some(_), _, None) => KernelState::Fetched,
+            (Some(_), _, Some(_)) => KernelState::Built,
+            (None, Some(_), _) => KernelState::Gone,
+            (None, None, Some(_)) => KernelState::ToBuild,
+            (None, None, None) => KernelState::Available,
+        }
+    }
+
+    /// The line it belongs to; `None` for linux-next, and while it is not known what a source is.
+    pub fn line(&self) -> Option<Line> {
+        self.version.line().filter(|line| line.major > 0)
+    }
+
+    /// Bytes that it takes in the store, or those of the download while it is not there.
+    pub fn size(&self) -> Option<u64> {
+        self.stored.or(self.download)
+    }
 }
 
 #[cfg(test)]

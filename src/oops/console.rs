@@ -40,8 +40,13 @@ impl<'a> Line<'a> {
     /// Splits one line (without its line feed).
     pub(super) fn parse(raw: &'a [u8]) -> Line<'a> {
         let (trimmed, skipped) = trim_returns(raw);
-        match prefix(trimmed) {
-            Some((context, len)) => Line { context, text: &trimmed[len..], offset: skipped + len },
+        let trimmed = trim_colours(trimmed);
+        let ahead = skip_colours(trimmed, 0);
+        match prefix(&trimmed[ahead..]) {
+            Some((context, len)) => {
+                let len = skip_colours(trimmed, ahead + len);
+                Line { context, text: &trimmed[len..], offset: skipped + len }
+            }
             None => Line { context: Context::Foreign, text: trimmed, offset: skipped },
         }
     }
@@ -60,6 +65,32 @@ fn trim_returns(mut raw: &[u8]) -> (&[u8], usize) {
     (raw, skipped)
 }
 
+/// How far escape sequences reach that only choose a colour (`ESC [ 0;31 m`), from this place on.
+fn skip_colours(raw: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while raw.get(at) == Some(&0x1b) && raw.get(at + 1) == Some(&b'[') {
+        let end = at + 2 + count(raw, at + 2, |byte| byte.is_ascii_digit() || byte == b';');
+        if raw.get(end) != Some(&b'm') {
+            break;
+        }
+        at = end + 1;
+    }
+    at
+}
+
+/// Without the escape sequences at the end that only choose a colour.
+fn trim_colours(raw: &[u8]) -> &[u8] {
+    let mut text = raw;
+    while let Some(at) = text[text.len().saturating_sub(16)..].iter().rposition(|byte| *byte == 0x1b) {
+        let at = text.len().saturating_sub(16) + at;
+        if skip_colours(text, at) != text.len() {
+            break;
+        }
+        text = &text[..at];
+    }
+    text
+}
+
 /// The context and the length of the prefix, if the line has a prefix that only kernel messages have.
 fn prefix(raw: &[u8]) -> Option<(Context<'_>, usize)> {
     let quoted = skip_quote_marks(raw);
@@ -73,8 +104,65 @@ fn prefix(raw: &[u8]) -> Option<(Context<'_>, usize)> {
     {
         return Some(found);
     }
-    let after = syslog_header(raw)?;
-    Some(stamped(raw, after).unwrap_or((Context::Console, after)))
+    if let Some(after) = syslog_header(raw).or_else(|| raw_header(raw)) {
+        return Some(stamped(raw, after).unwrap_or((Context::Console, after)));
+    }
+    host_header(raw).and_then(|after| stamped(raw, after)).or_else(|| cut_stamp(raw))
+}
+
+/// What a program that keeps a console puts in front of its lines: blanks, the time on the host (`[2026-11-21 15:37:34] `,
+/// `15:37:34.123456  `), or facility and level as `dmesg -x` writes them. It counts before a kernel's own time stamp only.
+fn host_header(raw: &[u8]) -> Option<usize> {
+    const REACH: usize = 48;
+    let blanks = count(raw, 0, |byte| matches!(byte, b' ' | b'\t'));
+    let word = &raw[blanks..];
+    let bracket = usize::from(word.first() == Some(&b'['));
+    let is_time = |at: usize| {
+        let like = |at: usize, form: &[u8]| {
+            let text = word.get(at..at + form.len());
+            text.is_some_and(|text| {
+                text.iter().zip(form).all(|(byte, wanted)| match wanted {
+                    b'0' => byte.is_ascii_digit(),
+                    _ => byte == wanted,
+                })
+            })
+        };
+        like(at, b"0000-00-00") || like(at, b"00:00:00")
+    };
+    let starts_so = word.starts_with(b"kern ") || is_time(bracket);
+    if !starts_so {
+        return (blanks > 0).then_some(blanks);
+    }
+    // `<6>` may stand between the two
+    let reach = word.len().min(REACH);
+    let ends = |at: usize| word[..at].last().is_some_and(|byte| matches!(byte, b' ' | b':' | b'\t'));
+    (1..reach).find(|at| matches!(word[*at], b'[' | b'<') && ends(*at)).map(|at| blanks + at)
+}
+
+/// `3,1000,12345678,-;` as /dev/kmsg gives it, and `2026-11-21T15:37:34,123456+00:00 ` of `dmesg --time-format iso`.
+fn raw_header(raw: &[u8]) -> Option<usize> {
+    let head = &raw[..raw.len().min(80)];
+    if head.len() > 33 && head[4] == b'-' && head[10] == b'T' && head[19] == b',' {
+        let digits = count(head, 20, |byte| byte.is_ascii_digit());
+        return (digits == 6 && matches!(head[26], b'+' | b'-') && head[32] == b' ').then_some(33);
+    }
+    let end = memchr(b';', head)?;
+    let mut fields = head[..end].split(|byte| *byte == b',');
+    let number =
+        |field: Option<&[u8]>| field.is_some_and(|f| !f.is_empty() && f.iter().all(u8::is_ascii_digit));
+    let numbers = (0..3).all(|_| number(fields.next()));
+    (numbers && fields.next().is_some_and(|flag| flag.len() == 1)).then_some(end + 1)
+}
+
+/// The rest of a time stamp whose beginning is lost, as on the first line of a log that begins in the middle:
+/// `12.345678] `, `5678][ T1234] `.
+fn cut_stamp(raw: &[u8]) -> Option<(Context<'_>, usize)> {
+    let blanks = count(raw, 0, |byte| byte == b' ');
+    let rest = blanks + count(raw, blanks, |byte| byte.is_ascii_digit() || byte == b'.');
+    let digits = raw[blanks..rest].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let dots = raw[blanks..rest].iter().filter(|byte| **byte == b'.').count();
+    let whole = digits == 6 && dots == 1 || digits < 6 && dots == 0;
+    (whole && digits > 0).then(|| behind_time(raw, rest)).flatten()
 }
 
 /// `> ` of a quoted mail, only before something in brackets.
@@ -108,6 +196,8 @@ fn stamped(raw: &[u8], start: usize) -> Option<(Context<'_>, usize)> {
     }
     at += 1;
     at += count(raw, at, |byte| byte == b' ');
+    // `[  +0.000001] ` of `dmesg --reltime`
+    at += usize::from(raw.get(at) == Some(&b'+'));
     let whole = count(raw, at, |byte| byte.is_ascii_digit());
     if whole == 0 {
         let after = human_date(raw, at)?;
@@ -119,10 +209,23 @@ fn stamped(raw: &[u8], start: usize) -> Option<(Context<'_>, usize)> {
     }
     let fraction = count(raw, at + 1, |byte| byte.is_ascii_digit());
     at += 1 + fraction;
-    if fraction == 0 || raw.get(at) != Some(&b']') {
+    if fraction == 0 {
         return None;
     }
-    at += 1;
+    // `[   12.345678 <    0.000001>] ` of `dmesg -d`
+    if raw.get(at..at + 2) == Some(b" <") {
+        let close = memchr(b'>', &raw[at..raw.len().min(at + 24)])?;
+        at += close + 1;
+    }
+    behind_time(raw, at)
+}
+
+/// What follows the digits of a time stamp: its bracket, and the caller if there is one.
+fn behind_time(raw: &[u8], at: usize) -> Option<(Context<'_>, usize)> {
+    if raw.get(at) != Some(&b']') {
+        return None;
+    }
+    let at = at + 1;
     // `dmesg` puts a space between the time stamp and the caller, the console does not
     for gap in [0, 1] {
         if gap == 1 && raw.get(at) != Some(&b' ') {
@@ -160,11 +263,13 @@ fn caller(raw: &[u8], start: usize) -> Option<(&[u8], usize)> {
     }
 }
 
-/// `[Tue Jan  2 12:00:00 2024] `, as `dmesg -T` writes it; `at` is behind the bracket.
+/// `[Tue Jan  2 12:00:00 2024] `, as `dmesg -T` writes it, or `[Jan 2 12:00] ` of `dmesg -e`; `at` is behind the bracket.
 fn human_date(raw: &[u8], at: usize) -> Option<usize> {
-    let close = memchr(b']', &raw[at..raw.len().min(at + 40)])? + at;
+    let close = memchr(b']', raw.get(at..raw.len().min(at + 40))?)? + at;
     let date = &raw[at..close];
-    let looks_right = date.len() == 24 && is_month(&date[4..7]) && date[13] == b':' && date[16] == b':';
+    let whole = date.len() == 24 && is_month(&date[4..7]) && date[13] == b':' && date[16] == b':';
+    let short = (10..=12).contains(&date.len()) && is_month(&date[..3]) && date[date.len() - 3] == b':';
+    let looks_right = whole || short;
     (looks_right && raw.get(close + 1) == Some(&b' ')).then_some(close + 2)
 }
 
@@ -212,6 +317,27 @@ mod tests {
             ("2026-11-21T09:30:35+00:00 host kernel: hello", Context::Console, "hello"),
             ("[Tue Jan  2 12:00:00 2024] hello", Context::Console, "hello"),
             ("[   12.345678]", Context::Console, ""),
+            ("[   12.345678 <    0.000001>] hello", Context::Console, "hello"),
+            ("[  +0.000001] hello", Context::Console, "hello"),
+            ("[Nov21 15:37] hello", Context::Console, "hello"),
+            ("kern  :warn  : [   12.345678] [ T1234] hello", task, "hello"),
+            ("2026-11-21T15:37:34,123456+00:00 hello", Context::Console, "hello"),
+            ("2026-11-21T15:37:34.1234567Z [   12.345678] hello", Context::Console, "hello"),
+            ("2026-11-21T15:37:34.123456 <4>[   12.345678] hello", Context::Console, "hello"),
+            ("[2026-11-21 15:37:34] [   12.345678]  f+0x1/0x2", Context::Console, " f+0x1/0x2"),
+            ("15:37:34.123456  [   12.345678][ T1234] hello", task, "hello"),
+            ("    [   12.345678] hello", Context::Console, "hello"),
+            ("3,1000,12345678,-;hello", Context::Console, "hello"),
+            ("6,339,5140900,-,caller=T1;hello", Context::Console, "hello"),
+            ("\x1b[32m[   12.345678] \x1b[0m\x1b[1;31mhello\x1b[0m", Context::Console, "hello"),
+            ("12.345678] hello", Context::Console, "hello"),
+            ("   12.345678] hello", Context::Console, "hello"),
+            ("5678][ T1234] hello", task, "hello"),
+            ("2026-11-21 15:37:34 hello", Context::Foreign, "2026-11-21 15:37:34 hello"),
+            ("    hello", Context::Foreign, "    hello"),
+            ("1.5] hello", Context::Foreign, "1.5] hello"),
+            ("3,4;hello", Context::Foreign, "3,4;hello"),
+            ("\x1b[", Context::Foreign, "\x1b["),
             ("[  OK  ] Started thing.", Context::Foreign, "[  OK  ] Started thing."),
             ("[12.3]x", Context::Foreign, "[12.3]x"),
             ("hello [   12.345678] world", Context::Foreign, "hello [   12.345678] world"),

@@ -45,6 +45,8 @@ pub(super) fn cut(
     let limit = console.len().min(start.saturating_add(MAX_REACH));
     let mut next_header = which + 1;
     let mut owner = Context::Foreign;
+    // a log may begin in the middle of its first line, of whose prefix little is left then
+    let mut orphan = false;
     let mut enough = LINES_BEFORE_PANIC;
     let (mut count, mut mixed, mut all_cpus, mut ended) = (0, false, false, false);
     let mut at = start;
@@ -59,9 +61,13 @@ pub(super) fn cut(
         let first = at == start;
         if first {
             owner = line.context;
+            orphan = start == 0 && !owner.is_caller();
             if memmem::find(raw, b"BUG: KMSAN:").is_some() {
                 enough = LINES_BEFORE_PANIC_KMSAN;
             }
+        }
+        if !first && std::mem::take(&mut orphan) && line.context != Context::Foreign {
+            owner = line.context;
         }
         while headers.get(next_header).is_some_and(|header| header.start < at) {
             next_header += 1;

@@ -189,6 +189,13 @@ impl<'e> Reading<'e> {
             if self.engine.panics(line) {
                 self.last_panic = Some(self.base + start);
             }
+            if headers.len() >= MAX_HEADERS {
+                // not looked at any further: it may begin a report
+                if start < upto {
+                    self.pass_over(start);
+                }
+                continue;
+            }
             if self.engine.is_replayed(&window[end..]) {
                 continue;
             }
@@ -202,13 +209,7 @@ impl<'e> Reading<'e> {
                     *spoke
                 },
             );
-            match family {
-                Some(family) if headers.len() < MAX_HEADERS => {
-                    headers.push(self.engine.header(family, line, start));
-                }
-                Some(_) if start < upto => self.pass_over(start),
-                _ => {}
-            }
+            headers.extend(family.map(|family| self.engine.header(family, line, start)));
         }
         headers
     }

@@ -101,27 +101,33 @@ pub fn merge(
     }))
 }
 
-/// Applies letters; what does not apply and is whole is merged, where the repository of `history` knows the files.
+/// Applies letters; what does not apply and is whole is merged, where one of the repositories knows the files that the
+/// letters were made for.
 ///
 /// # Errors
 /// As [`merge`].
 pub fn apply_or_merge(
     letters: &[&Letter],
     source: &dyn Source,
-    history: Option<&GitTree>,
+    histories: &[&GitTree],
     options: Options,
     scratch: &Path,
 ) -> Result<Application, String> {
     let mut applied = apply(letters, source, options);
-    let (Outcome::DoesNotApply, Some(history)) = (applied.outcome, history) else { return Ok(applied) };
-    match merge(letters, source, history, options, scratch)? {
-        Some(Merge::Merged(contents)) => {
-            applied.outcome = Outcome::Merged;
-            applied.contents = contents;
+    if applied.outcome != Outcome::DoesNotApply {
+        return Ok(applied);
+    }
+    for history in histories {
+        match merge(letters, source, history, options, scratch)? {
+            Some(Merge::Merged(contents)) => {
+                applied.outcome = Outcome::Merged;
+                applied.contents = contents;
+            }
+            Some(Merge::Already) => applied.outcome = Outcome::AlreadyApplied,
+            Some(Merge::Conflicts(files)) => applied.conflicts = files,
+            None => continue,
         }
-        Some(Merge::Already) => applied.outcome = Outcome::AlreadyApplied,
-        Some(Merge::Conflicts(files)) => applied.conflicts = files,
-        None => {}
+        break;
     }
     Ok(applied)
 }

@@ -194,7 +194,9 @@ impl Queue {
     pub(super) fn claim(&self, config: &Config, cancel: &Cancel) -> Option<Claim<'_>> {
         let mut state = self.lock();
         loop {
-            let done = state.closed && state.waiting.is_empty() && state.open.is_empty();
+            // a cell that is being prepared will be open to helpers
+            let idle = state.open.is_empty() && state.running == 0;
+            let done = state.closed && state.waiting.is_empty() && idle;
             if cancel.is_set() || state.stopped || done {
                 return None;
             }
@@ -278,3 +280,6 @@ impl Drop for Claim<'_> {
         self.queue.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests;

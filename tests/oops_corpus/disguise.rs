@@ -58,6 +58,20 @@ fn titles_do_not_depend_on_how_the_console_was_saved() {
         };
         same_title(by_line(text, syslog), first)
     });
+    let stamped_as = |before: &'static str, behind: &'static str| {
+        move |line: &str| {
+            if is_stamped(line) { format!("{before}{line}{behind}") } else { line.to_owned() }
+        }
+    };
+    let hosts = [
+        ("with the host's time", "2026-11-21T15:37:34.123456Z ", ""),
+        ("as dmesg shows facilities", "kern  :warn  : ", ""),
+        ("in colours", "\x1b[0;31m", "\x1b[0m"),
+        ("indented", "    ", ""),
+    ];
+    for (name, before, behind) in hosts {
+        compare(name, 1, |text, first| same_title(by_line(text, stamped_as(before, behind)), first));
+    }
     compare("with log levels", 1, |text, first| {
         let level = |line: &str| format!("{}{line}", if is_stamped(line) { "<4>" } else { "" });
         same_title(by_line(text, level), first)

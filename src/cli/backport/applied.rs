@@ -37,7 +37,7 @@ pub struct Applier<'a> {
     pub upstream: Option<&'a str>,
     /// What is allowed.
     pub options: Options,
-    /// A repository with the files that patches are made for, for trees without a history.
+    /// A repository with the files that patches are made for, besides the trees' own.
     pub history: Option<&'a GitTree>,
     /// Gives sources.
     pub builder: &'a Builder,
@@ -69,7 +69,7 @@ impl Applier<'_> {
                 };
                 let own = folder.filter(|folder| folder.join(".git").exists());
                 let own = own.and_then(|folder| GitTree::new(folder, "HEAD"));
-                let look = |tree: &Path| self.apply(&Folder::new(tree), own.as_ref().or(self.history));
+                let look = |tree: &Path| self.apply(&Folder::new(tree), own.as_ref());
                 self.builder.look(&baseline, self.progress, self.cancel, look).map_err(|e| e.to_string())?
             }
         };
@@ -80,11 +80,12 @@ impl Applier<'_> {
     fn apply(
         &self,
         source: &dyn Source,
-        history: Option<&GitTree>,
+        own: Option<&GitTree>,
     ) -> Result<(Application, Vec<String>, Option<Patch>), String> {
-        let application = apply_or_merge(self.letters, source, history, self.options, self.scratch)?;
+        let histories: Vec<&GitTree> = own.into_iter().chain(self.history).collect();
+        let application = apply_or_merge(self.letters, source, &histories, self.options, self.scratch)?;
         if !application.outcome.applies() {
-            let lacking = history.map(|tree| self.lacking(tree, &application)).unwrap_or_default();
+            let lacking = own.map(|tree| self.lacking(tree, &application)).unwrap_or_default();
             return Ok((application, lacking, None));
         }
         let text = unified(source, &application.contents);

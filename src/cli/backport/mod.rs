@@ -78,7 +78,8 @@ pub struct BackportArgs {
     /// Let hunks fit without their outermost N lines of context
     #[arg(long, value_name = "N", num_args = 0..=1, default_value_t = 0, default_missing_value = "2", value_parser = clap::value_parser!(u8).range(0..=3))]
     fuzz: u8,
-    /// A git repository that has the files the patch was made for, for three-way merges into trees without a history
+    /// A git repository that has the files the patch was made for, for three-way merges into trees whose own history
+    /// does not have them
     #[arg(long, value_name = "REPOSITORY")]
     history: Option<PathBuf>,
     /// Say whether it applies and what would run, and build nothing

@@ -57,6 +57,8 @@ pub fn trees(
         for mut tree in found {
             if let Some(config) = config {
                 tree.config = config.to_owned();
+            } else if tree.config.is_empty() {
+                tree.config = smallest(tree.source.version().and_then(|version| version.line()));
             }
             if !trees.iter().any(|other| other.name == tree.name) {
                 trees.push(tree);
@@ -64,6 +66,14 @@ pub fn trees(
         }
     }
     Ok(trees)
+}
+
+/// The configuration of a tree for which none is named.
+fn smallest(line: Option<Line>) -> String {
+    match line {
+        Some(line) if line.major < 6 => "small+old".into(),
+        _ => "small".into(),
+    }
 }
 
 fn auto(
@@ -124,7 +134,7 @@ fn tree(
         name: text.to_owned(),
         source,
         patches: Vec::new(),
-        config: "small".into(),
+        config: String::new(),
         compiler: None,
         jobs: None,
     };

@@ -79,8 +79,18 @@ pub enum AptError {
     /// The user ended it.
     #[error("interrupted; what has come in is kept, and the next download goes on from there")]
     Interrupted,
-    /// A file of the private configuration or of the lists cannot be read or written.
-    #[error("cannot {what} {path}: {source}")]
+    /// What the mirror says of its packages is too old to be believed, or not yet to be.
+    #[error(
+        "Debian's package lists cannot be believed: {said}; check this host's clock, and whether the mirror that apt is configured with is still kept up (kernels in the store and in catalogues need no lists)"
+    )]
+    Expired {
+        /// What apt said about it.
+        said: String,
+    },
+    /// A file of the private configuration, of the lists or of a download cannot be read or written.
+    #[error(
+        "cannot {what} {path}: {source}; the cache folder needs to be writable and have room (kregress cache gc), KREGRESS_CACHE chooses another one"
+    )]
     Io {
         /// Read or write.
         what: &'static str,
@@ -152,15 +162,7 @@ impl Apt {
         let reached = said.lines().any(|line| line.starts_with("Hit:") || line.starts_with("Get:"));
         let problems = problems_of(&said);
         if !reached || lists::find(&self.root.join("lists"))?.is_empty() {
-            let said = match problems.as_slice() {
-                [] => last_lines(&said),
-                [one] => one.clone(),
-                [first, others @ ..] => format!("{first} (and {} more of the kind)", others.len()),
-            };
-            return Err(AptError::Failed {
-                what: "fetching Debian's package lists (apt-get update)".into(),
-                said,
-            });
+            return Err(failed_update(&said, &self.root.join("lists")));
         }
         Ok(Updated { problems })
     }
@@ -247,7 +249,7 @@ impl Apt {
             if output.status.success() {
                 return Ok(());
             }
-            failure = failure_of(package, &text_of(&output));
+            failure = failure_of(package, target, &text_of(&output));
         }
         Err(failure)
     }
@@ -314,13 +316,44 @@ impl Apt {
             let _ = fs::remove_file(target);
             return Err(AptError::Hash { package: name, version, said: one_line(&said) });
         }
-        Err(failure_of(package, &said))
+        Err(failure_of(package, target, &said))
     }
 }
 
-/// Why a download did not come.
-fn failure_of(package: &Package, said: &str) -> AptError {
+/// The disk's reason behind what apt said, if there is one: apt puts its number in front, `(28: No space left on device)`.
+fn disk_trouble(said: &str) -> Option<std::io::Error> {
+    use rustix::io::Errno;
+    [Errno::NOSPC, Errno::ROFS, Errno::DQUOT]
+        .into_iter()
+        .find(|reason| said.contains(&format!("({}: ", reason.raw_os_error())))
+        .map(Into::into)
+}
+
+/// Why no package list came into this folder.
+fn failed_update(said: &str, lists: &Path) -> AptError {
+    if let Some(source) = disk_trouble(said) {
+        return AptError::Io { what: "write", path: lists.to_path_buf(), source };
+    }
+    let problems = problems_of(said);
+    let old =
+        |problem: &&String| problem.contains(" is expired (") || problem.contains(" is not valid yet (");
+    if let Some(problem) = problems.iter().find(old) {
+        return AptError::Expired { said: problem.trim_end_matches('.').to_owned() };
+    }
+    let said = match problems.as_slice() {
+        [] => last_lines(said),
+        [one] => one.clone(),
+        [first, others @ ..] => format!("{first} (and {} more of the kind)", others.len()),
+    };
+    AptError::Failed { what: "fetching Debian's package lists (apt-get update)".into(), said }
+}
+
+/// Why a download did not come to `target`.
+fn failure_of(package: &Package, target: &Path, said: &str) -> AptError {
     let (name, version) = (package.name.clone(), package.version.clone());
+    if let Some(source) = disk_trouble(said) {
+        return AptError::Io { what: "write", path: target.to_path_buf(), source };
+    }
     // what a web server says, and what the system says about a mirror that is a folder
     if said.contains("404 ") || said.contains("(2: No such file") {
         return AptError::Gone { package: name, version };
@@ -370,5 +403,21 @@ mod tests {
             W: Failed to fetch http://m.example/debian/dists/sid/InRelease  Could not connect to m.example:80\n\
             W: Some index files failed to download. They have been ignored, or old ones used instead.\n";
         insta::assert_snapshot!(problems_of(said).join("\n"), @"Failed to fetch http://m.example/debian/dists/sid/InRelease  Could not connect to m.example:80");
+    }
+    #[test]
+    fn why_no_list_came_is_told_with_what_to_do() {
+        let table = [
+            "E: Release file for http://m.example/debian/dists/trixie/InRelease is expired (invalid since 3d 2h 1min 5s). Updates for this repository will not be applied.",
+            "E: Release file for http://m.example/debian/dists/trixie/InRelease is not valid yet (invalid for another 2h). Updates for this repository will not be applied.",
+            "E: Write error - write (28: No space left on device)\nE: The package lists or status file could not be parsed or opened.",
+            "W: Failed to fetch http://m.example/debian/dists/trixie/InRelease  Temporary failure resolving 'm.example'",
+        ];
+        let told = table.map(|said| failed_update(said, Path::new("CACHE/apt/lists")).to_string());
+        insta::assert_snapshot!(told.join("\n"), @r"
+        Debian's package lists cannot be believed: Release file for http://m.example/debian/dists/trixie/InRelease is expired (invalid since 3d 2h 1min 5s). Updates for this repository will not be applied; check this host's clock, and whether the mirror that apt is configured with is still kept up (kernels in the store and in catalogues need no lists)
+        Debian's package lists cannot be believed: Release file for http://m.example/debian/dists/trixie/InRelease is not valid yet (invalid for another 2h). Updates for this repository will not be applied; check this host's clock, and whether the mirror that apt is configured with is still kept up (kernels in the store and in catalogues need no lists)
+        cannot write CACHE/apt/lists: No space left on device (os error 28); the cache folder needs to be writable and have room (kregress cache gc), KREGRESS_CACHE chooses another one
+        fetching Debian's package lists (apt-get update) failed: Failed to fetch http://m.example/debian/dists/trixie/InRelease  Temporary failure resolving 'm.example'; check the network and the proxy that apt is configured with (kernels in the store need neither)
+        ");
     }
 }

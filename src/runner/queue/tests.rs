@@ -1,0 +1,145 @@
+//! What the queue gives out, in which order, and when it ends.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::machine::Machine;
+use crate::plan::{Cell, sample};
+
+/// Name, processors, and memory in MiB of a cell.
+type Small = (&'static str, u32, u32);
+
+/// A queue on a host of 4 processors and 4 GiB with these cells.
+fn queue(jobs: Option<u32>, cells: &[Small]) -> Queue {
+    let queue = Queue::new(Capacity { jobs, cpus: 4, memory_mib: 4096 });
+    queue.push(cells.iter().map(|(name, cpus, memory_mib)| cell(name, *cpus, *memory_mib)));
+    queue
+}
+
+fn cell(name: &str, cpus: u32, memory_mib: u32) -> Cell {
+    let mut placed = sample::placed(name, "");
+    placed.machine = Arc::new(Machine { cpus, memory_mib, ..Machine::built_in() });
+    Cell::new(&placed, sample::kernel(None, &[], None))
+}
+
+fn name(claim: &Claim<'_>) -> String {
+    match &claim.work {
+        Work::Begin(cell) | Work::Help(cell, _) => cell.cell().test.name.clone(),
+    }
+}
+
+fn config() -> Config {
+    Config {
+        capacity: Capacity { jobs: None, cpus: 4, memory_mib: 4096 },
+        attempts: None,
+        retries: 0,
+        max_fail: None,
+        ignore_known: false,
+        seed: 1,
+        run_dir: None,
+    }
+}
+
+/// The names of what is given out without anything being given back.
+fn together(queue: &Queue) -> Vec<String> {
+    let mut claims = Vec::new();
+    let mut state = queue.lock();
+    while let Some(claim) = queue.begin(&mut state, &config(), &Cancel::new()) {
+        claims.push(claim);
+    }
+    drop(state);
+    claims.iter().map(name).collect()
+}
+
+#[test]
+fn what_fits_goes_ahead_of_what_does_not() {
+    let table: &[(Option<u32>, &[Small], &[&str])] = &[
+        (None, &[("a", 2, 512), ("b", 2, 512), ("c", 2, 512)], &["a", "b"]),
+        (None, &[("a", 3, 512), ("b", 2, 512), ("c", 1, 512)], &["a", "c"]),
+        (None, &[("a", 1, 3072), ("b", 1, 2048), ("c", 1, 1024)], &["a", "c"]),
+        // a machine larger than the host runs alone
+        (None, &[("a", 64, 512), ("b", 1, 512)], &["a"]),
+        (None, &[("a", 1, 512), ("b", 64, 512), ("c", 1, 512)], &["a", "c"]),
+        // a number of machines in place of processors
+        (Some(1), &[("a", 1, 512), ("b", 1, 512)], &["a"]),
+        (Some(3), &[("a", 4, 512), ("b", 4, 512), ("c", 4, 512), ("d", 4, 512)], &["a", "b", "c"]),
+        (Some(3), &[("a", 4, 4096), ("b", 4, 512)], &["a"]),
+    ];
+    for (jobs, cells, expected) in table {
+        assert_eq!(together(&queue(*jobs, cells)), *expected, "{jobs:?} {cells:?}");
+    }
+}
+
+#[test]
+fn a_cell_that_is_skipped_takes_nothing() {
+    let queue = queue(None, &[("a", 4, 4096)]);
+    queue.push([Cell { unmet: Some("no module".into()), ..cell("b", 4, 4096) }]);
+    assert_eq!(together(&queue), ["b", "a"]);
+}
+
+#[test]
+fn what_is_given_back_is_there_for_the_next() {
+    let queue = queue(None, &[("a", 4, 512), ("b", 4, 512)]);
+    let cancel = Cancel::new();
+    for expected in ["a", "b"] {
+        let claim = queue.claim(&config(), &cancel).expect("the host is free");
+        assert_eq!(name(&claim), expected);
+    }
+    let state = queue.lock();
+    assert_eq!((state.running, state.cpus, state.memory_mib), (0, 0, 0));
+}
+
+#[test]
+fn it_ends_when_it_is_closed_and_empty_and_not_before() {
+    let queue = queue(None, &[]);
+    let cancel = Cancel::new();
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let mut names = Vec::new();
+            while let Some(claim) = queue.claim(&config(), &cancel) {
+                names.push(name(&claim));
+            }
+            names
+        });
+        let waiting = scope.spawn(|| queue.wait_closed());
+        for cell_name in ["a", "b"] {
+            queue.push([cell(cell_name, 1, 512)]);
+        }
+        queue.close();
+        assert_eq!(worker.join().expect("no panic"), ["a", "b"]);
+        waiting.join().expect("no panic");
+    });
+    assert_eq!((queue.total(), queue.was_stopped(), queue.enough().is_set()), (2, false, false));
+}
+
+#[test]
+fn stopping_and_cancelling_end_who_waits() {
+    for stop in [true, false] {
+        let queue = queue(Some(1), &[("a", 1, 512), ("b", 1, 512)]);
+        let cancel = Cancel::new();
+        let held = queue.claim(&config(), &cancel).expect("the host is free");
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| queue.claim(&config(), &cancel).map(|claim| name(&claim)));
+            if stop {
+                queue.stop();
+            } else {
+                cancel.set();
+                queue.wake();
+            }
+            assert_eq!(waiting.join().expect("no panic"), None);
+        });
+        drop(held);
+        assert!(queue.enough().is_set(), "who brings kernels may stop");
+        assert_eq!((queue.was_stopped(), queue.total()), (stop, 2));
+    }
+}
+
+#[test]
+fn what_never_waits_here_is_counted() {
+    let queue = queue(None, &[("a", 1, 512)]);
+    queue.lose(3);
+    queue.forgo(2);
+    assert_eq!((queue.total(), queue.lost()), (6, 3));
+    queue.stop();
+    assert!(queue.was_stopped());
+}
