@@ -7,8 +7,12 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::kernel::fixtures::{bzimage, vmlinux, zstd};
 use crate::kernel::{KernelSpec, NoProgress};
+use crate::lab::Request;
+use crate::lab::sim::{Outcome, SimLab};
 use crate::plan::sample;
-use crate::runner::Capacity;
+use crate::runner::{self, Capacity, Config};
+
+const CAPACITY: Capacity = Capacity { jobs: None, cpus: 4, memory_mib: 4096 };
 
 /// Local kernel images, which need no network, and two tests.
 struct World {
@@ -23,7 +27,7 @@ impl World {
     fn new() -> World {
         let root = tempfile::tempdir().expect("a temporary folder");
         let library = Library::open(&root.path().join("cache"), &[]).expect("no catalogue");
-        let queue = Queue::new(Capacity { jobs: None, cpus: 4, memory_mib: 4096 });
+        let queue = Queue::new(CAPACITY);
         let placed = ["one", "two"].map(|name| sample::placed(name, "")).to_vec();
         World { root, library, queue, placed, events: Mutex::default() }
     }
@@ -54,10 +58,30 @@ impl World {
 
     /// What the queue holds. That ends only where the queue is closed.
     fn cells(&self) -> Vec<String> {
-        let cancel = Cancel::new();
-        let mut names: Vec<String> = std::iter::from_fn(|| self.queue.claim(&cancel))
-            .map(|claim| claim.cell.id().to_string())
-            .collect();
+        let names = Mutex::new(Vec::new());
+        let sink = |event| {
+            if let Event::Cell(record) = event {
+                let name = format!("{}@{}", record.test, record.kernel);
+                names.lock().expect("nobody panicked").push(name);
+            }
+        };
+        let config = Config {
+            capacity: CAPACITY,
+            attempts: Some(1),
+            retries: 0,
+            max_fail: None,
+            ignore_known: false,
+            seed: 1,
+            run_dir: None,
+        };
+        runner::run(
+            &self.queue,
+            &SimLab::new(|_: &Request<'_>| Outcome::Clean),
+            &config,
+            &sink,
+            &Cancel::new(),
+        );
+        let mut names = names.into_inner().expect("nobody panicked");
         names.sort();
         names
     }

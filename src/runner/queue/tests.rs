@@ -6,8 +6,11 @@ use super::*;
 use crate::machine::Machine;
 use crate::plan::{Cell, sample};
 
-/// A queue on a host of 4 processors and 4 GiB with these cells: name, processors, memory in MiB.
-fn queue(jobs: Option<u32>, cells: &[(&str, u32, u32)]) -> Queue {
+/// Name, processors, and memory in MiB of a cell.
+type Small = (&'static str, u32, u32);
+
+/// A queue on a host of 4 processors and 4 GiB with these cells.
+fn queue(jobs: Option<u32>, cells: &[Small]) -> Queue {
     let queue = Queue::new(Capacity { jobs, cpus: 4, memory_mib: 4096 });
     queue.push(cells.iter().map(|(name, cpus, memory_mib)| cell(name, *cpus, *memory_mib)));
     queue
@@ -20,19 +23,29 @@ fn cell(name: &str, cpus: u32, memory_mib: u32) -> Cell {
 }
 
 fn name(claim: &Claim<'_>) -> String {
-    claim.cell.test.name.clone()
+    match &claim.work {
+        Work::Begin(cell) | Work::Help(cell, _) => cell.cell().test.name.clone(),
+    }
+}
+
+fn config() -> Config {
+    Config {
+        capacity: Capacity { jobs: None, cpus: 4, memory_mib: 4096 },
+        attempts: None,
+        retries: 0,
+        max_fail: None,
+        ignore_known: false,
+        seed: 1,
+        run_dir: None,
+    }
 }
 
 /// The names of what is given out without anything being given back.
 fn together(queue: &Queue) -> Vec<String> {
     let mut claims = Vec::new();
     let mut state = queue.lock();
-    while let Some(at) = state.waiting.iter().position(|cell| queue.fits(&state, cell)) {
-        drop(state);
-        let claim = queue.claim(&Cancel::new()).expect("it fits");
+    while let Some(claim) = queue.begin(&mut state, &config(), &Cancel::new()) {
         claims.push(claim);
-        state = queue.lock();
-        assert!(at <= state.waiting.len());
     }
     drop(state);
     claims.iter().map(name).collect()
@@ -40,7 +53,7 @@ fn together(queue: &Queue) -> Vec<String> {
 
 #[test]
 fn what_fits_goes_ahead_of_what_does_not() {
-    let table: &[(Option<u32>, &[(&str, u32, u32)], &[&str])] = &[
+    let table: &[(Option<u32>, &[Small], &[&str])] = &[
         (None, &[("a", 2, 512), ("b", 2, 512), ("c", 2, 512)], &["a", "b"]),
         (None, &[("a", 3, 512), ("b", 2, 512), ("c", 1, 512)], &["a", "c"]),
         (None, &[("a", 1, 3072), ("b", 1, 2048), ("c", 1, 1024)], &["a", "c"]),
@@ -61,7 +74,7 @@ fn what_fits_goes_ahead_of_what_does_not() {
 fn a_cell_that_is_skipped_takes_nothing() {
     let queue = queue(None, &[("a", 4, 4096)]);
     queue.push([Cell { unmet: Some("no module".into()), ..cell("b", 4, 4096) }]);
-    assert_eq!(together(&queue), ["a", "b"]);
+    assert_eq!(together(&queue), ["b", "a"]);
 }
 
 #[test]
@@ -69,7 +82,7 @@ fn what_is_given_back_is_there_for_the_next() {
     let queue = queue(None, &[("a", 4, 512), ("b", 4, 512)]);
     let cancel = Cancel::new();
     for expected in ["a", "b"] {
-        let claim = queue.claim(&cancel).expect("the host is free");
+        let claim = queue.claim(&config(), &cancel).expect("the host is free");
         assert_eq!(name(&claim), expected);
     }
     let state = queue.lock();
@@ -83,7 +96,7 @@ fn it_ends_when_it_is_closed_and_empty_and_not_before() {
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
             let mut names = Vec::new();
-            while let Some(claim) = queue.claim(&cancel) {
+            while let Some(claim) = queue.claim(&config(), &cancel) {
                 names.push(name(&claim));
             }
             names
@@ -104,9 +117,9 @@ fn stopping_and_cancelling_end_who_waits() {
     for stop in [true, false] {
         let queue = queue(Some(1), &[("a", 1, 512), ("b", 1, 512)]);
         let cancel = Cancel::new();
-        let held = queue.claim(&cancel).expect("the host is free");
+        let held = queue.claim(&config(), &cancel).expect("the host is free");
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| queue.claim(&cancel).map(|claim| name(&claim)));
+            let waiting = scope.spawn(|| queue.claim(&config(), &cancel).map(|claim| name(&claim)));
             if stop {
                 queue.stop();
             } else {
