@@ -80,12 +80,14 @@ fn sentences(tree: &TreeResult) -> String {
 }
 
 fn gone(test: &Clean) -> String {
+    let attempts =
+        |count: u64| if count == 1 { "one attempt".to_owned() } else { format!("{count} attempts") };
     let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
     format!(
-        "{} showed the bug {} in {} attempts without the patch, and not in {} with it (by luck: {}).",
+        "{} showed the bug {} in {} without the patch, and not in {} with it (by luck: {}).",
         test.test,
         times(test.bad),
-        test.of,
+        attempts(test.of),
         test.clean,
         if test.luck < 0.001 { "less than 0.1%".to_owned() } else { format!("{:.1}%", test.luck * 100.0) }
     )

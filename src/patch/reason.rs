@@ -1,5 +1,7 @@
 //! Why a hunk does not apply, and what its place in the source looks like instead.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::damage::Damage;
@@ -154,20 +156,52 @@ pub fn nowhere(
     }
 }
 
-/// Where most of the hunk's lines are, in order; of equal places the one closest to `wanted`.
+/// Where most of the hunk's lines are, in order, or else most of its words, as where functions were renamed; of equal
+/// places the one closest to `wanted`.
 fn closest(file: &[&str], old: &[String], wanted: usize) -> Option<usize> {
-    let words: Vec<String> = file.iter().map(|line| squeezed(line)).collect();
+    /// A line counts as so many words.
+    const LINE: usize = 4;
+    let lines: Vec<String> = file.iter().map(|line| squeezed(line)).collect();
     let expected: Vec<String> = old.iter().map(|line| squeezed(line)).collect();
     // a brace is everywhere
     let telling = |text: &str| text.len() > 3;
-    let score = |at: usize| {
-        let window = &words[at..(at + old.len() + 2).min(words.len())];
-        expected.iter().filter(|text| telling(text) && window.contains(text)).count()
-    };
-    let best = (0..words.len())
-        .map(|at| (score(at), at))
-        .max_by_key(|(score, at)| (*score, std::cmp::Reverse(at.abs_diff(wanted))))?;
-    (best.0 > 0).then_some(best.1)
+    let span = old.len() + 2;
+    let mut ids: HashMap<&str, usize> = HashMap::new();
+    for word in expected.iter().flat_map(|line| words(line)) {
+        let next = ids.len();
+        ids.entry(word).or_insert(next);
+    }
+    let known: Vec<Vec<usize>> =
+        lines.iter().map(|line| words(line).filter_map(|word| ids.get(word).copied()).collect()).collect();
+    let mut counts = vec![0_usize; ids.len()];
+    let mut shared = 0;
+    let mut best: Option<(usize, usize)> = None;
+    for at in 0..lines.len() {
+        let entering =
+            if at == 0 { 0..span.min(lines.len()) } else { at + span - 1..(at + span).min(lines.len()) };
+        for word in known.get(entering).into_iter().flatten().flatten() {
+            shared += usize::from(counts[*word] == 0);
+            counts[*word] += 1;
+        }
+        let window = &lines[at..(at + span).min(lines.len())];
+        let same = expected.iter().filter(|text| telling(text) && window.contains(text)).count();
+        let score = same * LINE + shared;
+        let nearer = |other: usize| at.abs_diff(wanted) < other.abs_diff(wanted);
+        if score > 0 && best.is_none_or(|(most, other)| score > most || score == most && nearer(other)) {
+            best = Some((score, at));
+        }
+        for word in &known[at] {
+            counts[*word] -= 1;
+            shared -= usize::from(counts[*word] == 0);
+        }
+    }
+    // words alone are found by chance
+    best.filter(|(score, _)| *score >= LINE).map(|(_, at)| at)
+}
+
+/// The parts of identifiers, of three letters at least.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() > 2)
 }
 
 /// Both sides, line by line, by their longest common part.

@@ -39,8 +39,11 @@ impl Handed {
 
     /// The subject of a letter as it was sent.
     pub fn subject(&self, letter: &Letter) -> String {
-        let same = |message: &&crate::patch::input::Message| message.id.is_some() && message.id == letter.id;
-        let sent = self.input.messages.iter().find(same).and_then(|message| message.subject.clone());
+        let messages = &self.input.messages;
+        let same = |message: &&crate::patch::input::Message| {
+            messages.len() == 1 || message.id.is_some() && message.id == letter.id
+        };
+        let sent = messages.iter().find(same).and_then(|message| message.subject.clone());
         sent.unwrap_or_else(|| letter.title().to_owned())
     }
 }
