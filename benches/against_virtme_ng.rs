@@ -13,10 +13,8 @@ mod common;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
-use common::{NOTHING, Runs, kernel, lab, median, number, test, words};
-use kregress::verdict::Verdict;
+use common::{NOTHING, Runs, Times, kernel, lab, number, test, words};
 
 fn main() {
     let mut words = words();
@@ -34,26 +32,20 @@ fn main() {
     let boot = || {
         let mut command = Command::new(&vng);
         command.args(["--disable-kvm", "-r"]).arg(&image).args(["--exec", "true"]);
-        let start = Instant::now();
         let output = command.stdin(Stdio::null()).output().expect("vng starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        start.elapsed().as_secs_f64()
+        let failed = || String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(()) } else { Err(failed()) }
     };
     let runs = Runs::new(&kernel, &test(NOTHING));
     let (restoring, booting) = (lab(&kernel).without_pool(), lab(&kernel).without_snapshots());
-    let (mut theirs, mut restored, mut booted) = (vec![], vec![], vec![]);
-    for round in 0..=rounds {
-        let seconds = boot();
-        let ran = [&restoring, &booting].map(|lab| runs.run(lab, 1));
-        assert!(ran.iter().all(|ran| ran.cell.verdict == Verdict::Good), "{:?}", ran[0].cell);
-        // the first of each reads files that later ones find in memory
-        if round > 0 {
-            theirs.push(seconds);
-            restored.push(ran[0].seconds);
-            booted.push(ran[1].seconds);
-        }
+    let mut sides: [Times; 3] = Default::default();
+    for _ in 0..=rounds {
+        let [theirs, restored, booted] = &mut sides;
+        theirs.measure(boot);
+        restored.measure(|| runs.run(&restoring, 1).clean());
+        booted.measure(|| runs.run(&booting, 1).clean());
     }
-    let [theirs, restored, booted] = [theirs, restored, booted].map(|seconds| median(&seconds));
+    let [theirs, restored, booted] = sides.each_ref().map(Times::wall);
     println!("{} on {rounds} rounds, {}", kernel.release, String::from_utf8_lossy(&version.stdout).trim());
     println!("vng        {theirs:.3} s");
     println!("booted     {booted:.3} s");

@@ -1,5 +1,5 @@
 //! What an attempt costs beside its test: from the request for a cell to its verdict in the journal, with a program
-//! that does nothing. Sides alternate in one run; figures are medians.
+//! that does nothing. Sides alternate in one run; figures by the clock are medians, those of the processors means.
 //!
 //! - `restored`: the guest is restored when the attempt asks for it
 //! - `waiting`: the guest was restored while the attempt before was watched, as in a run with more than one attempt
@@ -13,15 +13,12 @@
 
 mod common;
 
-use std::time::Instant;
-
-use common::{NOTHING, Runs, Silent, kernel, lab, median, number, patience, test, words};
+use common::{NOTHING, Runs, Silent, Times, kernel, lab, number, patience, test, words};
 use kregress::cancel::Cancel;
 use kregress::kernel::cache_folder;
 use kregress::lab::guests::{Guests, Wanted};
 use kregress::lab::payload::SETTLE;
 use kregress::lab::prepare::Prepared;
-use kregress::verdict::Verdict;
 use kregress::vm::snapshot;
 
 fn main() {
@@ -46,36 +43,33 @@ fn main() {
     };
     let snapshot = guests.snapshot(wanted).expect("a snapshot");
 
-    let (mut restored, mut waiting, mut booted, mut bare) = (vec![], vec![], vec![], vec![]);
-    // the first of each reads files that later ones find in memory
-    for round in 0..=rounds {
-        let mut sides = [&mut restored, &mut waiting, &mut booted];
-        for (lab, seconds) in [&fresh, &pooled, &booting].into_iter().zip(&mut sides) {
-            let ran = runs.run(lab, 1);
-            assert_eq!(ran.cell.verdict, Verdict::Good, "{:?}", ran.cell);
-            if round > 0 {
-                seconds.push(ran.seconds);
-            }
+    let mut sides: [Times; 4] = Default::default();
+    for _ in 0..=rounds {
+        let [restored, waiting, booted, bare] = &mut sides;
+        for (lab, times) in [(&fresh, restored), (&pooled, waiting), (&booting, booted)] {
+            times.measure(|| runs.run(lab, 1).clean());
         }
-        let start = Instant::now();
-        let guest = snapshot::restore(fresh.qemu(), &machine, &snapshot, patience().restore, &cancel);
-        drop(guest.expect("a restored guest"));
-        if round > 0 {
-            bare.push(start.elapsed().as_secs_f64());
-        }
+        bare.measure(|| {
+            let guest = snapshot::restore(fresh.qemu(), &machine, &snapshot, patience().restore, &cancel);
+            guest.map(drop).map_err(|e| e.to_string())
+        });
     }
     let watch = SETTLE.as_secs_f64();
-    let [restored, waiting, booted, bare] = [restored, waiting, booted, bare].map(|s| median(&s));
     println!("{} on QEMU {}, {rounds} rounds", kernel.release, fresh.qemu().version);
-    println!("restored          {restored:.3} s");
-    println!("restored - watch  {:.3} s", restored - watch);
-    println!("waiting           {waiting:.3} s");
-    println!("booted            {booted:.3} s");
-    println!("bare restore      {bare:.3} s");
-    println!("booted / restored                   {:.1}", booted / restored);
-    println!("booted / waiting                    {:.1}", booted / waiting);
-    println!("(booted - watch) / (restored - watch) {:.1}", (booted - watch) / (restored - watch));
-    println!("restored / bare restore             {:.2}", restored / bare);
-    println!("(restored - watch) / bare restore   {:.2}", (restored - watch) / bare);
-    println!("(waiting - watch) / bare restore    {:.2}", (waiting - watch) / bare);
+    println!("                    clock      processors");
+    for (name, times) in ["restored", "waiting", "booted", "bare restore"].into_iter().zip(&sides) {
+        println!("{name:17} {:7.3} s   {:7.3} s", times.wall(), times.processor());
+    }
+    for (what, of) in [("clock", Times::wall as fn(&Times) -> f64), ("processors", Times::processor)] {
+        let [restored, waiting, booted, bare] = sides.each_ref().map(of);
+        // while it watches, a guest takes no processor
+        let watch = if what == "clock" { watch } else { 0.0 };
+        println!("by the {what}:");
+        println!("  booted / restored                     {:.1}", booted / restored);
+        println!("  booted / waiting                      {:.1}", booted / waiting);
+        println!("  (booted - watch) / (restored - watch) {:.1}", (booted - watch) / (restored - watch));
+        println!("  restored / bare restore               {:.2}", restored / bare);
+        println!("  (restored - watch) / bare restore     {:.2}", (restored - watch) / bare);
+        println!("  (waiting - watch) / bare restore      {:.2}", (waiting - watch) / bare);
+    }
 }

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kregress::cancel::Cancel;
 use kregress::event::Event;
@@ -18,6 +18,7 @@ use kregress::observation::Phase;
 use kregress::plan::{Cell, Placed};
 use kregress::runner::{self, Capacity, Config, Queue};
 use kregress::suite::{self, Test};
+use kregress::verdict::Verdict;
 use kregress::vm::accel::Wish;
 use kregress::vm::qemu::Qemu;
 
@@ -31,6 +32,9 @@ tests:
     program: {shell: 'true'}
     symptom: {crash: {title: 'never'}}
 ";
+
+/// How often something is tried before it counts as broken.
+const TRIES: usize = 5;
 
 /// Hears nothing.
 pub struct Silent;
@@ -69,7 +73,7 @@ pub fn kernel(name: &str) -> Arc<Kernel> {
 pub fn lab(kernel: &Kernel) -> QemuLab {
     let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache_folder()).expect("a lab");
     lab.choose_accel(Wish::Auto, kernel);
-    lab
+    lab.with_patience(patience())
 }
 
 /// The only test of a suite's text.
@@ -88,6 +92,15 @@ pub struct Runs {
     test: Arc<Test>,
     machine: Arc<Machine>,
     retries: u32,
+}
+
+impl Ran {
+    /// Nothing, where its attempts were clean, and none had to be repeated; else what happened.
+    pub fn clean(self) -> Result<(), String> {
+        let clean =
+            self.cell.verdict == Verdict::Good && self.attempts.iter().all(|a| a.verdict == Verdict::Good);
+        if clean { Ok(()) } else { Err(format!("{:?}", self.cell)) }
+    }
 }
 
 /// What a run of one cell came to.
@@ -165,7 +178,55 @@ impl Runs {
 
 /// How long guests may take, generously: a bench waits rather than fails.
 pub fn patience() -> Patience {
-    Patience::default()
+    Patience { boot: Duration::from_secs(600), ..Patience::default() }
+}
+
+/// Processor time of this process and of its children that have ended, seconds: in `stat` (`proc(5)`) in hundredths.
+/// On a host that does other things besides it says more than the clock.
+pub fn processor_time() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc");
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(4);
+    fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+/// What both clocks showed of a side's rounds.
+#[derive(Default)]
+pub struct Times {
+    wall: Vec<f64>,
+    processor: Vec<f64>,
+}
+
+impl Times {
+    /// Measures this. What does not work out does not count, and is tried again a few times: on a busy host a guest
+    /// may fail to boot.
+    ///
+    /// # Panics
+    /// It never works out.
+    pub fn measure(&mut self, work: impl Fn() -> Result<(), String>) {
+        for _ in 0..TRIES {
+            let (start, before) = (Instant::now(), processor_time());
+            match work() {
+                Ok(()) => {
+                    self.wall.push(start.elapsed().as_secs_f64());
+                    self.processor.push(processor_time() - before);
+                    return;
+                }
+                Err(why) => eprintln!("once more: {why}"),
+            }
+        }
+        panic!("{TRIES} times in vain");
+    }
+
+    /// The median by the clock, seconds, without the first round, which reads files that later ones find in memory.
+    pub fn wall(&self) -> f64 {
+        median(&self.wall[1..])
+    }
+
+    /// The mean of the processors' time, seconds: its unit is too coarse for a median. Without the first round, too.
+    pub fn processor(&self) -> f64 {
+        let later = &self.processor[1..];
+        later.iter().sum::<f64>() / later.len() as f64
+    }
 }
 
 /// The value in the middle.

@@ -206,13 +206,13 @@ impl State {
         }
     }
 
-    /// Gives candidates another chance that were closed because the infrastructure failed: when a bisection is gone on
-    /// with, that may have passed.
+    /// Gives candidates another chance that were closed because their attempts said nothing: when a bisection is gone on
+    /// with, the trouble may have passed, such as that of a host that is too busy to boot a guest.
     fn reopen(&mut self) {
         let mut any = false;
         for tried in self.tried.values_mut() {
-            let lost = tried.attempts.last().is_some_and(|made| made.verdict == Verdict::Lost);
-            if lost && tried.closed.take().is_some() {
+            let said_nothing = |made: &Made| made.seen().is_none() && made.verdict != Verdict::Skip;
+            if tried.attempts.last().is_some_and(said_nothing) && tried.closed.take().is_some() {
                 tried.forgiven = tried.attempts.len();
                 any = true;
             }

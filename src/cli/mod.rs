@@ -60,6 +60,12 @@ enum Command {
     /// Run tests on kernels and judge them
     Run(Box<run::RunArgs>),
     /// Find what brought a bug, or removed it, also where it shows only sometimes
+    ///
+    /// Every attempt is a piece of evidence: one that shows the test's own symptom speaks against the kernel, a whole
+    /// dose without it speaks for it, as strongly as the chance to see the bug allows. What is learnt of that chance on
+    /// the way is used. The next kernel is the one whose attempts tell the most for what they cost, and the search ends
+    /// when one candidate is as likely as --confidence asks, and it and its neighbour differ by themselves. Both ends are
+    /// tried first. Kernels that do not compile, boot or run the test are passed over.
     Bisect(Box<bisect::BisectArgs>),
     /// List suites, tests and what they need
     List(list::ListArgs),

@@ -32,6 +32,8 @@ pub fn main() -> ! {
     if let Err(error) = serve() {
         // the console is all that is left to speak on
         eprintln!("{}: {error}", std::hint::black_box(MARK));
+        // a power-off does not wait for what a terminal still has to send
+        let _ = rustix::termios::tcdrain(std::io::stderr());
     }
     power_off()
 }

@@ -19,9 +19,18 @@ use super::{PORT_NAME, layout};
 const VIRTIO_PORT: &str = "/dev/vport0p1";
 const SERIAL_PORT: &str = "/dev/ttyS1";
 
-/// How long the virtio port may take to appear after its drivers are there. It takes milliseconds; only a kernel
-/// without the driver waits this long.
-const PORT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the virtio port may take to appear where its driver and its device are there. It takes milliseconds, and
+/// seconds on a host that has too much to do.
+const PORT_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long driver and device may take to appear after the modules are loaded. A kernel without them waits this long.
+const DRIVER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where the kernel shows virtio's drivers and devices.
+const VIRTIO_BUS: &str = "/sys/bus/virtio";
+
+/// What the bus says of a device with serial ports (virtio specification, "Device Types").
+const CONSOLE_DEVICE: &str = "0x0003";
 
 /// The writing half, shared by everything in the agent that has something to tell.
 pub struct Sender {
@@ -132,8 +141,9 @@ pub fn open() -> io::Result<(Sender, Receiver, &'static str)> {
 }
 
 fn open_virtio() -> io::Result<File> {
-    let deadline = Instant::now() + PORT_PATIENCE;
-    if !wait_for(Path::new(VIRTIO_PORT), deadline)? {
+    let begun = Instant::now();
+    let deadline = begun + PORT_PATIENCE;
+    if !wait_for(Path::new(VIRTIO_PORT), begun)? {
         return Err(io::Error::new(io::ErrorKind::NotFound, format!("no port {PORT_NAME}")));
     }
     loop {
@@ -159,8 +169,18 @@ fn open_serial() -> io::Result<File> {
     Ok(port)
 }
 
-/// Waits until a device node exists. Without virtio in the kernel at all there is nothing to wait for.
-fn wait_for(path: &Path, deadline: Instant) -> io::Result<bool> {
+/// Whether the port has what it comes from.
+fn port_is_coming() -> bool {
+    let bus = Path::new(VIRTIO_BUS);
+    let is_console = |device: std::fs::DirEntry| {
+        std::fs::read_to_string(device.path().join("device")).is_ok_and(|kind| kind.trim() == CONSOLE_DEVICE)
+    };
+    bus.join("drivers/virtio_console").exists()
+        && std::fs::read_dir(bus.join("devices")).is_ok_and(|devices| devices.flatten().any(is_console))
+}
+
+/// Waits until the port's node exists. Without virtio in the kernel at all there is nothing to wait for.
+fn wait_for(path: &Path, begun: Instant) -> io::Result<bool> {
     let watch = match inotify::init(inotify::CreateFlags::CLOEXEC) {
         Ok(watch) => {
             inotify::add_watch(&watch, "/dev", inotify::WatchFlags::CREATE)?;
@@ -174,15 +194,18 @@ fn wait_for(path: &Path, deadline: Instant) -> io::Result<bool> {
         if path.exists() {
             return Ok(true);
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || !Path::new("/sys/bus/virtio").exists() {
+        let patience = if port_is_coming() { PORT_PATIENCE } else { DRIVER_PATIENCE };
+        let left = patience.saturating_sub(begun.elapsed());
+        if left.is_zero() || !Path::new(VIRTIO_BUS).exists() {
             return Ok(false);
         }
         let Some(watch) = &watch else {
             std::thread::sleep(Duration::from_millis(1));
             continue;
         };
-        let timeout = rustix::event::Timespec::try_from(left).map_err(io::Error::other)?;
+        // driver and device come without a word in /dev
+        let timeout = left.min(Duration::from_millis(100));
+        let timeout = rustix::event::Timespec::try_from(timeout).map_err(io::Error::other)?;
         let mut fds = [rustix::event::PollFd::new(watch, rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut fds, Some(&timeout))?;
         let mut events = [std::mem::MaybeUninit::uninit(); 4096];

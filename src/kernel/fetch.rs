@@ -89,7 +89,9 @@ impl Library {
         if let Some(reason) = build.missing.as_ref().filter(|_| !build.is_complete()) {
             return Err(KernelError::Unavailable { name: name.to_string(), reason: reason.clone() });
         }
-        let lock = self.store.lock(&build.release, || progress.report(name, Stage::Waiting))?;
+        let waiting = || progress.report(name, Stage::Waiting);
+        let lock = self.store.lock_unless(&self.cancel, &build.release, waiting)?;
+        let lock = lock.ok_or(AptError::Interrupted)?;
         // another process may have been faster
         let stored = |(folder, record): &(PathBuf, Record)| {
             is_build(record, build) && Store::verify(folder, record).is_ok()

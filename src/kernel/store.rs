@@ -10,12 +10,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::modules::{ModuleIndex, ModuleTree};
 use super::{Flavour, Kernel, KernelConfig, Origin};
+use crate::cancel::Cancel;
 use crate::version::KernelVersion;
 
 /// Version of the layout of a folder and of `kernel.json`; folders of another one are passed over.
@@ -187,6 +189,28 @@ impl Store {
     pub(crate) fn try_lock(&self, name: &str) -> Result<Option<Lock>, StoreError> {
         let (file, _) = self.lock_file(name)?;
         Ok(flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok().then_some(Lock { file }))
+    }
+
+    /// Takes the lock called `name`, calling `waiting` first if another process has it; `None` if `cancel` is set
+    /// meanwhile. No signal ends a wait in the system for a lock, so this one tries again five times a second.
+    pub(crate) fn lock_unless(
+        &self,
+        cancel: &Cancel,
+        name: &str,
+        waiting: impl FnOnce(),
+    ) -> Result<Option<Lock>, StoreError> {
+        if let Some(lock) = self.try_lock(name)? {
+            return Ok(Some(lock));
+        }
+        waiting();
+        while !cancel.is_set() {
+            if let Some(lock) = self.try_lock(name)? {
+                return Ok(Some(lock));
+            }
+            let pause = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+            let _ = poll(&mut [PollFd::new(cancel, PollFlags::IN)], Some(&pause));
+        }
+        Ok(None)
     }
 
     fn lock_file(&self, name: &str) -> Result<(File, PathBuf), StoreError> {

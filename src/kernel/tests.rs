@@ -9,11 +9,12 @@ use std::sync::Mutex;
 
 use super::debian::{Archive, DebianBuild, Package};
 use super::fixtures::{bzimage, kernel_deb, module, vmlinux, zstd};
-use super::store::{measure, sha256};
+use super::store::{Store, measure, sha256};
 use super::{
     FetchProgress, Flavour, Kernel, KernelError, KernelSpec, Library, ModuleState, NoProgress, Resolution,
     Stage, catalogue,
 };
+use crate::cancel::Cancel;
 
 const RELEASE: &str = "6.17.13+deb13-cloud-amd64";
 
@@ -406,4 +407,17 @@ fn a_local_image_that_does_not_fit_says_why() {
     cannot read ROOT/cache: no modules of 6.99.1-mine there; expected a lib/modules/6.99.1-mine folder (make modules_install INSTALL_MOD_PATH=DIR makes one)
     module `kernel/null_blk.ko` was built for 6.12.1, the kernel is 6.99.1-mine; give the modules folder of this kernel
     ");
+}
+
+#[test]
+fn a_wait_for_a_lock_ends_with_the_wish_to_stop() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = Store::open(folder.path());
+    let cancel = Cancel::new();
+    let held = store.lock("one", || panic!("nobody has it")).expect("the folder is writable");
+    let waited = store.lock_unless(&cancel, "one", || cancel.set());
+    assert!(waited.expect("the folder is writable").is_none());
+    drop(held);
+    let free = store.lock_unless(&cancel, "one", || panic!("nobody has it"));
+    assert!(free.expect("the folder is writable").is_some(), "what is free is had at once");
 }

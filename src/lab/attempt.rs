@@ -138,6 +138,8 @@ impl<'a> Conversation<'a> {
     /// booted for this attempt.
     fn resume(&mut self, console: Vec<u8>, facts: GuestFacts) -> Option<Ending> {
         self.seen.start = Start::Restored;
+        // the machine that is restored may have been booted and saved first, for longer than a guest may be silent
+        self.last_sign = Instant::now();
         self.take(Happening::Console(console)).or_else(|| self.told(FromGuest::Hello(facts)))
     }
 

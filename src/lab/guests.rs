@@ -23,7 +23,7 @@ use crate::vm::snapshot::{self, Key, Restored, SaveError, Snapshot, Store};
 /// What all snapshots of a cache may take, bytes. One takes about 100 MB.
 pub const SNAPSHOTS_LIMIT: u64 = 8_000_000_000;
 
-/// After so many snapshots of one machine that could not be restored it boots for the rest of the run.
+/// After so many failures to save or to restore a machine it boots for the rest of the run.
 const MOST_FAILURES: u32 = 2;
 
 /// A restored guest waits at most so long, microseconds, before it goes on: several ticks of any kernel's timer.
@@ -184,6 +184,11 @@ impl Guests {
         match self.obtain(key, wanted) {
             Ok(snapshot) => Some(Arc::clone(slot.snapshot.insert(Arc::new(snapshot)))),
             Err(SaveError::Cancelled | SaveError::Busy) => None,
+            // a boot may fail now and then, above all on a busy host; attempts do it again, too
+            Err(SaveError::NoBoot(_)) if slot.failures + 1 < MOST_FAILURES => {
+                slot.failures += 1;
+                None
+            }
             Err(error) => {
                 slot.boots = true;
                 self.tell_once(wanted, &error);

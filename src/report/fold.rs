@@ -192,7 +192,14 @@ impl RunSummary {
                 cell.release = release.or(cell.release.take());
             }
             Event::AttemptStarted { cell, attempt: _, of: _ } => self.cell(cell).started += 1,
-            Event::Attempt { cell, record } => self.cell(cell).attempts.push(*record),
+            Event::Attempt { cell, record } => {
+                // most cells have few attempts, and a run may have a million cells
+                let attempts = &mut self.cell(cell).attempts;
+                if attempts.len() == attempts.capacity() {
+                    attempts.reserve_exact((attempts.len() / 2).max(1));
+                }
+                attempts.push(*record);
+            }
             Event::Cell(record) => {
                 let killed = self.ended == Ended::Killed;
                 let cell = self.cell(record.id());

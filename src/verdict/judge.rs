@@ -22,6 +22,9 @@ const EXIT_SKIP: i32 = 77;
 /// (`console_prepend_dropped()`).
 const DROPPED: &[u8] = b" printk messages dropped **";
 
+/// What `check_timer()` of x86 panics with when the timer did not tick within a few hundredths of a second.
+const LATE_TIMER: &str = "kernel panic: IO-APIC + timer doesn't work!";
+
 /// What one attempt alone says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
@@ -142,7 +145,10 @@ fn before_the_dose(seen: &Observation, reports: &[Report]) -> Judgement {
     }
     if let Some(report) = reports.iter().find(|r| is_environments(r)) {
         let phase = seen.phase.word();
-        let reason = format!("the kernel had no init to go on with during {phase}: {}", report.title);
+        let reason = match report.title.starts_with(LATE_TIMER) {
+            true => format!("the host was too busy to emulate a timer in time: {}", report.title),
+            false => format!("the kernel had no init to go on with during {phase}: {}", report.title),
+        };
         return Judgement::new(Verdict::Lost, false).because(reason);
     }
     if let Some(report) = counted().find(|r| r.panicked || r.kind == ReportKind::Hang) {
@@ -345,13 +351,15 @@ fn breaks_the_kernel(report: &Report) -> bool {
 }
 
 /// A panic because there is no init, or because it ended, is about what this program put into the guest, or about what
-/// the test's program did to it. The kernel itself is well.
+/// the test's program did to it. The kernel itself is well. So is one that looked for ticks of a timer that a busy host
+/// emulated too late.
 fn is_environments(report: &Report) -> bool {
     const PANICS: &[&str] = &[
         "kernel panic: Attempted to kill init!",
         "kernel panic: No working init found",
         "kernel panic: Requested init ",
         "kernel panic: VFS: Unable to mount root fs",
+        LATE_TIMER,
     ];
     PANICS.iter().any(|panic| report.title.starts_with(panic))
 }

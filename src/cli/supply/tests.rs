@@ -7,12 +7,9 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::kernel::fixtures::{bzimage, vmlinux, zstd};
 use crate::kernel::{KernelSpec, NoProgress};
-use crate::lab::Request;
 use crate::lab::sim::{Outcome, SimLab};
 use crate::plan::sample;
-use crate::runner::{self, Capacity, Config};
-
-const CAPACITY: Capacity = Capacity { jobs: None, cpus: 4, memory_mib: 4096 };
+use crate::runner::{Capacity, Config};
 
 /// Local kernel images, which need no network, and two tests.
 struct World {
@@ -27,7 +24,7 @@ impl World {
     fn new() -> World {
         let root = tempfile::tempdir().expect("a temporary folder");
         let library = Library::open(&root.path().join("cache"), &[]).expect("no catalogue");
-        let queue = Queue::new(CAPACITY);
+        let queue = Queue::new(Capacity { jobs: None, cpus: 4, memory_mib: 4096 });
         let placed = ["one", "two"].map(|name| sample::placed(name, "")).to_vec();
         World { root, library, queue, placed, events: Mutex::default() }
     }
@@ -56,31 +53,26 @@ impl World {
         supply.run(wanted, &tests);
     }
 
-    /// What the queue holds. That ends only where the queue is closed.
+    /// The cells that run. That ends only where the queue is closed.
     fn cells(&self) -> Vec<String> {
-        let names = Mutex::new(Vec::new());
-        let sink = |event| {
-            if let Event::Cell(record) = event {
-                let name = format!("{}@{}", record.test, record.kernel);
-                names.lock().expect("nobody panicked").push(name);
-            }
-        };
+        let capacity = Capacity { jobs: None, cpus: 4, memory_mib: 4096 };
         let config = Config {
-            capacity: CAPACITY,
-            attempts: Some(1),
+            capacity,
+            attempts: None,
             retries: 0,
             max_fail: None,
             ignore_known: false,
             seed: 1,
             run_dir: None,
         };
-        runner::run(
-            &self.queue,
-            &SimLab::new(|_: &Request<'_>| Outcome::Clean),
-            &config,
-            &sink,
-            &Cancel::new(),
-        );
+        let names = Mutex::new(Vec::new());
+        let sink = |event| {
+            if let Event::Cell(record) = event {
+                names.lock().expect("nobody panicked").push(format!("{}@{}", record.test, record.kernel));
+            }
+        };
+        let lab = SimLab::new(|_| Outcome::Clean);
+        crate::runner::run(&self.queue, &lab, &config, &sink, &Cancel::new());
         let mut names = names.into_inner().expect("nobody panicked");
         names.sort();
         names

@@ -158,7 +158,8 @@ impl Builder {
         // what the source holds may have to be looked at again: another build may change its place meanwhile
         let _one = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = || progress.report(&request.name, Stage::Waiting);
-        let lock = self.store.lock(&format!("build-{}", found.place), waiting)?;
+        let lock = self.store.lock_unless(cancel, &format!("build-{}", found.place), waiting)?;
+        let lock = lock.ok_or_else(|| BuildError::Cancelled { name: request.name.clone() })?;
         if let Some(stored) = self.stored(&key) {
             return Ok(stored);
         }

@@ -1,4 +1,4 @@
-//! What the queue gives out, in which order, and when it ends.
+//! What the queue gives out, and when it ends.
 
 use std::sync::Arc;
 
@@ -6,11 +6,8 @@ use super::*;
 use crate::machine::Machine;
 use crate::plan::{Cell, sample};
 
-/// Name, processors, and memory in MiB of a cell.
-type Small = (&'static str, u32, u32);
-
-/// A queue on a host of 4 processors and 4 GiB with these cells.
-fn queue(jobs: Option<u32>, cells: &[Small]) -> Queue {
+/// A queue on a host of 4 processors and 4 GiB with these cells: name, processors, memory in MiB.
+fn queue(jobs: Option<u32>, cells: &[(&str, u32, u32)]) -> Queue {
     let queue = Queue::new(Capacity { jobs, cpus: 4, memory_mib: 4096 });
     queue.push(cells.iter().map(|(name, cpus, memory_mib)| cell(name, *cpus, *memory_mib)));
     queue
@@ -42,18 +39,16 @@ fn config() -> Config {
 
 /// The names of what is given out without anything being given back.
 fn together(queue: &Queue) -> Vec<String> {
-    let mut claims = Vec::new();
     let mut state = queue.lock();
-    while let Some(claim) = queue.begin(&mut state, &config(), &Cancel::new()) {
-        claims.push(claim);
-    }
+    let claims: Vec<Claim<'_>> =
+        std::iter::from_fn(|| queue.begin(&mut state, &config(), &Cancel::new())).collect();
     drop(state);
     claims.iter().map(name).collect()
 }
 
 #[test]
 fn what_fits_goes_ahead_of_what_does_not() {
-    let table: &[(Option<u32>, &[Small], &[&str])] = &[
+    let table: &[(Option<u32>, &[(&str, u32, u32)], &[&str])] = &[
         (None, &[("a", 2, 512), ("b", 2, 512), ("c", 2, 512)], &["a", "b"]),
         (None, &[("a", 3, 512), ("b", 2, 512), ("c", 1, 512)], &["a", "c"]),
         (None, &[("a", 1, 3072), ("b", 1, 2048), ("c", 1, 1024)], &["a", "c"]),

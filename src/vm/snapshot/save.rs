@@ -30,6 +30,9 @@ pub enum SaveError {
     /// QEMU cannot save this machine; it says why.
     #[error("{0}")]
     Refused(String),
+    /// It ended while it booted.
+    #[error("{0}")]
+    NoBoot(String),
     /// It was not possible this time.
     #[error("{0}")]
     Failed(String),
@@ -133,7 +136,10 @@ impl Boot {
                 Happening::Deadline => {
                     return Err(SaveError::Failed("the guest did not reach its agent in time".into()));
                 }
-                other => self.take(other)?,
+                other => self.take(other).map_err(|error| match error {
+                    SaveError::Failed(words) => SaveError::NoBoot(words),
+                    other => other,
+                })?,
             }
         }
     }
