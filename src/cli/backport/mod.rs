@@ -66,7 +66,7 @@ pub struct BackportArgs {
     /// Only this suite: its name, or a file
     #[arg(short, long = "suite", value_name = "SUITE")]
     suite: Vec<String>,
-    /// The configuration of all kernels, such as small+kasan [default: a catalogue's own, else small]
+    /// The configuration of all kernels, such as small+kasan [default: a catalogue's own, else small+pci]
     #[arg(long, value_name = "CONFIG")]
     config: Option<String>,
     /// Which patch of several, counted from 1

@@ -71,8 +71,8 @@ pub fn trees(
 /// The configuration of a tree for which none is named.
 fn smallest(line: Option<Line>) -> String {
     match line {
-        Some(line) if line.major < 6 => "small+old".into(),
-        _ => "small".into(),
+        Some(line) if line.major < 6 => "small+old+pci".into(),
+        _ => "small+pci".into(),
     }
 }
 
