@@ -6,8 +6,11 @@ use super::*;
 use crate::machine::Machine;
 use crate::plan::{Cell, sample};
 
-/// A queue on a host of 4 processors and 4 GiB with these cells: name, processors, memory in MiB.
-fn queue(jobs: Option<u32>, cells: &[(&str, u32, u32)]) -> Queue {
+/// A cell: name, processors, memory in MiB.
+type Needs = (&'static str, u32, u32);
+
+/// A queue on a host of 4 processors and 4 GiB with these cells.
+fn queue(jobs: Option<u32>, cells: &[Needs]) -> Queue {
     let queue = Queue::new(Capacity { jobs, cpus: 4, memory_mib: 4096 });
     queue.push(cells.iter().map(|(name, cpus, memory_mib)| cell(name, *cpus, *memory_mib)));
     queue
@@ -48,7 +51,7 @@ fn together(queue: &Queue) -> Vec<String> {
 
 #[test]
 fn what_fits_goes_ahead_of_what_does_not() {
-    let table: &[(Option<u32>, &[(&str, u32, u32)], &[&str])] = &[
+    let table: &[(Option<u32>, &[Needs], &[&str])] = &[
         (None, &[("a", 2, 512), ("b", 2, 512), ("c", 2, 512)], &["a", "b"]),
         (None, &[("a", 3, 512), ("b", 2, 512), ("c", 1, 512)], &["a", "c"]),
         (None, &[("a", 1, 3072), ("b", 1, 2048), ("c", 1, 1024)], &["a", "c"]),
