@@ -7,25 +7,16 @@ use super::validate::TreeOutcome;
 use super::verdict::TreeVerdict;
 use crate::compare::Side;
 use crate::report::HTML_FILE;
+use crate::report::html::{STYLE, head};
 use crate::report::text::escape;
 
 /// The page: trees, every test on both kernels, and the answer to the mail.
 pub fn page(title: &str, trees: &[TreeOutcome], reply: &str) -> String {
     let title = escape(title);
-    let style = include_str!("../report/html/style.css");
-    let mut out = format!(
-        r#"<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"/>
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<header>
+    let mut out = head(&title, STYLE);
+    let _ = write!(
+        out,
+        r#"<header>
 <h1>{title}</h1>
 <p><a href="{HTML_FILE}">Every attempt with its evidence</a></p>
 </header>

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::text::notes;
 use super::{Report, counted, likely, said, standing};
 use crate::report::escape;
+use crate::report::html::head;
 
 const STYLE: &str = "\
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -18,12 +19,8 @@ thead th { border-bottom: 1px solid; } .culprit { font-weight: bold; } .figure {
 /// The document.
 pub fn html(report: &Report) -> String {
     let title = escape(&format!("Bisection of {}", report.test));
-    let mut out = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\"/>\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-    );
+    let mut out = head(&title, STYLE);
+    let _ = writeln!(out, "<main>\n<h1>{title}</h1>");
     let _ = writeln!(out, "<p class=\"answer\">{}</p>\n<ul>", escape(&report.headline));
     let effort = said::effort(report);
     let run = format!("run {}", report.run);

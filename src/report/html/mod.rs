@@ -4,8 +4,11 @@
 
 mod cell;
 mod defects;
+mod head;
 
 use std::fmt::Write as _;
+
+pub use head::{STYLE, head};
 
 use super::fold::{CellSummary, Ended, RunSummary};
 use super::matrix::word;
@@ -16,26 +19,9 @@ use crate::progress::{clock, tally};
 
 /// The document of a run whose files are in `dir`. Consoles that cannot be read are left out.
 pub fn html(run: &RunSummary, dir: &RunDir) -> String {
-    let mut out = String::new();
     let title = escape(&format!("kregress run {}", run.id));
-    let style = include_str!("style.css");
-    let _ = write!(
-        out,
-        r#"<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"/>
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<header>
-<h1>{title}</h1>
-"#
-    );
+    let mut out = head(&title, STYLE);
+    let _ = write!(out, "<header>\n<h1>{title}</h1>\n");
     push_facts(&mut out, run);
     out.push_str("</header>\n<main>\n");
     push_matrix(&mut out, run);
