@@ -2,16 +2,19 @@
 //! that does nothing. Sides alternate in one run; figures by the clock are medians, those of the processors means.
 //!
 //! - `restored`: the guest is restored when the attempt asks for it
-//! - `waiting`: the guest was restored while the attempt before was watched, as in a run with more than one attempt
+//! - `waiting`: the guest was restored, and has rehearsed, since the attempt before, as in a run with more than one attempt
 //! - `booted`: the same attempt with `--no-snapshot`
 //! - `bare restore`: QEMU reads the same state, the agent answers one message, QEMU is killed
 //!
-//! Each attempt watches the kernel after the program has ended (`lab::payload::SETTLE`), which belongs to the test's
-//! dose: `restored - watch` is without it.
+//! Each attempt watches the kernel after the program has ended (`lab::payload::SETTLE`, at the least here), which
+//! belongs to the test's dose: `restored - watch` is without it.
 //!
 //! `cargo bench --bench attempt_overhead [-- ROUNDS [KERNEL]]`; needs what a run needs.
 
 mod common;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use common::{NOTHING, Runs, Silent, Times, kernel, lab, number, patience, test, words};
 use kregress::cancel::Cancel;
@@ -19,7 +22,11 @@ use kregress::kernel::cache_folder;
 use kregress::lab::guests::{Guests, Wanted};
 use kregress::lab::payload::SETTLE;
 use kregress::lab::prepare::Prepared;
+use kregress::observation::Phase;
 use kregress::vm::snapshot;
+
+/// When an attempt reached each phase, round by round.
+type Phases = RefCell<BTreeMap<Phase, Vec<f64>>>;
 
 fn main() {
     let mut words = words();
@@ -44,21 +51,36 @@ fn main() {
     let snapshot = guests.snapshot(wanted).expect("a snapshot");
 
     let mut sides: [Times; 4] = Default::default();
+    let mut reached: [Phases; 3] = Default::default();
     for _ in 0..=rounds {
-        let [restored, waiting, booted, bare] = &mut sides;
-        for (lab, times) in [(&fresh, restored), (&pooled, waiting), (&booting, booted)] {
-            times.measure(|| runs.run(lab, 1).clean());
+        let [attempts @ .., bare] = &mut sides;
+        for ((lab, times), reached) in [&fresh, &pooled, &booting].into_iter().zip(attempts).zip(&mut reached)
+        {
+            times.measure(|| {
+                let ran = runs.run(lab, 1);
+                for &(phase, at) in &ran.phases {
+                    reached.borrow_mut().entry(phase).or_default().push(at);
+                }
+                ran.clean()
+            });
         }
         bare.measure(|| {
             let guest = snapshot::restore(fresh.qemu(), &machine, &snapshot, patience().restore, &cancel);
             guest.map(drop).map_err(|e| e.to_string())
         });
     }
-    let watch = SETTLE.as_secs_f64();
+    let watch = SETTLE.least_ms as f64 / 1000.0;
     println!("{} on QEMU {}, {rounds} rounds", kernel.release, fresh.qemu().version);
     println!("                    clock      processors");
     for (name, times) in ["restored", "waiting", "booted", "bare restore"].into_iter().zip(&sides) {
         println!("{name:17} {:7.3} s   {:7.3} s", times.wall(), times.processor());
+    }
+    println!("phases reached, seconds:");
+    for (name, phases) in ["restored", "waiting", "booted"].into_iter().zip(reached) {
+        let phases = phases.into_inner();
+        let told =
+            phases.iter().map(|(phase, at)| format!("{} {:.3}", phase.word(), common::median(&at[1..])));
+        println!("  {name:9} {}", told.collect::<Vec<_>>().join(", "));
     }
     for (what, of) in [("clock", Times::wall as fn(&Times) -> f64), ("processors", Times::processor)] {
         let [restored, waiting, booted, bare] = sides.each_ref().map(of);

@@ -66,6 +66,11 @@ impl Cancel {
         self.inner.set();
     }
 
+    /// Whether both are the same token.
+    pub fn is(&self, other: &Cancel) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Whether it was asked to stop.
     pub fn is_set(&self) -> bool {
         self.inner.set.load(Ordering::SeqCst)

@@ -111,6 +111,8 @@ pub struct Ran {
     pub cell: kregress::event::CellRecord,
     /// Its attempts.
     pub attempts: Vec<kregress::event::AttemptRecord>,
+    /// When each phase was reached, seconds from the request.
+    pub phases: Vec<(Phase, f64)>,
 }
 
 impl Runs {
@@ -143,6 +145,7 @@ impl Runs {
             run_dir: Some(run_dir.path().to_owned()),
         };
         let told = Mutex::new((None, None, Vec::new()));
+        let phases = Mutex::new(Vec::new());
         let start = Instant::now();
         let sink = |event: Event| {
             journal.append(&event).expect("the journal is written");
@@ -152,6 +155,9 @@ impl Runs {
                     *told = (Some(start.elapsed()), Some(*record), std::mem::take(&mut told.2))
                 }
                 Event::Attempt { record, .. } => told.2.push(*record),
+                Event::Phase { phase, .. } => {
+                    phases.lock().expect("the phases").push((phase, start.elapsed().as_secs_f64()));
+                }
                 Event::Notice { text } => eprintln!("{text}"),
                 _ => {}
             }
@@ -162,7 +168,9 @@ impl Runs {
         runner::run(&queue, lab, &config, &sink, &Cancel::new());
         let (time, cell, attempts) = told.into_inner().expect("what was told");
         let _ = std::fs::remove_dir_all(run_dir.path());
-        Ran { seconds: time.expect("a verdict").as_secs_f64(), cell: cell.expect("a verdict"), attempts }
+        let phases = phases.into_inner().expect("the phases");
+        let (seconds, cell) = (time.expect("a verdict").as_secs_f64(), cell.expect("a verdict"));
+        Ran { seconds, cell, attempts, phases }
     }
 
     /// The machine.

@@ -5,6 +5,7 @@
 //! [`ToGuest::Ping`] and what goes to a running command is then ignored, so that the host may send all of them without waiting.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +35,26 @@ pub struct ProgramRequest {
     pub probes: Vec<ProbeRequest>,
     /// A word that marks the start and the end of the dose on the console, different for every attempt.
     pub nonce: String,
-    /// How long the kernel is watched after the program ended, milliseconds.
-    pub settle_ms: u64,
+    /// How long the kernel is watched after the program ended.
+    pub settle: Settle,
+}
+
+/// How long the kernel is watched after the program ended: as long as the program ran, within these bounds, and never
+/// less than what was deferred to the end of a grace period of RCU needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settle {
+    /// However short the program was, milliseconds.
+    pub least_ms: u64,
+    /// However long it was, milliseconds.
+    pub most_ms: u64,
+}
+
+impl Settle {
+    /// The time after a program that ran for so long.
+    pub fn after(self, ran: Duration) -> Duration {
+        let (least, most) = (Duration::from_millis(self.least_ms), Duration::from_millis(self.most_ms));
+        ran.min(most).max(least)
+    }
 }
 
 /// A command that a person runs in the guest, outside any test.
@@ -104,6 +123,9 @@ pub enum ToGuest {
         /// How long to wait before going on, microseconds: timers of a restored kernel all begin at the same point.
         pause_us: u64,
     },
+    /// Run a program that does nothing, and look after it as after a test's, and say nothing of it: an emulator has
+    /// then translated the code that the next program needs.
+    Rehearse,
     /// Store the data frames that follow as a file.
     Put {
         /// Where, in the guest.
@@ -186,6 +208,8 @@ pub enum FromGuest {
         /// What the kernel refused; absent: it was done.
         error: Option<String>,
     },
+    /// The answer to [`ToGuest::Rehearse`].
+    Rehearsed,
     /// Another phase begins.
     Reached {
         /// Which one.
@@ -259,9 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn the_kernel_is_watched_as_long_as_the_program_ran_within_bounds() {
+        let settle = Settle { least_ms: 50, most_ms: 200 };
+        let after = |ms| settle.after(Duration::from_millis(ms)).as_millis();
+        assert_eq!([0, 49, 51, 120, 200, 9000].map(after), [50, 50, 51, 120, 200, 200]);
+    }
+
+    #[test]
     fn messages_read_back() {
         let messages = [
             ToGuest::Ping,
+            ToGuest::Rehearse,
             ToGuest::Refresh { entropy: vec![1, 2], unix_ns: u64::MAX, pause_us: 3 },
             ToGuest::Answer { error: Some("no".into()) },
             ToGuest::Put { path: "/a".into(), mode: 0o755, size: 3 },
@@ -270,7 +302,7 @@ mod tests {
                 environment: BTreeMap::new(),
                 probes: vec![ProbeRequest::Slab { cache: "kmalloc-192".into() }, ProbeRequest::Kmemleak],
                 nonce: "n".into(),
-                settle_ms: 1,
+                settle: Settle { least_ms: 1, most_ms: 2 },
             }),
         ];
         for message in messages {

@@ -1,21 +1,23 @@
 //! Runs the test's program: its output and report lines go to the host, the host's answers to it, its end is told.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::Instant;
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::thread::MembarrierCommand;
 
 use super::blocked;
 use super::channel::Sender;
-use super::message::{FromGuest, HostRequest, ProgramRequest};
+use super::message::{FromGuest, HostRequest, ProgramRequest, Settle};
 use super::probe::Probe;
 use crate::observation::{Exit, Phase, SetupFailure};
 
@@ -52,6 +54,7 @@ pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::
     let probes: Vec<Probe> = request.probes.iter().map(Probe::start).collect();
     mark(&format!("dose starts {}", request.nonce));
     sender.tell(&FromGuest::Reached { phase: Phase::Dose })?;
+    let start = Instant::now();
     let exited = match spawn(request) {
         Ok((running, pipe)) => {
             answers.set(Some(pipe));
@@ -63,10 +66,12 @@ pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::
             return sender.tell(&FromGuest::Failed(SetupFailure::Program { error: error.to_string() }));
         }
     };
+    let over = Instant::now();
     sender.tell(&exited)?;
     sender.tell(&FromGuest::Reached { phase: Phase::Settle })?;
     let before = blocked::tasks();
-    std::thread::sleep(Duration::from_millis(request.settle_ms));
+    grace_periods();
+    std::thread::sleep((over + request.settle.after(over - start)).saturating_duration_since(Instant::now()));
     // a task that the program left blocked may hang: the kernel says so only after its own time, which is longer
     if !before.is_empty() {
         let mut tasks = blocked::tasks();
@@ -77,6 +82,30 @@ pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::
     // before the last message: the host answers it with the order to power off
     mark(&format!("dose ends {}", request.nonce));
     sender.tell(&FromGuest::Probes { readings })
+}
+
+/// Does with a program that does nothing what [`run`] does, up to what is said of it.
+pub fn rehearse(sender: &Sender) -> io::Result<()> {
+    let request = ProgramRequest {
+        command: vec!["/bin/sh".into(), "-c".into(), ":".into()],
+        environment: BTreeMap::new(),
+        probes: Vec::new(),
+        nonce: String::new(),
+        settle: Settle { least_ms: 0, most_ms: 0 },
+    };
+    spawn(&request)?.0.supervise(sender)?;
+    blocked::tasks();
+    grace_periods();
+    Ok(())
+}
+
+/// Waits until what the program had freed by RCU is freed: one grace period ends for what was deferred, another for
+/// what that deferred in turn (`membarrier(2)`: its global command waits for one). Where the kernel has no such
+/// command the time alone has to do.
+fn grace_periods() {
+    for _ in 0..2 {
+        let _ = rustix::thread::membarrier(MembarrierCommand::Global);
+    }
 }
 
 /// Writes a line to the kernel log, and so to the console, where it divides what happened before from what happened

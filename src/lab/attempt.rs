@@ -253,6 +253,7 @@ impl<'a> Conversation<'a> {
             }
             FromGuest::Hello(_)
             | FromGuest::Refreshed { .. }
+            | FromGuest::Rehearsed
             | FromGuest::Heartbeat { .. }
             | FromGuest::Consumed { .. } => {}
             FromGuest::Reached { phase } => {

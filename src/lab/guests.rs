@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
 use super::Watch;
 use super::patience::Patience;
 use crate::cancel::Cancel;
@@ -68,9 +71,13 @@ pub struct Guests {
     closing: Arc<Cancel>,
 }
 
-/// Guests that wait, the oldest first.
+/// Guests that wait, the oldest first, and those that are about to.
 #[derive(Default)]
-struct Shelf(Vec<(String, Restored)>);
+struct Shelf {
+    waiting: Vec<(String, Restored)>,
+    /// Each token is set when the guest is there, or will not be.
+    coming: Vec<(String, Cancel)>,
+}
 
 /// Counts an attempt while it runs.
 pub struct Running<'a>(&'a AtomicUsize);
@@ -106,8 +113,7 @@ impl Guests {
     pub fn restored(&self, wanted: Wanted<'_>) -> Option<Restored> {
         let key = Key::of(wanted.qemu, wanted.machine);
         let slot = self.slot(&key);
-        let waiting = lock(&self.shelf).take(&key.name);
-        if let Some(mut guest) = waiting
+        if let Some(mut guest) = self.take(&key.name, wanted.cancel)
             && self.refresh(&mut guest, wanted).is_ok()
         {
             return Some(guest);
@@ -144,15 +150,21 @@ impl Guests {
         }
         let (qemu, machine) = (qemu.clone(), machine.clone());
         let (shelf, closing) = (Arc::clone(&self.shelf), Arc::clone(&self.closing));
+        let there = Cancel::new();
+        let token = there.clone();
+        lock(&self.shelf).coming.push((key.name.clone(), there.clone()));
         let fetch = move || {
+            let guest = snapshot::restore(&qemu, &machine, &snapshot, limit, &closing)
+                .and_then(|mut guest| guest.rehearse(limit, &closing).map(|()| guest));
             // an attempt that finds no guest here makes its own, and tells what is wrong
-            if let Ok(guest) = snapshot::restore(&qemu, &machine, &snapshot, limit, &closing) {
-                lock(&shelf).put(key.name, guest, most);
-            }
+            lock(&shelf).arrived(key.name, guest.ok(), &there, most);
         };
         let mut fetchers = lock(&self.fetchers);
         fetchers.retain(|fetcher| !fetcher.is_finished());
-        fetchers.extend(std::thread::Builder::new().name("restore".into()).spawn(fetch));
+        match std::thread::Builder::new().name("restore".into()).spawn(fetch) {
+            Ok(fetcher) => fetchers.push(fetcher),
+            Err(_) => lock(&self.shelf).arrived(String::new(), None, &token, most),
+        }
     }
 
     /// Takes a snapshot out of use from which a guest came that could not be used.
@@ -163,11 +175,23 @@ impl Guests {
         if let Some(snapshot) = slot.snapshot.take() {
             self.store.discard(&snapshot);
         }
-        lock(&self.shelf).0.retain(|(name, _)| *name != key.name);
+        lock(&self.shelf).waiting.retain(|(name, _)| *name != key.name);
         slot.failures += 1;
         slot.boots = slot.failures >= MOST_FAILURES;
         let then = if slot.boots { "it boots from now on" } else { "it boots, and is saved anew" };
         wanted.watch.notice(&format!("{}: a saved guest could not be used: {why}; {then}", wanted.name));
+    }
+
+    /// A guest that waits, or that is on its way, which takes less time than to begin with another.
+    fn take(&self, key: &str, cancel: &Cancel) -> Option<Restored> {
+        let there = {
+            let mut shelf = lock(&self.shelf);
+            let Some(there) = shelf.expect(key) else { return shelf.take(key) };
+            there
+        };
+        let mut fds = [PollFd::new(&there, PollFlags::IN), PollFd::new(cancel, PollFlags::IN)];
+        while poll(&mut fds, None) == Err(Errno::INTR) {}
+        lock(&self.shelf).take(key)
     }
 
     fn slot(&self, key: &Key) -> Arc<Mutex<Slot>> {
@@ -235,19 +259,31 @@ impl Drop for Guests {
 
 impl Shelf {
     fn take(&mut self, key: &str) -> Option<Restored> {
-        let place = self.0.iter().position(|(name, _)| name == key)?;
-        Some(self.0.remove(place).1)
+        let place = self.waiting.iter().position(|(name, _)| name == key)?;
+        Some(self.waiting.remove(place).1)
+    }
+
+    /// What to wait for where none is there yet, but one is coming that nobody waits for.
+    fn expect(&mut self, key: &str) -> Option<Cancel> {
+        if self.waiting.iter().any(|(name, _)| name == key) {
+            return None;
+        }
+        let place = self.coming.iter().position(|(name, _)| name == key)?;
+        Some(self.coming.remove(place).1)
     }
 
     fn holds(&self, key: &str) -> usize {
-        self.0.iter().filter(|(name, _)| name == key).count()
+        let waiting = self.waiting.iter().filter(|(name, _)| name == key).count();
+        waiting + self.coming.iter().filter(|(name, _)| name == key).count()
     }
 
-    /// Puts a guest on the shelf, where at most `most` have room.
-    fn put(&mut self, key: String, guest: Restored, most: usize) {
-        self.0.push((key, guest));
-        let over = self.0.len().saturating_sub(most);
-        self.0.drain(..over);
+    /// Puts a guest on the shelf, where at most `most` have room, and wakes who waits for it.
+    fn arrived(&mut self, key: String, guest: Option<Restored>, there: &Cancel, most: usize) {
+        self.coming.retain(|(_, token)| !token.is(there));
+        self.waiting.extend(guest.map(|guest| (key, guest)));
+        let over = self.waiting.len().saturating_sub(most);
+        self.waiting.drain(..over);
+        there.set();
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::prepare::Prepared;
 use crate::guest::layout::INBOX;
-use crate::guest::message::{ProbeRequest, ProgramRequest, ToGuest};
+use crate::guest::message::{ProbeRequest, ProgramRequest, Settle, ToGuest};
 use crate::kernel::{Kernel, ModuleFile, ModuleState};
 use crate::machine::Machine;
 use crate::suite::{Probe, Program, Test};
@@ -26,12 +26,9 @@ const SYSCTLS: &[(&str, &str, bool)] = &[
     ("kernel.hung_task_check_interval_secs", "1", false),
 ];
 
-/// How long the kernel is watched after the program ended, milliseconds: what it does later (deferred frees, work
-/// items) belongs to the dose.
-const SETTLE_MS: u64 = 200;
-
-/// The same as a time.
-pub const SETTLE: Duration = Duration::from_millis(SETTLE_MS);
+/// How long the kernel is watched after the program ended: what it does later (deferred frees, work items) belongs to
+/// the dose. A program that was over in a moment leaves little behind.
+pub const SETTLE: Settle = Settle { least_ms: 50, most_ms: 200 };
 
 /// How long kmemleak may take besides, after the dose: it waits until objects are old enough, and looks through all
 /// memory several times.
@@ -87,7 +84,8 @@ impl Payload {
         let mut payload = Payload {
             nonce: format!("{seed:016x}"),
             prints_ktap: matches!(test.program, Program::Ktap { .. }),
-            settle: SETTLE + if test.probes.contains(&Probe::Kmemleak) { KMEMLEAK } else { Duration::ZERO },
+            settle: Duration::from_millis(SETTLE.most_ms)
+                + if test.probes.contains(&Probe::Kmemleak) { KMEMLEAK } else { Duration::ZERO },
             parcels: Vec::new(),
         };
         payload.add_modules(kernel, test, machine)?;
@@ -103,7 +101,7 @@ impl Payload {
             environment: environment(test, machine, seed),
             probes: test.probes.iter().map(probe_request).collect(),
             nonce: payload.nonce.clone(),
-            settle_ms: SETTLE_MS,
+            settle: SETTLE,
         }));
         Ok(payload)
     }

@@ -77,6 +77,18 @@ pub fn restore(
 }
 
 impl Restored {
+    /// Has the agent run a program that does nothing. Under TCG the code of the guest has then been translated, so that
+    /// the next program begins sooner; nothing else differs.
+    ///
+    /// # Errors
+    /// [`VmError::Restore`]: the guest must not be used then.
+    pub fn rehearse(&mut self, limit: Duration, cancel: &Cancel) -> Result<(), VmError> {
+        self.session.send(&ToGuest::Rehearse);
+        self.answer(limit, cancel, |happening| {
+            matches!(happening, Happening::Message(FromGuest::Rehearsed)).then_some(())
+        })
+    }
+
     /// Gives the guest a randomness and a time of its own: up to here it is the same as every other guest of its
     /// snapshot. It goes on after `pause`.
     ///
@@ -95,17 +107,27 @@ impl Restored {
             unix_ns: unix.as_nanos() as u64,
             pause_us: pause.as_micros() as u64,
         });
-        let console = std::mem::take(&mut self.console);
-        let mut waiting = Waiting { console, deadline: Instant::now() + limit, cancel };
-        let answer = waiting.until(&mut self.session, |happening| match happening {
+        let refused = self.answer(limit, cancel, |happening| match happening {
             Happening::Message(FromGuest::Refreshed { error }) => Some(error.clone()),
             _ => None,
-        });
-        self.console = waiting.console;
-        match answer? {
+        })?;
+        match refused {
             None => Ok(()),
             Some(error) => Err(VmError::Restore(format!("the guest took no fresh randomness: {error}"))),
         }
+    }
+
+    fn answer<T>(
+        &mut self,
+        limit: Duration,
+        cancel: &Cancel,
+        found: impl Fn(&Happening) -> Option<T>,
+    ) -> Result<T, VmError> {
+        let console = std::mem::take(&mut self.console);
+        let mut waiting = Waiting { console, deadline: Instant::now() + limit, cancel };
+        let answer = waiting.until(&mut self.session, found);
+        self.console = waiting.console;
+        answer
     }
 }
 
