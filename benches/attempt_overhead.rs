@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use common::{NOTHING, Runs, Silent, Times, kernel, lab, number, patience, test, words};
 use kregress::cancel::Cancel;
 use kregress::kernel::cache_folder;
+use kregress::lab::Lab;
 use kregress::lab::guests::{Guests, Wanted};
 use kregress::lab::payload::SETTLE;
 use kregress::lab::prepare::Prepared;
@@ -56,6 +57,9 @@ fn main() {
         let [attempts @ .., bare] = &mut sides;
         for ((lab, times), reached) in [&fresh, &pooled, &booting].into_iter().zip(attempts).zip(&mut reached)
         {
+            // a run of several attempts has foreseen the next one
+            lab.foresee(&kernel, &test, runs.machine());
+            lab.wait_foreseen();
             times.measure(|| {
                 let ran = runs.run(lab, 1);
                 for &(phase, at) in &ran.phases {

@@ -173,6 +173,11 @@ impl Runs {
         Ran { seconds, cell, attempts, phases }
     }
 
+    /// The test.
+    pub fn test(&self) -> &Test {
+        &self.test
+    }
+
     /// The machine.
     pub fn machine(&self) -> &Machine {
         &self.machine

@@ -58,7 +58,6 @@ pub struct Conversation<'a> {
     patience: Patience,
     watch: &'a dyn Watch,
     cancel: &'a Cancel,
-    settling: &'a dyn Fn(),
     capture: Capture,
     scanner: Scanner,
     seen: Observation,
@@ -94,8 +93,6 @@ pub struct Surroundings<'a> {
     pub watch: &'a dyn Watch,
     /// Ends the attempt early.
     pub cancel: &'a Cancel,
-    /// Called when the program has ended and the guest is only watched any more.
-    pub settling: &'a dyn Fn(),
     /// Where the console goes as it comes.
     pub console_file: Option<File>,
     /// Where the program's output goes as it comes.
@@ -116,7 +113,6 @@ impl<'a> Conversation<'a> {
             patience: with.patience,
             watch: with.watch,
             cancel: with.cancel,
-            settling: with.settling,
             scanner: Scanner::new(),
             seen,
             output: Output::new(with.output_file),
@@ -268,7 +264,6 @@ impl<'a> Conversation<'a> {
                     Phase::Settle if self.closing == Closing::No => {
                         self.dose_start = None;
                         self.deadline = Instant::now() + self.payload.settle() + self.patience.setup;
-                        (self.settling)();
                     }
                     _ => {}
                 }

@@ -143,7 +143,9 @@ impl Guests {
     /// Restores a guest in the background, for whichever attempt is next on such a machine.
     pub fn fetch_ahead(&self, qemu: &Qemu, machine: &Machine, limit: Duration) {
         let key = Key::of(qemu, machine);
-        let Some(snapshot) = lock(&self.slot(&key)).snapshot.clone() else { return };
+        // one that is being made would keep the caller waiting
+        let slot = self.slot(&key);
+        let Some(snapshot) = slot.try_lock().ok().and_then(|slot| slot.snapshot.clone()) else { return };
         let most = self.running.load(Ordering::Relaxed).max(1);
         if lock(&self.shelf).holds(&key.name) >= most || !fits(machine) {
             return;
@@ -164,6 +166,14 @@ impl Guests {
         match std::thread::Builder::new().name("restore".into()).spawn(fetch) {
             Ok(fetcher) => fetchers.push(fetcher),
             Err(_) => lock(&self.shelf).arrived(String::new(), None, &token, most),
+        }
+    }
+
+    /// Waits until no guest is being restored in the background.
+    pub fn wait_fetched(&self) {
+        let fetchers = std::mem::take(&mut *lock(&self.fetchers));
+        for fetcher in fetchers {
+            let _ = fetcher.join();
         }
     }
 
@@ -251,9 +261,7 @@ impl Guests {
 impl Drop for Guests {
     fn drop(&mut self) {
         self.closing.set();
-        for fetcher in lock(&self.fetchers).drain(..) {
-            let _ = fetcher.join();
-        }
+        self.wait_fetched();
     }
 }
 

@@ -74,6 +74,11 @@ pub trait Lab: Sync {
     /// Says whether the test or the host is to blame.
     fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared>;
 
+    /// Hears which attempt is likely to be asked for next, so that it may be made ready for. Returns at once.
+    fn foresee(&self, kernel: &Kernel, test: &Test, machine: &Machine) {
+        let _ = (kernel, test, machine);
+    }
+
     /// Runs one attempt to its end. What goes wrong is part of the observation.
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation;
 }

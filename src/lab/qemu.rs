@@ -114,6 +114,13 @@ impl QemuLab {
         self
     }
 
+    /// Waits until the guests that were foreseen are there.
+    pub fn wait_foreseen(&self) {
+        if let Some(guests) = &self.guests {
+            guests.wait_fetched();
+        }
+    }
+
     /// The QEMU in use.
     pub fn qemu(&self) -> &Qemu {
         &self.qemu
@@ -134,9 +141,13 @@ impl QemuLab {
     /// # Errors
     /// A driver of the channel cannot be read, or the cache cannot be written; in words.
     pub fn initramfs(&self, kernel: &Kernel) -> Result<PathBuf, String> {
-        let key = format!("{} {}", kernel.digest, kernel.release);
-        let slot =
-            Arc::clone(self.initramfs.lock().unwrap_or_else(|e| e.into_inner()).entry(key).or_default());
+        let slot = Arc::clone(
+            self.initramfs
+                .lock()
+                .unwrap_or_else(|e| e.into_inner())
+                .entry(initramfs_key(kernel))
+                .or_default(),
+        );
         slot.get_or_init(|| self.make_initramfs(kernel)).clone()
     }
 
@@ -260,11 +271,6 @@ impl QemuLab {
             .map_err(|e| e.to_string())?;
         let timeouts = &request.test.timeout;
         let terminate = self.terminate.unwrap_or(timeouts.terminate);
-        let fetch_ahead = || {
-            if let Some(guests) = self.guests.as_ref().filter(|_| self.pool) {
-                guests.fetch_ahead(&self.qemu, &machine, self.patience.restore);
-            }
-        };
         let surroundings = || Surroundings {
             payload: &payload,
             devices: &machine.devices,
@@ -272,7 +278,6 @@ impl QemuLab {
             patience: self.patience,
             watch,
             cancel: request.cancel,
-            settling: &fetch_ahead,
             console_file: open(request.dir, "console.log", watch),
             output_file: open(request.dir, "output.log", watch),
         };
@@ -327,6 +332,15 @@ impl QemuLab {
     }
 }
 
+fn initramfs_key(kernel: &Kernel) -> String {
+    format!("{} {}", kernel.digest, kernel.release)
+}
+
+/// What was made once under this name, if it was.
+fn made<T: Clone>(slots: &Mutex<HashMap<String, Once<T>>>, name: &str) -> Option<T> {
+    slots.lock().unwrap_or_else(|e| e.into_inner()).get(name)?.get().cloned()
+}
+
 /// Whether a restored guest ended before the test's program in a way that may be the restore's fault and not the
 /// kernel's. Such an attempt is made again with a boot, and nothing is concluded from it.
 fn is_suspicious(seen: &Observation) -> bool {
@@ -350,6 +364,16 @@ impl Lab for QemuLab {
         self.machine(kernel, machine, &prepared).map_err(Unprepared::Host)?;
         let payload = Payload::build(kernel, test, machine, &prepared, 0);
         payload.map(drop).map_err(|e| Unprepared::Test(e.to_string()))
+    }
+
+    fn foresee(&self, kernel: &Kernel, test: &Test, machine: &Machine) {
+        let Some(guests) = self.guests.as_ref().filter(|_| self.pool) else { return };
+        // what is not there yet would keep the caller waiting
+        let prepared = made(&self.prepared, &test.id()).and_then(Result::ok);
+        let made = made(&self.initramfs, &initramfs_key(kernel)).and(prepared);
+        if let Some(Ok(machine)) = made.map(|prepared| self.machine(kernel, machine, &prepared)) {
+            guests.fetch_ahead(&self.qemu, &machine, self.patience.restore);
+        }
     }
 
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {

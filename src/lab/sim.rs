@@ -102,6 +102,9 @@ impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for SimLab<F> {
                 };
             }
         }
+        if seen.phase == Phase::Stop {
+            watch.phase(Phase::Settle);
+        }
         seen
     }
 }

@@ -35,6 +35,8 @@ pub struct Told<'a> {
     pub attempt: u32,
     /// Whether a trouble with the host's files was told: a full disk has the same for every attempt.
     pub told: &'a AtomicBool,
+    /// Called when the program has ended and the guest is only watched any more.
+    pub settling: &'a dyn Fn(),
 }
 
 impl Told<'_> {
@@ -51,6 +53,9 @@ impl Told<'_> {
 impl Watch for Told<'_> {
     fn phase(&self, phase: Phase) {
         (self.sink)(Event::Phase { cell: self.cell.clone(), attempt: self.attempt, phase });
+        if phase == Phase::Settle {
+            (self.settling)();
+        }
     }
 
     fn slow(&self, seconds: f64) {

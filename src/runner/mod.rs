@@ -131,8 +131,15 @@ impl Runner<'_> {
     /// Attempts of a cell, from this one on. A worker that came to help stays only if nobody else does.
     fn attempts(&self, cell: &OpenCell, mut nth: u32, helped: bool) -> Option<CellRecord> {
         let id = cell.cell().id();
+        let settling = || {
+            let next = Some(cell.cell().clone()).filter(|_| cell.wanted() > 0);
+            if let Some(next) = next.or_else(|| self.queue.upcoming()) {
+                self.lab.foresee(&next.kernel, &next.test, &next.machine);
+            }
+        };
         loop {
-            let told = Told { sink: self.sink, cell: &id, attempt: nth, told: self.told };
+            let told =
+                Told { sink: self.sink, cell: &id, attempt: nth, told: self.told, settling: &settling };
             let finished = cell.attempt(nth, self.lab, self.config, &told)?;
             let then = cell.take(nth, finished, helped, self.sink);
             match then {

@@ -35,7 +35,8 @@ pub struct Once<'a> {
 pub fn attempt(cell: &Cell, number: u32, of: u32, once: &Once<'_>) -> Option<(Judgement, Sorted)> {
     let id = cell.id();
     (once.sink)(Event::AttemptStarted { cell: id.clone(), attempt: number, of });
-    let told = Told { sink: once.sink, cell: &id, attempt: number, told: once.told };
+    let settling = || once.lab.foresee(&cell.kernel, &cell.test, &cell.machine);
+    let told = Told { sink: once.sink, cell: &id, attempt: number, told: once.told, settling: &settling };
     let dir = attempt_dir(once.run_dir, &told);
     let finished = attempt::make(cell, number, once.lab, once.seed, &told, dir.as_ref(), once.cancel);
     if once.cancel.is_set() {

@@ -207,6 +207,12 @@ impl Queue {
         }
     }
 
+    /// The cell that is likely to be begun next.
+    pub(super) fn upcoming(&self) -> Option<Cell> {
+        let state = self.lock();
+        (!state.stopped).then(|| state.waiting.foremost().cloned()).flatten()
+    }
+
     fn begin(&self, state: &mut State, config: &Config, cancel: &Cancel) -> Option<Claim<'_>> {
         let mut waiting = std::mem::take(&mut state.waiting);
         let found = waiting.pop(|share| self.fits(state, share));

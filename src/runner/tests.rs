@@ -6,10 +6,13 @@ use std::sync::{Barrier, Condvar};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::*;
-use crate::lab::Request;
+use crate::kernel::Kernel;
 use crate::lab::sim::{self, Outcome, SimLab};
+use crate::lab::{Request, Unprepared, Watch};
 use crate::machine::Machine;
+use crate::observation::Observation;
 use crate::plan::{Cell, Placed};
+use crate::suite::Test;
 
 /// Cells of tests, written as in a suite behind its `tests:`, on one kernel; a machine has one processor.
 fn cells(head: &str, tests: &[(&str, &str)]) -> Vec<Cell> {
@@ -246,4 +249,34 @@ fn an_interrupt_leaves_cells_without_a_verdict() {
     assert_eq!((counts.finished(), counts.not_run), (0, 2));
     let events = events.into_inner().expect("the events");
     assert_eq!(count(&events, |e| matches!(e, Event::Attempt { .. } | Event::Cell(_))), 0);
+}
+
+/// A simulated lab that remembers which tests it was told of.
+struct Foreseeing<L>(L, Mutex<Vec<String>>);
+
+impl<L: Lab> Lab for Foreseeing<L> {
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared> {
+        self.0.prepare(kernel, test, machine)
+    }
+
+    fn foresee(&self, _: &Kernel, test: &Test, _: &Machine) {
+        self.1.lock().expect("the tests").push(test.id());
+    }
+
+    fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {
+        self.0.attempt(request, watch)
+    }
+}
+
+#[test]
+fn the_lab_hears_what_is_likely_to_be_next() {
+    let queue = Queue::new(config(1).capacity);
+    let tests = [("a", "dose: {attempts: 3}"), ("b", ""), ("c", "dose: {attempts: 2}")];
+    queue.push(cells("", &tests));
+    queue.close();
+    let lab = Foreseeing(SimLab::new(|_| Outcome::Clean), Mutex::default());
+    run(&queue, &lab, &config(1), &|_| (), &Cancel::new());
+    let foreseen = lab.1.into_inner().expect("the tests");
+    // by expected length a, c, b: the rest of a cell comes before the next one, and after the last attempt nothing
+    assert_eq!(foreseen, ["s::a", "s::a", "s::c", "s::c", "s::b"]);
 }

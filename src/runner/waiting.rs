@@ -95,6 +95,12 @@ impl Waiting {
         self.skipped.is_empty() && self.heaps.is_empty()
     }
 
+    /// The foremost cell of those that take something.
+    pub fn foremost(&self) -> Option<&Cell> {
+        let entries = self.heaps.values().filter_map(BinaryHeap::peek);
+        entries.max().map(|entry| &entry.cell)
+    }
+
     /// The foremost cell that fits, with what it takes; one that is skipped takes nothing.
     pub fn pop(&mut self, fits: impl Fn(&Share) -> bool) -> Option<(Cell, Option<Arc<Share>>)> {
         if let Some(cell) = self.skipped.pop_front() {
