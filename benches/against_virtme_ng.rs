@@ -3,7 +3,8 @@
 //!
 //! - `vng`: `vng --disable-kvm -r IMAGE --exec true`
 //! - `booted`: an attempt of a test that does nothing, with its verdict in the journal, on a guest that is booted for it
-//! - `restored`: the same on a guest that is restored
+//! - `restored`: the same on a guest that is restored for it
+//! - `waiting`: the same on a guest that was restored before, as in a run of several attempts
 //!
 //! `cargo bench --bench against_virtme_ng [-- ROUNDS [KERNEL]]`. `VNG` names the program where it is not in `PATH`; it
 //! needs `virtiofsd`. It finds the modules of an image in `ROOT/boot` in `ROOT/lib/modules`: `VNG_IMAGE` names the
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use common::{NOTHING, Runs, Times, kernel, lab, number, test, words};
+use kregress::lab::Lab;
 
 fn main() {
     let mut words = words();
@@ -37,19 +39,24 @@ fn main() {
         if output.status.success() { Ok(()) } else { Err(failed()) }
     };
     let runs = Runs::new(&kernel, &test(NOTHING));
-    let (restoring, booting) = (lab(&kernel).without_pool(), lab(&kernel).without_snapshots());
-    let mut sides: [Times; 3] = Default::default();
+    let labs = [lab(&kernel).without_snapshots(), lab(&kernel).without_pool(), lab(&kernel)];
+    let mut sides: [Times; 4] = Default::default();
     for _ in 0..=rounds {
-        let [theirs, restored, booted] = &mut sides;
+        let [theirs, ours @ ..] = &mut sides;
         theirs.measure(boot);
-        restored.measure(|| runs.run(&restoring, 1).clean());
-        booted.measure(|| runs.run(&booting, 1).clean());
+        for (lab, times) in labs.iter().zip(ours) {
+            lab.foresee(&kernel, runs.test(), runs.machine());
+            lab.wait_foreseen();
+            times.measure(|| runs.run(lab, 1).clean());
+        }
     }
-    let [theirs, restored, booted] = sides.each_ref().map(Times::wall);
+    let [theirs, booted, restored, waiting] = sides.each_ref().map(Times::wall);
     println!("{} on {rounds} rounds, {}", kernel.release, String::from_utf8_lossy(&version.stdout).trim());
     println!("vng        {theirs:.3} s");
     println!("booted     {booted:.3} s");
     println!("restored   {restored:.3} s");
+    println!("waiting    {waiting:.3} s");
+    println!("vng / waiting   {:.1}", theirs / waiting);
     println!("vng / restored  {:.1}", theirs / restored);
     println!("vng / booted    {:.1}", theirs / booted);
 }

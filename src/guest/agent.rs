@@ -107,10 +107,6 @@ impl Agent {
                     let error = done.err().map(|error| error.to_string());
                     self.sender.tell(&FromGuest::Refreshed { error })?;
                 }
-                ToGuest::Rehearse => {
-                    supervise::rehearse(&self.sender)?;
-                    self.sender.tell(&FromGuest::Rehearsed)?;
-                }
                 ToGuest::PowerOff => {
                     self.sender.tell(&FromGuest::Bye)?;
                     power_off()
@@ -215,7 +211,6 @@ impl Agent {
             }
             ToGuest::Ping
             | ToGuest::Refresh { .. }
-            | ToGuest::Rehearse
             | ToGuest::Run(_)
             | ToGuest::Answer { .. }
             | ToGuest::Execute(_)

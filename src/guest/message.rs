@@ -123,9 +123,6 @@ pub enum ToGuest {
         /// How long to wait before going on, microseconds: timers of a restored kernel all begin at the same point.
         pause_us: u64,
     },
-    /// Run a program that does nothing, and look after it as after a test's, and say nothing of it: an emulator has
-    /// then translated the code that the next program needs.
-    Rehearse,
     /// Store the data frames that follow as a file.
     Put {
         /// Where, in the guest.
@@ -208,8 +205,6 @@ pub enum FromGuest {
         /// What the kernel refused; absent: it was done.
         error: Option<String>,
     },
-    /// The answer to [`ToGuest::Rehearse`].
-    Rehearsed,
     /// Another phase begins.
     Reached {
         /// Which one.
@@ -293,7 +288,6 @@ mod tests {
     fn messages_read_back() {
         let messages = [
             ToGuest::Ping,
-            ToGuest::Rehearse,
             ToGuest::Refresh { entropy: vec![1, 2], unix_ns: u64::MAX, pause_us: 3 },
             ToGuest::Answer { error: Some("no".into()) },
             ToGuest::Put { path: "/a".into(), mode: 0o755, size: 3 },

@@ -1,6 +1,5 @@
 //! Runs the test's program: its output and report lines go to the host, the host's answers to it, its end is told.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +16,7 @@ use rustix::thread::MembarrierCommand;
 
 use super::blocked;
 use super::channel::Sender;
-use super::message::{FromGuest, HostRequest, ProgramRequest, Settle};
+use super::message::{FromGuest, HostRequest, ProgramRequest};
 use super::probe::Probe;
 use crate::observation::{Exit, Phase, SetupFailure};
 
@@ -82,21 +81,6 @@ pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::
     // before the last message: the host answers it with the order to power off
     mark(&format!("dose ends {}", request.nonce));
     sender.tell(&FromGuest::Probes { readings })
-}
-
-/// Does with a program that does nothing what [`run`] does, up to what is said of it.
-pub fn rehearse(sender: &Sender) -> io::Result<()> {
-    let request = ProgramRequest {
-        command: vec!["/bin/sh".into(), "-c".into(), ":".into()],
-        environment: BTreeMap::new(),
-        probes: Vec::new(),
-        nonce: String::new(),
-        settle: Settle { least_ms: 0, most_ms: 0 },
-    };
-    spawn(&request)?.0.supervise(sender)?;
-    blocked::tasks();
-    grace_periods();
-    Ok(())
 }
 
 /// Waits until what the program had freed by RCU is freed: one grace period ends for what was deferred, another for

@@ -249,7 +249,6 @@ impl<'a> Conversation<'a> {
             }
             FromGuest::Hello(_)
             | FromGuest::Refreshed { .. }
-            | FromGuest::Rehearsed
             | FromGuest::Heartbeat { .. }
             | FromGuest::Consumed { .. } => {}
             FromGuest::Reached { phase } => {

@@ -1,7 +1,7 @@
 //! Where an attempt's guest comes from: restored from a snapshot where that is possible, else booted.
 //!
-//! While the kernel of one attempt is watched a last time, the guest of the next is restored already. It costs memory
-//! only for the pages that it touched, and no processor while it waits.
+//! While the kernel of one attempt is watched a last time, the guest of the next is restored already, and rehearses with
+//! a program that does nothing. It costs memory only for the pages that it touched, and no processor while it waits.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -17,6 +17,7 @@ use rustix::io::Errno;
 
 use super::Watch;
 use super::patience::Patience;
+use super::payload::Payload;
 use crate::cancel::Cancel;
 use crate::vm::VmError;
 use crate::vm::args::Machine;
@@ -156,8 +157,11 @@ impl Guests {
         let token = there.clone();
         lock(&self.shelf).coming.push((key.name.clone(), there.clone()));
         let fetch = move || {
-            let guest = snapshot::restore(&qemu, &machine, &snapshot, limit, &closing)
-                .and_then(|mut guest| guest.rehearse(limit, &closing).map(|()| guest));
+            let guest =
+                snapshot::restore(&qemu, &machine, &snapshot, limit, &closing).and_then(|mut guest| {
+                    Payload::rehearsal().send(&mut guest.session);
+                    guest.wait_for_program(limit, &closing).map(|()| guest)
+                });
             // an attempt that finds no guest here makes its own, and tells what is wrong
             lock(&shelf).arrived(key.name, guest.ok(), &there, most);
         };

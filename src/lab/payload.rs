@@ -106,6 +106,29 @@ impl Payload {
         Ok(payload)
     }
 
+    /// A program that does nothing. After a restore TCG has translated nothing yet; a guest that ran this runs the
+    /// next program sooner, and nothing else differs.
+    pub fn rehearsal() -> Payload {
+        let program = "/kregress/rehearsal".to_owned();
+        let mut payload = Payload {
+            nonce: "rehearsal".to_owned(),
+            prints_ktap: false,
+            settle: Duration::ZERO,
+            parcels: Vec::new(),
+        };
+        payload.add_general_sysctls();
+        payload.file(program.clone(), 0o755, Arc::from(&b":\n"[..]));
+        payload.ask(ToGuest::Check);
+        payload.ask(ToGuest::Run(ProgramRequest {
+            command: vec!["/bin/sh".to_owned(), program],
+            environment: BTreeMap::new(),
+            probes: Vec::new(),
+            nonce: payload.nonce.clone(),
+            settle: Settle { least_ms: 0, most_ms: 0 },
+        }));
+        payload
+    }
+
     /// Sends everything; it leaves while the session waits.
     pub fn send(&self, session: &mut Session) {
         for parcel in &self.parcels {
@@ -155,10 +178,14 @@ impl Payload {
         Ok(())
     }
 
-    fn add_sysctls(&mut self, test: &Test) {
+    fn add_general_sysctls(&mut self) {
         for &(name, value, required) in SYSCTLS {
             self.ask(ToGuest::Sysctl { name: name.into(), value: value.into(), required });
         }
+    }
+
+    fn add_sysctls(&mut self, test: &Test) {
+        self.add_general_sysctls();
         self.ask(ToGuest::Sysctl {
             name: "kernel.hung_task_timeout_secs".into(),
             value: test.hang.seconds.to_string(),

@@ -77,16 +77,17 @@ pub fn restore(
 }
 
 impl Restored {
-    /// Has the agent run a program that does nothing. Under TCG the code of the guest has then been translated, so that
-    /// the next program begins sooner; nothing else differs.
+    /// Waits until a program that was sent has run to its end and its detectors were read.
     ///
     /// # Errors
-    /// [`VmError::Restore`]: the guest must not be used then.
-    pub fn rehearse(&mut self, limit: Duration, cancel: &Cancel) -> Result<(), VmError> {
-        self.session.send(&ToGuest::Rehearse);
-        self.answer(limit, cancel, |happening| {
-            matches!(happening, Happening::Message(FromGuest::Rehearsed)).then_some(())
-        })
+    /// [`VmError::Restore`] with what failed; the guest must not be used then.
+    pub fn wait_for_program(&mut self, limit: Duration, cancel: &Cancel) -> Result<(), VmError> {
+        let failed = self.answer(limit, cancel, |happening| match happening {
+            Happening::Message(FromGuest::Probes { .. }) => Some(None),
+            Happening::Message(FromGuest::Failed(failure)) => Some(Some(failure.to_string())),
+            _ => None,
+        })?;
+        failed.map_or(Ok(()), |failure| Err(VmError::Restore(failure)))
     }
 
     /// Gives the guest a randomness and a time of its own: up to here it is the same as every other guest of its
