@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::path::{Path, PathBuf};
 
 /// A report could not be written.
@@ -21,15 +21,31 @@ pub struct WriteError {
 /// # Errors
 /// The file cannot be written or renamed.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+    write_pieces(path, [Ok(content)])
+}
+
+/// The same with a content that is made while it is written.
+///
+/// # Errors
+/// The first of the pieces; the file cannot be written or renamed.
+pub fn write_pieces(
+    path: &Path,
+    pieces: impl IntoIterator<Item = io::Result<impl AsRef<[u8]>>>,
+) -> Result<(), WriteError> {
     let failed = |source| WriteError { path: path.to_owned(), source };
     let Some(name) = path.file_name() else { return Err(failed(io::ErrorKind::IsADirectory.into())) };
     // Two processes may write the same report at once.
     let salt = RandomState::new().hash_one(std::process::id());
     let temporary = path.with_file_name(format!(".{}-{salt:016x}", name.to_string_lossy()));
-    let written = File::create_new(&temporary)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_data()))
-        .and_then(|()| std::fs::rename(&temporary, path));
-    written.map_err(|source| {
+    let write = || {
+        let mut file = BufWriter::new(File::create_new(&temporary)?);
+        for piece in pieces {
+            file.write_all(piece?.as_ref())?;
+        }
+        file.into_inner().map_err(IntoInnerError::into_error)?.sync_data()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|source| {
         // The first error is the one to tell; the file may not even exist.
         let _ = std::fs::remove_file(&temporary);
         failed(source)
@@ -55,6 +71,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("junit.xml")).unwrap();
         write(&dir.path().join("junit.xml"), b"x").unwrap_err();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_content_that_breaks_off_leaves_the_older_report() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("junit.xml");
+        write(&path, b"old").unwrap();
+        write_pieces(&path, [Ok("new"), Err(io::Error::other("no more"))]).unwrap_err();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

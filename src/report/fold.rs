@@ -257,17 +257,12 @@ impl RunSummary {
 
     /// The cells of each kernel, kernels and cells in the order of the plan.
     pub fn cells_by_kernel(&self) -> Vec<(&str, Vec<&CellSummary>)> {
-        let mut groups: Vec<(&str, Vec<&CellSummary>)> = Vec::new();
-        let mut places = HashMap::new();
-        for cell in &self.cells {
-            let kernel = cell.id.kernel.as_str();
-            let place = *places.entry(kernel).or_insert_with(|| {
-                groups.push((kernel, Vec::new()));
-                groups.len() - 1
-            });
-            groups[place].1.push(cell);
-        }
-        groups
+        grouped(self.cells.iter().map(|cell| (cell.id.kernel.as_str(), cell)))
+    }
+
+    /// The places in `cells` of each test's cells, tests and cells in the order of the plan.
+    pub(super) fn cells_by_test(&self) -> Vec<(&str, Vec<usize>)> {
+        grouped(self.cells.iter().enumerate().map(|(place, cell)| (cell.id.test.as_str(), place)))
     }
 
     /// The tests of the run in the order of the plan.
@@ -292,6 +287,20 @@ impl RunSummary {
         });
         &mut self.cells[at]
     }
+}
+
+/// What belongs to each name, in the order in which the names came first.
+fn grouped<'a, T>(items: impl Iterator<Item = (&'a str, T)>) -> Vec<(&'a str, Vec<T>)> {
+    let mut groups: Vec<(&str, Vec<T>)> = Vec::new();
+    let mut places = HashMap::new();
+    for (name, item) in items {
+        let place = *places.entry(name).or_insert_with(|| {
+            groups.push((name, Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push(item);
+    }
+    groups
 }
 
 fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {

@@ -23,6 +23,8 @@ pub use exit::{ExitPolicy, ExitStatus};
 pub use fold::{CellSummary, Ended, RunSummary};
 pub(crate) use text::escape;
 
+use std::io;
+
 use crate::journal::{JournalError, RunDir};
 
 /// The JUnit report's file name in its run's folder.
@@ -57,11 +59,10 @@ pub enum ReportError {
 /// # Errors
 /// The first failure.
 pub fn write_all(run: &RunSummary, dir: &RunDir) -> Result<Vec<&'static str>, ReportError> {
-    let write = |name: &'static str, content: &str| -> Result<&'static str, ReportError> {
-        file::write(&dir.path().join(name), content.as_bytes())?;
-        Ok(name)
-    };
-    let junit = junit::junit(run).map_err(ReportError::from).and_then(|xml| write(JUNIT_FILE, &xml));
-    let html = write(HTML_FILE, &html::html(run, dir));
-    Ok(vec![junit?, html?])
+    // a run may have very many cells: no document is held as a whole
+    let junit = junit::pieces(run).map(|piece| piece.map_err(io::Error::other));
+    let junit = file::write_pieces(&dir.path().join(JUNIT_FILE), junit);
+    let html = file::write_pieces(&dir.path().join(HTML_FILE), html::pieces(run, dir).map(Ok));
+    junit.and(html)?;
+    Ok(vec![JUNIT_FILE, HTML_FILE])
 }

@@ -19,6 +19,17 @@ use crate::progress::{clock, tally};
 
 /// The document of a run whose files are in `dir`. Consoles that cannot be read are left out.
 pub fn html(run: &RunSummary, dir: &RunDir) -> String {
+    pieces(run, dir).collect()
+}
+
+/// The document in pieces, the evidence of each cell one of its own.
+pub fn pieces<'a>(run: &'a RunSummary, dir: &'a RunDir) -> impl Iterator<Item = String> + 'a {
+    let overview = std::iter::once_with(|| overview(run, dir));
+    let end = "</main>\n</body>\n</html>\n".to_owned();
+    overview.chain(evidence(run, dir)).chain(std::iter::once(end))
+}
+
+fn overview(run: &RunSummary, dir: &RunDir) -> String {
     let title = escape(&format!("kregress run {}", run.id));
     let mut out = head(&title, STYLE);
     let _ = write!(out, "<header>\n<h1>{title}</h1>\n");
@@ -27,8 +38,11 @@ pub fn html(run: &RunSummary, dir: &RunDir) -> String {
     push_matrix(&mut out, run);
     defects::push(&mut out, run, dir);
     push_absence(&mut out, run);
-    push_cells(&mut out, run, dir);
-    out.push_str("</main>\n</body>\n</html>\n");
+    if !run.cells.is_empty() {
+        out.push_str(
+            "<p class=\"choice\"><label><input type=\"checkbox\" id=\"hide-good\"/> Hide the evidence of good cells</label></p>\n",
+        );
+    }
     out
 }
 
@@ -111,24 +125,21 @@ fn push_absence(out: &mut String, run: &RunSummary) {
     out.push_str("</ul>\n");
 }
 
-fn push_cells(out: &mut String, run: &RunSummary, dir: &RunDir) {
-    if run.cells.is_empty() {
-        return;
-    }
-    out.push_str(
-        "<p class=\"choice\"><label><input type=\"checkbox\" id=\"hide-good\"/> Hide the evidence of good cells</label></p>\n",
-    );
-    for test in run.tests() {
-        let mut cells = run.cells.iter().enumerate().filter(|(_, cell)| cell.id.test == test).peekable();
-        let summary = cells.peek().map_or("", |(_, cell)| cell.summary.as_str());
-        let _ = writeln!(out, "<h2>{}</h2>", escape(test));
+/// The sections of the cells, test by test.
+fn evidence<'a>(run: &'a RunSummary, dir: &'a RunDir) -> impl Iterator<Item = String> + 'a {
+    run.cells_by_test().into_iter().flat_map(move |(test, places)| {
+        let summary = places.first().map_or("", |place| run.cells[*place].summary.as_str());
+        let mut head = format!("<h2>{}</h2>\n", escape(test));
         if !summary.is_empty() {
-            let _ = writeln!(out, "<p>{}</p>", escape(summary));
+            let _ = writeln!(head, "<p>{}</p>", escape(summary));
         }
-        for (place, cell) in cells {
-            cell::push(out, cell, &anchor(place), run.ended, dir);
-        }
-    }
+        let cells = places.into_iter().map(move |place| {
+            let mut out = String::new();
+            cell::push(&mut out, &run.cells[place], &anchor(place), run.ended, dir);
+            out
+        });
+        std::iter::once(head).chain(cells)
+    })
 }
 
 fn anchor(place: usize) -> String {

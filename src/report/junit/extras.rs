@@ -36,34 +36,16 @@ impl Extras {
     }
 }
 
-/// Adds the extras to the start tags of the test suites. In the writer's output `<` and `>` are markup everywhere but
-/// in CDATA sections, which are stepped over.
-pub(super) fn add_extras(xml: &str, extras: &[Extras]) -> String {
-    const SUITE: &str = "<testsuite ";
-    const SECTION: &str = "<![CDATA[";
-    let mut out = String::with_capacity(xml.len() + 400 * extras.len());
-    let mut extras = extras.iter();
-    let mut rest = xml;
-    while let Some(at) = rest.find('<') {
-        let (before, markup) = rest.split_at(at);
-        out.push_str(before);
-        let end = if markup.starts_with(SECTION) { "]]>" } else { ">" };
-        let length = markup.find(end).map_or(markup.len(), |at| at + end.len());
-        let (markup, after) = markup.split_at(length);
-        rest = after;
-        match markup.strip_suffix('>') {
-            Some(tag) if tag.starts_with(SUITE) => {
-                out.push_str(tag);
-                match extras.next() {
-                    Some(extra) => {
-                        out.push_str(&format!(r#" skipped="{}">{}"#, extra.skipped, extra.element()));
-                    }
-                    None => out.push('>'),
-                }
-            }
-            _ => out.push_str(markup),
-        }
+/// How the start tag of a test suite begins.
+pub(super) const SUITE: &str = "<testsuite ";
+
+/// Gives the element of a test suite its number in the document instead of the writer's, and adds the extras to its
+/// start tag, which is the first one.
+pub(super) fn add_extras(element: &str, number: usize, extras: Option<&Extras>) -> String {
+    let Some((tag, rest)) = element.split_once('>') else { return element.to_owned() };
+    let tag = tag.replacen(r#" id="0""#, &format!(r#" id="{number}""#), 1);
+    match extras {
+        Some(extras) => format!(r#"{tag} skipped="{}">{}{rest}"#, extras.skipped, extras.element()),
+        None => format!("{tag}>{rest}"),
     }
-    out.push_str(rest);
-    out
 }

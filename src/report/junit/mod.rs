@@ -12,7 +12,7 @@ use junit_report::{
     Duration, OffsetDateTime, Report, TestCase, TestCaseBuilder, TestResult, TestSuite, TestSuiteBuilder,
 };
 
-use self::extras::{Extras, add_extras};
+use self::extras::{Extras, SUITE, add_extras};
 use self::text::{attribute, cdata};
 use super::evidence;
 use super::fold::{CellSummary, Ended, RunSummary};
@@ -31,24 +31,38 @@ const OUTPUT_LIMIT: usize = 64 << 10;
 /// # Errors
 /// Those of the XML writer; writing to memory, it has none that a run could cause.
 pub fn junit(run: &RunSummary) -> Result<String, junit_report::Error> {
-    let mut report = Report::new();
-    let mut extras = Vec::new();
-    for (kernel, cells) in run.cells_by_kernel() {
+    pieces(run).collect()
+}
+
+/// The document in pieces, each test suite one of its own.
+pub fn pieces(run: &RunSummary) -> impl Iterator<Item = Result<String, junit_report::Error>> + '_ {
+    let suites = run.cells_by_kernel().into_iter().map(|(kernel, cells)| {
         let mut suite = TestSuiteBuilder::new(&attribute(kernel, ATTRIBUTE_LIMIT));
         suite
             .set_timestamp(timestamp(run))
             .add_testcases(cells.iter().map(|cell| test_case(cell, run.ended)));
         let mut suite = suite.build();
         suite.package = "kregress".into();
-        extras.push(Extras::new(run, &cells, &suite));
-        report.add_testsuite(suite);
-    }
-    if let Some(suite) = unnamed(run) {
-        report.add_testsuite(suite);
-    }
+        let extras = Extras::new(run, &cells, &suite);
+        (suite, Some(extras))
+    });
+    let suites = suites.chain(unnamed(run).map(|suite| (suite, None)));
+    let elements = suites.enumerate().map(|(number, (suite, extras))| element(suite, number, extras));
+    let begin = "<?xml version=\"1.0\" encoding=\"utf-8\"?><testsuites>";
+    let [begin, end] = [begin, "</testsuites>"].map(|tag| std::iter::once(Ok(tag.to_owned())));
+    begin.chain(elements).chain(end)
+}
+
+/// The element of one test suite, the one of this number in the document, from 0.
+fn element(suite: TestSuite, number: usize, extras: Option<Extras>) -> Result<String, junit_report::Error> {
+    let mut report = Report::new();
+    report.add_testsuite(suite);
     let mut xml = Vec::new();
     report.write_xml(&mut xml)?;
-    Ok(add_extras(&String::from_utf8_lossy(&xml), &extras))
+    let xml = String::from_utf8_lossy(&xml);
+    // the writer knows whole documents only
+    let (begin, end) = (xml.find(SUITE).unwrap_or(0), xml.rfind("</testsuites>").unwrap_or(xml.len()));
+    Ok(add_extras(&xml[begin..end], number, extras.as_ref()))
 }
 
 /// Stands for the cells that were announced and never named, because the runner was killed while it planned: without
