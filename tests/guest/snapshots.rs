@@ -69,6 +69,9 @@ fn attempts_are_restored_and_none_is_a_copy() {
     let console = std::fs::read_to_string(console).expect("the console");
     let at = |text: &str| console.find(text).unwrap_or_else(|| panic!("no {text:?} in {console}"));
     assert!(at("Booting from ROM") < at("kregress: dose starts"), "{console}");
+    // this one's guest was restored while another attempt was watched, and has rehearsed
+    let own = console.rfind("kregress: dose starts").expect("the dose");
+    assert!(at("kregress: dose ends rehearsal") < own, "{console}");
 
     let booted = place.run(&["-s", "restores", "differs", "--no-snapshot"]);
     assert_eq!(booted.cell("restores::differs"), "good");
