@@ -28,6 +28,11 @@ pub enum Stage {
     LookUp,
     /// A source is unpacked, checked out or configured.
     Prepare(String),
+    /// A commit is checked out.
+    CheckOut {
+        /// How much of it, percent.
+        percent: u8,
+    },
     /// It is compiled.
     Compile {
         /// Files that are made.
@@ -151,7 +156,22 @@ impl FetchProgress for BarProgress {
                 let _ = self.bars.println(line.unwrap_or_default());
             }
             Stage::Waiting => self.bar(kernel).set_message("another process fetches it"),
-            Stage::Prepare(what) => self.bar(kernel).set_message(format!("preparing {what}")),
+            Stage::Prepare(what) => {
+                let bar = self.bar(kernel);
+                if let Ok(style) = ProgressStyle::with_template(WORDS) {
+                    bar.set_style(style);
+                }
+                bar.set_message(format!("preparing {what}"));
+            }
+            Stage::CheckOut { percent } => {
+                let bar = self.bar(kernel);
+                if let Ok(style) = ProgressStyle::with_template(PERCENT) {
+                    bar.set_style(style);
+                }
+                bar.set_length(100);
+                bar.set_position(percent.into());
+                bar.set_message("checking out");
+            }
             Stage::Unpack => self.bar(kernel).set_message("unpacking"),
             Stage::Extract => self.bar(kernel).set_message("decompressing the kernel"),
         }
@@ -173,6 +193,10 @@ impl FetchProgress for LineProgress {
     }
 }
 
+/// Words alone, as many as fit.
+const WORDS: &str = "{prefix:>16} {spinner} {wide_msg}";
+/// A bar of a part.
+const PERCENT: &str = "{prefix:>16} {wide_bar} {percent:>3}% {msg:24}";
 /// A bar of files that are compiled, of a known number and of an unknown one.
 const STEPS: &str = "{prefix:>16} {wide_bar} {pos:>6}/{len:6} {msg:40!}";
 const STEPS_SO_FAR: &str = "{prefix:>16} {spinner} {pos:>6} files compiled  {wide_msg}";
@@ -192,7 +216,7 @@ fn describe(kernel: &str, stage: &Stage) -> Option<String> {
         }
         Stage::Ready { bytes } => Some(format!("     Fetched {kernel} ({} stored)", megabytes(*bytes))),
         Stage::Warning(text) => Some(format!("     warning: {text}")),
-        Stage::Unpack | Stage::Extract | Stage::Failed => None,
+        Stage::CheckOut { .. } | Stage::Unpack | Stage::Extract | Stage::Failed => None,
     }
 }
 

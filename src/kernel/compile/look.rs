@@ -39,12 +39,14 @@ impl Builder {
         let compiler = Compiler::find(request.compiler.as_deref())?;
         let found = request.source.identify(&self.places())?;
         let waiting = || progress.report(&request.name, Stage::Waiting);
-        let _lock = self.store.lock(&format!("build-{}", found.place), waiting)?;
+        let lock = self.store.lock(&format!("build-{}", found.place), waiting)?;
         let place = self.places().join(&found.place);
         progress.report(&request.name, Stage::Prepare(format!("the source {}", found.name)));
         let job = Job { request, composed, compiler, found, key: String::new(), progress, cancel };
-        let tree = self.tree(&job, &place)?;
-        Ok(look(&tree))
+        let tree = self.tree(&job, &place, &lock)?;
+        let shown = look(&tree);
+        drop(lock);
+        Ok(shown)
     }
 
     /// Takes all patches off the tree that is kept of this source. The folder of that tree, if there is one.

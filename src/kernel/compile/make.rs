@@ -1,17 +1,11 @@
-//! One run of `make`: its steps, its end at a cancellation, its log.
+//! One run of `make`: its steps, its log, and what its errors mean.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
+use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use command_fds::{CommandFdExt, FdMapping};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process_group};
-
+use super::child::{self, Stopped};
 use crate::cancel::Cancel;
 
 /// Variables that change what `make` or Kconfig does. A build depends on what its key names and on nothing else.
@@ -49,12 +43,6 @@ const FOREIGN: &[&str] = &[
     "W",
 ];
 
-/// How long the compilers have to end after they were asked to.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// The descriptor by which `make` and all that it starts hold the lock of the build folder.
-const LOCK_FD: i32 = 9;
-
 /// Why a run of `make` gave nothing.
 #[derive(Debug)]
 pub(super) enum MakeError {
@@ -66,9 +54,12 @@ pub(super) enum MakeError {
     Io(io::Error),
 }
 
-impl From<io::Error> for MakeError {
-    fn from(error: io::Error) -> Self {
-        MakeError::Io(error)
+impl From<Stopped> for MakeError {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Cancelled => MakeError::Cancelled,
+            Stopped::Io(error) => MakeError::Io(error),
+        }
     }
 }
 
@@ -82,8 +73,7 @@ pub(super) struct Make<'a> {
     pub cc: &'a str,
     /// Processes at a time.
     pub jobs: usize,
-    /// Locked for this build. The processes of the build keep it open, so that no other build comes in as long as one of
-    /// them lives.
+    /// Locked for this build.
     pub lock: &'a File,
     /// Gets everything that is said; is added to.
     pub log: &'a Path,
@@ -98,10 +88,6 @@ impl Make<'_> {
         variables: &[(&str, &str)],
         step: &mut dyn FnMut(&str),
     ) -> Result<(), MakeError> {
-        if self.cancel.is_set() {
-            return Err(MakeError::Cancelled);
-        }
-        let (reader, writer) = io::pipe()?;
         let mut command = Command::new("make");
         for name in FOREIGN {
             command.env_remove(name);
@@ -118,90 +104,24 @@ impl Make<'_> {
             .env("KBUILD_BUILD_TIMESTAMP", "Thu Jan  1 00:00:00 UTC 1970")
             .env("KBUILD_BUILD_USER", "kregress")
             .env("KBUILD_BUILD_HOST", "kregress")
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(writer.try_clone()?)
-            .stderr(writer)
-            // Ctrl-C reaches this process alone, which ends the others in order
-            .process_group(0);
-        let lock = FdMapping { parent_fd: OwnedFd::from(self.lock.try_clone()?), child_fd: LOCK_FD };
-        command.fd_mappings(vec![lock]).map_err(io::Error::other)?;
-        let child = command.spawn()?;
-        // it holds the pipe's other end
-        drop(command);
-        let mut log = File::options().create(true).append(true).open(self.log)?;
-        listen(child, reader, &mut log, self.cancel, step)
-    }
-}
-
-/// Reads until every process of the build has closed the pipe, which is when the last one has ended.
-fn listen(
-    mut child: Child,
-    mut reader: io::PipeReader,
-    log: &mut File,
-    cancel: &Cancel,
-    step: &mut dyn FnMut(&str),
-) -> Result<(), MakeError> {
-    let group = Pid::from_child(&child);
-    let mut asked: Option<Instant> = None;
-    let mut line = Vec::new();
-    let mut buffer = vec![0; 1 << 16];
-    let mut failure = None;
-    loop {
-        match asked {
-            None if cancel.is_set() || failure.is_some() => {
-                let _ = kill_process_group(group, Signal::TERM);
-                asked = Some(Instant::now());
-            }
-            Some(since) if since.elapsed() > GRACE => {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            _ => {}
-        }
-        let mut waited = vec![PollFd::new(&reader, PollFlags::IN)];
-        if asked.is_none() {
-            waited.push(PollFd::new(cancel, PollFlags::IN));
-        }
-        let timeout = asked.map(|_| Timespec { tv_sec: 1, tv_nsec: 0 });
-        match poll(&mut waited, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => failure = Some(error.into()),
-        }
-        if waited[0].revents().is_empty() {
-            continue;
-        }
-        match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => {
-                // on a full disk the build ends too, and says so
-                if let Err(error) = log.write_all(&buffer[..n]) {
-                    failure.get_or_insert(error);
-                }
-                for byte in &buffer[..n] {
-                    if *byte == b'\n' {
-                        if let Some(file) = step_of(&String::from_utf8_lossy(&line)) {
-                            step(file);
-                        }
-                        line.clear();
-                    } else if line.len() < 4096 {
-                        line.push(*byte);
+            .envs(variables.iter().copied());
+        let mut log = File::options().create(true).append(true).open(self.log).map_err(MakeError::Io)?;
+        let mut line = Vec::new();
+        let status = child::run(command, self.lock, self.cancel, &mut |said| {
+            for byte in said {
+                if *byte == b'\n' {
+                    if let Some(file) = step_of(&String::from_utf8_lossy(&line)) {
+                        step(file);
                     }
+                    line.clear();
+                } else if line.len() < 4096 {
+                    line.push(*byte);
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                failure.get_or_insert(error);
-                let _ = kill_process_group(group, Signal::KILL);
-                break;
-            }
-        }
-    }
-    let status = child.wait()?;
-    match failure {
-        Some(error) => Err(MakeError::Io(error)),
-        None if cancel.is_set() => Err(MakeError::Cancelled),
-        None if !status.success() => Err(MakeError::Failed),
-        None => Ok(()),
+            // on a full disk the build ends too, and says so
+            log.write_all(said)
+        })?;
+        if status.success() { Ok(()) } else { Err(MakeError::Failed) }
     }
 }
 

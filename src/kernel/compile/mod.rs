@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+mod child;
 mod compiler;
 mod dirty;
 mod error;
@@ -43,6 +44,7 @@ use super::{Kernel, Origin};
 use crate::cancel::Cancel;
 use compiler::Compiler;
 use fragment::Composed;
+use git::CheckOut;
 use key::{key, words};
 use make::Make;
 use package::find_package;
@@ -196,7 +198,7 @@ impl Builder {
         if matches!(request.source, BuildSource::Debian { .. }) {
             Compiler::check_for(None, !request.patches.is_empty())?;
         }
-        let tree = self.tree(job, &place)?;
+        let tree = self.tree(job, &place, lock)?;
         Compiler::check_for(Some(&tree), false)?;
         self.cancelled(job)?;
 
@@ -233,8 +235,8 @@ impl Builder {
     }
 
     /// The tree to compile, with the patches on it.
-    fn tree(&self, job: &Job, place: &Path) -> Result<PathBuf, BuildError> {
-        let Job { request, found, .. } = job;
+    fn tree(&self, job: &Job, place: &Path, lock: &Lock) -> Result<PathBuf, BuildError> {
+        let Job { request, found, progress, cancel, .. } = job;
         let (tree, kept) = (place.join("tree"), place.join("patched"));
         let patched = Patched { tree: &tree, kept: &kept, name: &found.name };
         let own = self.copies || !request.patches.is_empty();
@@ -244,7 +246,9 @@ impl Builder {
         }
         Compiler::check_for(Some(&tree), own)?;
         let download = || self.download(job);
-        let path = request.source.prepare(found, place, own, &download)?;
+        let step = |percent| progress.report(&request.name, Stage::CheckOut { percent });
+        let check_out = CheckOut { name: &request.name, lock: lock.file(), cancel, step: &step };
+        let path = request.source.prepare(found, place, own, &check_out, &download)?;
         if own || path == tree {
             patched.put_on(&request.patches)?;
         }
@@ -303,9 +307,12 @@ impl Builder {
         let total = fs::read_to_string(&counts).ok().and_then(|count| count.trim().parse().ok());
         let mut done = 0;
         job.progress.report(name, Stage::Compile { done, total, file: String::new() });
+        let below = format!("{}/", make.output.display());
         let mut step = |file: &str| {
             done += 1;
-            job.progress.report(name, Stage::Compile { done, total, file: file.to_string() });
+            // tools name their files in full
+            let file = file.strip_prefix(&below).unwrap_or(file).to_string();
+            job.progress.report(name, Stage::Compile { done, total, file });
         };
         let made = make.run(&targets, &[("LOCALVERSION", &local_version)], &mut step);
         made.map_err(|error| failure::meaning(job, make, error))?;

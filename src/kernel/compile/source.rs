@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::BuildError;
-use super::git::{self, Commit};
+use super::git::{self, CheckOut, Commit};
 use super::manifest::Manifest;
 use crate::kernel::compression::Compression;
 use crate::kernel::debian::{DebError, Package, deb};
@@ -116,7 +116,11 @@ impl BuildSource {
                 let mut found = identified(format!("git tree {}", commit.tree), of_path("git", repository)?);
                 found.version = git::show(repository, &commit.hash, "Makefile")
                     .and_then(|makefile| version_of(&makefile));
-                found.name = format!("{reference} ({}) of {}", &commit.hash[..12], repository.display());
+                let short = &commit.hash[..12];
+                found.name = match *reference == commit.hash {
+                    true => format!("{short} of {}", repository.display()),
+                    false => format!("{reference} ({short}) of {}", repository.display()),
+                };
                 found.commit = Some(commit);
                 Ok(found)
             }
@@ -140,6 +144,7 @@ impl BuildSource {
         found: &Identified,
         place: &Path,
         own: bool,
+        check_out: &CheckOut,
         download: &dyn Fn() -> Result<PathBuf, BuildError>,
     ) -> Result<PathBuf, BuildError> {
         let tree = place.join("tree");
@@ -162,7 +167,7 @@ impl BuildSource {
             }
             BuildSource::Git { repository, .. } => {
                 if let Some(commit) = &found.commit {
-                    git::check_out(repository, &tree, commit)?;
+                    check_out.run(repository, &tree, commit)?;
                 }
             }
             BuildSource::Tarball(file) => {
