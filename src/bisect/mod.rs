@@ -19,6 +19,7 @@
 //! assert!(matches!(answer, Answer::Found { candidates, .. } if candidates == [13]));
 //! ```
 
+mod ahead;
 mod answer;
 mod chance;
 mod choice;

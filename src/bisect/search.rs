@@ -98,6 +98,11 @@ impl Search {
         self.here[node] = true;
     }
 
+    /// Whether a kernel costs only its attempts.
+    pub fn is_here(&self, node: usize) -> bool {
+        self.here[node]
+    }
+
     /// A kernel cannot be judged: it is not tried any more. What was seen on it before still counts.
     pub fn close(&mut self, node: usize) {
         self.closed[node] = true;

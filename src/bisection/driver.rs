@@ -39,6 +39,15 @@ pub trait CandidateKernels: Sync {
 
     /// Whether [`cell`](CandidateKernels::cell) costs nothing.
     fn is_here(&self, node: usize) -> bool;
+
+    /// Whether [`bring_ahead`](CandidateKernels::bring_ahead) does anything.
+    fn comes_ahead(&self) -> bool {
+        false
+    }
+
+    /// Makes it cheaper to get a candidate's kernel soon, while attempts run: nothing that takes processors. Ends when
+    /// `enough` is set.
+    fn bring_ahead(&self, _node: usize, _enough: &Cancel) {}
 }
 
 /// Runs a bisection.
@@ -132,15 +141,41 @@ impl Driver<'_> {
             return Err(self.given_up(node, state));
         }
         let cell = self.ready(node, state, sink)?;
+        let next = match self.kernels.comes_ahead() {
+            true => lock(state).search().likely_next(node, attempts),
+            false => None,
+        };
+        let enough = self.cancel.narrower();
+        std::thread::scope(|scope| {
+            if let Some(next) = next {
+                let enough = &enough;
+                scope.spawn(move || self.kernels.bring_ahead(next, enough));
+            }
+            let result = self.attempts(node, attempts, &cell, state, sink);
+            enough.set();
+            result
+        })
+    }
+
+    /// At most `attempts` in a cell, until one shows the symptom.
+    fn attempts(
+        &self,
+        node: usize,
+        attempts: u32,
+        cell: &Cell,
+        state: &Mutex<&mut State>,
+        sink: &(dyn Fn(Event) + Sync),
+    ) -> Result<(), Unbuildable> {
+        let barren = || lock(state).tried(node).map_or(0, |tried| tried.barren());
         let told = AtomicBool::new(false);
         let run_dir = self.run_dir.as_deref();
         let once = Once { lab: self.lab, seed: self.seed, run_dir, sink, cancel: self.cancel, told: &told };
         let mut left = attempts;
         while left > 0 {
             let first = lock(state).tried(node).map_or(1, |tried| tried.next_number());
-            let at_once = left.min(self.at_once(&cell));
+            let at_once = left.min(self.at_once(cell));
             let of = first + left - 1;
-            let (cell, once) = (&cell, &once);
+            let once = &once;
             let verdicts: Vec<Option<(Verdict, Option<String>)>> = std::thread::scope(|scope| {
                 let runs: Vec<_> = (first..first + at_once)
                     .map(|number| scope.spawn(move || attempt(cell, number, of, once)))

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::driver::{CandidateKernels, Unbuildable};
@@ -45,6 +46,10 @@ pub struct Packages<'a> {
     kernels: Vec<Wanted>,
     progress: &'a (dyn FetchProgress + Sync),
     shelf: Shelf<'a>,
+    /// Whether the small image of a kernel did not suffice for the test: then that of others will not either.
+    short: AtomicBool,
+    /// What was downloaded before it was asked for.
+    ahead: Mutex<Vec<Wanted>>,
 }
 
 impl<'a> Packages<'a> {
@@ -55,7 +60,8 @@ impl<'a> Packages<'a> {
         progress: &'a (dyn FetchProgress + Sync),
         place: &'a Place<'a>,
     ) -> Packages<'a> {
-        Packages { library, kernels, progress, shelf: Shelf::new(place) }
+        let (shelf, short, ahead) = (Shelf::new(place), AtomicBool::new(false), Mutex::default());
+        Packages { library, kernels, progress, shelf, short, ahead }
     }
 
     fn fetch(&self, wanted: &Wanted) -> Result<Arc<Kernel>, Unbuildable> {
@@ -71,6 +77,7 @@ impl CandidateKernels for Packages<'_> {
             let larger = self.library.larger(wanted);
             let mut divided = flavour::divide(&[place(&kernel)], &kernel, &larger);
             if let (Larger::Known(large), false) = (&larger, divided.short.is_empty()) {
+                self.short.store(true, Ordering::Relaxed);
                 divided.cells.extend(flavour::on_larger(&divided.short, &self.fetch(large)?));
             }
             divided.cells.pop().ok_or_else(|| Unbuildable::Host("no cell came out of the plan".into()))
@@ -79,6 +86,33 @@ impl CandidateKernels for Packages<'_> {
 
     fn is_here(&self, node: usize) -> bool {
         self.kernels[node].is_fetched()
+    }
+
+    fn comes_ahead(&self) -> bool {
+        true
+    }
+
+    fn bring_ahead(&self, node: usize, enough: &Cancel) {
+        let small = &self.kernels[node];
+        let mut images = vec![small.clone()];
+        if let (true, Larger::Known(large)) = (self.short.load(Ordering::Relaxed), self.library.larger(small))
+        {
+            images.push(*large);
+        }
+        for image in images.into_iter().filter(|image| !image.is_fetched()) {
+            if !enough.is_set() {
+                self.library.download_ahead(&image, enough);
+                self.ahead.lock().unwrap_or_else(PoisonError::into_inner).push(image);
+            }
+        }
+    }
+}
+
+impl Drop for Packages<'_> {
+    /// What was not needed after all goes. A fetch has removed what it used.
+    fn drop(&mut self) {
+        let ahead = std::mem::take(self.ahead.get_mut().unwrap_or_else(PoisonError::into_inner));
+        ahead.iter().for_each(|image| self.library.forget_ahead(image));
     }
 }
 
@@ -152,9 +186,21 @@ fn blame_kernel(error: KernelError) -> Unbuildable {
 fn blame_build(error: BuildError) -> Unbuildable {
     match error {
         BuildError::Cancelled { .. } | BuildError::Apt(AptError::Interrupted) => Unbuildable::Interrupted,
+        BuildError::Compile { said, log, .. } => {
+            let reason =
+                format!("it does not compile: {}\n{said}\nthe whole log is {}", heart(&said), log.display());
+            Unbuildable::Kernel(first_lines(&reason))
+        }
         error if error.is_hosts() => Unbuildable::Host(error.to_string()),
         error => Unbuildable::Kernel(first_lines(&error.to_string())),
     }
+}
+
+/// The line of a compiler's words that names the error, with the file's path as it is in the tree.
+fn heart(said: &str) -> &str {
+    let line =
+        said.lines().find(|line| line.contains("error")).or(said.lines().next()).unwrap_or_default().trim();
+    line.split_once("/tree/").map_or(line, |(_, rest)| rest)
 }
 
 /// What a journal's line can bear of a compiler's words.
@@ -173,11 +219,18 @@ mod tests {
         let compile = BuildError::Compile {
             tree: "abc".into(),
             compiler: "gcc".into(),
-            said: "fs/x.c:1: error".into(),
+            said: "  In file included from x.h:3,\n  /cache/build/git-1/tree/fs/x.c:1: error: no such thing"
+                .into(),
             log: "x.log".into(),
             hint: String::new(),
         };
-        assert!(matches!(blame_build(compile), Unbuildable::Kernel(_)));
+        let Unbuildable::Kernel(reason) = blame_build(compile) else { panic!("it is the tree's fault") };
+        insta::assert_snapshot!(reason, @r"
+        it does not compile: fs/x.c:1: error: no such thing
+          In file included from x.h:3,
+          /cache/build/git-1/tree/fs/x.c:1: error: no such thing
+        the whole log is x.log
+        ");
         let host = BuildError::Host { name: "x".into(), reason: "its disk is full".into() };
         assert!(matches!(blame_build(host), Unbuildable::Host(_)));
         let gone = AptError::Gone { package: "linux-image".into(), version: "1".into() };

@@ -6,13 +6,14 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::bzimage::Image;
-use super::debian::{AptError, DebianBuild, unpack};
+use super::debian::{AptError, DebianBuild, Package, unpack};
 use super::library::is_build;
 use super::local;
-use super::progress::{FetchProgress, Stage};
+use super::progress::{FetchProgress, NoProgress, Stage};
 use super::store::{Identity, Record, Store, write_whole};
 use super::wanted::{Source, Wanted};
 use super::{Kernel, KernelError, Library, Origin, StoreError};
+use crate::cancel::Cancel;
 
 impl Library {
     /// Gets a kernel: from the store, or by downloading and unpacking it. Safe to call from several threads and
@@ -45,6 +46,26 @@ impl Library {
                     progress.report(wanted.name(), Stage::Failed);
                 }
                 kernel
+            }
+        }
+    }
+
+    /// Downloads what [`fetch`](Library::fetch) of this kernel would download, and unpacks nothing. It ends when `enough` is
+    /// set; what has come in is kept, and a fetch goes on from there. What cannot be had is told by the fetch.
+    pub fn download_ahead(&self, wanted: &Wanted, enough: &Cancel) {
+        let Some(build) = to_download(wanted) else { return };
+        // whoever holds the lock fetches it already
+        if let Ok(Some(_lock)) = self.store.try_lock(&build.release) {
+            let _ = self.download(wanted.name(), build, &NoProgress, enough);
+        }
+    }
+
+    /// Removes what [`download_ahead`](Library::download_ahead) has brought of a kernel that is not needed after all.
+    pub fn forget_ahead(&self, wanted: &Wanted) {
+        let Some(build) = to_download(wanted) else { return };
+        if let (Ok(Some(_lock)), Ok(folder)) = (self.store.try_lock(&build.release), self.store.downloads()) {
+            for package in &build.packages {
+                let _ = fs::remove_file(folder.join(file_name(package)));
             }
         }
     }
@@ -100,7 +121,7 @@ impl Library {
             self.forget_known();
             return Ok(self.load(folder, record, name)?);
         }
-        let packages = self.download(name, build, progress)?;
+        let packages = self.download(name, build, progress, &self.cancel)?;
         progress.report(name, Stage::Unpack);
         let partial = self.store.begin(&build.release, &lock)?;
         let result = self.install(name, build, &packages, &partial, progress);
@@ -122,6 +143,7 @@ impl Library {
         name: &str,
         build: &DebianBuild,
         progress: &dyn FetchProgress,
+        cancel: &Cancel,
     ) -> Result<Vec<PathBuf>, KernelError> {
         let apt = self.apt()?;
         let folder = self.store.downloads()?;
@@ -129,13 +151,9 @@ impl Library {
         let mut before = 0;
         let mut paths = Vec::new();
         for package in &build.packages {
-            let path = folder.join(format!(
-                "{}_{}.deb",
-                package.name,
-                &package.sha256[..16.min(package.sha256.len())]
-            ));
+            let path = folder.join(file_name(package));
             let report = |done: u64| progress.report(name, Stage::Download { done: before + done, total });
-            if let Err(error) = apt.download(package, &path, &report, Some(&self.cancel)) {
+            if let Err(error) = apt.download(package, &path, &report, Some(cancel)) {
                 if matches!(error, AptError::Gone { .. }) {
                     self.store.note_gone(&package.sha256);
                     self.forget_known();
@@ -143,7 +161,7 @@ impl Library {
                 return Err(error.into());
             }
             before += package.size;
-            if self.cancel.is_set() {
+            if cancel.is_set() {
                 return Err(AptError::Interrupted.into());
             }
             paths.push(path);
@@ -182,4 +200,16 @@ impl Library {
         progress.report(name, Stage::Ready { bytes: record.bytes(&folder) });
         Ok(self.load(&folder, &record, name)?)
     }
+}
+
+/// The packages of a kernel that has to be downloaded and can be.
+fn to_download(wanted: &Wanted) -> Option<&DebianBuild> {
+    let Source::Known(candidate) = wanted.source() else { return None };
+    let build = candidate.build.as_ref().filter(|build| build.is_complete())?;
+    candidate.stored.is_none().then_some(build)
+}
+
+/// What a package is called while it comes in.
+fn file_name(package: &Package) -> String {
+    format!("{}_{}.deb", package.name, &package.sha256[..16.min(package.sha256.len())])
 }

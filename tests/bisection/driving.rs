@@ -1,10 +1,12 @@
 //! The driver: evidence, what is none, ends, kills and what comes after.
 
 use kregress::bisect::{Answer, Find, Seen};
-use kregress::bisection::{Ended, State, Unbuildable};
+use kregress::bisection::{CandidateKernels, Ended, State, Unbuildable};
 use kregress::cancel::Cancel;
 use kregress::event::Event;
 use kregress::lab::sim::Outcome;
+use kregress::plan::Cell;
+use rustix::event::{PollFd, PollFlags, poll};
 
 use super::place::{Kernels, drive, drive_until, from, line, number};
 
@@ -222,4 +224,48 @@ fn what_the_host_lost_is_tried_again_when_it_is_gone_on_with() {
     });
     let (ended, _) = drive(&mut state, &kernels, from(12, 1.0));
     assert_eq!(found(&ended), [12]);
+}
+
+/// Kernels of which some are brought before they are asked for; that never ends by itself.
+struct Ahead {
+    kernels: Kernels,
+    /// What was brought and what was got, in order.
+    log: std::sync::Mutex<Vec<(&'static str, usize)>>,
+}
+
+impl CandidateKernels for Ahead {
+    fn cell(&self, node: usize) -> Result<Cell, Unbuildable> {
+        self.log.lock().unwrap().push(("got", node));
+        self.kernels.cell(node)
+    }
+
+    fn is_here(&self, _: usize) -> bool {
+        false
+    }
+
+    fn comes_ahead(&self) -> bool {
+        true
+    }
+
+    fn bring_ahead(&self, node: usize, enough: &Cancel) {
+        self.log.lock().unwrap().push(("brought", node));
+        let mut waited = [PollFd::new(enough, PollFlags::IN)];
+        poll(&mut waited, None).expect("it can be waited for");
+    }
+}
+
+#[test]
+fn the_kernel_that_is_likely_next_is_brought_while_attempts_run_and_delays_nothing() {
+    let record = line(20, Find::Cause);
+    let kernels = Ahead { kernels: Kernels::of(&record), log: Default::default() };
+    let (ended, _) = drive(&mut State::new(record).unwrap(), &kernels, from(13, 1.0));
+    assert_eq!(found(&ended), [13]);
+    let log = kernels.log.into_inner().unwrap();
+    // at the bad end it is the good one, there it is the middle
+    assert_eq!(log[..3], [("got", 20), ("brought", 0), ("got", 0)], "{log:?}");
+    let place = |what: (&str, usize)| log.iter().position(|one| *one == what);
+    for (_, node) in log.iter().filter(|(what, _)| *what == "brought") {
+        let got = place(("got", *node));
+        assert!(got.is_none_or(|got| got > place(("brought", *node)).unwrap()), "{node} was here: {log:?}");
+    }
 }
