@@ -129,10 +129,12 @@ impl Log {
         let mut log = Log::default();
         let (mut old, mut new) = (Terms::of(["good", "old"]), Terms::of(["bad", "new"]));
         let mut started = false;
+        let mut told = Vec::new();
         for (nth, whole) in text.lines().enumerate() {
             let failed = |what| LogError { line: nth + 1, what, found: whole.chars().take(80).collect() };
             let line = whole.trim();
             if line.is_empty() || line.starts_with('#') {
+                told.extend(told_commit(line).map(str::to_owned));
                 continue;
             }
             let rest = line
@@ -166,6 +168,11 @@ impl Log {
                             _ => revisions.push(argument.clone()),
                         }
                     }
+                    // the line has the names as they were typed, such as HEAD, which are others by now; what they meant
+                    // stands in the comments before it, in the same order
+                    if told.len() == revisions.len() {
+                        revisions = std::mem::take(&mut told);
+                    }
                     let called = std::iter::once(Called::New).chain(std::iter::repeat(Called::Old));
                     log.commits.extend(called.zip(revisions));
                 }
@@ -197,6 +204,14 @@ impl Log {
     pub fn first(&self, called: Called) -> Option<&str> {
         self.commits.iter().find(|(as_what, _)| *as_what == called).map(|(_, commit)| commit.as_str())
     }
+}
+
+/// The commit of a comment such as `# bad: [a987b90e10f07b0e0a2a7d6a8733089b5ae7b20f] subject`.
+fn told_commit(line: &str) -> Option<&str> {
+    let (word, rest) = line.strip_prefix('#')?.trim_start().split_once(": [")?;
+    let hash = rest.split_once(']')?.0;
+    let is_hash = hash.len() >= 40 && hash.chars().all(|c| c.is_ascii_hexdigit());
+    (is_hash && !word.contains(' ')).then_some(hash)
 }
 
 /// The words for one side.

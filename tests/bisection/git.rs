@@ -243,6 +243,14 @@ git bisect bad ffff
     assert_eq!(log.first(Called::Old), Some("bbbb"));
     assert_eq!(log.paths, ["fs/ext4", "it's"]);
     assert_eq!(log.commits.iter().filter(|(called, _)| *called == Called::Skipped).count(), 2);
+    let (bad, good) = ("a".repeat(40), "b".repeat(40));
+    let typed = format!("# bad: [{bad}] x\n# good: [{good}] y\ngit bisect start 'HEAD' 'v1'\n");
+    let log = Log::parse(&typed).unwrap();
+    assert_eq!(
+        log.commits,
+        [(Called::New, bad), (Called::Old, good)],
+        "what was typed may mean another one now"
+    );
     let said = |text: &str| Log::parse(text).unwrap_err().to_string();
     let all =
         [said("hello"), said("git bisect good abc"), said("git bisect start\ngit bisect fast abc"), said("")];

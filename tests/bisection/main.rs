@@ -5,5 +5,6 @@ mod command;
 mod commits;
 mod driving;
 mod git;
+mod import;
 mod place;
 mod reports;

@@ -69,7 +69,7 @@ pub(super) fn notes(row: &Row) -> String {
     let mut notes: Vec<String> = Vec::new();
     notes.extend(row.symptom.as_deref().map(|title| cut(title, TITLE)));
     if row.earlier > 0 {
-        notes.push(format!("{} of the attempts are of earlier", row.earlier));
+        notes.push(format!("{} of the attempts were made before", row.earlier));
     }
     if row.without_evidence > 0 {
         notes.push(format!("{} more said nothing about the test", row.without_evidence));
