@@ -1,5 +1,6 @@
 //! Ctrl-C and its like: once ends the run in order, twice ends it at once.
 
+use indicatif::MultiProgress;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -10,16 +11,24 @@ use crate::report::ExitStatus;
 /// Sets `cancel` at the first signal, calls `then`, and ends the process at the second one. Guests die with the
 /// process in any case.
 pub fn watch(cancel: &Cancel, then: impl Fn() + Send + 'static) -> Result<(), CliError> {
-    watch_saying("ending the virtual machines and writing the reports", cancel, then)
+    watch_saying(ENDING, None, cancel, then)
 }
+
+/// The same where bars are shown, which what is said must not displace.
+pub fn watch_beside(bars: Option<MultiProgress>, cancel: &Cancel) -> Result<(), CliError> {
+    watch_saying(ENDING, bars, cancel, || ())
+}
+
+const ENDING: &str = "ending the virtual machines and writing the reports";
 
 /// The same for a command that builds kernels and runs none.
 pub fn watch_build(cancel: &Cancel) -> Result<(), CliError> {
-    watch_saying("ending the compilers", cancel, || ())
+    watch_saying("ending the compilers", None, cancel, || ())
 }
 
 fn watch_saying(
     what: &'static str,
+    bars: Option<MultiProgress>,
     cancel: &Cancel,
     then: impl Fn() + Send + 'static,
 ) -> Result<(), CliError> {
@@ -34,7 +43,11 @@ fn watch_saying(
                     std::process::exit(i32::from(ExitStatus::Interrupted.code()));
                 }
                 cancel.set();
-                eprintln!("interrupted: {what}; once more ends at once");
+                let text = format!("interrupted: {what}; once more ends at once");
+                match &bars {
+                    Some(bars) => bars.suspend(|| eprintln!("\r{text}")),
+                    None => eprintln!("{text}"),
+                }
                 then();
             }
         })

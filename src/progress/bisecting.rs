@@ -11,7 +11,7 @@ use super::line::{Line, likely, printable, status_word};
 use super::paint::{Paint, Tone};
 use super::{EventSink, JsonLines, MessageFormat, Shown, View, choose};
 use crate::bisect::{Find, Purpose};
-use crate::event::{AttemptRecord, Event, Suspect};
+use crate::event::{AttemptRecord, CandidateRecord, Event, Suspect};
 
 /// What fits this process's own streams.
 pub fn for_bisection(format: MessageFormat) -> Shown {
@@ -40,13 +40,16 @@ struct State<W> {
     paint: Paint,
     suspects: Vec<ProgressBar>,
     attempts: HashMap<(String, u32), ProgressBar>,
+    /// What commits say of themselves.
+    subjects: HashMap<String, String>,
 }
 
 impl<W: Write + Send> Bisecting<W> {
     /// A view that writes to `out` where there are no bars.
     pub fn new(bars: Option<MultiProgress>, out: W, paint: Paint) -> Bisecting<W> {
         let line = Line::new(paint);
-        let state = State { out, line, paint, suspects: Vec::new(), attempts: HashMap::new() };
+        let (suspects, attempts, subjects) = (Vec::new(), HashMap::new(), HashMap::new());
+        let state = State { out, line, paint, suspects, attempts, subjects };
         Bisecting { bars, state: Mutex::new(state) }
     }
 
@@ -63,7 +66,7 @@ impl<W: Write + Send> Bisecting<W> {
         let Some(bars) = &self.bars else { return };
         while state.suspects.len() < suspects.len() {
             let bar = bars.add(ProgressBar::new(1000));
-            bar.set_style(style("{prefix:>24} {bar:32} {msg}").progress_chars("█▉▊▋▌▍▎▏ "));
+            bar.set_style(style("{prefix:>24} {bar:32} {wide_msg}").progress_chars("█▉▊▋▌▍▎▏ "));
             state.suspects.push(bar);
         }
         for (nth, bar) in state.suspects.iter().enumerate() {
@@ -74,7 +77,8 @@ impl<W: Write + Send> Bisecting<W> {
             };
             bar.set_prefix(outside(&suspect.kernel).to_owned());
             bar.set_position((suspect.probability * 1000.0).round() as u64);
-            bar.set_message(likely(suspect.probability));
+            let subject = state.subjects.get(&suspect.kernel).map_or("", String::as_str);
+            bar.set_message(format!("{:<6} {subject}", likely(suspect.probability)));
         }
     }
 
@@ -85,7 +89,7 @@ impl<W: Write + Send> Bisecting<W> {
                 Some(first) => bars.insert_before(first, ProgressBar::new_spinner()),
                 None => bars.add(ProgressBar::new_spinner()),
             };
-            bar.set_style(style("{prefix} [{elapsed_precise}] {wide_msg}"));
+            bar.set_style(super::live::attempt_style());
             bar.set_prefix(state.line.status("RUNNING", Tone::Good));
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
@@ -95,6 +99,8 @@ impl<W: Write + Send> Bisecting<W> {
 
     fn text(&self, state: &State<W>, event: &Event) -> Option<String> {
         let line = &state.line;
+        // where there are bars, they show who is likeliest
+        let named = if self.bars.is_some() { 0 } else { NAMED };
         let status = |word, tone| line.status(word, tone);
         Some(match event {
             Event::Bisection(record) => {
@@ -110,8 +116,8 @@ impl<W: Write + Send> Bisecting<W> {
             Event::BisectionStep { kernel, attempts, purpose, candidates, suspects, made, left } => {
                 let (word, what) = match purpose {
                     Purpose::Ends => ("End", String::new()),
-                    Purpose::Narrow => ("Narrow", likeliest(*candidates, suspects)),
-                    Purpose::Confirm => ("Confirm", likeliest(*candidates, suspects)),
+                    Purpose::Narrow => ("Narrow", likeliest(*candidates, suspects, named)),
+                    Purpose::Confirm => ("Confirm", likeliest(*candidates, suspects, named)),
                 };
                 let times =
                     if *attempts == 1 { String::new() } else { format!(", up to {attempts} attempts") };
@@ -149,6 +155,11 @@ impl<W: Write + Send> EventSink for Bisecting<W> {
             self.println(&mut state, &text);
         }
         match event {
+            Event::Bisection(record) if self.bars.is_some() => {
+                let subject =
+                    |candidate: &CandidateRecord| (candidate.name.clone(), printable(&candidate.subject));
+                state.subjects = record.candidates.iter().map(subject).collect();
+            }
             Event::BisectionStep { suspects, .. } => self.show_suspects(&mut state, suspects),
             Event::AttemptStarted { cell, attempt, .. } => {
                 self.show_attempt(&mut state, &cell.kernel, *attempt, "prepare");
@@ -189,11 +200,14 @@ fn attempt(line: &Line, kernel: &str, record: &AttemptRecord) -> String {
     text.trim_end().to_owned()
 }
 
+/// How many of the likeliest are named in a line.
+const NAMED: usize = 3;
+
 /// `; 12 candidates, likeliest 7.2.3 34%, 7.2.4 20%`
-fn likeliest(candidates: usize, suspects: &[Suspect]) -> String {
+fn likeliest(candidates: usize, suspects: &[Suspect], most: usize) -> String {
     let named: Vec<String> = suspects
         .iter()
-        .take(3)
+        .take(most)
         .map(|suspect| format!("{} {}", outside(&suspect.kernel), likely(suspect.probability)))
         .collect();
     let are = if candidates == 1 { "candidate" } else { "candidates" };

@@ -132,7 +132,8 @@ impl EventSink for Live {
     }
 }
 
-fn attempt_style() -> ProgressStyle {
+/// The style of the line of an attempt.
+pub(super) fn attempt_style() -> ProgressStyle {
     style(ATTEMPT).with_key("seconds", |state: &ProgressState, w: &mut dyn fmt::Write| {
         let _ = write!(w, "{:>8.3}s", state.elapsed().as_secs_f64());
     })

@@ -143,8 +143,13 @@ impl Scene<'_> {
             let _ = journal.append(&event);
             show.event(&event);
         };
+        if !events.iter().any(|event| matches!(event, Event::Bisection(_))) {
+            use crate::progress::EventSink;
+            // the journal of one that is gone on with has it already
+            show.event(&Event::Bisection(Box::new(state.record().clone())));
+        }
         events.into_iter().for_each(&sink);
-        interrupt::watch(&self.cancel, || ())?;
+        interrupt::watch_beside(bars.clone(), &self.cancel)?;
         let at = &self.at;
         let capacity = Capacity { jobs: run.jobs, cpus: host_cpus(), memory_mib: free_memory_mib() };
         let place = |kernel: &Kernel| {
