@@ -3,14 +3,20 @@
 #
 #   benches/bisect_history.sh OLD NEW REPOSITORY
 #
-# OLD and NEW are the sources of two versions of one line, of packages of Debian's, for example:
+# OLD and NEW are the sources of two versions of one line, of packages of Debian's. A version that has left apt's index
+# is still in the pool of the mirror, MIRROR here. For example:
 #
-#   apt-get download linux-source-6.12=6.12.57-1~bpo12+1 linux-source-6.12=6.12.117-1~deb12u1
+#   /usr/lib/apt/apt-helper download-file MIRROR/pool/main/l/linux/linux-source-6.12_6.12.57-1~bpo12+1_all.deb \
+#     linux-source-6.12_6.12.57.deb SHA256:ec1ab5c64f24237b01839815b40b24702a7ad20eab2b14665aa16410fc787c81
+#   apt-get download linux-source-6.12=6.12.117-1~deb12u1
 #   for deb in linux-source-6.12_*.deb; do dpkg -x $deb ${deb%.deb}; tar -C ${deb%.deb} -xf ${deb%.deb}/usr/src/*.tar.xz; done
 #
+# It takes some minutes, most of them for git to look at all files of a source 132 times, and 2 GB.
+#
 # The history starts with OLD (tag `start`). What differs in NEW is divided into one commit a folder, for folders in which
-# only .c files differ, so that most states compile; the few that do not are to be passed over. The changes to fs/ext4 are
-# left out. After 64 changes comes the tag `fixed`, after 64 more the tag `end`. Among the first, on a branch that is merged,
+# only .c files differ, so that most states compile. Two folders do not without the headers of NEW: their changes are taken
+# back after three more, so that two ranges of four commits are to be passed over. The changes to fs/ext4 are left out.
+# After 64 changes comes the tag `fixed`, after 64 more the tag `end`. Among the first, on a branch that is merged,
 # is 9b25f381de6b ("ext4: unmap invalidated folios from page tables in mpage_release_unused_pages()"), reduced to its call;
 # among the second is its revert. Both are tagged, `planted-fix` and `planted-cause`. So
 #
@@ -24,6 +30,7 @@ set -eu
 old=$(cd "$1" && pwd) new=$(cd "$2" && pwd) repository=$3
 half=64
 fix_at=23 revert_at=41
+unfit="drivers/char/hw_random net/sched"
 
 [ -f "$old/fs/ext4/inode.c" ] || { echo "$old is no kernel's source" >&2; exit 2; }
 [ -f "$new/fs/ext4/inode.c" ] || { echo "$new is no kernel's source" >&2; exit 2; }
@@ -81,7 +88,7 @@ plant_fix() {
     git tag planted-fix
 }
 
-n=0
+n=0 back='' back_at=0
 for folder in $folders; do
     n=$((n + 1))
     # a branch that leaves before the fix and is merged behind it
@@ -100,6 +107,13 @@ for folder in $folders; do
             git add --force "$file"
         done
     commit "$folder: the changes of the newer package"
+    for name in $unfit; do
+        [ "$folder" != "$name" ] || { back=$name back_at=$((n + 3)); }
+    done
+    if [ $n = $back_at ]; then
+        git checkout --quiet start -- "$back"
+        commit "$back: take the changes back, they do not compile"
+    fi
     [ $n != $half ] || git tag fixed
 done
 git tag end
