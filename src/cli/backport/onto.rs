@@ -13,6 +13,9 @@ use crate::version::Line;
 /// Where the configured trees are.
 const CONFIGURED: &str = "catalogues (kernels/*.yaml)";
 
+/// The configuration of a tree for which none is named.
+const SMALLEST: &str = "small";
+
 /// Which lines a patch asks for.
 enum Asked {
     Target(Target),
@@ -58,7 +61,7 @@ pub fn trees(
             if let Some(config) = config {
                 tree.config = config.to_owned();
             } else if tree.config.is_empty() {
-                tree.config = smallest(tree.source.version().and_then(|version| version.line()));
+                tree.config = SMALLEST.to_owned();
             }
             if !trees.iter().any(|other| other.name == tree.name) {
                 trees.push(tree);
@@ -66,14 +69,6 @@ pub fn trees(
         }
     }
     Ok(trees)
-}
-
-/// The configuration of a tree for which none is named.
-fn smallest(line: Option<Line>) -> String {
-    match line {
-        Some(line) if line.major < 6 => "small+old+pci".into(),
-        _ => "small+pci".into(),
-    }
 }
 
 fn auto(
