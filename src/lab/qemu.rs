@@ -283,8 +283,9 @@ impl QemuLab {
         };
         let name = format!("{} on {}", request.kernel.name, request.machine.name);
         let wanted = self.wanted(&machine, &name, watch, request.cancel);
-        let _running = self.guests.as_ref().map(Guests::running);
-        let guest = self.guests.as_ref().and_then(|guests| guests.restored(wanted));
+        let guests = self.guests_for(request.test);
+        let _running = guests.map(Guests::running);
+        let guest = guests.and_then(|guests| guests.restored(wanted));
         if request.cancel.is_set() {
             return Ok(Observation {
                 ending: Ending::Stopped(Stopped::Cancelled),
@@ -297,10 +298,15 @@ impl QemuLab {
             return Ok(seen);
         }
         let seen = attempt::run(&self.qemu, &machine, surroundings()).map_err(|e| e.to_string())?;
-        if let Some(guests) = self.guests.as_ref().filter(|_| was_restored && seen.program.started) {
+        if let Some(guests) = guests.filter(|_| was_restored && seen.program.started) {
             guests.reject(wanted, "it ended before the test began, and a booted one did not");
         }
         Ok(seen)
+    }
+
+    /// Where a test's guests come from; `None`: each is booted.
+    fn guests_for(&self, test: &Test) -> Option<&Guests> {
+        self.guests.as_ref().filter(|_| test.boots.is_none())
     }
 
     fn wanted<'a>(
@@ -367,7 +373,7 @@ impl Lab for QemuLab {
     }
 
     fn foresee(&self, kernel: &Kernel, test: &Test, machine: &Machine) {
-        let Some(guests) = self.guests.as_ref().filter(|_| self.pool) else { return };
+        let Some(guests) = self.guests_for(test).filter(|_| self.pool) else { return };
         // what is not there yet would keep the caller waiting
         let prepared = made(&self.prepared, &test.id()).and_then(Result::ok);
         let made = made(&self.initramfs, &initramfs_key(kernel)).and(prepared);

@@ -61,6 +61,9 @@ pub struct Test {
     pub hang: Hang,
     /// When it runs among the others.
     pub turn: Turn,
+    /// Why each attempt boots its guest instead of restoring one; absent: it need not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boots: Option<String>,
     /// Readings that the symptom needs.
     pub probes: Vec<Probe>,
     /// What says that the bug is there.

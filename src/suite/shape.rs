@@ -86,6 +86,7 @@ pub(super) struct TestShape {
     pub hang: Option<HangShape>,
     pub priority: Option<String>,
     pub group: Option<String>,
+    pub boots: Option<String>,
     pub symptom: Option<SymptomShape>,
     pub control_of: Option<String>,
     pub known: List<KnownShape>,

@@ -76,6 +76,9 @@ fn attempts_are_restored_and_none_is_a_copy() {
     let booted = place.run(&["-s", "restores", "differs", "--no-snapshot"]);
     assert_eq!(booted.cell("restores::differs"), "good");
     assert_eq!(starts(&booted), ["booted"; 3]);
+    let booted = place.run(&["-s", "restores", "boots-itself"]);
+    assert_eq!(booted.cell("restores::boots-itself"), "good");
+    assert_eq!(starts(&booted), ["booted"]);
 }
 
 #[test]

@@ -112,6 +112,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
     let history = history(fields, &at.key("history"), shape.history.as_ref());
     let settings = machine::settings(fields, context, shape);
     let turn = turn::turn(fields, context, shape);
+    let boots = fields.optional(&at.key("boots"), shape.boots.as_ref(), word::sentence);
     let prepare = program::prepare(fields, &at.key("prepare"), &shape.prepare);
     let files = program::files(fields, context, shape);
     let program = program::program(fields, context, shape.program.as_ref());
@@ -140,6 +141,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
         timeout: settings.timeout,
         hang: settings.hang,
         turn,
+        boots,
         probes: symptom.probes(),
         symptom,
         control_of,
