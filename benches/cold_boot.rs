@@ -7,30 +7,23 @@
 //!
 //! `cargo bench --bench cold_boot [-- ROUNDS [KERNEL]]`; needs what a run needs. The figures are medians.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use common::median;
 use kregress::cancel::Cancel;
-use kregress::kernel::{Kernel, Library, NoProgress, cache_folder};
+use kregress::kernel::{Kernel, cache_folder};
 use kregress::lab::qemu::QemuLab;
 use kregress::lab::{Lab, Request, Watch};
 use kregress::machine::Machine;
 use kregress::observation::Phase;
+use kregress::oops;
 use kregress::verdict::{Verdict, judge};
 use kregress::vm::accel::Wish;
 use kregress::vm::qemu::Qemu;
-use kregress::{oops, suite};
-
-const SUITE: &str = "
-suite: bench
-summary: a program that does nothing
-tests:
-  - name: nothing
-    summary: nothing is done
-    program: {shell: 'true'}
-    symptom: {crash: {title: 'never'}}
-";
 
 const INIT: &str = "
 #include <sys/reboot.h>
@@ -49,21 +42,13 @@ fn main() {
     if kregress::guest::is_guest_init() {
         kregress::guest::agent::main();
     }
-    // cargo passes --bench; the figures of interest are not options
-    let mut words = std::env::args().skip(1).filter(|a| !a.starts_with('-'));
-    let rounds: usize = words.next().map_or(11, |w| w.parse().expect("ROUNDS is a number"));
-    let spec = words.next().unwrap_or_else(|| "6.17.13".to_owned());
-
+    let mut words = common::words();
+    let rounds = common::number(words.next(), 11);
+    let kernel = common::kernel(&words.next().unwrap_or_else(|| "6.17.13".to_owned()));
     let scratch = tempfile::tempdir().expect("a temporary folder");
-    let cache = cache_folder();
-    let library = Library::open(&cache, &[]).expect("the kernel library");
-    let resolution = library.resolve(&[spec.parse().expect("a kernel")], &NoProgress).expect("a kernel");
-    let kernel = library.fetch(&resolution.wanted[0], &NoProgress).expect("a kernel");
-    let suite_file = scratch.path().join("bench.yaml");
-    std::fs::write(&suite_file, SUITE).expect("a suite");
-    let test = suite::load_file(&suite_file).expect("a suite").tests.remove(0);
+    let test = common::test(common::NOTHING);
     let machine = Machine::built_in().for_test(&test.machine).expect("a machine");
-    let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache).expect("a lab").without_snapshots();
+    let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache_folder()).expect("a lab").without_snapshots();
     let choice = lab.choose_accel(Wish::Auto, &kernel);
     let initramfs = bare_initramfs(scratch.path());
     println!("{} on {} ({})", kernel.release, choice.accel, choice.reason);
@@ -95,8 +80,8 @@ fn main() {
         boots.extend(seen.boot_seconds);
         packaged.push(bare_boot(&lab, &kernel, &kernel.image, &initramfs, choice.accel.to_string().as_str()));
     }
-    let (attempt, bare, packaged) = (median(attempts), median(bare), median(packaged));
-    println!("attempt       {attempt:.3} s   (of it to the agent's first word {:.3} s)", median(boots));
+    let (attempt, bare, packaged) = (median(&attempts), median(&bare), median(&packaged));
+    println!("attempt       {attempt:.3} s   (of it to the agent's first word {:.3} s)", median(&boots));
     println!("bare          {bare:.3} s");
     println!("bare bzImage  {packaged:.3} s");
     println!("attempt / bare            {:.2}", attempt / bare);
@@ -136,9 +121,4 @@ fn bare_boot(lab: &QemuLab, kernel: &Kernel, image: &Path, initramfs: &Path, acc
     let status = command.stdin(Stdio::null()).status().expect("QEMU");
     assert!(status.success(), "QEMU failed on {}", kernel.name);
     start.elapsed().as_secs_f64()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

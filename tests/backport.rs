@@ -187,6 +187,18 @@ fn a_commit_is_merged_where_its_files_are_known() {
 }
 
 #[test]
+fn of_one_line_only_one_tree_can_keep_the_patch() {
+    let change = ("mutex_unlock(&pump->lock);", "mutex_unlock_soon(&pump->lock);");
+    let Some(place) = Place::with_history(change) else { return };
+    let onto = ["--onto", "linux@linux-6.12.y", "--onto", "linux@main~1"];
+    assert!(place.dry("linux@main", &onto).ends_with("exit code 0\n"));
+    let kept = place.dry("linux@main", &[&onto[..], &["--keep"]].concat());
+    let reason =
+        "--keep: linux@linux-6.12.y and linux@main~1 are compiled in one tree, PLACE/cache/build/git-";
+    assert!(kept.contains(reason) && kept.ends_with("exit code 96\n"), "{kept}");
+}
+
+#[test]
 fn a_commit_that_is_missing_is_named() {
     let Some(place) = Place::with_history(("kfree(pump->buffer);", "kvfree(pump->buffer);")) else { return };
     insta::assert_snapshot!(place.dry("linux@main", &["--onto", "linux@linux-6.12.y"]));

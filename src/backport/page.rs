@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::table::reasons;
+use super::table::{others, reasons, took};
 use super::validate::TreeOutcome;
 use super::verdict::TreeVerdict;
 use crate::compare::Side;
@@ -29,16 +29,17 @@ pub fn page(title: &str, trees: &[TreeOutcome], reply: &str) -> String {
     );
     for tree in trees {
         let result = &tree.result;
-        let reasons: Vec<String> = reasons(&result.verdict).iter().map(|line| escape(line)).collect();
+        let lines = reasons(&result.verdict).into_iter().chain(others(result)).chain(took(&tree.steps));
+        let lines: Vec<String> = lines.map(|line| escape(&line)).collect();
         let _ = writeln!(
             out,
-            "<tr><th scope=\"row\">{}</th><td class=\"{}\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><th scope=\"row\">{}</th><td class=\"{}\">{}</td><td>{}</td><td>{}</td><td class=\"why\">{}</td></tr>",
             escape(&result.tree),
             class(&result.verdict),
             result.verdict.words(),
             escape(&result.version),
             escape(&result.applied),
-            reasons.join("<br/>")
+            lines.join("<br/>")
         );
     }
     out.push_str("</tbody>\n</table>\n</div>\n");

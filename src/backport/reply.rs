@@ -49,10 +49,20 @@ pub fn reply(mail: &Mail, trees: &[TreeResult], tester: Option<&str>) -> String 
 fn sentences(tree: &TreeResult) -> String {
     let applied =
         if tree.applied.is_empty() { String::new() } else { format!(" The patch {} there.", tree.applied) };
-    let rest = match tree.unchanged {
+    let mut rest = match tree.unchanged {
         0 => String::new(),
         1 => " One other test was good before and is good after.".into(),
         several => format!(" {several} other tests were good before and are good after."),
+    };
+    rest += &match tree.failing {
+        0 => String::new(),
+        1 => " One other failed before and fails after.".into(),
+        several => format!(" {several} others failed before and fail after."),
+    };
+    rest += &match tree.unjudged.len() {
+        0 => String::new(),
+        1 => " One more could not be judged here.".into(),
+        several => format!(" {several} more could not be judged here."),
     };
     let head = format!("{} ({}):{applied}", tree.tree, tree.version);
     let text = match &tree.verdict {
@@ -121,6 +131,8 @@ mod tests {
             applied: "applies with offset".into(),
             verdict,
             unchanged: 7,
+            failing: 2,
+            unjudged: vec!["pci::sriov".into()],
         }
     }
 

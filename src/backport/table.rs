@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::validate::{Half, Step, TreeOutcome};
-use super::verdict::{Clean, TreeVerdict};
+use super::verdict::{Clean, TreeResult, TreeVerdict};
 use crate::progress::{clock, printable};
 use crate::report::ExitStatus;
 
@@ -26,17 +26,30 @@ pub fn table(trees: &[TreeOutcome]) -> String {
         for line in reasons(&result.verdict) {
             let _ = writeln!(out, "{:name$}  {}", "", printable(&line));
         }
-        match result.unchanged {
-            0 => {}
-            1 => out.push_str(&format!("{:name$}  1 other test good before and after\n", "")),
-            n => out.push_str(&format!("{:name$}  {n} other tests good before and after\n", "")),
+        for line in others(result) {
+            let _ = writeln!(out, "{:name$}  {}", "", printable(&line));
         }
-        if !tree.steps.is_empty() {
-            let steps: Vec<String> = tree.steps.iter().map(step).collect();
-            let _ = writeln!(out, "{:name$}  {}", "", steps.join("; "));
+        if let Some(line) = took(&tree.steps) {
+            let _ = writeln!(out, "{:name$}  {line}", "");
         }
     }
     out
+}
+
+/// What became of the tests that are not the bug's, a line each.
+pub(super) fn others(result: &TreeResult) -> Vec<String> {
+    let counted = |n: usize, what: &str| match n {
+        0 => None,
+        1 => Some(format!("1 other test {what}")),
+        n => Some(format!("{n} other tests {what}")),
+    };
+    let not_judged = format!("not judged: {}", result.unjudged.join(", "));
+    let lines = [
+        counted(result.unchanged, "good before and after"),
+        counted(result.failing, "failing before and after"),
+        counted(result.unjudged.len(), &not_judged),
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 /// What a verdict rests on, a line each.
@@ -69,6 +82,12 @@ fn clean(test: &Clean) -> String {
         test.clean,
         if test.luck < 0.001 { "less than 0.1%".to_owned() } else { format!("{:.1}%", test.luck * 100.0) }
     )
+}
+
+/// What building and testing took, in a line.
+pub(super) fn took(steps: &[Step]) -> Option<String> {
+    let steps: Vec<String> = steps.iter().map(step).collect();
+    (!steps.is_empty()).then(|| steps.join("; "))
 }
 
 fn step(step: &Step) -> String {
@@ -109,7 +128,6 @@ pub fn exit_status(trees: &[TreeOutcome]) -> ExitStatus {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::backport::TreeResult;
 
     /// One tree of every kind.
     pub(in crate::backport) fn sample() -> Vec<TreeOutcome> {
@@ -150,6 +168,11 @@ pub(super) mod tests {
                     applied: if applies { "applies with offset".into() } else { String::new() },
                     verdict,
                     unchanged: if tree == "linux-6.12.y" { 5 } else { 0 },
+                    failing: usize::from(tree == "linux-6.12.y"),
+                    unjudged: match tree {
+                        "linux-6.12.y" => vec!["wireless::unplug".into(), "wireless::rfkill".into()],
+                        _ => Vec::new(),
+                    },
                 },
                 steps,
                 comparison: None,

@@ -132,6 +132,8 @@ impl Validation<'_> {
                 applied: subject.applied.clone(),
                 verdict: TreeVerdict::Inconclusive { why: "interrupted".into() },
                 unchanged: 0,
+                failing: 0,
+                unjudged: Vec::new(),
             },
             steps: Vec::new(),
             comparison: None,
@@ -184,9 +186,14 @@ impl Validation<'_> {
             only_after: Vec::new(),
         };
         outcome.result.verdict = judge(&comparison, self.about);
-        let good = |side: &Side| side.verdict == Some(Verdict::Good);
-        let unchanged = |row: &&Row| !self.is_about(&row.test) && good(&row.before) && good(&row.after);
-        outcome.result.unchanged = comparison.rows.iter().filter(unchanged).count();
+        for row in comparison.rows.iter().filter(|row| !self.is_about(&row.test)) {
+            match (failed(&row.before), failed(&row.after)) {
+                (Some(false), Some(false)) => outcome.result.unchanged += 1,
+                (Some(true), Some(true)) => outcome.result.failing += 1,
+                (Some(_), Some(_)) => {}
+                _ => outcome.result.unjudged.push(row.test.clone()),
+            }
+        }
         outcome.comparison = Some(comparison);
         outcome
     }
@@ -282,6 +289,15 @@ impl Validation<'_> {
             self.seen().apply(event.clone());
             (self.sink)(event);
         }
+    }
+}
+
+/// Whether a test failed; `None` without a judgement.
+fn failed(side: &Side) -> Option<bool> {
+    match side.verdict? {
+        Verdict::Good => Some(false),
+        Verdict::Bad | Verdict::Other => Some(true),
+        Verdict::Skip | Verdict::Blind | Verdict::Lost => None,
     }
 }
 

@@ -89,8 +89,12 @@ pub struct TreeResult {
     pub applied: String,
     /// What it did.
     pub verdict: TreeVerdict,
-    /// Tests that were good before and after.
+    /// Other tests that were good before and after.
     pub unchanged: usize,
+    /// Other tests that failed before and after: bugs that this patch is not about.
+    pub failing: usize,
+    /// Other tests that have no judgement on one of the kernels, so that nothing is known of them.
+    pub unjudged: Vec<String>,
 }
 
 /// Judges a patch by the runs before and after it. `about` are the tests of the bug; all others are the check for
@@ -153,13 +157,16 @@ pub fn judge(comparison: &Comparison, about: &[Related]) -> TreeVerdict {
         let judged = |verdict| matches!(verdict, Some(Verdict::Bad | Verdict::Good));
         !judged(row.before.verdict) || !judged(row.after.verdict)
     }) {
-        let side = |name: &str, side: &Side| {
-            format!("{name} {}{}", side.verdict.map_or("not run", Verdict::word), cause(side))
+        let said = |side: &Side| format!("{}{}", side.verdict.map_or("not run", Verdict::word), cause(side));
+        let why = match (said(&row.before), said(&row.after)) {
+            (before, after) if before == after => {
+                format!("{} has no judgement on either kernel: {before}", row.test)
+            }
+            (before, after) => {
+                format!("{} has no judgement on both kernels: before {before}, after {after}", row.test)
+            }
         };
-        let sides = (side("before", &row.before), side("after", &row.after));
-        return TreeVerdict::Inconclusive {
-            why: format!("{} has no judgement on both kernels: {}, {}", row.test, sides.0, sides.1),
-        };
+        return TreeVerdict::Inconclusive { why };
     }
     if gone.is_empty() && !certain {
         return other_bug(&bug, "shows no bug without the patch either");
@@ -266,6 +273,18 @@ mod tests {
         for (verdict, expected) in table {
             assert_eq!(verdict.words(), expected);
         }
+    }
+
+    #[test]
+    fn a_test_without_a_judgement_says_so_once() {
+        use Verdict::{Good, Skip};
+        let skip = || Side { reason: Some("no adapter".into()), ..side(Skip, 0, 0) };
+        let said = |after: Side| match judged(&[("s::bug", skip(), after)]) {
+            TreeVerdict::Inconclusive { why } => why,
+            other => panic!("{other:?}"),
+        };
+        insta::assert_snapshot!(said(skip()), @"s::bug has no judgement on either kernel: skip (no adapter)");
+        insta::assert_snapshot!(said(side(Good, 0, 5)), @"s::bug has no judgement on both kernels: before skip (no adapter), after good");
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! `kregress compare`: what changed between two runs, or between two kernels of a run.
 
-use std::path::PathBuf;
-
 use clap::ValueEnum;
 
 use super::error::CliError;
+use super::guests::ReportArgs;
 use crate::compare::{Comparison, kernels, markdown, runs, text};
 use crate::journal::RunDir;
 use crate::report::{ExitStatus, RunSummary};
@@ -34,16 +33,8 @@ pub struct CompareArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// The folder that holds the runs
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "DIR",
-        env = "KREGRESS_REPORTS",
-        hide_env_values = true,
-        default_value = "reports"
-    )]
-    reports: PathBuf,
+    #[command(flatten)]
+    output: ReportArgs,
 }
 
 /// Runs the command.
@@ -62,7 +53,7 @@ pub fn run(args: &CompareArgs) -> Result<ExitStatus, CliError> {
 
 fn comparison(args: &CompareArgs) -> Result<Comparison, CliError> {
     let of = |dir: &RunDir| RunSummary::of(dir).map_err(CliError::setup);
-    let find = |asked: &str| RunDir::find(&args.reports, asked);
+    let find = |asked: &str| RunDir::find(&args.output.reports, asked);
     match (find(&args.before), find(&args.after)) {
         (Ok(before), Ok(after)) => Ok(runs(&of(&before)?, &of(&after)?)),
         // one of them is a run: the other name is a mistake
@@ -74,7 +65,7 @@ fn comparison(args: &CompareArgs) -> Result<Comparison, CliError> {
                     "`{}` and `{}` are no runs in {}, and run {} does not have both as kernels; it has {}",
                     args.before,
                     args.after,
-                    args.reports.display(),
+                    args.output.reports.display(),
                     run.id,
                     run.kernels().join(", ")
                 );

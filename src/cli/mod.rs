@@ -8,6 +8,7 @@ mod completions;
 mod doctor;
 mod error;
 pub mod explain;
+pub mod guests;
 mod interrupt;
 mod kernels;
 mod list;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::guests::ReportArgs;
 use crate::bisection::{self, State};
 use crate::journal::RunDir;
 use crate::report::matrix::{MatrixStyle, matrix};
@@ -48,16 +49,8 @@ pub struct Args {
     /// Write the reports into the run's folder again, as the end of the run does
     #[arg(long)]
     pub write: bool,
-    /// The folder that holds the runs
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "DIR",
-        env = "KREGRESS_REPORTS",
-        hide_env_values = true,
-        default_value = "reports"
-    )]
-    pub reports: PathBuf,
+    #[command(flatten)]
+    output: ReportArgs,
 }
 
 /// Runs the command; what it prints goes to `out`, in the style of the stream that `out` is. A reader of `out` that
@@ -66,7 +59,7 @@ pub struct Args {
 /// # Errors
 /// There is no such run, its journal is damaged, or a report cannot be written.
 pub fn run(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<ExitStatus, ReportError> {
-    let dir = RunDir::find(&args.reports, &args.run)?;
+    let dir = RunDir::find(&args.output.reports, &args.run)?;
     let run = RunSummary::of(&dir)?;
     let bisection = State::of(&dir)?.map(|state| bisection::report::Report::of(&state));
     let mut text = String::new();

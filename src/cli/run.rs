@@ -1,12 +1,11 @@
 //! `kregress run`: tests × kernels, judged.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::error::CliError;
+use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt;
 use super::paths::PathArgs;
 use super::selection::{KernelArgs, TestArgs};
@@ -15,8 +14,6 @@ use crate::cancel::Cancel;
 use crate::event::{CellId, Event};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, NoProgress, Wanted, fetch_progress};
-use crate::lab::patience::Patience;
-use crate::lab::qemu::QemuLab;
 use crate::machine::{Machine, Machines};
 use crate::plan::Placed;
 use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
@@ -24,10 +21,10 @@ use crate::report::matrix::MatrixStyle;
 use crate::report::summary::{shown_path, summary, where_reports_are};
 use crate::report::{CellSummary, ExitPolicy, ExitStatus, RunSummary, write_all};
 use crate::runner::durations::Durations;
-use crate::runner::{self, Capacity, Queue};
+use crate::runner::{self, Queue};
 use crate::suite::Test;
 use crate::verdict::Verdict;
-use crate::vm::accel::{self, Wish};
+use crate::vm::accel;
 use crate::vm::offer::Offer;
 use crate::vm::qemu::Qemu;
 
@@ -44,21 +41,11 @@ pub struct RunArgs {
     tests: TestArgs,
     #[command(flatten)]
     kernels: KernelArgs,
-    /// Virtual machines at once [default: as many as the host's processors and memory carry]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "KREGRESS_JOBS")]
-    jobs: Option<u32>,
-    /// How often an attempt that says nothing about the test is repeated (no boot, QEMU died, crash before the test)
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    retries: u32,
+    #[command(flatten)]
+    guests: GuestArgs,
     /// Clean attempts that make a `good`, for every test [default: what its suite says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     attempts: Option<u32>,
-    /// Ends a program after this time, for every test, such as 90s or 5m [default: what its suite says]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    timeout: Option<Duration>,
-    /// How long a guest may take from its start to its first word
-    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "120s")]
-    boot_timeout: Duration,
     /// Begin no further test after the first failure
     #[arg(long, conflicts_with = "max_fail")]
     fail_fast: bool,
@@ -71,37 +58,20 @@ pub struct RunArgs {
     /// Do not look at the suites' lists of known results: every failure fails the run
     #[arg(long)]
     ignore_known: bool,
-    /// What executes the guests; auto tries KVM once and remembers the answer
-    #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
-    accel: Wish,
     /// Speak with the guests over a second serial port even where the kernel has the virtio driver
     #[arg(long)]
     serial_channel: bool,
-    /// Boot a guest for every attempt instead of restoring one that was saved when it had booted
-    #[arg(long)]
-    no_snapshot: bool,
     /// Print what would run, and run nothing
     #[arg(long)]
     dry_run: bool,
-    /// The folder that runs are written to
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "DIR",
-        env = "KREGRESS_REPORTS",
-        default_value = "reports"
-    )]
-    reports: PathBuf,
+    #[command(flatten)]
+    output: ReportArgs,
     /// What standard output carries
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     message_format: MessageFormat,
     /// Repeats the random choices of an earlier run
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-}
-
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
-    crate::suite::parse_duration(text).map_err(|e| e.to_string())
 }
 
 /// Does the run.
@@ -115,13 +85,9 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         print_plan(&library, &placed, &wanted);
         return Ok(ExitStatus::Success);
     }
-    let qemu = Qemu::find().map_err(CliError::setup)?;
-    let patience = Patience { boot: args.boot_timeout, ..Patience::default() };
-    let lab = QemuLab::new(qemu, &cache).map_err(CliError::setup)?;
-    let lab = lab.with_terminate(args.timeout).with_patience(patience).with_serial_only(args.serial_channel);
-    let lab = if args.no_snapshot { lab.without_snapshots() } else { lab };
+    let lab = args.guests.lab(&cache)?.with_serial_only(args.serial_channel);
 
-    let run_dir = RunDir::create(&args.reports).map_err(CliError::setup)?;
+    let run_dir = RunDir::create(&args.output.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
     let Shown { sinks: show, bars } = for_streams(args.message_format);
     // the summary is folded in memory too, so that a full disk costs the reports and not the answer
@@ -132,7 +98,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         show.event(&event);
         outcome.lock().unwrap_or_else(|e| e.into_inner()).apply(event);
     };
-    let capacity = Capacity { jobs: args.jobs, cpus: host_cpus(), memory_mib: free_memory_mib() };
+    let capacity = args.guests.capacity();
     let durations = Durations::load(&cache);
     let queue = Arc::new(Queue::new(capacity).with_durations(durations, args.attempts));
     let cancel = Cancel::new();
@@ -144,23 +110,11 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         sink(Event::Notice { text });
     }
     let library = library.with_cancel(queue.enough());
-    let place = |kernel: &Kernel| {
-        let choice = lab.choose_accel(args.accel, kernel);
-        sink(Event::Host {
-            qemu: lab.qemu().version.to_string(),
-            accel: choice.accel.to_string(),
-            accel_reason: choice.reason,
-            cpus: capacity.cpus,
-            memory_mib: capacity.memory_mib,
-        });
-        let offer = lab.offer();
-        let lacks = |machine: &Machine| offer.lacks(machine, lab.accel());
-        placed.iter().map(|p| Placed { lacking: lacks(&p.machine), ..p.clone() }).collect()
-    };
+    let place = |kernel: &Kernel| args.guests.place(&lab, kernel, capacity, &placed, &sink);
     let config = runner::Config {
         capacity,
         attempts: args.attempts,
-        retries: args.retries,
+        retries: args.guests.retries,
         max_fail: if args.no_fail_fast { None } else { args.max_fail.or(args.fail_fast.then_some(1)) },
         ignore_known: args.ignore_known,
         seed: args.seed.unwrap_or_else(random_seed),
@@ -280,25 +234,4 @@ fn print_plan(library: &Library, placed: &[Placed], wanted: &[Wanted]) {
     let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let cells = counted(tests * kernels, "cell");
     eprintln!("{cells}: {} on {}", counted(tests, "test"), counted(kernels, "kernel"));
-}
-
-pub(super) fn host_cpus() -> u32 {
-    std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
-}
-
-/// Memory that guests may take, MiB: most of what the host says is available (`proc_meminfo(5)`).
-pub(super) fn free_memory_mib() -> u64 {
-    let text = std::fs::read_to_string(Path::new("/proc/meminfo")).unwrap_or_default();
-    let available = text
-        .lines()
-        .find_map(|l| l.strip_prefix("MemAvailable:"))
-        .and_then(|l| l.split_whitespace().next())
-        .and_then(|n| n.parse::<u64>().ok())
-        .unwrap_or(2 << 20);
-    available / 1024 * 8 / 10
-}
-
-pub(super) fn random_seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }

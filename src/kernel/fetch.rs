@@ -9,7 +9,7 @@ use super::bzimage::Image;
 use super::debian::{AptError, DebianBuild, Package, unpack};
 use super::library::is_build;
 use super::local;
-use super::progress::{FetchProgress, NoProgress, Stage};
+use super::progress::{FETCHES_IT, FetchProgress, NoProgress, Stage};
 use super::store::{Identity, Record, Store, write_whole};
 use super::wanted::{Source, Wanted};
 use super::{Kernel, KernelError, Library, Origin, StoreError};
@@ -110,7 +110,7 @@ impl Library {
         if let Some(reason) = build.missing.as_ref().filter(|_| !build.is_complete()) {
             return Err(KernelError::Unavailable { name: name.to_string(), reason: reason.clone() });
         }
-        let waiting = || progress.report(name, Stage::Waiting);
+        let waiting = || progress.report(name, Stage::Waiting(FETCHES_IT));
         let lock = self.store.lock_unless(&self.cancel, &build.release, waiting)?;
         let lock = lock.ok_or(AptError::Interrupted)?;
         // another process may have been faster

@@ -10,7 +10,7 @@ use super::catalogue::Catalogue;
 use super::compile::{BuildRequest, Builder, PatchError};
 use super::debian::apt::{Apt, LISTS_MAX_AGE};
 use super::debian::{AptError, DebianBuild, build, pin};
-use super::progress::{FetchProgress, Stage};
+use super::progress::{ASKS_APT, FetchProgress, Stage};
 use super::select::{Candidate, larger_of, name_of, select};
 use super::store::{Record, Store, write_whole};
 use super::wanted::{Available, Larger, Resolution, Source, Wanted};
@@ -73,9 +73,9 @@ impl Library {
         self
     }
 
-    /// Compiles folders in copies; see [`Builder::with_copies`].
-    pub fn with_copies(mut self) -> Self {
-        self.builder = self.builder.with_copies();
+    /// Compiles sources without and with patches in turn; see [`Builder::for_patches`].
+    pub fn for_patches(mut self) -> Self {
+        self.builder = self.builder.for_patches();
         self
     }
 
@@ -98,7 +98,10 @@ impl Library {
     /// The lists cannot be had, or have no such package; in words.
     pub fn newest_source(&self, package: &str, progress: &dyn FetchProgress) -> Result<String, String> {
         let words = |error: &dyn std::fmt::Display| error.to_string();
-        let _lock = self.store.lock("apt", || progress.report("", Stage::Waiting)).map_err(|e| words(&e))?;
+        let _lock = self
+            .store
+            .lock("apt", || progress.report("", Stage::Waiting(ASKS_APT)))
+            .map_err(|e| words(&e))?;
         let apt = self.apt().map_err(|e| words(&e))?;
         let newest = || -> Result<Option<String>, AptError> {
             let there = apt.source_packages()?.into_iter().filter(|found| found.name == package);
@@ -263,7 +266,7 @@ impl Library {
 
     /// Fetches the package lists anew.
     pub fn update(&self, progress: &dyn FetchProgress) -> Result<(), KernelError> {
-        let _lock = self.store.lock("apt", || progress.report("", Stage::Waiting))?;
+        let _lock = self.store.lock("apt", || progress.report("", Stage::Waiting(ASKS_APT)))?;
         progress.report("", Stage::Lists);
         let apt = self.apt()?;
         let problems = apt.update()?.problems;

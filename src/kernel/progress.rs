@@ -11,8 +11,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 pub enum Stage {
     /// The package lists are fetched (the kernel's name is empty then).
     Lists,
-    /// Another process fetches the same kernel.
-    Waiting,
+    /// Another process has the lock of what this one needs; what that one does, in words.
+    Waiting(&'static str),
     /// Packages come in.
     Download {
         /// Bytes that are here.
@@ -59,6 +59,15 @@ pub enum Stage {
     /// Something that does not stop the work.
     Warning(String),
 }
+
+/// The same kernel is being fetched.
+pub(super) const FETCHES_IT: &str = "another process fetches it";
+/// The same kernel is being put into the store.
+pub(super) const STORES_IT: &str = "another process stores it";
+/// The tree that is kept of a source is in use.
+pub(super) const USES_SOURCE: &str = "another process compiles this source, or reads it";
+/// The package lists are in use.
+pub(super) const ASKS_APT: &str = "another process asks apt";
 
 /// Is told how the fetching goes, from several threads.
 pub trait FetchProgress: Sync {
@@ -155,7 +164,7 @@ impl FetchProgress for BarProgress {
             Stage::Lists | Stage::LookUp | Stage::Warning(_) => {
                 let _ = self.bars.println(line.unwrap_or_default());
             }
-            Stage::Waiting => self.bar(kernel).set_message("another process fetches it"),
+            Stage::Waiting(why) => self.bar(kernel).set_message(why),
             Stage::Prepare(what) => {
                 let bar = self.bar(kernel);
                 if let Ok(style) = ProgressStyle::with_template(WORDS) {
@@ -206,7 +215,8 @@ fn describe(kernel: &str, stage: &Stage) -> Option<String> {
     match stage {
         Stage::Lists => Some("    Updating Debian's package lists".to_string()),
         Stage::LookUp => Some(format!("  Looking up {kernel} in the pool")),
-        Stage::Waiting => Some(format!("     Waiting {kernel}: another process fetches it")),
+        Stage::Waiting(why) if kernel.is_empty() => Some(format!("     Waiting: {why}")),
+        Stage::Waiting(why) => Some(format!("     Waiting {kernel}: {why}")),
         Stage::Download { total, .. } => Some(format!("    Fetching {kernel} ({})", megabytes(*total))),
         Stage::Prepare(what) => Some(format!("   Preparing {kernel}: {what}")),
         Stage::Compile { .. } => Some(format!("   Compiling {kernel}")),
@@ -233,7 +243,9 @@ mod tests {
     fn lines_say_what_happens_to_which_kernel() {
         let stages = [
             ("", Stage::Lists),
-            ("6.17.13", Stage::Waiting),
+            ("", Stage::Waiting(ASKS_APT)),
+            ("6.17.13", Stage::Waiting(FETCHES_IT)),
+            ("kasan", Stage::Waiting(USES_SOURCE)),
             ("6.17.13", Stage::Download { done: 0, total: 50_208_396 }),
             ("6.17.13", Stage::Unpack),
             ("6.17.13", Stage::Ready { bytes: 104_000_000 }),
@@ -245,7 +257,9 @@ mod tests {
         let lines: Vec<_> = stages.iter().filter_map(|(kernel, stage)| describe(kernel, stage)).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
          Updating Debian's package lists
+          Waiting: another process asks apt
           Waiting 6.17.13: another process fetches it
+          Waiting kasan: another process compiles this source, or reads it
          Fetching 6.17.13 (50.2 MB)
           Fetched 6.17.13 (104.0 MB stored)
         Preparing kasan: the source linux-source-6.12 6.12.57-1

@@ -1,7 +1,10 @@
 //! Where an attempt's guest comes from: restored from a snapshot where that is possible, else booted.
 //!
-//! While the kernel of one attempt is watched a last time, the guest of the next is restored already, and rehearses with
-//! a program that does nothing. It costs memory only for the pages that it touched, and no processor while it waits.
+//! Each restored guest rehearses: under TCG its first program would meet code that is not translated yet, and races would
+//! show less often than on a guest that has just booted.
+//!
+//! While the kernel of one attempt is watched a last time, the guest of the next is restored already. It costs memory
+//! only for the pages that it touched, and no processor while it waits.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -121,7 +124,7 @@ impl Guests {
         }
         let snapshot = self.snapshot_in(&mut lock(&slot), &key, wanted)?;
         let Wanted { qemu, machine, patience, cancel, .. } = wanted;
-        let guest = snapshot::restore(qemu, machine, &snapshot, patience.restore, cancel);
+        let guest = restore(qemu, machine, &snapshot, patience.restore, cancel);
         match guest.and_then(|mut guest| self.refresh(&mut guest, wanted).map(|()| guest)) {
             Ok(guest) => Some(guest),
             Err(_) if cancel.is_set() => None,
@@ -157,11 +160,7 @@ impl Guests {
         let token = there.clone();
         lock(&self.shelf).coming.push((key.name.clone(), there.clone()));
         let fetch = move || {
-            let guest =
-                snapshot::restore(&qemu, &machine, &snapshot, limit, &closing).and_then(|mut guest| {
-                    Payload::rehearsal().send(&mut guest.session);
-                    guest.wait_for_program(limit, &closing).map(|()| guest)
-                });
+            let guest = restore(&qemu, &machine, &snapshot, limit, &closing);
             // an attempt that finds no guest here makes its own, and tells what is wrong
             lock(&shelf).arrived(key.name, guest.ok(), &there, most);
         };
@@ -297,6 +296,20 @@ impl Shelf {
         self.waiting.drain(..over);
         there.set();
     }
+}
+
+/// A guest that was restored and has rehearsed.
+fn restore(
+    qemu: &Qemu,
+    machine: &Machine,
+    snapshot: &Snapshot,
+    limit: Duration,
+    cancel: &Cancel,
+) -> Result<Restored, VmError> {
+    let mut guest = snapshot::restore(qemu, machine, snapshot, limit, cancel)?;
+    Payload::rehearsal().send(&mut guest.session);
+    guest.wait_for_program(limit, cancel)?;
+    Ok(guest)
 }
 
 /// Whether the host has memory for one more guest, and as much again for those that run.

@@ -30,6 +30,18 @@ const SYSCTLS: &[(&str, &str, bool)] = &[
 /// the dose. A program that was over in a moment leaves little behind.
 pub const SETTLE: Settle = Settle { least_ms: 50, most_ms: 200 };
 
+/// What most programs do: processes side by side, pipes, files, `/proc`, `/sys`. What is written was read before.
+const REHEARSAL: &str = "\
+switch=/sys/kernel/rcu_expedited
+one() {
+  for n in 1 2 3; do
+    read -r value < $switch && echo $value > $switch
+    cat /proc/self/stat | grep -c . > /dev/null
+  done 2> /dev/null
+}
+one & one & wait
+";
+
 /// How long kmemleak may take besides, after the dose: it waits until objects are old enough, and looks through all
 /// memory several times.
 const KMEMLEAK: Duration = Duration::from_secs(120);
@@ -106,8 +118,8 @@ impl Payload {
         Ok(payload)
     }
 
-    /// A program that does nothing. After a restore TCG has translated nothing yet; a guest that ran this runs the
-    /// next program sooner, and nothing else differs.
+    /// A program that changes nothing. After a restore TCG has translated nothing yet; in a guest that ran this the next
+    /// program takes the time that it takes in one that has just booted.
     pub fn rehearsal() -> Payload {
         let program = "/kregress/rehearsal".to_owned();
         let mut payload = Payload {
@@ -117,7 +129,7 @@ impl Payload {
             parcels: Vec::new(),
         };
         payload.add_general_sysctls();
-        payload.file(program.clone(), 0o755, Arc::from(&b":\n"[..]));
+        payload.file(program.clone(), 0o755, Arc::from(REHEARSAL.as_bytes()));
         payload.ask(ToGuest::Check);
         payload.ask(ToGuest::Run(ProgramRequest {
             command: vec!["/bin/sh".to_owned(), program],

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::align::{self, Misfit};
 use super::damage::Damage;
-use super::diff::{FileDiff, Hunk, HunkLine, Kind};
-use super::letter::{Letter, readings};
-use super::place::{self, Fit};
+use super::diff::FileDiff;
+use super::letter::Letter;
 use super::reason::{self, Reason};
-use super::repair::{self, Reading};
 use super::source::{Source, is_inside};
+use super::target::Target;
 use super::text;
+
+/// git's mode of a file that may be executed.
+pub(super) const EXECUTABLE: &str = "100755";
 
 /// What is allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,6 +114,9 @@ pub struct Application {
     /// New contents by path, `None` for a file to delete; meaningful only when it applies.
     #[serde(skip)]
     pub contents: BTreeMap<String, Option<Vec<u8>>>,
+    /// Modes of files that are new or change it, as git writes them: `100755`.
+    #[serde(skip)]
+    pub modes: BTreeMap<String, String>,
 }
 
 impl Application {
@@ -154,11 +158,13 @@ pub fn apply(letters: &[&Letter], source: &dyn Source, options: Options) -> Appl
         files: Vec::new(),
         conflicts: Vec::new(),
         contents: BTreeMap::new(),
+        modes: BTreeMap::new(),
     };
     for letter in letters {
         let diff = if options.repair { &letter.decoded } else { &letter.as_sent };
         for file in &diff.files {
-            let outcome = Work { source, options, contents: &mut all.contents }.file(file);
+            let outcome =
+                Work { source, options, contents: &mut all.contents, modes: &mut all.modes }.file(file);
             all.files.push(outcome);
         }
         let decoded = letter.decoded != letter.as_sent;
@@ -196,6 +202,7 @@ struct Work<'w> {
     source: &'w dyn Source,
     options: Options,
     contents: &'w mut BTreeMap<String, Option<Vec<u8>>>,
+    modes: &'w mut BTreeMap<String, String>,
 }
 
 impl Work<'_> {
@@ -223,12 +230,25 @@ impl Work<'_> {
         if let (Some(old), true) = (&file.old_path, file.renamed()) {
             self.contents.insert(old.clone(), None);
         }
+        if let Some((path, mode)) = file.new_path.clone().zip(self.mode(file)) {
+            self.modes.insert(path, mode);
+        }
         match (&file.new_path, &file.old_path) {
             (Some(path), _) => self.contents.insert(path.clone(), Some(new)),
             (None, Some(path)) => self.contents.insert(path.clone(), None),
             (None, None) => None,
         };
         outcome
+    }
+
+    /// The mode that a file gets, where that is not the one that it has.
+    fn mode(&self, file: &FileDiff) -> Option<String> {
+        let moved = file.old_path.as_ref().filter(|_| file.old_path != file.new_path);
+        let with_it = |old: &String| match self.modes.get(old) {
+            Some(mode) => Some(mode.clone()),
+            None => self.source.is_executable(old).then(|| EXECUTABLE.to_owned()),
+        };
+        file.new_mode.clone().or_else(|| moved.and_then(with_it))
     }
 
     fn old_content(&self, file: &FileDiff) -> Result<Vec<u8>, Reason> {
@@ -247,167 +267,4 @@ impl Work<'_> {
             Some(path) => self.current(path).ok_or_else(|| reason::missing(path, file, self.source)),
         }
     }
-}
-
-/// A file that hunks are applied to, from its start to its end.
-struct Target<'t> {
-    lines: Vec<&'t str>,
-    newline: bool,
-    out: Vec<String>,
-    /// Lines of the file that are dealt with.
-    done: usize,
-    /// How far the hunk before was from its place.
-    offset: i64,
-}
-
-impl<'t> Target<'t> {
-    fn new(text: &'t str) -> Target<'t> {
-        let newline = text.ends_with('\n') || text.is_empty();
-        let lines = if text.is_empty() {
-            Vec::new()
-        } else {
-            text.strip_suffix('\n').unwrap_or(text).split('\n').collect()
-        };
-        Target { lines, newline, out: Vec::new(), done: 0, offset: 0 }
-    }
-
-    fn take(&mut self, hunk: &Hunk, file: &FileDiff, source: &dyn Source, options: Options) -> HunkResult {
-        // an empty old side names the line before it
-        let first = if hunk.old.len == 0 { hunk.old.start } else { hunk.old.start.saturating_sub(1) };
-        let wanted = usize::try_from(i64::try_from(first).unwrap_or(0) + self.offset).unwrap_or(0);
-        let mut readings = readings(hunk);
-        let mut damages = repair::mend(hunk).damages;
-        if hunk.lines().is_none() && (!options.repair || readings.is_empty()) {
-            return HunkResult::Failed(Reason::Damaged { damages });
-        }
-        let mut found: Vec<Found> = Vec::new();
-        let mut misfit = None;
-        for reading in &readings {
-            match self.find(reading, hunk, wanted, file.path(), options) {
-                Ok(one) => {
-                    if !found.iter().any(|other| other.lines == one.lines && other.start == one.start) {
-                        found.push(one);
-                    }
-                }
-                Err(reason) => misfit = Some(reason),
-            }
-        }
-        if found.is_empty()
-            && options.repair
-            && let Some((reading, damage)) = repair::with_tail(hunk)
-            && let Ok(one) = self.find(&reading, hunk, wanted, file.path(), options)
-        {
-            damages.push(damage);
-            readings = vec![reading];
-            found.push(one);
-        }
-        match found.as_slice() {
-            [one] => {
-                let one = one.clone();
-                let offset =
-                    i64::try_from(one.start).unwrap_or(0) - i64::try_from(wanted + one.fuzz.0).unwrap_or(0);
-                // an empty line that was lost at the hunk's start moves it without meaning
-                let lost = readings.iter().map(|reading| reading.lost_blanks).max().unwrap_or(0);
-                let offset =
-                    if (0..=i64::try_from(lost).unwrap_or(0)).contains(&offset) { 0 } else { offset };
-                let mut repaired = damages;
-                repaired.extend(one.damage.clone());
-                let at = one.start + 1;
-                let fuzz = one.fuzz.0.max(one.fuzz.1);
-                self.put(&one);
-                self.offset += offset;
-                HunkResult::Applied(Applied { at, offset, fuzz, repaired })
-            }
-            [] => {
-                let reason = misfit.unwrap_or(Misfit::Nowhere);
-                HunkResult::Failed(self.why(reason, &readings, hunk, wanted, file, source))
-            }
-            several => {
-                let lines = several.iter().map(|one| one.start + 1).collect();
-                HunkResult::Failed(Reason::Several { lines })
-            }
-        }
-    }
-
-    fn find(
-        &self,
-        reading: &Reading,
-        hunk: &Hunk,
-        wanted: usize,
-        path: &str,
-        options: Options,
-    ) -> Result<Found, Misfit> {
-        let section = reading.section.as_deref().unwrap_or(&hunk.section);
-        if !reading.loose {
-            let lines = &reading.lines;
-            if place::old_side(lines).is_empty() {
-                let at = wanted.min(self.lines.len());
-                return Ok(Found { start: at, lines: lines.clone(), fuzz: (0, 0), damage: None });
-            }
-            match place::place(&self.lines, self.done, lines, wanted, section, options.fuzz) {
-                Fit::At { line, skipped_start, skipped_end } => {
-                    let lines = lines[skipped_start..lines.len() - skipped_end].to_vec();
-                    return Ok(Found {
-                        start: line,
-                        lines,
-                        fuzz: (skipped_start, skipped_end),
-                        damage: None,
-                    });
-                }
-                Fit::Several(lines) => return Err(Misfit::Several(lines)),
-                Fit::Nowhere if !options.repair => return Err(Misfit::Nowhere),
-                Fit::Nowhere => {}
-            }
-        }
-        let aligned = align::align(&self.lines, self.done, reading, wanted, section, path)?;
-        Ok(Found { start: aligned.start, lines: aligned.lines, fuzz: (0, 0), damage: aligned.damage })
-    }
-
-    fn put(&mut self, found: &Found) {
-        self.out.extend(self.lines[self.done..found.start].iter().map(|line| (*line).to_owned()));
-        let mut new = found.lines.iter().filter(|line| line.kind != Kind::Remove);
-        self.out.extend(new.clone().map(|line| line.text.clone()));
-        self.done = found.start + place::old_side(&found.lines).len();
-        if self.done == self.lines.len()
-            && let Some(last) = new.next_back()
-        {
-            self.newline = last.newline;
-        }
-    }
-
-    fn why(
-        &self,
-        misfit: Misfit,
-        readings: &[Reading],
-        hunk: &Hunk,
-        wanted: usize,
-        file: &FileDiff,
-        source: &dyn Source,
-    ) -> Reason {
-        match misfit {
-            Misfit::Several(lines) => Reason::Several { lines: lines.iter().map(|line| line + 1).collect() },
-            Misfit::Unknowable(text) => Reason::WhiteSpace { text },
-            Misfit::Nowhere => match readings.first() {
-                Some(reading) => reason::nowhere(&self.lines, reading, hunk, wanted, file.path(), source),
-                None => Reason::Damaged { damages: repair::mend(hunk).damages },
-            },
-        }
-    }
-
-    fn finished(mut self) -> String {
-        self.out.extend(self.lines[self.done..].iter().map(|line| (*line).to_owned()));
-        let mut text = self.out.join("\n");
-        if self.newline && !self.out.is_empty() {
-            text.push('\n');
-        }
-        text
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Found {
-    start: usize,
-    lines: Vec<HunkLine>,
-    fuzz: (usize, usize),
-    damage: Option<Damage>,
 }

@@ -66,6 +66,12 @@ impl Source for GitTree {
         if is_inside(path) { git(&self.repository, &["cat-file", "blob", &named]) } else { None }
     }
 
+    fn is_executable(&self, path: &str) -> bool {
+        let named = format!(":(literal){path}");
+        let listed = git(&self.repository, &["ls-tree", "--full-tree", &self.commit, "--", &named]);
+        is_inside(path) && listed.is_some_and(|line| line.starts_with(b"100755 "))
+    }
+
     fn named(&self, name: &str) -> Vec<String> {
         const MOST: usize = 8;
         let files = self.lines(&["ls-tree", "-r", "--name-only", "--full-tree", &self.commit]);

@@ -16,6 +16,8 @@ pub struct Letter {
     pub subject: Option<Subject>,
     /// The author: the `From:` of the body where the mail was sent by someone else.
     pub author: Option<String>,
+    /// Who sent the mail.
+    pub sender: Option<String>,
     /// The mail's date, in its own words.
     pub date: Option<String>,
     /// The mail's message id.
@@ -118,6 +120,7 @@ fn letter(message: &Message, part: &Part) -> Option<Letter> {
     Some(Letter {
         subject: message.subject.as_deref().map(subject::parse),
         author: in_body.or_else(|| message.from.clone()),
+        sender: message.from.clone(),
         date: message.date.clone(),
         id: message.id.clone(),
         attachment: part.name.clone(),
@@ -141,4 +144,20 @@ fn description(message: &Message, part: &Part, at: usize, together: Option<(usiz
         lines.push(Line::new(line.number, &line.text[..offset]));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_sent_a_patch_need_not_have_written_it() {
+        let text = "From: S <s@example.org>\nDate: Mon, 20 Apr 2026 09:22:00 -0400\nSubject: [PATCH] x\n\n\
+            From: A <a@example.org>\n\nwhy\n---\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
+        let letters = Letter::all(&Input::read("x", text.as_bytes()).expect("a mail"));
+        let letter = &letters[0];
+        assert_eq!(letter.sender.as_deref(), Some("S <s@example.org>"));
+        assert_eq!(letter.author.as_deref(), Some("A <a@example.org>"));
+        assert_eq!(letter.date.as_deref(), Some("Mon, 20 Apr 2026 09:22:00 -0400"));
+    }
 }

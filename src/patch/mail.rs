@@ -79,7 +79,7 @@ pub fn message(bytes: &[u8], first: usize) -> Message {
             (Some(name), Some(address)) => format!("{name} <{address}>"),
             (name, address) => name.or(address).unwrap_or_default().to_owned(),
         });
-    message.date = mail.date().map(mail_parser::DateTime::to_rfc3339);
+    message.date = mail.date().map(mail_parser::DateTime::to_rfc822);
     message.id = mail.message_id().map(str::to_owned);
     let has_plain = mail.parts.iter().any(|part| matches!(part.body, PartType::Text(_)));
     for part in &mail.parts {

@@ -13,8 +13,8 @@ use super::source::Source;
 /// What a merge came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Merge {
-    /// New contents by path.
-    Merged(BTreeMap<String, Option<Vec<u8>>>),
+    /// New contents by path, and new modes as [`Application::modes`] has them.
+    Merged(BTreeMap<String, Option<Vec<u8>>>, BTreeMap<String, String>),
     /// The tree has the change already.
     Already,
     /// These files, each with its number of conflicts.
@@ -31,6 +31,10 @@ struct Before<'b> {
 impl Source for Before<'_> {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
         self.tree.blob(self.blobs.get(path)?)
+    }
+
+    fn is_executable(&self, path: &str) -> bool {
+        self.tree.is_executable(path)
     }
 
     fn named(&self, _: &str) -> Vec<String> {
@@ -97,7 +101,7 @@ pub fn merge(
     Ok(Some(match conflicts.is_empty() {
         false => Merge::Conflicts(conflicts),
         true if merged.iter().all(|(path, new)| source.read(path) == *new) => Merge::Already,
-        true => Merge::Merged(merged),
+        true => Merge::Merged(merged, theirs.modes),
     }))
 }
 
@@ -119,9 +123,9 @@ pub fn apply_or_merge(
     }
     for history in histories {
         match merge(letters, source, history, options, scratch)? {
-            Some(Merge::Merged(contents)) => {
+            Some(Merge::Merged(contents, modes)) => {
                 applied.outcome = Outcome::Merged;
-                applied.contents = contents;
+                (applied.contents, applied.modes) = (contents, modes);
             }
             Some(Merge::Already) => applied.outcome = Outcome::AlreadyApplied,
             Some(Merge::Conflicts(files)) => applied.conflicts = files,

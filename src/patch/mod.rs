@@ -1,7 +1,7 @@
 //! Patches as people hand them in: reading mails and threads, finding what damaged a diff on its way, and applying it
 //! to a source that is never written to.
 //!
-//! `input` gives messages, `letter` the patches in them, `apply` what becomes of a source's files. A wrong patch under
+//! `input` gives messages, `letter` the patches in them, `apply` what becomes of a source's files and `target` of one. A wrong patch under
 //! test is a wrong verdict, so nothing is guessed: a damage is undone only in the one way that counts right or that
 //! the source itself proves, and every such step is reported.
 
@@ -23,6 +23,7 @@ pub mod show;
 pub mod source;
 pub mod subject;
 pub mod tags;
+mod target;
 mod text;
 mod transfer;
 mod unified;

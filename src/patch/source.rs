@@ -1,5 +1,6 @@
 //! The source that a patch is tried on. It is only ever read.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::git;
@@ -8,6 +9,9 @@ use super::git;
 pub trait Source {
     /// The contents of a file; `None` when there is none.
     fn read(&self, path: &str) -> Option<Vec<u8>>;
+
+    /// Whether a file may be executed: all of its mode that git keeps.
+    fn is_executable(&self, path: &str) -> bool;
 
     /// Paths of files with this name, for a file that was moved.
     fn named(&self, name: &str) -> Vec<String>;
@@ -37,6 +41,11 @@ pub fn is_inside(path: &str) -> bool {
 impl Source for Folder {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
         if is_inside(path) { std::fs::read(self.root.join(path)).ok() } else { None }
+    }
+
+    fn is_executable(&self, path: &str) -> bool {
+        let of_owner = |file: std::fs::Metadata| file.permissions().mode() & 0o100 != 0;
+        is_inside(path) && std::fs::metadata(self.root.join(path)).is_ok_and(of_owner)
     }
 
     fn named(&self, name: &str) -> Vec<String> {
@@ -70,7 +79,7 @@ impl Source for Folder {
     }
 }
 
-/// A few files in memory, for tests.
+/// A few files in memory, for tests; those that end in `.sh` may be executed.
 #[cfg(test)]
 pub(crate) struct Memory(std::collections::BTreeMap<String, Vec<u8>>);
 
@@ -86,6 +95,10 @@ impl Memory {
 impl Source for Memory {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
         self.0.get(path).cloned()
+    }
+
+    fn is_executable(&self, path: &str) -> bool {
+        path.ends_with(".sh")
     }
 
     fn named(&self, _: &str) -> Vec<String> {

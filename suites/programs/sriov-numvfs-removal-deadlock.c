@@ -76,16 +76,12 @@ int main(int argc, char **argv)
 	if (!path_exists(function->path, LAST_DRIVER))
 		blind("virtual functions have no driver: is igbvf loaded?");
 
-	for (int task = 0; task < TASKS; task++) {
-		pids[task] = fork();
-		if (pids[task] < 0)
-			blind("fork: %s", strerror(errno));
-		if (pids[task])
-			continue;
-		if (task == DISABLE)
-			disable_functions(function, disabling, apart);
-		else
-			remove_port(function, disabling, removal, apart);
+	switch (start_tasks(pids, TASKS)) {
+	case REMOVE:
+		remove_port(function, disabling, removal, apart);
+		_exit(0);
+	case DISABLE:
+		disable_functions(function, disabling, apart);
 		_exit(0);
 	}
 	join_tasks(pids, names, TASKS, &lock_order);

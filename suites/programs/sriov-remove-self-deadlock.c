@@ -46,10 +46,7 @@ int main(int argc, char **argv)
 			blind("disabling the virtual functions: %s", strerror(error));
 	}
 
-	pid = fork();
-	if (pid < 0)
-		blind("fork: %s", strerror(errno));
-	if (!pid) {
+	if (start_tasks(&pid, 1) == 0) {
 		attempt_write(removal, function->path, "remove", "1");
 		_exit(0);
 	}

@@ -74,16 +74,12 @@ static void race(const struct function *function, int apart)
 	pid_t pids[TASKS];
 
 	enable_last_bound(function);
-	for (int task = 0; task < TASKS; task++) {
-		pids[task] = fork();
-		if (pids[task] < 0)
-			blind("fork: %s", strerror(errno));
-		if (pids[task])
-			continue;
-		if (task == REMOVE)
-			remove_port(function, unbinding, removal, apart);
-		else
-			attempt_write(unbinding, function->path, "driver/unbind", function->name);
+	switch (start_tasks(pids, TASKS)) {
+	case UNBIND:
+		attempt_write(unbinding, function->path, "driver/unbind", function->name);
+		_exit(0);
+	case REMOVE:
+		remove_port(function, unbinding, removal, apart);
 		_exit(0);
 	}
 	join_tasks(pids, names, TASKS, NULL);

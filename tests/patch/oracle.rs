@@ -14,6 +14,10 @@ impl Source for One {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
         (path == "f.c").then(|| self.0.clone().into_bytes())
     }
+    fn is_executable(&self, _: &str) -> bool {
+        false
+    }
+
     fn named(&self, _: &str) -> Vec<String> {
         Vec::new()
     }

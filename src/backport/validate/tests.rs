@@ -186,6 +186,18 @@ fn a_fix_is_told_by_enough_clean_attempts() {
 }
 
 #[test]
+fn tests_that_fail_anyway_and_tests_without_a_judgement_are_told() {
+    let lab = Simulated::of(&[
+        ("bug", "tree", ALWAYS),
+        ("other", "tree", ALWAYS),
+        ("other", "tree+patch", ALWAYS),
+    ]);
+    let result = validated(&lab, &Fake::default(), &["bug"]).0.result;
+    assert_eq!((result.verdict.words(), result.unchanged, result.failing), ("fixed", 1, 1));
+    assert_eq!(result.unjudged, ["s::driver"]);
+}
+
+#[test]
 fn a_bug_that_shows_seldom_takes_more_attempts() {
     let lab = Simulated::of(&[("rare", "tree", |n| n == 3)]);
     let (outcome, _) = validated(&lab, &Fake::default(), &["rare"]);
@@ -204,7 +216,7 @@ fn the_bug_may_stay_or_never_have_been() {
     let verdict = validated(&Simulated::default(), &Fake::default(), &["driver"]).0.result.verdict;
     insta::assert_debug_snapshot!(verdict, @r#"
     Inconclusive {
-        why: "s::driver has no judgement on both kernels: before skip (module igb is not in 6.12.117), after skip (module igb is not in 6.12.117)",
+        why: "s::driver has no judgement on either kernel: skip (module igb is not in 6.12.117)",
     }
     "#);
 }

@@ -88,7 +88,7 @@ impl Applier<'_> {
             let lacking = own.map(|tree| self.lacking(tree, &application)).unwrap_or_default();
             return Ok((application, lacking, None));
         }
-        let text = unified(source, &application.contents);
+        let text = unified(source, &application);
         let patch = Patch { name: self.input.to_owned(), text };
         Ok((application, Vec::new(), Some(patch)))
     }

@@ -1,39 +1,35 @@
 //! `kregress backport`: does this patch fix its bug in these trees, and break nothing else?
 
 mod applied;
+mod choice;
 mod input;
 mod onto;
 mod output;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Mutex;
 
 use jiff::Timestamp;
 
 use self::applied::{Applied, Applier, TreeKernels};
+use self::choice::Chosen;
 use self::input::Handed;
 use super::error::CliError;
+use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt;
 use super::paths::PathArgs;
-use super::run::{free_memory_mib, host_cpus, parse_time, placed, random_seed};
+use super::run::placed;
 use super::selection::load_suites;
-use crate::backport::{Related, Subject, Tie, TreeOutcome, TreeResult, TreeVerdict, Validation, related};
+use crate::backport::{Subject, TreeOutcome, TreeResult, TreeVerdict, Validation};
 use crate::cancel::Cancel;
 use crate::event::Event;
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, fetch_progress, progress_for_stderr};
-use crate::lab::patience::Patience;
-use crate::lab::qemu::QemuLab;
 use crate::patch::{GitTree, Options, show};
-use crate::plan::{Filter, Placed, select};
 use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
 use crate::report::{ExitStatus, RunSummary};
-use crate::runner::{self, Capacity};
+use crate::runner;
 use crate::scratch::Scratch;
-use crate::suite::{Suite, Test};
-use crate::vm::accel::Wish;
-use crate::vm::qemu::Qemu;
 
 /// Applies a patch to trees, builds each without and with it, and runs the tests of its bug and all others on both.
 ///
@@ -66,7 +62,7 @@ pub struct BackportArgs {
     /// Only this suite: its name, or a file
     #[arg(short, long = "suite", value_name = "SUITE")]
     suite: Vec<String>,
-    /// The configuration of all kernels, such as small+kasan [default: a catalogue's own, else small+pci]
+    /// The configuration of all kernels, such as small+kasan [default: a catalogue's own, else small]
     #[arg(long, value_name = "CONFIG")]
     config: Option<String>,
     /// Which patch of several, counted from 1
@@ -91,43 +87,16 @@ pub struct BackportArgs {
     /// Who tested, for the answer's Tested-by: 'Name <address>'
     #[arg(long, value_name = "PERSON")]
     tester: Option<String>,
-    /// Virtual machines at once [default: as many as the host's processors and memory carry]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "KREGRESS_JOBS")]
-    jobs: Option<u32>,
     /// Compilers at a time [default: one per processor]
     #[arg(long, value_name = "N")]
     build_jobs: Option<usize>,
-    /// How often an attempt that says nothing about the test is repeated
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    retries: u32,
-    /// How long a guest may take from its start to its first word
-    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "120s")]
-    boot_timeout: Duration,
-    /// What executes the guests
-    #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
-    accel: Wish,
-    /// Boot a guest for every attempt instead of restoring one that was saved when it had booted
-    #[arg(long)]
-    no_snapshot: bool,
-    /// The folder that runs are written to
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "DIR",
-        env = "KREGRESS_REPORTS",
-        hide_env_values = true,
-        default_value = "reports"
-    )]
-    reports: PathBuf,
+    #[command(flatten)]
+    guests: GuestArgs,
+    #[command(flatten)]
+    output: ReportArgs,
     /// What standard output carries
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: output::Format,
-}
-
-/// The tests that run, those of the bug first, and which those are.
-struct Chosen {
-    tests: Vec<Arc<Test>>,
-    about: Vec<Related>,
 }
 
 /// Runs the command.
@@ -139,12 +108,12 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let letters = handed.chosen(args.pick)?;
     let suites = load_suites(&args.suite, &paths.suites)?;
     let upstream = handed.commit.as_ref().map(|(_, id)| id.as_str());
-    let chosen = choose(args, &suites, &related(&letters, upstream, &all(&suites)))?;
+    let chosen = Chosen::new(args, &suites, &letters, upstream)?;
     let cache = paths.cache()?;
     let cancel = Cancel::new();
     interrupt::watch(&cancel, || ())?;
     let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
-    let library = library.with_build_jobs(args.build_jobs).with_copies().with_cancel(&cancel);
+    let library = library.with_build_jobs(args.build_jobs).for_patches().with_cancel(&cancel);
     let progress = progress_for_stderr();
     let tell = |text: String| eprintln!("{text}");
     let trees =
@@ -180,6 +149,9 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
         applied.push(tried);
     }
     drop(scratch);
+    if args.keep {
+        one_place_each(&applied, &library)?;
+    }
     let plan = output::plan(&chosen.about, &chosen.tests);
     if args.dry_run {
         if said {
@@ -193,35 +165,22 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     work.run(&applied)
 }
 
-fn all(suites: &[Suite]) -> Vec<Arc<Test>> {
-    suites.iter().flat_map(|suite| &suite.tests).cloned().collect()
-}
-
-fn choose(args: &BackportArgs, suites: &[Suite], found: &[Related]) -> Result<Chosen, CliError> {
-    let named = |words: &[String]| -> Result<Vec<Arc<Test>>, CliError> {
-        let filter = Filter::new(words).map_err(CliError::filter)?;
-        let tests = select(suites, &filter);
-        if tests.is_empty() {
-            let text = format!("no test fits {:?}; `kregress list` shows the tests", words.join(" "));
-            return Err(CliError::nothing(text));
+/// Refuses to keep the patch on two trees that are compiled in one place, where the second one replaces the first.
+fn one_place_each(applied: &[Applied], library: &Library) -> Result<(), CliError> {
+    let mut places: Vec<(PathBuf, &str)> = Vec::new();
+    for tree in applied.iter().filter(|tree| tree.patch.is_some()) {
+        let name = tree.baseline.name.as_str();
+        let place = library.builder().tree_of(&tree.baseline.source).map_err(CliError::setup)?;
+        if let Some((_, other)) = places.iter().find(|(taken, _)| *taken == place) {
+            return Err(CliError::setup(format!(
+                "--keep: {other} and {name} are compiled in one tree, {}, which can keep the patch on one of them; \
+                 name one at a time",
+                place.display()
+            )));
         }
-        Ok(tests)
-    };
-    let about = match args.tests.as_slice() {
-        [] => found.to_vec(),
-        words => named(words)?.iter().map(|test| Related { test: test.id(), tie: Tie::Named }).collect(),
-    };
-    let is_about = |test: &Arc<Test>| about.iter().any(|one| one.test == test.id());
-    let mut tests: Vec<Arc<Test>> = all(suites).into_iter().filter(is_about).collect();
-    if !args.no_check {
-        let rest = named(&args.check)?;
-        tests.extend(rest.into_iter().filter(|test| !is_about(test)));
+        places.push((place, name));
     }
-    if tests.is_empty() {
-        let text = "no test of the suites is about this patch; name the tests of its bug with --tests";
-        return Err(CliError::nothing(text));
-    }
-    Ok(Chosen { tests, about })
+    Ok(())
 }
 
 fn history(args: &BackportArgs, handed: &Handed) -> Result<Option<GitTree>, CliError> {
@@ -253,11 +212,8 @@ impl Work<'_> {
     fn run(&self, applied: &[Applied]) -> Result<ExitStatus, CliError> {
         let Work { args, chosen, cancel, .. } = self;
         let places = placed(&chosen.tests, self.paths)?;
-        let qemu = Qemu::find().map_err(CliError::setup)?;
-        let lab = QemuLab::new(qemu, &self.cache).map_err(CliError::setup)?;
-        let lab = lab.with_patience(Patience { boot: args.boot_timeout, ..Patience::default() });
-        let lab = if args.no_snapshot { lab.without_snapshots() } else { lab };
-        let run_dir = RunDir::create(&args.reports).map_err(CliError::setup)?;
+        let lab = args.guests.lab(&self.cache)?;
+        let run_dir = RunDir::create(&args.output.reports).map_err(CliError::setup)?;
         let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
         let Shown { sinks: show, bars } = for_streams(MessageFormat::Human);
         let sink = |event: Event| {
@@ -265,9 +221,17 @@ impl Work<'_> {
             let _ = journal.append(&event);
             show.event(&event);
         };
-        let capacity = Capacity { jobs: args.jobs, cpus: host_cpus(), memory_mib: free_memory_mib() };
+        let capacity = args.guests.capacity();
         let host = Mutex::new(None);
-        let place = |kernel: &Kernel| self.placed(kernel, &lab, &places, capacity, &host, &sink);
+        // the host is the same for all kernels
+        let told = |event: Event| {
+            let mut first = host.lock().unwrap_or_else(|e| e.into_inner());
+            if first.is_none() {
+                sink(event.clone());
+                *first = Some(event);
+            }
+        };
+        let place = |kernel: &Kernel| args.guests.place(&lab, kernel, capacity, &places, &told);
         let validation = Validation {
             tests: &chosen.tests,
             about: &chosen.about,
@@ -276,7 +240,7 @@ impl Work<'_> {
             config: runner::Config {
                 capacity,
                 attempts: None,
-                retries: args.retries,
+                retries: args.guests.retries,
                 max_fail: None,
                 ignore_known: true,
                 seed: random_seed(),
@@ -327,34 +291,6 @@ impl Work<'_> {
         show.close();
         let run = validation.seen.into_inner().unwrap_or_else(|e| e.into_inner());
         self.finish(&run, &run_dir, &journal, applied, &outcomes)
-    }
-
-    /// The tests with their machines, and whether this host can build those.
-    fn placed(
-        &self,
-        kernel: &Kernel,
-        lab: &QemuLab,
-        places: &[Placed],
-        capacity: Capacity,
-        told: &Mutex<Option<Event>>,
-        sink: &dyn Fn(Event),
-    ) -> Vec<Placed> {
-        let choice = lab.choose_accel(self.args.accel, kernel);
-        let mut told = told.lock().unwrap_or_else(|e| e.into_inner());
-        if told.is_none() {
-            let event = Event::Host {
-                qemu: lab.qemu().version.to_string(),
-                accel: choice.accel.to_string(),
-                accel_reason: choice.reason,
-                cpus: capacity.cpus,
-                memory_mib: capacity.memory_mib,
-            };
-            sink(event.clone());
-            *told = Some(event);
-        }
-        let offer = lab.offer();
-        let place = |p: &Placed| Placed { lacking: offer.lacks(&p.machine, lab.accel()), ..p.clone() };
-        places.iter().map(place).collect()
     }
 
     /// Takes the patch off the tree that was compiled, or says where it is.
@@ -422,6 +358,8 @@ fn refused(tree: &Applied) -> TreeOutcome {
         applied: String::new(),
         verdict: TreeVerdict::DoesNotApply { why: tree.why_not() },
         unchanged: 0,
+        failing: 0,
+        unjudged: Vec::new(),
     };
     TreeOutcome { result, steps: Vec::new(), comparison: None }
 }

@@ -8,10 +8,13 @@ use crate::kernel::compile::{BuildRequest, BuildSource};
 use crate::kernel::{FetchProgress, Library};
 use crate::patch::Letter;
 use crate::patch::subject::{LineName, Target};
-use crate::version::Line;
+use crate::version::{Line, compare_debian};
 
 /// Where the configured trees are.
 const CONFIGURED: &str = "catalogues (kernels/*.yaml)";
+
+/// The configuration of a tree for which none is named.
+const SMALLEST: &str = "small";
 
 /// Which lines a patch asks for.
 enum Asked {
@@ -58,7 +61,7 @@ pub fn trees(
             if let Some(config) = config {
                 tree.config = config.to_owned();
             } else if tree.config.is_empty() {
-                tree.config = smallest(tree.source.version().and_then(|version| version.line()));
+                tree.config = SMALLEST.to_owned();
             }
             if !trees.iter().any(|other| other.name == tree.name) {
                 trees.push(tree);
@@ -66,14 +69,6 @@ pub fn trees(
         }
     }
     Ok(trees)
-}
-
-/// The configuration of a tree for which none is named.
-fn smallest(line: Option<Line>) -> String {
-    match line {
-        Some(line) if line.major < 6 => "small+old+pci".into(),
-        _ => "small+pci".into(),
-    }
 }
 
 fn auto(
@@ -96,6 +91,10 @@ fn auto(
     by_size.sort_by_key(|tree| (Some(tree.config.as_str()) != config, tree.config.len()));
     let mut left: Vec<String> = Vec::new();
     for tree in by_size {
+        if let Some(newer) = configured.iter().find(|other| is_newer(other, tree)) {
+            left.push(format!("{} (older than {})", tree.name, newer.name));
+            continue;
+        }
         let same = |other: &BuildRequest| other.source == tree.source && other.patches == tree.patches;
         if chosen.iter().any(same) {
             continue;
@@ -119,6 +118,18 @@ fn auto(
     }
     tell(said);
     Ok(chosen)
+}
+
+/// Whether one tree is a later version of the other's package.
+fn is_newer(one: &BuildRequest, other: &BuildRequest) -> bool {
+    let of = |tree: &BuildRequest| match &tree.source {
+        BuildSource::Debian { package, version, .. } => Some((package.clone(), version.clone())),
+        _ => None,
+    };
+    let later = |(one, other): ((String, String), (String, String))| {
+        one.0 == other.0 && compare_debian(&one.1, &other.1).is_gt()
+    };
+    of(one).zip(of(other)).is_some_and(later)
 }
 
 fn tree(
@@ -188,4 +199,42 @@ fn debian(
         _ => None,
     });
     Ok(BuildSource::Debian { package, version, pinned })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::patch::Input;
+
+    #[test]
+    fn auto_takes_the_newest_of_a_package_and_its_smallest_configuration() {
+        let text = "From: a@example.org\nSubject: [PATCH 6.12] x\n\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
+        let letters = Letter::all(&Input::read("x", text.as_bytes()).expect("a mail"));
+        let tree = |name: &str, version: &str, config: &str| BuildRequest {
+            name: name.into(),
+            source: BuildSource::Debian {
+                package: format!("linux-source-{}", &version[..version.rfind('.').expect("a dot")]),
+                version: version.into(),
+                pinned: None,
+            },
+            patches: Vec::new(),
+            config: config.into(),
+            compiler: None,
+            jobs: None,
+        };
+        let configured = [
+            tree("old", "6.12.57-1", "small"),
+            tree("kasan", "6.12.117-1", "small+kasan"),
+            tree("new", "6.12.117-1", "small"),
+            tree("other", "5.10.262-1", "small"),
+        ];
+        let said = RefCell::new(String::new());
+        let tell = |text: String| *said.borrow_mut() = text;
+        let letters: Vec<&Letter> = letters.iter().collect();
+        let chosen = auto(&letters, &configured, None, &tell).unwrap_or_else(|error| panic!("{error:?}"));
+        assert_eq!(chosen.iter().map(|tree| tree.name.as_str()).collect::<Vec<_>>(), ["new"]);
+        insta::assert_snapshot!(said.borrow(), @"the subject asks for 6.12; of the trees in the catalogues (kernels/*.yaml) these are: new; these are not: old (older than kasan), other (5.10)");
+    }
 }

@@ -48,7 +48,7 @@ pub fn reply_to(handed: &Handed, letters: &[&Letter], trees: &[TreeOutcome], tes
     let first = letters.first();
     let reported = letters.iter().flat_map(|letter| letter.tags.values("Reported-by"));
     let mail = Mail {
-        from: first.and_then(|letter| letter.author.clone()),
+        from: first.and_then(|letter| letter.sender.clone()),
         date: first.and_then(|letter| letter.date.clone()),
         title: first.map(|letter| handed.subject(letter)).unwrap_or_default(),
         reported_by: reported.map(str::to_owned).collect(),

@@ -11,20 +11,18 @@ use crate::bisection::report::{Report, html, text};
 use crate::bisection::supply::{Commits, Packages, Place};
 use crate::bisection::{CandidateKernels, Driver, Ended, State, Tried, reuse};
 use crate::cancel::Cancel;
+use crate::cli::guests::random_seed;
 use crate::cli::interrupt;
-use crate::cli::run::{free_memory_mib, host_cpus, placed, random_seed};
+use crate::cli::run::placed;
 use crate::event::{BisectionSource, CellRecord, Counts, Event, SCHEMA};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::compile::Builder;
 use crate::kernel::{FetchProgress, Kernel, Library, Wanted, fetch_progress};
-use crate::lab::patience::Patience;
-use crate::lab::qemu::QemuLab;
 use crate::plan::Placed;
 use crate::progress::{MessageFormat, Shown, for_bisection};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::shown_path;
 use crate::report::{ExitStatus, HTML_FILE, file};
-use crate::runner::Capacity;
 use crate::suite::Test;
 use crate::verdict::Verdict;
 use crate::vm::qemu::Qemu;
@@ -53,8 +51,8 @@ pub fn begin(args: &BisectArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     // what this host lacks is said before anything is written
     Qemu::find().map_err(CliError::setup)?;
     let earlier =
-        if args.search.fresh { Vec::new() } else { reuse::earlier(&args.run.reports, &begun.record) };
-    let dir = RunDir::create(&args.run.reports).map_err(CliError::setup)?;
+        if args.search.fresh { Vec::new() } else { reuse::earlier(&args.run.output.reports, &begun.record) };
+    let dir = RunDir::create(&args.run.output.reports).map_err(CliError::setup)?;
     let journal = Journal::create(dir.path()).map_err(CliError::setup)?;
     let Begun { record, kernels, earlier: imported, notices } = begun;
     let first = [started(&dir, record.candidates.len()), Event::Bisection(Box::new(record))];
@@ -132,10 +130,7 @@ impl Scene<'_> {
     ) -> Result<ExitStatus, CliError> {
         let start = std::time::Instant::now();
         let run = &self.args.run;
-        let patience = Patience { boot: run.boot_timeout, ..Patience::default() };
-        let lab =
-            QemuLab::new(Qemu::find().map_err(CliError::setup)?, &self.cache).map_err(CliError::setup)?;
-        let lab = lab.with_terminate(run.timeout).with_patience(patience);
+        let lab = run.guests.lab(&self.cache)?;
         let Shown { sinks: show, bars } = for_bisection(run.message_format);
         let sink = |event: Event| {
             use crate::progress::EventSink;
@@ -151,17 +146,10 @@ impl Scene<'_> {
         events.into_iter().for_each(&sink);
         interrupt::watch_beside(bars.clone(), &self.cancel)?;
         let at = &self.at;
-        let capacity = Capacity { jobs: run.jobs, cpus: host_cpus(), memory_mib: free_memory_mib() };
+        let capacity = run.guests.capacity();
         let place = |kernel: &Kernel| {
-            let choice = lab.choose_accel(run.accel, kernel);
-            sink(Event::Host {
-                qemu: lab.qemu().version.to_string(),
-                accel: choice.accel.to_string(),
-                accel_reason: choice.reason,
-                cpus: capacity.cpus,
-                memory_mib: capacity.memory_mib,
-            });
-            Placed { lacking: lab.offer().lacks(&at.machine, lab.accel()), ..at.clone() }
+            let placed = run.guests.place(&lab, kernel, capacity, std::slice::from_ref(at), &sink);
+            placed.into_iter().next().unwrap_or_else(|| at.clone())
         };
         let library = self.library.with_cancel(&self.cancel);
         let builder = Builder::new(&self.cache, std::slice::from_ref(&self.paths.catalogues));
@@ -172,7 +160,7 @@ impl Scene<'_> {
             lab: &lab,
             kernels: kernels.as_ref(),
             capacity,
-            retries: run.retries,
+            retries: run.guests.retries,
             seed: run.seed.unwrap_or_else(random_seed),
             run_dir: Some(dir.path().to_owned()),
             sink: &sink,

@@ -6,11 +6,10 @@ mod log;
 mod simulate;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::error::CliError;
+use super::guests::{GuestArgs, ReportArgs};
 use super::paths::PathArgs;
-use super::run::parse_time;
 use super::selection::TestArgs;
 use crate::bisect::{Aims, Find};
 use crate::bisection::{State, reuse};
@@ -19,7 +18,6 @@ use crate::kernel::Flavour;
 use crate::progress::MessageFormat;
 use crate::report::ExitStatus;
 use crate::suite::Test;
-use crate::vm::accel::Wish;
 
 /// Find what brought a bug, or removed it.
 #[derive(Debug, clap::Args)]
@@ -136,30 +134,10 @@ struct RunArgs {
     /// Known messages besides the suites' own
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
-    /// Virtual machines at once [default: as many as the host's processors and memory carry]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "KREGRESS_JOBS")]
-    jobs: Option<u32>,
-    /// How often an attempt that says nothing about the test is repeated before its kernel is passed over
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    retries: u32,
-    /// Ends a program after this time, such as 90s or 5m [default: what its suite says]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    timeout: Option<Duration>,
-    /// How long a guest may take from its start to its first word
-    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "120s")]
-    boot_timeout: Duration,
-    /// What executes the guests; auto tries KVM once and remembers the answer
-    #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
-    accel: Wish,
-    /// The folder that runs are written to
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "DIR",
-        env = "KREGRESS_REPORTS",
-        default_value = "reports"
-    )]
-    reports: PathBuf,
+    #[command(flatten)]
+    guests: GuestArgs,
+    #[command(flatten)]
+    output: ReportArgs,
     /// What standard output carries
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     message_format: MessageFormat,
@@ -255,7 +233,7 @@ pub fn run(args: &BisectArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
 
 /// An earlier bisection.
 fn find(args: &BisectArgs, asked: &str) -> Result<(RunDir, State), CliError> {
-    let root = &args.run.reports;
+    let root = &args.run.output.reports;
     let dir = match asked {
         "latest" => reuse::latest(root).ok_or_else(|| {
             CliError::setup(format!(

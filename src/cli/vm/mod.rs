@@ -121,10 +121,10 @@ struct GuestArgs {
     #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
     accel: Wish,
     /// How long the guest may take from its start to its first word
-    #[arg(long, value_name = "TIME", value_parser = super::run::parse_time, default_value = "120s")]
+    #[arg(long, value_name = "TIME", value_parser = super::guests::parse_time, default_value = "120s")]
     boot_timeout: Duration,
     /// End the command, or the shell, after this time, such as 90s or 5m
-    #[arg(long, value_name = "TIME", value_parser = super::run::parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = super::guests::parse_time)]
     timeout: Option<Duration>,
 }
 

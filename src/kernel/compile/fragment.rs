@@ -13,9 +13,6 @@ use crate::kernel::similar::closest;
 /// Fragments that come with the program; a file of the same name in a catalogue's folder `configs` goes first.
 const EMBEDDED: &[(&str, &str)] = &[
     ("small", include_str!("../../../kernels/configs/small.config")),
-    ("old", include_str!("../../../kernels/configs/old.config")),
-    ("pci", include_str!("../../../kernels/configs/pci.config")),
-    ("wireless", include_str!("../../../kernels/configs/wireless.config")),
     ("kasan", include_str!("../../../kernels/configs/kasan.config")),
     ("kmemleak", include_str!("../../../kernels/configs/kmemleak.config")),
     ("lockdep", include_str!("../../../kernels/configs/lockdep.config")),
@@ -302,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_embedded_fragments_read_and_fit_together() {
-        for name in ["small", "small+wireless", "small+kasan", "small+kmemleak", "small+lockdep"] {
+        for name in ["small", "small+kasan", "small+kmemleak", "small+lockdep"] {
             let composed = Composed::new(name, &[]).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(composed.base, Base::AllNo, "{name}");
             assert!(composed.wishes.len() > 50, "{name}");
@@ -346,8 +343,8 @@ mod tests {
         }
         insta::assert_snapshot!(said, @r#"
         the configuration `small+kasn`: there is no fragment `kasn`; did you mean `kasan`?
-        the configuration `mein`: there is no fragment `mein`; there are base, behind, kasan, kmemleak, line, lockdep, mine, name, old, pci, quote, small, value, wireless; your own go into kernels/configs/NAME.config
-        the configuration `zebra`: there is no fragment `zebra`; there are base, behind, kasan, kmemleak, line, lockdep, mine, name, old, pci, quote, small, value, wireless; your own go into kernels/configs/NAME.config
+        the configuration `mein`: there is no fragment `mein`; there are base, behind, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
+        the configuration `zebra`: there is no fragment `zebra`; there are base, behind, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
         configs/line.config:2: found `CONFIG_KASAN y`, expected `CONFIG_NAME=value`, `# CONFIG_NAME is not set` or a comment that starts with `#`
         configs/name.config:1: found `CONFIG_KA SAN=y`, expected `CONFIG_NAME=value`, `# CONFIG_NAME is not set` or a comment that starts with `#`
         configs/value.config:1: found `CONFIG_A=`, expected a value: y, m, n, a number or "text"
@@ -355,7 +352,7 @@ mod tests {
         configs/behind.config:1: found `CONFIG_A=y KASAN`, expected nothing behind the value but `# optional` and why
         configs/base.config:1: found `# base: tinyconfig`, expected `# base: allnoconfig` or `# base: alldefconfig`
         cannot read the fragment ./nowhere.config: No such file or directory (os error 2)
-        the configuration ``: there is no fragment ``; there are base, behind, kasan, kmemleak, line, lockdep, mine, name, old, pci, quote, small, value, wireless; your own go into kernels/configs/NAME.config
+        the configuration ``: there is no fragment ``; there are base, behind, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
         "#);
     }
 

@@ -9,13 +9,14 @@ use super::patched::Patched;
 use super::source::BuildSource;
 use super::{BuildError, BuildRequest, Builder, Job};
 use crate::cancel::Cancel;
-use crate::kernel::progress::{FetchProgress, Stage};
+use crate::kernel::progress::{FetchProgress, Stage, USES_SOURCE};
 
 impl Builder {
-    /// Compiles folders in copies, also where nothing is to be patched: then what is compiled for a folder without a patch
-    /// serves the same folder with it.
-    pub fn with_copies(mut self) -> Builder {
-        self.copies = true;
+    /// Compiles sources without and with patches in turn. Folders are compiled in copies, also where nothing is to be
+    /// patched: then what is compiled for a folder without a patch serves the same folder with it. Each line of a repository
+    /// has a tree of its own: of two lines, neither can use what is compiled for the other.
+    pub fn for_patches(mut self) -> Builder {
+        self.for_patches = true;
         self
     }
 
@@ -32,13 +33,13 @@ impl Builder {
         look: impl FnOnce(&Path) -> T,
     ) -> Result<T, BuildError> {
         if let (BuildSource::Folder(folder), true) = (&request.source, request.patches.is_empty()) {
-            request.source.identify(&self.places())?;
+            self.identify(&request.source)?;
             return Ok(look(folder));
         }
         let composed = Composed::new(&request.config, &self.catalogues)?;
         let compiler = Compiler::find(request.compiler.as_deref())?;
-        let found = request.source.identify(&self.places())?;
-        let waiting = || progress.report(&request.name, Stage::Waiting);
+        let found = self.identify(&request.source)?;
+        let waiting = || progress.report(&request.name, Stage::Waiting(USES_SOURCE));
         let lock = self.store.lock(&format!("build-{}", found.place), waiting)?;
         let place = self.places().join(&found.place);
         progress.report(&request.name, Stage::Prepare(format!("the source {}", found.name)));
@@ -58,15 +59,23 @@ impl Builder {
         source: &BuildSource,
         progress: &dyn FetchProgress,
     ) -> Result<Option<PathBuf>, BuildError> {
-        let found = source.identify(&self.places())?;
+        let found = self.identify(source)?;
         let place = self.places().join(&found.place);
         let (tree, kept) = (place.join("tree"), place.join("patched"));
-        let _lock = self
-            .store
-            .lock(&format!("build-{}", found.place), || progress.report(&found.name, Stage::Waiting))?;
+        let _lock = self.store.lock(&format!("build-{}", found.place), || {
+            progress.report(&found.name, Stage::Waiting(USES_SOURCE))
+        })?;
         let patched = Patched { tree: &tree, kept: &kept, name: &found.name };
         patched.take_off().map_err(BuildError::io("restore the files of", &tree))?;
         Ok(tree.is_dir().then_some(tree))
+    }
+
+    /// The folder in which a tree of this source is kept, where there is one. Sources that share it are compiled in turn.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub fn tree_of(&self, source: &BuildSource) -> Result<PathBuf, BuildError> {
+        Ok(self.places().join(self.identify(source)?.place).join("tree"))
     }
 
     /// The folder of the tree that is kept of this source.
@@ -74,7 +83,7 @@ impl Builder {
     /// # Errors
     /// The source cannot be read.
     pub fn kept_tree(&self, source: &BuildSource) -> Result<Option<PathBuf>, BuildError> {
-        let tree = self.places().join(source.identify(&self.places())?.place).join("tree");
+        let tree = self.tree_of(source)?;
         Ok(fs::exists(&tree).unwrap_or(false).then_some(tree))
     }
 }

@@ -38,7 +38,7 @@ pub use patch::{Patch, PatchError};
 pub use source::BuildSource;
 
 use super::debian::apt::Apt;
-use super::progress::{FetchProgress, Stage};
+use super::progress::{ASKS_APT, FetchProgress, STORES_IT, Stage, USES_SOURCE};
 use super::store::{Identity, Lock, Record, Store, sha256};
 use super::{Kernel, Origin};
 use crate::cancel::Cancel;
@@ -77,8 +77,8 @@ pub struct Builder {
     catalogues: Vec<PathBuf>,
     apt_config: Option<PathBuf>,
     jobs: Option<usize>,
-    /// Whether folders are compiled in copies although nothing is to be patched.
-    copies: bool,
+    /// Whether trees are kept to be patched: folders in copies although nothing is to be patched, each line by itself.
+    for_patches: bool,
     busy: Mutex<()>,
     /// Locks of kernels that this process uses.
     in_use: Mutex<Vec<File>>,
@@ -108,7 +108,7 @@ impl Builder {
             catalogues: catalogues.to_vec(),
             apt_config: None,
             jobs: None,
-            copies: false,
+            for_patches: false,
             busy: Mutex::default(),
             in_use: Mutex::default(),
         }
@@ -152,14 +152,14 @@ impl Builder {
     ) -> Result<Stored, BuildError> {
         let composed = Composed::new(&request.config, &self.catalogues)?;
         let compiler = Compiler::find(request.compiler.as_deref())?;
-        let found = request.source.identify(&self.places())?;
+        let found = self.identify(&request.source)?;
         let key = key(&found, &request.patches, &composed, &compiler);
         if let Some(stored) = self.stored(&key) {
             return Ok(stored);
         }
         // what the source holds may have to be looked at again: another build may change its place meanwhile
         let _one = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = || progress.report(&request.name, Stage::Waiting);
+        let waiting = || progress.report(&request.name, Stage::Waiting(USES_SOURCE));
         let lock = self.store.lock_unless(cancel, &format!("build-{}", found.place), waiting)?;
         let lock = lock.ok_or_else(|| BuildError::Cancelled { name: request.name.clone() })?;
         if let Some(stored) = self.stored(&key) {
@@ -181,6 +181,11 @@ impl Builder {
 
     fn places(&self) -> PathBuf {
         self.cache.join("build")
+    }
+
+    fn identify(&self, source: &BuildSource) -> Result<Identified, BuildError> {
+        let found = source.identify(&self.places())?;
+        Ok(if self.for_patches { found.by_line() } else { found })
     }
 
     fn stored(&self, wanted: &str) -> Option<Stored> {
@@ -224,7 +229,7 @@ impl Builder {
         let image = made?;
 
         if let BuildSource::Folder(folder) = &request.source {
-            let now = request.source.identify(&self.places())?;
+            let now = self.identify(&request.source)?;
             if now.identity != found.identity {
                 let reason = "files in it were changed while it was compiled, so nobody could say which of them the kernel has; \
                     build it again";
@@ -239,7 +244,7 @@ impl Builder {
         let Job { request, found, progress, cancel, .. } = job;
         let (tree, kept) = (place.join("tree"), place.join("patched"));
         let patched = Patched { tree: &tree, kept: &kept, name: &found.name };
-        let own = self.copies || !request.patches.is_empty();
+        let own = self.for_patches || !request.patches.is_empty();
         let holds = fs::read_to_string(place.join("holds")).is_ok_and(|holds| holds == found.identity);
         if !holds || matches!(request.source, BuildSource::Folder(_)) {
             patched.take_off().map_err(BuildError::io("restore the files of", &tree))?;
@@ -260,7 +265,8 @@ impl Builder {
         let BuildSource::Debian { package, version, pinned } = &job.request.source else {
             return Err(BuildError::source(&job.found.name, "it is no package"));
         };
-        let _lock = self.store.lock("apt", || job.progress.report(&job.request.name, Stage::Waiting))?;
+        let _lock =
+            self.store.lock("apt", || job.progress.report(&job.request.name, Stage::Waiting(ASKS_APT)))?;
         let apt = Apt::prepare(&self.cache.join("apt"), self.apt_config.as_deref())?;
         let wanted = match pinned {
             Some(pinned) => pinned.clone(),
@@ -329,7 +335,8 @@ impl Builder {
         let path = output.join("include/config/kernel.release");
         let release = fs::read_to_string(&path).map_err(BuildError::io("read", &path))?.trim().to_string();
         let partial_name = format!("built-{}", &key[..12]);
-        let lock = self.store.lock(&partial_name, || progress.report(&request.name, Stage::Waiting))?;
+        let lock =
+            self.store.lock(&partial_name, || progress.report(&request.name, Stage::Waiting(STORES_IT)))?;
         let partial = self.store.begin(&partial_name, &lock)?;
         let installed = install::install(output, image, &release, &partial).and_then(|modules| {
             let nothing = || found.version.clone().or_else(|| "0.0".parse().ok());

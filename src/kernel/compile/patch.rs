@@ -86,8 +86,17 @@ impl Patch {
                 .iter()
                 .find_map(|prefix| line.strip_prefix(prefix))
                 .map(|path| format!("a/{path}"));
-            has_hunk |= renamed.is_some();
-            for name in [from.filter(|_| to.is_some()), to, renamed.as_deref()].into_iter().flatten() {
+            // a file may be new and empty, or change nothing but its mode
+            let has_mode = lines.peek().is_some_and(|next| {
+                ["old mode ", "new file mode ", "deleted file mode "]
+                    .iter()
+                    .any(|mode| next.starts_with(mode))
+            });
+            let git = line.strip_prefix("diff --git a/").filter(|_| has_mode);
+            let moded = git.and_then(|names| names.split_once(" b/")).map(|(_, path)| format!("b/{path}"));
+            has_hunk |= renamed.is_some() || moded.is_some();
+            let headers = [from.filter(|_| to.is_some()), to, renamed.as_deref(), moded.as_deref()];
+            for name in headers.into_iter().flatten() {
                 let name = name.split('\t').next().unwrap_or_default().trim_end();
                 if name == "/dev/null" {
                     continue;

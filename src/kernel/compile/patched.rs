@@ -185,6 +185,8 @@ fn reason(patch: &Patch, said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     const FIX: &str = "From: me\nSubject: fix\n\n---\n fs/x.c | 2 +-\n\ndiff --git a/fs/x.c b/fs/x.c\n--- a/fs/x.c\n+++ b/fs/x.c\n\
@@ -238,6 +240,24 @@ mod tests {
         world.put_on(&[]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(world.x(), "one\ntwo\nthree\n");
         assert!(!world.root.path().join("kept").exists());
+    }
+
+    #[test]
+    fn modes_are_set_and_taken_off_again() {
+        let Some(world) = World::new("one\ntwo\nthree\n") else { return };
+        let mode = |file: &str| {
+            let path = world.root.path().join("tree").join(file);
+            fs::metadata(path)
+                .map(|file| format!("{:o}", file.permissions().mode() & 0o700))
+                .unwrap_or_default()
+        };
+        let before = mode("fs/x.c");
+        let text = "diff --git a/fs/x.c b/fs/x.c\nold mode 100644\nnew mode 100755\n\
+            diff --git a/fs/run.sh b/fs/run.sh\nnew file mode 100755\n--- /dev/null\n+++ b/fs/run.sh\n@@ -0,0 +1 @@\n+#!/bin/sh\n";
+        world.put_on(&[patch("modes", text)]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((mode("fs/x.c").as_str(), mode("fs/run.sh").as_str()), ("700", "700"));
+        world.put_on(&[]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((mode("fs/x.c"), mode("fs/run.sh")), (before, String::new()));
     }
 
     #[test]

@@ -57,6 +57,17 @@ pub(super) struct Identified {
     manifest: Option<Manifest>,
 }
 
+impl Identified {
+    /// The same in a place that commits of other lines do not share.
+    pub(super) fn by_line(mut self) -> Identified {
+        let line = self.version.as_ref().and_then(KernelVersion::line).filter(|_| self.commit.is_some());
+        if let Some(line) = line {
+            self.place += &format!("-{}.{}", line.major, line.minor);
+        }
+        self
+    }
+}
+
 impl BuildSource {
     /// What it is called in lists and messages.
     pub fn name(&self) -> String {

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_folder_without_and_with_a_patch_is_compiled_once() {
     let Some(world) = World::new() else { return };
-    let builder = || world.builder().with_copies();
+    let builder = || world.builder().for_patches();
     let made = |request: &BuildRequest| {
         let heard = Heard::default();
         builder().build(request, &heard, &Cancel::new()).unwrap_or_else(|error| panic!("{error}"));
@@ -32,4 +32,57 @@ fn a_folder_without_and_with_a_patch_is_compiled_once() {
     let text = |folder: &Path| fs::read_to_string(folder.join("fast.c")).expect("it is there");
     assert!(text(&tree).contains("return 1") && text(&world.path("linux")).contains("return 1"));
     assert_eq!(builder().kept_tree(&baseline.source).expect("it is readable"), Some(tree));
+}
+
+/// What `fast()` returns in a kernel: the operand of `mov $N,%eax` behind `mov %rsp,%rbp`.
+fn returned(kernel: &Kernel) -> u8 {
+    let image = fs::read(kernel.boot_image()).expect("it is stored");
+    let code = [0x48, 0x89, 0xe5, 0xb8];
+    let at = image.windows(code.len()).position(|bytes| bytes == code);
+    image[at.expect("it returns a constant") + code.len()]
+}
+
+#[test]
+fn refs_of_a_repository_follow_each_other_and_each_line_has_a_tree() {
+    let Some(world) = World::new() else { return };
+    let fast = |n: u8| world.write("linux/fast.c", &format!("int fast(void) {{ return {n}; }}\n"));
+    world.git(&["init", "--quiet"]);
+    world.git(&["add", "."]);
+    world.git(&["commit", "--quiet", "-m", "6.12.57"]);
+    fast(3);
+    world.git(&["commit", "--quiet", "-a", "-m", "a later one of the line"]);
+    let older = MAKEFILE.replace("VERSION = 6\nPATCHLEVEL = 12", "VERSION = 5\nPATCHLEVEL = 10");
+    world.write("linux/Makefile", &older);
+    fast(5);
+    world.git(&["commit", "--quiet", "-a", "-m", "another line"]);
+
+    let builder = world.builder().for_patches();
+    // as a validation does it: without, with, and the patch taken off again
+    let validate = |reference: &str, n: u8| {
+        let text = PATCH.replace("return 2", "return 9").replace("return 1", &format!("return {n}"));
+        let baseline = world.git_request(reference);
+        let patches = vec![Patch { name: "fix".into(), text: text.into() }];
+        let patched = BuildRequest { patches, ..baseline.clone() };
+        let mut made = Vec::new();
+        for (request, expected) in [(&baseline, n), (&patched, 9)] {
+            let heard = Heard::default();
+            let kernel = builder.build(request, &heard, &Cancel::new());
+            let kernel = kernel.unwrap_or_else(|error| panic!("{reference}: {error}"));
+            assert_eq!(returned(&kernel), expected, "{reference}");
+            made.push(heard.made().len());
+        }
+        let tree = builder.take_patches_off(&baseline.source, &NoProgress).expect("it is writable");
+        let tree = tree.expect("there is a tree");
+        let text = fs::read_to_string(tree.join("fast.c")).expect("it is there");
+        assert!(text.contains(&format!("return {n}")), "{reference}: {text}");
+        (made, tree)
+    };
+    let (made, first) = validate("HEAD~2", 1);
+    assert_eq!(made, [4, 3]);
+    let (made, second) = validate("HEAD~1", 3);
+    assert_eq!(made, [3, 3], "what both commits have is not compiled again");
+    let (made, other) = validate("HEAD", 5);
+    assert_eq!(made, [4, 3]);
+    assert!(first == second && first != other, "{first:?} {second:?} {other:?}");
+    assert_eq!(builder.tree_of(&world.git_request("HEAD").source).expect("it is there"), other);
 }

@@ -1,0 +1,120 @@
+//! How attempts are made and where runs are written: the same for every command that judges.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::CliError;
+use crate::event::Event;
+use crate::kernel::Kernel;
+use crate::lab::patience::Patience;
+use crate::lab::qemu::QemuLab;
+use crate::plan::Placed;
+use crate::runner::Capacity;
+use crate::vm::accel::Wish;
+use crate::vm::qemu::Qemu;
+
+/// How attempts are made.
+#[derive(Debug, clap::Args)]
+pub struct GuestArgs {
+    /// Virtual machines at once [default: as many as the host's processors and memory carry]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "KREGRESS_JOBS")]
+    pub jobs: Option<u32>,
+    /// How often an attempt that says nothing about the test is repeated (no boot, QEMU died, crash before the test)
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub retries: u32,
+    /// Ends a program after this time, for every test, such as 90s or 5m [default: what its suite says]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub timeout: Option<Duration>,
+    /// How long a guest may take from its start to its first word
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "120s")]
+    pub boot_timeout: Duration,
+    /// What executes the guests; auto tries KVM once and remembers the answer
+    #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
+    pub accel: Wish,
+    /// Boot a guest for every attempt instead of restoring one that was saved when it had booted
+    #[arg(long)]
+    pub no_snapshot: bool,
+}
+
+/// Where runs are.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReportArgs {
+    /// The folder that holds the runs
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "DIR",
+        env = "KREGRESS_REPORTS",
+        hide_env_values = true,
+        default_value = "reports"
+    )]
+    pub reports: PathBuf,
+}
+
+impl GuestArgs {
+    /// The host's QEMU, as these arguments want it.
+    ///
+    /// # Errors
+    /// What guests need and this host lacks.
+    pub fn lab(&self, cache: &Path) -> Result<QemuLab, CliError> {
+        let patience = Patience { boot: self.boot_timeout, ..Patience::default() };
+        let lab = Qemu::find().and_then(|qemu| QemuLab::new(qemu, cache)).map_err(CliError::setup)?;
+        let lab = lab.with_terminate(self.timeout).with_patience(patience);
+        Ok(if self.no_snapshot { lab.without_snapshots() } else { lab })
+    }
+
+    /// What guests may take of this host, which has as much free memory as it has now.
+    pub fn capacity(&self) -> Capacity {
+        let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+        Capacity { jobs: self.jobs, cpus, memory_mib: free_memory_mib() }
+    }
+
+    /// The tests with what this host lacks for their machines. Which accelerator works can be asked once there is a kernel
+    /// to boot; what the answer is and what the host has is told to `tell`.
+    pub fn place(
+        &self,
+        lab: &QemuLab,
+        kernel: &Kernel,
+        capacity: Capacity,
+        placed: &[Placed],
+        tell: &dyn Fn(Event),
+    ) -> Vec<Placed> {
+        let choice = lab.choose_accel(self.accel, kernel);
+        tell(Event::Host {
+            qemu: lab.qemu().version.to_string(),
+            accel: choice.accel.to_string(),
+            accel_reason: choice.reason,
+            cpus: capacity.cpus,
+            memory_mib: capacity.memory_mib,
+        });
+        let offer = lab.offer();
+        let place = |p: &Placed| Placed { lacking: offer.lacks(&p.machine, lab.accel()), ..p.clone() };
+        placed.iter().map(place).collect()
+    }
+}
+
+/// Reads a time such as `90s`.
+///
+/// # Errors
+/// What is expected instead, in words.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    crate::suite::parse_duration(text).map_err(|e| e.to_string())
+}
+
+/// Memory that guests may take, MiB: most of what the host says is available (`proc_meminfo(5)`).
+fn free_memory_mib() -> u64 {
+    let text = std::fs::read_to_string(Path::new("/proc/meminfo")).unwrap_or_default();
+    let available = text
+        .lines()
+        .find_map(|l| l.strip_prefix("MemAvailable:"))
+        .and_then(|l| l.split_whitespace().next())
+        .and_then(|n| n.parse::<u64>().ok())
+        .unwrap_or(2 << 20);
+    available / 1024 * 8 / 10
+}
+
+/// A seed for a run that is given none.
+pub fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,61 @@
+//! Faults of other architectures than x86.
+
+use super::{table, trace};
+
+#[test]
+fn other_architectures() {
+    let tail = trace("caller_func").replace("Call Trace", "Call trace");
+    let arm64 = format!("pc : guilty_func+0x10/0x20\nlr : caller_func+0x10/0x20\n{tail}");
+    let specimens = [
+        format!("Unable to handle kernel paging request at virtual address dfff800000000000\nInternal error: Oops: 0000000096000005 [#1] SMP\n{arm64}"),
+        format!("Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008\n{arm64}"),
+        format!("Unable to handle kernel access to user memory outside uaccess routines at virtual address 0000000020000000\n{arm64}"),
+        format!("Internal error: synchronous external abort: 0000000096000010 [#1] SMP\n{arm64}"),
+        format!("Unhandled fault: page domain fault (0x01b) at 0x00000008\n{arm64}"),
+        format!("Alignment trap: not handling instruction e1931f9f at [<8031ab4c>]\n{arm64}"),
+        format!("Kernel BUG [#1]\n{arm64}"),
+        format!("Unable to handle kernel pointer dereference in virtual kernel address space\n{tail}"),
+        format!("illegal operation: 0001 ilc:1 [#1] SMP\n{tail}"),
+        format!("specification exception: 0006 ilc:2 [#1] SMP\nKrnl PSW : 0704c00180000000 00000000001c2d3e (guilty_func+0x10/0x20)\n{tail}"),
+        format!("Oops - illegal instruction [#1]\n{tail}"),
+        "WARNING: CPU: 1 PID: 7 at a/b.c:1 top+0x1/0x2\nNIP [c000] x\n--- interrupt: 700 at guilty_func+0x10/0x20\n outer_func+0x1/0x2\nCall Trace:\n outer_func+0x1/0x2\n x_func+0x1/0x2\n y_func+0x1/0x2\n".to_owned(),
+        "Unable to handle kernel paging request at virtual address 00000008\nPC is at guilty_func+0x10/0x20\nBacktrace:\n[<8031ab4c>] (caller_func) from [<8031ab4c>] (outer_func+0x10/0x20)\n[<8031ab4c>] (outer_func) from [<8031ab4c>] (outmost_func+0x10/0x20)\n\n\n".to_owned(),
+        // arm since 5.18
+        "Unable to handle kernel NULL pointer dereference at virtual address 00000008 when read\nInternal error: Oops: 5 [#1] SMP ARM\nPC is at guilty_func+0x10/0x20\nLR is at caller_func+0x10/0x20\nCall trace: \n guilty_func from caller_func+0x10/0x20\n caller_func from outer_func+0x10/0x20\n outer_func from ret_fast_syscall+0x0/0x1c\n".to_owned(),
+        format!("WARNING: CPU: 0 PID: 77 at a/b.c:612 guilty_func+0x10/0x20\n{}", "Call trace: \n show_stack from dump_stack_lvl+0x54/0x68\n dump_stack_lvl from __warn+0x80/0x128\n __warn from warn_slowpath_fmt+0x188/0x1c4\n warn_slowpath_fmt from guilty_func+0x10/0x20\n guilty_func from caller_func+0x10/0x20\n"),
+        // riscv
+        format!("kernel BUG at fs/inode.c:612!\nKernel BUG [#1]\nepc : guilty_func+0x10/0x20\n ra : caller_func+0x10/0x20\nstatus: 0000000200000120 badaddr: 0000000000000008 cause: 0000000000000003\n{}", "[<ffffffff80123456>] guilty_func+0x10/0x20\n[<ffffffff80123456>] caller_func+0x10/0x20\n[<ffffffff80123456>] outer_func+0x10/0x20\n"),
+        // mips and loongarch
+        "CPU 0 Unable to handle kernel paging request at virtual address 00000008, epc == 80123456, ra == 80123456\nOops[#1]:\nepc   : 80123456 guilty_func+0x10/0x20\nra    : 80123456 caller_func+0x10/0x20\nCall Trace:\n[<80123456>] guilty_func+0x10/0x20\n[<80123456>] caller_func+0x10/0x20\n[<80123456>] outer_func+0x10/0x20\n".to_owned(),
+        "Kernel bug detected[#1]:\nepc   : 80123456 guilty_func+0x10/0x20\nra    : 80123456 caller_func+0x10/0x20\nCall Trace:\n[<80123456>] guilty_func+0x10/0x20\n[<80123456>] caller_func+0x10/0x20\n[<80123456>] outer_func+0x10/0x20\n".to_owned(),
+        "CPU 1 Unable to handle kernel paging request at virtual address 0000000000000008, era == 9000000001234567, ra == 9000000001234567\nOops[#1]:\n   ra: 9000000001234567 caller_func+0x10/0x20\n  ERA: 9000000001234567 guilty_func+0x10/0x20\nCall Trace:\n[<9000000001234567>] guilty_func+0x10/0x20\n[<9000000001234567>] caller_func+0x10/0x20\n[<9000000001234567>] outer_func+0x10/0x20\n".to_owned(),
+        // powerpc
+        format!("watchdog: CPU 1 self-detected hard LOCKUP @ guilty_func+0x10/0x20\nNIP [c000000000123456] guilty_func+0x10/0x20\nLR [c000000000123456] caller_func+0x10/0x20\n{}", "Call Trace:\n[c000000012345678] [c000000000123456] caller_func+0x10/0x20 (unreliable)\n[c000000012345678] [c000000000123456] vfs_write+0x10/0x20\n[c000000012345678] [c000000000123456] outer_func+0x10/0x20\n"),
+        // without the place in the source
+        format!("WARNING: CPU: 1 PID: 77 at guilty_func+0x10/0x20\nRIP: 0010:guilty_func+0x10/0x20\n{}", trace("caller_func")),
+    ];
+    let specimens: Vec<&str> = specimens.iter().map(String::as_str).collect();
+    insta::assert_snapshot!(table(&specimens), @r"
+    MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
+    NULL-POINTER-DEREFERENCE             BUG: unable to handle kernel NULL pointer dereference in guilty_func
+    UNKNOWN                              BUG: unable to handle kernel access to user memory in guilty_func
+    DoS                                  Internal error in guilty_func
+    DoS                                  Unhandled fault in guilty_func
+    DoS                                  Alignment trap in guilty_func
+    BUG                                  kernel BUG [#NUM]
+    UNKNOWN                              Unable to handle kernel pointer dereference in virtual kernel address space
+    DoS                                  Oops: illegal operation in caller_func
+    DoS                                  Oops: specification exception in guilty_func
+    DoS                                  Oops: illegal instruction in caller_func
+    WARNING                              WARNING in guilty_func
+    MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
+    NULL-POINTER-DEREFERENCE             BUG: unable to handle kernel NULL pointer dereference in guilty_func
+    WARNING                              WARNING in guilty_func
+    BUG                                  kernel BUG in guilty_func
+    MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
+    BUG                                  kernel BUG in guilty_func
+    MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
+    HANG                                 BUG: hard lockup in guilty_func
+    WARNING                              WARNING in guilty_func
+    ");
+}
