@@ -69,20 +69,18 @@ pub enum Origin {
     Restored,
 }
 
-/// File descriptors that QEMU inherits.
+/// File descriptors that QEMU inherits. Besides them the kernel console is its standard input and output.
 pub mod fds {
-    /// The kernel console.
-    pub const CONSOLE: i32 = 3;
     /// The agent's virtio port.
-    pub const AGENT: i32 = 4;
+    pub const AGENT: i32 = 3;
     /// QMP.
-    pub const MONITOR: i32 = 5;
+    pub const MONITOR: i32 = 4;
     /// The agent's serial port, where there is one.
-    pub const AGENT_SERIAL: i32 = 6;
+    pub const AGENT_SERIAL: i32 = 5;
     /// The file that is the guest's memory, where it is one.
-    pub const MEMORY: i32 = 7;
+    pub const MEMORY: i32 = 6;
     /// The file that the devices' state is written to or read from.
-    pub const STATE: i32 = 8;
+    pub const STATE: i32 = 7;
     /// The set of descriptors that holds [`STATE`], under which `file:` finds it.
     pub const STATE_SET: u32 = 1;
 }
@@ -132,7 +130,9 @@ pub fn qemu_args_from(machine: &Machine, origin: Origin) -> Vec<OsString> {
     }
     args.pair("-chardev", &format!("socket,id=monitor,fd={}", fds::MONITOR));
     args.pair("-mon", "chardev=monitor,mode=control");
-    args.pair("-chardev", &format!("socket,id=console,fd={}", fds::CONSOLE));
+    // QEMU writes byte by byte, of which a socket holds some hundred: the guest's driver waits for 10 ms, then goes on, and
+    // what it says meanwhile is lost. Pipes hold 65,536 and more, and only standard streams are two of them
+    args.pair("-chardev", "stdio,id=console,signal=off");
     args.pair("-device", "isa-serial,chardev=console,index=0");
     if machine.virtio_channel {
         args.pair("-device", "virtio-serial-pci,max_ports=2");
@@ -232,12 +232,12 @@ mod tests {
 -kernel /k/vmlinux
 -initrd /c/init.cpio
 -append console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check slab_debug=FZPU
--chardev socket,id=monitor,fd=5
+-chardev socket,id=monitor,fd=4
 -mon chardev=monitor,mode=control
--chardev socket,id=console,fd=3
+-chardev stdio,id=console,signal=off
 -device isa-serial,chardev=console,index=0
 -device virtio-serial-pci,max_ports=2
--chardev socket,id=agent,fd=4
+-chardev socket,id=agent,fd=3
 -device virtserialport,nr=1,chardev=agent,name=kregress.agent
 -drive if=none,id=disk-image,format=raw,snapshot=on,file=/c/a,,b.img
 -device virtio-blk-pci,id=image,drive=disk-image,serial=image
@@ -254,9 +254,9 @@ mod tests {
         let only = |these: &[String], those: &[String]| -> String {
             these.iter().filter(|a| !those.contains(a)).cloned().collect::<Vec<_>>().join(" ")
         };
-        insta::assert_snapshot!(only(&saved, &restored), @"memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/7,share=on -kernel /k/vmlinux -initrd /c/init.cpio -append console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check slab_debug=FZPU");
-        insta::assert_snapshot!(only(&restored, &saved), @"memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/7,share=off -incoming defer");
-        insta::assert_snapshot!(only(&saved, &lines(Origin::Boot)), @"q35,usb=off,graphics=off,vmport=off,memory-backend=ram -object memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/7,share=on -add-fd fd=8,set=1");
+        insta::assert_snapshot!(only(&saved, &restored), @"memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/6,share=on -kernel /k/vmlinux -initrd /c/init.cpio -append console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check slab_debug=FZPU");
+        insta::assert_snapshot!(only(&restored, &saved), @"memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/6,share=off -incoming defer");
+        insta::assert_snapshot!(only(&saved, &lines(Origin::Boot)), @"q35,usb=off,graphics=off,vmport=off,memory-backend=ram -object memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/6,share=on -add-fd fd=7,set=1");
     }
 
     #[test]

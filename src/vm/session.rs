@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::time::Instant;
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -27,6 +27,9 @@ use crate::guest::wire::{self, Decoder, Kind};
 
 /// What QEMU may say on standard error, bytes.
 const STDERR_BOUND: usize = 16 * 1024;
+
+/// What the console may be ahead of its reader, bytes.
+const CONSOLE_AHEAD: usize = 1 << 20;
 
 /// Read at once from any descriptor, bytes.
 const CHUNK: usize = 256 * 1024;
@@ -62,7 +65,9 @@ pub enum Happening {
 pub struct Session {
     child: Child,
     pidfd: OwnedFd,
-    console: Option<UnixStream>,
+    console: Option<File>,
+    /// The guest's end of the console's line reads this.
+    console_input: File,
     ports: Vec<Port>,
     stderr: Option<File>,
     stderr_text: Vec<u8>,
@@ -110,11 +115,14 @@ impl Session {
         files: Option<StateFiles>,
     ) -> Result<Session, VmError> {
         let io = || VmError::io("sockets for QEMU");
-        let (console, console_end) = UnixStream::pair().map_err(io())?;
+        let (console, console_end) = pipe().map_err(io())?;
+        let (input_end, console_input) = pipe().map_err(io())?;
+        // more than a burst of reports; the system may allow less
+        let _ = rustix::pipe::fcntl_setpipe_size(&console, CONSOLE_AHEAD);
+        rustix::io::ioctl_fionbio(&console, true).map_err(io::Error::from).map_err(io())?;
         let (agent, agent_end) = UnixStream::pair().map_err(io())?;
         let (monitor, monitor_end) = UnixStream::pair().map_err(io())?;
         let mut mappings = vec![
-            FdMapping { parent_fd: console_end.into(), child_fd: args::fds::CONSOLE },
             FdMapping { parent_fd: agent_end.into(), child_fd: args::fds::AGENT },
             FdMapping { parent_fd: monitor_end.into(), child_fd: args::fds::MONITOR },
         ];
@@ -128,16 +136,13 @@ impl Session {
             mappings.push(FdMapping { parent_fd: memory, child_fd: args::fds::MEMORY });
             mappings.push(FdMapping { parent_fd: state, child_fd: args::fds::STATE });
         }
-        console.set_nonblocking(true).map_err(io())?;
-        let (stderr, stderr_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-            .map_err(io::Error::from)
-            .map_err(io())?;
+        let (stderr, stderr_end) = pipe().map_err(io())?;
         rustix::io::ioctl_fionbio(&stderr, true).map_err(io::Error::from).map_err(io())?;
 
         let start = |source| VmError::Start { program: qemu.path.display().to_string(), source };
         let mut command = Command::new(&qemu.path);
         command.args(&qemu.extra).args(args::qemu_args_from(machine, origin));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr_end);
+        command.stdin(input_end).stdout(console_end).stderr(stderr_end);
         // a Ctrl-C of the terminal is for the runner alone, which ends its guests in its own order
         command.process_group(0);
         command.fd_mappings(mappings).map_err(|e| start(io::Error::other(e)))?;
@@ -148,7 +153,8 @@ impl Session {
         Ok(Session {
             child,
             pidfd,
-            console: Some(console),
+            console: Some(File::from(console)),
+            console_input: File::from(console_input),
             ports,
             stderr: Some(File::from(stderr)),
             stderr_text: Vec::new(),
@@ -201,10 +207,7 @@ impl Session {
     /// As [`Monitor::execute`]; [`VmError::Io`] if the console takes no input.
     pub fn console_sysrq(&mut self, key: u8) -> Result<(), VmError> {
         self.monitor.send_break("console")?;
-        let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
-        let written =
-            self.console.as_mut().map_or_else(|| Err(closed()), |console| console.write_all(&[key]));
-        written.map_err(VmError::io("the console"))
+        self.console_input.write_all(&[key]).map_err(VmError::io("the console"))
     }
 
     /// QEMU's monitor.
@@ -421,6 +424,10 @@ impl Port {
         stream.set_nonblocking(true)?;
         Ok(Port { stream, decoder: Decoder::new(), open: true, spoke: false })
     }
+}
+
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
 }
 
 fn would_block(error: &io::Error) -> bool {

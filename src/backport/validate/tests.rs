@@ -187,11 +187,8 @@ fn a_fix_is_told_by_enough_clean_attempts() {
 
 #[test]
 fn tests_that_fail_anyway_and_tests_without_a_judgement_are_told() {
-    let lab = Simulated::of(&[
-        ("bug", "tree", ALWAYS),
-        ("other", "tree", ALWAYS),
-        ("other", "tree+patch", ALWAYS),
-    ]);
+    let lab =
+        Simulated::of(&[("bug", "tree", ALWAYS), ("other", "tree", ALWAYS), ("other", "tree+patch", ALWAYS)]);
     let result = validated(&lab, &Fake::default(), &["bug"]).0.result;
     assert_eq!((result.verdict.words(), result.unchanged, result.failing), ("fixed", 1, 1));
     assert_eq!(result.unjudged, ["s::driver"]);
