@@ -4,6 +4,7 @@
 //! cannot be had the tests are skipped and say so; with `KREGRESS_CI=1` that is a failure.
 
 mod boots;
+mod consoles;
 mod ends;
 mod hosts;
 mod kills;
