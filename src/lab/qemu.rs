@@ -375,9 +375,12 @@ impl Lab for QemuLab {
     fn foresee(&self, kernel: &Kernel, test: &Test, machine: &Machine) {
         let Some(guests) = self.guests_for(test).filter(|_| self.pool) else { return };
         // what is not there yet would keep the caller waiting
-        let prepared = made(&self.prepared, &test.id()).and_then(Result::ok);
-        let made = made(&self.initramfs, &initramfs_key(kernel)).and(prepared);
-        if let Some(Ok(machine)) = made.map(|prepared| self.machine(kernel, machine, &prepared)) {
+        let (Some(Ok(prepared)), Some(Ok(_))) =
+            (made(&self.prepared, &test.id()), made(&self.initramfs, &initramfs_key(kernel)))
+        else {
+            return;
+        };
+        if let Ok(machine) = self.machine(kernel, machine, &prepared) {
             guests.fetch_ahead(&self.qemu, &machine, self.patience.restore);
         }
     }

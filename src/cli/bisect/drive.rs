@@ -19,7 +19,7 @@ use crate::journal::{Journal, RunDir};
 use crate::kernel::compile::Builder;
 use crate::kernel::{FetchProgress, Kernel, Library, Wanted, fetch_progress};
 use crate::plan::Placed;
-use crate::progress::{MessageFormat, Shown, for_bisection};
+use crate::progress::{EventSink, MessageFormat, Shown, for_bisection};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::shown_path;
 use crate::report::{ExitStatus, HTML_FILE, file};
@@ -133,7 +133,6 @@ impl Scene<'_> {
         let lab = run.guests.lab(&self.cache)?;
         let Shown { sinks: show, bars } = for_bisection(run.message_format);
         let sink = |event: Event| {
-            use crate::progress::EventSink;
             // what could not be written is told at the end
             let _ = journal.append(&event);
             show.event(&event);
