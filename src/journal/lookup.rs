@@ -13,7 +13,7 @@ use super::read::{Events, LINE_LIMIT};
 use crate::event::{AttemptRecord, CellId, CellRecord, line};
 
 /// How much is read at once, bytes. The records of a cell are often neighbours.
-const WINDOW: usize = 8 << 10;
+const WINDOW: usize = 4 << 10;
 
 /// A journal whose records can be read again. It stays the same file when another one takes its name.
 #[derive(Debug)]
