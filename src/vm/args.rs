@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::device::Fitting;
+use super::qemu::{Qemu, QemuVersion};
 use crate::guest::PORT_NAME;
 
 /// What executes the guest's instructions.
@@ -48,6 +49,15 @@ pub struct Machine {
     pub serial_channel: bool,
     /// Whether there is a virtio port for them. Without it the guest is as one whose kernel lacks the driver.
     pub virtio_channel: bool,
+}
+
+impl Machine {
+    /// Whether this QEMU could make it run instructions that its kernel has already replaced: QEMU before 8.1, which
+    /// translates them for one processor while another replaces them (its commit deba78709a mended it).
+    pub fn may_run_stale_code(&self, qemu: &Qemu) -> bool {
+        const MENDED: QemuVersion = QemuVersion { major: 8, minor: 1, micro: 0 };
+        self.accel == Accel::Tcg && self.cpus > 1 && qemu.version < MENDED
+    }
 }
 
 /// Kernel parameters of every guest. None of them changes the kernel's own behaviour under test: where the console
