@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::device::Fitting;
-use super::qemu::{Qemu, QemuVersion};
+use super::qemu::Qemu;
 use crate::guest::PORT_NAME;
 
 /// What executes the guest's instructions.
@@ -52,11 +52,10 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Whether this QEMU could make it run instructions that its kernel has already replaced: QEMU before 8.1, which
-    /// translates them for one processor while another replaces them (its commit deba78709a mended it).
+    /// Whether this QEMU could make it run instructions that its kernel has already replaced
+    /// ([`QemuVersion::may_run_stale_code`]).
     pub fn may_run_stale_code(&self, qemu: &Qemu) -> bool {
-        const MENDED: QemuVersion = QemuVersion { major: 8, minor: 1, micro: 0 };
-        self.accel == Accel::Tcg && self.cpus > 1 && qemu.version < MENDED
+        self.accel == Accel::Tcg && self.cpus > 1 && qemu.version.may_run_stale_code()
     }
 }
 
