@@ -70,6 +70,8 @@ pub fn trees(
     }
     Ok(trees)
 }
+            // before anything is downloaded, and as it is now for all builds of this command
+            library.builder().config_digest(&tree.config).map_err(CliError::setup)?;
 
 fn auto(
     letters: &[&Letter],

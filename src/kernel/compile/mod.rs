@@ -6,6 +6,7 @@
 //! below `build/` in the cache, so that a cancelled build goes on where it ended and the next commit of a repository only
 //! compiles what differs.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -81,6 +82,8 @@ pub struct Builder {
     for_patches: bool,
     busy: Mutex<()>,
     /// Locks of kernels that this process uses.
+    /// Configurations by name, as their fragments were when they were read first.
+    composed: Mutex<HashMap<String, Composed>>,
     in_use: Mutex<Vec<File>>,
 }
 
@@ -111,6 +114,7 @@ impl Builder {
             for_patches: false,
             busy: Mutex::default(),
             in_use: Mutex::default(),
+            composed: Mutex::default(),
         }
     }
 
@@ -150,7 +154,7 @@ impl Builder {
         progress: &dyn FetchProgress,
         cancel: &Cancel,
     ) -> Result<Stored, BuildError> {
-        let composed = Composed::new(&request.config, &self.catalogues)?;
+        let composed = self.composed(&request.config)?;
         let compiler = Compiler::find(request.compiler.as_deref())?;
         let found = self.identify(&request.source)?;
         let key = key(&found, &request.patches, &composed, &compiler);
@@ -175,11 +179,31 @@ impl Builder {
 
     /// A digest of what the request says, without a look at the source: equal for what has been built from the same words.
     pub(super) fn words(&self, request: &BuildRequest) -> Option<String> {
-        let composed = Composed::new(&request.config, &self.catalogues).ok()?;
+        let composed = self.composed(&request.config).ok()?;
         Some(words(request, &composed))
     }
 
     fn places(&self) -> PathBuf {
+    /// SHA-256 of what a configuration asks for. No later build of this one asks for anything else.
+    ///
+    /// # Errors
+    /// A fragment is not there or cannot be read.
+    pub fn config_digest(&self, name: &str) -> Result<String, ConfigError> {
+        Ok(sha256(self.composed(name)?.text().as_bytes()))
+    }
+
+    /// The configuration of this name. Its fragments are read once, so that a fragment that is edited meanwhile does not
+    /// make kernels differ in more than their sources.
+    fn composed(&self, name: &str) -> Result<Composed, ConfigError> {
+        let mut known = self.composed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(composed) = known.get(name) {
+            return Ok(composed.clone());
+        }
+        let composed = Composed::new(name, &self.catalogues)?;
+        known.insert(name.to_owned(), composed.clone());
+        Ok(composed)
+    }
+
         self.cache.join("build")
     }
 
