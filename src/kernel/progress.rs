@@ -37,7 +37,7 @@ pub enum Stage {
     Compile {
         /// Files that are made.
         done: u64,
-        /// Files that the last whole build of this folder made, if there was one.
+        /// About how many a whole build makes; absent where this one goes on with another, or nobody knows.
         total: Option<u64>,
         /// The file that was made last.
         file: String,
@@ -206,8 +206,8 @@ impl FetchProgress for LineProgress {
 const WORDS: &str = "{prefix:>16} {spinner} {wide_msg}";
 /// A bar of a part.
 const PERCENT: &str = "{prefix:>16} {wide_bar} {percent:>3}% {msg:24}";
-/// A bar of files that are compiled, of a known number and of an unknown one.
-const STEPS: &str = "{prefix:>16} {wide_bar} {pos:>6}/{len:6} {msg:40!}";
+/// A bar of files that are compiled, of about so many and of an unknown number.
+const STEPS: &str = "{prefix:>16} {wide_bar} {pos:>6} of about {len:6} {msg:24!}";
 const STEPS_SO_FAR: &str = "{prefix:>16} {spinner} {pos:>6} files compiled  {wide_msg}";
 
 /// The line for a stage; `None` for those that only a bar shows.

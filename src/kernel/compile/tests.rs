@@ -287,6 +287,32 @@ fn commits_share_a_build_folder_and_the_repository_stays_as_it_is() {
 }
 
 #[test]
+fn only_a_build_from_nothing_has_a_total_and_gives_one() {
+    let Some(world) = World::new() else { return };
+    let totals = |request: &BuildRequest| {
+        let heard = Heard::default();
+        world.builder().build(request, &heard, &Cancel::new()).unwrap_or_else(|error| panic!("{error}"));
+        let stages = heard.stages.into_inner().expect("nobody panicked");
+        let mut totals: Vec<Option<u64>> = stages
+            .iter()
+            .filter_map(|stage| if let Stage::Compile { total, .. } = stage { Some(*total) } else { None })
+            .collect();
+        totals.dedup();
+        totals
+    };
+    world.git(&["init", "-q"]);
+    world.git(&["add", "-A"]);
+    world.git(&["commit", "-q", "-m", "one"]);
+    let commit = world.git_request("HEAD");
+    assert_eq!(totals(&world.request()), [None], "nothing was built before");
+    world.write("linux/fast.c", "int fast(void) { return 3; }\n");
+    assert_eq!(totals(&world.request()), [None], "nobody knows what a change makes compile");
+    assert_eq!(totals(&commit), [Some(ALL.len() as u64)], "as many as the other source took");
+    let other = BuildRequest { config: "tiny+kasan".into(), ..world.request() };
+    assert_eq!(totals(&other), [None], "another configuration says nothing");
+}
+
+#[test]
 fn a_tarball_is_unpacked_once() {
     let Some(world) = World::new() else { return };
     let packed =
