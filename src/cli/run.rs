@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::error::CliError;
 use super::guests::{GuestArgs, ReportArgs, random_seed};
-use super::interrupt;
+use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
 use super::selection::{KernelArgs, TestArgs};
 use super::supply::{Supply, preview};
@@ -103,7 +103,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let queue = Arc::new(Queue::new(capacity).with_durations(durations, args.attempts));
     let cancel = Cancel::new();
     let woken = Arc::clone(&queue);
-    interrupt::watch(&cancel, move || woken.wake())?;
+    interrupt::watch(Ending::Guests, bars.clone(), &cancel, move || woken.wake())?;
 
     announce(&sink, &run_dir, &tests, &wanted);
     for text in expired_messages(&tests, jiff::Zoned::now().date()) {

@@ -12,7 +12,7 @@ use crate::bisection::supply::{Commits, Packages, Place};
 use crate::bisection::{CandidateKernels, Driver, Ended, State, Tried, reuse};
 use crate::cancel::Cancel;
 use crate::cli::guests::random_seed;
-use crate::cli::interrupt;
+use crate::cli::interrupt::{self, Ending};
 use crate::cli::run::placed;
 use crate::event::{BisectionSource, CellRecord, Counts, Event, SCHEMA};
 use crate::journal::{Journal, RunDir};
@@ -142,7 +142,7 @@ impl Scene<'_> {
             show.event(&Event::Bisection(Box::new(state.record().clone())));
         }
         events.into_iter().for_each(&sink);
-        interrupt::watch_beside(bars.clone(), &self.cancel)?;
+        interrupt::watch(Ending::Guests, bars.clone(), &self.cancel, || ())?;
         let at = &self.at;
         let capacity = run.guests.capacity();
         let place = |kernel: &Kernel| {
