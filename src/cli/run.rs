@@ -32,10 +32,10 @@ use crate::vm::qemu::Qemu;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  kregress run                                  every test on the default kernels
-  kregress run cifs -k latest:6.12,6.17.8       tests with cifs in their names, on two kernels
-  kregress run -s my-suite.yaml -k ./bzImage    your own suite on your own kernel
-  kregress run --attempts 20 rsi -k 6.12.117    a flaky bug, with more attempts than its suite asks for")]
+  kregress run                                every test on the default kernels
+  kregress run cifs -k latest:6.12,6.17.8     one test on two kernels
+  kregress run -s my-suite.yaml -k ./bzImage  your own suite on your own kernel
+  kregress run --attempts 20 rsi -k 6.12.117  more attempts at a flaky bug")]
 pub struct RunArgs {
     #[command(flatten)]
     tests: TestArgs,

@@ -40,9 +40,13 @@ use crate::scratch::Scratch;
 #[command(after_help = "\
 Examples:
   kregress backport fix.mbox --onto ~/linux@linux-6.12.y --onto linux-source-6.1
-  kregress backport autosel.eml --onto auto --repair      the lines that the subject names, as far as they are configured
-  kregress backport ~/linux@9b25f381de6b --onto ~/stable  a commit, on a folder as it is now
-  kregress backport fix.patch --onto ~/linux --dry-run    does it apply, and what would run?")]
+      on a reference of a repository and on a source package
+  kregress backport autosel.eml --onto auto --repair
+      the lines that the subject names, as far as they are configured
+  kregress backport ~/linux@9b25f381de6b --onto ~/stable
+      a commit, on a folder as it is now
+  kregress backport fix.patch --onto ~/linux --dry-run
+      does it apply, and what would run?")]
 pub struct BackportArgs {
     /// A patch file, a mail, an mbox, a saved page of a mail archive, `-`, or REPOSITORY@COMMIT
     input: String,
