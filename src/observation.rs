@@ -366,6 +366,9 @@ pub struct Observation {
     pub phase: Phase,
     /// How the attempt ended.
     pub ending: Ending,
+    /// Whether the emulator could run instructions that the kernel had already replaced.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stale_code: bool,
     /// The kernel console.
     pub console: Console,
     /// What the agent said when it was ready; absent: it never spoke.
@@ -391,6 +394,7 @@ impl Observation {
             start: Start::Booted,
             phase: Phase::Prepare,
             ending: Ending::NotStarted { detail: detail.into() },
+            stale_code: false,
             console: Console::default(),
             guest: None,
             setup_failure: None,
