@@ -104,6 +104,12 @@ impl Agent {
     fn run(mut self, mut receiver: Receiver) -> io::Result<()> {
         self.sender.tell(&FromGuest::Hello(facts(self.channel)))?;
         while let Some(request) = receiver.next()? {
+            if request.missing > 0 && !self.failed {
+                // one of them may have been what this one builds upon
+                self.failed = true;
+                let failure = SetupFailure::Channel { frames: request.missing };
+                self.sender.tell(&FromGuest::Failed(failure))?;
+            }
             match request.ask {
                 ToGuest::Ping => self.sender.tell(&FromGuest::Hello(facts(self.channel)))?,
                 ToGuest::Refresh { entropy, unix_ns, pause_us } => {
