@@ -167,6 +167,9 @@ pub enum BisectionSource {
         path: String,
         /// The configuration: names of fragments joined by `+`.
         config: String,
+        /// SHA-256 of what they ask for; empty in older journals.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        config_digest: String,
         /// The compiler, where one was named.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         compiler: Option<String>,

@@ -326,6 +326,11 @@ pub enum SetupFailure {
         /// What happened.
         error: String,
     },
+    /// Not everything that host and agent said came through, at any time of the attempt.
+    Channel {
+        /// Frames that are missing.
+        frames: u64,
+    },
 }
 
 impl std::fmt::Display for SetupFailure {
@@ -339,6 +344,15 @@ impl std::fmt::Display for SetupFailure {
             SetupFailure::Disk { name } => write!(f, "disk {name} did not appear in the guest"),
             SetupFailure::Check { error } => write!(f, "the trivial program failed: {error}"),
             SetupFailure::Program { error } => write!(f, "the program could not be started: {error}"),
+            SetupFailure::Channel { frames: 1 } => {
+                f.write_str("one frame between host and agent was lost, and what was in it is not known")
+            }
+            SetupFailure::Channel { frames } => {
+                write!(
+                    f,
+                    "{frames} frames between host and agent were lost, and what was in them is not known"
+                )
+            }
         }
     }
 }
@@ -352,6 +366,9 @@ pub struct Observation {
     pub phase: Phase,
     /// How the attempt ended.
     pub ending: Ending,
+    /// Whether the emulator could run instructions that the kernel had already replaced.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stale_code: bool,
     /// The kernel console.
     pub console: Console,
     /// What the agent said when it was ready; absent: it never spoke.
@@ -377,6 +394,7 @@ impl Observation {
             start: Start::Booted,
             phase: Phase::Prepare,
             ending: Ending::NotStarted { detail: detail.into() },
+            stale_code: false,
             console: Console::default(),
             guest: None,
             setup_failure: None,

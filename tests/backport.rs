@@ -220,6 +220,9 @@ fn what_cannot_be_used_says_what_is_expected() {
         &[&clean, "--onto", "linux", "--tests", "nosuch"],
         &[&clean, "--onto", "linux", "--history", "suites"],
         &[&clean, "--onto", "linux@nosuch"],
+        &[&clean, "--onto", "linux", "--config", "small+smal"],
+        &[&clean, "--onto", "linux", "--pick", "2"],
+        &[&clean, "--onto", "auto"],
     ];
     let said: String = cases
         .iter()

@@ -169,13 +169,13 @@ impl Driver<'_> {
         let barren = || lock(state).tried(node).map_or(0, |tried| tried.barren());
         let told = AtomicBool::new(false);
         let run_dir = self.run_dir.as_deref();
-        let once = Once { lab: self.lab, seed: self.seed, run_dir, sink, cancel: self.cancel, told: &told };
         let mut left = attempts;
         while left > 0 {
             let first = lock(state).tried(node).map_or(1, |tried| tried.next_number());
             let at_once = left.min(self.at_once(cell));
             let of = first + left - 1;
-            let once = &once;
+            let (lab, seed, cancel) = (self.lab, self.seed, self.cancel);
+            let once = &Once { lab, seed, run_dir, sink, cancel, told: &told, at_once };
             let verdicts: Vec<Option<(Verdict, Option<String>)>> = std::thread::scope(|scope| {
                 let runs: Vec<_> = (first..first + at_once)
                     .map(|number| scope.spawn(move || attempt(cell, number, of, once)))

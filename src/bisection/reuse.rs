@@ -90,9 +90,9 @@ fn alike(a: &BisectionSource, b: &BisectionSource) -> bool {
     match (a, b) {
         (BisectionSource::Series { .. }, BisectionSource::Series { .. }) => true,
         (
-            BisectionSource::Tree { config, compiler, .. },
-            BisectionSource::Tree { config: other, compiler: another, .. },
-        ) => config == other && compiler == another,
+            BisectionSource::Tree { config, config_digest, compiler, .. },
+            BisectionSource::Tree { config: b_config, config_digest: b_digest, compiler: b_compiler, .. },
+        ) => (config, config_digest, compiler) == (b_config, b_digest, b_compiler),
         _ => false,
     }
 }

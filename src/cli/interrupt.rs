@@ -8,26 +8,31 @@ use super::error::CliError;
 use crate::cancel::Cancel;
 use crate::report::ExitStatus;
 
+/// What a command does that is to end.
+#[derive(Clone, Copy, Debug)]
+pub enum Ending {
+    /// It runs guests.
+    Guests,
+    /// It builds kernels.
+    Build,
+    /// It fetches kernels.
+    Fetch,
+}
+
+impl Ending {
+    fn words(self) -> &'static str {
+        match self {
+            Ending::Guests => "ending the virtual machines and writing the reports",
+            Ending::Build => "ending the compilers",
+            Ending::Fetch => "ending the downloads",
+        }
+    }
+}
+
 /// Sets `cancel` at the first signal, calls `then`, and ends the process at the second one. Guests die with the
-/// process in any case.
-pub fn watch(cancel: &Cancel, then: impl Fn() + Send + 'static) -> Result<(), CliError> {
-    watch_saying(ENDING, None, cancel, then)
-}
-
-/// The same where bars are shown, which what is said must not displace.
-pub fn watch_beside(bars: Option<MultiProgress>, cancel: &Cancel) -> Result<(), CliError> {
-    watch_saying(ENDING, bars, cancel, || ())
-}
-
-const ENDING: &str = "ending the virtual machines and writing the reports";
-
-/// The same for a command that builds kernels and runs none.
-pub fn watch_build(cancel: &Cancel) -> Result<(), CliError> {
-    watch_saying("ending the compilers", None, cancel, || ())
-}
-
-fn watch_saying(
-    what: &'static str,
+/// process in any case. What is said does not displace `bars`.
+pub fn watch(
+    what: Ending,
     bars: Option<MultiProgress>,
     cancel: &Cancel,
     then: impl Fn() + Send + 'static,
@@ -40,17 +45,26 @@ fn watch_saying(
         .spawn(move || {
             for _ in signals.forever() {
                 if cancel.is_set() {
+                    if let Some(bars) = &bars {
+                        let _ = bars.clear();
+                    }
                     std::process::exit(i32::from(ExitStatus::Interrupted.code()));
                 }
                 cancel.set();
-                let text = format!("interrupted: {what}; once more ends at once");
-                match &bars {
-                    Some(bars) => bars.suspend(|| eprintln!("\r{text}")),
-                    None => eprintln!("{text}"),
-                }
+                let text = format!("interrupted: {}; once more ends at once", what.words());
+                // the terminal has shown the key itself
+                beside(bars.as_ref(), || eprintln!("{}{text}", if bars.is_some() { "\r" } else { "" }));
                 then();
             }
         })
         .map_err(|e| CliError::setup(format!("signals cannot be watched: {e}")))?;
     Ok(())
+}
+
+/// Prints something while bars may be shown.
+pub fn beside(bars: Option<&MultiProgress>, print: impl FnOnce()) {
+    match bars {
+        Some(bars) => bars.suspend(print),
+        None => print(),
+    }
 }

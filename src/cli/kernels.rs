@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-use super::interrupt;
+use super::interrupt::{self, Ending, beside};
 use super::prepare::Preparation;
 use crate::cancel::Cancel;
 use crate::kernel::{
@@ -113,22 +113,34 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
                 let text = format!("{} is left out: {}", left_out.name, left_out.reason);
                 progress.report("", Stage::Warning(text));
             }
+            let cancel = Cancel::new();
+            let library = library.with_cancel(&cancel);
+            let bars = progress.bars();
+            // without the handler Ctrl-C ends the process at once
+            let _ = interrupt::watch(Ending::Fetch, bars.clone(), &cancel, || ());
             let failed = AtomicBool::new(false);
             library.fetch_all(&resolution.wanted, FETCH_JOBS, progress.as_ref(), &|wanted, result| {
-                match result {
+                let error = match &result {
                     Ok(kernel) => {
-                        if let Some(Err(error)) = preparation.as_ref().map(|p| p.save(&kernel)) {
-                            eprintln!("error: {}: it was not saved: {error}", kernel.name);
-                            failed.store(true, Ordering::Relaxed);
-                        }
-                        println!("{:16} {:32} {} modules", kernel.name, kernel.release, kernel.modules.len());
+                        let saved = preparation.as_ref().map(|p| p.save(kernel, &cancel));
+                        saved.and_then(Result::err).map(|error| format!("it was not saved: {error}"))
                     }
-                    Err(error) => {
+                    Err(error) => Some(error.to_string()),
+                };
+                beside(bars.as_ref(), || {
+                    // what was broken off is no error of the kernel
+                    if let Some(error) = error.filter(|_| !cancel.is_set()) {
                         eprintln!("error: {}: {error}", wanted.name());
                         failed.store(true, Ordering::Relaxed);
                     }
-                }
+                    if let Ok(kernel) = &result {
+                        println!("{:16} {:32} {} modules", kernel.name, kernel.release, kernel.modules.len());
+                    }
+                });
             });
+            if cancel.is_set() {
+                return Ok(crate::report::ExitStatus::Interrupted.into());
+            }
             Ok(if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
         KernelsCommand::Build { names, jobs } => build(library, names, *jobs, progress.as_ref()),
@@ -153,7 +165,7 @@ fn build(
     let cancel = Cancel::new();
     let library = library.with_cancel(&cancel).with_build_jobs(jobs);
     // without the handler Ctrl-C ends the process, and the compilers at their next message
-    let _ = interrupt::watch_build(&cancel);
+    let _ = interrupt::watch(Ending::Build, progress.bars(), &cancel, || ());
     let wanted = library.resolve(names, progress)?.wanted;
     let mut failed = false;
     for wanted in &wanted {

@@ -1,5 +1,8 @@
 //! The command line: one file per subcommand.
 
+#[macro_use]
+mod printing;
+
 mod backport;
 mod bisect;
 mod cache;
@@ -38,17 +41,18 @@ use error::CliError;
 #[command(name = "kregress", version, max_term_width = 100, propagate_version = true)]
 #[command(after_help = "\
 Examples:
-  kregress run                                   the default tests on the default kernels
-  kregress run elevator -k 6.17.13 -k 7.2.13     one test on two kernels
-  kregress run -k latest:6.12 -k 6.16..6.18      the newest of a line, and a range
-  kregress kernels list --available              what can be fetched
+  kregress run                                the default tests and kernels
+  kregress run elevator -k 6.17.13 -k 7.2.13  one test on two kernels
+  kregress run -k latest:6.12 -k 6.16..6.18   the newest of a line, and a range
+  kregress kernels list --available           what can be fetched
   kregress bisect elevator --good 6.12.57 --bad 6.17.13
-                                                 the first bad kernel between two
-  kregress vm shell 6.17.13                      a root shell in a kernel
-  kregress doctor                                what is missing on this host
+                                              the first bad kernel between two
+  kregress vm shell 6.17.13                   a root shell in a kernel
+  kregress doctor                             what is missing on this host
 
-Exit codes: 0 all judged and nothing new found, 4 nothing to run, 94 bad filter, 96 set-up failed, 100 tests failed,
-102 some cells could not be judged, 103 a bisection named no single change, 130 interrupted.")]
+Exit codes: 0 all judged and nothing new found, 4 nothing to run, 94 bad filter, 96 set-up failed, \
+100 tests failed, 102 some cells could not be judged, 103 a bisection named no single change, \
+130 interrupted.")]
 struct Cli {
     #[command(flatten)]
     paths: paths::PathArgs,
@@ -95,7 +99,13 @@ enum Command {
 /// Reads the process's arguments and does what they say.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    dispatch(&cli).unwrap_or_else(|error| error.print().into())
+    let status = dispatch(&cli).unwrap_or_else(|error| error.print().into());
+    match printing::failure() {
+        Some(error) if status == ExitCode::SUCCESS => {
+            CliError::setup(format!("standard output could not be written: {error}")).print().into()
+        }
+        _ => status,
+    }
 }
 
 fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
@@ -134,5 +144,18 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         super::definition().debug_assert();
+    }
+
+    #[test]
+    fn examples_fit_a_terminal_of_80_columns() {
+        fn check(command: &clap::Command) {
+            let text = command.get_after_help().map(|text| text.to_string()).unwrap_or_default();
+            let examples = text.lines().filter(|line| line.starts_with(' '));
+            for line in examples {
+                assert!(line.chars().count() <= 80, "kregress {}: {line}", command.get_name());
+            }
+            command.get_subcommands().filter(|command| command.get_name() != "vm").for_each(check);
+        }
+        check(&super::definition());
     }
 }

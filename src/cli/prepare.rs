@@ -29,9 +29,9 @@ impl Preparation {
     ///
     /// # Errors
     /// Why it is not saved, in words.
-    pub fn save(&self, kernel: &Kernel) -> Result<(), String> {
+    pub fn save(&self, kernel: &Kernel, cancel: &Cancel) -> Result<(), String> {
         let lab = self.lab.lock().unwrap_or_else(|e| e.into_inner());
         lab.choose_accel(Wish::Auto, kernel);
-        lab.save_guest(kernel, &Machine::built_in(), &Cancel::new()).map(drop)
+        lab.save_guest(kernel, &Machine::built_in(), cancel).map(drop)
     }
 }

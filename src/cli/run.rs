@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::error::CliError;
 use super::guests::{GuestArgs, ReportArgs, random_seed};
-use super::interrupt;
+use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
 use super::selection::{KernelArgs, TestArgs};
 use super::supply::{Supply, preview};
@@ -32,10 +32,10 @@ use crate::vm::qemu::Qemu;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  kregress run                                  every test on the default kernels
-  kregress run cifs -k latest:6.12,6.17.8       tests with cifs in their names, on two kernels
-  kregress run -s my-suite.yaml -k ./bzImage    your own suite on your own kernel
-  kregress run --attempts 20 rsi -k 6.12.117    a flaky bug, with more attempts than its suite asks for")]
+  kregress run                                every test on the default kernels
+  kregress run cifs -k latest:6.12,6.17.8     one test on two kernels
+  kregress run -s my-suite.yaml -k ./bzImage  your own suite on your own kernel
+  kregress run --attempts 20 rsi -k 6.12.117  more attempts at a flaky bug")]
 pub struct RunArgs {
     #[command(flatten)]
     tests: TestArgs,
@@ -103,7 +103,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let queue = Arc::new(Queue::new(capacity).with_durations(durations, args.attempts));
     let cancel = Cancel::new();
     let woken = Arc::clone(&queue);
-    interrupt::watch(&cancel, move || woken.wake())?;
+    interrupt::watch(Ending::Guests, bars.clone(), &cancel, move || woken.wake())?;
 
     announce(&sink, &run_dir, &tests, &wanted);
     for text in expired_messages(&tests, jiff::Zoned::now().date()) {

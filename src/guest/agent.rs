@@ -20,6 +20,9 @@ pub const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a disk may take to appear after its driver was loaded.
 const DISK_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the agent stays after its last word, for the host to hear it.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 /// [`main`] prints this, so that the whole text stands in every program that can be the agent, and in no other:
 /// whoever looks for it puts it together from [`MARK_PARTS`].
 const MARK: &str = "kregress: the agent cannot go on";
@@ -53,6 +56,8 @@ fn serve() -> io::Result<()> {
     let _ = fs::write("/proc/sys/kernel/printk", "8 4 1 7");
     // this file alone takes no word without a newline
     let _ = fs::write("/proc/sys/kernel/printk_devkmsg", "on\n");
+    // the boot left these tests out (`vm::args::BASE_CMDLINE`); kernels without them have no such file
+    let _ = fs::write("/sys/module/cryptomgr/parameters/notests", "N");
     channel::load_drivers();
     let (sender, receiver, name) = channel::open()?;
     let sender = Arc::new(sender);
@@ -99,6 +104,12 @@ impl Agent {
     fn run(mut self, mut receiver: Receiver) -> io::Result<()> {
         self.sender.tell(&FromGuest::Hello(facts(self.channel)))?;
         while let Some(request) = receiver.next()? {
+            if request.missing > 0 && !self.failed {
+                // one of them may have been what this one builds upon
+                self.failed = true;
+                let failure = SetupFailure::Channel { frames: request.missing };
+                self.sender.tell(&FromGuest::Failed(failure))?;
+            }
             match request.ask {
                 ToGuest::Ping => self.sender.tell(&FromGuest::Hello(facts(self.channel)))?,
                 ToGuest::Refresh { entropy, unix_ns, pause_us } => {
@@ -109,6 +120,8 @@ impl Agent {
                 }
                 ToGuest::PowerOff => {
                     self.sender.tell(&FromGuest::Bye)?;
+                    // the host ends the machine when it hears that; a power-off at once may take the word along
+                    std::thread::sleep(LAST_WORD);
                     power_off()
                 }
                 ToGuest::Blocked => {

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::termios::{OptionalActions, speed, tcgetattr, tcsetattr};
 
 use super::message::{FromGuest, ToGuest};
-use super::wire::{self, Decoder, Frame, Kind};
+use super::wire::{Decoder, Encoder, Frame, Kind, Tally};
 use super::{PORT_NAME, layout};
 
 /// The only port of the only virtio-serial device has number 1; 0 is kept for a console.
@@ -34,39 +34,37 @@ const CONSOLE_DEVICE: &str = "0x0003";
 
 /// The writing half, shared by everything in the agent that has something to tell.
 pub struct Sender {
-    port: Mutex<File>,
+    port: Mutex<(File, Encoder)>,
 }
 
 impl Sender {
     /// A sender to anything.
     #[cfg(test)]
     pub(super) fn to(port: File) -> Sender {
-        Sender { port: Mutex::new(port) }
+        Sender { port: Mutex::new((port, Encoder::default())) }
     }
 
     /// Sends a message.
     pub fn tell(&self, message: &FromGuest) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        wire::encode_message(message, &mut bytes);
-        self.write(&bytes)
+        self.write(|encoder, bytes| encoder.message(message, bytes))
     }
 
     /// Sends bytes of the program's output.
     pub fn data(&self, data: &[u8]) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        wire::encode_data(data, &mut bytes);
-        self.write(&bytes)
+        self.write(|encoder, bytes| encoder.data(data, bytes))
     }
 
     /// Sends bytes of a command's standard error.
     pub fn errors(&self, data: &[u8]) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        wire::encode_errors(data, &mut bytes);
-        self.write(&bytes)
+        self.write(|encoder, bytes| encoder.errors(data, bytes))
     }
 
-    fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        self.port.lock().unwrap_or_else(|e| e.into_inner()).write_all(bytes)
+    /// Frames leave in the order of their numbers.
+    fn write(&self, encode: impl FnOnce(&mut Encoder, &mut Vec<u8>)) -> io::Result<()> {
+        let (port, encoder) = &mut *self.port.lock().unwrap_or_else(|e| e.into_inner());
+        let mut bytes = Vec::new();
+        encode(encoder, &mut bytes);
+        port.write_all(&bytes)
     }
 }
 
@@ -74,6 +72,7 @@ impl Sender {
 pub struct Receiver {
     port: File,
     decoder: Decoder,
+    tally: Tally,
 }
 
 /// A request with the bytes that came with it.
@@ -82,6 +81,8 @@ pub struct Request {
     pub ask: ToGuest,
     /// The contents of a [`ToGuest::Put`] or [`ToGuest::Input`].
     pub data: Vec<u8>,
+    /// Frames of the host's that did not come through up to here.
+    pub missing: u64,
 }
 
 impl Receiver {
@@ -97,13 +98,17 @@ impl Receiver {
             if let ToGuest::Put { size, .. } | ToGuest::Input { size } = &ask {
                 while (data.len() as u64) < *size {
                     match self.frame()? {
-                        Some(Frame { kind: Kind::Data, payload }) => data.extend_from_slice(&payload),
+                        Some(Frame { kind: Kind::Data, payload, .. }) => data.extend_from_slice(&payload),
                         Some(_) => break,
                         None => return Ok(None),
                     }
                 }
             }
-            return Ok(Some(Request { ask, data }));
+            if ask == ToGuest::Ping {
+                // it is what a host begins with that restored this guest
+                self.tally.begin_anew();
+            }
+            return Ok(Some(Request { ask, data, missing: self.tally.missing() }));
         }
     }
 
@@ -111,6 +116,7 @@ impl Receiver {
         let mut chunk = [0u8; 64 * 1024];
         loop {
             if let Some(frame) = self.decoder.next_frame() {
+                self.tally.take(frame.number);
                 return Ok(Some(frame));
             }
             match self.port.read(&mut chunk) {
@@ -136,8 +142,8 @@ pub fn open() -> io::Result<(Sender, Receiver, &'static str)> {
             }
         },
     };
-    let sender = Sender { port: Mutex::new(port.try_clone()?) };
-    Ok((sender, Receiver { port, decoder: Decoder::new() }, name))
+    let sender = Sender { port: Mutex::new((port.try_clone()?, Encoder::default())) };
+    Ok((sender, Receiver { port, decoder: Decoder::new(), tally: Tally::default() }, name))
 }
 
 fn open_virtio() -> io::Result<File> {

@@ -1,11 +1,14 @@
 //! Frames on the byte stream between host and agent.
 //!
 //! A serial line may lose or invent bytes (the first byte after a restore, what firmware prints), so every frame
-//! carries a mark, a length and a CRC-32, and a reader that loses its place finds the next frame by itself:
+//! carries a mark, a length and a CRC-32, and a reader that loses its place finds the next frame by itself. Each side
+//! counts its frames, so that the other one knows when some are missing:
 //!
 //! ```text
-//! 1e 4b   kind   length (u32, little-endian)   payload   CRC-32 of kind, length and payload (u32, little-endian)
+//! 1e 4b   kind   number   length   payload   CRC-32 of everything between the mark and it
 //! ```
+//!
+//! Number, length and CRC are u32, little-endian.
 
 /// The two bytes that start a frame: an ASCII record separator and `K`.
 pub const MARK: [u8; 2] = [0x1e, 0x4b];
@@ -13,7 +16,7 @@ pub const MARK: [u8; 2] = [0x1e, 0x4b];
 /// The largest payload of one frame, bytes; larger contents travel in several frames.
 pub const MAX_PAYLOAD: usize = 256 * 1024;
 
-const HEADER: usize = 2 + 1 + 4;
+const HEADER: usize = 2 + 1 + 4 + 4;
 const TRAILER: usize = 4;
 
 /// What a frame carries.
@@ -44,44 +47,82 @@ impl Kind {
 pub struct Frame {
     /// What it carries.
     pub kind: Kind,
+    /// How many its sender sent before it.
+    pub number: u32,
     /// Its contents.
     pub payload: Vec<u8>,
 }
 
-/// Appends one frame to `out`.
-///
-/// # Panics
-/// If the payload is larger than [`MAX_PAYLOAD`]; callers cut their contents with [`encode_data`].
-pub fn encode(kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
-    assert!(payload.len() <= MAX_PAYLOAD, "a frame's payload is at most {MAX_PAYLOAD} bytes");
-    out.reserve(HEADER + payload.len() + TRAILER);
-    out.extend_from_slice(&MARK);
-    let checked = out.len();
-    out.push(kind as u8);
-    out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-    out.extend_from_slice(payload);
-    let crc = crc32fast::hash(&out[checked..]);
-    out.extend_from_slice(&crc.to_le_bytes());
+/// Makes the frames of one sender.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encoder {
+    sent: u32,
 }
 
-/// Appends `bytes` to `out` as as many data frames as they need.
-pub fn encode_data(bytes: &[u8], out: &mut Vec<u8>) {
-    for piece in bytes.chunks(MAX_PAYLOAD) {
-        encode(Kind::Data, piece, out);
+impl Encoder {
+    /// Appends one frame to `out`.
+    ///
+    /// # Panics
+    /// If the payload is larger than [`MAX_PAYLOAD`]; callers cut their contents with [`Encoder::data`].
+    pub fn frame(&mut self, kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
+        assert!(payload.len() <= MAX_PAYLOAD, "a frame's payload is at most {MAX_PAYLOAD} bytes");
+        out.reserve(HEADER + payload.len() + TRAILER);
+        out.extend_from_slice(&MARK);
+        let checked = out.len();
+        out.push(kind as u8);
+        out.extend_from_slice(&self.sent.to_le_bytes());
+        out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        out.extend_from_slice(payload);
+        let crc = crc32fast::hash(&out[checked..]);
+        out.extend_from_slice(&crc.to_le_bytes());
+        self.sent = self.sent.wrapping_add(1);
+    }
+
+    /// Appends `bytes` to `out` as as many data frames as they need.
+    pub fn data(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        for piece in bytes.chunks(MAX_PAYLOAD) {
+            self.frame(Kind::Data, piece, out);
+        }
+    }
+
+    /// Appends `bytes` to `out` as frames of standard error.
+    pub fn errors(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        for piece in bytes.chunks(MAX_PAYLOAD) {
+            self.frame(Kind::Errors, piece, out);
+        }
+    }
+
+    /// Appends a message to `out`.
+    pub fn message<M: serde::Serialize>(&mut self, message: &M, out: &mut Vec<u8>) {
+        let json = serde_json::to_vec(message).expect("messages are plain data");
+        self.frame(Kind::Message, &json, out);
     }
 }
 
-/// Appends `bytes` to `out` as frames of standard error.
-pub fn encode_errors(bytes: &[u8], out: &mut Vec<u8>) {
-    for piece in bytes.chunks(MAX_PAYLOAD) {
-        encode(Kind::Errors, piece, out);
-    }
+/// Counts the frames that did not come through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    next: Option<u32>,
+    missing: u64,
 }
 
-/// Appends a message to `out`.
-pub fn encode_message<M: serde::Serialize>(message: &M, out: &mut Vec<u8>) {
-    let json = serde_json::to_vec(message).expect("messages are plain data");
-    encode(Kind::Message, &json, out);
+impl Tally {
+    /// Takes in the number of a frame; the first one is as good as any, as its sender may have spoken to others before.
+    pub fn take(&mut self, number: u32) {
+        let missing = self.next.map_or(0, |next| number.wrapping_sub(next));
+        self.missing += u64::from(missing);
+        self.next = Some(number.wrapping_add(1));
+    }
+
+    /// Forgets what was before: another sender begins.
+    pub fn begin_anew(&mut self) {
+        *self = Tally::default();
+    }
+
+    /// Frames that did not come through, as far as a later one tells.
+    pub fn missing(&self) -> u64 {
+        self.missing
+    }
 }
 
 /// Finds the frames in a stream of bytes.
@@ -131,7 +172,8 @@ impl Decoder {
             if rest.len() < HEADER {
                 return None;
             }
-            let length = u32::from_le_bytes([rest[3], rest[4], rest[5], rest[6]]) as usize;
+            let number = u32::from_le_bytes([rest[3], rest[4], rest[5], rest[6]]);
+            let length = u32::from_le_bytes([rest[7], rest[8], rest[9], rest[10]]) as usize;
             let Some(kind) = Kind::from_byte(rest[2]).filter(|_| rest[1] == MARK[1] && length <= MAX_PAYLOAD)
             else {
                 self.skip(1);
@@ -148,7 +190,7 @@ impl Decoder {
             }
             let payload = rest[HEADER..end].to_vec();
             self.at += end + TRAILER;
-            return Some(Frame { kind, payload });
+            return Some(Frame { kind, number, payload });
         }
     }
 
@@ -170,9 +212,10 @@ mod tests {
     #[test]
     fn noise_before_between_and_after_is_skipped() {
         let mut stream = b"SeaBIOS \x1e\x4b junk".to_vec();
-        encode(Kind::Message, b"{}", &mut stream);
+        let mut encoder = Encoder::default();
+        encoder.frame(Kind::Message, b"{}", &mut stream);
         stream.extend_from_slice(b"\x1e\x1enoise");
-        encode(Kind::Data, b"abc", &mut stream);
+        encoder.frame(Kind::Data, b"abc", &mut stream);
         let mut decoder = Decoder::new();
         decoder.push(&stream);
         let frames = all(&mut decoder);
@@ -184,12 +227,48 @@ mod tests {
     #[test]
     fn a_damaged_frame_is_dropped_and_the_next_one_found() {
         let mut stream = Vec::new();
-        encode(Kind::Message, b"{\"a\":1}", &mut stream);
-        stream[9] ^= 0x20;
-        encode(Kind::Message, b"{\"b\":2}", &mut stream);
+        let mut encoder = Encoder::default();
+        encoder.frame(Kind::Message, b"{\"a\":1}", &mut stream);
+        stream[13] ^= 0x20;
+        encoder.frame(Kind::Message, b"{\"b\":2}", &mut stream);
         let mut decoder = Decoder::new();
         decoder.push(&stream);
-        assert_eq!(all(&mut decoder), [Frame { kind: Kind::Message, payload: b"{\"b\":2}".to_vec() }]);
+        let second = Frame { kind: Kind::Message, number: 1, payload: b"{\"b\":2}".to_vec() };
+        assert_eq!(all(&mut decoder), [second]);
+    }
+
+    #[test]
+    fn a_missing_frame_is_counted() {
+        let mut tally = Tally::default();
+        for (number, missing) in [(7, 0), (8, 0), (10, 1), (11, 1), (14, 3)] {
+            tally.take(number);
+            assert_eq!(tally.missing(), missing, "{number}");
+        }
+        tally.begin_anew();
+        for number in [u32::MAX, 0, 1] {
+            tally.take(number);
+        }
+        assert_eq!(tally.missing(), 0, "numbers begin again after the largest");
+    }
+
+    #[test]
+    fn whatever_byte_is_lost_the_frame_is_missed() {
+        let mut encoder = Encoder::default();
+        let (mut stream, mut ends) = (Vec::new(), vec![0]);
+        for word in ["one", "two", "three"] {
+            encoder.message(&word, &mut stream);
+            ends.push(stream.len());
+        }
+        // a loss before the first frame, or behind all others, nobody can know of
+        for lost in ends[1]..ends[2] {
+            let mut damaged = stream.clone();
+            damaged.remove(lost);
+            let mut decoder = Decoder::new();
+            decoder.push(&damaged);
+            let mut tally = Tally::default();
+            all(&mut decoder).iter().for_each(|frame| tally.take(frame.number));
+            assert_eq!(tally.missing(), 1, "byte {lost}");
+        }
     }
 
     proptest! {
@@ -197,8 +276,9 @@ mod tests {
         fn frames_survive_any_cutting(payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..8),
                                       cut in 1usize..50) {
             let mut stream = Vec::new();
+            let mut encoder = Encoder::default();
             for payload in &payloads {
-                encode(Kind::Data, payload, &mut stream);
+                encoder.frame(Kind::Data, payload, &mut stream);
             }
             let mut decoder = Decoder::new();
             let mut frames = Vec::new();

@@ -83,7 +83,9 @@ impl Library {
         std::thread::scope(|scope| {
             for _ in 0..jobs.clamp(1, wanted.len().max(1)) {
                 scope.spawn(|| {
-                    while let Some(wanted) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    while let Some(wanted) = wanted.get(next.fetch_add(1, Ordering::Relaxed))
+                        && !self.cancel.is_set()
+                    {
                         each(wanted, self.fetch(wanted, progress));
                     }
                 });

@@ -37,7 +37,7 @@ pub enum Stage {
     Compile {
         /// Files that are made.
         done: u64,
-        /// Files that the last whole build of this folder made, if there was one.
+        /// About how many a whole build makes; absent where this one goes on with another, or nobody knows.
         total: Option<u64>,
         /// The file that was made last.
         file: String,
@@ -73,6 +73,11 @@ pub(super) const ASKS_APT: &str = "another process asks apt";
 pub trait FetchProgress: Sync {
     /// `kernel` has come to `stage`.
     fn report(&self, kernel: &str, stage: Stage);
+
+    /// The bars on a terminal, where there are some: what others print meanwhile must not displace them.
+    fn bars(&self) -> Option<MultiProgress> {
+        None
+    }
 }
 
 /// Says nothing.
@@ -83,7 +88,7 @@ impl FetchProgress for NoProgress {
     fn report(&self, _: &str, _: Stage) {}
 }
 
-/// A bar per kernel on standard error, for terminals.
+/// A bar per kernel on standard error, for terminals. Those of work that was broken off go with it.
 pub struct BarProgress {
     bars: MultiProgress,
     by_kernel: Mutex<HashMap<String, ProgressBar>>,
@@ -185,6 +190,19 @@ impl FetchProgress for BarProgress {
             Stage::Extract => self.bar(kernel).set_message("decompressing the kernel"),
         }
     }
+
+    fn bars(&self) -> Option<MultiProgress> {
+        Some(self.bars.clone())
+    }
+}
+
+impl Drop for BarProgress {
+    fn drop(&mut self) {
+        for (_, bar) in self.by_kernel.get_mut().unwrap_or_else(PoisonError::into_inner).drain() {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+    }
 }
 
 impl FetchProgress for LineProgress {
@@ -206,8 +224,8 @@ impl FetchProgress for LineProgress {
 const WORDS: &str = "{prefix:>16} {spinner} {wide_msg}";
 /// A bar of a part.
 const PERCENT: &str = "{prefix:>16} {wide_bar} {percent:>3}% {msg:24}";
-/// A bar of files that are compiled, of a known number and of an unknown one.
-const STEPS: &str = "{prefix:>16} {wide_bar} {pos:>6}/{len:6} {msg:40!}";
+/// A bar of files that are compiled, of about so many and of an unknown number.
+const STEPS: &str = "{prefix:>16} {wide_bar} {pos:>6} of about {len:6} {msg:24!}";
 const STEPS_SO_FAR: &str = "{prefix:>16} {spinner} {pos:>6} files compiled  {wide_msg}";
 
 /// The line for a stage; `None` for those that only a bar shows.
@@ -237,7 +255,87 @@ pub fn megabytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use indicatif::{ProgressDrawTarget, TermLike};
+
     use super::*;
+
+    /// A terminal that knows its lines, the last of them that of the cursor.
+    #[derive(Clone, Debug)]
+    struct Screen(Arc<Mutex<(Vec<String>, usize)>>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            80
+        }
+
+        fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+            let mut screen = self.0.lock().expect("nobody panicked");
+            screen.1 = screen.1.saturating_sub(n);
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+            let mut screen = self.0.lock().expect("nobody panicked");
+            screen.1 += n;
+            let lines = screen.1 + 1;
+            if screen.0.len() < lines {
+                screen.0.resize(lines, String::new());
+            }
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)?;
+            self.move_cursor_down(1)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            let mut screen = self.0.lock().expect("nobody panicked");
+            let line = screen.1;
+            screen.0[line] += text.trim_end();
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            let mut screen = self.0.lock().expect("nobody panicked");
+            let line = screen.1;
+            screen.0[line].clear();
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn bars_of_work_that_is_broken_off_are_cleared() {
+        let screen = Screen(Arc::new(Mutex::new((vec![String::new()], 0))));
+        let shown = || {
+            let screen = screen.0.lock().expect("nobody panicked");
+            screen.0.iter().filter(|line| !line.trim().is_empty()).count()
+        };
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like(Box::new(screen.clone())));
+        let progress = BarProgress::new(bars);
+        progress.report("6.12.57", Stage::Download { done: 1, total: 9 });
+        progress.report("kasan", Stage::Compile { done: 3, total: None, file: "x.o".into() });
+        progress.report("6.1", Stage::Waiting(FETCHES_IT));
+        // bars are drawn only so often a second
+        assert!(shown() > 0);
+        drop(progress);
+        assert_eq!(shown(), 0);
+    }
 
     #[test]
     fn lines_say_what_happens_to_which_kernel() {

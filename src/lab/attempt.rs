@@ -15,7 +15,7 @@ use super::plugging::Plugging;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
 use crate::hang;
-use crate::observation::{Ending, GuestFacts, Observation, Phase, Start, Stopped};
+use crate::observation::{Ending, GuestFacts, Observation, Phase, SetupFailure, Start, Stopped};
 use crate::oops::{ReportKind, Scanner, Sighting};
 use crate::vm::VmError;
 use crate::vm::console::Capture;
@@ -158,6 +158,7 @@ impl<'a> Conversation<'a> {
         self.session.drain_console(&mut self.capture);
         let mut seen = self.seen;
         seen.ending = ending;
+        note_missing(&mut seen, self.session.frames_missing());
         let (console, write_error) = self.capture.finish();
         seen.console = console;
         if let Some(error) = write_error {
@@ -268,7 +269,7 @@ impl<'a> Conversation<'a> {
                 }
             }
             FromGuest::Failed(failure) => {
-                if matches!(failure, crate::observation::SetupFailure::Program { .. }) {
+                if matches!(failure, SetupFailure::Program { .. }) {
                     self.seen.program.started = false;
                 }
                 self.seen.setup_failure = Some(failure);
@@ -445,6 +446,13 @@ fn is_hung_task(sighting: &Sighting) -> bool {
     sighting.kind == ReportKind::Hang && sighting.line.contains("blocked for more than")
 }
 
+/// A symptom may have been in frames that were not heard: without one that was, such an attempt proves nothing.
+fn note_missing(seen: &mut Observation, frames: u64) {
+    if frames > 0 && seen.setup_failure.is_none() {
+        seen.setup_failure = Some(SetupFailure::Channel { frames });
+    }
+}
+
 /// Boots a guest and holds the conversation.
 ///
 /// # Errors
@@ -465,4 +473,34 @@ pub fn resume(guest: Restored, with: Surroundings<'_>, start: Instant) -> Observ
     let mut conversation = Conversation::new(session, with, start);
     let ended = conversation.resume(console, facts);
     conversation.run(ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::sim;
+    use crate::observation::ProgramReport;
+    use crate::suite::Test;
+    use crate::verdict::{Verdict, judge};
+
+    #[test]
+    fn what_was_not_heard_makes_no_verdict_good_and_no_symptom_less_bad() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("s.yaml");
+        let text = "suite: s\nsummary: s\ntests:\n- name: a\n  summary: a\n  program: {shell: 'true'}\n  symptom: {reported: {matching: boom}}\n";
+        std::fs::write(&path, text).expect("a file");
+        let test: &Test = &crate::suite::load_file(&path).expect("a suite").tests[0];
+        let verdict = |frames: u64, reports: &[ProgramReport]| {
+            let mut seen = sim::whole_dose(&sim::kernel("6.1"), test);
+            seen.program.reports.extend(reports.iter().cloned());
+            note_missing(&mut seen, frames);
+            let judgement = judge(test, &seen, &[]);
+            (judgement.verdict, judgement.reason.unwrap_or_default())
+        };
+        let boom = [ProgramReport::Symptom("boom".into())];
+        assert_eq!(verdict(0, &[]).0, Verdict::Good);
+        let why = "one frame between host and agent was lost, and what was in it is not known";
+        assert_eq!(verdict(1, &[]), (Verdict::Blind, why.into()));
+        assert_eq!(verdict(1, &boom).0, Verdict::Bad);
+    }
 }

@@ -292,16 +292,17 @@ impl QemuLab {
                 ..Observation::not_started("")
             });
         }
+        let stale_code = machine.may_run_stale_code(&self.qemu);
         let restored = guest.map(|guest| attempt::resume(guest, surroundings(), start));
         let was_restored = restored.is_some();
         if let Some(seen) = restored.filter(|seen| !is_suspicious(seen)) {
-            return Ok(seen);
+            return Ok(Observation { stale_code, ..seen });
         }
         let seen = attempt::run(&self.qemu, &machine, surroundings()).map_err(|e| e.to_string())?;
         if let Some(guests) = guests.filter(|_| was_restored && seen.program.started) {
             guests.reject(wanted, "it ended before the test began, and a booted one did not");
         }
-        Ok(seen)
+        Ok(Observation { stale_code, ..seen })
     }
 
     /// Where a test's guests come from; `None`: each is booted.

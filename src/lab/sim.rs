@@ -110,7 +110,7 @@ impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for SimLab<F> {
 }
 
 /// A dose that was done to its end without any sign.
-fn whole_dose(kernel: &Kernel, test: &Test) -> Observation {
+pub(super) fn whole_dose(kernel: &Kernel, test: &Test) -> Observation {
     let before = b"[    1.0] a first line\n[    2.0] the dose begins\n".to_vec();
     let dose_start = before.len();
     let text = [&before[..], b"[    9.0] the dose ends\n"].concat();

@@ -9,6 +9,7 @@
 //! that are stepped over when looking for the guilty one, because a title is only worth something if others use the
 //! same. The rules, the engine and their comments are this project's own.
 
+mod breakpoint;
 mod console;
 mod damage;
 mod describe;
@@ -28,6 +29,7 @@ mod stack;
 mod symbols;
 mod title;
 
+pub use breakpoint::breakpoint_was_taken_back;
 pub use engine::Engine;
 pub use json::FileDiagnosis;
 pub use kind::{ReportKind, UnknownKind};

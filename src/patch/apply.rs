@@ -8,12 +8,9 @@ use super::damage::Damage;
 use super::diff::FileDiff;
 use super::letter::Letter;
 use super::reason::{self, Reason};
-use super::source::{Source, is_inside};
+use super::source::{LINK, PLAIN, Source, is_inside};
 use super::target::Target;
 use super::text;
-
-/// git's mode of a file that may be executed.
-pub(super) const EXECUTABLE: &str = "100755";
 
 /// What is allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -227,10 +224,12 @@ impl Work<'_> {
             outcome.hunks.push((hunk.line, result));
         }
         let new = text::encode(&target.finished());
-        if let (Some(old), true) = (&file.old_path, file.renamed()) {
+        let mode = self.mode(file);
+        if let (Some(old), true) = (&file.old_path, file.renamed() || file.new_path.is_none()) {
             self.contents.insert(old.clone(), None);
+            self.modes.remove(old);
         }
-        if let Some((path, mode)) = file.new_path.clone().zip(self.mode(file)) {
+        if let Some((path, mode)) = file.new_path.clone().zip(mode) {
             self.modes.insert(path, mode);
         }
         match (&file.new_path, &file.old_path) {
@@ -244,11 +243,13 @@ impl Work<'_> {
     /// The mode that a file gets, where that is not the one that it has.
     fn mode(&self, file: &FileDiff) -> Option<String> {
         let moved = file.old_path.as_ref().filter(|_| file.old_path != file.new_path);
-        let with_it = |old: &String| match self.modes.get(old) {
-            Some(mode) => Some(mode.clone()),
-            None => self.source.is_executable(old).then(|| EXECUTABLE.to_owned()),
-        };
+        let with_it = |old: &String| Some(self.current_mode(old)).filter(|mode| mode != PLAIN);
         file.new_mode.clone().or_else(|| moved.and_then(with_it))
+    }
+
+    /// The mode that the letters before gave a file.
+    fn current_mode(&self, path: &str) -> String {
+        self.modes.get(path).cloned().unwrap_or_else(|| self.source.mode(path).to_owned())
     }
 
     fn old_content(&self, file: &FileDiff) -> Result<Vec<u8>, Reason> {
@@ -264,7 +265,14 @@ impl Work<'_> {
                 Some(_) => Err(Reason::Exists),
                 None => Ok(Vec::new()),
             },
-            Some(path) => self.current(path).ok_or_else(|| reason::missing(path, file, self.source)),
+            Some(path) => {
+                let content = self.current(path).ok_or_else(|| reason::missing(path, file, self.source))?;
+                let link = self.current_mode(path) == LINK;
+                match file.old_mode.as_deref().is_some_and(|mode| (mode == LINK) != link) {
+                    true => Err(Reason::OtherKind { link }),
+                    false => Ok(content),
+                }
+            }
         }
     }
 }

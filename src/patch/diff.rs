@@ -133,6 +133,8 @@ pub struct FileDiff {
     pub old_blob: Option<String>,
     /// And after.
     pub new_blob: Option<String>,
+    /// The file's mode before, where it is told.
+    pub old_mode: Option<String>,
     /// The file's mode after, where it is new or changes.
     pub new_mode: Option<String>,
     /// Whether it is copied, so that the old file stays.
@@ -249,11 +251,18 @@ fn extended_header(file: &mut FileDiff, text: &str) {
     if let Some(found) = INDEX.captures(text) {
         file.old_blob = Some(found[1].to_owned());
         file.new_blob = Some(found[2].to_owned());
+        // it stands here where it does not change
+        if let Some(mode) = found.get(3) {
+            file.old_mode = Some(mode.as_str().to_owned());
+        }
     } else if let Some(mode) = text.strip_prefix("new file mode ") {
         file.old_path = None;
         file.new_mode = Some(mode.to_owned());
-    } else if text.starts_with("deleted file mode ") {
+    } else if let Some(mode) = text.strip_prefix("deleted file mode ") {
         file.new_path = None;
+        file.old_mode = Some(mode.to_owned());
+    } else if let Some(mode) = text.strip_prefix("old mode ") {
+        file.old_mode = Some(mode.to_owned());
     } else if let Some(mode) = text.strip_prefix("new mode ") {
         file.new_mode = Some(mode.to_owned());
     } else if let Some(name) = text.strip_prefix("rename from ") {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::source::{Source, is_inside};
+use super::source::{EXECUTABLE, LINK, PLAIN, Source, is_inside};
 
 /// Commits that are named for one place.
 const NAMED: &str = "-5";
@@ -66,10 +66,14 @@ impl Source for GitTree {
         if is_inside(path) { git(&self.repository, &["cat-file", "blob", &named]) } else { None }
     }
 
-    fn is_executable(&self, path: &str) -> bool {
+    fn mode(&self, path: &str) -> &'static str {
+        if !is_inside(path) {
+            return PLAIN;
+        }
         let named = format!(":(literal){path}");
         let listed = git(&self.repository, &["ls-tree", "--full-tree", &self.commit, "--", &named]);
-        is_inside(path) && listed.is_some_and(|line| line.starts_with(b"100755 "))
+        let listed = listed.unwrap_or_default();
+        [EXECUTABLE, LINK].into_iter().find(|mode| listed.starts_with(mode.as_bytes())).unwrap_or(PLAIN)
     }
 
     fn named(&self, name: &str) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::apply::{Application, Options, Outcome, apply};
 use super::git::GitTree;
 use super::letter::Letter;
-use super::source::Source;
+use super::source::{LINK, Source};
 
 /// What a merge came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl Source for Before<'_> {
         self.tree.blob(self.blobs.get(path)?)
     }
 
-    fn is_executable(&self, path: &str) -> bool {
-        self.tree.is_executable(path)
+    fn mode(&self, path: &str) -> &'static str {
+        self.tree.mode(path)
     }
 
     fn named(&self, _: &str) -> Vec<String> {
@@ -83,6 +83,11 @@ pub fn merge(
         let result = match sides {
             (ours, base, new) if ours == base => new.clone(),
             (ours, _, new) if ours == *new => ours,
+            // two links have no lines to merge
+            (Some(_), Some(_), Some(_)) if source.mode(path) == LINK || before.mode(path) == LINK => {
+                conflicts.push((path.clone(), 1));
+                continue;
+            }
             (Some(ours), Some(base), Some(new)) => match merge_file(&ours, &base, new, scratch)? {
                 Ok(text) => Some(text),
                 Err(count) => {

@@ -33,5 +33,5 @@ pub use git::GitTree;
 pub use input::{Form, Input, InputError};
 pub use letter::{Letter, series};
 pub use merge::apply_or_merge;
-pub use source::{Folder, Source};
+pub use source::{EXECUTABLE, Folder, LINK, PLAIN, Source};
 pub use unified::unified;

@@ -53,6 +53,11 @@ pub enum Reason {
     },
     /// The patch makes a file that is there.
     Exists,
+    /// The patch changes a file where the source has a symbolic link, or a link where it has a file.
+    OtherKind {
+        /// Whether the source has the link.
+        link: bool,
+    },
     /// It is binary.
     Binary,
     /// A path leads out of the source.
@@ -94,6 +99,12 @@ impl std::fmt::Display for Reason {
                 write!(f, "no such file; renamed? of the same name: {}", elsewhere.join(", "))
             }
             Reason::Exists => f.write_str("the patch makes this file, but the source has one"),
+            Reason::OtherKind { link: true } => {
+                f.write_str("the patch changes a file, but the source has a symbolic link there")
+            }
+            Reason::OtherKind { link: false } => {
+                f.write_str("the patch changes a symbolic link, but the source has a file there")
+            }
             Reason::Binary => f.write_str("a binary file; binary patches are not read"),
             Reason::Outside { path } => write!(f, "`{path}` leads out of the source; the patch is refused"),
         }

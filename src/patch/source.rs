@@ -1,17 +1,25 @@
 //! The source that a patch is tried on. It is only ever read.
 
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::git;
 
+/// git's mode of a file.
+pub const PLAIN: &str = "100644";
+/// git's mode of a file that may be executed.
+pub const EXECUTABLE: &str = "100755";
+/// git's mode of a symbolic link, whose contents are the path that it leads to.
+pub const LINK: &str = "120000";
+
 /// A tree of files.
 pub trait Source {
-    /// The contents of a file; `None` when there is none.
+    /// The contents of a file; `None` when there is none. A symbolic link is not followed.
     fn read(&self, path: &str) -> Option<Vec<u8>>;
 
-    /// Whether a file may be executed: all of its mode that git keeps.
-    fn is_executable(&self, path: &str) -> bool;
+    /// git's mode of a file: [`PLAIN`], [`EXECUTABLE`] or [`LINK`]. Of one that is not there it means nothing.
+    fn mode(&self, path: &str) -> &'static str;
 
     /// Paths of files with this name, for a file that was moved.
     fn named(&self, name: &str) -> Vec<String>;
@@ -31,6 +39,25 @@ impl Folder {
     pub fn new(root: impl Into<PathBuf>) -> Folder {
         Folder { root: root.into() }
     }
+
+    /// The file or link itself at this path; `None` where a link on the way leads elsewhere.
+    fn at(&self, path: &str) -> Option<(PathBuf, std::fs::Metadata)> {
+        if !is_inside(path) {
+            return None;
+        }
+        let mut place = self.root.clone();
+        let mut parts = Path::new(path).components().peekable();
+        while let Some(part) = parts.next() {
+            place.push(part);
+            let found = std::fs::symlink_metadata(&place).ok()?;
+            match parts.peek() {
+                None => return Some((place, found)),
+                Some(_) if found.is_dir() => {}
+                Some(_) => return None,
+            }
+        }
+        None
+    }
 }
 
 /// Whether a path of a patch stays inside the tree.
@@ -40,12 +67,19 @@ pub fn is_inside(path: &str) -> bool {
 
 impl Source for Folder {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
-        if is_inside(path) { std::fs::read(self.root.join(path)).ok() } else { None }
+        let (place, found) = self.at(path)?;
+        if found.is_symlink() {
+            return std::fs::read_link(place).ok().map(|to| to.into_os_string().into_vec());
+        }
+        std::fs::read(place).ok()
     }
 
-    fn is_executable(&self, path: &str) -> bool {
-        let of_owner = |file: std::fs::Metadata| file.permissions().mode() & 0o100 != 0;
-        is_inside(path) && std::fs::metadata(self.root.join(path)).is_ok_and(of_owner)
+    fn mode(&self, path: &str) -> &'static str {
+        match self.at(path) {
+            Some((_, found)) if found.is_symlink() => LINK,
+            Some((_, found)) if found.permissions().mode() & 0o100 != 0 => EXECUTABLE,
+            _ => PLAIN,
+        }
     }
 
     fn named(&self, name: &str) -> Vec<String> {
@@ -79,7 +113,7 @@ impl Source for Folder {
     }
 }
 
-/// A few files in memory, for tests; those that end in `.sh` may be executed.
+/// A few files in memory, for tests; those that end in `.sh` may be executed, those in `.link` are links.
 #[cfg(test)]
 pub(crate) struct Memory(std::collections::BTreeMap<String, Vec<u8>>);
 
@@ -97,8 +131,12 @@ impl Source for Memory {
         self.0.get(path).cloned()
     }
 
-    fn is_executable(&self, path: &str) -> bool {
-        path.ends_with(".sh")
+    fn mode(&self, path: &str) -> &'static str {
+        match path.rsplit('.').next() {
+            Some("sh") => EXECUTABLE,
+            Some("link") => LINK,
+            _ => PLAIN,
+        }
     }
 
     fn named(&self, _: &str) -> Vec<String> {

@@ -26,6 +26,8 @@ pub struct Once<'a> {
     pub sink: Sink<'a>,
     /// Ends them.
     pub cancel: &'a Cancel,
+    /// How many of them run side by side.
+    pub at_once: u32,
     /// Whether a trouble with the host's files was told already.
     pub told: &'a AtomicBool,
 }
@@ -35,7 +37,13 @@ pub struct Once<'a> {
 pub fn attempt(cell: &Cell, number: u32, of: u32, once: &Once<'_>) -> Option<(Judgement, Sorted)> {
     let id = cell.id();
     (once.sink)(Event::AttemptStarted { cell: id.clone(), attempt: number, of });
-    let settling = || once.lab.foresee(&cell.kernel, &cell.test, &cell.machine);
+    // the one that takes its place; after the last one nobody knows which kernel is next
+    let follows = number + once.at_once <= of;
+    let settling = || {
+        if follows {
+            once.lab.foresee(&cell.kernel, &cell.test, &cell.machine);
+        }
+    };
     let told = Told { sink: once.sink, cell: &id, attempt: number, told: once.told, settling: &settling };
     let dir = attempt_dir(once.run_dir, &told);
     let finished = attempt::make(cell, number, once.lab, once.seed, &told, dir.as_ref(), once.cancel);

@@ -1,5 +1,6 @@
 //! What one attempt means.
 
+mod environment;
 mod leaks;
 mod sight;
 #[cfg(test)]
@@ -10,6 +11,7 @@ use crate::guest::agent::MARK_PARTS;
 use crate::observation::{Ending, Exit, Observation, Phase, ProgramReport, SetupFailure, Stopped};
 use crate::oops::{Report, ReportKind};
 use crate::suite::{Symptom, Test};
+use environment::{Blamed, before_emulators_fault, blamed, emulators_fault};
 use sight::{Sight, look, part_in_reports};
 
 pub use leaks::unrelated_leaks;
@@ -21,9 +23,6 @@ const EXIT_SKIP: i32 = 77;
 /// What the kernel prints in place of messages that were written over before the console could take them
 /// (`console_prepend_dropped()`).
 const DROPPED: &[u8] = b" printk messages dropped **";
-
-/// What `check_timer()` of x86 panics with when the timer did not tick within a few hundredths of a second.
-const LATE_TIMER: &str = "kernel panic: IO-APIC + timer doesn't work!";
 
 /// What one attempt alone says.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,10 +82,11 @@ pub fn judge(test: &Test, seen: &Observation, reports: &[Report]) -> Judgement {
     if !seen.program.started && seen.console.dose_start.is_none() {
         return before_the_dose(seen, reports);
     }
+    let (sound, fault) = before_emulators_fault(reports, seen);
     // without the mark nothing tells which report the dose caused: none is taken for the test's
     let dose_start = seen.console.dose_start.unwrap_or(usize::MAX);
     let (before, during): (Vec<&Report>, Vec<&Report>) =
-        reports.iter().filter(|r| !is_environments(r)).partition(|r| r.start < dose_start);
+        sound.iter().filter(|r| blamed(r, seen).is_none()).partition(|r| r.start < dose_start);
     let (unsound, during): (Vec<&Report>, Vec<&Report>) = during.into_iter().partition(|r| r.suppressed);
 
     if let Some(report) = before.iter().find(|r| !r.suppressed && breaks_the_kernel(r)) {
@@ -110,6 +110,9 @@ pub fn judge(test: &Test, seen: &Observation, reports: &[Report]) -> Judgement {
             if report.corrupted { "; the report is damaged" } else { "" }
         );
         return Judgement::new(Verdict::Other, true).title(&report.title).because(reason);
+    }
+    if let Some(fault) = fault {
+        return Judgement::new(Verdict::Lost, true).because(emulators_fault(fault));
     }
     let judged = match unsound.first() {
         Some(report) => Err((
@@ -139,17 +142,22 @@ fn broken_before(report: &Report, seen: &Observation) -> Judgement {
 }
 
 fn before_the_dose(seen: &Observation, reports: &[Report]) -> Judgement {
-    let counted = || reports.iter().filter(|r| !r.suppressed && !is_environments(r));
+    let (sound, fault) = before_emulators_fault(reports, seen);
+    let counted = || sound.iter().filter(|r| !r.suppressed && blamed(r, seen).is_none());
     if let Some(report) = counted().find(|r| breaks_the_kernel(r)) {
         return broken_before(report, seen);
     }
-    if let Some(report) = reports.iter().find(|r| is_environments(r)) {
-        let phase = seen.phase.word();
-        let reason = match report.title.starts_with(LATE_TIMER) {
-            true => format!("the host was too busy to emulate a timer in time: {}", report.title),
-            false => format!("the kernel had no init to go on with during {phase}: {}", report.title),
-        };
-        return Judgement::new(Verdict::Lost, false).because(reason);
+    let phase = seen.phase.word();
+    let lost = |reason: String| Judgement::new(Verdict::Lost, false).because(reason);
+    if let Some(fault) = fault {
+        return lost(format!("during {phase} {}", emulators_fault(fault)));
+    }
+    if let Some((report, blamed)) = sound.iter().find_map(|r| Some((r, blamed(r, seen)?))) {
+        let title = &report.title;
+        return lost(match blamed {
+            Blamed::Host => format!("the host was too busy to emulate a timer in time: {title}"),
+            _ => format!("the kernel had no init to go on with during {phase}: {title}"),
+        });
     }
     if let Some(report) = counted().find(|r| r.panicked || r.kind == ReportKind::Hang) {
         return broken_before(report, seen);
@@ -162,7 +170,6 @@ fn before_the_dose(seen: &Observation, reports: &[Report]) -> Judgement {
         let dosed = verdict == Verdict::Blind;
         return Judgement::new(verdict, dosed).because(failure.to_string());
     }
-    let phase = seen.phase.word();
     let reason = match &seen.ending {
         Ending::NotStarted { detail } => detail.clone(),
         Ending::QemuDied { detail } => detail.clone(),
@@ -180,7 +187,7 @@ fn before_the_dose(seen: &Observation, reports: &[Report]) -> Judgement {
             format!("the attempt ended during {phase}{}", last_line(seen))
         }
     };
-    Judgement::new(Verdict::Lost, false).because(reason)
+    lost(reason)
 }
 
 /// What the agent said on the console when it gave up.
@@ -228,7 +235,7 @@ fn without_crash(
             return Err((Verdict::Lost, detail.clone()));
         }
         Ending::GuestReset => {
-            return blind(match reports.iter().find(|r| is_environments(r)) {
+            return blind(match reports.iter().find(|r| blamed(r, seen).is_some()) {
                 Some(report) => {
                     format!("the guest's init was ended during {}: {}", seen.phase.word(), report.title)
                 }
@@ -348,18 +355,4 @@ fn breaks_the_kernel(report: &Report) -> bool {
             | ReportKind::MemorySafetyBug
             | ReportKind::Reboot
     )
-}
-
-/// A panic because there is no init, or because it ended, is about what this program put into the guest, or about what
-/// the test's program did to it. The kernel itself is well. So is one that looked for ticks of a timer that a busy host
-/// emulated too late.
-fn is_environments(report: &Report) -> bool {
-    const PANICS: &[&str] = &[
-        "kernel panic: Attempted to kill init!",
-        "kernel panic: No working init found",
-        "kernel panic: Requested init ",
-        "kernel panic: VFS: Unable to mount root fs",
-        LATE_TIMER,
-    ];
-    PANICS.iter().any(|panic| report.title.starts_with(panic))
 }

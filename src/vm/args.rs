@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::device::Fitting;
+use super::qemu::Qemu;
 use crate::guest::PORT_NAME;
 
 /// What executes the guest's instructions.
@@ -50,11 +51,22 @@ pub struct Machine {
     pub virtio_channel: bool,
 }
 
+impl Machine {
+    /// Whether this QEMU could make it run instructions that its kernel has already replaced
+    /// ([`QemuVersion::may_run_stale_code`]).
+    pub fn may_run_stale_code(&self, qemu: &Qemu) -> bool {
+        self.accel == Accel::Tcg && self.cpus > 1 && qemu.version.may_run_stale_code()
+    }
+}
+
 /// Kernel parameters of every guest. None of them changes the kernel's own behaviour under test: where the console
 /// is; warnings and worse on it while booting (the agent lets everything through once it runs); a panic ends the
 /// virtual machine at once; the timer is not tried out, because on a busy host its interrupts come late and the kernel
-/// panics ("IO-APIC + timer doesn't work!", arch/x86/kernel/apic/io_apic.c), as it knows not to under KVM.
-pub const BASE_CMDLINE: &[&str] = &["console=ttyS0,115200", "loglevel=5", "panic=-1", "no_timer_check"];
+/// panics ("IO-APIC + timer doesn't work!", arch/x86/kernel/apic/io_apic.c), as it knows not to under KVM; ciphers that are
+/// built in do not test themselves while booting, which takes up to a sixth of a boot (the agent switches these tests
+/// on again, for ciphers that a test loads).
+pub const BASE_CMDLINE: &[&str] =
+    &["console=ttyS0,115200", "loglevel=5", "panic=-1", "no_timer_check", "cryptomgr.notests=1"];
 
 /// How a virtual machine comes to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -231,7 +243,7 @@ mod tests {
 -m 512M
 -kernel /k/vmlinux
 -initrd /c/init.cpio
--append console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check slab_debug=FZPU
+-append console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check cryptomgr.notests=1 slab_debug=FZPU
 -chardev socket,id=monitor,fd=4
 -mon chardev=monitor,mode=control
 -chardev stdio,id=console,signal=off
@@ -254,7 +266,7 @@ mod tests {
         let only = |these: &[String], those: &[String]| -> String {
             these.iter().filter(|a| !those.contains(a)).cloned().collect::<Vec<_>>().join(" ")
         };
-        insta::assert_snapshot!(only(&saved, &restored), @"memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/6,share=on -kernel /k/vmlinux -initrd /c/init.cpio -append console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check slab_debug=FZPU");
+        insta::assert_snapshot!(only(&saved, &restored), @"memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/6,share=on -kernel /k/vmlinux -initrd /c/init.cpio -append console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check cryptomgr.notests=1 slab_debug=FZPU");
         insta::assert_snapshot!(only(&restored, &saved), @"memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/6,share=off -incoming defer");
         insta::assert_snapshot!(only(&saved, &lines(Origin::Boot)), @"q35,usb=off,graphics=off,vmport=off,memory-backend=ram -object memory-backend-file,id=ram,size=512M,mem-path=/proc/self/fd/6,share=on -add-fd fd=7,set=1");
     }

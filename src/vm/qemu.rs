@@ -35,6 +35,15 @@ impl std::fmt::Display for QemuVersion {
     }
 }
 
+impl QemuVersion {
+    /// Whether its TCG, with several processors, could translate instructions for one while another replaces them: that
+    /// was mended in 8.1 (QEMU commit deba78709a). Kernels replace their own code while they boot and when they load
+    /// modules.
+    pub fn may_run_stale_code(self) -> bool {
+        self < QemuVersion { major: 8, minor: 1, micro: 0 }
+    }
+}
+
 impl Qemu {
     /// The QEMU that `KREGRESS_QEMU` names (a program, then arguments, divided by blanks), else the one in `PATH`.
     ///
@@ -93,6 +102,14 @@ mod tests {
         for (line, expected) in table {
             let found = parse_version(line).map(|v| (v.major, v.minor, v.micro));
             assert_eq!(found, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn old_translators_are_known() {
+        for (line, expected) in [("7.2.22", true), ("8.0.5", true), ("8.1.0", false), ("10.0.2", false)] {
+            let version = parse_version(&format!("QEMU emulator version {line}")).unwrap();
+            assert_eq!(version.may_run_stale_code(), expected, "{line}");
         }
     }
 

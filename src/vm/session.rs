@@ -23,7 +23,7 @@ use super::process::spawn_bound;
 use super::qemu::Qemu;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
-use crate::guest::wire::{self, Decoder, Kind};
+use crate::guest::wire::{Decoder, Encoder, Kind, Tally};
 
 /// What QEMU may say on standard error, bytes.
 const STDERR_BOUND: usize = 16 * 1024;
@@ -73,6 +73,7 @@ pub struct Session {
     stderr_text: Vec<u8>,
     monitor: Monitor,
     outgoing: VecDeque<u8>,
+    encoder: Encoder,
     happened: VecDeque<Happening>,
     exited: Option<ExitStatus>,
     chunk: Box<[u8]>,
@@ -82,6 +83,7 @@ pub struct Session {
 struct Port {
     stream: UnixStream,
     decoder: Decoder,
+    tally: Tally,
     open: bool,
     spoke: bool,
 }
@@ -160,6 +162,7 @@ impl Session {
             stderr_text: Vec::new(),
             monitor: Monitor::new(monitor),
             outgoing: VecDeque::new(),
+            encoder: Encoder::default(),
             happened: VecDeque::new(),
             exited: None,
             chunk: vec![0; CHUNK].into_boxed_slice(),
@@ -169,13 +172,18 @@ impl Session {
     /// Sends a request to the agent. It leaves while [`Session::wait`] waits.
     pub fn send(&mut self, message: &ToGuest) {
         let mut bytes = Vec::new();
-        wire::encode_message(message, &mut bytes);
+        self.encoder.message(message, &mut bytes);
         self.outgoing.extend(bytes);
     }
 
     /// Sends bytes that belong to no message.
     pub fn send_noise(&mut self, bytes: &[u8]) {
         self.outgoing.extend(bytes);
+    }
+
+    /// Frames of the agent's that did not come through.
+    pub fn frames_missing(&self) -> u64 {
+        self.ports.iter().map(|port| port.tally.missing()).sum()
     }
 
     /// Whether QEMU has not ended, as far as was seen.
@@ -187,8 +195,8 @@ impl Session {
     pub fn send_file(&mut self, path: &str, mode: u32, contents: &[u8]) {
         let mut bytes = Vec::with_capacity(contents.len() + 1024);
         let put = ToGuest::Put { path: path.to_owned(), mode, size: contents.len() as u64 };
-        wire::encode_message(&put, &mut bytes);
-        wire::encode_data(contents, &mut bytes);
+        self.encoder.message(&put, &mut bytes);
+        self.encoder.data(contents, &mut bytes);
         self.outgoing.extend(bytes);
     }
 
@@ -196,7 +204,7 @@ impl Session {
     pub fn send_input(&mut self, input: &[u8]) {
         self.send(&ToGuest::Input { size: input.len() as u64 });
         let mut bytes = Vec::new();
-        wire::encode_data(input, &mut bytes);
+        self.encoder.data(input, &mut bytes);
         self.outgoing.extend(bytes);
     }
 
@@ -367,6 +375,7 @@ impl Session {
                 port.decoder.push(&self.chunk[..read]);
                 while let Some(frame) = port.decoder.next_frame() {
                     port.spoke = true;
+                    port.tally.take(frame.number);
                     match frame.kind {
                         Kind::Data => self.happened.push_back(Happening::Output(frame.payload)),
                         Kind::Errors => self.happened.push_back(Happening::Errors(frame.payload)),
@@ -422,7 +431,7 @@ impl Drop for Session {
 impl Port {
     fn new(stream: UnixStream) -> io::Result<Port> {
         stream.set_nonblocking(true)?;
-        Ok(Port { stream, decoder: Decoder::new(), open: true, spoke: false })
+        Ok(Port { stream, decoder: Decoder::new(), tally: Tally::default(), open: true, spoke: false })
     }
 }
 

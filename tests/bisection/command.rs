@@ -20,7 +20,13 @@ tests:
 
 /// Exit code and standard error of `kregress bisect` in a folder with one suite and this crate's catalogue.
 fn said(arguments: &[&str]) -> String {
+    said_beside(|_| (), arguments)
+}
+
+/// The same in a folder that has more.
+fn said_beside(prepare: impl FnOnce(&Path), arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
+    prepare(folder.path());
     std::fs::create_dir(folder.path().join("suites")).expect("a folder");
     std::fs::write(folder.path().join("suites/shell.yaml"), SUITE).expect("a file");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -56,4 +62,35 @@ fn misuse_is_told_with_the_remedy() {
         said(&["--simulate", "64"]),
     ];
     insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn a_configuration_is_looked_at_before_anything_begins() {
+    let repository = |folder: &Path| {
+        let git = |arguments: &[&str]| {
+            let identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"];
+            let mut command = std::process::Command::new("git");
+            command.current_dir(folder).args(identity).args(arguments);
+            assert!(command.output().expect("git is there").status.success(), "{arguments:?}");
+        };
+        git(&["init", "-q", "-b", "main"]);
+        for text in ["one", "two"] {
+            std::fs::write(folder.join("Makefile"), text).expect("a file");
+            git(&["add", "Makefile"]);
+            git(&["commit", "-q", "-m", text]);
+        }
+        std::fs::write(folder.join("odd.config"), "CONFIG_PVH=y\nPVH\n").expect("a file");
+    };
+    let ends = ["one", "--tree", ".", "--good", "main~1", "--bad", "main"];
+    let all = ["smal", "./odd.config"]
+        .map(|config| said_beside(repository, &[&ends[..], &["--config", config]].concat()));
+    insta::assert_snapshot!(all.join("\n"), @r"
+    $ kregress bisect one --tree . --good main~1 --bad main --config smal
+    error: the configuration `smal`: there is no fragment `smal`; did you mean `small`?
+    [96]
+
+    $ kregress bisect one --tree . --good main~1 --bad main --config ./odd.config
+    error: ./odd.config:2: found `PVH`, expected `CONFIG_NAME=value`, `# CONFIG_NAME is not set` or a comment that starts with `#`
+    [96]
+    ");
 }

@@ -94,7 +94,13 @@ fn commits_are_compiled_and_what_does_not_compile_is_passed_over() {
     let tree = Tree::read(&Range { repository: linux.clone(), good, bad, ..Range::default() }).unwrap();
     let path = linux.display().to_string();
     let record = BisectionRecord {
-        source: BisectionSource::Tree { path, config: "tiny".into(), compiler: None, paths: Vec::new() },
+        source: BisectionSource::Tree {
+            path,
+            config: "tiny".into(),
+            config_digest: String::new(),
+            compiler: None,
+            paths: Vec::new(),
+        },
         candidates: tree.candidates,
         ..line(1, Find::Cause)
     };

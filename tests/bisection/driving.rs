@@ -1,14 +1,22 @@
 //! The driver: evidence, what is none, ends, kills and what comes after.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use kregress::bisect::{Answer, Find, Seen};
 use kregress::bisection::{CandidateKernels, Ended, State, Unbuildable};
 use kregress::cancel::Cancel;
 use kregress::event::Event;
-use kregress::lab::sim::Outcome;
+use kregress::kernel::Kernel;
+use kregress::lab::sim::{Outcome, SimLab};
+use kregress::lab::{Lab, Request, Unprepared, Watch};
+use kregress::machine::Machine;
+use kregress::observation::Observation;
 use kregress::plan::Cell;
+use kregress::suite::Test;
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::place::{Kernels, drive, drive_until, from, line, number};
+use super::place::{Kernels, drive, drive_on, drive_until, from, line, number};
 
 fn found(ended: &Ended) -> Vec<usize> {
     match ended {
@@ -268,4 +276,47 @@ fn the_kernel_that_is_likely_next_is_brought_while_attempts_run_and_delays_nothi
         let got = place(("got", *node));
         assert!(got.is_none_or(|got| got > place(("brought", *node)).unwrap()), "{node} was here: {log:?}");
     }
+}
+
+/// A lab without guests that counts the attempts it was told to be ready for, by kernel.
+struct Foreseeing<F>(SimLab<F>, Mutex<BTreeMap<String, usize>>);
+
+impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for Foreseeing<F> {
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared> {
+        self.0.prepare(kernel, test, machine)
+    }
+
+    fn foresee(&self, kernel: &Kernel, _: &Test, _: &Machine) {
+        *self.1.lock().unwrap().entry(kernel.name.clone()).or_default() += 1;
+    }
+
+    fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {
+        self.0.attempt(request, watch)
+    }
+}
+
+#[test]
+fn no_guest_is_made_ready_that_no_attempt_follows() {
+    let record = line(12, Find::Cause);
+    let kernels = Kernels::of(&record);
+    let mut state = State::new(record).unwrap();
+    let outcome = from(5, 0.3);
+    let sim = SimLab::new(|request: &Request<'_>| outcome(&request.kernel.name, request.attempt));
+    let lab = Foreseeing(sim, Mutex::default());
+    let steps = Mutex::new(BTreeMap::<String, usize>::new());
+    let (ended, _) = drive_on(&lab, &mut state, &kernels, &Cancel::new(), |event| {
+        if let Event::BisectionStep { kernel, attempts, .. } = event {
+            // two run side by side: as many are made ready as come after the first two
+            *steps.lock().unwrap().entry(kernel.clone()).or_default() +=
+                (*attempts as usize).saturating_sub(2);
+        }
+    });
+    assert_eq!(found(&ended), [5]);
+    let (foreseen, steps) = (lab.1.into_inner().unwrap(), steps.into_inner().unwrap());
+    // a bad kernel ends its step when it shows the bug
+    let clean = steps.into_iter().filter(|(kernel, more)| number(kernel) < 5 && *more > 0).collect();
+    let on_clean: BTreeMap<String, usize> =
+        foreseen.into_iter().filter(|(kernel, _)| number(kernel) < 5).collect();
+    assert_eq!(on_clean, clean);
+    assert!(!on_clean.is_empty(), "some step has more attempts than run side by side");
 }

@@ -94,6 +94,7 @@ fn record_of(tree: Tree, repository: &Repository, find: Find, paths: Vec<String>
         source: BisectionSource::Tree {
             path: repository.path().display().to_string(),
             config: "small".into(),
+            config_digest: String::new(),
             compiler: None,
             paths,
         },

@@ -9,8 +9,8 @@ use kregress::bisection::{CandidateKernels, Driver, Ended, State, Unbuildable};
 use kregress::cancel::Cancel;
 use kregress::event::{BisectionRecord, BisectionSource, CandidateRecord, Event};
 use kregress::kernel::{Kernel, ModuleTree, Origin};
-use kregress::lab::Request;
 use kregress::lab::sim::{Outcome, SimLab};
+use kregress::lab::{Lab, Request};
 use kregress::machine::Machine;
 use kregress::plan::Cell;
 use kregress::runner::Capacity;
@@ -127,6 +127,18 @@ pub fn drive_until(
     cancel: &Cancel,
     hears: impl Fn(&Event) + Sync,
 ) -> (Ended, Vec<Event>) {
+    let lab = SimLab::new(|request: &Request<'_>| outcome(&request.kernel.name, request.attempt));
+    drive_on(&lab, state, kernels, cancel, hears)
+}
+
+/// The same on a lab of one's own.
+pub fn drive_on(
+    lab: &dyn Lab,
+    state: &mut State,
+    kernels: &dyn CandidateKernels,
+    cancel: &Cancel,
+    hears: impl Fn(&Event) + Sync,
+) -> (Ended, Vec<Event>) {
     let kept = Mutex::new(Vec::new());
     let sink = |event: Event| {
         hears(&event);
@@ -134,9 +146,8 @@ pub fn drive_until(
             kept.lock().expect("not poisoned").push(event);
         }
     };
-    let lab = SimLab::new(|request: &Request<'_>| outcome(&request.kernel.name, request.attempt));
     let driver = Driver {
-        lab: &lab,
+        lab,
         kernels,
         capacity: Capacity { jobs: None, cpus: 4, memory_mib: 4096 },
         retries: 2,

@@ -102,6 +102,7 @@ fn a_merge_and_builds_that_cannot_differ_are_said() {
     record.source = BisectionSource::Tree {
         path: "/src/linux".into(),
         config: "small".into(),
+        config_digest: String::new(),
         compiler: None,
         paths: Vec::new(),
     };

@@ -86,7 +86,6 @@ fn a_machine_that_cannot_be_saved_boots_and_says_so() {
     let Some(place) = Place::new() else { return };
     let machine =
         "summary: a disk on NVMe\ncpus: 1\nmemory: 256M\ndevices: [{name: data, kind: nvme, blank: 1M}]\n";
-    std::fs::create_dir(place.path().join("vm")).expect("a folder");
     std::fs::write(place.path().join("vm/disk.yaml"), machine).expect("a file");
     let plain = ["-s", "restores", "cannot-be-saved", "-k", "6.12.117/plain"];
     let ended = place.run(&plain);

@@ -63,7 +63,7 @@ fn a_command_has_its_streams_its_code_and_the_folder() {
     let said = said(&place, vm(&place, &arguments), "from outside\n");
     assert_eq!(said.out, format!("{RELEASE}\n/host\nhello\nfrom outside\n1\n"), "{}", said.err);
     assert!(said.err.contains("greeting: Read-only file system"), "{}", said.err);
-    assert_eq!(said.code, Some(7));
+    assert_eq!(said.code, Some(7), "{}", said.err);
     assert_eq!(std::fs::read_to_string(folder.join("greeting")).expect("a file"), "hello\n");
 }
 
@@ -72,7 +72,11 @@ fn a_boot_alone_tells_the_release() {
     let Some(place) = Place::new() else { return };
     let said = said(&place, vm(&place, &["boot", "--console"]), "");
     let line = said.out.trim_end();
-    assert!(line.starts_with(&format!("{RELEASE} booted in ")) && line.ends_with(" s (tcg)"), "{line}");
+    assert!(
+        line.starts_with(&format!("{RELEASE} booted in ")) && line.ends_with(" s (tcg)"),
+        "{line}\n{}",
+        said.err
+    );
     assert!(said.err.contains("Linux version 6.12.117"), "{}", said.err);
     assert_eq!(said.code, Some(0));
 }

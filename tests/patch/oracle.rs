@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use kregress::patch::{Folder, Input, Letter, Options, Outcome, Source, apply};
+use kregress::patch::{Application, Folder, Input, Letter, Options, Outcome, PLAIN, Source, apply, unified};
 use proptest::prelude::*;
 use similar::TextDiff;
 
@@ -14,8 +14,8 @@ impl Source for One {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
         (path == "f.c").then(|| self.0.clone().into_bytes())
     }
-    fn is_executable(&self, _: &str) -> bool {
-        false
+    fn mode(&self, _: &str) -> &'static str {
+        PLAIN
     }
 
     fn named(&self, _: &str) -> Vec<String> {
@@ -93,6 +93,28 @@ proptest! {
     }
 
     #[test]
+    fn the_own_diff_fits_to_the_letter(a in text(), b in text()) {
+        let source = One(a.clone());
+        let application = Application {
+            outcome: Outcome::Clean,
+            files: Vec::new(),
+            conflicts: Vec::new(),
+            contents: BTreeMap::from([("f.c".to_owned(), Some(b.clone().into_bytes()))]),
+            modes: BTreeMap::new(),
+        };
+        let diff = String::from_utf8(unified(&source, &application)).unwrap();
+        if a == b {
+            prop_assert_eq!(diff, "");
+        } else {
+            let hunks = diff.split_once("--- a/f.c").map(|(_, hunks)| format!("--- a/f.c{hunks}")).unwrap();
+            prop_assert!(counts_right(&hunks), "{}", diff);
+            let (outcome, contents) = applied(&source, &diff, Options::default());
+            prop_assert_eq!(outcome, Outcome::Clean, "{}", diff);
+            prop_assert_eq!(contents["f.c"].as_deref(), Some(b.as_bytes()));
+        }
+    }
+
+    #[test]
     fn no_input_makes_it_panic(text in "(diff --git a/f.c b/f.c\n|--- a/f.c\n\\+\\+\\+ b/f.c\n|@@ -[0-9]{1,3},[0-9] \\+[0-9]{1,3},[0-9] @@ f\n|[ +-]\tx\n|\n|y =20\n|&lt;\n|-- \n){0,30}") {
         if let Ok(input) = Input::read("p", text.as_bytes()) {
             for letter in Letter::all(&input) {
@@ -104,7 +126,7 @@ proptest! {
     }
 }
 
-fn is_there(program: &str) -> bool {
+pub fn is_there(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     assert!(there || std::env::var_os("KREGRESS_CI").is_none(), "{program} is not there");
     if !there {

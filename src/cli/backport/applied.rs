@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::backport::{Built, Half, Kernels, NotBuilt};
 use crate::cancel::Cancel;
-use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder, Patch};
+use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder, ConfigError, Patch};
 use crate::kernel::{FetchProgress, Stage};
 use crate::patch::{
     Application, Folder, GitTree, HunkResult, Letter, Options, Source, apply_or_merge, unified,
@@ -194,7 +194,9 @@ fn whose_fault(error: BuildError) -> NotBuilt {
             let hint = if hint.is_empty() { String::new() } else { format!("\n{hint}") };
             NotBuilt::Tree(format!("{}\nthe whole log is {}{hint}", said.join("\n"), log.display()))
         }
-        error @ (BuildError::Config(_) | BuildError::Patch(_)) => NotBuilt::Tree(error.to_string()),
+        error @ (BuildError::Config(ConfigError::Lost { .. }) | BuildError::Patch(_)) => {
+            NotBuilt::Tree(error.to_string())
+        }
         BuildError::Cancelled { .. } => NotBuilt::Cancelled,
         error => NotBuilt::Host(error.to_string()),
     }

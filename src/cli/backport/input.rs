@@ -32,7 +32,13 @@ impl Handed {
             None => series(&self.letters).map_err(failed),
             Some(number) => match number.checked_sub(1).and_then(|at| self.letters.get(at)) {
                 Some(letter) => Ok(vec![letter]),
-                None => Err(failed(format!("no patch {number}; there are {}", self.letters.len()))),
+                None => {
+                    let count = match self.letters.len() {
+                        1 => "there is only one".to_owned(),
+                        several => format!("there are {several}"),
+                    };
+                    Err(failed(format!("no patch {number}; {count}")))
+                }
             },
         }
     }

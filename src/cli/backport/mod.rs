@@ -16,7 +16,7 @@ use self::choice::Chosen;
 use self::input::Handed;
 use super::error::CliError;
 use super::guests::{GuestArgs, ReportArgs, random_seed};
-use super::interrupt;
+use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
 use super::run::placed;
 use super::selection::load_suites;
@@ -24,7 +24,7 @@ use crate::backport::{Subject, TreeOutcome, TreeResult, TreeVerdict, Validation}
 use crate::cancel::Cancel;
 use crate::event::Event;
 use crate::journal::{Journal, RunDir};
-use crate::kernel::{Kernel, Library, fetch_progress, progress_for_stderr};
+use crate::kernel::{Kernel, Library, fetch_progress};
 use crate::patch::{GitTree, Options, show};
 use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
 use crate::report::{ExitStatus, RunSummary};
@@ -40,9 +40,13 @@ use crate::scratch::Scratch;
 #[command(after_help = "\
 Examples:
   kregress backport fix.mbox --onto ~/linux@linux-6.12.y --onto linux-source-6.1
-  kregress backport autosel.eml --onto auto --repair      the lines that the subject names, as far as they are configured
-  kregress backport ~/linux@9b25f381de6b --onto ~/stable  a commit, on a folder as it is now
-  kregress backport fix.patch --onto ~/linux --dry-run    does it apply, and what would run?")]
+      on a reference of a repository and on a source package
+  kregress backport autosel.eml --onto auto --repair
+      the lines that the subject names, as far as they are configured
+  kregress backport ~/linux@9b25f381de6b --onto ~/stable
+      a commit, on a folder as it is now
+  kregress backport fix.patch --onto ~/linux --dry-run
+      does it apply, and what would run?")]
 pub struct BackportArgs {
     /// A patch file, a mail, an mbox, a saved page of a mail archive, `-`, or REPOSITORY@COMMIT
     input: String,
@@ -111,10 +115,11 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let chosen = Chosen::new(args, &suites, &letters, upstream)?;
     let cache = paths.cache()?;
     let cancel = Cancel::new();
-    interrupt::watch(&cancel, || ())?;
+    let shown = for_streams(MessageFormat::Human);
+    interrupt::watch(Ending::Guests, shown.bars.clone(), &cancel, || ())?;
     let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
     let library = library.with_build_jobs(args.build_jobs).for_patches().with_cancel(&cancel);
-    let progress = progress_for_stderr();
+    let progress = fetch_progress(shown.bars.clone());
     let tell = |text: String| eprintln!("{text}");
     let trees =
         onto::trees(&args.onto, &letters, &library, args.config.as_deref(), progress.as_ref(), &tell)?;
@@ -162,7 +167,9 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     }
     eprint!("\n{plan}");
     let work = Work { args, paths, handed: &handed, library: &library, cache, chosen, cancel };
-    work.run(&applied)
+    // what was prepared is no longer in work
+    drop(progress);
+    work.run(&applied, shown)
 }
 
 /// Refuses to keep the patch on two trees that are compiled in one place, where the second one replaces the first.
@@ -209,13 +216,13 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn run(&self, applied: &[Applied]) -> Result<ExitStatus, CliError> {
+    fn run(&self, applied: &[Applied], shown: Shown) -> Result<ExitStatus, CliError> {
         let Work { args, chosen, cancel, .. } = self;
         let places = placed(&chosen.tests, self.paths)?;
         let lab = args.guests.lab(&self.cache)?;
         let run_dir = RunDir::create(&args.output.reports).map_err(CliError::setup)?;
         let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
-        let Shown { sinks: show, bars } = for_streams(MessageFormat::Human);
+        let Shown { sinks: show, bars } = shown;
         let sink = |event: Event| {
             // what could not be written is told at the end
             let _ = journal.append(&event);

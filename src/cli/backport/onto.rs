@@ -54,6 +54,13 @@ pub fn trees(
     let mut trees: Vec<BuildRequest> = Vec::new();
     for text in named {
         let found = match text.as_str() {
+            "auto" if configured.is_empty() => {
+                let text = format!(
+                    "--onto auto: the {CONFIGURED} have no tree, a kernel with a `source`; name the trees, or the folder \
+                     of the catalogues with --catalogues"
+                );
+                return Err(CliError::setup(text));
+            }
             "auto" => auto(letters, &configured, config, tell)?,
             text => vec![tree(text, &configured, library, progress)?],
         };
@@ -63,6 +70,8 @@ pub fn trees(
             } else if tree.config.is_empty() {
                 tree.config = SMALLEST.to_owned();
             }
+            // before anything is downloaded, and as it is now for all builds of this command
+            library.builder().config_digest(&tree.config).map_err(CliError::setup)?;
             if !trees.iter().any(|other| other.name == tree.name) {
                 trees.push(tree);
             }

@@ -56,8 +56,10 @@ pub fn begin(args: &BisectArgs, at: &Placed, library: &Library) -> Result<Begun,
     let (candidates, source, kernels, earlier, notices, kernel_cost) = match &args.tree.tree {
         Some(path) => {
             let (tree, earlier) = commits(args, find, path)?;
+            let config_digest = library.builder().config_digest(&args.tree.config);
             let source = BisectionSource::Tree {
                 path: shown(path)?,
+                config_digest: config_digest.map_err(CliError::setup)?,
                 config: args.tree.config.clone(),
                 compiler: args.tree.compiler.clone(),
                 paths: args.tree.paths.clone(),
@@ -210,7 +212,14 @@ fn read_log(path: &Path) -> Result<(String, Log), CliError> {
 
 /// The kernels of a bisection that is gone on with.
 pub fn again(record: &BisectionRecord, library: &Library) -> Result<Vec<Wanted>, CliError> {
-    if matches!(record.source, BisectionSource::Tree { .. }) {
+    if let BisectionSource::Tree { config, config_digest, .. } = &record.source {
+        let now = library.builder().config_digest(config).map_err(CliError::setup)?;
+        if !config_digest.is_empty() && *config_digest != now {
+            return Err(CliError::setup(format!(
+                "the configuration {config} was changed since the bisection began, so that its kernels would differ in \
+                 more than their commits; begin a new one"
+            )));
+        }
         return Ok(Vec::new());
     }
     let named = |candidate: &crate::event::CandidateRecord| {

@@ -12,7 +12,7 @@ use crate::bisection::supply::{Commits, Packages, Place};
 use crate::bisection::{CandidateKernels, Driver, Ended, State, Tried, reuse};
 use crate::cancel::Cancel;
 use crate::cli::guests::random_seed;
-use crate::cli::interrupt;
+use crate::cli::interrupt::{self, Ending};
 use crate::cli::run::placed;
 use crate::event::{BisectionSource, CellRecord, Counts, Event, SCHEMA};
 use crate::journal::{Journal, RunDir};
@@ -33,7 +33,6 @@ const JSON_FILE: &str = "bisection.json";
 /// Everything that a bisection runs on.
 struct Scene<'a> {
     args: &'a BisectArgs,
-    paths: &'a PathArgs,
     cache: PathBuf,
     library: Library,
     at: Placed,
@@ -60,7 +59,7 @@ pub fn begin(args: &BisectArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let events: Vec<Event> = first.into_iter().chain(notices).chain(imported).chain(earlier).collect();
     // the record itself made the state
     events.iter().filter(|event| !matches!(event, Event::Bisection(_))).for_each(|event| state.apply(event));
-    let scene = Scene { args, paths, cache, library, at, kernels, cancel: Cancel::new() };
+    let scene = Scene { args, cache, library, at, kernels, cancel: Cancel::new() };
     scene.run(state, &dir, &journal, events)
 }
 
@@ -92,7 +91,7 @@ pub fn go_on(
     events.iter().for_each(|event| state.apply(event));
     let (cache, library) = library(paths)?;
     let kernels = begin::again(state.record(), &library)?;
-    let scene = Scene { args, paths, cache, library, at, kernels, cancel: Cancel::new() };
+    let scene = Scene { args, cache, library, at, kernels, cancel: Cancel::new() };
     scene.run(state, dir, &journal, events)
 }
 
@@ -143,7 +142,7 @@ impl Scene<'_> {
             show.event(&Event::Bisection(Box::new(state.record().clone())));
         }
         events.into_iter().for_each(&sink);
-        interrupt::watch_beside(bars.clone(), &self.cancel)?;
+        interrupt::watch(Ending::Guests, bars.clone(), &self.cancel, || ())?;
         let at = &self.at;
         let capacity = run.guests.capacity();
         let place = |kernel: &Kernel| {
@@ -151,10 +150,16 @@ impl Scene<'_> {
             placed.into_iter().next().unwrap_or_else(|| at.clone())
         };
         let library = self.library.with_cancel(&self.cancel);
-        let builder = Builder::new(&self.cache, std::slice::from_ref(&self.paths.catalogues));
         let progress = fetch_progress(bars);
-        let kernels =
-            supply(&state, self.kernels, &library, &builder, progress.as_ref(), &place, &self.cancel);
+        let kernels = supply(
+            &state,
+            self.kernels,
+            &library,
+            library.builder(),
+            progress.as_ref(),
+            &place,
+            &self.cancel,
+        );
         let driver = Driver {
             lab: &lab,
             kernels: kernels.as_ref(),

@@ -23,22 +23,27 @@ use crate::suite::Test;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  kregress bisect elevator --good 6.12.57 --bad 6.17.13       the first bad package between two versions
+  kregress bisect elevator --good 6.12.57 --bad 6.17.13
+      the first bad package between two versions
   kregress bisect cifs --find fix --bad 6.12.57 --good 6.12.117
-                                                              the first one without the bug
-  kregress bisect rsi --kernels 6.12.57,6.12.69,6.12.90 --good 6.12.90 --bad 6.12.57 --find fix
-                                                              between kernels of a list, in its order
+      the first one without the bug
+  kregress bisect rsi --find fix --kernels 6.12.57,6.12.69,6.12.90 \\
+      --bad 6.12.57 --good 6.12.90
+      between kernels of a list, in its order
   kregress bisect ext4 --tree ~/linux --good v7.1 --bad v7.2 -- fs/ext4
-                                                              the commit, among those that touch fs/ext4
-  kregress bisect --resume                                    go on with the last one that did not end
-  kregress bisect --log > log; git bisect replay log          hand over to git
-  kregress bisect --simulate 1024,0.3,5                       what a search among 1024 candidates would take
+      the commit, among those that touch fs/ext4
+  kregress bisect --resume
+      go on with the last one that did not end
+  kregress bisect --log > log; git bisect replay log
+      hand over to git
+  kregress bisect --simulate 1024,0.3,5
+      what a search among 1024 candidates would take
 
-A bisection is a run: its folder has the journal, every console, index.html and bisection.json, and `kregress report`
-prints it again.
+A bisection is a run: its folder has the journal, every console, index.html and bisection.json, and \
+`kregress report` prints it again.
 
-Exit codes: 0 one change is named, 2 the ends make no sense, 96 the host failed (go on with --resume), 103 no single
-change could be named, 130 interrupted.")]
+Exit codes: 0 one change is named, 2 the ends make no sense, 96 the set-up or the host failed (go on with \
+--resume), 103 no single change could be named, 130 interrupted.")]
 pub struct BisectArgs {
     /// The test: its name or a part of it that no other test has
     #[arg(value_name = "TEST", required_unless_present_any = ["simulate", "resume", "log"])]

@@ -22,10 +22,10 @@ use tools::Tools;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  kregress explain console.log                  every crash report of a console
-  dmesg | kregress explain                      the same for this machine
-  kregress explain --compare old.log new.log    whether two consoles show one defect; exit code 0 if they do, else 1
-  kregress explain --known known.yaml *.log     known messages told apart")]
+  kregress explain console.log                every crash report of a console
+  dmesg | kregress explain                    the same for this machine
+  kregress explain --compare old.log new.log  whether two show one defect
+  kregress explain --known known.yaml *.log   known messages told apart")]
 pub struct ExplainArgs {
     /// Console logs or output of dmesg; `-` is standard input
     #[arg(default_value = "-")]

@@ -27,8 +27,12 @@ use crate::report::ExitStatus;
 use crate::scratch::{Scratch, ScratchDir};
 use crate::suite::MachineNeeds;
 use crate::vm::accel::Wish;
+use crate::vm::args::Machine as Guest;
 use crate::vm::qemu::Qemu;
 use visitor::User;
+
+/// Boots of a guest that QEMU itself makes crash on its way up.
+const MOST_BOOTS: u32 = 3;
 
 /// Kernels that an error lists.
 const MOST_LISTED: usize = 8;
@@ -168,15 +172,46 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
         errand = errand.command(command, args.timeout);
     }
     let mut user = User::new(at_terminal, args.console);
-    user.wait(&format!("{} boots with {}", kernel.release, choice.accel));
     let patience = Patience { boot: args.boot_timeout, ..Patience::default() };
-    let visited = visit::visit(lab.qemu(), &guest, &errand, patience, &mut user, &cancel);
-    user.leave();
-    let visited = visited.map_err(CliError::setup)?;
+    let mut boots = 1;
+    let visited = loop {
+        user.wait(&format!("{} boots with {}", kernel.release, choice.accel));
+        let visited = visit::visit(lab.qemu(), &guest, &errand, patience, &mut user, &cancel);
+        user.leave();
+        let visited = visited.map_err(CliError::setup)?;
+        let fault = visited.guest.is_none() && is_emulators_fault(&visited.console, &guest, lab.qemu());
+        if !fault || boots == MOST_BOOTS {
+            break visited;
+        }
+        boots += 1;
+        eprintln!("{}: {}; booting again", label("warning"), emulators_fault(lab.qemu()));
+    };
     if visited.outcome == Outcome::Booted {
         println!("{}", booted(&visited, &choice.accel.to_string()));
     }
-    Ok(finish(&visited, &kernel, &cache, is_shell))
+    let status = finish(&visited, &kernel, &cache, is_shell);
+    if matches!(visited.outcome, Outcome::GuestLost { .. })
+        && is_emulators_fault(&visited.console, &guest, lab.qemu())
+    {
+        eprintln!("{}: {}", label("warning"), emulators_fault(lab.qemu()));
+    }
+    Ok(status)
+}
+
+/// Whether the kernel crashed because QEMU ran code that was no longer there.
+fn is_emulators_fault(console: &[u8], guest: &Guest, qemu: &Qemu) -> bool {
+    guest.may_run_stale_code(qemu)
+        && oops::diagnose(console)
+            .iter()
+            .any(|report| oops::breakpoint_was_taken_back(&console[report.start..report.end]))
+}
+
+fn emulators_fault(qemu: &Qemu) -> String {
+    format!(
+        "QEMU {} made the kernel crash, by running a breakpoint that was no longer there; 8.1 and later do not, nor does any \
+         with --cpus 1",
+        qemu.version
+    )
 }
 
 /// The one kernel that is meant, in the flavour that has the modules that are asked for.

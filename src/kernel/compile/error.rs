@@ -89,11 +89,15 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// Whether this host or its user is to blame, rather than the tree, its patches and its configuration.
+    /// Whether this host or its user is to blame, rather than the tree, its patches and what it
+    /// makes of the configuration.
     pub fn is_hosts(&self) -> bool {
         !matches!(
             self,
-            BuildError::Patch(_) | BuildError::Config(_) | BuildError::Compile { .. } | BuildError::Module(_)
+            BuildError::Patch(_)
+                | BuildError::Config(ConfigError::Lost { .. })
+                | BuildError::Compile { .. }
+                | BuildError::Module(_)
         )
     }
 

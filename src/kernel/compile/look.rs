@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::compiler::Compiler;
-use super::fragment::Composed;
 use super::patched::Patched;
 use super::source::BuildSource;
 use super::{BuildError, BuildRequest, Builder, Job};
@@ -36,7 +35,7 @@ impl Builder {
             self.identify(&request.source)?;
             return Ok(look(folder));
         }
-        let composed = Composed::new(&request.config, &self.catalogues)?;
+        let composed = self.composed(&request.config)?;
         let compiler = Compiler::find(request.compiler.as_deref())?;
         let found = self.identify(&request.source)?;
         let waiting = || progress.report(&request.name, Stage::Waiting(USES_SOURCE));

@@ -6,6 +6,7 @@
 //! below `build/` in the cache, so that a cancelled build goes on where it ended and the next commit of a repository only
 //! compiles what differs.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -28,6 +29,7 @@ mod package;
 mod patch;
 mod patched;
 mod source;
+mod steps;
 #[cfg(test)]
 mod tests;
 
@@ -80,6 +82,8 @@ pub struct Builder {
     /// Whether trees are kept to be patched: folders in copies although nothing is to be patched, each line by itself.
     for_patches: bool,
     busy: Mutex<()>,
+    /// Configurations by name, as their fragments were when they were read first.
+    composed: Mutex<HashMap<String, Composed>>,
     /// Locks of kernels that this process uses.
     in_use: Mutex<Vec<File>>,
 }
@@ -110,6 +114,7 @@ impl Builder {
             jobs: None,
             for_patches: false,
             busy: Mutex::default(),
+            composed: Mutex::default(),
             in_use: Mutex::default(),
         }
     }
@@ -150,7 +155,7 @@ impl Builder {
         progress: &dyn FetchProgress,
         cancel: &Cancel,
     ) -> Result<Stored, BuildError> {
-        let composed = Composed::new(&request.config, &self.catalogues)?;
+        let composed = self.composed(&request.config)?;
         let compiler = Compiler::find(request.compiler.as_deref())?;
         let found = self.identify(&request.source)?;
         let key = key(&found, &request.patches, &composed, &compiler);
@@ -175,8 +180,28 @@ impl Builder {
 
     /// A digest of what the request says, without a look at the source: equal for what has been built from the same words.
     pub(super) fn words(&self, request: &BuildRequest) -> Option<String> {
-        let composed = Composed::new(&request.config, &self.catalogues).ok()?;
+        let composed = self.composed(&request.config).ok()?;
         Some(words(request, &composed))
+    }
+
+    /// SHA-256 of what a configuration asks for. No later build of this one asks for anything else.
+    ///
+    /// # Errors
+    /// A fragment is not there or cannot be read.
+    pub fn config_digest(&self, name: &str) -> Result<String, ConfigError> {
+        Ok(sha256(self.composed(name)?.text().as_bytes()))
+    }
+
+    /// The configuration of this name. Its fragments are read once, so that a fragment that is edited meanwhile does not
+    /// make kernels differ in more than their sources.
+    fn composed(&self, name: &str) -> Result<Composed, ConfigError> {
+        let mut known = self.composed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(composed) = known.get(name) {
+            return Ok(composed.clone());
+        }
+        let composed = Composed::new(name, &self.catalogues)?;
+        known.insert(name.to_owned(), composed.clone());
+        Ok(composed)
     }
 
     fn places(&self) -> PathBuf {
@@ -211,6 +236,7 @@ impl Builder {
         // one folder for all states of a tree: what two of them have in common is not compiled twice
         let kind = format!("{}\n{text}", tree.display());
         let output = place.join(format!("out-{}", &sha256(kind.as_bytes())[..12]));
+        let total = if output.exists() { None } else { steps::elsewhere(&self.places(), &text) };
         fs::create_dir_all(&output).map_err(BuildError::io("create", &output))?;
         let log = place.join(format!("{}.log", request.name.replace('/', "_")));
         fs::write(&log, "").map_err(BuildError::io("write", &log))?;
@@ -221,7 +247,7 @@ impl Builder {
             Make { tree: &tree, output: &output, cc, jobs, lock: lock.file(), log: &log, cancel: job.cancel };
 
         let dirty = dirty::Mark::set(&output).map_err(BuildError::io("write", &output))?;
-        let made = self.configure(job, &make, &text).and_then(|()| self.compile(job, &make));
+        let made = self.configure(job, &make, &text).and_then(|()| self.compile(job, &make, total));
         // after these every process of the build has ended by itself; the others leave the mark
         if matches!(made, Ok(_) | Err(BuildError::Compile { .. } | BuildError::Config(_))) {
             dirty.clear().map_err(BuildError::io("write", &output))?;
@@ -282,7 +308,7 @@ impl Builder {
 
     /// Makes `.config`, and compares it with what was asked for.
     fn configure(&self, job: &Job, make: &Make, text: &str) -> Result<(), BuildError> {
-        let asked = make.output.join("kregress.config");
+        let asked = make.output.join(steps::ASKED);
         fs::write(&asked, text).map_err(BuildError::io("write", &asked))?;
         job.progress
             .report(&job.request.name, Stage::Prepare(format!("the configuration {}", job.composed.name)));
@@ -298,8 +324,8 @@ impl Builder {
         }
     }
 
-    /// Compiles; the image's path below the build folder.
-    fn compile(&self, job: &Job, make: &Make) -> Result<&'static str, BuildError> {
+    /// Compiles, about `total` files where that is known; the image's path below the build folder.
+    fn compile(&self, job: &Job, make: &Make, total: Option<u64>) -> Result<&'static str, BuildError> {
         let config = fs::read_to_string(make.output.join(".config")).unwrap_or_default();
         let has = |line: &str| config.lines().any(|found| found == line);
         // QEMU boots an ELF kernel with a PVH entry by itself: nobody needs the packed one
@@ -309,8 +335,7 @@ impl Builder {
             targets.push("modules");
         }
         let local_version = job.composed.local_version();
-        let (counts, name) = (make.output.join("kregress.steps"), &job.request.name);
-        let total = fs::read_to_string(&counts).ok().and_then(|count| count.trim().parse().ok());
+        let name = &job.request.name;
         let mut done = 0;
         job.progress.report(name, Stage::Compile { done, total, file: String::new() });
         let below = format!("{}/", make.output.display());
@@ -322,10 +347,7 @@ impl Builder {
         };
         let made = make.run(&targets, &[("LOCALVERSION", &local_version)], &mut step);
         made.map_err(|error| failure::meaning(job, make, error))?;
-        // a build of few steps went on with an older one and says nothing about a whole one
-        if total.is_none_or(|total| done > total) {
-            let _ = fs::write(&counts, done.to_string());
-        }
+        steps::remember(make.output, done);
         Ok(image)
     }
 

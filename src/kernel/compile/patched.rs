@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -49,18 +50,29 @@ impl Patched<'_> {
         if !self.kept.exists() {
             return Ok(());
         }
-        for Original { path, existed } in self.applied().files {
-            let (now, before) = (self.tree.join(&path), self.kept.join("original").join(&path));
-            if existed {
-                if let Some(folder) = now.parent() {
-                    fs::create_dir_all(folder)?;
+        let files = self.applied().files;
+        // all of them first, as what was made may be in the way of what was there
+        for Original { path, .. } in &files {
+            let now = self.tree.join(path);
+            match fs::symlink_metadata(&now) {
+                Ok(found) if !found.is_dir() => fs::remove_file(&now)?,
+                _ => {}
+            }
+        }
+        for Original { path, .. } in files.iter().filter(|file| file.existed) {
+            let (now, before) = (self.tree.join(path), self.kept.join("original").join(path));
+            if let Some(folder) = now.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            // a folder that the patch made in its place, empty by now
+            let _ = fs::remove_dir(&now);
+            // a new file with a new time, so that make sees the change
+            match fs::read_link(&before) {
+                Ok(to) => symlink(to, &now)?,
+                Err(_) => {
+                    fs::write(&now, fs::read(&before)?)?;
+                    fs::set_permissions(&now, fs::metadata(&before)?.permissions())?;
                 }
-                // a new file with a new time, so that make sees the change
-                let _ = fs::remove_file(&now);
-                fs::write(&now, fs::read(&before)?)?;
-                fs::set_permissions(&now, fs::metadata(&before)?.permissions())?;
-            } else if now.exists() {
-                fs::remove_file(&now)?;
             }
         }
         fs::remove_dir_all(self.kept)
@@ -98,11 +110,15 @@ impl Patched<'_> {
                 continue;
             }
             let now = self.tree.join(path);
-            let existed = now.is_file();
+            let found = fs::symlink_metadata(&now).ok();
+            let existed = found.as_ref().is_some_and(|found| found.is_file() || found.is_symlink());
             if existed {
                 let before = self.kept.join("original").join(path);
                 fs::create_dir_all(before.parent().unwrap_or(self.kept))?;
-                fs::copy(&now, &before)?;
+                match fs::read_link(&now) {
+                    Ok(to) => symlink(to, &before)?,
+                    Err(_) => drop(fs::copy(&now, &before)?),
+                }
             }
             applied.files.push(Original { path: path.clone(), existed });
         }
@@ -258,6 +274,52 @@ mod tests {
         assert_eq!((mode("fs/x.c").as_str(), mode("fs/run.sh").as_str()), ("700", "700"));
         world.put_on(&[]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!((mode("fs/x.c"), mode("fs/run.sh")), (before, String::new()));
+    }
+
+    #[test]
+    fn links_go_on_and_off_again() {
+        let Some(world) = World::new("one\ntwo\nthree\n") else { return };
+        let tree = world.root.path().join("tree");
+        symlink("x.c", tree.join("fs/to-x")).expect("it is writable");
+        symlink("no/where", tree.join("dangling")).expect("it is writable");
+        let links = || {
+            let of = |link: &str| fs::read_link(tree.join(link)).map(|to| to.display().to_string()).ok();
+            [of("fs/to-x"), of("dangling"), of("new"), of("fs")]
+        };
+        let before = links();
+        let entry = |path: &str, old: Option<&str>, new: Option<&str>| {
+            let end = "\n\\ No newline at end of file\n";
+            let side = |there: Option<&str>, name: &str| {
+                there.map_or("/dev/null".into(), |_| format!("{name}/{path}"))
+            };
+            let (from, to) = (side(old, "a"), side(new, "b"));
+            let mode = match (old, new) {
+                (None, _) => "new file mode 120000",
+                (_, None) => "deleted file mode 120000",
+                _ => "index 1111111..2222222 120000",
+            };
+            let one = |there: Option<&str>| if there.is_some() { "1" } else { "0,0" };
+            let line = |mark: char, text: Option<&str>| {
+                text.map_or(String::new(), |text| format!("{mark}{text}{end}"))
+            };
+            format!(
+                "diff --git a/{path} b/{path}\n{mode}\n--- {from}\n+++ {to}\n@@ -{} +{} @@\n{}{}",
+                one(old),
+                one(new),
+                line('-', old),
+                line('+', new)
+            )
+        };
+        let changes = [
+            entry("fs/to-x", Some("x.c"), Some("y.c")),
+            entry("dangling", Some("no/where"), None),
+            entry("new", None, Some("fs")),
+        ];
+        world.put_on(&[patch("links", &changes.concat())]).unwrap_or_else(|error| panic!("{error}"));
+        let text = |word: &str| Some(word.to_owned());
+        assert_eq!(links(), [text("y.c"), None, text("fs"), None]);
+        world.put_on(&[]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(links(), before);
     }
 
     #[test]

@@ -231,6 +231,30 @@ fn after_a_change_only_what_depends_on_it_is_made() {
 }
 
 #[test]
+fn a_fragment_that_is_edited_meanwhile_changes_no_later_build() {
+    let Some(world) = World::new() else { return };
+    let builder = world.builder().for_patches();
+    let config = |request: &BuildRequest| {
+        let kernel = builder.build(request, &NoProgress, &Cancel::new()).unwrap_or_else(|e| panic!("{e}"));
+        let has = |option| kernel.config.as_ref().and_then(|config| config.get(option)).map(str::to_owned);
+        (kernel.digest.clone(), has("PVH"), has("KASAN"))
+    };
+    let baseline = config(&world.request());
+    world.write(
+        "kernels/configs/tiny.config",
+        "# base: allnoconfig\nCONFIG_PVH=y\nCONFIG_MODULES=y\nCONFIG_KASAN=y\n",
+    );
+    let patch = Patch { name: "fix".into(), text: PATCH.into() };
+    let patched = config(&BuildRequest { patches: vec![patch], ..world.request() });
+    assert_ne!(baseline.0, patched.0);
+    assert_eq!((&baseline.1, &baseline.2), (&patched.1, &patched.2));
+    assert_eq!(patched.2, None);
+    // another command reads what is there then
+    let (kernel, _) = world.build(&world.request()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(kernel.config.as_ref().and_then(|config| config.get("KASAN")), Some("y"));
+}
+
+#[test]
 fn commits_share_a_build_folder_and_the_repository_stays_as_it_is() {
     let Some(world) = World::new() else { return };
     world.git(&["init", "--quiet"]);
@@ -260,6 +284,32 @@ fn commits_share_a_build_folder_and_the_repository_stays_as_it_is() {
     );
     assert_eq!(before, after);
     insta::assert_snapshot!(world.said(&world.git_request("maim")), @"the repository ROOT/linux: it has no commit `maim`; did you mean `main`?");
+}
+
+#[test]
+fn only_a_build_from_nothing_has_a_total_and_gives_one() {
+    let Some(world) = World::new() else { return };
+    let totals = |request: &BuildRequest| {
+        let heard = Heard::default();
+        world.builder().build(request, &heard, &Cancel::new()).unwrap_or_else(|error| panic!("{error}"));
+        let stages = heard.stages.into_inner().expect("nobody panicked");
+        let mut totals: Vec<Option<u64>> = stages
+            .iter()
+            .filter_map(|stage| if let Stage::Compile { total, .. } = stage { Some(*total) } else { None })
+            .collect();
+        totals.dedup();
+        totals
+    };
+    world.git(&["init", "-q"]);
+    world.git(&["add", "-A"]);
+    world.git(&["commit", "-q", "-m", "one"]);
+    let commit = world.git_request("HEAD");
+    assert_eq!(totals(&world.request()), [None], "nothing was built before");
+    world.write("linux/fast.c", "int fast(void) { return 3; }\n");
+    assert_eq!(totals(&world.request()), [None], "nobody knows what a change makes compile");
+    assert_eq!(totals(&commit), [Some(ALL.len() as u64)], "as many as the other source took");
+    let other = BuildRequest { config: "tiny+kasan".into(), ..world.request() };
+    assert_eq!(totals(&other), [None], "another configuration says nothing");
 }
 
 #[test]

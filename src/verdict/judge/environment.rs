@@ -1,0 +1,59 @@
+//! Crash reports that say nothing about the kernel: what this program put into the guest, the host and QEMU caused them.
+
+use crate::observation::Observation;
+use crate::oops::{Report, breakpoint_was_taken_back};
+
+/// What `check_timer()` of x86 panics with when the timer did not tick within a few hundredths of a second.
+const LATE_TIMER: &str = "kernel panic: IO-APIC + timer doesn't work!";
+
+/// Panics because there is no init, or because it ended.
+const NO_INIT: &[&str] = &[
+    "kernel panic: Attempted to kill init!",
+    "kernel panic: No working init found",
+    "kernel panic: Requested init ",
+    "kernel panic: VFS: Unable to mount root fs",
+];
+
+/// Who is to blame for a report in place of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blamed {
+    /// What this program put into the guest, or what the test's program did to its init.
+    Init,
+    /// A busy host, which emulated ticks of a timer too late.
+    Host,
+    /// QEMU, which ran an instruction that was no longer there.
+    Emulator,
+}
+
+/// Who it is; absent: the kernel.
+pub(super) fn blamed(report: &Report, seen: &Observation) -> Option<Blamed> {
+    if report.title.starts_with(LATE_TIMER) {
+        return Some(Blamed::Host);
+    }
+    if NO_INIT.iter().any(|panic| report.title.starts_with(panic)) {
+        return Some(Blamed::Init);
+    }
+    let text = seen.console.text.get(report.start..report.end).unwrap_or_default();
+    (seen.stale_code && breakpoint_was_taken_back(text)).then_some(Blamed::Emulator)
+}
+
+/// The reports up to the first one that QEMU is to blame for, and that one. Its kernel was made to crash: what it
+/// prints from then on is no evidence.
+pub(super) fn before_emulators_fault<'a>(
+    reports: &'a [Report],
+    seen: &Observation,
+) -> (&'a [Report], Option<&'a Report>) {
+    match reports.iter().position(|report| blamed(report, seen) == Some(Blamed::Emulator)) {
+        Some(at) => (&reports[..at], Some(&reports[at])),
+        None => (reports, None),
+    }
+}
+
+/// Why a verdict does not follow from such a fault.
+pub(super) fn emulators_fault(report: &Report) -> String {
+    format!(
+        "QEMU ran a breakpoint that the kernel had already taken back, as it does before 8.1 when it emulates several \
+         processors: {}",
+        report.title
+    )
+}
