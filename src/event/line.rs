@@ -115,7 +115,7 @@ mod tests {
         for event in sample::events() {
             let line = serde_json::to_string(&event).unwrap();
             for cut in 0..line.len() {
-                let (usual, general) = both(line[..cut].as_bytes());
+                let (usual, general) = both(&line.as_bytes()[..cut]);
                 assert_eq!(usual, general, "{}", &line[..cut]);
             }
             for (from, to) in [("\"test\"", "\"text\""), ("\"verdict\"", "\"v\""), (":1", ":-1"), ("}", "},")]
