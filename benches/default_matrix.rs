@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use common::{program, words};
 use kregress::journal::RunDir;
-use kregress::report::RunSummary;
+use kregress::report::{Outline, RunSummary};
 
 fn main() {
     let words: Vec<String> = words().collect();
@@ -34,9 +34,8 @@ fn main() {
     let (restored, after) = run("restored", &[]);
     let (booted, before) = run("booted", &["--no-snapshot"]);
     let verdicts = |run: &RunSummary| -> BTreeMap<String, String> {
-        let told =
-            |cell: &kregress::report::CellSummary| cell.verdict().map_or("none", |v| v.word()).to_owned();
-        run.cells.iter().map(|cell| (cell.id.to_string(), told(cell))).collect()
+        let told = |cell: Outline<'_>| cell.verdict().map_or("none", |v| v.word()).to_owned();
+        run.cells().map(|cell| (cell.id().to_string(), told(cell))).collect()
     };
     let (before, after) = (verdicts(&before), verdicts(&after));
     println!("{} cells; once before: {first:.0} s", before.len());

@@ -2,7 +2,7 @@
 //! One size runs in a process of its own, so that its peak of memory is its own. Prints seconds, memory and
 //! microseconds a cell, and how they grow.
 //!
-//! `cargo bench --bench million_cells [-- CELLS]`; needs nothing but some GB of memory and of disk.
+//! `cargo bench --bench million_cells [-- CELLS]`; needs nothing but some GB of disk.
 
 mod common;
 
@@ -75,10 +75,10 @@ fn one(cells: usize) {
 
     let run_dir = RunDir::create(&scratch.path().join("reports")).expect("a run's folder");
     let journal = Journal::create(run_dir.path()).expect("a journal");
-    let outcome = Mutex::new(RunSummary::default());
+    let outcome = Mutex::new(RunSummary::over(journal.lookup().expect("the journal")));
     let sink = |event: Event| {
-        journal.append(&event).expect("the journal is written");
-        outcome.lock().expect("the outcome").apply(event);
+        let at = journal.append(&event).expect("the journal is written");
+        outcome.lock().expect("the outcome").apply_at(event, at);
     };
     let start = Instant::now();
     let kernels: Vec<_> =

@@ -2,6 +2,8 @@
 //! share. Serialised, one event is one JSON object with its kind under `event`; the journal and
 //! `--message-format json` carry these objects, one a line. Fields are added over time, never renamed or removed.
 
+pub(crate) mod line;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

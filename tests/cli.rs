@@ -292,6 +292,40 @@ fn a_run_that_there_is_not() {
 }
 
 #[test]
+fn an_output_that_nobody_reads_or_takes() {
+    use std::process::Stdio;
+    let place = Place::new(GOOD);
+    let tried: &[&[&str]] = &[
+        &["list"],
+        &["doctor"],
+        &["kernels", "list"],
+        &["kernels", "--help"],
+        &["cache", "gc"],
+        &["completions", "bash"],
+    ];
+    let end = |arguments: &[&str], stdout: Stdio| {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("kregress"));
+        command.current_dir(place.path()).env("KREGRESS_CACHE", place.path().join("cache"));
+        let output = command.args(arguments).stdout(stdout).output().expect("kregress starts");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for arguments in tried {
+        // the exit code is the same as with a reader
+        let whole = end(arguments, Stdio::null());
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        assert_eq!(end(arguments, writer.into()), whole, "{arguments:?}");
+    }
+    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
+        eprintln!("SKIPPED: this host has no /dev/full");
+        return;
+    };
+    let (code, err) = end(&["kernels", "list", "--available"], full.into());
+    assert_eq!(code, Some(96), "{err}");
+    assert!(err.contains("standard output could not be written: No space left on device"), "{err}");
+}
+
+#[test]
 fn help_and_version() {
     let place = Place::new(GOOD);
     let version = place.run(&["--version"]).out;

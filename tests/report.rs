@@ -69,7 +69,9 @@ fn events(run: &RunDir) -> Vec<Event> {
 fn run(root: &Path, keep: usize) -> RunDir {
     let run = RunDir::create(root).unwrap();
     let journal = Journal::create(run.path()).unwrap();
-    events(&run).iter().take(keep).for_each(|event| journal.append(event).unwrap());
+    events(&run).iter().take(keep).for_each(|event| {
+        journal.append(event).unwrap();
+    });
     run.make_latest().unwrap();
     run
 }
@@ -146,7 +148,9 @@ fn runner_that_is_killed() {
     let Some(root) = std::env::var_os(KILLED_ROOT) else { return };
     let run = RunDir::create(root.as_ref()).unwrap();
     let journal = Journal::create(run.path()).unwrap();
-    events(&run).iter().take(6).for_each(|event| journal.append(event).unwrap());
+    events(&run).iter().take(6).for_each(|event| {
+        journal.append(event).unwrap();
+    });
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
     unreachable!("SIGKILL cannot be held back");
 }
@@ -172,7 +176,9 @@ fn a_run_that_goes_on_is_not_called_killed() {
     let root = tempfile::tempdir().unwrap();
     let run = RunDir::create(root.path()).unwrap();
     let journal = Journal::create(run.path()).unwrap();
-    events(&run).iter().take(5).for_each(|event| journal.append(event).unwrap());
+    events(&run).iter().take(5).for_each(|event| {
+        journal.append(event).unwrap();
+    });
     assert_eq!(RunSummary::of(&run).unwrap().ended, Ended::Running);
     drop(journal);
     assert_eq!(RunSummary::of(&run).unwrap().ended, Ended::Killed);

@@ -55,12 +55,13 @@ fn comparison(args: &CompareArgs) -> Result<Comparison, CliError> {
     let of = |dir: &RunDir| RunSummary::of(dir).map_err(CliError::setup);
     let find = |asked: &str| RunDir::find(&args.output.reports, asked);
     match (find(&args.before), find(&args.after)) {
-        (Ok(before), Ok(after)) => Ok(runs(&of(&before)?, &of(&after)?)),
+        (Ok(before), Ok(after)) => runs(&of(&before)?, &of(&after)?).map_err(CliError::setup),
         // one of them is a run: the other name is a mistake
         (Ok(_), Err(error)) | (Err(error), Ok(_)) => Err(CliError::setup(error)),
         (Err(_), Err(_)) => {
             let run = of(&find(&args.run).map_err(CliError::setup)?)?;
-            kernels(&run, &args.before, &args.after).ok_or_else(|| {
+            let found = kernels(&run, &args.before, &args.after).map_err(CliError::setup)?;
+            found.ok_or_else(|| {
                 let text = format!(
                     "`{}` and `{}` are no runs in {}, and run {} does not have both as kernels; it has {}",
                     args.before,

@@ -1,5 +1,8 @@
 //! The command line: one file per subcommand.
 
+#[macro_use]
+mod printing;
+
 mod backport;
 mod bisect;
 mod cache;
@@ -97,7 +100,13 @@ enum Command {
 /// Reads the process's arguments and does what they say.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    dispatch(&cli).unwrap_or_else(|error| error.print().into())
+    let status = dispatch(&cli).unwrap_or_else(|error| error.print().into());
+    match printing::failure() {
+        Some(error) if status == ExitCode::SUCCESS => {
+            CliError::setup(format!("standard output could not be written: {error}")).print().into()
+        }
+        _ => status,
+    }
 }
 
 fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {

@@ -1,6 +1,6 @@
 //! `kregress report`: makes the reports of an earlier run again from its journal.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -11,8 +11,8 @@ use crate::journal::RunDir;
 use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary};
 use crate::report::{
-    ExitStatus, HTML_FILE, ReportError, RunSummary, file, html::html, json::json, junit::junit,
-    kernels::kernels, markdown::markdown, write_all,
+    ExitStatus, HTML_FILE, ReportError, RunSummary, file, html, json, junit, kernels::kernels,
+    markdown::markdown, write_all,
 };
 
 /// What is printed.
@@ -59,49 +59,65 @@ pub struct Args {
 /// # Errors
 /// There is no such run, its journal is damaged, or a report cannot be written.
 pub fn run(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<ExitStatus, ReportError> {
+    let mut out = BufWriter::new(out);
+    match print(args, &mut out, style).and_then(|()| out.flush().map_err(ReportError::Output)) {
+        Err(ReportError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        printed => printed?,
+    }
+    Ok(ExitStatus::Success)
+}
+
+fn print(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<(), ReportError> {
     let dir = RunDir::find(&args.output.reports, &args.run)?;
     let run = RunSummary::of(&dir)?;
     let bisection = State::of(&dir)?.map(|state| bisection::report::Report::of(&state));
-    let mut text = String::new();
     if let (true, Some(report)) = (args.write, &bisection) {
         let path = dir.path().join(HTML_FILE);
         file::write(&path, bisection::report::html(report).as_bytes())?;
-        text.push_str(&format!("{}\n", shown_path(&path)));
+        say(out, &format!("{}\n", shown_path(&path)))?;
     } else if args.write {
         for name in write_all(&run, &dir)? {
-            text.push_str(&format!("{}\n", shown_path(&dir.path().join(name))));
+            say(out, &format!("{}\n", shown_path(&dir.path().join(name))))?;
         }
     }
     match &args.junit {
-        Some(path) if path.as_os_str() == "-" => text.push_str(&(junit(&run)? + "\n")),
-        Some(path) => file::write(path, junit(&run)?.as_bytes())?,
+        Some(path) if path.as_os_str() == "-" => of_run(Format::Junit, &run, &dir, style, out)?,
+        Some(path) => file::write_pieces(path, junit::pieces(&run))?,
         None => {}
     }
     let silent = args.write || args.junit.is_some();
-    if let Some(format) = args.format.or((!silent).then_some(Format::Summary)) {
-        text.push_str(&match (format, &bisection) {
-            (Format::Summary, Some(report)) => bisection::report::text(report, style),
-            (Format::Json, Some(report)) => serde_json::to_string_pretty(report)? + "\n",
-            (Format::Markdown, Some(report)) => bisection::report::markdown(report),
-            (Format::Html, Some(report)) => bisection::report::html(report),
-            (format, _) => of_run(format, &run, &dir, style)?,
-        });
-    }
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ReportError::Output(error)),
-        _ => Ok(ExitStatus::Success),
+    match (args.format.or((!silent).then_some(Format::Summary)), &bisection) {
+        (None, _) => Ok(()),
+        (Some(Format::Summary), Some(report)) => say(out, &bisection::report::text(report, style)),
+        (Some(Format::Json), Some(report)) => say(out, &(serde_json::to_string_pretty(report)? + "\n")),
+        (Some(Format::Markdown), Some(report)) => say(out, &bisection::report::markdown(report)),
+        (Some(Format::Html), Some(report)) => say(out, &bisection::report::html(report)),
+        (Some(format), _) => of_run(format, &run, &dir, style, out),
     }
 }
 
-/// The report of a run of cells.
-fn of_run(format: Format, run: &RunSummary, dir: &RunDir, style: MatrixStyle) -> Result<String, ReportError> {
-    Ok(match format {
-        Format::Summary => summary(run, dir.path(), style),
-        Format::Matrix => matrix(run, style),
-        Format::Kernels => kernels(run),
-        Format::Junit => junit(run)? + "\n",
-        Format::Json => json(run)?,
-        Format::Markdown => markdown(run),
-        Format::Html => html(run, dir),
-    })
+fn say(out: &mut dyn Write, text: &str) -> Result<(), ReportError> {
+    out.write_all(text.as_bytes()).map_err(ReportError::Output)
+}
+
+/// Prints the report of a run of cells.
+fn of_run(
+    format: Format,
+    run: &RunSummary,
+    dir: &RunDir,
+    style: MatrixStyle,
+    out: &mut dyn Write,
+) -> Result<(), ReportError> {
+    match format {
+        Format::Summary => say(out, &summary(run, dir.path(), style)?),
+        Format::Matrix => say(out, &matrix(run, style)),
+        Format::Kernels => say(out, &kernels(run)?),
+        Format::Junit => {
+            junit::pieces(run).try_for_each(|piece| say(out, &piece?))?;
+            say(out, "\n")
+        }
+        Format::Json => json::write(run, out),
+        Format::Markdown => say(out, &markdown(run)?),
+        Format::Html => html::pieces(run, dir).try_for_each(|piece| say(out, &piece?)),
+    }
 }

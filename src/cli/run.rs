@@ -17,9 +17,9 @@ use crate::kernel::{Kernel, Library, NoProgress, Wanted, fetch_progress};
 use crate::machine::{Machine, Machines};
 use crate::plan::Placed;
 use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
-use crate::report::matrix::MatrixStyle;
+use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary, where_reports_are};
-use crate::report::{CellSummary, ExitPolicy, ExitStatus, RunSummary, write_all};
+use crate::report::{ExitPolicy, ExitStatus, Outline, RunSummary, write_all};
 use crate::runner::durations::Durations;
 use crate::runner::{self, Queue};
 use crate::suite::Test;
@@ -91,12 +91,12 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
     let Shown { sinks: show, bars } = for_streams(args.message_format);
     // the summary is folded in memory too, so that a full disk costs the reports and not the answer
-    let outcome = Mutex::new(RunSummary::default());
+    let outcome = Mutex::new(RunSummary::over(journal.lookup().map_err(CliError::setup)?));
     let sink = |event: Event| {
-        // what could not be written is told at the end
-        let _ = journal.append(&event);
+        // what could not be written is told at the end, and held until then
+        let at = journal.append(&event).ok().flatten();
         show.event(&event);
-        outcome.lock().unwrap_or_else(|e| e.into_inner()).apply(event);
+        outcome.lock().unwrap_or_else(|e| e.into_inner()).apply_at(event, at);
     };
     let capacity = args.guests.capacity();
     let durations = Durations::load(&cache);
@@ -132,8 +132,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     show.close();
     let outcome = outcome.into_inner().unwrap_or_else(|e| e.into_inner());
     // a trial with a kernel that boots nowhere has shown nothing about KVM
-    let mut attempts = outcome.cells.iter().flat_map(|cell| &cell.attempts).peekable();
-    if attempts.peek().is_some() && attempts.all(|attempt| attempt.boot_seconds.is_none()) {
+    if outcome.no_guest_came_up() {
         accel::forget(&cache);
     }
     Ok(finish(args, &outcome, &run_dir, &journal, cancel.is_set()))
@@ -172,8 +171,15 @@ fn finish(
     interrupted: bool,
 ) -> ExitStatus {
     let style = MatrixStyle::for_stderr();
-    eprint!("{}", summary(outcome, run_dir.path(), style));
     let mut failed = false;
+    match summary(outcome, run_dir.path(), style) {
+        Ok(text) => eprint!("{text}"),
+        Err(error) => {
+            failed = true;
+            eprint!("{}", matrix(outcome, style));
+            eprintln!("error: the summary could not be made: {error}");
+        }
+    }
     match write_all(outcome, run_dir) {
         Ok(files) => eprint!("\n{}", where_reports_are(run_dir, &files, style)),
         Err(error) => {
@@ -184,8 +190,8 @@ fn finish(
             );
         }
     }
-    let skipped = |cell: &CellSummary| cell.verdict() == Some(Verdict::Skip);
-    if !outcome.cells.is_empty() && outcome.cells.iter().all(skipped) {
+    let skipped = |cell: Outline<'_>| cell.verdict() == Some(Verdict::Skip);
+    if outcome.cells().len() > 0 && outcome.cells().all(skipped) {
         eprintln!("warning: nothing was judged: every cell was skipped, for the reasons above");
     }
     if let Err(error) = run_dir.make_latest() {

@@ -123,15 +123,15 @@ mod tests {
     #[test]
     fn two_kernels_of_a_run() {
         let run = sample::finished();
-        let comparison = kernels(&run, "6.12.57", "6.17.13").unwrap();
+        let comparison = kernels(&run, "6.12.57", "6.17.13").unwrap().unwrap();
         insta::assert_snapshot!(format!("{}\n{}", text(&comparison), markdown(&comparison)));
-        assert!(kernels(&run, "6.12.57", "5.0").is_none());
+        assert!(kernels(&run, "6.12.57", "5.0").unwrap().is_none());
     }
 
     #[test]
     fn a_run_is_the_same_as_itself() {
         let run = sample::finished();
-        let comparison = runs(&run, &run);
+        let comparison = runs(&run, &run).unwrap();
         assert!(comparison.only_before.is_empty() && comparison.only_after.is_empty());
         assert_eq!(comparison.exit_status(), ExitStatus::NotJudged);
         insta::assert_snapshot!(text(&comparison));

@@ -3,6 +3,7 @@
 //! a run whose runner was killed. `reports/README.md` describes the folder for its readers.
 
 mod attempt_dir;
+mod lookup;
 mod read;
 mod run_dir;
 mod write;
@@ -11,6 +12,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use attempt_dir::AttemptDir;
+pub use lookup::{Lookup, Reader};
 pub use read::{Events, read};
 pub use run_dir::{RunDir, RunId};
 pub use write::{Journal, Trouble};
@@ -78,6 +80,14 @@ pub enum JournalError {
         line: usize,
         /// The bound, bytes.
         limit: usize,
+    },
+    /// A line that was read before is another one now.
+    #[error("{path}:{line}: this line is another one than when the journal was read first; something else changes the file, make the report again once it is done", path = path.display())]
+    Changed {
+        /// The journal.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: usize,
     },
     /// The journal was written in a form that this program does not know.
     #[error("{path}: written in form {found} (by kregress {by}), this program knows up to form {known}; use that version or a newer one", path = path.display())]

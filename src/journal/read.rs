@@ -4,23 +4,18 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::JournalError;
-use crate::event::{Event, SCHEMA};
+use super::{JournalError, Lookup};
+use crate::event::{Event, SCHEMA, line};
 
 /// The longest line that is read, bytes. The runner bounds every text of an event far below this.
-const LINE_LIMIT: usize = 64 << 20;
+pub(super) const LINE_LIMIT: usize = 64 << 20;
 
 /// Opens a journal; `path` is the file itself. Lines are read as the iterator is advanced.
 ///
 /// # Errors
 /// The file cannot be opened.
 pub fn read(path: &Path) -> Result<Events<BufReader<File>>, JournalError> {
-    let fail = |source| JournalError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(fail)?;
-    if file.metadata().map_err(fail)?.is_dir() {
-        return Err(fail(std::io::ErrorKind::IsADirectory.into()));
-    }
-    Ok(Events::new(path, BufReader::with_capacity(1 << 16, file)))
+    Lookup::open(path)?.events()
 }
 
 /// The events of a journal, in the order in which they happened.
@@ -34,6 +29,7 @@ pub struct Events<R> {
     reader: R,
     line: usize,
     whole: u64,
+    began: u64,
     buffer: Vec<u8>,
     torn: bool,
     lacks_newline: bool,
@@ -48,6 +44,7 @@ impl<R: BufRead> Events<R> {
             reader,
             line: 0,
             whole: 0,
+            began: 0,
             buffer: Vec::new(),
             torn: false,
             lacks_newline: false,
@@ -58,6 +55,11 @@ impl<R: BufRead> Events<R> {
     /// Whether an unfinished last line was passed over; known once the iterator has ended.
     pub fn torn(&self) -> bool {
         self.torn
+    }
+
+    /// Where the line of the last event that was read begins, bytes.
+    pub fn began(&self) -> u64 {
+        self.began
     }
 
     /// Bytes up to the end of the last event that was read.
@@ -91,8 +93,9 @@ impl<R: BufRead> Events<R> {
                 self.whole += length as u64;
                 continue;
             }
-            return match serde_json::from_slice::<Event>(&self.buffer) {
+            return match line::event(&self.buffer) {
                 Ok(event) => {
+                    self.began = self.whole;
                     self.whole += length as u64;
                     self.lacks_newline = !complete;
                     Some(self.known(event))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{FILE_NAME, JournalError, read};
+use super::{FILE_NAME, JournalError, Lookup, read};
 use crate::event::Event;
 
 /// The least time between two fdatasync calls before the run's last event. A verdict costs at least one boot, so
@@ -113,14 +113,15 @@ impl Journal {
         &self.path
     }
 
-    /// Keeps one event; one that the journal does not keep ([`Event::is_kept`]) is passed over.
+    /// Keeps one event and tells where its line begins, bytes; one that the journal does not keep ([`Event::is_kept`])
+    /// is passed over.
     ///
     /// # Errors
     /// The event could not be written, for example because the disk is full. The file holds whole lines only
     /// afterwards, later events can still be appended, and the failure is remembered for [`Journal::trouble`].
-    pub fn append(&self, event: &Event) -> Result<(), JournalError> {
+    pub fn append(&self, event: &Event) -> Result<Option<u64>, JournalError> {
         if !event.is_kept() {
-            return Ok(());
+            return Ok(None);
         }
         let result = self.write(event);
         if let Err(error) = &result {
@@ -128,7 +129,15 @@ impl Journal {
             let first = error.to_string();
             state.trouble.get_or_insert(Trouble { first, missing: 0 }).missing += 1;
         }
-        result
+        result.map(Some)
+    }
+
+    /// Reads its records again while it is written.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn lookup(&self) -> Result<Lookup, JournalError> {
+        Lookup::open(&self.path)
     }
 
     /// What could not be kept so far; for the end of the run, when the user is told.
@@ -136,19 +145,21 @@ impl Journal {
         self.state().trouble.clone()
     }
 
-    fn write(&self, event: &Event) -> Result<(), JournalError> {
+    fn write(&self, event: &Event) -> Result<u64, JournalError> {
         let mut line = serde_json::to_vec(event).map_err(|source| JournalError::Encode { source })?;
         line.push(b'\n');
         let failed = |source| JournalError::Append { path: self.path.clone(), source };
         let mut state = self.state();
         if state.torn {
-            self.cut(&mut state);
+            // behind half a line no other one may stand
+            self.cut(&mut state).map_err(failed)?;
         }
+        let at = state.whole;
         // One write call in all but the case of a nearly full disk, where the kernel takes only a part and the rest
         // fails: then the part is cut off again.
         if let Err(source) = (&self.file).write_all(&line) {
             state.torn = true;
-            self.cut(&mut state);
+            let _ = self.cut(&mut state);
             return Err(failed(source));
         }
         state.whole += line.len() as u64;
@@ -167,11 +178,13 @@ impl Journal {
                 _ => {}
             }
         }
-        Ok(())
+        Ok(at)
     }
 
-    fn cut(&self, state: &mut State) {
-        state.torn = self.file.set_len(state.whole).is_err();
+    fn cut(&self, state: &mut State) -> io::Result<()> {
+        let cut = self.file.set_len(state.whole);
+        state.torn = cut.is_err();
+        cut
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

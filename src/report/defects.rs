@@ -2,61 +2,67 @@
 
 use serde::Serialize;
 
-use super::fold::{CellSummary, RunSummary};
+use super::fold::RunSummary;
 use crate::event::{AttemptRecord, Diagnosis};
+use crate::journal::JournalError;
 use crate::oops::{Report, ReportKind, same_defect, stable_title};
 use crate::verdict::Verdict;
 
 /// What several attempts, of one cell or of many, have in common.
 #[derive(Clone, Debug)]
-pub(super) struct Defect<'r> {
+pub(super) struct Defect {
     /// The title of its first appearance.
-    pub(super) title: &'r str,
+    pub(super) title: String,
     /// Other titles that were taken for the same defect, in order of appearance.
-    pub(super) also: Vec<&'r str>,
+    pub(super) also: Vec<String>,
     /// The class of the crash; absent where the title is no crash report's, for example a leak's.
-    pub(super) kind: Option<&'r str>,
+    pub(super) kind: Option<String>,
     /// Places of the cells in the run, in the order of the plan.
     pub(super) cells: Vec<usize>,
     /// Attempts that showed it.
     pub(super) attempts: usize,
-    /// The first of them.
-    pub(super) first: &'r AttemptRecord,
-    /// Its crash report.
-    pub(super) diagnosis: Option<&'r Diagnosis>,
+    /// The console of the first of them, relative to the run's folder.
+    pub(super) console: Option<String>,
+    /// The line of its crash report in there, from 1.
+    pub(super) line: Option<usize>,
     /// What others are compared with.
-    likeness: Likeness<'r>,
+    likeness: Likeness,
 }
 
 #[derive(Clone, Debug)]
-enum Likeness<'r> {
+enum Likeness {
     Crash(Box<Report>),
     /// A title that no crash report has says something only of its own test.
     Symptom {
-        test: &'r str,
+        test: String,
         title: String,
     },
 }
 
 /// The defects of a run, those of most cells first, else in the order of the plan.
-pub(super) fn defects(run: &RunSummary) -> Vec<Defect<'_>> {
-    let mut found: Vec<Defect<'_>> = Vec::new();
-    for (place, cell) in run.cells.iter().enumerate() {
-        if !matches!(cell.verdict(), Some(Verdict::Bad | Verdict::Other)) {
+///
+/// # Errors
+/// The journal cannot be read any more.
+pub(super) fn defects(run: &RunSummary) -> Result<Vec<Defect>, JournalError> {
+    let mut found: Vec<Defect> = Vec::new();
+    let mut details = run.details();
+    for outline in run.cells() {
+        if !matches!(outline.verdict(), Some(Verdict::Bad | Verdict::Other)) {
             continue;
         }
+        let cell = details.cell(outline.place())?;
         for attempt in &cell.attempts {
             if let (Verdict::Bad | Verdict::Other, Some(title)) = (attempt.verdict, &attempt.title) {
-                add(&mut found, place, cell, attempt, title);
+                add(&mut found, outline.place(), &cell.id.test, attempt, title);
             }
         }
     }
     found.sort_by_key(|defect| std::cmp::Reverse(defect.cells.len()));
-    found
+    Ok(found)
 }
 
 /// How many cells the defects are in.
-pub(super) fn cells_of(defects: &[Defect<'_>]) -> usize {
+pub(super) fn cells_of(defects: &[Defect]) -> usize {
     let mut places: Vec<usize> = defects.iter().flat_map(|defect| defect.cells.iter().copied()).collect();
     places.sort_unstable();
     places.dedup();
@@ -64,7 +70,7 @@ pub(super) fn cells_of(defects: &[Defect<'_>]) -> usize {
 }
 
 /// `12 cells, 3 distinct crashes`; absent where a single cell failed, which says it all.
-pub(super) fn headline(defects: &[Defect<'_>]) -> Option<String> {
+pub(super) fn headline(defects: &[Defect]) -> Option<String> {
     let cells = cells_of(defects);
     if cells < 2 {
         return None;
@@ -78,21 +84,16 @@ pub(super) fn headline(defects: &[Defect<'_>]) -> Option<String> {
     Some(format!("{cells} cells, {} distinct {noun}{plural}", defects.len()))
 }
 
-fn add<'r>(
-    found: &mut Vec<Defect<'r>>,
-    place: usize,
-    cell: &'r CellSummary,
-    attempt: &'r AttemptRecord,
-    title: &'r str,
-) {
+fn add(found: &mut Vec<Defect>, place: usize, test: &str, attempt: &AttemptRecord, title: &str) {
     let diagnosis = attempt.diagnoses.iter().find(|diagnosis| diagnosis.title == title);
     let likeness = match diagnosis {
         Some(diagnosis) => Likeness::Crash(Box::new(report(diagnosis))),
-        None => Likeness::Symptom { test: &cell.id.test, title: stable_title(title) },
+        None => Likeness::Symptom { test: test.to_owned(), title: stable_title(title) },
     };
     if let Some(defect) = found.iter_mut().find(|defect| defect.likeness.is(&likeness)) {
-        if title != defect.title && !defect.also.contains(&title) && defect.kind.is_some() {
-            defect.also.push(title);
+        let told = title == defect.title || defect.also.iter().any(|also| also == title);
+        if !told && defect.kind.is_some() {
+            defect.also.push(title.to_owned());
         }
         if defect.cells.last() != Some(&place) {
             defect.cells.push(place);
@@ -101,19 +102,19 @@ fn add<'r>(
         return;
     }
     found.push(Defect {
-        title,
+        title: title.to_owned(),
         also: Vec::new(),
-        kind: diagnosis.map(|diagnosis| diagnosis.kind.as_str()),
+        kind: diagnosis.map(|diagnosis| diagnosis.kind.clone()),
         cells: vec![place],
         attempts: 1,
-        first: attempt,
-        diagnosis,
+        console: attempt.console.clone(),
+        line: diagnosis.map(|diagnosis| diagnosis.line),
         likeness,
     });
 }
 
-impl Likeness<'_> {
-    fn is(&self, other: &Likeness<'_>) -> bool {
+impl Likeness {
+    fn is(&self, other: &Likeness) -> bool {
         match (self, other) {
             (Likeness::Crash(a), Likeness::Crash(b)) => same_defect(a, b).is_same(),
             (Likeness::Symptom { test: a, title: x }, Likeness::Symptom { test: b, title: y }) => {
@@ -148,14 +149,14 @@ fn report(diagnosis: &Diagnosis) -> Report {
 /// The form of a defect in the JSON document.
 #[derive(Serialize)]
 pub(super) struct DefectRecord<'r> {
-    title: &'r str,
+    title: String,
     #[serde(rename = "type")]
-    kind: Option<&'r str>,
-    also: Vec<&'r str>,
+    kind: Option<String>,
+    also: Vec<String>,
     attempts: usize,
     cells: Vec<CellName<'r>>,
     /// The console of its first appearance, relative to the run's folder, and the line of the report in it.
-    console: Option<&'r str>,
+    console: Option<String>,
     line: Option<usize>,
 }
 
@@ -166,21 +167,24 @@ struct CellName<'r> {
 }
 
 /// The defects for the JSON document.
-pub(super) fn records<'r>(run: &'r RunSummary) -> Vec<DefectRecord<'r>> {
+///
+/// # Errors
+/// The journal cannot be read any more.
+pub(super) fn records(run: &RunSummary) -> Result<Vec<DefectRecord<'_>>, JournalError> {
     let cell = |place: &usize| {
-        let id = &run.cells[*place].id;
-        CellName { test: &id.test, kernel: &id.kernel }
+        let cell = run.outline(*place);
+        CellName { test: cell.test(), kernel: cell.kernel() }
     };
-    let record = |defect: Defect<'r>| DefectRecord {
+    let record = |defect: Defect| DefectRecord {
         title: defect.title,
         kind: defect.kind,
         attempts: defect.attempts,
         cells: defect.cells.iter().map(cell).collect(),
-        console: defect.first.console.as_deref(),
-        line: defect.diagnosis.map(|diagnosis| diagnosis.line),
+        console: defect.console,
+        line: defect.line,
         also: defect.also,
     };
-    defects(run).into_iter().map(record).collect()
+    Ok(defects(run)?.into_iter().map(record).collect())
 }
 
 #[cfg(test)]
@@ -189,11 +193,11 @@ mod tests {
     use crate::report::sample;
 
     fn shown(run: &RunSummary) -> String {
-        let defects = defects(run);
+        let defects = defects(run).unwrap();
         let mut text = format!("{:?}\n", headline(&defects));
         for defect in &defects {
             let cells: Vec<String> =
-                defect.cells.iter().map(|place| run.cells[*place].id.to_string()).collect();
+                defect.cells.iter().map(|place| run.outline(*place).id().to_string()).collect();
             text.push_str(&format!(
                 "{} {:?} also {:?}, {} attempts, {}\n",
                 defect.title,
@@ -223,13 +227,13 @@ mod tests {
         leak of 20000 objects in kmalloc-192 None also [], 1 attempts, cifs::fsconfig-source-leak@6.12.57
         WARNING in ext4_iomap_begin Some("WARNING") also [], 1 attempts, ext4::mmap-writeback-failure@6.17.13
         "#);
-        assert!(headline(&defects(&RunSummary::default())).is_none());
+        assert!(headline(&defects(&RunSummary::default()).unwrap()).is_none());
     }
 
     #[test]
     fn the_json_form() {
         let run = sample::crashing();
-        let records = serde_json::to_string_pretty(&records(&run)[1]).unwrap();
+        let records = serde_json::to_string_pretty(&records(&run).unwrap()[1]).unwrap();
         insta::assert_snapshot!(records, @r#"
         {
           "title": "general protection fault in ext4_map_blocks",

@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_crash() {
         let run = sample::finished();
-        insta::assert_snapshot!(text(run.find("block::elevator-switch-race", "6.17.13").unwrap()), @r#"
+        insta::assert_snapshot!(text(&sample::cell(&run, "block::elevator-switch-race", "6.17.13")), @r#"
         block::elevator-switch-race on kernel 6.17.13 (6.17.13+deb13-cloud-amd64)
         two writers switch the I/O scheduler of one queue at once
         known: the suite lists this kernel as one that has the bug
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_leak_and_a_blocked_task() {
         let run = sample::finished();
-        let mut cell = run.find("cifs::fsconfig-source-leak", "6.12.57").unwrap().clone();
+        let mut cell = sample::cell(&run, "cifs::fsconfig-source-leak", "6.12.57");
         cell.attempts[0].blocked.push(BlockedTask {
             pid: 77,
             comm: "umount".into(),
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn many_attempts_are_not_told_one_by_one() {
         let run = sample::finished();
-        let mut cell = run.find("block::elevator-switch-race", "6.12.57").unwrap().clone();
+        let mut cell = sample::cell(&run, "block::elevator-switch-race", "6.12.57");
         cell.attempts = vec![cell.attempts[0].clone(); 5000];
         let text = text(&cell);
         assert!(text.lines().count() < 200 && text.contains("4950 more attempts"));

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// A report could not be written.
@@ -21,34 +21,33 @@ pub struct WriteError {
 /// # Errors
 /// The file cannot be written or renamed.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), WriteError> {
-    write_pieces(path, [Ok(content)])
+    write_pieces(path, [Ok::<_, WriteError>(content)])
 }
 
 /// The same with a content that is made while it is written.
 ///
 /// # Errors
 /// The first of the pieces; the file cannot be written or renamed.
-pub fn write_pieces(
+pub fn write_pieces<E: From<WriteError>>(
     path: &Path,
-    pieces: impl IntoIterator<Item = io::Result<impl AsRef<[u8]>>>,
-) -> Result<(), WriteError> {
-    let failed = |source| WriteError { path: path.to_owned(), source };
+    pieces: impl IntoIterator<Item = Result<impl AsRef<[u8]>, E>>,
+) -> Result<(), E> {
+    let failed = |source| E::from(WriteError { path: path.to_owned(), source });
     let Some(name) = path.file_name() else { return Err(failed(io::ErrorKind::IsADirectory.into())) };
     // Two processes may write the same report at once.
     let salt = RandomState::new().hash_one(std::process::id());
     let temporary = path.with_file_name(format!(".{}-{salt:016x}", name.to_string_lossy()));
     let write = || {
-        let mut file = BufWriter::new(File::create_new(&temporary)?);
+        let mut file = BufWriter::new(File::create_new(&temporary).map_err(failed)?);
         for piece in pieces {
-            file.write_all(piece?.as_ref())?;
+            file.write_all(piece?.as_ref()).map_err(failed)?;
         }
-        file.into_inner().map_err(IntoInnerError::into_error)?.sync_data()?;
-        std::fs::rename(&temporary, path)
+        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.sync_data().and_then(|()| std::fs::rename(&temporary, path)).map_err(failed)
     };
-    write().map_err(|source| {
+    write().inspect_err(|_| {
         // The first error is the one to tell; the file may not even exist.
         let _ = std::fs::remove_file(&temporary);
-        failed(source)
     })
 }
 
@@ -79,7 +78,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("junit.xml");
         write(&path, b"old").unwrap();
-        write_pieces(&path, [Ok("new"), Err(io::Error::other("no more"))]).unwrap_err();
+        let no_more = WriteError { path: path.clone(), source: io::Error::other("no more") };
+        write_pieces(&path, [Ok("new"), Err(no_more)]).unwrap_err();
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -1,11 +1,11 @@
 //! Events to what the run came to.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 
+use super::cells::{Cells, Outline};
+use super::records::{Details, Records};
 use crate::event::{AttemptRecord, CellId, CellRecord, Counts, Diagnosis, Event};
-use crate::journal::{JournalError, RunDir, read};
+use crate::journal::{JournalError, Lookup, RunDir};
 use crate::verdict::Verdict;
 
 /// How a run ended.
@@ -60,7 +60,7 @@ pub struct HostInfo {
     pub memory_mib: u64,
 }
 
-/// One planned cell and what became of it.
+/// One planned cell and what became of it, with all its records.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CellSummary {
     /// Which one.
@@ -73,22 +73,9 @@ pub struct CellSummary {
     pub record: Option<CellRecord>,
     /// The attempts that ended, in order.
     pub attempts: Vec<AttemptRecord>,
-    /// The attempts that were started.
-    pub started: u32,
 }
 
 impl CellSummary {
-    fn new(id: CellId) -> CellSummary {
-        CellSummary {
-            id,
-            release: None,
-            summary: String::new(),
-            record: None,
-            attempts: Vec::new(),
-            started: 0,
-        }
-    }
-
     /// The test's suite and its name in there.
     pub fn suite_and_test(&self) -> (&str, &str) {
         self.id.test.split_once("::").unwrap_or(("", &self.id.test))
@@ -97,6 +84,11 @@ impl CellSummary {
     /// The verdict, where there is one.
     pub fn verdict(&self) -> Option<Verdict> {
         self.record.as_ref().map(|record| record.verdict)
+    }
+
+    /// What the suite's `known` list says of the result: `known` or `fixed`.
+    pub fn known(&self) -> Option<&str> {
+        self.record.as_ref()?.known.as_deref()
     }
 
     /// The attempt that the verdict rests on: the first one that says the same as the cell, with the same title where
@@ -117,7 +109,10 @@ impl CellSummary {
 }
 
 /// What a run came to.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// Of its cells only outlines are held ([`Outline`]), so that a run may have a million of them. Their records are read
+/// again when they are asked for ([`RunSummary::details`]); those of events that are in no journal are held.
+#[derive(Debug, Default)]
 pub struct RunSummary {
     /// The run's id; empty when the journal has no first event.
     pub id: String,
@@ -129,30 +124,25 @@ pub struct RunSummary {
     pub command: Vec<String>,
     /// What the virtual machines ran on.
     pub host: Option<HostInfo>,
-    /// The cells in the order of the plan.
-    pub cells: Vec<CellSummary>,
     /// What the user should know that belongs to no cell.
     pub notices: Vec<String>,
     /// How it ended.
     pub ended: Ended,
     /// Wall time, seconds; of a killed run the time of its finished cells one after the other.
     pub seconds: f64,
-    /// The cells that the first event announced. Larger than `cells` when the runner was killed while it planned.
+    /// The cells that the first event announced. More than there are when the runner was killed while it planned.
     announced: u64,
-    index: HashMap<CellId, usize>,
+    cells: Cells,
+    records: Records,
+    /// Attempts that ended, and of them those whose guest came up.
+    attempts: u64,
+    came_up: u64,
 }
 
 impl RunSummary {
-    /// Folds events that can fail to be read.
-    ///
-    /// # Errors
-    /// The first failure of `events`.
-    pub fn try_fold<E>(events: impl IntoIterator<Item = Result<Event, E>>) -> Result<RunSummary, E> {
-        let mut summary = RunSummary::default();
-        for event in events {
-            summary.apply(event?);
-        }
-        Ok(summary)
+    /// A run whose records are in this journal, as far as [`RunSummary::apply_at`] says where.
+    pub fn over(journal: Lookup) -> RunSummary {
+        RunSummary { records: Records::of(journal), ..RunSummary::default() }
     }
 
     /// Reads what a run came to from its journal.
@@ -160,7 +150,12 @@ impl RunSummary {
     /// # Errors
     /// The journal cannot be read, or a line before its last one is damaged.
     pub fn of(run: &RunDir) -> Result<RunSummary, JournalError> {
-        let mut summary = RunSummary::try_fold(read(&run.journal())?)?;
+        let journal = Lookup::open(&run.journal())?;
+        let mut events = journal.events()?;
+        let mut summary = RunSummary::over(journal);
+        while let Some(event) = events.next() {
+            summary.apply_at(event?, Some(events.began()));
+        }
         if summary.id.is_empty() {
             // Killed before its first event was kept.
             summary.id = run.id().to_owned();
@@ -171,8 +166,13 @@ impl RunSummary {
         Ok(summary)
     }
 
-    /// Takes in the next event.
+    /// Takes in the next event, which is in no journal.
     pub fn apply(&mut self, event: Event) {
+        self.apply_at(event, None);
+    }
+
+    /// Takes in the next event, whose line in the journal of this run begins at `at` bytes, if it is there.
+    pub fn apply_at(&mut self, event: Event, at: Option<u64>) {
         match event {
             Event::RunStarted { schema: _, run, kregress, at, command, cells } => {
                 self.id = run;
@@ -186,27 +186,18 @@ impl RunSummary {
             Event::Host { qemu, accel, accel_reason, cpus, memory_mib } => {
                 self.host = Some(HostInfo { qemu, accel, accel_reason, cpus, memory_mib });
             }
-            Event::Planned { cell, release, summary } => {
-                let cell = self.cell(cell);
-                cell.summary = summary;
-                cell.release = release.or(cell.release.take());
-            }
-            Event::AttemptStarted { cell, attempt: _, of: _ } => self.cell(cell).started += 1,
+            Event::Planned { cell, release, summary } => self.cells.plan(&cell, release.as_deref(), &summary),
+            Event::AttemptStarted { cell, attempt: _, of: _ } => self.cells.begin(&cell),
             Event::Attempt { cell, record } => {
-                // most cells have few attempts, and a run may have a million cells
-                let attempts = &mut self.cell(cell).attempts;
-                if attempts.len() == attempts.capacity() {
-                    attempts.reserve_exact((attempts.len() / 2).max(1));
-                }
-                attempts.push(*record);
+                self.attempts += 1;
+                self.came_up += u64::from(record.boot_seconds.is_some());
+                let place = self.records.attempt(*record, at);
+                self.cells.attempt(&cell, place);
             }
             Event::Cell(record) => {
-                let killed = self.ended == Ended::Killed;
-                let cell = self.cell(record.id());
-                cell.release = record.release.clone().or(cell.release.take());
                 let seconds = record.seconds;
-                let earlier = cell.record.replace(*record).map_or(0.0, |earlier| earlier.seconds);
-                if killed {
+                let earlier = self.cells.settle(&record, self.records.cell(&record, at));
+                if self.ended == Ended::Killed {
                     self.seconds += seconds - earlier;
                 }
             }
@@ -231,10 +222,15 @@ impl RunSummary {
         self.announced.max(self.cells.len() as u64)
     }
 
+    /// Cells that were announced and never named, because the runner was killed while it planned.
+    pub fn unnamed(&self) -> u64 {
+        self.planned() - self.cells.len() as u64
+    }
+
     /// Verdicts and cells without one, counted from the cells themselves.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        for verdict in self.cells.iter().filter_map(CellSummary::verdict) {
+        for verdict in self.cells().filter_map(Outline::verdict) {
             counts.add(verdict);
         }
         counts.not_run = self.planned() - counts.finished();
@@ -244,68 +240,60 @@ impl RunSummary {
     /// How many of the `bad` cells the suites list as known, and how many of the `good` ones as known to be bad.
     pub fn known_and_fixed(&self) -> (u64, u64) {
         let listed = |verdict, word: &str| {
-            let records = self.cells.iter().filter_map(|cell| cell.record.as_ref());
-            records.filter(|r| r.verdict == verdict && r.known.as_deref() == Some(word)).count() as u64
+            let of = |cell: &Outline<'_>| cell.verdict() == Some(verdict) && cell.known() == Some(word);
+            self.cells().filter(of).count() as u64
         };
         (listed(Verdict::Bad, "known"), listed(Verdict::Good, "fixed"))
     }
 
+    /// Whether there were attempts, and the guest of none of them came up.
+    pub fn no_guest_came_up(&self) -> bool {
+        self.attempts > 0 && self.came_up == 0
+    }
+
+    /// The cells in the order of the plan.
+    pub fn cells(&self) -> impl ExactSizeIterator<Item = Outline<'_>> + Clone {
+        (0..self.cells.len()).map(|place| self.cells.at(place))
+    }
+
+    /// The cell at this place of the plan, which there is.
+    pub fn outline(&self, place: usize) -> Outline<'_> {
+        self.cells.at(place)
+    }
+
+    /// The cell of a test on a kernel, where it was planned.
+    pub fn find(&self, test: &str, kernel: &str) -> Option<Outline<'_>> {
+        self.cells.find(test, kernel)
+    }
+
+    /// Gives cells with all their records. Several may ask at once.
+    pub fn details(&self) -> Details<'_> {
+        Details::of(self)
+    }
+
     /// The kernels of the run in the order of the plan.
     pub fn kernels(&self) -> Vec<&str> {
-        distinct(self.cells.iter().map(|cell| cell.id.kernel.as_str()))
+        self.cells_by_kernel().into_iter().map(|(kernel, _)| kernel).collect()
     }
 
-    /// The cells of each kernel, kernels and cells in the order of the plan.
-    pub fn cells_by_kernel(&self) -> Vec<(&str, Vec<&CellSummary>)> {
-        grouped(self.cells.iter().map(|cell| (cell.id.kernel.as_str(), cell)))
+    /// The places of each kernel's cells, kernels and cells in the order of the plan.
+    pub(super) fn cells_by_kernel(&self) -> Vec<(&str, Vec<usize>)> {
+        self.cells.by_kernel()
     }
 
-    /// The places in `cells` of each test's cells, tests and cells in the order of the plan.
+    /// The places of each test's cells, tests and cells in the order of the plan.
     pub(super) fn cells_by_test(&self) -> Vec<(&str, Vec<usize>)> {
-        grouped(self.cells.iter().enumerate().map(|(place, cell)| (cell.id.test.as_str(), place)))
+        self.cells.by_test()
     }
 
     /// The tests of the run in the order of the plan.
     pub fn tests(&self) -> Vec<&str> {
-        distinct(self.cells.iter().map(|cell| cell.id.test.as_str()))
+        self.cells_by_test().into_iter().map(|(test, _)| test).collect()
     }
 
-    /// The cell of a test on a kernel, where it was planned.
-    pub fn find(&self, test: &str, kernel: &str) -> Option<&CellSummary> {
-        self.place(test, kernel).map(|place| &self.cells[place])
+    pub(super) fn records(&self) -> &Records {
+        &self.records
     }
-
-    /// Where in `cells` a cell is.
-    pub(super) fn place(&self, test: &str, kernel: &str) -> Option<usize> {
-        self.index.get(&CellId { test: test.to_owned(), kernel: kernel.to_owned() }).copied()
-    }
-
-    fn cell(&mut self, id: CellId) -> &mut CellSummary {
-        let at = *self.index.entry(id).or_insert_with_key(|id| {
-            self.cells.push(CellSummary::new(id.clone()));
-            self.cells.len() - 1
-        });
-        &mut self.cells[at]
-    }
-}
-
-/// What belongs to each name, in the order in which the names came first.
-fn grouped<'a, T>(items: impl Iterator<Item = (&'a str, T)>) -> Vec<(&'a str, Vec<T>)> {
-    let mut groups: Vec<(&str, Vec<T>)> = Vec::new();
-    let mut places = HashMap::new();
-    for (name, item) in items {
-        let place = *places.entry(name).or_insert_with(|| {
-            groups.push((name, Vec::new()));
-            groups.len() - 1
-        });
-        groups[place].1.push(item);
-    }
-    groups
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = std::collections::HashSet::new();
-    names.filter(|name| seen.insert(*name)).collect()
 }
 
 #[cfg(test)]
@@ -316,7 +304,7 @@ mod tests {
     #[test]
     fn cells_stand_in_the_order_of_the_plan() {
         let run = sample::finished();
-        let cells: Vec<String> = run.cells.iter().map(|cell| cell.id.to_string()).collect();
+        let cells: Vec<String> = run.cells().map(|cell| cell.id().to_string()).collect();
         assert_eq!(
             cells[..3],
             [
@@ -361,9 +349,9 @@ mod tests {
     #[test]
     fn the_diagnosis_of_the_title_is_found() {
         let run = sample::finished();
-        let cell = run.find("block::elevator-switch-race", "6.17.13").unwrap();
+        let cell = sample::cell(&run, "block::elevator-switch-race", "6.17.13");
         assert_eq!(cell.deciding_diagnosis().unwrap().kind, "NULL-POINTER-DEREFERENCE");
-        let leak = run.find("cifs::fsconfig-source-leak", "6.12.57").unwrap();
+        let leak = sample::cell(&run, "cifs::fsconfig-source-leak", "6.12.57");
         assert!(leak.deciding_attempt().is_some() && leak.deciding_diagnosis().is_none());
     }
 }

@@ -1,11 +1,17 @@
 //! A run as one JSON document, for programs that want the whole of it at once. `--message-format json` has the same
 //! fields, event by event.
 
-use serde::Serialize;
+use std::cell::RefCell;
+use std::io::{self, Write};
 
+use serde::ser::{Error as _, SerializeSeq};
+use serde::{Serialize, Serializer};
+
+use super::ReportError;
 use super::defects::{DefectRecord, records};
 use super::fold::{CellSummary, RunSummary};
 use crate::event::{AttemptRecord, Counts, SCHEMA};
+use crate::journal::JournalError;
 use crate::verdict::Verdict;
 
 #[derive(Serialize)]
@@ -24,7 +30,33 @@ struct Document<'a> {
     notices: &'a [String],
     /// What is behind the failing cells.
     defects: Vec<DefectRecord<'a>>,
-    results: Vec<CellResult<'a>>,
+    results: Results<'a>,
+}
+
+/// The cells, each read when it is written.
+struct Results<'a> {
+    run: &'a RunSummary,
+    /// Why one of them could not be read.
+    failed: &'a RefCell<Option<JournalError>>,
+}
+
+impl Serialize for Results<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let cells = self.run.cells();
+        let mut list = serializer.serialize_seq(Some(cells.len()))?;
+        let mut details = self.run.details();
+        for outline in cells {
+            match details.cell(outline.place()) {
+                Ok(cell) => list.serialize_element(&result(&cell, self.run))?,
+                Err(error) => {
+                    let said = S::Error::custom(&error);
+                    self.failed.replace(Some(error));
+                    return Err(said);
+                }
+            }
+        }
+        list.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -53,11 +85,12 @@ struct CellResult<'a> {
     attempt_records: &'a [AttemptRecord],
 }
 
-/// The document, indented, ended by a newline.
+/// Writes the document, indented, ended by a newline.
 ///
 /// # Errors
-/// A number that JSON has no form for.
-pub fn json(run: &RunSummary) -> Result<String, serde_json::Error> {
+/// The journal cannot be read any more, `out` cannot be written to, or a number has no form in JSON.
+pub fn write(run: &RunSummary, out: &mut dyn Write) -> Result<(), ReportError> {
+    let failed = RefCell::new(None);
     let host = run.host.as_ref().map(|host| Host {
         qemu: &host.qemu,
         accel: &host.accel,
@@ -77,10 +110,18 @@ pub fn json(run: &RunSummary) -> Result<String, serde_json::Error> {
         cells: run.planned(),
         counts: run.counts(),
         notices: &run.notices,
-        defects: records(run),
-        results: run.cells.iter().map(|cell| result(cell, run)).collect(),
+        defects: records(run)?,
+        results: Results { run, failed: &failed },
     };
-    Ok(serde_json::to_string_pretty(&document)? + "\n")
+    let written = serde_json::to_writer_pretty(&mut *out, &document);
+    if let Some(error) = failed.take() {
+        return Err(error.into());
+    }
+    written.map_err(|error| match error.is_io() {
+        true => ReportError::Output(io::Error::from(error)),
+        false => ReportError::Json(error),
+    })?;
+    out.write_all(b"\n").map_err(ReportError::Output)
 }
 
 fn result<'a>(cell: &'a CellSummary, run: &RunSummary) -> CellResult<'a> {
@@ -110,10 +151,15 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
+    fn document(run: &RunSummary) -> serde_json::Value {
+        let mut text = Vec::new();
+        write(run, &mut text).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
     #[test]
     fn the_document_has_the_counts_and_every_cell() {
-        let run = sample::finished();
-        let document: serde_json::Value = serde_json::from_str(&json(&run).unwrap()).unwrap();
+        let document = document(&sample::finished());
         assert_eq!(document["bad"], 2);
         assert_eq!(document["not_run"], 1);
         assert_eq!(document["ended"], "finished");
@@ -127,8 +173,9 @@ mod tests {
     #[test]
     fn a_cell_has_every_field_of_its_event() {
         let run = sample::finished();
-        let document: serde_json::Value = serde_json::from_str(&json(&run).unwrap()).unwrap();
-        let record = serde_json::to_value(run.cells[1].record.as_ref().unwrap()).unwrap();
+        let document = document(&run);
+        let cell = run.details().cell(1).unwrap();
+        let record = serde_json::to_value(cell.record.unwrap()).unwrap();
         for (field, value) in record.as_object().unwrap() {
             assert_eq!(document["results"][1][field], *value, "{field}");
         }

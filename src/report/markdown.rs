@@ -8,6 +8,7 @@ use super::fold::RunSummary;
 use super::matrix::word;
 use super::summary::absence;
 use super::text::{cut_middle, replace_forbidden};
+use crate::journal::JournalError;
 use crate::progress::{clock, printable, tally};
 use crate::verdict::Verdict;
 
@@ -20,15 +21,18 @@ const PLACES_SHOWN: usize = 8;
 const TEXT_LIMIT: usize = 4 << 10;
 
 /// The document.
-pub fn markdown(run: &RunSummary) -> String {
+///
+/// # Errors
+/// The journal cannot be read any more.
+pub fn markdown(run: &RunSummary) -> Result<String, JournalError> {
     let (known, fixed) = run.known_and_fixed();
     let tally = tally(&run.counts(), known, fixed).join(", ");
     let mut out = format!("# kregress run {}\n\n", inline(&run.id));
     let _ =
         writeln!(out, "{} cells: {tally}; {} after {}.", run.planned(), run.ended.word(), clock(run.seconds));
     push_matrix(&mut out, run);
-    push_defects(&mut out, run);
-    push_cells(&mut out, run);
+    push_defects(&mut out, run)?;
+    push_cells(&mut out, run)?;
     let absence = absence(run);
     if !absence.is_empty() {
         out.push_str("\n## What a good result is worth\n\n");
@@ -36,7 +40,7 @@ pub fn markdown(run: &RunSummary) -> String {
             let _ = writeln!(out, "- {}: {}", inline(&test), inline(&worth));
         }
     }
-    out
+    Ok(out)
 }
 
 fn push_matrix(out: &mut String, run: &RunSummary) {
@@ -61,47 +65,51 @@ fn push_matrix(out: &mut String, run: &RunSummary) {
     }
 }
 
-fn push_defects(out: &mut String, run: &RunSummary) {
-    let defects = defects(run);
-    let Some(headline) = headline(&defects) else { return };
+fn push_defects(out: &mut String, run: &RunSummary) -> Result<(), JournalError> {
+    let defects = defects(run)?;
+    let Some(headline) = headline(&defects) else { return Ok(()) };
     let _ = writeln!(out, "\n## {headline}\n\n| cells | title | where |\n| --- | --- | --- |");
     for defect in defects.iter().take(DEFECTS_SHOWN) {
         let mut cells: Vec<String> = defect
             .cells
             .iter()
             .take(PLACES_SHOWN)
-            .map(|place| inline(&run.cells[*place].id.to_string()))
+            .map(|place| inline(&run.outline(*place).id().to_string()))
             .collect();
         if defect.cells.len() > PLACES_SHOWN {
             cells.push(format!("and {} more", defect.cells.len() - PLACES_SHOWN));
         }
-        let _ = writeln!(out, "| {} | {} | {} |", defect.cells.len(), inline(defect.title), cells.join(", "));
+        let _ =
+            writeln!(out, "| {} | {} | {} |", defect.cells.len(), inline(&defect.title), cells.join(", "));
     }
     if defects.len() > DEFECTS_SHOWN {
         let _ = writeln!(out, "\nand {} more", defects.len() - DEFECTS_SHOWN);
     }
+    Ok(())
 }
 
-fn push_cells(out: &mut String, run: &RunSummary) {
-    let failing: Vec<_> = run
-        .cells
-        .iter()
-        .filter_map(|cell| cell.record.as_ref().map(|record| (cell, record)))
-        .filter(|(_, record)| !matches!(record.verdict, Verdict::Good | Verdict::Skip))
-        .collect();
-    for (cell, record) in failing.iter().take(CELLS_SHOWN) {
-        let (word, _) = word(Some(cell), true);
+fn push_cells(out: &mut String, run: &RunSummary) -> Result<(), JournalError> {
+    let mut details = run.details();
+    let is_failing =
+        |verdict: Option<Verdict>| verdict.is_some_and(|v| !matches!(v, Verdict::Good | Verdict::Skip));
+    let mut failing = run.cells().filter(|cell| is_failing(cell.verdict()));
+    for outline in failing.by_ref().take(CELLS_SHOWN) {
+        let cell = details.cell(outline.place())?;
+        let (word, _) = word(Some(outline), true);
         let _ = writeln!(out, "\n## {word}: {} on {}\n", inline(&cell.id.test), inline(&cell.id.kernel));
-        if let Some(text) = record.title.as_ref().or(record.reason.as_ref()) {
+        let said = cell.record.as_ref().and_then(|record| record.title.as_ref().or(record.reason.as_ref()));
+        if let Some(text) = said {
             let _ = writeln!(out, "{}", inline(text));
         }
         if let Some(diagnosis) = cell.deciding_diagnosis() {
             push_block(out, &cut_middle(&diagnosis.text, TEXT_LIMIT));
         }
     }
-    if failing.len() > CELLS_SHOWN {
-        let _ = writeln!(out, "\nand {} more", failing.len() - CELLS_SHOWN);
+    let more = failing.count();
+    if more > 0 {
+        let _ = writeln!(out, "\nand {more} more");
     }
+    Ok(())
 }
 
 /// `text` as plain words within a line: what Markdown would take for markup is escaped.
@@ -139,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_finished_run() {
-        insta::assert_snapshot!(markdown(&sample::finished()), @r#"
+        insta::assert_snapshot!(markdown(&sample::finished()).unwrap(), @r#"
         # kregress run 2026-11-21T09-12-33-a1b2
 
         9 cells: 2 bad (1 known), 2 good (1 fixed), 1 other, 1 skip, 1 blind, 1 lost, 1 not run; finished after 00:42.
@@ -196,7 +204,7 @@ mod tests {
     #[test]
     fn cells_that_crash_alike_are_one_row() {
         let mut out = String::new();
-        push_defects(&mut out, &sample::crashing());
+        push_defects(&mut out, &sample::crashing()).unwrap();
         insta::assert_snapshot!(out, @r#"
         ## 3 cells, 2 distinct crashes
 
@@ -221,7 +229,7 @@ mod tests {
             let record = sample::record("a::b", &n.to_string(), Verdict::Bad);
             Event::Cell(Box::new(CellRecord { title: Some("x".into()), ..record }))
         };
-        let text = markdown(&sample::fold((0..100).map(bad)));
+        let text = markdown(&sample::fold((0..100).map(bad))).unwrap();
         assert_eq!(text.matches("\n## FAIL").count(), CELLS_SHOWN);
         assert!(text.contains("and 80 more"));
     }

@@ -2,8 +2,10 @@
 
 use console::measure_text_width as width;
 
-use super::fold::{CellSummary, RunSummary};
+use super::cells::Outline;
+use super::fold::RunSummary;
 use crate::progress::{Paint, Tone, printable, status_word};
+use crate::verdict::Verdict;
 
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -56,7 +58,8 @@ pub fn matrix(run: &RunSummary, style: MatrixStyle) -> String {
     let kernels = run.kernels();
     let name = |name: &str| clean(name, style.unicode);
     let test_column = tests.iter().map(|test| width(&name(test))).max().unwrap_or(0);
-    let columns: Vec<Column> = kernels.iter().map(|kernel| Column::new(run, kernel, &tests, style)).collect();
+    let columns: Vec<Column<'_>> =
+        kernels.iter().map(|kernel| Column::new(run, kernel, &tests, style)).collect();
     let mut out = String::new();
     for block in blocks(&columns, style.width.saturating_sub(test_column)) {
         if !out.is_empty() {
@@ -64,9 +67,9 @@ pub fn matrix(run: &RunSummary, style: MatrixStyle) -> String {
         }
         let header = block.iter().map(|column| (column.kernel.clone(), column.kernel.clone(), column.width));
         push_row(&mut out, "", test_column, header);
-        for (row, test) in tests.iter().enumerate() {
+        for test in &tests {
             let cells = block.iter().map(|column| {
-                let (word, tone) = column.words[row];
+                let (word, tone) = word(run.find(test, column.name), style.unicode);
                 (
                     word.to_owned(),
                     tone.map_or_else(|| word.to_owned(), |tone| style.paint.apply(tone, word)),
@@ -80,31 +83,33 @@ pub fn matrix(run: &RunSummary, style: MatrixStyle) -> String {
 }
 
 /// One kernel's column.
-struct Column {
+struct Column<'r> {
+    name: &'r str,
     kernel: String,
-    words: Vec<(&'static str, Option<Tone>)>,
     width: usize,
 }
 
-impl Column {
-    fn new(run: &RunSummary, kernel: &str, tests: &[&str], style: MatrixStyle) -> Column {
-        let words: Vec<_> = tests.iter().map(|test| word(run.find(test, kernel), style.unicode)).collect();
-        let kernel = clean(kernel, style.unicode);
-        let widest = words.iter().map(|(word, _)| width(word)).max().unwrap_or(0);
-        Column { width: widest.max(width(&kernel)), kernel, words }
+impl<'r> Column<'r> {
+    fn new(run: &RunSummary, name: &'r str, tests: &[&str], style: MatrixStyle) -> Column<'r> {
+        let words = tests.iter().map(|test| word(run.find(test, name), style.unicode).0);
+        let kernel = clean(name, style.unicode);
+        Column { name, width: words.map(width).max().unwrap_or(0).max(width(&kernel)), kernel }
     }
 }
 
 /// The word for a cell and its tone.
-pub(super) fn word(cell: Option<&CellSummary>, unicode: bool) -> (&'static str, Option<Tone>) {
+pub(super) fn word(cell: Option<Outline<'_>>, unicode: bool) -> (&'static str, Option<Tone>) {
     match cell {
         None => (if unicode { "·" } else { "." }, Some(Tone::Dim)),
-        Some(CellSummary { record: None, .. }) => ("-", Some(Tone::Warn)),
-        Some(CellSummary { record: Some(record), .. }) => {
-            let (word, tone) = status_word(record.verdict, record.known.as_deref());
-            (word, Some(tone))
-        }
+        Some(cell) => word_of(cell.verdict(), cell.known()),
     }
+}
+
+/// The word for a planned cell and its tone.
+pub(super) fn word_of(verdict: Option<Verdict>, known: Option<&str>) -> (&'static str, Option<Tone>) {
+    let Some(verdict) = verdict else { return ("-", Some(Tone::Warn)) };
+    let (word, tone) = status_word(verdict, known);
+    (word, Some(tone))
 }
 
 fn clean(name: &str, unicode: bool) -> String {
@@ -113,7 +118,7 @@ fn clean(name: &str, unicode: bool) -> String {
 }
 
 /// Cuts the columns into blocks that fit into `room`; a block has at least one.
-fn blocks(columns: &[Column], room: usize) -> Vec<&[Column]> {
+fn blocks<'c, 'r>(columns: &'c [Column<'r>], room: usize) -> Vec<&'c [Column<'r>]> {
     let mut blocks = Vec::new();
     let (mut start, mut used) = (0, 0);
     for (at, column) in columns.iter().enumerate() {
@@ -152,7 +157,6 @@ mod tests {
     use super::*;
     use crate::event::{CellRecord, Event};
     use crate::report::sample;
-    use crate::verdict::Verdict;
 
     #[test]
     fn every_word() {

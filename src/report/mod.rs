@@ -1,6 +1,8 @@
 //! What a run came to, for people and for programs. Every report is made from a [`RunSummary`], and that is a fold
-//! over the journal: a report can be made again at any time, also of a run that was killed.
+//! over the journal: a report can be made again at any time, also of a run that was killed. A run may have very many
+//! cells: records stay in the journal, and no document is held as a whole.
 
+mod cells;
 mod defects;
 mod evidence;
 mod excerpt;
@@ -13,17 +15,18 @@ pub mod junit;
 pub mod kernels;
 pub mod markdown;
 pub mod matrix;
+mod records;
 pub mod summary;
 pub(crate) mod text;
 
 #[cfg(test)]
 pub(crate) mod sample;
 
+pub use cells::Outline;
 pub use exit::{ExitPolicy, ExitStatus};
 pub use fold::{CellSummary, Ended, RunSummary};
+pub use records::Details;
 pub(crate) use text::escape;
-
-use std::io;
 
 use crate::journal::{JournalError, RunDir};
 
@@ -59,10 +62,13 @@ pub enum ReportError {
 /// # Errors
 /// The first failure.
 pub fn write_all(run: &RunSummary, dir: &RunDir) -> Result<Vec<&'static str>, ReportError> {
-    // a run may have very many cells: no document is held as a whole
-    let junit = junit::pieces(run).map(|piece| piece.map_err(io::Error::other));
-    let junit = file::write_pieces(&dir.path().join(JUNIT_FILE), junit);
-    let html = file::write_pieces(&dir.path().join(HTML_FILE), html::pieces(run, dir).map(Ok));
+    let junit = || file::write_pieces(&dir.path().join(JUNIT_FILE), junit::pieces(run));
+    let html = || file::write_pieces(&dir.path().join(HTML_FILE), html::pieces(run, dir));
+    let (junit, html) = std::thread::scope(|scope| {
+        let junit = scope.spawn(junit);
+        let html = html();
+        (junit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), html)
+    });
     junit.and(html)?;
     Ok(vec![JUNIT_FILE, HTML_FILE])
 }

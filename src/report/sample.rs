@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::fold::RunSummary;
+use super::fold::{CellSummary, RunSummary};
 use crate::event::{AttemptRecord, CellId, CellRecord, Diagnosis, Event, SCHEMA};
 use crate::observation::{Ending, Exit, Phase, ProbeReading, ProgramReport, ProgramRun, Start, Stopped};
 use crate::verdict::Verdict;
@@ -21,6 +21,11 @@ pub(crate) fn fold(events: impl IntoIterator<Item = Event>) -> RunSummary {
     let mut run = RunSummary::default();
     events.into_iter().for_each(|event| run.apply(event));
     run
+}
+
+/// A cell with its records.
+pub(crate) fn cell(run: &RunSummary, test: &str, kernel: &str) -> CellSummary {
+    run.details().cell(run.find(test, kernel).expect("a cell of the run").place()).expect("its records")
 }
 
 /// The whole run.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use console::measure_text_width as width;
 
+use super::cells::Outline;
 use super::defects::{defects, headline as distinct_headline};
 use super::fold::{CellSummary, Ended, RunSummary};
 use super::matrix::{MatrixStyle, matrix};
-use crate::journal::RunDir;
+use crate::journal::{JournalError, RunDir};
 use crate::progress::{Line, Tone, percent, printable, tally};
 use crate::verdict::Verdict;
 
@@ -21,21 +22,26 @@ const TITLE_LIMIT: usize = 120;
 
 /// The summary, each line ended. `run_dir` is where the run's files are, in the form in which the user may write it
 /// (see [`shown_path`]).
-pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> String {
+///
+/// # Errors
+/// The journal cannot be read any more.
+pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> Result<String, JournalError> {
     let mut line = Line::new(style.paint);
     run.kernels().iter().for_each(|kernel| line.make_room(kernel));
     let mut lines = vec![headline(run, &line)];
-    let shown: Vec<&CellSummary> = run.cells.iter().filter(|cell| is_listed(cell)).collect();
-    for cell in shown.iter().take(CELLS_SHOWN) {
-        lines.extend(cell_lines(cell, &line, run_dir, style));
+    let mut details = run.details();
+    let mut listed = run.cells().filter(is_listed);
+    for cell in listed.by_ref().take(CELLS_SHOWN) {
+        lines.extend(cell_lines(&details.cell(cell.place())?, &line, run_dir, style));
     }
-    if shown.len() > CELLS_SHOWN {
-        lines.push(format!("{} and {} more", " ".repeat(12), shown.len() - CELLS_SHOWN));
+    let more = listed.count();
+    if more > 0 {
+        lines.push(format!("{} and {more} more", " ".repeat(12)));
     }
     if let Some(text) = not_run(run) {
         lines.push(format!("{} {text}", line.status("NOT RUN", Tone::Warn)));
     }
-    lines.extend(distinct(run, &line));
+    lines.extend(distinct(run, &line)?);
     let absence = absence(run);
     let column = absence.iter().map(|(test, _)| width(test)).max().unwrap_or(0);
     for (at, (test, worth)) in absence.into_iter().enumerate() {
@@ -50,7 +56,7 @@ pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> String {
         out.push('\n');
         out.push_str(&matrix);
     }
-    out
+    Ok(out)
 }
 
 /// A path as it can be pasted into a shell: relative to the current folder when it lies in it, quoted when it must be.
@@ -96,8 +102,8 @@ fn headline(run: &RunSummary, line: &Line) -> String {
 }
 
 /// Whether a cell is worth a line of its own at the end.
-fn is_listed(cell: &CellSummary) -> bool {
-    cell.record.as_ref().is_some_and(|record| record.verdict != Verdict::Good || record.known.is_some())
+fn is_listed(cell: &Outline<'_>) -> bool {
+    cell.verdict().is_some_and(|verdict| verdict != Verdict::Good || cell.known().is_some())
 }
 
 fn cell_lines(cell: &CellSummary, line: &Line, run_dir: &Path, style: MatrixStyle) -> Vec<String> {
@@ -117,57 +123,46 @@ fn cell_lines(cell: &CellSummary, line: &Line, run_dir: &Path, style: MatrixStyl
 }
 
 fn not_run(run: &RunSummary) -> Option<String> {
-    let cells: Vec<String> = run
-        .cells
-        .iter()
-        .filter(|cell| cell.record.is_none())
-        .map(|cell| printable(&cell.id.to_string()))
-        .collect();
-    let missing = run.planned() - run.cells.len() as u64;
-    let (first, rest) = cells.split_at(cells.len().min(10));
+    let mut cells = run.cells().filter(|cell| cell.verdict().is_none());
+    let first: Vec<String> = cells.by_ref().take(10).map(|cell| printable(&cell.id().to_string())).collect();
     let mut text = first.join(", ");
-    let unnamed = rest.len() as u64 + missing;
-    if unnamed > 0 {
+    let more = cells.count() as u64 + run.unnamed();
+    if more > 0 {
         let and = if text.is_empty() { "" } else { " and " };
-        text.push_str(&format!("{and}{unnamed} more"));
+        text.push_str(&format!("{and}{more} more"));
     }
     (!text.is_empty()).then_some(text)
 }
 
 /// How many different defects the failing cells show, and those that more than one cell shows.
-fn distinct(run: &RunSummary, line: &Line) -> Vec<String> {
-    let defects = defects(run);
-    let Some(headline) = distinct_headline(&defects) else { return Vec::new() };
+fn distinct(run: &RunSummary, line: &Line) -> Result<Vec<String>, JournalError> {
+    let defects = defects(run)?;
+    let Some(headline) = distinct_headline(&defects) else { return Ok(Vec::new()) };
     let mut lines = vec![format!("{} {headline}", line.status("Distinct", Tone::Bad))];
     let shared: Vec<_> = defects.iter().filter(|defect| defect.cells.len() > 1).collect();
     for defect in shared.iter().take(DEFECTS_SHOWN) {
-        let title: String = printable(defect.title).chars().take(TITLE_LIMIT).collect();
+        let title: String = printable(&defect.title).chars().take(TITLE_LIMIT).collect();
         lines.push(format!("{:>13}{:>3} cells  {title}", "", defect.cells.len()));
     }
     if shared.len() > DEFECTS_SHOWN {
         lines.push(format!("{:>13}and {} more", "", shared.len() - DEFECTS_SHOWN));
     }
-    lines
+    Ok(lines)
 }
 
 /// For each test with a good result, what it is worth.
 pub(super) fn absence(run: &RunSummary) -> Vec<(String, String)> {
     let mut lines = Vec::new();
-    for test in run.tests() {
-        let good: Vec<_> = run
-            .cells
-            .iter()
-            .filter(|cell| cell.id.test == test)
-            .filter_map(|cell| cell.record.as_ref())
-            .filter(|record| record.verdict == Verdict::Good)
-            .collect();
+    for (test, places) in run.cells_by_test() {
+        let cells = places.into_iter().map(|place| run.outline(place));
+        let good: Vec<_> = cells.filter(|cell| cell.verdict() == Some(Verdict::Good)).collect();
         if good.is_empty() {
             continue;
         }
-        let attempts = span(good.iter().map(|record| record.attempts));
+        let attempts = span(good.iter().map(|cell| cell.attempts()));
         let plural = if attempts == "1" { "attempt" } else { "attempts" };
         let on = if good.len() == 1 { "1 kernel".into() } else { format!("each of {} kernels", good.len()) };
-        let chances: Vec<f64> = good.iter().filter_map(|record| record.miss_chance).collect();
+        let chances: Vec<f64> = good.iter().filter_map(|cell| cell.miss_chance()).collect();
         let worth = match chances.iter().copied().reduce(f64::max) {
             Some(most) if chances.len() == good.len() => {
                 format!("a bug that is there is missed with a chance of at most {}", percent(most))
@@ -204,7 +199,7 @@ mod tests {
     use crate::report::sample;
 
     fn text(run: &RunSummary) -> String {
-        summary(run, Path::new("reports/x"), MatrixStyle::PLAIN)
+        summary(run, Path::new("reports/x"), MatrixStyle::PLAIN).unwrap()
     }
 
     #[test]

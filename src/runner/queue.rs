@@ -210,7 +210,7 @@ impl Queue {
     /// The cell that is likely to be begun next.
     pub(super) fn upcoming(&self) -> Option<Cell> {
         let state = self.lock();
-        (!state.stopped).then(|| state.waiting.foremost().cloned()).flatten()
+        (!state.stopped).then(|| state.waiting.foremost()).flatten()
     }
 
     fn begin(&self, state: &mut State, config: &Config, cancel: &Cancel) -> Option<Claim<'_>> {

@@ -7,8 +7,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
+use crate::kernel::Kernel;
+use crate::machine::Machine;
 use crate::plan::Cell;
-use crate::suite::Group;
+use crate::suite::{Group, Test};
 
 /// What a cell takes while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,9 +41,24 @@ struct Place {
     number: Reverse<u64>,
 }
 
+/// A cell that takes something, so that no need of it is unmet: of a million of them every byte counts.
 struct Entry {
     place: Place,
-    cell: Cell,
+    test: Arc<Test>,
+    machine: Arc<Machine>,
+    kernel: Arc<Kernel>,
+}
+
+impl Entry {
+    fn new(place: Place, cell: Cell) -> Entry {
+        let Cell { test, machine, kernel, unmet: _ } = cell;
+        Entry { place, test, machine, kernel }
+    }
+
+    fn cell(&self) -> Cell {
+        let (test, machine) = (Arc::clone(&self.test), Arc::clone(&self.machine));
+        Cell { test, machine, kernel: Arc::clone(&self.kernel), unmet: None }
+    }
 }
 
 impl PartialEq for Entry {
@@ -87,7 +104,7 @@ impl Waiting {
             milliseconds: (seconds * 1e3) as u64,
             number: Reverse(self.number),
         };
-        self.heaps.entry(Arc::new(Share::of(&cell))).or_default().push(Entry { place, cell });
+        self.heaps.entry(Arc::new(Share::of(&cell))).or_default().push(Entry::new(place, cell));
     }
 
     /// Whether none waits.
@@ -96,9 +113,9 @@ impl Waiting {
     }
 
     /// The foremost cell of those that take something.
-    pub fn foremost(&self) -> Option<&Cell> {
+    pub fn foremost(&self) -> Option<Cell> {
         let entries = self.heaps.values().filter_map(BinaryHeap::peek);
-        entries.max().map(|entry| &entry.cell)
+        entries.max().map(Entry::cell)
     }
 
     /// The foremost cell that fits, with what it takes; one that is skipped takes nothing.
@@ -115,6 +132,6 @@ impl Waiting {
         if heap.is_empty() {
             self.heaps.remove(&share);
         }
-        Some((entry.cell, Some(share)))
+        Some((entry.cell(), Some(share)))
     }
 }

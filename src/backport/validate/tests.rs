@@ -181,8 +181,8 @@ fn a_fix_is_told_by_enough_clean_attempts() {
     assert_eq!((outcome.result.unchanged, outcome.result.version.as_str()), (2, "6.12.117"));
     // a test that is no test of the bug has the dose that its suite says
     assert_eq!((lab.made("rare", "tree+patch"), lab.made("other", "tree+patch")), (3, 1));
-    assert_eq!(run.cells.len(), 8);
-    assert!(run.cells.iter().all(|cell| cell.record.is_some()));
+    assert_eq!(run.cells().len(), 8);
+    assert!(run.cells().all(|cell| cell.verdict().is_some()));
 }
 
 #[test]

@@ -19,7 +19,7 @@ const TEXT_LIMIT: usize = 16 << 10;
 
 /// Adds the section of a cell, to which `#anchor` leads.
 pub(super) fn push(out: &mut String, cell: &CellSummary, anchor: &str, ended: Ended, dir: &RunDir) {
-    let (word, class) = word_and_class(cell);
+    let (word, class) = word_and_class(cell.verdict(), cell.known());
     let good = cell.verdict() == Some(Verdict::Good);
     let kind = if good { "cell is-good" } else { "cell" };
     let release = cell.release.as_ref().filter(|release| **release != cell.id.kernel);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::anchor;
 use super::cell::href;
-use crate::journal::RunDir;
+use crate::journal::{JournalError, RunDir};
 use crate::report::defects::{defects, headline};
 use crate::report::fold::RunSummary;
 use crate::report::text::escape;
@@ -13,10 +13,13 @@ use crate::report::text::escape;
 const PLACES_SHOWN: usize = 40;
 
 /// Adds the table, where any attempt showed a defect.
-pub(super) fn push(out: &mut String, run: &RunSummary, dir: &RunDir) {
-    let defects = defects(run);
+///
+/// # Errors
+/// The journal cannot be read any more.
+pub(super) fn push(out: &mut String, run: &RunSummary, dir: &RunDir) -> Result<(), JournalError> {
+    let defects = defects(run)?;
     if defects.is_empty() {
-        return;
+        return Ok(());
     }
     let title = headline(&defects).unwrap_or_else(|| "What failed".to_owned());
     let _ = writeln!(out, "<h2>{}</h2>", escape(&title));
@@ -32,15 +35,14 @@ pub(super) fn push(out: &mut String, run: &RunSummary, dir: &RunDir) {
             cells.push(format!(
                 "<a href=\"#{}\">{}</a>",
                 anchor(*place),
-                escape(&run.cells[*place].id.to_string())
+                escape(&run.outline(*place).id().to_string())
             ));
         }
         if defect.cells.len() > PLACES_SHOWN {
             cells.push(format!("{} more", defect.cells.len() - PLACES_SHOWN));
         }
-        let console = defect.first.console.as_deref().and_then(|path| href(path, dir));
-        let line =
-            defect.diagnosis.map_or_else(String::new, |diagnosis| format!(", line {}", diagnosis.line));
+        let console = defect.console.as_deref().and_then(|path| href(path, dir));
+        let line = defect.line.map_or_else(String::new, |line| format!(", line {line}"));
         let first = console.map_or_else(String::new, |href| format!("<a href=\"{href}\">console</a>{line}"));
         let also: String = defect
             .also
@@ -50,12 +52,13 @@ pub(super) fn push(out: &mut String, run: &RunSummary, dir: &RunDir) {
         let _ = writeln!(
             out,
             "<tr><th scope=\"row\">{}{also}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{first}</td></tr>",
-            escape(defect.title),
-            escape(defect.kind.unwrap_or("no crash report")),
+            escape(&defect.title),
+            escape(defect.kind.as_deref().unwrap_or("no crash report")),
             defect.cells.len(),
             defect.attempts,
             cells.join("<br/>"),
         );
     }
     out.push_str("</tbody>\n</table>\n</div>\n");
+    Ok(())
 }

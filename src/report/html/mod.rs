@@ -10,40 +10,54 @@ use std::fmt::Write as _;
 
 pub use head::{STYLE, head};
 
-use super::fold::{CellSummary, Ended, RunSummary};
-use super::matrix::word;
+use super::ReportError;
+use super::fold::{Ended, RunSummary};
+use super::matrix::word_of;
 use super::summary::absence;
 use super::text::escape;
-use crate::journal::RunDir;
+use crate::journal::{JournalError, RunDir};
 use crate::progress::{clock, tally};
+use crate::verdict::Verdict;
 
 /// The document of a run whose files are in `dir`. Consoles that cannot be read are left out.
-pub fn html(run: &RunSummary, dir: &RunDir) -> String {
+///
+/// # Errors
+/// The journal cannot be read any more.
+pub fn html(run: &RunSummary, dir: &RunDir) -> Result<String, ReportError> {
     pieces(run, dir).collect()
 }
 
-/// The document in pieces, the evidence of each cell one of its own.
-pub fn pieces<'a>(run: &'a RunSummary, dir: &'a RunDir) -> impl Iterator<Item = String> + 'a {
-    let overview = std::iter::once_with(|| overview(run, dir));
+/// The document in pieces, each line of the matrix and the evidence of each cell one of its own.
+pub fn pieces<'a>(
+    run: &'a RunSummary,
+    dir: &'a RunDir,
+) -> impl Iterator<Item = Result<String, ReportError>> + 'a {
+    let before = std::iter::once_with(|| before_matrix(run)).chain(matrix(run)).map(Ok);
+    let after = std::iter::once_with(|| after_matrix(run, dir));
     let end = "</main>\n</body>\n</html>\n".to_owned();
-    overview.chain(evidence(run, dir)).chain(std::iter::once(end))
+    let pieces = before.chain(after).chain(evidence(run, dir)).chain(std::iter::once(Ok(end)));
+    pieces.map(|piece| piece.map_err(ReportError::from))
 }
 
-fn overview(run: &RunSummary, dir: &RunDir) -> String {
+fn before_matrix(run: &RunSummary) -> String {
     let title = escape(&format!("kregress run {}", run.id));
     let mut out = head(&title, STYLE);
     let _ = write!(out, "<header>\n<h1>{title}</h1>\n");
     push_facts(&mut out, run);
     out.push_str("</header>\n<main>\n");
-    push_matrix(&mut out, run);
-    defects::push(&mut out, run, dir);
+    out
+}
+
+fn after_matrix(run: &RunSummary, dir: &RunDir) -> Result<String, JournalError> {
+    let mut out = String::new();
+    defects::push(&mut out, run, dir)?;
     push_absence(&mut out, run);
-    if !run.cells.is_empty() {
+    if run.cells().len() > 0 {
         out.push_str(
             "<p class=\"choice\"><label><input type=\"checkbox\" id=\"hide-good\"/> Hide the evidence of good cells</label></p>\n",
         );
     }
-    out
+    Ok(out)
 }
 
 fn push_facts(out: &mut String, run: &RunSummary) {
@@ -84,33 +98,38 @@ fn push_facts(out: &mut String, run: &RunSummary) {
     }
 }
 
-fn push_matrix(out: &mut String, run: &RunSummary) {
+/// The matrix, line by line.
+fn matrix(run: &RunSummary) -> impl Iterator<Item = String> + '_ {
     let kernels = run.kernels();
+    let (mut head, mut end) = (String::new(), String::new());
     if kernels.is_empty() {
-        out.push_str("<p>No cell was planned.</p>\n");
-        return;
-    }
-    out.push_str(
-        "<div class=\"scroll\" role=\"region\" aria-labelledby=\"matrix\" tabindex=\"0\">\n<table class=\"matrix\">\n\
-         <caption id=\"matrix\">Tests and kernels; each word leads to its evidence.</caption>\n<thead><tr><td></td>",
-    );
-    for kernel in &kernels {
-        let _ = write!(out, "<th scope=\"col\">{}</th>", escape(kernel));
-    }
-    out.push_str("</tr></thead>\n<tbody>\n");
-    for test in run.tests() {
-        let _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(test));
+        head.push_str("<p>No cell was planned.</p>\n");
+    } else {
+        head.push_str(
+            "<div class=\"scroll\" role=\"region\" aria-labelledby=\"matrix\" tabindex=\"0\">\n<table class=\"matrix\">\n\
+             <caption id=\"matrix\">Tests and kernels; each word leads to its evidence.</caption>\n<thead><tr><td></td>",
+        );
         for kernel in &kernels {
-            let Some(place) = run.place(test, kernel) else {
+            let _ = write!(head, "<th scope=\"col\">{}</th>", escape(kernel));
+        }
+        head.push_str("</tr></thead>\n<tbody>\n");
+        end.push_str("</tbody>\n</table>\n</div>\n");
+    }
+    let rows = run.tests().into_iter().map(move |test| {
+        let mut out = format!("<tr><th scope=\"row\">{}</th>", escape(test));
+        for kernel in &kernels {
+            let Some(cell) = run.find(test, kernel) else {
                 out.push_str("<td><span class=\"quiet\" title=\"not planned\">·</span></td>");
                 continue;
             };
-            let (word, class) = word_and_class(&run.cells[place]);
-            let _ = write!(out, "<td class=\"{class}\"><a href=\"#{}\">{word}</a></td>", anchor(place));
+            let (word, class) = word_and_class(cell.verdict(), cell.known());
+            let _ =
+                write!(out, "<td class=\"{class}\"><a href=\"#{}\">{word}</a></td>", anchor(cell.place()));
         }
         out.push_str("</tr>\n");
-    }
-    out.push_str("</tbody>\n</table>\n</div>\n");
+        out
+    });
+    std::iter::once(head).chain(rows).chain(std::iter::once(end))
 }
 
 fn push_absence(out: &mut String, run: &RunSummary) {
@@ -126,19 +145,25 @@ fn push_absence(out: &mut String, run: &RunSummary) {
 }
 
 /// The sections of the cells, test by test.
-fn evidence<'a>(run: &'a RunSummary, dir: &'a RunDir) -> impl Iterator<Item = String> + 'a {
-    run.cells_by_test().into_iter().flat_map(move |(test, places)| {
-        let summary = places.first().map_or("", |place| run.cells[*place].summary.as_str());
-        let mut head = format!("<h2>{}</h2>\n", escape(test));
-        if !summary.is_empty() {
-            let _ = writeln!(head, "<p>{}</p>", escape(summary));
+fn evidence<'a>(
+    run: &'a RunSummary,
+    dir: &'a RunDir,
+) -> impl Iterator<Item = Result<String, JournalError>> + 'a {
+    let mut details = run.details();
+    let cells = run.cells_by_test().into_iter().flat_map(|(test, places)| {
+        places.into_iter().enumerate().map(move |(nth, place)| ((nth == 0).then_some(test), place))
+    });
+    cells.map(move |(first_of, place)| {
+        let mut out = String::new();
+        if let Some(test) = first_of {
+            let _ = writeln!(out, "<h2>{}</h2>", escape(test));
+            let summary = run.outline(place).summary();
+            if !summary.is_empty() {
+                let _ = writeln!(out, "<p>{}</p>", escape(summary));
+            }
         }
-        let cells = places.into_iter().map(move |place| {
-            let mut out = String::new();
-            cell::push(&mut out, &run.cells[place], &anchor(place), run.ended, dir);
-            out
-        });
-        std::iter::once(head).chain(cells)
+        cell::push(&mut out, &details.cell(place)?, &anchor(place), run.ended, dir);
+        Ok(out)
     })
 }
 
@@ -147,12 +172,12 @@ fn anchor(place: usize) -> String {
 }
 
 /// The word of the matrix and the class that gives it its colour.
-fn word_and_class(cell: &CellSummary) -> (&'static str, &'static str) {
-    let (word, _) = word(Some(cell), true);
+fn word_and_class(verdict: Option<Verdict>, known: Option<&str>) -> (&'static str, &'static str) {
+    let (word, _) = word_of(verdict, known);
     let class = match word {
         "KNOWN" => "known",
         "FIXED" => "fixed",
-        _ => cell.verdict().map_or("not-run", |verdict| verdict.word()),
+        _ => verdict.map_or("not-run", |verdict| verdict.word()),
     };
     (word, class)
 }

@@ -53,7 +53,7 @@ fn values(html: &str, attribute: &str) -> Vec<String> {
 }
 
 fn document(run: &RunSummary) -> String {
-    html(run, &RunDir::at(Path::new("no/such/run")))
+    html(run, &RunDir::at(Path::new("no/such/run"))).unwrap()
 }
 
 #[test]
@@ -120,12 +120,13 @@ fn the_console_is_quoted_where_the_crash_is() {
     let root = tempfile::tempdir().unwrap();
     let run = sample::finished();
     let dir = RunDir::at(root.path());
-    let attempt = run.find("block::elevator-switch-race", "6.17.13").unwrap().deciding_attempt().unwrap();
+    let cell = sample::cell(&run, "block::elevator-switch-race", "6.17.13");
+    let attempt = cell.deciding_attempt().unwrap();
     let console = dir.file(attempt.console.as_ref().unwrap()).unwrap();
     std::fs::create_dir_all(console.parent().unwrap()).unwrap();
     let lines: String = (1..=1000).map(|n| format!("[ 1.{n}] <line {n}>\u{1b}[0m\u{0}\n")).collect();
     std::fs::write(&console, lines).unwrap();
-    let html = html(&run, &dir);
+    let html = html(&run, &dir).unwrap();
     elements(&html);
     assert!(html.contains("Console, lines 404 to 481"));
     assert!(html.contains("&lt;line 412&gt;") && !html.contains("&lt;line 403&gt;"));

@@ -5,17 +5,20 @@
 //! and an error when the runner was killed: nobody decided to leave it out. Whether a result is known to the suite
 //! changes nothing here, it is said in the test's output.
 
+mod element;
 mod extras;
 pub(crate) mod text;
 
 use junit_report::{
-    Duration, OffsetDateTime, Report, TestCase, TestCaseBuilder, TestResult, TestSuite, TestSuiteBuilder,
+    Duration, OffsetDateTime, TestCase, TestCaseBuilder, TestResult, TestSuite, TestSuiteBuilder,
 };
 
-use self::extras::{Extras, SUITE, add_extras};
+use self::element::{Totals, case_element, start_tag};
+use self::extras::{Extras, add_extras};
 use self::text::{attribute, cdata};
-use super::evidence;
 use super::fold::{CellSummary, Ended, RunSummary};
+use super::records::Details;
+use super::{ReportError, evidence};
 use crate::event::CellRecord;
 use crate::verdict::Verdict;
 
@@ -29,54 +32,83 @@ const OUTPUT_LIMIT: usize = 64 << 10;
 /// The JUnit document of a run.
 ///
 /// # Errors
-/// Those of the XML writer; writing to memory, it has none that a run could cause.
-pub fn junit(run: &RunSummary) -> Result<String, junit_report::Error> {
+/// The journal cannot be read any more.
+pub fn junit(run: &RunSummary) -> Result<String, ReportError> {
     pieces(run).collect()
 }
 
-/// The document in pieces, each test suite one of its own.
-pub fn pieces(run: &RunSummary) -> impl Iterator<Item = Result<String, junit_report::Error>> + '_ {
-    let suites = run.cells_by_kernel().into_iter().map(|(kernel, cells)| {
-        let mut suite = TestSuiteBuilder::new(&attribute(kernel, ATTRIBUTE_LIMIT));
-        suite
-            .set_timestamp(timestamp(run))
-            .add_testcases(cells.iter().map(|cell| test_case(cell, run.ended)));
-        let mut suite = suite.build();
-        suite.package = "kregress".into();
-        let extras = Extras::new(run, &cells, &suite);
-        (suite, Some(extras))
+/// The document in pieces, each test case one of its own.
+pub fn pieces(run: &RunSummary) -> impl Iterator<Item = Result<String, ReportError>> + '_ {
+    let mut details = run.details();
+    let kernels = run.cells_by_kernel();
+    let suites = kernels.len();
+    let parts = kernels.into_iter().enumerate().flat_map(|(number, (kernel, cells))| {
+        let cases = cells.clone().into_iter().map(Part::Case);
+        std::iter::once(Part::Begin { number, kernel, cells }).chain(cases).chain(std::iter::once(Part::End))
     });
-    let suites = suites.chain(unnamed(run).map(|suite| (suite, None)));
-    let elements = suites.enumerate().map(|(number, (suite, extras))| element(suite, number, extras));
+    let elements = parts.map(move |part| match part {
+        Part::Begin { number, kernel, cells } => begin(run, number, kernel, &cells, &mut details),
+        Part::Case(place) => case_element(test_case(&details.cell(place)?, run.ended)),
+        Part::End => Ok("</testsuite>".to_owned()),
+    });
     let begin = "<?xml version=\"1.0\" encoding=\"utf-8\"?><testsuites>";
     let [begin, end] = [begin, "</testsuites>"].map(|tag| std::iter::once(Ok(tag.to_owned())));
-    begin.chain(elements).chain(end)
+    begin.chain(elements).chain(unnamed(run, suites)).chain(end)
 }
 
-/// The element of one test suite, the one of this number in the document, from 0.
-fn element(suite: TestSuite, number: usize, extras: Option<Extras>) -> Result<String, junit_report::Error> {
-    let mut report = Report::new();
-    report.add_testsuite(suite);
-    let mut xml = Vec::new();
-    report.write_xml(&mut xml)?;
-    let xml = String::from_utf8_lossy(&xml);
-    // the writer knows whole documents only
-    let (begin, end) = (xml.find(SUITE).unwrap_or(0), xml.rfind("</testsuites>").unwrap_or(xml.len()));
-    Ok(add_extras(&xml[begin..end], number, extras.as_ref()))
+/// A piece of the document.
+enum Part<'r> {
+    /// The start tag of a kernel's test suite, with its number in the document, from 0, and the places of its cells.
+    Begin { number: usize, kernel: &'r str, cells: Vec<usize> },
+    /// The test case of a cell.
+    Case(usize),
+    /// The end tag.
+    End,
+}
+
+/// The start tag of a kernel's test suite and its properties.
+fn begin(
+    run: &RunSummary,
+    number: usize,
+    kernel: &str,
+    cells: &[usize],
+    details: &mut Details<'_>,
+) -> Result<String, ReportError> {
+    let mut totals = Totals::default();
+    for &place in cells {
+        let outline = run.outline(place);
+        let seconds = match outline.verdict() {
+            Some(_) => outline.seconds(),
+            None => seconds(&details.cell(place)?),
+        };
+        totals.add(outline.verdict(), run.ended, duration(seconds));
+    }
+    let extras = Extras::new(run, cells, totals.skipped);
+    Ok(add_extras(&start_tag(suite(run, kernel), number, &totals)?, &extras))
+}
+
+/// A test suite without its test cases.
+fn suite(run: &RunSummary, name: &str) -> TestSuite {
+    let mut suite = TestSuiteBuilder::new(&attribute(name, ATTRIBUTE_LIMIT));
+    suite.set_timestamp(timestamp(run));
+    let mut suite = suite.build();
+    suite.package = "kregress".into();
+    suite
 }
 
 /// Stands for the cells that were announced and never named, because the runner was killed while it planned: without
 /// it the document would look like that of a complete run.
-fn unnamed(run: &RunSummary) -> Option<TestSuite> {
-    let missing = run.planned() - run.cells.len() as u64;
-    let message = format!("{missing} more cells were to run and were never named");
-    let mut case = TestCaseBuilder::error("plan", Duration::ZERO, "not run", &message);
-    case.set_classname("kregress");
-    let mut suite = TestSuiteBuilder::new("plan");
-    suite.set_timestamp(timestamp(run)).add_testcase(case.build());
-    let mut suite = suite.build();
-    suite.package = "kregress".into();
-    (missing > 0).then_some(suite)
+fn unnamed(run: &RunSummary, number: usize) -> impl Iterator<Item = Result<String, ReportError>> + '_ {
+    let missing = run.unnamed();
+    let element = move || {
+        let message = format!("{missing} more cells were to run and were never named");
+        let mut case = TestCaseBuilder::error("plan", Duration::ZERO, "not run", &message);
+        case.set_classname("kregress");
+        let totals = Totals { tests: 1, errors: 1, ..Totals::default() };
+        let tag = start_tag(suite(run, "plan"), number, &totals)?;
+        Ok(tag + &case_element(case.build())? + "</testsuite>")
+    };
+    (missing > 0).then(element).into_iter()
 }
 
 fn timestamp(run: &RunSummary) -> OffsetDateTime {
@@ -84,16 +116,21 @@ fn timestamp(run: &RunSummary) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-fn test_case(cell: &CellSummary, ended: Ended) -> TestCase {
-    let (suite, test) = cell.suite_and_test();
-    let seconds = match &cell.record {
+/// How long a cell took, seconds.
+fn seconds(cell: &CellSummary) -> f64 {
+    match &cell.record {
         Some(record) => record.seconds,
         None => cell.attempts.iter().map(|attempt| attempt.seconds).sum(),
-    };
-    let mut case = TestCaseBuilder::success(
-        &attribute(test, ATTRIBUTE_LIMIT),
-        Duration::milliseconds((seconds * 1000.0) as i64),
-    );
+    }
+}
+
+fn duration(seconds: f64) -> Duration {
+    Duration::milliseconds((seconds * 1000.0) as i64)
+}
+
+fn test_case(cell: &CellSummary, ended: Ended) -> TestCase {
+    let (suite, test) = cell.suite_and_test();
+    let mut case = TestCaseBuilder::success(&attribute(test, ATTRIBUTE_LIMIT), duration(seconds(cell)));
     case.set_classname(&attribute(suite, ATTRIBUTE_LIMIT));
     case.set_system_out(&cdata(&evidence::text(cell), OUTPUT_LIMIT));
     let mut case = case.build();

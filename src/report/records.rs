@@ -1,0 +1,213 @@
+//! The records of a run: what its attempts and cells came to in full. Those that a journal has are read again when they
+//! are asked for, the others are held.
+
+use std::num::NonZeroU64;
+
+use super::cells::Outline;
+use super::fold::{CellSummary, RunSummary};
+use crate::event::{AttemptRecord, CellId, CellRecord};
+use crate::journal::{JournalError, Lookup, Reader};
+
+/// Where a record is, in eight bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Whereabouts(NonZeroU64);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In the journal, in the line that begins at so many bytes.
+    Journal(u64),
+    /// At this place among those that are held.
+    Held(usize),
+}
+
+/// The bit that marks a record that is held.
+const HELD: u64 = 1 << 63;
+
+impl From<Place> for Whereabouts {
+    fn from(place: Place) -> Whereabouts {
+        let number = match place {
+            Place::Journal(at) => at,
+            Place::Held(place) => HELD | place as u64,
+        };
+        Whereabouts(NonZeroU64::MIN.saturating_add(number))
+    }
+}
+
+impl From<Whereabouts> for Place {
+    fn from(Whereabouts(number): Whereabouts) -> Place {
+        let number = number.get() - 1;
+        if number & HELD == 0 { Place::Journal(number) } else { Place::Held((number & !HELD) as usize) }
+    }
+}
+
+/// Where the records of a run are.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    journal: Option<Lookup>,
+    attempts: Vec<AttemptRecord>,
+    cells: Vec<CellRecord>,
+}
+
+impl Records {
+    /// Those that this journal has, and others.
+    pub(super) fn of(journal: Lookup) -> Records {
+        Records { journal: Some(journal), ..Records::default() }
+    }
+
+    /// Where in the journal a record is that begins at `at`; `None`: it has to be held.
+    fn kept(&self, at: Option<u64>) -> Option<Whereabouts> {
+        self.journal.as_ref().and(at).map(|at| Place::Journal(at).into())
+    }
+
+    /// Remembers an attempt whose line in the journal begins at `at`, if it is there.
+    pub(super) fn attempt(&mut self, record: AttemptRecord, at: Option<u64>) -> Whereabouts {
+        self.kept(at).unwrap_or_else(|| {
+            self.attempts.push(record);
+            Place::Held(self.attempts.len() - 1).into()
+        })
+    }
+
+    /// Remembers a verdict whose line in the journal begins at `at`, if it is there.
+    pub(super) fn cell(&mut self, record: &CellRecord, at: Option<u64>) -> Whereabouts {
+        self.kept(at).unwrap_or_else(|| {
+            self.cells.push(record.clone());
+            Place::Held(self.cells.len() - 1).into()
+        })
+    }
+}
+
+/// Gives cells of a run with all their records.
+#[derive(Debug)]
+pub struct Details<'r> {
+    run: &'r RunSummary,
+    reader: Option<Reader<'r>>,
+}
+
+impl<'r> Details<'r> {
+    pub(super) fn of(run: &'r RunSummary) -> Details<'r> {
+        Details { run, reader: run.records().journal.as_ref().map(Lookup::reader) }
+    }
+
+    /// The cell at this place of the run, which there is.
+    ///
+    /// # Errors
+    /// The journal cannot be read any more.
+    pub fn cell(&mut self, place: usize) -> Result<CellSummary, JournalError> {
+        let outline: Outline<'r> = self.run.outline(place);
+        let id = outline.id();
+        let attempts = outline.attempt_records().into_iter().map(|place| self.attempt(place, &id));
+        let attempts = attempts.collect::<Result<Vec<_>, _>>()?;
+        let record = outline.record().map(|place| self.record(place, &id)).transpose()?;
+        Ok(CellSummary {
+            id,
+            release: outline.release().map(str::to_owned),
+            summary: outline.summary().to_owned(),
+            record,
+            attempts,
+        })
+    }
+
+    fn attempt(&mut self, place: Whereabouts, cell: &CellId) -> Result<AttemptRecord, JournalError> {
+        match place.into() {
+            Place::Journal(at) => self.reader().attempt(at, cell),
+            Place::Held(place) => Ok(self.run.records().attempts[place].clone()),
+        }
+    }
+
+    fn record(&mut self, place: Whereabouts, cell: &CellId) -> Result<CellRecord, JournalError> {
+        match place.into() {
+            Place::Journal(at) => self.reader().cell(at, cell),
+            Place::Held(place) => Ok(self.run.records().cells[place].clone()),
+        }
+    }
+
+    fn reader(&mut self) -> &mut Reader<'r> {
+        self.reader.as_mut().expect("a record is in a journal only where there is one")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::journal::{Journal, RunDir};
+    use crate::report::matrix::MatrixStyle;
+    use crate::report::summary::summary;
+    use crate::report::{
+        HTML_FILE, ReportError, html, json, junit, kernels::kernels, markdown::markdown, sample, write_all,
+    };
+
+    /// Every document of a run.
+    fn documents(run: &RunSummary) -> Result<Vec<String>, ReportError> {
+        let dir = RunDir::at(Path::new("no/such/run"));
+        let mut document = Vec::new();
+        json::write(run, &mut document)?;
+        Ok(vec![
+            String::from_utf8(document).expect("UTF-8"),
+            junit::junit(run)?,
+            html::html(run, &dir)?,
+            markdown(run)?,
+            kernels(run)?,
+            summary(run, dir.path(), MatrixStyle::PLAIN)?,
+        ])
+    }
+
+    /// A run in `root` whose journal has all events but those that `lost` names by their number.
+    fn kept(root: &Path, lost: impl Fn(usize) -> bool) -> (RunDir, Journal, RunSummary) {
+        let dir = RunDir::create(root).unwrap();
+        let journal = Journal::create(dir.path()).unwrap();
+        let mut run = RunSummary::over(journal.lookup().unwrap());
+        for (number, event) in sample::events().into_iter().enumerate() {
+            let at = if lost(number) { None } else { journal.append(&event).unwrap() };
+            run.apply_at(event, at);
+        }
+        (dir, journal, run)
+    }
+
+    #[test]
+    fn documents_are_the_same_wherever_the_records_are() {
+        let root = tempfile::tempdir().unwrap();
+        let held = documents(&sample::finished()).unwrap();
+        for lost in [|_| false, |_| true, |n| n % 2 == 0, |n| n % 3 == 0, |n| n > 20] {
+            let (_, _, run) = kept(root.path(), lost);
+            assert_eq!(documents(&run).unwrap(), held);
+        }
+        let (dir, journal, _) = kept(root.path(), |_| false);
+        drop(journal);
+        assert_eq!(documents(&RunSummary::of(&dir).unwrap()).unwrap(), held);
+    }
+
+    #[test]
+    fn a_journal_that_grows_does_not_change_what_was_read() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, journal, _) = kept(root.path(), |_| false);
+        let run = RunSummary::of(&dir).unwrap();
+        let before = documents(&run).unwrap();
+        for event in sample::events() {
+            journal.append(&event).unwrap();
+        }
+        assert_eq!(documents(&run).unwrap(), before);
+    }
+
+    #[test]
+    fn a_journal_that_was_changed_meanwhile_gives_no_document() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, journal, run) = kept(root.path(), |_| false);
+        drop(journal);
+        write_all(&run, &dir).unwrap();
+        let page = std::fs::read(dir.path().join(HTML_FILE)).unwrap();
+        let text = std::fs::read_to_string(dir.journal()).unwrap();
+        std::fs::write(dir.journal(), text.replacen("attempt-started", "a", 3)).unwrap();
+        let error = write_all(&run, &dir).unwrap_err();
+        assert!(matches!(error, ReportError::Journal(JournalError::Changed { .. })), "{error}");
+        assert_eq!(std::fs::read(dir.path().join(HTML_FILE)).unwrap(), page, "the page is that of before");
+    }
+
+    #[test]
+    fn every_place_has_its_number() {
+        for place in [Place::Journal(0), Place::Journal(1 << 40), Place::Held(0), Place::Held(1 << 32)] {
+            assert_eq!(Place::from(Whereabouts::from(place)), place);
+        }
+    }
+}
