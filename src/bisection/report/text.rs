@@ -51,16 +51,33 @@ pub fn text(report: &Report, style: MatrixStyle) -> String {
 /// The lines of a sentence, none longer than `most` columns where its words allow.
 fn wrapped(text: &str, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
+    for word in words(text) {
         match lines.last_mut() {
-            Some(line) if width(line) + 1 + width(word) <= most.max(LEAST) => {
+            Some(line) if width(line) + 1 + width(&word) <= most.max(LEAST) => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
             }
-            _ => lines.push(word.to_owned()),
+            _ => lines.push(word),
         }
     }
     lines
+}
+
+/// The words of a sentence; a command in backquotes is one.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut quoted = false;
+    for part in text.split(' ') {
+        match words.last_mut() {
+            Some(word) if quoted => {
+                word.push(' ');
+                word.push_str(part);
+            }
+            _ => words.push(part.to_owned()),
+        }
+        quoted ^= part.matches('`').count() % 2 == 1;
+    }
+    words
 }
 
 fn table(out: &mut String, report: &Report, paint: Paint) {
@@ -154,5 +171,10 @@ mod tests {
         assert_eq!(wrapped(text, 5).len(), 2, "some columns are left, however small the terminal");
         assert_eq!(wrapped(&"x".repeat(90), 50), ["x".repeat(90)]);
         assert_eq!(wrapped("", 50), [""]);
+        let text = "eight more attempts are needed; `kregress bisect --resume` makes them";
+        assert_eq!(
+            wrapped(text, 46),
+            ["eight more attempts are needed;", "`kregress bisect --resume` makes them"]
+        );
     }
 }
