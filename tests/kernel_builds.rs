@@ -2,8 +2,13 @@
 //! kernel, which takes no time.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 /// Makes its image when it is let: as long as `hold` exists a step waits, after it has said that it does.
 const MAKEFILE: &str = "VERSION = 6
@@ -128,6 +133,58 @@ fn a_named_kernel_is_built_and_listed() {
     let (code, _, said) = world.run(&["kernels", "build", "6.12.57"]);
     assert_eq!(code, Some(1));
     insta::assert_snapshot!(said, @"error: 6.12.57 is not compiled; `kregress kernels fetch 6.12.57` gets it");
+}
+
+#[test]
+fn a_terminal_shows_no_key_among_bars_and_has_its_settings_back() {
+    let Some(world) = World::new() else { return };
+    if Command::new("setsid").arg("--version").output().is_err() {
+        assert!(std::env::var_os("KREGRESS_CI").is_none(), "KREGRESS_CI is set and there is no setsid");
+        eprintln!("SKIPPED: there is no setsid on this host, nothing was tested");
+        return;
+    }
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let near = openpt(flags).expect("a terminal");
+    grantpt(&near).and_then(|()| unlockpt(&near)).expect("its other end");
+    let name = ptsname(&near, Vec::new()).expect("its name");
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let far = rustix::fs::open(name.as_c_str(), flags, Mode::empty()).expect("its other end");
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&far, size).expect("a size");
+    let shows = || tcgetattr(&far).expect("settings").local_modes.contains(LocalModes::ECHOCTL);
+    assert!(shows());
+
+    fs::write(world.path("hold"), "").expect("it is writable");
+    let kregress = world.command(&["kernels", "build", "mine"]);
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", "--wait"]).arg(kregress.get_program()).args(kregress.get_args());
+    let end = || far.try_clone().expect("the terminal");
+    let mut child =
+        command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end()).spawn().expect("it starts");
+    drop(command);
+    // a terminal that nobody reads stops its writers
+    let mut reader = fs::File::from(near.try_clone().expect("the terminal"));
+    let shown = std::thread::spawn(move || {
+        let (mut text, mut chunk) = (Vec::new(), [0; 4096]);
+        while let Ok(n @ 1..) = reader.read(&mut chunk) {
+            text.extend_from_slice(&chunk[..n]);
+            if text.ends_with(b"THE END\r\n") {
+                break;
+            }
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    });
+    while !world.path("waits").exists() {
+        std::thread::yield_now();
+    }
+    assert!(!shows());
+    fs::File::from(near).write_all(b"\x03").expect("a key");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(shows());
+    fs::File::from(far).write_all(b"THE END\n").expect("the terminal");
+    let shown = shown.join().expect("the reader");
+    assert!(shown.contains("interrupted: ending the compilers") && !shown.contains("^C"), "{shown:?}");
+    world.wait_for_the_last_process();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::report::ExitStatus;
 /// Print a shell's completion script.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  kregress completions bash > ~/.local/share/bash-completion/completions/kregress"
+    after_help = "Example:\n  kregress completions bash > \\\n      ~/.local/share/bash-completion/completions/kregress"
 )]
 pub struct CompletionsArgs {
     /// The shell

@@ -4,6 +4,7 @@ use indicatif::MultiProgress;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::echo::{self, HiddenKeys};
 use super::error::CliError;
 use crate::cancel::Cancel;
 use crate::report::ExitStatus;
@@ -30,13 +31,14 @@ impl Ending {
 }
 
 /// Sets `cancel` at the first signal, calls `then`, and ends the process at the second one. Guests die with the
-/// process in any case. What is said does not displace `bars`.
+/// process in any case. What is said, and the key itself, does not displace `bars` as long as what is returned exists.
 pub fn watch(
     what: Ending,
     bars: Option<MultiProgress>,
     cancel: &Cancel,
     then: impl Fn() + Send + 'static,
-) -> Result<(), CliError> {
+) -> Result<Option<HiddenKeys>, CliError> {
+    let hidden = bars.is_some().then(HiddenKeys::new);
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(|e| CliError::setup(format!("signals cannot be watched: {e}")))?;
     let cancel = cancel.clone();
@@ -48,17 +50,17 @@ pub fn watch(
                     if let Some(bars) = &bars {
                         let _ = bars.clear();
                     }
+                    echo::show_again();
                     std::process::exit(i32::from(ExitStatus::Interrupted.code()));
                 }
                 cancel.set();
                 let text = format!("interrupted: {}; once more ends at once", what.words());
-                // the terminal has shown the key itself
-                beside(bars.as_ref(), || eprintln!("{}{text}", if bars.is_some() { "\r" } else { "" }));
+                beside(bars.as_ref(), || eprintln!("{text}"));
                 then();
             }
         })
         .map_err(|e| CliError::setup(format!("signals cannot be watched: {e}")))?;
-    Ok(())
+    Ok(hidden)
 }
 
 /// Prints something while bars may be shown.

@@ -117,7 +117,7 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
             let library = library.with_cancel(&cancel);
             let bars = progress.bars();
             // without the handler Ctrl-C ends the process at once
-            let _ = interrupt::watch(Ending::Fetch, bars.clone(), &cancel, || ());
+            let _hidden = interrupt::watch(Ending::Fetch, bars.clone(), &cancel, || ());
             let failed = AtomicBool::new(false);
             library.fetch_all(&resolution.wanted, FETCH_JOBS, progress.as_ref(), &|wanted, result| {
                 let error = match &result {
@@ -165,7 +165,7 @@ fn build(
     let cancel = Cancel::new();
     let library = library.with_cancel(&cancel).with_build_jobs(jobs);
     // without the handler Ctrl-C ends the process, and the compilers at their next message
-    let _ = interrupt::watch(Ending::Build, progress.bars(), &cancel, || ());
+    let _hidden = interrupt::watch(Ending::Build, progress.bars(), &cancel, || ());
     let wanted = library.resolve(names, progress)?.wanted;
     let mut failed = false;
     for wanted in &wanted {

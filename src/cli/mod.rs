@@ -9,6 +9,7 @@ mod cache;
 mod compare;
 mod completions;
 mod doctor;
+mod echo;
 mod error;
 pub mod explain;
 pub mod guests;

@@ -103,7 +103,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let queue = Arc::new(Queue::new(capacity).with_durations(durations, args.attempts));
     let cancel = Cancel::new();
     let woken = Arc::clone(&queue);
-    interrupt::watch(Ending::Guests, bars.clone(), &cancel, move || woken.wake())?;
+    let _hidden = interrupt::watch(Ending::Guests, bars.clone(), &cancel, move || woken.wake())?;
 
     announce(&sink, &run_dir, &tests, &wanted);
     for text in expired_messages(&tests, jiff::Zoned::now().date()) {

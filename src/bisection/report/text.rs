@@ -10,6 +10,10 @@ use crate::report::matrix::MatrixStyle;
 
 /// Length of the longest bar, characters.
 const BAR: usize = 32;
+/// Columns of the words before the sentences.
+const LABEL: usize = 12;
+/// The least columns that a sentence is broken into.
+const LEAST: usize = 40;
 /// The longest title, characters.
 const TITLE: usize = 72;
 
@@ -24,8 +28,10 @@ pub fn text(report: &Report, style: MatrixStyle) -> String {
         _ => Tone::Warn,
     };
     let mut line = |label: &str, tone: Tone, text: &str| {
-        let pad = " ".repeat(12usize.saturating_sub(width(label)));
-        let _ = writeln!(out, "{pad}{} {}", style.paint.apply(tone, label), printable(text));
+        let pad = " ".repeat(LABEL.saturating_sub(width(label)));
+        let text = wrapped(&printable(text), style.width.saturating_sub(LABEL + 1));
+        let between = format!("\n{}", " ".repeat(LABEL + 1));
+        let _ = writeln!(out, "{pad}{} {}", style.paint.apply(tone, label), text.join(&between));
     };
     line("Bisection", Tone::Name, &format!("{}, run {}", report.test, report.run));
     line("Answer", tone, &report.headline);
@@ -40,6 +46,38 @@ pub fn text(report: &Report, style: MatrixStyle) -> String {
         });
     }
     out
+}
+
+/// The lines of a sentence, none longer than `most` columns where its words allow.
+fn wrapped(text: &str, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words(text) {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(&word) <= most.max(LEAST) => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
+/// The words of a sentence; a command in backquotes is one.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut quoted = false;
+    for part in text.split(' ') {
+        match words.last_mut() {
+            Some(word) if quoted => {
+                word.push(' ');
+                word.push_str(part);
+            }
+            _ => words.push(part.to_owned()),
+        }
+        quoted ^= part.matches('`').count() % 2 == 1;
+    }
+    words
 }
 
 fn table(out: &mut String, report: &Report, paint: Paint) {
@@ -117,4 +155,26 @@ pub(crate) fn bar(share: f64, length: usize, unicode: bool) -> String {
     }
     const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_are_broken_between_words() {
+        let text = "the change is one of those between 6.12.57 and 6.12.69, whatever it is";
+        assert_eq!(
+            wrapped(text, 41),
+            ["the change is one of those between", "6.12.57 and 6.12.69, whatever it is"]
+        );
+        assert_eq!(wrapped(text, 5).len(), 2, "some columns are left, however small the terminal");
+        assert_eq!(wrapped(&"x".repeat(90), 50), ["x".repeat(90)]);
+        assert_eq!(wrapped("", 50), [""]);
+        let text = "eight more attempts are needed; `kregress bisect --resume` makes them";
+        assert_eq!(
+            wrapped(text, 46),
+            ["eight more attempts are needed;", "`kregress bisect --resume` makes them"]
+        );
+    }
 }

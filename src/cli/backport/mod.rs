@@ -116,7 +116,7 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let cache = paths.cache()?;
     let cancel = Cancel::new();
     let shown = for_streams(MessageFormat::Human);
-    interrupt::watch(Ending::Guests, shown.bars.clone(), &cancel, || ())?;
+    let _hidden = interrupt::watch(Ending::Guests, shown.bars.clone(), &cancel, || ())?;
     let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
     let library = library.with_build_jobs(args.build_jobs).for_patches().with_cancel(&cancel);
     let progress = fetch_progress(shown.bars.clone());

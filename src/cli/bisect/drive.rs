@@ -142,7 +142,7 @@ impl Scene<'_> {
             show.event(&Event::Bisection(Box::new(state.record().clone())));
         }
         events.into_iter().for_each(&sink);
-        interrupt::watch(Ending::Guests, bars.clone(), &self.cancel, || ())?;
+        let _hidden = interrupt::watch(Ending::Guests, bars.clone(), &self.cancel, || ())?;
         let at = &self.at;
         let capacity = run.guests.capacity();
         let place = |kernel: &Kernel| {

@@ -6,10 +6,13 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::BufReader;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::build::{Package, is_kernel_package};
 use super::host::{Host, configuration};
@@ -298,8 +301,7 @@ impl Apt {
     ) -> Result<(), AptError> {
         let hash = format!("SHA256:{}", package.sha256);
         let output = self.download_file(source, package, target, Some(hash), cancel)?;
-        if !output.status.success() && cancel.is_some_and(Cancel::is_set) {
-            // the same signal has ended apt
+        if !output.status.success() && cancel.is_some_and(|cancel| was_interrupted(&output.status, cancel)) {
             return Err(AptError::Interrupted);
         }
         // apt leaves what it refused beside the target
@@ -318,6 +320,13 @@ impl Apt {
         }
         Err(failure_of(package, target, &said))
     }
+}
+
+/// Whether the user has ended a tool of apt. A Ctrl-C of the terminal ends it at once, and may not have got through here.
+fn was_interrupted(status: &ExitStatus, cancel: &Cancel) -> bool {
+    let mut ask = [PollFd::new(cancel, PollFlags::IN)];
+    let a_moment = Timespec { tv_sec: 2, tv_nsec: 0 };
+    cancel.is_set() || status.signal().is_some() && poll(&mut ask, Some(&a_moment)).is_ok_and(|set| set > 0)
 }
 
 /// The disk's reason behind what apt said, if there is one: apt puts its number in front, `(28: No space left on device)`.
@@ -395,6 +404,18 @@ fn last_lines(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interrupt_of_the_terminal_is_known_before_and_after_it_gets_through() {
+        let (by_signal, failed) = (ExitStatus::from_raw(2), ExitStatus::from_raw(100 << 8));
+        let cancel = Cancel::new();
+        assert!(!was_interrupted(&failed, &cancel));
+        let later = cancel.clone();
+        let sets = std::thread::spawn(move || later.set());
+        assert!(was_interrupted(&by_signal, &cancel));
+        sets.join().expect("it is set");
+        assert!(was_interrupted(&failed, &cancel));
+    }
 
     #[test]
     fn a_missing_suite_is_no_problem_and_a_dead_network_is() {
