@@ -23,6 +23,7 @@ use kregress::observation::Phase;
 use kregress::oops;
 use kregress::verdict::{Verdict, judge};
 use kregress::vm::accel::Wish;
+use kregress::vm::args::BASE_CMDLINE;
 use kregress::vm::qemu::Qemu;
 
 const INIT: &str = "
@@ -116,7 +117,7 @@ fn bare_boot(lab: &QemuLab, kernel: &Kernel, image: &Path, initramfs: &Path, acc
         .args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m", "512M", "-kernel"])
         .arg(image)
         .arg("-initrd");
-    command.arg(initramfs).args(["-append", "console=ttyS0 loglevel=5 panic=-1", "-serial", "null"]);
+    command.arg(initramfs).args(["-append", &BASE_CMDLINE.join(" "), "-serial", "null"]);
     let start = Instant::now();
     let status = command.stdin(Stdio::null()).status().expect("QEMU");
     assert!(status.success(), "QEMU failed on {}", kernel.name);
