@@ -55,14 +55,10 @@ fn main() {
     println!("{} on {} ({})", kernel.release, choice.accel, choice.reason);
 
     let (mut attempts, mut bare, mut packaged, mut boots) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let accel = choice.accel.to_string();
     for round in 0..rounds {
-        bare.push(bare_boot(
-            &lab,
-            &kernel,
-            kernel.boot_image(),
-            &initramfs,
-            choice.accel.to_string().as_str(),
-        ));
+        let image = kernel.boot_image();
+        let bare_seconds = bare_boot(&lab, &kernel, image, &initramfs, &accel);
         let start = Instant::now();
         let cancel = Cancel::new();
         let request = Request {
@@ -76,10 +72,16 @@ fn main() {
         };
         let seen = lab.attempt(&request, &Silent);
         let verdict = judge(&test, &seen, &oops::diagnose(&seen.console.text));
-        attempts.push(start.elapsed().as_secs_f64());
+        let seconds = start.elapsed().as_secs_f64();
+        if verdict.verdict == Verdict::Lost {
+            println!("round {round} is left out: {}", verdict.reason.unwrap_or_default());
+            continue;
+        }
         assert_eq!(verdict.verdict, Verdict::Good, "{verdict:?}");
+        bare.push(bare_seconds);
+        attempts.push(seconds);
         boots.extend(seen.boot_seconds);
-        packaged.push(bare_boot(&lab, &kernel, &kernel.image, &initramfs, choice.accel.to_string().as_str()));
+        packaged.push(bare_boot(&lab, &kernel, &kernel.image, &initramfs, &accel));
     }
     let (attempt, bare, packaged) = (median(&attempts), median(&bare), median(&packaged));
     println!("attempt       {attempt:.3} s   (of it to the agent's first word {:.3} s)", median(&boots));
