@@ -1,10 +1,11 @@
 //! The trees as JUnit: one test case each, in the form of the reports of a run.
 
-use junit_report::{Duration, OffsetDateTime, Report, TestCaseBuilder, TestSuiteBuilder};
+use junit_report::{Duration, OffsetDateTime, TestCaseBuilder, TestSuiteBuilder};
 
 use super::table::reasons;
 use super::validate::TreeOutcome;
 use super::verdict::TreeVerdict;
+use crate::report::junit::element::document;
 use crate::report::junit::text::attribute;
 
 /// The longest attribute, characters.
@@ -40,11 +41,7 @@ pub fn junit(title: &str, trees: &[TreeOutcome], started: i64) -> Result<String,
     }
     let mut suite = suite.build();
     suite.package = "kregress".into();
-    let mut report = Report::new();
-    report.add_testsuite(suite);
-    let mut xml = Vec::new();
-    report.write_xml(&mut xml)?;
-    Ok(String::from_utf8_lossy(&xml).into_owned())
+    document(suite)
 }
 
 #[cfg(test)]

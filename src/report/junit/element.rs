@@ -64,7 +64,10 @@ pub(super) fn case_element(case: TestCase) -> Result<String, ReportError> {
 }
 
 /// A document of one test suite.
-fn document(suite: TestSuite) -> Result<String, Error> {
+///
+/// # Errors
+/// Those of the XML writer; writing to memory, it has none that a run could cause.
+pub(crate) fn document(suite: TestSuite) -> Result<String, Error> {
     let mut report = Report::new();
     report.add_testsuite(suite);
     let mut xml = Vec::new();

@@ -5,7 +5,7 @@
 //! and an error when the runner was killed: nobody decided to leave it out. Whether a result is known to the suite
 //! changes nothing here, it is said in the test's output.
 
-mod element;
+pub(crate) mod element;
 mod extras;
 pub(crate) mod text;
 
