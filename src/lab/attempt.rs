@@ -1,10 +1,15 @@
 //! One attempt as a conversation with a live guest, from the first byte of its console to its end.
 
+mod ending;
+mod missing;
+
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use self::ending::AskAt;
+use self::missing::note_missing;
 use super::Watch;
 use super::evidence::Evidence;
 use super::ktap;
@@ -16,7 +21,7 @@ use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
 use crate::hang;
 use crate::observation::{Ending, GuestFacts, Observation, Phase, SetupFailure, Start, Stopped};
-use crate::oops::{ReportKind, Scanner, Sighting};
+use crate::oops::Scanner;
 use crate::vm::VmError;
 use crate::vm::console::Capture;
 use crate::vm::device::Fitting;
@@ -36,19 +41,6 @@ enum Closing {
     /// The host decided to end the guest at the deadline.
     Stopping(Stopped),
 }
-
-/// A moment that moves on while the console speaks, up to a bound.
-#[derive(Clone, Copy, Debug)]
-struct AskAt {
-    next: Instant,
-    last: Instant,
-}
-
-/// The console has to be silent for this long before the agent is asked for blocked tasks.
-const QUIET: Duration = Duration::from_millis(300);
-
-/// A console that never falls silent delays that question no longer than this.
-const QUIET_BOUND: Duration = Duration::from_secs(3);
 
 /// Runs the conversation.
 pub struct Conversation<'a> {
@@ -176,29 +168,12 @@ impl<'a> Conversation<'a> {
         seen
     }
 
-    fn next_deadline(&self) -> Instant {
-        let mut next = self.deadline;
-        if let Some(ask) = &self.ask_at {
-            next = next.min(ask.next);
-        }
-        if let Some(start) = self.dose_start.filter(|_| !self.slow_told && self.closing == Closing::No) {
-            next = next.min(start + self.limits.slow);
-        }
-        if self.seen.guest.is_some() && self.closing == Closing::No {
-            next = next.min(self.last_sign + self.patience.silence);
-        }
-        if let (Some(due), Closing::Stopping(_)) = (self.evidence.due(), &self.closing) {
-            next = next.min(due);
-        }
-        next
-    }
-
     fn take(&mut self, happening: Happening) -> Option<Ending> {
         match happening {
             Happening::Console(bytes) => {
                 self.capture.push(&bytes);
                 if let Some(ask) = &mut self.ask_at {
-                    ask.next = (Instant::now() + QUIET).min(ask.last);
+                    ask.move_on();
                 }
                 if let Some(sighting) = self.scanner.feed(&bytes) {
                     self.sighted(&sighting);
@@ -328,26 +303,6 @@ impl<'a> Conversation<'a> {
         None
     }
 
-    /// The console shows the header of a crash report.
-    fn sighted(&mut self, sighting: &Sighting) {
-        if self.closing != Closing::No {
-            return;
-        }
-        if !sighting.goes_on {
-            // the rest of the report comes by itself, then the guest restarts, which ends QEMU
-            self.close(Stopped::CrashSeen, self.patience.crash);
-        } else if is_hung_task(sighting) && self.seen.program.started {
-            let now = Instant::now();
-            self.ask_at = Some(AskAt { next: now + QUIET, last: now + QUIET_BOUND });
-            self.close(Stopped::CrashSeen, QUIET_BOUND + self.patience.evidence);
-        }
-    }
-
-    fn close(&mut self, stopped: Stopped, patience: Duration) {
-        self.closing = Closing::Stopping(stopped);
-        self.deadline = Instant::now() + patience;
-    }
-
     fn ended(&self, status: ExitStatus) -> Ending {
         if self.closing == Closing::Bye {
             return Ending::Complete;
@@ -364,92 +319,6 @@ impl<'a> Conversation<'a> {
             (None, None) => "QEMU ended".to_owned(),
         };
         Ending::QemuDied { detail: if stderr.is_empty() { how } else { format!("{how}: {stderr}") } }
-    }
-
-    /// A deadline passed.
-    fn late(&mut self) -> Option<Ending> {
-        let now = Instant::now();
-        if self.ask_at.take_if(|ask| now >= ask.next).is_some() {
-            self.session.send(&ToGuest::Blocked);
-            self.evidence.asked(now, self.patience.answer);
-            self.deadline = now + self.patience.evidence;
-            return None;
-        }
-        match &self.closing {
-            Closing::Bye => return Some(Ending::Complete),
-            Closing::Stopping(stopped) if now >= self.deadline => {
-                return Some(Ending::Stopped(stopped.clone()));
-            }
-            Closing::Stopping(_) => {
-                if let Some(key) = self.evidence.key(now) {
-                    // a QEMU that does not answer is ended all the same
-                    let _ = self.session.console_sysrq(key);
-                }
-                return None;
-            }
-            Closing::No => {}
-        }
-        if let Some(start) = self.dose_start
-            && !self.slow_told
-            && now >= start + self.limits.slow
-        {
-            self.slow_told = true;
-            self.watch.slow(start.elapsed().as_secs_f64());
-        }
-        if self.seen.guest.is_some() && now >= self.last_sign + self.patience.silence {
-            let stopped = Stopped::Silent { seconds: self.last_sign.elapsed().as_secs_f64() };
-            self.ask_for_evidence(stopped);
-            return None;
-        }
-        if now < self.deadline {
-            return None;
-        }
-        match self.seen.phase {
-            Phase::Prepare | Phase::Boot => {
-                Some(Ending::Stopped(Stopped::BootTimeout { limit: self.patience.boot.as_secs_f64() }))
-            }
-            Phase::Dose => {
-                let stopped = Stopped::Terminate { limit: self.limits.terminate.as_secs_f64() };
-                self.ask_for_evidence(stopped);
-                None
-            }
-            Phase::Setup | Phase::Check | Phase::Settle | Phase::Stop => {
-                let patience = if self.seen.phase == Phase::Stop {
-                    self.patience.power_off
-                } else {
-                    self.patience.setup
-                };
-                self.ask_for_evidence(Stopped::Terminate { limit: patience.as_secs_f64() });
-                None
-            }
-        }
-    }
-
-    /// Before a guest that does not go on is ended, it is asked where its tasks are: through the agent, and where that
-    /// does not answer over the console, and by an NMI.
-    fn ask_for_evidence(&mut self, stopped: Stopped) {
-        self.session.send(&ToGuest::Blocked);
-        let silent = matches!(stopped, Stopped::Silent { .. });
-        let patience = if silent { Duration::ZERO } else { self.patience.answer };
-        self.evidence.asked(Instant::now(), patience);
-        if silent && !self.nmi_sent {
-            self.nmi_sent = true;
-            // a QEMU that does not answer is ended all the same
-            let _ = self.session.monitor().nmi();
-        }
-        self.close(stopped, self.patience.evidence);
-    }
-}
-
-/// The line of `check_hung_task` in the kernel, as opposed to a processor that is stuck.
-fn is_hung_task(sighting: &Sighting) -> bool {
-    sighting.kind == ReportKind::Hang && sighting.line.contains("blocked for more than")
-}
-
-/// A symptom may have been in frames that were not heard: without one that was, such an attempt proves nothing.
-fn note_missing(seen: &mut Observation, frames: u64) {
-    if frames > 0 && seen.setup_failure.is_none() {
-        seen.setup_failure = Some(SetupFailure::Channel { frames });
     }
 }
 
@@ -473,34 +342,4 @@ pub fn resume(guest: Restored, with: Surroundings<'_>, start: Instant) -> Observ
     let mut conversation = Conversation::new(session, with, start);
     let ended = conversation.resume(console, facts);
     conversation.run(ended)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lab::sim;
-    use crate::observation::ProgramReport;
-    use crate::suite::Test;
-    use crate::verdict::{Verdict, judge};
-
-    #[test]
-    fn what_was_not_heard_makes_no_verdict_good_and_no_symptom_less_bad() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("s.yaml");
-        let text = "suite: s\nsummary: s\ntests:\n- name: a\n  summary: a\n  program: {shell: 'true'}\n  symptom: {reported: {matching: boom}}\n";
-        std::fs::write(&path, text).expect("a file");
-        let test: &Test = &crate::suite::load_file(&path).expect("a suite").tests[0];
-        let verdict = |frames: u64, reports: &[ProgramReport]| {
-            let mut seen = sim::whole_dose(&sim::kernel("6.1"), test);
-            seen.program.reports.extend(reports.iter().cloned());
-            note_missing(&mut seen, frames);
-            let judgement = judge(test, &seen, &[]);
-            (judgement.verdict, judgement.reason.unwrap_or_default())
-        };
-        let boom = [ProgramReport::Symptom("boom".into())];
-        assert_eq!(verdict(0, &[]).0, Verdict::Good);
-        let why = "one frame between host and agent was lost, and what was in it is not known";
-        assert_eq!(verdict(1, &[]), (Verdict::Blind, why.into()));
-        assert_eq!(verdict(1, &boom).0, Verdict::Bad);
-    }
 }

@@ -1,0 +1,151 @@
+//! How the host brings a conversation to its end: deadlines, crashes on the console, and the evidence that is asked for
+//! before a guest is ended.
+
+use std::time::{Duration, Instant};
+
+use super::{Closing, Conversation};
+use crate::guest::message::ToGuest;
+use crate::observation::{Ending, Phase, Stopped};
+use crate::oops::{ReportKind, Sighting};
+
+/// The console has to be silent for this long before the agent is asked for blocked tasks.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// A console that never falls silent delays that question no longer than this.
+const QUIET_BOUND: Duration = Duration::from_secs(3);
+
+/// A moment that moves on while the console speaks, up to a bound.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AskAt {
+    next: Instant,
+    last: Instant,
+}
+
+impl AskAt {
+    fn after(now: Instant) -> AskAt {
+        AskAt { next: now + QUIET, last: now + QUIET_BOUND }
+    }
+
+    /// The console spoke just now.
+    pub(super) fn move_on(&mut self) {
+        self.next = (Instant::now() + QUIET).min(self.last);
+    }
+}
+
+impl Conversation<'_> {
+    /// When the host has to look after the guest again, whatever it does.
+    pub(super) fn next_deadline(&self) -> Instant {
+        let mut next = self.deadline;
+        if let Some(ask) = &self.ask_at {
+            next = next.min(ask.next);
+        }
+        if let Some(start) = self.dose_start.filter(|_| !self.slow_told && self.closing == Closing::No) {
+            next = next.min(start + self.limits.slow);
+        }
+        if self.seen.guest.is_some() && self.closing == Closing::No {
+            next = next.min(self.last_sign + self.patience.silence);
+        }
+        if let (Some(due), Closing::Stopping(_)) = (self.evidence.due(), &self.closing) {
+            next = next.min(due);
+        }
+        next
+    }
+
+    /// The console shows the header of a crash report.
+    pub(super) fn sighted(&mut self, sighting: &Sighting) {
+        if self.closing != Closing::No {
+            return;
+        }
+        if !sighting.goes_on {
+            // the rest of the report comes by itself, then the guest restarts, which ends QEMU
+            self.close(Stopped::CrashSeen, self.patience.crash);
+        } else if is_hung_task(sighting) && self.seen.program.started {
+            self.ask_at = Some(AskAt::after(Instant::now()));
+            self.close(Stopped::CrashSeen, QUIET_BOUND + self.patience.evidence);
+        }
+    }
+
+    fn close(&mut self, stopped: Stopped, patience: Duration) {
+        self.closing = Closing::Stopping(stopped);
+        self.deadline = Instant::now() + patience;
+    }
+
+    /// A deadline passed.
+    pub(super) fn late(&mut self) -> Option<Ending> {
+        let now = Instant::now();
+        if self.ask_at.take_if(|ask| now >= ask.next).is_some() {
+            self.session.send(&ToGuest::Blocked);
+            self.evidence.asked(now, self.patience.answer);
+            self.deadline = now + self.patience.evidence;
+            return None;
+        }
+        match &self.closing {
+            Closing::Bye => return Some(Ending::Complete),
+            Closing::Stopping(stopped) if now >= self.deadline => {
+                return Some(Ending::Stopped(stopped.clone()));
+            }
+            Closing::Stopping(_) => {
+                if let Some(key) = self.evidence.key(now) {
+                    // a QEMU that does not answer is ended all the same
+                    let _ = self.session.console_sysrq(key);
+                }
+                return None;
+            }
+            Closing::No => {}
+        }
+        if let Some(start) = self.dose_start
+            && !self.slow_told
+            && now >= start + self.limits.slow
+        {
+            self.slow_told = true;
+            self.watch.slow(start.elapsed().as_secs_f64());
+        }
+        if self.seen.guest.is_some() && now >= self.last_sign + self.patience.silence {
+            let stopped = Stopped::Silent { seconds: self.last_sign.elapsed().as_secs_f64() };
+            self.ask_for_evidence(stopped);
+            return None;
+        }
+        if now < self.deadline {
+            return None;
+        }
+        match self.seen.phase {
+            Phase::Prepare | Phase::Boot => {
+                Some(Ending::Stopped(Stopped::BootTimeout { limit: self.patience.boot.as_secs_f64() }))
+            }
+            Phase::Dose => {
+                let stopped = Stopped::Terminate { limit: self.limits.terminate.as_secs_f64() };
+                self.ask_for_evidence(stopped);
+                None
+            }
+            Phase::Setup | Phase::Check | Phase::Settle | Phase::Stop => {
+                let patience = if self.seen.phase == Phase::Stop {
+                    self.patience.power_off
+                } else {
+                    self.patience.setup
+                };
+                self.ask_for_evidence(Stopped::Terminate { limit: patience.as_secs_f64() });
+                None
+            }
+        }
+    }
+
+    /// Before a guest that does not go on is ended, it is asked where its tasks are: through the agent, and where that
+    /// does not answer over the console, and by an NMI.
+    fn ask_for_evidence(&mut self, stopped: Stopped) {
+        self.session.send(&ToGuest::Blocked);
+        let silent = matches!(stopped, Stopped::Silent { .. });
+        let patience = if silent { Duration::ZERO } else { self.patience.answer };
+        self.evidence.asked(Instant::now(), patience);
+        if silent && !self.nmi_sent {
+            self.nmi_sent = true;
+            // a QEMU that does not answer is ended all the same
+            let _ = self.session.monitor().nmi();
+        }
+        self.close(stopped, self.patience.evidence);
+    }
+}
+
+/// The line of `check_hung_task` in the kernel, as opposed to a processor that is stuck.
+fn is_hung_task(sighting: &Sighting) -> bool {
+    sighting.kind == ReportKind::Hang && sighting.line.contains("blocked for more than")
+}
