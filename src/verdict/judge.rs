@@ -112,7 +112,12 @@ pub fn judge(test: &Test, seen: &Observation, reports: &[Report]) -> Judgement {
         return Judgement::new(Verdict::Other, true).title(&report.title).because(reason);
     }
     if let Some(fault) = fault {
-        return Judgement::new(Verdict::Lost, true).because(emulators_fault(fault));
+        // where this fault looks like the symptom, another attempt may miss what this one could not tell
+        let verdict = match shows_symptom(test, fault) {
+            true => Verdict::Blind,
+            false => Verdict::Lost,
+        };
+        return Judgement::new(verdict, true).because(emulators_fault(fault));
     }
     let judged = match unsound.first() {
         Some(report) => Err((
@@ -164,7 +169,7 @@ fn before_the_dose(seen: &Observation, reports: &[Report]) -> Judgement {
     }
     if let Some(failure) = &seen.setup_failure {
         let verdict = match failure {
-            SetupFailure::Check { .. } => Verdict::Lost,
+            SetupFailure::Check { .. } | SetupFailure::Channel { .. } => Verdict::Lost,
             _ => Verdict::Blind,
         };
         let dosed = verdict == Verdict::Blind;

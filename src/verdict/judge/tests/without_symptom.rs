@@ -65,6 +65,7 @@ fn ends_before_the_dose() {
         (undosed(Phase::Check, Ending::Complete), vec![], format!("the attempt ended during check{last}")),
         // the trivial program is no evidence about the test
         (failed(SetupFailure::Check { error: "signal 11".into() }), vec![], "the trivial program failed: signal 11".into()),
+        (failed(SetupFailure::Channel { frames: 1 }), vec![], "one frame between host and agent was lost, and what was in it is not known".into()),
         // no init: what this program put into the guest did not work, the kernel did
         (boot(Ending::GuestReset), vec![panic_of("kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)", BEFORE)], "the kernel had no init to go on with during boot: kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)".into()),
         (boot(Ending::GuestReset), vec![panic_of("kernel panic: IO-APIC + timer doesn't work! Boot with apic=debug", BEFORE)], "the host was too busy to emulate a timer in time: kernel panic: IO-APIC + timer doesn't work! Boot with apic=debug".into()),
@@ -102,10 +103,10 @@ fn a_breakpoint_that_is_no_longer_there_is_qemus_fault() {
     let boot = || undosed(Phase::Boot, Ending::GuestReset);
     let reports = &[stale.clone()][..];
     // a symptom that fits any crash is not shown by it, and neither is what comes after it
-    for test in [&test, &any_oops] {
-        assert_eq!(said(test, &with(dose(), true), reports), format!("lost: {why}"));
+    for (test, verdict) in [(&test, "lost"), (&any_oops, "blind")] {
+        assert_eq!(said(test, &with(dose(), true), reports), format!("{verdict}: {why}"));
         let after = [stale.clone(), oops(stale.end)];
-        assert_eq!(said(test, &with(dose(), true), &after), format!("lost: {why}"));
+        assert_eq!(said(test, &with(dose(), true), &after), format!("{verdict}: {why}"));
         assert_eq!(said(test, &with(boot(), true), reports), format!("lost, not dosed: during boot {why}"));
     }
     // what came before it counts
