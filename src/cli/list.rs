@@ -53,13 +53,8 @@ pub fn run(args: &ListArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
             }
         }
     }
-    use std::io::Write;
-    match std::io::stdout().write_all(out.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CliError::setup(format!("standard output: {error}")))
-        }
-        _ => Ok(ExitStatus::Success),
-    }
+    print!("{out}");
+    Ok(ExitStatus::Success)
 }
 
 fn human(test: &Test) -> String {
