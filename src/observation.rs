@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::hang::BlockedTask;
+
 /// How far an attempt came. Ordered: a later phase implies that the earlier ones were passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -190,17 +192,6 @@ pub struct ProbeReading {
 
 fn is_false(flag: &bool) -> bool {
     !*flag
-}
-
-/// What the agent could tell of the tasks that were blocked when the program did not end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlockedTask {
-    /// Process id in the guest.
-    pub pid: u32,
-    /// The task's name (`comm`).
-    pub comm: String,
-    /// The kernel functions of its stack, innermost first, without offsets.
-    pub stack: Vec<String>,
 }
 
 /// Which part of a console was kept.

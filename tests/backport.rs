@@ -34,7 +34,7 @@ struct Place {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/patches").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/mail-patch/tests/fixtures/patches").join(name)
 }
 
 fn pump() -> String {

@@ -1,0 +1,12 @@
+//! Prints the title of every crash report in a kernel log on standard input.
+
+use std::io::{Read, stdin};
+
+fn main() -> std::io::Result<()> {
+    let mut log = Vec::new();
+    stdin().read_to_end(&mut log)?;
+    for report in kernel_oops::diagnose(&log) {
+        println!("{}", report.title);
+    }
+    Ok(())
+}

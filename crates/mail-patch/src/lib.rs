@@ -1,0 +1,42 @@
+//! Patches as people hand them in: reading mails and threads, finding what damaged a diff on its way, and applying it
+//! to a source that is never written to.
+//!
+//! `input` gives messages, `letter` the patches in them, `apply` what becomes of a source's files and `target` of one. A wrong patch under
+//! test is a wrong verdict, so nothing is guessed: a damage is undone only in the one way that counts right or that
+//! the source itself proves, and every such step is reported.
+
+mod align;
+mod apply;
+pub mod damage;
+pub mod diff;
+pub mod git;
+pub mod input;
+mod letter;
+mod mail;
+pub mod merge;
+mod page;
+mod place;
+pub mod reason;
+mod repair;
+mod run_together;
+pub mod show;
+pub mod source;
+pub mod subject;
+pub mod tags;
+mod target;
+mod text;
+mod transfer;
+mod unified;
+
+pub use apply::{Application, Applied, FileOutcome, HunkResult, Options, Outcome, apply};
+pub use git::GitTree;
+pub use input::{Form, Input, InputError};
+pub use letter::{Letter, series};
+pub use merge::apply_or_merge;
+pub use source::{EXECUTABLE, Folder, LINK, PLAIN, Source};
+pub use unified::unified;
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
