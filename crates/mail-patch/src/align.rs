@@ -4,7 +4,7 @@
 //! source's own. What the added lines were follows from what became of the context's white space, or is immaterial: in
 //! C, where no literal is touched, only the layout stays unknown, and the compiler sees the same.
 
-use super::damage::{Cure, Damage, What};
+use super::damage::{Damage, DamageKind, Fix};
 use super::diff::{HunkLine, Kind};
 use super::place::{self, Fit};
 use super::repair::Reading;
@@ -23,7 +23,7 @@ pub struct Aligned {
 
 /// Why a hunk cannot be laid beside the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Misfit {
+pub enum NoMatch {
     /// Its words are nowhere in the file in this order.
     Nowhere,
     /// They are at several lines (from 0).
@@ -50,11 +50,11 @@ pub fn align(
     wanted: usize,
     section: &str,
     path: &str,
-) -> Result<Aligned, Misfit> {
+) -> Result<Aligned, NoMatch> {
     let words: Vec<String> = file.iter().map(|line| squeezed(line)).collect();
     let old: Vec<String> = place::old_side(&reading.lines).iter().map(|line| squeezed(&line.text)).collect();
     if old.is_empty() || old.iter().all(String::is_empty) {
-        return Err(Misfit::Nowhere);
+        return Err(NoMatch::Nowhere);
     }
     let laid: Vec<Laid> =
         (from..file.len()).filter_map(|at| lay(&words, &old, at, reading.lost_blanks)).collect();
@@ -62,11 +62,13 @@ pub fn align(
     let near = (wanted..=wanted + reading.lost_blanks).find(|line| places.contains(line)).unwrap_or(wanted);
     match place::choose(file, &places, near, section) {
         Fit::At { line, .. } => {
-            let Some(laid) = laid.iter().find(|laid| laid.start == line) else { return Err(Misfit::Nowhere) };
+            let Some(laid) = laid.iter().find(|laid| laid.start == line) else {
+                return Err(NoMatch::Nowhere);
+            };
             rebuilt(file, reading, laid, path)
         }
-        Fit::Several(lines) => Err(Misfit::Several(lines)),
-        Fit::Nowhere => Err(Misfit::Nowhere),
+        Fit::Several(lines) => Err(NoMatch::Several(lines)),
+        Fit::Nowhere => Err(NoMatch::Nowhere),
     }
 }
 
@@ -91,7 +93,7 @@ fn lay(words: &[String], old: &[String], start: usize, lost: usize) -> Option<La
     (above + below >= lost - skipped).then_some(Laid { start, on })
 }
 
-fn rebuilt(file: &[&str], reading: &Reading, laid: &Laid, path: &str) -> Result<Aligned, Misfit> {
+fn rebuilt(file: &[&str], reading: &Reading, laid: &Laid, path: &str) -> Result<Aligned, NoMatch> {
     let mut on = laid.on.iter().copied();
     let pairs: Vec<(&HunkLine, Option<usize>)> = reading
         .lines
@@ -141,7 +143,7 @@ enum WhiteSpace {
     Kept,
     /// Each tab at the start of a line became so many blanks.
     Blanks(usize),
-    /// It cannot be told from what is left.
+    /// It cannot be derived from what is left.
     Lost,
 }
 
@@ -197,19 +199,19 @@ impl WhiteSpace {
     }
 
     fn damage(&self, lines: &[HunkLine], added: &[&HunkLine]) -> Option<Damage> {
-        let damage = |what, lines: Vec<usize>, proof: &str, how: String| {
-            Some(Damage { what, lines, proof: proof.to_owned(), cure: Cure::OneWay(how) })
+        let damage = |kind, lines: Vec<usize>, proof: &str, how: String| {
+            Some(Damage { kind, lines, proof: proof.to_owned(), fix: Fix::OneWay(how) })
         };
         match self {
             WhiteSpace::Kept => None,
             WhiteSpace::Blanks(width) => damage(
-                What::TabsToBlanks,
+                DamageKind::TabsToBlanks,
                 lines.iter().map(|line| line.line).collect(),
                 "the context is in the source with tabs",
                 format!("context is taken from the source; {width} blanks at the start of an added line are a tab, as in all of the context"),
             ),
             WhiteSpace::Lost => damage(
-                What::IndentationLost,
+                DamageKind::IndentationLost,
                 added.iter().map(|line| line.line).collect(),
                 "the context is in the source but for its white space",
                 "context is taken from the source; how the added lines were indented is not known, and the compiler does not see it: test the result, do not commit it".into(),
@@ -224,9 +226,9 @@ fn tabbed(text: &str, width: usize) -> String {
 }
 
 /// Whether white space means nothing in these added lines.
-fn check_immaterial(added: &[&HunkLine], path: &str) -> Result<(), Misfit> {
+fn check_immaterial(added: &[&HunkLine], path: &str) -> Result<(), NoMatch> {
     if !path.ends_with(".c") && !path.ends_with(".h") {
-        return Err(Misfit::Unknowable(format!(
+        return Err(NoMatch::Unknowable(format!(
             "white space has a meaning in {path}, and that of the added lines is lost"
         )));
     }
@@ -234,7 +236,7 @@ fn check_immaterial(added: &[&HunkLine], path: &str) -> Result<(), Misfit> {
         .iter()
         .find(|line| line.text.split('"').skip(1).step_by(2).any(|inside| inside.contains([' ', '\t'])));
     match literal {
-        Some(line) => Err(Misfit::Unknowable(format!(
+        Some(line) => Err(NoMatch::Unknowable(format!(
             "line {}: a string with blanks; whether it had one or several is lost",
             line.line
         ))),

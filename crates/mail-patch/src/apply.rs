@@ -34,7 +34,7 @@ pub struct Applied {
     pub repaired: Vec<Damage>,
 }
 
-/// What became of a hunk.
+/// The result for a hunk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HunkResult {
@@ -44,7 +44,7 @@ pub enum HunkResult {
     Failed(Reason),
 }
 
-/// What became of a file.
+/// The result for a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileOutcome {
     /// Its path.
@@ -55,7 +55,7 @@ pub struct FileOutcome {
     pub hunks: Vec<(usize, HunkResult)>,
 }
 
-/// What the whole patch comes to.
+/// The result of a whole patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -101,7 +101,7 @@ impl Outcome {
 /// The result for a patch or a series.
 #[derive(Clone, Debug, Serialize)]
 pub struct Application {
-    /// What it comes to.
+    /// The result.
     pub outcome: Outcome,
     /// The files, in order.
     pub files: Vec<FileOutcome>,

@@ -1,11 +1,11 @@
-//! What a mail on its way did to a patch, as facts: where, what, and whether it can be undone in exactly one way.
+//! What the transport of a mail did to a patch, as facts: where, what, and whether it can be undone in exactly one way.
 
 use serde::Serialize;
 
 /// Kinds of damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
+pub enum DamageKind {
     /// A line was broken in two.
     LineWrapped,
     /// Lines lost the blank that marks context.
@@ -34,23 +34,23 @@ pub enum What {
     LineBreaksLost,
 }
 
-impl What {
+impl DamageKind {
     /// In a sentence.
     pub fn words(self) -> &'static str {
         match self {
-            What::LineWrapped => "line wrapped",
-            What::MarkLost => "leading blanks stripped",
-            What::BlankLinesLost => "blank lines dropped",
-            What::IndentationLost => "indentation lost",
-            What::TabsToBlanks => "tabs turned into blanks",
-            What::QuotedPrintable => "quoted-printable left undecoded",
-            What::Entities => "HTML entities left undecoded",
-            What::NoBreakSpaces => "blanks turned into no-break spaces",
-            What::Flowed => "format=flowed",
-            What::CarriageReturns => "carriage returns",
-            What::Truncated => "truncated",
-            What::Miscounted => "line count wrong",
-            What::LineBreaksLost => "line breaks lost",
+            DamageKind::LineWrapped => "line wrapped",
+            DamageKind::MarkLost => "leading blanks stripped",
+            DamageKind::BlankLinesLost => "blank lines dropped",
+            DamageKind::IndentationLost => "indentation lost",
+            DamageKind::TabsToBlanks => "tabs turned into blanks",
+            DamageKind::QuotedPrintable => "quoted-printable left undecoded",
+            DamageKind::Entities => "HTML entities left undecoded",
+            DamageKind::NoBreakSpaces => "blanks turned into no-break spaces",
+            DamageKind::Flowed => "format=flowed",
+            DamageKind::CarriageReturns => "carriage returns",
+            DamageKind::Truncated => "truncated",
+            DamageKind::Miscounted => "line count wrong",
+            DamageKind::LineBreaksLost => "line breaks lost",
         }
     }
 }
@@ -58,7 +58,7 @@ impl What {
 /// Whether and how a damage can be undone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "can", content = "how")]
-pub enum Cure {
+pub enum Fix {
     /// In exactly one way; the text says which.
     OneWay(String),
     /// Only beside the source that the patch is for.
@@ -67,11 +67,11 @@ pub enum Cure {
     None(String),
 }
 
-impl Cure {
+impl Fix {
     /// What can be done, or why nothing can.
     pub fn text(&self) -> &str {
         match self {
-            Cure::OneWay(text) | Cure::WithSource(text) | Cure::None(text) => text,
+            Fix::OneWay(text) | Fix::WithSource(text) | Fix::None(text) => text,
         }
     }
 }
@@ -79,23 +79,25 @@ impl Cure {
 /// One damage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Damage {
-    /// Its kind.
-    pub what: What,
+    /// Its kind; `what` in JSON.
+    #[serde(rename = "what")]
+    pub kind: DamageKind,
     /// The lines of the input that show it.
     pub lines: Vec<usize>,
     /// How it was found.
     pub proof: String,
-    /// What can be done.
-    pub cure: Cure,
+    /// What can be done; `cure` in JSON.
+    #[serde(rename = "cure")]
+    pub fix: Fix,
 }
 
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}: {}; ", ranges(&self.lines), self.what.words(), self.proof)?;
-        match &self.cure {
-            Cure::OneWay(how) => write!(f, "repairable: {how}"),
-            Cure::WithSource(how) => write!(f, "repairable beside the source: {how}"),
-            Cure::None(why) => write!(f, "not repairable: {why}"),
+        write!(f, "{}: {}: {}; ", ranges(&self.lines), self.kind.words(), self.proof)?;
+        match &self.fix {
+            Fix::OneWay(how) => write!(f, "repairable: {how}"),
+            Fix::WithSource(how) => write!(f, "repairable beside the source: {how}"),
+            Fix::None(why) => write!(f, "not repairable: {why}"),
         }
     }
 }

@@ -133,7 +133,7 @@ pub struct FileDiff {
     pub old_blob: Option<String>,
     /// And after.
     pub new_blob: Option<String>,
-    /// The file's mode before, where it is told.
+    /// The file's mode before, where it is stated.
     pub old_mode: Option<String>,
     /// The file's mode after, where it is new or changes.
     pub new_mode: Option<String>,

@@ -42,7 +42,7 @@ pub(super) fn readings(hunk: &Hunk) -> Vec<Reading> {
         Some(lines) => {
             vec![Reading { lines: lines.to_vec(), lost_blanks: 0, loose: false, section: None }]
         }
-        None => repair::mend(hunk).readings,
+        None => repair::repair(hunk).readings,
     }
 }
 
@@ -112,7 +112,7 @@ fn letter(message: &Message, part: &Part) -> Option<Letter> {
         damages.extend(found);
         (as_sent, decoded)
     };
-    damages.extend(decoded.hunks().flat_map(|(_, hunk)| repair::mend(hunk).damages));
+    damages.extend(decoded.hunks().flat_map(|(_, hunk)| repair::repair(hunk).damages));
     let description = description(message, part, at, together);
     let from = description.iter().find(|line| !line.text.trim().is_empty());
     let in_body = from.and_then(|line| line.text.strip_prefix("From: ")).map(|name| name.trim().to_owned());

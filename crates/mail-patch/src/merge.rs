@@ -10,7 +10,7 @@ use super::git::GitTree;
 use super::letter::Letter;
 use super::source::{LINK, Source};
 
-/// What a merge came to.
+/// The result of a merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Merge {
     /// New contents by path, and new modes as [`Application::modes`] has them.

@@ -1,7 +1,7 @@
 //! A damaged hunk's lines: what they can have been. The header says how many there were; a reading that does not
 //! count right is none. Where several do, beside the source at most one fits.
 
-use super::damage::{Cure, Damage, What};
+use super::damage::{Damage, DamageKind, Fix};
 use super::diff::{Body, Hunk, HunkLine, Kind, marked};
 use super::text::{Line, shortened};
 
@@ -21,9 +21,9 @@ pub struct Reading {
     pub section: Option<String>,
 }
 
-/// What became of a hunk.
+/// What a damaged hunk can have said.
 #[derive(Clone, Debug, Default)]
-pub struct Mended {
+pub struct Repair {
     /// The damage found.
     pub damages: Vec<Damage>,
     /// The ways to read it; exactly one that is not loose needs no source.
@@ -31,19 +31,19 @@ pub struct Mended {
 }
 
 /// Reads a damaged hunk.
-pub fn mend(hunk: &Hunk) -> Mended {
+pub fn repair(hunk: &Hunk) -> Repair {
     match &hunk.body {
-        Body::Whole(_) => Mended::default(),
-        Body::RunTogether(_) => Mended {
+        Body::Whole(_) => Repair::default(),
+        Body::RunTogether(_) => Repair {
             damages: vec![Damage {
-                what: What::LineBreaksLost,
+                kind: DamageKind::LineBreaksLost,
                 lines: vec![hunk.line],
                 proof: format!("a hunk of {} and {} lines stands on one line", hunk.old.len, hunk.new.len),
-                cure: Cure::None("nothing says where each line ended; fetch the raw mail".into()),
+                fix: Fix::None("nothing says where each line ended; fetch the raw mail".into()),
             }],
             readings: Vec::new(),
         },
-        Body::Damaged { raw, at_end } => Search::new(hunk, raw).mend(*at_end),
+        Body::Damaged { raw, at_end } => Search::new(hunk, raw).repair(*at_end),
     }
 }
 
@@ -52,10 +52,10 @@ pub fn with_tail(hunk: &Hunk) -> Option<(Reading, Damage)> {
     let (lines, tail) = (hunk.lines()?, hunk.tail.as_ref()?);
     let whole = Reading { lines: lines.to_vec(), lost_blanks: 0, loose: false, section: None };
     let damage = Damage {
-        what: What::LineWrapped,
+        kind: DamageKind::LineWrapped,
         lines: vec![tail.number],
         proof: "it stands right behind the hunk, whose last line is in the source only with it".into(),
-        cure: Cure::OneWay("joined to the line before".into()),
+        fix: Fix::OneWay("joined to the line before".into()),
     };
     Some((joined(&whole, hunk, tail)?, damage))
 }
@@ -80,7 +80,7 @@ impl<'h> Search<'h> {
         Search { hunk, raw, found: Vec::new() }
     }
 
-    fn mend(mut self, at_end: bool) -> Mended {
+    fn repair(mut self, at_end: bool) -> Repair {
         let empty = Reading { lines: Vec::new(), lost_blanks: 0, loose: false, section: None };
         self.walk(0, self.hunk.old.len, self.hunk.new.len, empty, &mut Vec::new());
         if self.found.is_empty() {
@@ -88,7 +88,7 @@ impl<'h> Search<'h> {
         }
         let damages = self.damages();
         let readings = self.found.into_iter().map(|(reading, _)| reading).collect();
-        Mended { damages, readings }
+        Repair { damages, readings }
     }
 
     /// Tries the lines from `at` on; `old` and `new` are what the header still promises.
@@ -167,30 +167,29 @@ impl<'h> Search<'h> {
         if !joined.is_empty() {
             let where_to = if reading.section.is_some() { "the hunk's header" } else { "the line before" };
             damages.push(Damage {
-                what: What::LineWrapped,
+                kind: DamageKind::LineWrapped,
                 lines: joined,
                 proof: format!("no mark before it, and {counts} only without it"),
-                cure: Cure::OneWay(format!("joined to {where_to}")),
+                fix: Fix::OneWay(format!("joined to {where_to}")),
             });
         }
         if !context.is_empty() && reading.loose {
             damages.push(Damage {
-                what: What::MarkLost,
+                kind: DamageKind::MarkLost,
                 lines: context,
                 proof: format!("no mark before them, and {counts} only with them"),
-                cure: Cure::WithSource("context lines are taken from there, with their white space".into()),
+                fix: Fix::WithSource("context lines are taken from there, with their white space".into()),
             });
         } else if !context.is_empty() {
             damages.push(Damage {
-                what: What::MarkLost,
+                kind: DamageKind::MarkLost,
                 lines: context,
                 proof: format!("a tab stands first, and {counts} only with them"),
-                cure: Cure::OneWay("the blank that marks context is put back".into()),
+                fix: Fix::OneWay("the blank that marks context is put back".into()),
             });
         }
         if damages.is_empty() {
-            damages
-                .push(self.miscounted(Cure::OneWay("the lines behind the hunk's end are left out".into())));
+            damages.push(self.miscounted(Fix::OneWay("the lines behind the hunk's end are left out".into())));
         }
         damages
     }
@@ -201,17 +200,17 @@ impl<'h> Search<'h> {
         let line = differs.map_or(self.hunk.line, |(at, _)| self.raw[*at].number);
         let text = differs.map_or(String::new(), |(at, _)| shortened(&self.raw[*at].text));
         Damage {
-            what: What::LineWrapped,
+            kind: DamageKind::LineWrapped,
             lines: vec![line],
             proof: format!("`{text}` has no mark"),
-            cure: Cure::WithSource(format!(
+            fix: Fix::WithSource(format!(
                 "line {line} either goes on with the line before or is context without its blank, and the hunk counts right both ways; the source decides"
             )),
         }
     }
 
     /// No reading has enough lines.
-    fn short(self, at_end: bool) -> Mended {
+    fn short(self, at_end: bool) -> Repair {
         let mut lines: Vec<HunkLine> = Vec::new();
         let mut bare = Vec::new();
         for line in self.raw.iter().filter(|line| !line.text.starts_with("\\ ")) {
@@ -243,44 +242,45 @@ impl<'h> Search<'h> {
         match missing {
             (Some(lost), Some(also)) if lost == also && lost > 0 && no_empty && !at_end => {
                 let mut damages = vec![Damage {
-                    what: What::BlankLinesLost,
+                    kind: DamageKind::BlankLinesLost,
                     lines: vec![self.hunk.line],
                     proof: format!("{proof}, and no empty line is among them"),
-                    cure: Cure::WithSource(format!("{lost} empty context lines are taken from there")),
+                    fix: Fix::WithSource(format!("{lost} empty context lines are taken from there")),
                 }];
                 if !bare.is_empty() {
                     damages.push(Damage {
-                        what: What::MarkLost,
+                        kind: DamageKind::MarkLost,
                         lines: bare,
                         proof: "no mark before them".into(),
-                        cure: Cure::WithSource(
+                        fix: Fix::WithSource(
                             "context lines are taken from there, with their white space".into(),
                         ),
                     });
                 }
                 let reading = Reading { lines, lost_blanks: lost, loose: true, section: None };
-                Mended { damages, readings: vec![reading] }
+                Repair { damages, readings: vec![reading] }
             }
             (Some(_), Some(_)) if at_end => {
                 let why = "what the missing lines said is nowhere in the input; fetch the whole mail".into();
-                let damage = Damage { what: What::Truncated, lines: vec![at], proof, cure: Cure::None(why) };
-                Mended { damages: vec![damage], readings: Vec::new() }
+                let damage =
+                    Damage { kind: DamageKind::Truncated, lines: vec![at], proof, fix: Fix::None(why) };
+                Repair { damages: vec![damage], readings: Vec::new() }
             }
             _ => {
                 let why = "no way to join or mark its lines counts right; fetch the raw mail".into();
-                let damage = Damage { proof, ..self.miscounted(Cure::None(why)) };
-                Mended { damages: vec![damage], readings: Vec::new() }
+                let damage = Damage { proof, ..self.miscounted(Fix::None(why)) };
+                Repair { damages: vec![damage], readings: Vec::new() }
             }
         }
     }
 
-    fn miscounted(&self, cure: Cure) -> Damage {
+    fn miscounted(&self, fix: Fix) -> Damage {
         let (old, new) = (self.hunk.old.len, self.hunk.new.len);
         Damage {
-            what: What::Miscounted,
+            kind: DamageKind::Miscounted,
             lines: vec![self.hunk.line],
             proof: format!("the hunk announces {old} old and {new} new lines and holds others"),
-            cure,
+            fix,
         }
     }
 }

@@ -106,8 +106,7 @@ pub fn application(tree: &str, result: &Application) -> String {
                     }
                     out.push('\n');
                     for damage in &applied.repaired {
-                        let _ =
-                            writeln!(out, "    repaired: {}: {}", damage.what.words(), damage.cure.text());
+                        let _ = writeln!(out, "    repaired: {}: {}", damage.kind.words(), damage.fix.text());
                     }
                 }
                 HunkResult::Failed(_) if result.outcome == Outcome::Merged => out.push_str("merged\n"),

@@ -1,6 +1,6 @@
 //! Hunks laid into one file, from its start to its end.
 
-use super::align::{self, Misfit};
+use super::align::{self, NoMatch};
 use super::apply::{Applied, HunkResult, Options};
 use super::damage::Damage;
 use super::diff::{FileDiff, Hunk, HunkLine, Kind};
@@ -45,12 +45,12 @@ impl<'t> Target<'t> {
         let first = if hunk.old.len == 0 { hunk.old.start } else { hunk.old.start.saturating_sub(1) };
         let wanted = usize::try_from(i64::try_from(first).unwrap_or(0) + self.offset).unwrap_or(0);
         let mut readings = readings(hunk);
-        let mut damages = repair::mend(hunk).damages;
+        let mut damages = repair::repair(hunk).damages;
         if hunk.lines().is_none() && (!options.repair || readings.is_empty()) {
             return HunkResult::Failed(Reason::Damaged { damages });
         }
         let mut found: Vec<Found> = Vec::new();
-        let mut misfit = None;
+        let mut no_match = None;
         for reading in &readings {
             match self.find(reading, hunk, wanted, file.path(), options) {
                 Ok(one) => {
@@ -58,7 +58,7 @@ impl<'t> Target<'t> {
                         found.push(one);
                     }
                 }
-                Err(reason) => misfit = Some(reason),
+                Err(reason) => no_match = Some(reason),
             }
         }
         if found.is_empty()
@@ -88,7 +88,7 @@ impl<'t> Target<'t> {
                 HunkResult::Applied(Applied { at, offset, fuzz, repaired })
             }
             [] => {
-                let reason = misfit.unwrap_or(Misfit::Nowhere);
+                let reason = no_match.unwrap_or(NoMatch::Nowhere);
                 HunkResult::Failed(self.why(reason, &readings, hunk, wanted, file, source))
             }
             several => {
@@ -105,7 +105,7 @@ impl<'t> Target<'t> {
         wanted: usize,
         path: &str,
         options: Options,
-    ) -> Result<Found, Misfit> {
+    ) -> Result<Found, NoMatch> {
         let section = reading.section.as_deref().unwrap_or(&hunk.section);
         if !reading.loose {
             let lines = &reading.lines;
@@ -123,8 +123,8 @@ impl<'t> Target<'t> {
                         damage: None,
                     });
                 }
-                Fit::Several(lines) => return Err(Misfit::Several(lines)),
-                Fit::Nowhere if !options.repair => return Err(Misfit::Nowhere),
+                Fit::Several(lines) => return Err(NoMatch::Several(lines)),
+                Fit::Nowhere if !options.repair => return Err(NoMatch::Nowhere),
                 Fit::Nowhere => {}
             }
         }
@@ -146,19 +146,19 @@ impl<'t> Target<'t> {
 
     fn why(
         &self,
-        misfit: Misfit,
+        no_match: NoMatch,
         readings: &[Reading],
         hunk: &Hunk,
         wanted: usize,
         file: &FileDiff,
         source: &dyn Source,
     ) -> Reason {
-        match misfit {
-            Misfit::Several(lines) => Reason::Several { lines: lines.iter().map(|line| line + 1).collect() },
-            Misfit::Unknowable(text) => Reason::WhiteSpace { text },
-            Misfit::Nowhere => match readings.first() {
+        match no_match {
+            NoMatch::Several(lines) => Reason::Several { lines: lines.iter().map(|line| line + 1).collect() },
+            NoMatch::Unknowable(text) => Reason::WhiteSpace { text },
+            NoMatch::Nowhere => match readings.first() {
                 Some(reading) => reason::nowhere(&self.lines, reading, hunk, wanted, file.path(), source),
-                None => Reason::Damaged { damages: repair::mend(hunk).damages },
+                None => Reason::Damaged { damages: repair::repair(hunk).damages },
             },
         }
     }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::damage::{Cure, Damage, What};
+use super::damage::{Damage, DamageKind, Fix};
 use super::diff;
 use super::text::{self, Line};
 
@@ -51,10 +51,10 @@ fn returns(lines: &[Line]) -> Step {
         return None;
     }
     let damage = Damage {
-        what: What::CarriageReturns,
+        kind: DamageKind::CarriageReturns,
         lines: vec![first.number, lines.last()?.number],
         proof: "every line ends with a carriage return, the diff's own headers too".into(),
-        cure: Cure::OneWay("the carriage returns are dropped".into()),
+        fix: Fix::OneWay("the carriage returns are dropped".into()),
     };
     Some((damage, Some(mapped(lines, |text| text.trim_end_matches('\r').to_owned()))))
 }
@@ -82,11 +82,11 @@ fn quoted_printable(lines: &[Line]) -> Step {
     }
     let bare: Vec<&Line> = lines.iter().filter(|line| escapes(line) < all(line)).collect();
     let damage =
-        |proof: String, cure| Damage { what: What::QuotedPrintable, lines: escaped.clone(), proof, cure };
+        |proof: String, fix| Damage { kind: DamageKind::QuotedPrintable, lines: escaped.clone(), proof, fix };
     let Some(first) = bare.first() else {
         let proof = "every `=` of the diff is an escape of the encoding".into();
-        let cure = Cure::OneWay("the escapes are decoded and soft line breaks joined".into());
-        return Some((damage(proof, cure), Some(decoded(lines))));
+        let fix = Fix::OneWay("the escapes are decoded and soft line breaks joined".into());
+        return Some((damage(proof, fix), Some(decoded(lines))));
     };
     let only_ends =
         lines.iter().all(|line| escapes(line) == 0 || (line.text.ends_with("=20") && all(line) == 1));
@@ -99,14 +99,14 @@ fn quoted_printable(lines: &[Line]) -> Step {
         if whole(&undone) && !whole(lines) {
             let proof = "`=20` stands at line ends only, and the hunks count right when it is a blank".into();
             return Some((
-                damage(proof, Cure::OneWay("each is the blank it stands for".into())),
+                damage(proof, Fix::OneWay("each is the blank it stands for".into())),
                 Some(undone),
             ));
         }
     }
     let proof = format!("`=` is an escape on these lines and itself on line {}", first.number);
     let why = "an escape such as `=20` could as well be what the author wrote; fetch the raw mail".into();
-    Some((damage(proof, Cure::None(why)), None))
+    Some((damage(proof, Fix::None(why)), None))
 }
 
 fn decoded(lines: &[Line]) -> Vec<Line> {
@@ -146,10 +146,10 @@ fn no_break_spaces(lines: &[Line]) -> Step {
         return None;
     }
     let damage = Damage {
-        what: What::NoBreakSpaces,
+        kind: DamageKind::NoBreakSpaces,
         lines: found,
         proof: "no-break spaces (U+00A0) stand where blanks belong".into(),
-        cure: Cure::OneWay("each becomes a blank".into()),
+        fix: Fix::OneWay("each becomes a blank".into()),
     };
     Some((damage, Some(mapped(lines, |text| text.replace('\u{a0}', " ")))))
 }
@@ -164,7 +164,7 @@ fn entities(lines: &[Line]) -> Step {
         line.text.contains(['<', '>'])
             || line.text.matches('&').count() != AMPERSAND_WORD.find_iter(&line.text).count()
     });
-    let damage = |proof: String, cure| Damage { what: What::Entities, lines: found.clone(), proof, cure };
+    let damage = |proof: String, fix| Damage { kind: DamageKind::Entities, lines: found.clone(), proof, fix };
     if let Some(bare) = bare {
         // a source that is about HTML holds both
         if !lines.iter().any(|line| line.text.contains("-&gt;")) {
@@ -172,7 +172,7 @@ fn entities(lines: &[Line]) -> Step {
         }
         let proof = format!("entities on these lines, the characters themselves on line {}", bare.number);
         return Some((
-            damage(proof, Cure::None("either could be what the author wrote; fetch the raw mail".into())),
+            damage(proof, Fix::None("either could be what the author wrote; fetch the raw mail".into())),
             None,
         ));
     }
@@ -184,7 +184,7 @@ fn entities(lines: &[Line]) -> Step {
         text.replace("&amp;", "&")
     });
     let proof = "every `&` starts an entity, and neither `<` nor `>` occurs".into();
-    Some((damage(proof, Cure::OneWay("the entities are decoded".into())), Some(undone)))
+    Some((damage(proof, Fix::OneWay("the entities are decoded".into())), Some(undone)))
 }
 
 /// Undoes RFC 3676 where the mail declares it and the hunks then count right and did not before.
@@ -203,10 +203,10 @@ fn unflowed(lines: &[Line]) -> Option<(Damage, Vec<Line>)> {
         return None;
     }
     let damage = Damage {
-        what: What::Flowed,
+        kind: DamageKind::Flowed,
         lines: numbers(lines.iter().filter(|line| line.text.starts_with(' ') || line.text.ends_with(' '))),
         proof: "the mail declares format=flowed, and the hunks count right when that is undone".into(),
-        cure: Cure::OneWay("stuffed blanks are dropped and flowed lines joined".into()),
+        fix: Fix::OneWay("stuffed blanks are dropped and flowed lines joined".into()),
     };
     Some((damage, out))
 }

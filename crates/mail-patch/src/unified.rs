@@ -1,4 +1,4 @@
-//! The change that an application came to, as a diff that fits its source to the letter.
+//! The change that an application makes, as a diff that fits its source to the letter.
 
 use std::ops::Range;
 
@@ -18,8 +18,8 @@ struct State {
     mode: String,
 }
 
-/// The difference between a source and what an application made of it, in the form of `git diff`. Binary safe. What goes is
-/// told first, as something of another kind may take its place; so is a file that becomes a link, or a link a file.
+/// The difference between a source and what an application made of it, in the form of `git diff`. Binary safe. What is deleted
+/// comes first, as something of another kind may take its place; so is a file that becomes a link, or a link a file.
 pub fn unified(source: &dyn Source, application: &Application) -> Vec<u8> {
     let mut changed: Vec<(&str, Option<State>, Option<State>)> = Vec::new();
     for (path, new) in &application.contents {

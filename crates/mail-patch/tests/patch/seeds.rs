@@ -44,7 +44,7 @@ fn the_seeds_are_read() {
                 let whole = file.hunks.iter().filter(|hunk| hunk.lines().is_some()).count();
                 rows.push(format!("    {}: {} of {} hunks whole", file.path(), whole, file.hunks.len()));
             }
-            let mut kinds: Vec<&str> = letter.damages.iter().map(|damage| damage.what.words()).collect();
+            let mut kinds: Vec<&str> = letter.damages.iter().map(|damage| damage.kind.words()).collect();
             kinds.dedup();
             rows.push(format!("    damage: {}", kinds.join(", ")));
         }
