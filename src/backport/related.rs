@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::patch::Letter;
+use crate::patch::PatchMail;
 use crate::suite::Test;
 
 /// What ties a test to a patch.
@@ -51,19 +51,19 @@ pub struct Related {
     pub tie: Tie,
 }
 
-/// The tests that are about these letters; `commit` is the id that the patch has in its own repository. Tests that only
+/// The tests that are about these patches; `commit` is the id that the patch has in its own repository. Tests that only
 /// share a file are given where there is no better tie.
-pub fn related(letters: &[&Letter], commit: Option<&str>, tests: &[Arc<Test>]) -> Vec<Related> {
+pub fn related(patches: &[&PatchMail], commit: Option<&str>, tests: &[Arc<Test>]) -> Vec<Related> {
     // a control is never bad
     let own = || tests.iter().filter(|test| test.control_of.is_none());
     let with = |find: &dyn Fn(&Test) -> Option<Tie>| -> Vec<Related> {
         own().filter_map(|test| Some(Related { test: test.id(), tie: find(test)? })).collect()
     };
-    let certain = with(&|test| by_commit(letters, commit, test).or_else(|| by_link(letters, test)));
-    if certain.is_empty() { with(&|test| by_file(letters, test)) } else { certain }
+    let certain = with(&|test| by_commit(patches, commit, test).or_else(|| by_link(patches, test)));
+    if certain.is_empty() { with(&|test| by_file(patches, test)) } else { certain }
 }
 
-fn by_commit(letters: &[&Letter], commit: Option<&str>, test: &Test) -> Option<Tie> {
+fn by_commit(patches: &[&PatchMail], commit: Option<&str>, test: &Test) -> Option<Tie> {
     let history = &test.history;
     let same = |a: &str, b: &str| {
         let length = a.len().min(b.len());
@@ -72,23 +72,23 @@ fn by_commit(letters: &[&Letter], commit: Option<&str>, test: &Test) -> Option<T
     let is_fix = |id: &str| history.fixed.as_ref().is_some_and(|fixed| same(&fixed.commit, id));
     let causes = || history.introduced.iter().chain(&history.exposed);
     let is_cause = |id: &str| causes().any(|cause| same(&cause.commit, id));
-    let upstream = letters.iter().filter_map(|letter| letter.tags.upstream.as_deref()).chain(commit);
-    let fixes = letters.iter().flat_map(|letter| &letter.tags.fixes).map(|fixes| fixes.commit.as_str());
+    let upstream = patches.iter().filter_map(|patch| patch.tags.upstream.as_deref()).chain(commit);
+    let fixes = patches.iter().flat_map(|patch| &patch.tags.fixes).map(|fixes| fixes.commit.as_str());
     let found =
         upstream.into_iter().find(|id| is_fix(id)).or_else(|| fixes.into_iter().find(|id| is_cause(id)))?;
     Some(Tie::Commit(found.chars().take(12).collect()))
 }
 
-fn by_link(letters: &[&Letter], test: &Test) -> Option<Tie> {
-    let ids = letters.iter().flat_map(|letter| &letter.tags.syzbot);
+fn by_link(patches: &[&PatchMail], test: &Test) -> Option<Tie> {
+    let ids = patches.iter().flat_map(|patch| &patch.tags.syzbot);
     let reported = |id: &&String| test.links.iter().any(|link| link.contains(&format!("extid={id}")));
     if let Some(id) = ids.into_iter().find(reported) {
         return Some(Tie::Syzbot(id.clone()));
     }
     let mut places: Vec<&str> = Vec::new();
-    for letter in letters {
-        places.extend(letter.tags.values("Link").chain(letter.tags.values("Closes")));
-        places.extend(letter.id.as_deref());
+    for patch in patches {
+        places.extend(patch.tags.values("Link").chain(patch.tags.values("Closes")));
+        places.extend(patch.id.as_deref());
     }
     let same = |link: &&String| places.iter().any(|place| place_of(place) == place_of(link));
     test.links.iter().find(same).cloned().map(Tie::Link)
@@ -101,8 +101,8 @@ fn place_of(link: &str) -> &str {
     if last.contains('@') { last } else { bare.split_once("://").map_or(bare, |(_, rest)| rest) }
 }
 
-fn by_file(letters: &[&Letter], test: &Test) -> Option<Tie> {
-    let touched = || letters.iter().flat_map(|letter| &letter.decoded.files);
+fn by_file(patches: &[&PatchMail], test: &Test) -> Option<Tie> {
+    let touched = || patches.iter().flat_map(|patch| &patch.decoded.files);
     let is_touched = |path: &&String| touched().any(|file| file.path() == path.as_str());
     test.history.files.iter().find(is_touched).cloned().map(Tie::File)
 }
@@ -144,9 +144,9 @@ tests:
             "From: a <a@b.c>\nSubject: [PATCH] x\n\n{head}\n---\n--- a/fs/x.c\n+++ b/fs/x.c\n@@ -1 +1 @@\n-a\n+b\n"
         );
         let input = Input::read("x", text.as_bytes()).unwrap();
-        let letters = Letter::all(&input);
-        let letters: Vec<&Letter> = letters.iter().collect();
-        related(&letters, None, &suite.tests).iter().map(|one| format!("{}: {}", one.test, one.tie)).collect()
+        let patches = PatchMail::all(&input);
+        let patches: Vec<&PatchMail> = patches.iter().collect();
+        related(&patches, None, &suite.tests).iter().map(|one| format!("{}: {}", one.test, one.tie)).collect()
     }
 
     #[test]

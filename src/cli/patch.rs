@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::error::CliError;
-use crate::patch::{Application, Folder, Input, Letter, Options, apply, series, show};
+use crate::patch::{Application, Folder, Input, Options, PatchMail, apply, series, show};
 use crate::report::ExitStatus;
 
 /// What is printed.
@@ -48,10 +48,10 @@ pub struct PatchArgs {
 pub fn run(args: &PatchArgs) -> Result<ExitStatus, CliError> {
     let (name, bytes) = read(&args.input).map_err(CliError::setup)?;
     let input = Input::read(&name, &bytes).map_err(CliError::setup)?;
-    let letters = Letter::all(&input);
-    let chosen = chosen(&letters, args);
-    if args.onto.is_empty() && !letters.is_empty() {
-        print(args.format, &input, &letters, &[]);
+    let patches = PatchMail::all(&input);
+    let chosen = chosen(&patches, args);
+    if args.onto.is_empty() && !patches.is_empty() {
+        print(args.format, &input, &patches, &[]);
         return Ok(ExitStatus::Success);
     }
     let chosen = chosen.map_err(|why| CliError::setup(format!("{name}: {why}")))?;
@@ -65,17 +65,17 @@ pub fn run(args: &PatchArgs) -> Result<ExitStatus, CliError> {
         .iter()
         .map(|folder| (folder.display().to_string(), apply(&chosen, &Folder::new(folder), options)))
         .collect();
-    print(args.format, &input, &letters, &results);
+    print(args.format, &input, &patches, &results);
     let applies = results.iter().all(|(_, result)| result.outcome.applies());
     Ok(if applies { ExitStatus::Success } else { ExitStatus::TestsFailed })
 }
 
-fn chosen<'l>(letters: &'l [Letter], args: &PatchArgs) -> Result<Vec<&'l Letter>, String> {
+fn chosen<'l>(patches: &'l [PatchMail], args: &PatchArgs) -> Result<Vec<&'l PatchMail>, String> {
     match args.pick {
-        None => series(letters),
-        Some(number) => match number.checked_sub(1).and_then(|at| letters.get(at)) {
-            Some(letter) => Ok(vec![letter]),
-            None => Err(format!("no patch {number}; there are {}", letters.len())),
+        None => series(patches),
+        Some(number) => match number.checked_sub(1).and_then(|at| patches.get(at)) {
+            Some(patch) => Ok(vec![patch]),
+            None => Err(format!("no patch {number}; there are {}", patches.len())),
         },
     }
 }
@@ -91,10 +91,10 @@ fn read(path: &Path) -> Result<(String, Vec<u8>), String> {
     Ok((name, bytes))
 }
 
-fn print(format: Format, input: &Input, letters: &[Letter], results: &[(String, Application)]) {
+fn print(format: Format, input: &Input, patches: &[PatchMail], results: &[(String, Application)]) {
     match format {
         Format::Human => {
-            print!("{}", show::letters(input, letters));
+            print!("{}", show::patches(input, patches));
             for (tree, result) in results {
                 print!("\n{}", show::application(tree, result));
             }
@@ -105,7 +105,7 @@ fn print(format: Format, input: &Input, letters: &[Letter], results: &[(String, 
             let document = json!({
                 "input": input.name,
                 "form": input.form,
-                "patches": letters.iter().map(one).collect::<Vec<_>>(),
+                "patches": patches.iter().map(one).collect::<Vec<_>>(),
                 "trees": trees,
             });
             println!("{document:#}");
@@ -113,8 +113,8 @@ fn print(format: Format, input: &Input, letters: &[Letter], results: &[(String, 
     }
 }
 
-fn one(letter: &Letter) -> serde_json::Value {
-    let files = letter.decoded.files.iter().map(|file| {
+fn one(patch: &PatchMail) -> serde_json::Value {
+    let files = patch.decoded.files.iter().map(|file| {
         let (added, removed) = file.changed();
         json!({
             "path": file.path(),
@@ -125,14 +125,14 @@ fn one(letter: &Letter) -> serde_json::Value {
         })
     });
     json!({
-        "line": letter.line,
-        "subject": letter.subject,
-        "author": letter.author,
-        "date": letter.date,
-        "message_id": letter.id,
-        "attachment": letter.attachment,
-        "tags": letter.tags,
+        "line": patch.line,
+        "subject": patch.subject,
+        "author": patch.author,
+        "date": patch.date,
+        "message_id": patch.id,
+        "attachment": patch.attachment,
+        "tags": patch.tags,
         "files": files.collect::<Vec<_>>(),
-        "damages": letter.damages,
+        "damages": patch.damages,
     })
 }

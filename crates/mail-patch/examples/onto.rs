@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mail_patch::{Folder, Input, Letter, Options, apply, series};
+use mail_patch::{Folder, Input, Options, PatchMail, apply, series};
 
 fn main() -> ExitCode {
     let [patch, folder] = &std::env::args().skip(1).collect::<Vec<_>>()[..] else {
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 fn onto(patch: &str, folder: &str) -> Result<String, String> {
     let bytes = std::fs::read(patch).map_err(|error| format!("{patch}: {error}"))?;
     let input = Input::read(patch, &bytes).map_err(|error| error.to_string())?;
-    let letters = Letter::all(&input);
-    let result = apply(&series(&letters)?, &Folder::new(folder), Options::default());
+    let patches = PatchMail::all(&input);
+    let result = apply(&series(&patches)?, &Folder::new(folder), Options::default());
     Ok(format!("{:?}, {} files changed", result.outcome, result.contents.len()))
 }

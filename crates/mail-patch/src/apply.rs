@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::damage::Damage;
 use super::diff::FileDiff;
-use super::letter::Letter;
+use super::patch_mail::PatchMail;
 use super::reason::{self, Reason};
 use super::source::{LINK, PLAIN, Source, is_inside};
 use super::target::Target;
@@ -148,8 +148,8 @@ impl Application {
     }
 }
 
-/// Applies letters in order.
-pub fn apply(letters: &[&Letter], source: &dyn Source, options: Options) -> Application {
+/// Applies patches in order.
+pub fn apply(patches: &[&PatchMail], source: &dyn Source, options: Options) -> Application {
     let mut all = Application {
         outcome: Outcome::Clean,
         files: Vec::new(),
@@ -157,14 +157,14 @@ pub fn apply(letters: &[&Letter], source: &dyn Source, options: Options) -> Appl
         contents: BTreeMap::new(),
         modes: BTreeMap::new(),
     };
-    for letter in letters {
-        let diff = if options.repair { &letter.decoded } else { &letter.as_sent };
+    for patch in patches {
+        let diff = if options.repair { &patch.decoded } else { &patch.as_sent };
         for file in &diff.files {
             let outcome =
                 Work { source, options, contents: &mut all.contents, modes: &mut all.modes }.file(file);
             all.files.push(outcome);
         }
-        let decoded = letter.decoded != letter.as_sent;
+        let decoded = patch.decoded != patch.as_sent;
         if decoded && options.repair {
             all.outcome = Outcome::Repaired;
         }
@@ -203,7 +203,7 @@ struct Work<'w> {
 }
 
 impl Work<'_> {
-    /// A file as the letters before left it.
+    /// A file as the patches before left it.
     fn current(&self, path: &str) -> Option<Vec<u8>> {
         self.contents.get(path).cloned().unwrap_or_else(|| self.source.read(path))
     }
@@ -247,7 +247,7 @@ impl Work<'_> {
         file.new_mode.clone().or_else(|| moved.and_then(with_it))
     }
 
-    /// The mode that the letters before gave a file.
+    /// The mode that the patches before gave a file.
     fn current_mode(&self, path: &str) -> String {
         self.modes.get(path).cloned().unwrap_or_else(|| self.source.mode(path).to_owned())
     }

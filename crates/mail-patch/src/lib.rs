@@ -1,9 +1,9 @@
 //! Patches as people hand them in: reading mails and threads, finding what damaged a diff on its way, and applying it
 //! to a source that is never written to.
 //!
-//! `input` gives messages, `letter` the patches in them, `apply` what becomes of a source's files and `target` of one. A wrong patch under
-//! test is a wrong verdict, so nothing is guessed: a damage is undone only in the one way that counts right or that
-//! the source itself proves, and every such step is reported.
+//! `input` gives messages, `patch_mail` the patches in them, `apply` what becomes of a source's files and `target` of
+//! one. A wrong patch under test is a wrong verdict, so nothing is guessed: a damage is undone only in the one way that
+//! counts right or that the source itself proves, and every such step is reported.
 
 mod align;
 mod apply;
@@ -11,10 +11,10 @@ pub mod damage;
 pub mod diff;
 pub mod git;
 pub mod input;
-mod letter;
 mod mail;
 pub mod merge;
 mod page;
+mod patch_mail;
 mod place;
 pub mod reason;
 mod repair;
@@ -31,8 +31,8 @@ mod unified;
 pub use apply::{Application, Applied, FileOutcome, HunkResult, Options, Outcome, apply};
 pub use git::GitTree;
 pub use input::{Form, Input, InputError};
-pub use letter::{Letter, series};
 pub use merge::apply_or_merge;
+pub use patch_mail::{PatchMail, series};
 pub use source::{EXECUTABLE, Folder, LINK, PLAIN, Source};
 pub use unified::unified;
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::apply::{Application, Options, Outcome, apply};
 use super::git::GitTree;
-use super::letter::Letter;
+use super::patch_mail::PatchMail;
 use super::source::{LINK, Source};
 
 /// The result of a merge.
@@ -46,22 +46,22 @@ impl Source for Before<'_> {
     }
 }
 
-/// Merges letters that do not apply to `source`. `history` is a tree of the repository that may have the files they were
+/// Merges patches that do not apply to `source`. `history` is a tree of the repository that may have the files they were
 /// made for; `None` where it does not have all of them, or the patch does not even apply to those. `scratch` is a folder
 /// to work in.
 ///
 /// # Errors
 /// The scratch folder cannot be written, or `git` cannot be run; in words.
 pub fn merge(
-    letters: &[&Letter],
+    patches: &[&PatchMail],
     source: &dyn Source,
     history: &GitTree,
     options: Options,
     scratch: &Path,
 ) -> Result<Option<Merge>, String> {
     let mut blobs = BTreeMap::new();
-    for letter in letters {
-        let diff = if options.repair { &letter.decoded } else { &letter.as_sent };
+    for patch in patches {
+        let diff = if options.repair { &patch.decoded } else { &patch.as_sent };
         for file in &diff.files {
             let (Some(path), Some(blob)) = (&file.old_path, &file.old_blob) else { continue };
             if !blobs.contains_key(path.as_str()) {
@@ -73,7 +73,7 @@ pub fn merge(
     if before.blobs.is_empty() || before.blobs.values().any(|id| history.blob(id).is_none()) {
         return Ok(None);
     }
-    let theirs = apply(letters, &before, options);
+    let theirs = apply(patches, &before, options);
     if !theirs.outcome.applies() {
         return Ok(None);
     }
@@ -110,24 +110,24 @@ pub fn merge(
     }))
 }
 
-/// Applies letters; what does not apply and is whole is merged, where one of the repositories knows the files that the
-/// letters were made for.
+/// Applies patches; what does not apply and is whole is merged, where one of the repositories knows the files that the
+/// patches were made for.
 ///
 /// # Errors
 /// As [`merge`].
 pub fn apply_or_merge(
-    letters: &[&Letter],
+    patches: &[&PatchMail],
     source: &dyn Source,
     histories: &[&GitTree],
     options: Options,
     scratch: &Path,
 ) -> Result<Application, String> {
-    let mut applied = apply(letters, source, options);
+    let mut applied = apply(patches, source, options);
     if applied.outcome != Outcome::DoesNotApply {
         return Ok(applied);
     }
     for history in histories {
-        match merge(letters, source, history, options, scratch)? {
+        match merge(patches, source, history, options, scratch)? {
             Some(Merge::Merged(contents, modes)) => {
                 applied.outcome = Outcome::Merged;
                 (applied.contents, applied.modes) = (contents, modes);

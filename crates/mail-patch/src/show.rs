@@ -5,64 +5,64 @@ use std::fmt::Write;
 use super::apply::{Application, HunkResult, Outcome};
 use super::diff::{FileDiff, Hunk};
 use super::input::Input;
-use super::letter::Letter;
+use super::patch_mail::PatchMail;
 use super::reason::Reason;
 
 /// Lines of the source shown for a hunk that does not fit.
 const SHOWN: usize = 24;
 
 /// What was read from the input.
-pub fn letters(input: &Input, letters: &[Letter]) -> String {
+pub fn patches(input: &Input, patches: &[PatchMail]) -> String {
     let messages = match input.messages.len() {
         1 => String::new(),
         several => format!(", {several} messages"),
     };
-    let patches = if letters.len() == 1 { "patch" } else { "patches" };
-    let mut out = format!("{}: {}{messages}, {} {patches}\n", input.name, input.form.words(), letters.len());
-    for (number, one) in (1..).zip(letters) {
-        letter(&mut out, number, one);
+    let word = if patches.len() == 1 { "patch" } else { "patches" };
+    let mut out = format!("{}: {}{messages}, {} {word}\n", input.name, input.form.words(), patches.len());
+    for (number, one) in (1..).zip(patches) {
+        patch(&mut out, number, one);
     }
     out
 }
 
-fn letter(out: &mut String, number: usize, letter: &Letter) {
-    let _ = writeln!(out, "  {number}: line {}", letter.line);
+fn patch(out: &mut String, number: usize, patch: &PatchMail) {
+    let _ = writeln!(out, "  {number}: line {}", patch.line);
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
             let _ = writeln!(out, "    {name:<10} {value}");
         }
     };
     let mut marks = Vec::new();
-    if let Some(subject) = &letter.subject {
+    if let Some(subject) = &patch.subject {
         let flags = [(subject.autosel, "AUTOSEL"), (subject.rfc, "RFC"), (subject.resend, "RESEND")];
         marks.extend(flags.iter().filter(|(set, _)| *set).map(|(_, word)| (*word).to_owned()));
         marks.extend(subject.version.map(|version| format!("v{version}")));
         marks.extend(subject.part.map(|(at, of)| format!("{at} of {of}")));
         marks.extend(subject.tree.clone());
     }
-    let target = letter.subject.as_ref().and_then(|subject| subject.target.as_ref());
-    row("subject", letter.title());
+    let target = patch.subject.as_ref().and_then(|subject| subject.target.as_ref());
+    row("subject", patch.title());
     row("marked", &marks.join(", "));
     row("for", &target.map(|target| format!("{target} (stable lines)")).unwrap_or_default());
-    row("author", letter.author.as_deref().unwrap_or_default());
-    row("attachment", letter.attachment.as_deref().unwrap_or_default());
-    row("upstream", letter.tags.upstream.as_deref().unwrap_or_default());
-    for fixes in &letter.tags.fixes {
+    row("author", patch.author.as_deref().unwrap_or_default());
+    row("attachment", patch.attachment.as_deref().unwrap_or_default());
+    row("upstream", patch.tags.upstream.as_deref().unwrap_or_default());
+    for fixes in &patch.tags.fixes {
         let title = fixes.title.as_ref().map(|title| format!(" (\"{title}\")")).unwrap_or_default();
         row("fixes", &format!("{}{title}", fixes.commit));
     }
-    if let Some(stable) = &letter.tags.stable {
+    if let Some(stable) = &patch.tags.stable {
         row("stable", stable.note.as_deref().unwrap_or("asked for"));
     }
-    row("syzbot", &letter.tags.syzbot.join(", "));
-    if let Some(test) = &letter.tags.syz_test {
+    row("syzbot", &patch.tags.syzbot.join(", "));
+    if let Some(test) = &patch.tags.syz_test {
         row("syz test", &format!("{} {}", test.repository, test.branch));
     }
     for name in ["Closes", "Link"] {
-        letter.tags.values(name).for_each(|value| row(&name.to_lowercase(), value));
+        patch.tags.values(name).for_each(|value| row(&name.to_lowercase(), value));
     }
-    letter.decoded.files.iter().for_each(|file| row("file", &file_line(file)));
-    letter.damages.iter().for_each(|damage| row("damage", &damage.to_string()));
+    patch.decoded.files.iter().for_each(|file| row("file", &file_line(file)));
+    patch.damages.iter().for_each(|damage| row("damage", &damage.to_string()));
 }
 
 fn file_line(file: &FileDiff) -> String {

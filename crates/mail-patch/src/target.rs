@@ -4,7 +4,7 @@ use super::align::{self, NoMatch};
 use super::apply::{Applied, HunkResult, Options};
 use super::damage::Damage;
 use super::diff::{FileDiff, Hunk, HunkLine, Kind};
-use super::letter::readings;
+use super::patch_mail::readings;
 use super::place::{self, Fit};
 use super::reason::{self, Reason};
 use super::repair::{self, Reading};

@@ -9,21 +9,21 @@ mod seeds;
 
 use std::path::{Path, PathBuf};
 
-use mail_patch::{Application, Folder, Input, Letter, Options, Outcome, apply, series, show};
+use mail_patch::{Application, Folder, Input, Options, Outcome, PatchMail, apply, series, show};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/patches")
 }
 
-fn read(name: &str) -> (Input, Vec<Letter>) {
+fn read(name: &str) -> (Input, Vec<PatchMail>) {
     let input = Input::read(name, &std::fs::read(fixtures().join(name)).unwrap()).unwrap();
-    let letters = Letter::all(&input);
-    (input, letters)
+    let patches = PatchMail::all(&input);
+    (input, patches)
 }
 
 fn tried(name: &str, options: Options) -> Application {
-    let (_, letters) = read(name);
-    apply(&series(&letters).unwrap(), &Folder::new(fixtures().join("tree")), options)
+    let (_, patches) = read(name);
+    apply(&series(&patches).unwrap(), &Folder::new(fixtures().join("tree")), options)
 }
 
 const PLAIN: Options = Options { repair: false, fuzz: 0 };
@@ -88,10 +88,10 @@ fn what_is_repaired_is_what_was_sent() {
 
 #[test]
 fn a_patch_is_shown_with_what_its_mail_says() {
-    let (input, letters) = read("autosel.eml");
-    insta::assert_snapshot!(show::letters(&input, &letters));
-    let (input, letters) = read("wrapped-header.eml");
-    insta::assert_snapshot!(show::letters(&input, &letters));
+    let (input, patches) = read("autosel.eml");
+    insta::assert_snapshot!(show::patches(&input, &patches));
+    let (input, patches) = read("wrapped-header.eml");
+    insta::assert_snapshot!(show::patches(&input, &patches));
 }
 
 #[test]
@@ -130,6 +130,6 @@ fn patches_that_are_no_series_need_a_choice() {
         std::fs::read_to_string(fixtures().join("series.mbox")).unwrap(),
         std::fs::read_to_string(fixtures().join("series.mbox")).unwrap()
     );
-    let letters = Letter::all(&Input::read("twice.mbox", both.as_bytes()).unwrap());
-    insta::assert_snapshot!(series(&letters).unwrap_err());
+    let patches = PatchMail::all(&Input::read("twice.mbox", both.as_bytes()).unwrap());
+    insta::assert_snapshot!(series(&patches).unwrap_err());
 }

@@ -9,7 +9,7 @@ use crate::cancel::Cancel;
 use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder, ConfigError, Patch};
 use crate::kernel::{FetchProgress, Stage};
 use crate::patch::{
-    Application, Folder, GitTree, HunkResult, Letter, Options, Source, apply_or_merge, unified,
+    Application, Folder, GitTree, HunkResult, Options, PatchMail, Source, apply_or_merge, unified,
 };
 
 /// What tells a patched kernel's name from that of its baseline.
@@ -30,7 +30,7 @@ pub struct Applied {
 /// What is needed to try a patch on trees.
 pub struct Applier<'a> {
     /// The patch or series.
-    pub letters: &'a [&'a Letter],
+    pub patches: &'a [&'a PatchMail],
     /// What it is called.
     pub input: &'a str,
     /// The commit that it is in its own repository.
@@ -83,7 +83,7 @@ impl Applier<'_> {
         own: Option<&GitTree>,
     ) -> Result<(Application, Vec<String>, Option<Patch>), String> {
         let histories: Vec<&GitTree> = own.into_iter().chain(self.history).collect();
-        let application = apply_or_merge(self.letters, source, &histories, self.options, self.scratch)?;
+        let application = apply_or_merge(self.patches, source, &histories, self.options, self.scratch)?;
         if !application.outcome.applies() {
             let lacking = own.map(|tree| self.lacking(tree, &application)).unwrap_or_default();
             return Ok((application, lacking, None));
@@ -95,10 +95,10 @@ impl Applier<'_> {
 
     /// Commits around the hunks that failed which the tree lacks.
     fn lacking(&self, tree: &GitTree, application: &Application) -> Vec<String> {
-        let tagged = self.letters.iter().find_map(|letter| letter.tags.upstream.as_deref());
+        let tagged = self.patches.iter().find_map(|patch| patch.tags.upstream.as_deref());
         let Some(upstream) = self.upstream.or(tagged) else { return Vec::new() };
         let mut lacking: Vec<String> = Vec::new();
-        let hunks = self.letters.iter().flat_map(|letter| letter.decoded.hunks());
+        let hunks = self.patches.iter().flat_map(|patch| patch.decoded.hunks());
         for (file, hunk) in hunks {
             let failed = application.files.iter().filter(|one| one.path == file.path()).any(|one| {
                 one.hunks

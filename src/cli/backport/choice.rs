@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::BackportArgs;
 use crate::backport::{Related, Tie, related};
 use crate::cli::error::CliError;
-use crate::patch::Letter;
+use crate::patch::PatchMail;
 use crate::plan::{Filter, select};
 use crate::suite::{Suite, Test};
 
@@ -25,7 +25,7 @@ impl Chosen {
     pub fn new(
         args: &BackportArgs,
         suites: &[Suite],
-        letters: &[&Letter],
+        patches: &[&PatchMail],
         upstream: Option<&str>,
     ) -> Result<Chosen, CliError> {
         let named = |words: &[String]| -> Result<Vec<Arc<Test>>, CliError> {
@@ -38,7 +38,7 @@ impl Chosen {
             Ok(tests)
         };
         let about = match args.tests.as_slice() {
-            [] => related(letters, upstream, &all(suites)),
+            [] => related(patches, upstream, &all(suites)),
             words => named(words)?.iter().map(|test| Related { test: test.id(), tie: Tie::Named }).collect(),
         };
         let is_about = |test: &Arc<Test>| about.iter().any(|one| one.test == test.id());

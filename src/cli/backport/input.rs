@@ -4,14 +4,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::cli::error::CliError;
-use crate::patch::{Input, Letter, git, series};
+use crate::patch::{Input, PatchMail, git, series};
 
 /// The patch or series that is meant, with where it came from.
 pub struct Handed {
     /// Everything that was read.
     pub input: Input,
     /// The patches in it.
-    pub letters: Vec<Letter>,
+    pub patches: Vec<PatchMail>,
     /// The commit that was named, and the repository that has it.
     pub commit: Option<(PathBuf, String)>,
 }
@@ -21,19 +21,19 @@ impl Handed {
     pub fn read(text: &str) -> Result<Handed, CliError> {
         let (name, bytes, commit) = contents(text)?;
         let input = Input::read(&name, &bytes).map_err(CliError::setup)?;
-        let letters = Letter::all(&input);
-        Ok(Handed { input, letters, commit })
+        let patches = PatchMail::all(&input);
+        Ok(Handed { input, patches, commit })
     }
 
-    /// The letters to apply: the one that was picked, or the whole series.
-    pub fn chosen(&self, pick: Option<usize>) -> Result<Vec<&Letter>, CliError> {
+    /// The patches to apply: the one that was picked, or the whole series.
+    pub fn chosen(&self, pick: Option<usize>) -> Result<Vec<&PatchMail>, CliError> {
         let failed = |why: String| CliError::setup(format!("{}: {why}", self.input.name));
         match pick {
-            None => series(&self.letters).map_err(failed),
-            Some(number) => match number.checked_sub(1).and_then(|at| self.letters.get(at)) {
-                Some(letter) => Ok(vec![letter]),
+            None => series(&self.patches).map_err(failed),
+            Some(number) => match number.checked_sub(1).and_then(|at| self.patches.get(at)) {
+                Some(patch) => Ok(vec![patch]),
                 None => {
-                    let count = match self.letters.len() {
+                    let count = match self.patches.len() {
                         1 => "there is only one".to_owned(),
                         several => format!("there are {several}"),
                     };
@@ -43,14 +43,14 @@ impl Handed {
         }
     }
 
-    /// The subject of a letter as it was sent.
-    pub fn subject(&self, letter: &Letter) -> String {
+    /// The subject of a patch as it was sent.
+    pub fn subject(&self, patch: &PatchMail) -> String {
         let messages = &self.input.messages;
         let same = |message: &&crate::patch::input::Message| {
-            messages.len() == 1 || message.id.is_some() && message.id == letter.id
+            messages.len() == 1 || message.id.is_some() && message.id == patch.id
         };
         let sent = messages.iter().find(same).and_then(|message| message.subject.clone());
-        sent.unwrap_or_else(|| letter.title().to_owned())
+        sent.unwrap_or_else(|| patch.title().to_owned())
     }
 }
 

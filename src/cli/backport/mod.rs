@@ -109,10 +109,10 @@ pub struct BackportArgs {
 /// The patch, a tree, a suite or the host cannot be used.
 pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let handed = Handed::read(&args.input)?;
-    let letters = handed.chosen(args.pick)?;
+    let patches = handed.chosen(args.pick)?;
     let suites = load_suites(&args.suite, &paths.suites)?;
     let upstream = handed.commit.as_ref().map(|(_, id)| id.as_str());
-    let chosen = Chosen::new(args, &suites, &letters, upstream)?;
+    let chosen = Chosen::new(args, &suites, &patches, upstream)?;
     let cache = paths.cache()?;
     let cancel = Cancel::new();
     let shown = for_streams(MessageFormat::Human);
@@ -122,14 +122,14 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let progress = fetch_progress(shown.bars.clone());
     let tell = |text: String| eprintln!("{text}");
     let trees =
-        onto::trees(&args.onto, &letters, &library, args.config.as_deref(), progress.as_ref(), &tell)?;
+        onto::trees(&args.onto, &patches, &library, args.config.as_deref(), progress.as_ref(), &tell)?;
 
     let scratch = Scratch::new(&cache).folder();
     let scratch =
         scratch.map_err(|e| CliError::setup(format!("no folder can be made in {}: {e}", cache.display())))?;
     let history = history(args, &handed)?;
     let applier = Applier {
-        letters: &letters,
+        patches: &patches,
         input: &args.input,
         upstream,
         options: Options { repair: args.repair, fuzz: usize::from(args.fuzz) },
@@ -141,7 +141,7 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     };
     let said = args.format == output::Format::Human;
     if said {
-        print!("{}", show::letters(&handed.input, &handed.letters));
+        print!("{}", show::patches(&handed.input, &handed.patches));
     }
     let mut applied = Vec::new();
     for tree in trees {
@@ -324,10 +324,10 @@ impl Work<'_> {
         applied: &[Applied],
         outcomes: &[TreeOutcome],
     ) -> Result<ExitStatus, CliError> {
-        let letters = self.handed.chosen(self.args.pick)?;
+        let patches = self.handed.chosen(self.args.pick)?;
         let reports = output::Reports {
-            title: letters.first().map(|letter| self.handed.subject(letter)).unwrap_or_default(),
-            reply: output::reply_to(self.handed, &letters, outcomes, self.args.tester.as_deref()),
+            title: patches.first().map(|patch| self.handed.subject(patch)).unwrap_or_default(),
+            reply: output::reply_to(self.handed, &patches, outcomes, self.args.tester.as_deref()),
             trees: outcomes,
             patches: applied
                 .iter()

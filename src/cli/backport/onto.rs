@@ -6,7 +6,7 @@ use super::input::at_commit;
 use crate::cli::error::CliError;
 use crate::kernel::compile::{BuildRequest, BuildSource};
 use crate::kernel::{FetchProgress, Library};
-use crate::patch::Letter;
+use crate::patch::PatchMail;
 use crate::patch::subject::{LineName, Target};
 use crate::version::{Line, compare_debian};
 
@@ -44,7 +44,7 @@ impl std::fmt::Display for Asked {
 /// is told to `tell`.
 pub fn trees(
     named: &[String],
-    letters: &[&Letter],
+    patches: &[&PatchMail],
     library: &Library,
     config: Option<&str>,
     progress: &dyn FetchProgress,
@@ -61,7 +61,7 @@ pub fn trees(
                 );
                 return Err(CliError::setup(text));
             }
-            "auto" => auto(letters, &configured, config, tell)?,
+            "auto" => auto(patches, &configured, config, tell)?,
             text => vec![tree(text, &configured, library, progress)?],
         };
         for mut tree in found {
@@ -81,13 +81,13 @@ pub fn trees(
 }
 
 fn auto(
-    letters: &[&Letter],
+    patches: &[&PatchMail],
     configured: &[BuildRequest],
     config: Option<&str>,
     tell: &dyn Fn(String),
 ) -> Result<Vec<BuildRequest>, CliError> {
-    let target = letters.iter().find_map(|letter| letter.subject.as_ref()?.target.clone()).map(Asked::Target);
-    let since = || letters.iter().find_map(|letter| letter.tags.stable.as_ref()?.since).map(Asked::Since);
+    let target = patches.iter().find_map(|patch| patch.subject.as_ref()?.target.clone()).map(Asked::Target);
+    let since = || patches.iter().find_map(|patch| patch.tags.stable.as_ref()?.since).map(Asked::Since);
     let asked = target.or_else(since).ok_or_else(|| {
         let text = "--onto auto: neither the subject (`[PATCH 6.6]`, `[PATCH AUTOSEL 7.0-6.1]`) nor `Cc: stable # 5.15+` \
             names a line; name the trees";
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn auto_takes_the_newest_of_a_package_and_its_smallest_configuration() {
         let text = "From: a@example.org\nSubject: [PATCH 6.12] x\n\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
-        let letters = Letter::all(&Input::read("x", text.as_bytes()).expect("a mail"));
+        let patches = PatchMail::all(&Input::read("x", text.as_bytes()).expect("a mail"));
         let tree = |name: &str, version: &str, config: &str| BuildRequest {
             name: name.into(),
             source: BuildSource::Debian {
@@ -241,8 +241,8 @@ mod tests {
         ];
         let said = RefCell::new(String::new());
         let tell = |text: String| *said.borrow_mut() = text;
-        let letters: Vec<&Letter> = letters.iter().collect();
-        let chosen = auto(&letters, &configured, None, &tell).unwrap_or_else(|error| panic!("{error:?}"));
+        let patches: Vec<&PatchMail> = patches.iter().collect();
+        let chosen = auto(&patches, &configured, None, &tell).unwrap_or_else(|error| panic!("{error:?}"));
         assert_eq!(chosen.iter().map(|tree| tree.name.as_str()).collect::<Vec<_>>(), ["new"]);
         insta::assert_snapshot!(said.borrow(), @"the subject asks for 6.12; of the trees in the catalogues (kernels/*.yaml) these are: new; these are not: old (older than kasan), other (5.10)");
     }

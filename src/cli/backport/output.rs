@@ -8,7 +8,7 @@ use super::input::Handed;
 use crate::backport::{Mail, Related, TreeOutcome, TreeResult, junit, page, reply, table};
 use crate::journal::RunDir;
 use crate::kernel::compile::Patch;
-use crate::patch::Letter;
+use crate::patch::PatchMail;
 use crate::report::summary::shown_path;
 use crate::report::{ReportError, RunSummary, file, write_all};
 use crate::suite::Test;
@@ -44,13 +44,18 @@ pub fn plan(about: &[Related], tests: &[Arc<Test>]) -> String {
 }
 
 /// The answer to the mail.
-pub fn reply_to(handed: &Handed, letters: &[&Letter], trees: &[TreeOutcome], tester: Option<&str>) -> String {
-    let first = letters.first();
-    let reported = letters.iter().flat_map(|letter| letter.tags.values("Reported-by"));
+pub fn reply_to(
+    handed: &Handed,
+    patches: &[&PatchMail],
+    trees: &[TreeOutcome],
+    tester: Option<&str>,
+) -> String {
+    let first = patches.first();
+    let reported = patches.iter().flat_map(|patch| patch.tags.values("Reported-by"));
     let mail = Mail {
-        from: first.and_then(|letter| letter.sender.clone()),
-        date: first.and_then(|letter| letter.date.clone()),
-        title: first.map(|letter| handed.subject(letter)).unwrap_or_default(),
+        from: first.and_then(|patch| patch.sender.clone()),
+        date: first.and_then(|patch| patch.date.clone()),
+        title: first.map(|patch| handed.subject(patch)).unwrap_or_default(),
         reported_by: reported.map(str::to_owned).collect(),
     };
     let results: Vec<TreeResult> = trees.iter().map(|tree| tree.result.clone()).collect();

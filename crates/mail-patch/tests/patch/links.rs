@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use mail_patch::{Folder, GitTree, Input, Letter, Options, Outcome, Source, apply, unified};
+use mail_patch::{Folder, GitTree, Input, Options, Outcome, PatchMail, Source, apply, unified};
 
 use super::oracle::is_there;
 
@@ -102,10 +102,10 @@ fn links_are_applied_as_git_does_and_the_own_diff_makes_the_same() {
         let folder = tempfile::tempdir().unwrap();
         before(folder.path());
         let sources: [&dyn Source; 2] = [&Folder::new(folder.path()), &commit];
-        let letters = Letter::all(&Input::read("p", &diff).unwrap());
+        let patches = PatchMail::all(&Input::read("p", &diff).unwrap());
         let mut own = Vec::new();
         for source in sources {
-            let result = apply(&letters.iter().collect::<Vec<_>>(), source, Options::default());
+            let result = apply(&patches.iter().collect::<Vec<_>>(), source, Options::default());
             assert_eq!(result.outcome, Outcome::Clean, "{what}: {result:?}");
             own.push(unified(source, &result));
         }
@@ -153,10 +153,10 @@ fn a_file_is_no_link_and_nothing_is_reached_through_one() {
     ];
     let mut said = String::new();
     for text in &cases {
-        let letters = Letter::all(&Input::read("p", text.as_bytes()).unwrap());
+        let patches = PatchMail::all(&Input::read("p", text.as_bytes()).unwrap());
         let sources: [&dyn Source; 2] = [&Folder::new(folder.path()), &commit];
         let results =
-            sources.map(|source| apply(&letters.iter().collect::<Vec<_>>(), source, Options::default()));
+            sources.map(|source| apply(&patches.iter().collect::<Vec<_>>(), source, Options::default()));
         assert_eq!(results[0].why(), results[1].why());
         assert!(!results[0].outcome.applies(), "{text}");
         std::fs::write(folder.path().join(".git/p"), text).unwrap();

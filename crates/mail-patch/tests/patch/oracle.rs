@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use mail_patch::{Application, Folder, Input, Letter, Options, Outcome, PLAIN, Source, apply, unified};
+use mail_patch::{Application, Folder, Input, Options, Outcome, PLAIN, PatchMail, Source, apply, unified};
 use proptest::prelude::*;
 use similar::TextDiff;
 
@@ -78,8 +78,8 @@ fn applied(
     diff: &str,
     options: Options,
 ) -> (Outcome, BTreeMap<String, Option<Vec<u8>>>) {
-    let letters = Letter::all(&Input::read("p", diff.as_bytes()).unwrap());
-    let result = apply(&letters.iter().collect::<Vec<_>>(), source, options);
+    let patches = PatchMail::all(&Input::read("p", diff.as_bytes()).unwrap());
+    let result = apply(&patches.iter().collect::<Vec<_>>(), source, options);
     (result.outcome, result.contents)
 }
 
@@ -117,9 +117,9 @@ proptest! {
     #[test]
     fn no_input_makes_it_panic(text in "(diff --git a/f.c b/f.c\n|--- a/f.c\n\\+\\+\\+ b/f.c\n|@@ -[0-9]{1,3},[0-9] \\+[0-9]{1,3},[0-9] @@ f\n|[ +-]\tx\n|\n|y =20\n|&lt;\n|-- \n){0,30}") {
         if let Ok(input) = Input::read("p", text.as_bytes()) {
-            for letter in Letter::all(&input) {
+            for patch in PatchMail::all(&input) {
                 for repair in [false, true] {
-                    apply(&[&letter], &One("\tx\n\n\tx\ny\n".into()), Options { repair, fuzz: 2 });
+                    apply(&[&patch], &One("\tx\n\n\tx\ny\n".into()), Options { repair, fuzz: 2 });
                 }
             }
         }

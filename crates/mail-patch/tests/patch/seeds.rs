@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mail_patch::{Input, Letter};
+use mail_patch::{Input, PatchMail};
 
 fn seeds() -> Option<PathBuf> {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -25,26 +25,26 @@ fn the_seeds_are_read() {
         let name: String = path.file_name().unwrap().to_string_lossy().chars().take(3).collect();
         let input = Input::read(&name, &std::fs::read(&path).unwrap()).unwrap();
         rows.push(format!("{name}: {} messages", input.messages.len()));
-        for letter in Letter::all(&input) {
-            let subject = letter.subject.as_ref().unwrap();
+        for patch in PatchMail::all(&input) {
+            let subject = patch.subject.as_ref().unwrap();
             let target = subject.target.as_ref().map(ToString::to_string).unwrap_or_default();
             rows.push(format!(
                 "  line {}: {} | v{} {:?} {target} | by {} | {} trailers, fixes {:?}, upstream {:?}, syzbot {:?}",
-                letter.line,
+                patch.line,
                 subject.title.chars().take(40).collect::<String>(),
                 subject.version.unwrap_or(1),
                 subject.part,
-                letter.author.as_deref().unwrap_or("?"),
-                letter.tags.trailers.len(),
-                letter.tags.fixes.iter().map(|fixes| &fixes.commit).collect::<Vec<_>>(),
-                letter.tags.upstream,
-                letter.tags.syzbot,
+                patch.author.as_deref().unwrap_or("?"),
+                patch.tags.trailers.len(),
+                patch.tags.fixes.iter().map(|fixes| &fixes.commit).collect::<Vec<_>>(),
+                patch.tags.upstream,
+                patch.tags.syzbot,
             ));
-            for file in &letter.decoded.files {
+            for file in &patch.decoded.files {
                 let whole = file.hunks.iter().filter(|hunk| hunk.lines().is_some()).count();
                 rows.push(format!("    {}: {} of {} hunks whole", file.path(), whole, file.hunks.len()));
             }
-            let mut kinds: Vec<&str> = letter.damages.iter().map(|damage| damage.kind.words()).collect();
+            let mut kinds: Vec<&str> = patch.damages.iter().map(|damage| damage.kind.words()).collect();
             kinds.dedup();
             rows.push(format!("    damage: {}", kinds.join(", ")));
         }

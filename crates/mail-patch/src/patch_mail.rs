@@ -11,7 +11,7 @@ use super::{run_together, transfer};
 
 /// One patch.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct PatchMail {
     /// Its subject; absent for a bare diff.
     pub subject: Option<Subject>,
     /// The author: the `From:` of the body where the mail was sent by someone else.
@@ -46,13 +46,13 @@ pub(super) fn readings(hunk: &Hunk) -> Vec<Reading> {
     }
 }
 
-impl Letter {
+impl PatchMail {
     /// The patches of an input, in order. A message quoted in another one is not taken for a patch.
-    pub fn all(input: &Input) -> Vec<Letter> {
+    pub fn all(input: &Input) -> Vec<PatchMail> {
         input
             .messages
             .iter()
-            .flat_map(|message| message.parts.iter().filter_map(|part| letter(message, part)))
+            .flat_map(|message| message.parts.iter().filter_map(|part| patch(message, part)))
             .collect()
     }
 
@@ -62,42 +62,42 @@ impl Letter {
     }
 }
 
-/// The letters to apply together: a single one, or a series in order. Anything else needs the user's choice.
+/// The patches to apply together: a single one, or a series in order. Anything else needs the user's choice.
 ///
 /// # Errors
 /// A sentence that lists the patches that are there.
-pub fn series(letters: &[Letter]) -> Result<Vec<&Letter>, String> {
-    if letters.is_empty() {
+pub fn series(patches: &[PatchMail]) -> Result<Vec<&PatchMail>, String> {
+    if patches.is_empty() {
         return Err(
             "no patch: no line starts with `diff --git`, or with `--- ` and `+++ ` on two lines".into()
         );
     }
-    if letters.len() == 1 {
-        return Ok(vec![&letters[0]]);
+    if patches.len() == 1 {
+        return Ok(vec![&patches[0]]);
     }
-    let part = |letter: &&Letter| letter.subject.as_ref().and_then(|subject| subject.part);
-    let version = |letter: &&Letter| letter.subject.as_ref().and_then(|subject| subject.version);
-    let mut parts: Vec<&Letter> = letters.iter().collect();
-    parts.sort_by_key(|letter| part(letter));
+    let part = |patch: &&PatchMail| patch.subject.as_ref().and_then(|subject| subject.part);
+    let version = |patch: &&PatchMail| patch.subject.as_ref().and_then(|subject| subject.version);
+    let mut parts: Vec<&PatchMail> = patches.iter().collect();
+    parts.sort_by_key(|patch| part(patch));
     let same = parts.windows(2).all(|two| version(&two[0]) == version(&two[1]));
     let length = part(&parts[0]).map(|(_, of)| of);
-    let counted = parts.iter().zip(1..).all(|(letter, number)| part(letter) == length.map(|of| (number, of)));
+    let counted = parts.iter().zip(1..).all(|(patch, number)| part(patch) == length.map(|of| (number, of)));
     if same && counted && length.is_some() && length == u32::try_from(parts.len()).ok() {
         return Ok(parts);
     }
-    let listed: Vec<String> = letters
+    let listed: Vec<String> = patches
         .iter()
         .zip(1..)
-        .map(|(letter, number)| format!("  {number}: line {}: {}", letter.line, letter.title()))
+        .map(|(patch, number)| format!("  {number}: line {}: {}", patch.line, patch.title()))
         .collect();
     Err(format!(
         "{} patches that are no whole series; choose one with --pick NUMBER:\n{}",
-        letters.len(),
+        patches.len(),
         listed.join("\n")
     ))
 }
 
-fn letter(message: &Message, part: &Part) -> Option<Letter> {
+fn patch(message: &Message, part: &Part) -> Option<PatchMail> {
     let whole = diff::start(&part.lines);
     let together = if whole.is_none() { run_together::start(&part.lines) } else { None };
     let at = whole.or(together.map(|(at, _)| at))?;
@@ -117,7 +117,7 @@ fn letter(message: &Message, part: &Part) -> Option<Letter> {
     let from = description.iter().find(|line| !line.text.trim().is_empty());
     let in_body = from.and_then(|line| line.text.strip_prefix("From: ")).map(|name| name.trim().to_owned());
     let line = decoded.files.first().map_or(part.lines[at].number, |file| file.line);
-    Some(Letter {
+    Some(PatchMail {
         subject: message.subject.as_deref().map(subject::parse),
         author: in_body.or_else(|| message.from.clone()),
         sender: message.from.clone(),
@@ -154,10 +154,10 @@ mod tests {
     fn who_sent_a_patch_need_not_have_written_it() {
         let text = "From: S <s@example.org>\nDate: Mon, 20 Apr 2026 09:22:00 -0400\nSubject: [PATCH] x\n\n\
             From: A <a@example.org>\n\nwhy\n---\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
-        let letters = Letter::all(&Input::read("x", text.as_bytes()).expect("a mail"));
-        let letter = &letters[0];
-        assert_eq!(letter.sender.as_deref(), Some("S <s@example.org>"));
-        assert_eq!(letter.author.as_deref(), Some("A <a@example.org>"));
-        assert_eq!(letter.date.as_deref(), Some("Mon, 20 Apr 2026 09:22:00 -0400"));
+        let patches = PatchMail::all(&Input::read("x", text.as_bytes()).expect("a mail"));
+        let patch = &patches[0];
+        assert_eq!(patch.sender.as_deref(), Some("S <s@example.org>"));
+        assert_eq!(patch.author.as_deref(), Some("A <a@example.org>"));
+        assert_eq!(patch.date.as_deref(), Some("Mon, 20 Apr 2026 09:22:00 -0400"));
     }
 }
