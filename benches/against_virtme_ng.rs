@@ -25,8 +25,8 @@ fn main() {
     let vng = std::env::var_os("VNG").unwrap_or_else(|| "vng".into());
     let version = Command::new(&vng).arg("--version").stdin(Stdio::null()).output();
     let Some(version) = version.ok().filter(|output| output.status.success()) else {
-        println!("SKIPPED: {} is not here; get virtme-ng from PyPI, or name its vng in VNG", vng.display());
-        return;
+        let hint = "get virtme-ng from PyPI, or name its vng in VNG";
+        return loud_skip::optional(format_args!("{} is not here; {hint}", vng.display()));
     };
     let image = std::env::var_os("VNG_IMAGE").map_or_else(|| kernel.image.clone(), PathBuf::from);
     let contents = |path| std::fs::read(path).expect("the image");

@@ -39,8 +39,7 @@ fn the_suites_of_the_project_load() {
         .flatten()
         .all(|entry| !entry.path().display().to_string().ends_with(".yaml"));
     if none {
-        eprintln!("SKIPPED: there are no suites in {}", dir.display());
-        return;
+        return loud_skip::skip(format_args!("there are no suites in {}", dir.display()));
     }
     load_dir(dir).unwrap_or_else(|error| panic!("{}", error.render(false, 110)));
 }

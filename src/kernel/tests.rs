@@ -37,7 +37,7 @@ impl World {
     /// `None`, with a loud remark, where there is no apt.
     fn new() -> Option<World> {
         if Command::new("apt-config").arg("dump").output().is_err() {
-            eprintln!("SKIPPED: there is no apt on this host, nothing was tested");
+            loud_skip::skip("there is no apt on this host");
             return None;
         }
         let world = World { root: tempfile::tempdir().expect("a temporary folder") };

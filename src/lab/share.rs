@@ -160,7 +160,7 @@ mod tests {
         }
         let image = place.path().join("image");
         match make_image(folder.path(), &image) {
-            Err(ShareError::NoTool) => eprintln!("SKIPPED: there is no mke2fs here"),
+            Err(ShareError::NoTool) => loud_skip::skip("there is no mke2fs here"),
             made => made.unwrap(),
         }
     }

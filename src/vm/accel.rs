@@ -143,8 +143,7 @@ mod tests {
     #[test]
     fn a_failed_trial_means_tcg_and_says_why() {
         if fs::File::options().read(true).write(true).open(KVM_DEVICE).is_err() {
-            eprintln!("skipped: {KVM_DEVICE} cannot be opened here, so nothing is tried");
-            return;
+            return loud_skip::optional(format_args!("{KVM_DEVICE} cannot be opened here"));
         }
         let cache = tempfile::tempdir().unwrap();
         let choice = choose(Wish::Auto, &qemu(7), cache.path(), || Err("no word".into()));

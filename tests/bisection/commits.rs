@@ -77,9 +77,7 @@ fn repository(folder: &Path) -> (PathBuf, String) {
 #[test]
 fn commits_are_compiled_and_what_does_not_compile_is_passed_over() {
     if ["make", "gcc"].iter().any(|tool| Command::new(tool).arg("--version").output().is_err()) {
-        assert!(std::env::var_os("KREGRESS_CI").is_none(), "KREGRESS_CI is set and there is no compiler");
-        eprintln!("SKIPPED: there is no compiler on this host, nothing was tested");
-        return;
+        return loud_skip::skip("there is no compiler on this host");
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (linux, culprit) = repository(folder.path());

@@ -14,8 +14,7 @@ fn a_guest_in_which_nothing_runs_is_lost() {
     std::fs::write(&source, text).expect("a file");
     let compiled = Command::new("cc").arg("-static").arg("-o").arg(&program).arg(&source).status();
     if !compiled.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: there is no C compiler for a shell that fails");
-        return;
+        return loud_skip::skip("there is no C compiler for a shell that fails");
     }
     let mut command = place.run_command(&["-s", "ends", "clean", "--retries", "1"]);
     command.env("KREGRESS_BUSYBOX", &program);
@@ -71,8 +70,7 @@ fn a_full_disk_costs_the_reports_and_not_the_verdict() {
     };
     let possible = in_namespace("64k", &Command::new("true")).stderr(Stdio::null()).status();
     if !possible.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: no small file system can be mounted here (unshare -rm)");
-        return;
+        return loud_skip::skip("no small file system can be mounted here (unshare -rm)");
     }
     let reports = disk.join("reports").display().to_string();
     // the journal takes the only page that there is, and is longer than that

@@ -220,8 +220,7 @@ mod tests {
     impl World {
         fn new(x: &str) -> Option<World> {
             if super::super::compiler::on_path("patch").is_none() {
-                eprintln!("SKIPPED: there is no `patch` on this host, nothing was tested");
-                assert!(std::env::var_os("KREGRESS_CI").is_none(), "KREGRESS_CI is set");
+                loud_skip::skip("there is no `patch` on this host");
                 return None;
             }
             let root = tempfile::tempdir().expect("a temporary folder");

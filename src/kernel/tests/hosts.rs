@@ -21,8 +21,7 @@ fn apart(test: &str) -> bool {
         command
     };
     if !unshare().arg("true").output().is_ok_and(|output| output.status.success()) {
-        assert!(std::env::var_os("KREGRESS_CI").is_none(), "this host has no namespaces to test in");
-        eprintln!("SKIPPED: unshare(1) cannot make namespaces here, nothing was tested");
+        loud_skip::skip("unshare(1) cannot make namespaces here");
         return false;
     }
     let name = format!("{}::{test}", module_path!().split_once("::").expect("a module of the crate").1);

@@ -42,7 +42,7 @@ pub(crate) fn split(file: &[u8]) -> (Expected, Vec<u8>) {
 /// where no corpus is named.
 pub(crate) fn consoles() -> Vec<(String, Vec<u8>)> {
     let Some(corpus) = std::env::var_os("KREGRESS_TITLE_CORPUS").map(PathBuf::from) else {
-        eprintln!("SKIPPED: KREGRESS_TITLE_CORPUS names no corpus of crash logs");
+        loud_skip::optional("KREGRESS_TITLE_CORPUS names no corpus of crash logs");
         return Vec::new();
     };
     let files = std::fs::read_dir(corpus).expect("KREGRESS_TITLE_CORPUS must name a readable folder");

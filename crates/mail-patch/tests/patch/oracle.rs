@@ -128,9 +128,8 @@ proptest! {
 
 pub fn is_there(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    assert!(there || std::env::var_os("KREGRESS_CI").is_none(), "{program} is not there");
     if !there {
-        eprintln!("skipped: {program} is not there");
+        loud_skip::skip(format_args!("there is no {program} on this host"));
     }
     there
 }

@@ -9,7 +9,7 @@ fn seeds() -> Option<PathBuf> {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let found = crate_folder.ancestors().map(|up| up.join("shared/seeds")).find(|folder| folder.is_dir());
     if found.is_none() {
-        eprintln!("skipped: no ../shared/seeds");
+        loud_skip::optional("there is no ../shared/seeds");
     }
     found
 }
