@@ -36,24 +36,3 @@ pub(super) fn blamed(report: &Report, seen: &Observation) -> Option<Blamed> {
     let text = seen.console.text.get(report.start..report.end).unwrap_or_default();
     (seen.stale_code && breakpoint_was_taken_back(text)).then_some(Blamed::Emulator)
 }
-
-/// The reports up to the first one that QEMU is to blame for, and that one. Its kernel was made to crash: what it
-/// prints from then on is no evidence.
-pub(super) fn before_emulators_fault<'a>(
-    reports: &'a [Report],
-    seen: &Observation,
-) -> (&'a [Report], Option<&'a Report>) {
-    match reports.iter().position(|report| blamed(report, seen) == Some(Blamed::Emulator)) {
-        Some(at) => (&reports[..at], Some(&reports[at])),
-        None => (reports, None),
-    }
-}
-
-/// Why a verdict does not follow from such a fault.
-pub(super) fn emulators_fault(report: &Report) -> String {
-    format!(
-        "QEMU ran a breakpoint that the kernel had already taken back, as it does before 8.1 when it emulates several \
-         processors: {}",
-        report.title
-    )
-}

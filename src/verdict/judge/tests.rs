@@ -7,7 +7,10 @@ mod symptoms;
 mod without_symptom;
 
 use super::*;
-use crate::observation::{Console, GuestFacts, ProgramRun};
+use crate::observation::{
+    Console, Ending, Exit, GuestFacts, Phase, ProgramReport, ProgramRun, SetupFailure, Stopped,
+};
+use crate::oops::ReportKind;
 
 /// Where the dose of [`clean`] begins and ends on the console, bytes.
 const DOSE: (usize, usize) = (1000, 9000);

@@ -1,0 +1,61 @@
+//! What one attempt gave, sorted once for all questions.
+
+use super::environment::{Blamed, blamed};
+use super::sight::{Sight, look};
+use crate::observation::Observation;
+use crate::oops::Report;
+use crate::suite::Test;
+
+/// The evidence of one attempt.
+pub(super) struct Evidence<'a> {
+    pub test: &'a Test,
+    pub seen: &'a Observation,
+    /// Whether the dose was begun, by the agent's word or by its mark on the console.
+    pub begun: bool,
+    /// The kernel's own reports before the dose; all of them where the console does not show its beginning, because
+    /// then nothing tells which of them the dose caused.
+    pub before: Vec<&'a Report>,
+    /// The kernel's own reports of the dose.
+    pub during: Vec<&'a Report>,
+    /// Reports of the dose that say that the machine is not sound.
+    pub unsound: Vec<&'a Report>,
+    /// Reports that are not the kernel's, because its init ended or the host was too busy.
+    pub blamed: Vec<(&'a Report, Blamed)>,
+    /// The first report that QEMU is to blame for. Its kernel was made to crash: what it printed from then on is in
+    /// none of these lists.
+    pub emulators_fault: Option<&'a Report>,
+    /// Whether the symptom was seen, in reports of the dose and everything else.
+    pub sight: Sight,
+}
+
+impl<'a> Evidence<'a> {
+    /// Sorts the evidence; `reports` are those of the console.
+    pub fn of(test: &'a Test, seen: &'a Observation, reports: &'a [Report]) -> Evidence<'a> {
+        let dose_start = seen.console.dose_start.unwrap_or(usize::MAX);
+        let mut evidence = Evidence {
+            test,
+            seen,
+            begun: seen.program.started || seen.console.dose_start.is_some(),
+            before: Vec::new(),
+            during: Vec::new(),
+            unsound: Vec::new(),
+            blamed: Vec::new(),
+            emulators_fault: None,
+            sight: Sight::NotSeen,
+        };
+        for report in reports {
+            match blamed(report, seen) {
+                Some(Blamed::Emulator) => {
+                    evidence.emulators_fault = Some(report);
+                    break;
+                }
+                Some(other) => evidence.blamed.push((report, other)),
+                None if report.start < dose_start => evidence.before.push(report),
+                None if report.suppressed => evidence.unsound.push(report),
+                None => evidence.during.push(report),
+            }
+        }
+        evidence.sight = look(&test.symptom, seen, &evidence.during);
+        evidence
+    }
+}

@@ -1,0 +1,78 @@
+//! Questions about the symptom and the kernel's reports.
+
+use super::super::sight::{Sight, part_in_reports};
+use super::super::{Judgement, Verdict, shows_symptom};
+use super::{Evidence, blind, dosed};
+use crate::observation::Observation;
+use crate::oops::{Report, ReportKind};
+
+pub(super) fn broke_before(evidence: &Evidence<'_>) -> Option<Judgement> {
+    let mut sound = evidence.before.iter().filter(|report| !report.suppressed);
+    Some(broken_before(sound.find(|report| breaks_the_kernel(report))?, evidence.seen))
+}
+
+pub(super) fn symptom(evidence: &Evidence<'_>) -> Option<Judgement> {
+    match &evidence.sight {
+        Sight::Seen(title) => Some(Judgement::new(Verdict::Bad, true).title(title)),
+        Sight::NotSeen | Sight::Unknown(_) => None,
+    }
+}
+
+pub(super) fn symptom_before(evidence: &Evidence<'_>) -> Option<Judgement> {
+    let title = part_in_reports(&evidence.test.symptom, &evidence.before)?;
+    let place = match evidence.seen.console.dose_start {
+        Some(_) => "before the dose began",
+        None => "at an unknown moment, the dose's beginning is not on it",
+    };
+    blind(format!("the symptom was on the console {place} ({title})"))
+}
+
+pub(super) fn other_report(evidence: &Evidence<'_>) -> Option<Judgement> {
+    let report = evidence.during.first()?;
+    let damaged = if report.corrupted { "; the report is damaged" } else { "" };
+    let judgement = Judgement::new(Verdict::Other, true).title(&report.title);
+    Some(judgement.because(format!("not this test's symptom{damaged}")))
+}
+
+pub(super) fn emulators_fault(evidence: &Evidence<'_>) -> Option<Judgement> {
+    let report = evidence.emulators_fault?;
+    // where this fault looks like the symptom, another attempt may miss what this one could not tell
+    let verdict = match shows_symptom(evidence.test, report) {
+        true => Verdict::Blind,
+        false => Verdict::Lost,
+    };
+    dosed(verdict, super::emulators_fault(&report.title))
+}
+
+pub(super) fn unsound(evidence: &Evidence<'_>) -> Option<Judgement> {
+    let report = evidence.unsound.first()?;
+    blind(format!("the machine was not sound, so this proves nothing: {}", report.title))
+}
+
+pub(super) fn detector_unsure(evidence: &Evidence<'_>) -> Option<Judgement> {
+    match &evidence.sight {
+        Sight::Unknown(reason) => blind(reason),
+        Sight::Seen(_) | Sight::NotSeen => None,
+    }
+}
+
+/// A kernel that broke before the dose says nothing about the test, whatever came after.
+pub(super) fn broken_before(report: &Report, seen: &Observation) -> Judgement {
+    let reason = match (seen.program.started, seen.console.dose_start) {
+        (true, None) => "the dose's beginning is not on the console, so this may have come before it",
+        _ => "before the test started",
+    };
+    Judgement::new(Verdict::Other, false).title(&report.title).because(reason)
+}
+
+/// Whether a kernel is not to be trusted after this report, even where it goes on.
+fn breaks_the_kernel(report: &Report) -> bool {
+    matches!(
+        report.kind,
+        ReportKind::Bug
+            | ReportKind::DoS
+            | ReportKind::NullDeref
+            | ReportKind::MemorySafetyBug
+            | ReportKind::Reboot
+    )
+}

@@ -1,0 +1,78 @@
+//! Questions about what the program did and said.
+
+use super::super::{Judgement, Verdict};
+use super::{Evidence, blind, dosed};
+use crate::observation::{Exit, Observation, ProgramReport};
+use crate::suite::Symptom;
+
+/// The exit code by which a program says that a need is not met (`suites/README.md`, as automake's).
+const EXIT_SKIP: i32 = 77;
+
+pub(super) fn step_failed(evidence: &Evidence<'_>) -> Option<Judgement> {
+    blind(evidence.seen.setup_failure.as_ref()?.to_string())
+}
+
+pub(super) fn could_not_judge(evidence: &Evidence<'_>) -> Option<Judgement> {
+    evidence.seen.program.reports.iter().find_map(|report| match report {
+        ProgramReport::Skip(reason) => dosed(Verdict::Skip, reason),
+        ProgramReport::Blind(reason) => blind(format!("the program could not judge: {reason}")),
+        ProgramReport::Iterations(_)
+        | ProgramReport::Symptom(_)
+        | ProgramReport::Note(_)
+        | ProgramReport::Unknown(_) => None,
+    })
+}
+
+pub(super) fn exit(evidence: &Evidence<'_>) -> Option<Judgement> {
+    let output = last_output(evidence.seen);
+    match evidence.seen.program.exit {
+        Some(Exit::Code(0)) => None,
+        Some(Exit::Code(EXIT_SKIP)) => {
+            dosed(Verdict::Skip, format!("the program skipped without a reason{output}"))
+        }
+        Some(exit @ Exit::Code(_)) if has_exit_symptom(&evidence.test.symptom) => {
+            blind(format!("the program ended with {exit}, which means neither good nor bad{output}"))
+        }
+        Some(exit) => blind(format!("the program ended early with {exit}{output}")),
+        None => blind("the program's end was not seen"),
+    }
+}
+
+pub(super) fn unknown_symptom(evidence: &Evidence<'_>) -> Option<Judgement> {
+    let text = evidence.seen.program.reports.iter().find_map(|report| match report {
+        ProgramReport::Symptom(text) => Some(text),
+        _ => None,
+    })?;
+    blind(format!("the program reported a symptom that the suite does not describe: {text}"))
+}
+
+pub(super) fn reported_too_much(evidence: &Evidence<'_>) -> Option<Judgement> {
+    match evidence.seen.program.reports_left_out {
+        0 => None,
+        lines => blind(format!(
+            "the program reported too much: {lines} lines are missing, a symptom may be among them"
+        )),
+    }
+}
+
+pub(super) fn too_few_rounds(evidence: &Evidence<'_>) -> Option<Judgement> {
+    let dose = &evidence.test.dose;
+    // where a time is given too, whichever comes first ends the dose
+    let (Some(rounds), None, Some(done)) = (dose.rounds, dose.seconds, evidence.seen.program.iterations())
+    else {
+        return None;
+    };
+    if done >= rounds {
+        return None;
+    }
+    blind(format!("the program did {done} of {rounds} rounds"))
+}
+
+fn last_output(seen: &Observation) -> String {
+    let line = seen.program.output.lines().map(str::trim).rfind(|l| !l.is_empty());
+    line.map(|l| format!(": {}", l.chars().take(200).collect::<String>())).unwrap_or_default()
+}
+
+fn has_exit_symptom(symptom: &Symptom) -> bool {
+    symptom.each().iter().any(|s| matches!(s, Symptom::Exit { .. }))
+}
