@@ -17,6 +17,8 @@ const HEAD: usize = 8 << 10;
 /// What the first line of a report and the text below it amount to.
 struct Description {
     title: Vec<u8>,
+    /// What the title ends in, and is no number that changes from run to run.
+    place: Option<String>,
     also: Vec<Vec<u8>>,
     kind: Option<ReportKind>,
     traceless: bool,
@@ -46,7 +48,10 @@ impl Engine {
         });
         let raw_title = String::from_utf8_lossy(&description.title);
         let kind = description.kind.unwrap_or_else(|| self.kind_of(&raw_title));
-        let title = title::stable(&description.title);
+        let mut title = title::stable(&description.title);
+        if let Some(place) = &description.place {
+            title = format!("{title} {place}");
+        }
         let mut alt_titles = Vec::new();
         for alt in &description.also {
             let alt = title::stable(alt);
@@ -108,6 +113,7 @@ impl Engine {
             let at = memmem::find(&text[..first_line], family.header.as_bytes()).unwrap_or(0);
             Description {
                 title: text[at..first_line].to_vec(),
+                place: None,
                 also: Vec::new(),
                 kind: None,
                 traceless: true,
@@ -127,7 +133,12 @@ impl Engine {
             None => (Vec::new(), true),
         };
         let names: Vec<&[u8]> = blamed.iter().map(|frame| frame.name.as_bytes()).collect();
-        let title = title::fill(&rule.title, &captures, &names);
+        let template = match &rule.alone {
+            Some(alone) if !complete && self.is_alone(&text[from..]) => alone,
+            _ => &rule.title,
+        };
+        let place = template.ends_with("{place}").then(|| place(rule, &text[from..])).flatten();
+        let title = title::fill(template, &captures, &names);
         let mut also: Vec<Vec<u8>> =
             rule.also.iter().map(|alt| title::fill(alt, &captures, &names)).collect();
         for names in self.other_names(&blamed) {
@@ -147,6 +158,7 @@ impl Engine {
         };
         Description {
             title,
+            place,
             also,
             kind: rule.kind,
             traceless: rule.traceless,
@@ -168,6 +180,11 @@ impl Engine {
             }
         }
         all
+    }
+
+    /// Whether nothing but first lines of reports is left, as of `dmesg | grep BUG`.
+    fn is_alone(&self, text: &[u8]) -> bool {
+        !text.split(|byte| *byte == b'\n').skip(1).any(|line| self.belongs(line))
     }
 
     fn functions(&self, excerpt: &Excerpt) -> Vec<String> {
@@ -226,4 +243,15 @@ impl Engine {
             || WORDS.iter().any(|word| memmem::find(line, word).is_some())
             || self.form.pointer.is_match(line)
     }
+}
+
+/// The line of a source file that a title names: from the root of the kernel's tree, or the bare file where the path is
+/// that of a build machine.
+fn place(rule: &Rule, text: &[u8]) -> Option<String> {
+    let found = rule.place.as_ref()?.captures(text)?;
+    let place = String::from_utf8_lossy(found.get(1)?.as_bytes()).into_owned();
+    Some(match place.rsplit_once('/') {
+        Some((_, file)) if place.starts_with('/') || place.contains("../") => file.to_owned(),
+        _ => place,
+    })
 }

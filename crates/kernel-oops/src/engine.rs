@@ -245,8 +245,7 @@ impl Engine {
             if matches(&family.ignore, line) || family.after_kernel && !*booted {
                 return false;
             }
-            let known = |rule: &Rule| rule.pattern.is_match(parsed.text) || rule.pattern.is_match(line);
-            if family.rules.iter().any(known) {
+            if family.rules.iter().any(|rule| knows(rule, &parsed, line)) {
                 return true;
             }
             let Some(plain) = &family.plain else { return true };
@@ -255,6 +254,14 @@ impl Engine {
         };
         // a line may hold the headers of several families (`Internal error: Oops - BUG: …`)
         self.families.iter().position(begins)
+    }
+
+    /// Whether a line that begins a report of this family looks like nothing that a rule knows, and like no line of a
+    /// kernel: a sentence that begins with `INFO:`.
+    pub(super) fn is_mere_words(&self, family: usize, line: &[u8]) -> bool {
+        let parsed = Line::parse(line);
+        parsed.context == Context::Foreign
+            && !self.families[family].rules.iter().any(|rule| knows(rule, &parsed, line))
     }
 
     /// Whether this function is never to blame: it reports, or it does for any caller what that caller asked for.
@@ -267,6 +274,23 @@ impl Engine {
         let belongs = |titles: &Vec<String>| titles.iter().any(|prefix| title.starts_with(prefix.as_str()));
         self.kinds.iter().find(|(_, titles)| belongs(titles)).map_or(ReportKind::Unknown, |(kind, _)| *kind)
     }
+}
+
+/// Whether the rule knows the line. A line that does not look like one of the kernel's may quote it in a sentence.
+fn knows(rule: &Rule, line: &Line<'_>, raw: &[u8]) -> bool {
+    if line.context != Context::Foreign {
+        return rule.pattern.is_match(line.text) || rule.pattern.is_match(raw);
+    }
+    rule.pattern.find(line.text).is_some_and(|found| !is_quoting(&line.text[..found.start()]))
+}
+
+/// Whether these words lead to a quotation: before a message of the kernel stand times and names that end in a colon or
+/// a bracket, not words and not quotation marks.
+fn is_quoting(ahead: &[u8]) -> bool {
+    let last = ahead.iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
+    last.is_some_and(|last| {
+        last.is_ascii_alphabetic() || matches!(last, b'"' | b'\'' | b'`' | b',' | b'.' | b'(')
+    })
 }
 
 pub(super) fn matches(pattern: &Option<Regex>, line: &[u8]) -> bool {

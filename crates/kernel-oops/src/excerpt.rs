@@ -49,6 +49,8 @@ pub(super) fn cut(
     let mut orphan = false;
     let mut enough = LINES_BEFORE_PANIC;
     let (mut count, mut mixed, mut all_cpus, mut ended) = (0, false, false, false);
+    let (mut announced, mut at_of_last) = (false, headers[which].end);
+    let mut dying = false;
     let mut at = start;
     while at < limit && excerpt.text.len() < MAX_TEXT.min(excerpt.pure + MAX_IMPURE) {
         let end = if at == start {
@@ -61,7 +63,7 @@ pub(super) fn cut(
         let first = at == start;
         if first {
             owner = line.context;
-            orphan = start == 0 && !owner.is_caller();
+            orphan = owner == Context::Foreign || start == 0 && !owner.is_caller();
             if memmem::find(raw, b"BUG: KMSAN:").is_some() {
                 enough = LINES_BEFORE_PANIC_KMSAN;
             }
@@ -83,7 +85,9 @@ pub(super) fn cut(
         at = end + 1;
         let (text, doubtful) = settle(line);
         let mine = line.context == owner || all_cpus && line.context.is_cpu();
-        if !first && (doubtful || !mine || replayed(&console[raw_end..])) {
+        // behind __die() stand those that called it, which tell what the lost lines above said
+        dying = first && memmem::find(text, b"__die+0x").is_some() || dying && doubtful;
+        if !first && (doubtful && !dying || !mine || replayed(&console[raw_end..])) {
             continue;
         }
         count += 1;
@@ -100,6 +104,15 @@ pub(super) fn cut(
         if !first && skip {
             continue;
         }
+        let unwound = !first && is_of_arms_unwinder(text);
+        if unwound && !announced {
+            // arm did not announce its traces before 6.0
+            excerpt.lines.push((excerpt.text.len(), at_of_last));
+            excerpt.text.extend_from_slice(b"Call trace:\n");
+        }
+        announced |=
+            unwound || memmem::find(text, b"trace:").is_some() || memmem::find(text, b"Backtrace:").is_some();
+        at_of_last = raw_end;
         excerpt.lines.push((excerpt.text.len(), raw_end));
         excerpt.text.extend(text.iter().filter(|byte| **byte != b'\r'));
         excerpt.text.push(b'\n');
@@ -129,6 +142,13 @@ fn settle<'a>(line: Line<'a>) -> (&'a [u8], bool) {
         Some(text) => (text, true),
         None => (line.text, false),
     }
+}
+
+/// `[<c0607cfc>] (__schedule) from [<c060811c>] (schedule+0x40/0xa0)`, as dump_backtrace_entry() of arm prints a frame.
+fn is_of_arms_unwinder(text: &[u8]) -> bool {
+    let Some(at) = memmem::find(text, b" from ") else { return false };
+    let caller = &text[at + 6..];
+    text[..at].ends_with(b")") && caller.starts_with(b"[<") && memmem::find(caller, b"+0x").is_some()
 }
 
 impl Excerpt {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memmem};
 
 use super::console::{Context, Line};
 use super::engine::Engine;
@@ -45,6 +45,9 @@ pub struct PassedOver {
 
 /// Says of a report and its first line whether it is known to do no harm.
 pub(super) type Allow<'e> = &'e dyn Fn(&Report, &[u8]) -> bool;
+
+/// Behind a line that may as well be a sentence of somebody, a trace must begin within so many bytes.
+const TRACE_REACH: usize = 4096;
 
 /// Lines are looked at so far behind the place where they begin.
 const LINE_REACH: usize = 8192;
@@ -209,10 +212,26 @@ impl<'e> Reading<'e> {
                     *spoke
                 },
             );
-            headers.extend(family.map(|family| self.engine.header(family, line, start)));
+            let Some(family) = family else { continue };
+            let below = &window[end..window.len().min(end + TRACE_REACH)];
+            if self.engine.is_mere_words(family, line) && !shows_a_kernel(below) {
+                continue;
+            }
+            headers.push(self.engine.header(family, line, start));
         }
         headers
     }
+}
+
+/// Whether a text has something that only kernels print: a function with offset and length, or who was running.
+fn shows_a_kernel(text: &[u8]) -> bool {
+    let offset = |at: usize| {
+        let digits = text[at + 3..].iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        digits > 0 && text[at + 3 + digits..].starts_with(b"/0x")
+    };
+    memmem::find_iter(text, b"+0x").any(offset)
+        || memmem::find(text, b" Comm: ").is_some()
+        || memmem::find(text, b"Hardware name: ").is_some()
 }
 
 /// Where the line begins that this place is in; if it is longer than any line, the place itself.

@@ -29,7 +29,8 @@ pub enum RuleError {
     /// A title uses a capture that its pattern does not have.
     #[error(
         "the title `{title}` uses {{{placeholder}}}, which its rule does not provide: the pattern has {captures} \
-         captures ({{1}} is the first), and a function ({{frame}}, {{frame2}}) needs `blame`"
+         captures ({{1}} is the first), a function ({{frame}}, {{frame2}}) needs `blame`, and {{place}} needs `place` and \
+         must stand at the end"
     )]
     Placeholder {
         /// The title as it stands in the file.
@@ -154,6 +155,8 @@ pub(super) struct RuleText {
     #[serde(default)]
     also: Vec<String>,
     kind: Option<ReportKind>,
+    alone: Option<String>,
+    place: Option<String>,
     blame: Option<BlameText>,
     #[serde(default)]
     traceless: bool,
@@ -171,6 +174,8 @@ struct BlameText {
     path: Vec<String>,
     #[serde(default)]
     otherwise: Vec<String>,
+    #[serde(default)]
+    finally: Vec<String>,
     #[serde(default)]
     skip: Vec<String>,
     #[serde(default)]
@@ -198,6 +203,10 @@ pub(super) struct Rule {
     pub(super) title: String,
     pub(super) also: Vec<String>,
     pub(super) kind: Option<ReportKind>,
+    /// The title where nothing but the first line is left.
+    pub(super) alone: Option<String>,
+    /// Captures the line of a source file that `{place}` stands for.
+    pub(super) place: Option<Regex>,
     pub(super) blame: Option<Blame>,
     pub(super) traceless: bool,
     pub(super) damaged: bool,
@@ -211,6 +220,7 @@ pub(super) struct Rule {
 pub(super) struct Blame {
     pub(super) path: Vec<Step>,
     pub(super) otherwise: Vec<Step>,
+    pub(super) last: Vec<Step>,
     /// Functions to step over besides those that are never to blame.
     pub(super) skip: Option<Regex>,
     pub(super) pick: Pick,
@@ -311,8 +321,8 @@ impl RuleText {
         let pattern = words.regex(&self.pattern)?;
         let within = self.within.as_deref().map(|within| words.regex(within)).transpose()?;
         let captures = within.as_ref().unwrap_or(&pattern).captures_len() - 1;
-        for title in std::iter::once(&self.title).chain(&self.also) {
-            check_placeholders(title, captures, self.blame.is_some())?;
+        for title in std::iter::once(&self.title).chain(&self.also).chain(&self.alone) {
+            check_placeholders(title, captures, self.blame.is_some(), self.place.is_some())?;
         }
         let blame = self.blame.as_ref().map(|blame| blame.compile(words)).transpose()?;
         Ok(Rule {
@@ -321,6 +331,8 @@ impl RuleText {
             title: self.title.clone(),
             also: self.also.clone(),
             kind: self.kind,
+            alone: self.alone.clone(),
+            place: self.place.as_deref().map(|place| words.regex(place)).transpose()?,
             blame,
             traceless: self.traceless,
             damaged: self.damaged,
@@ -340,6 +352,7 @@ impl BlameText {
         Ok(Blame {
             path: steps(&self.path)?,
             otherwise: steps(&self.otherwise)?,
+            last: steps(&self.finally)?,
             skip: words.any(&self.skip)?,
             pick: self.pick,
         })
@@ -347,13 +360,14 @@ impl BlameText {
 }
 
 /// Every `{…}` of a title must stand for something.
-fn check_placeholders(title: &str, captures: usize, blames: bool) -> Result<(), RuleError> {
+fn check_placeholders(title: &str, captures: usize, blames: bool, placed: bool) -> Result<(), RuleError> {
     let mut rest = title;
     while let Some(open) = rest.find('{') {
         let Some(len) = rest[open..].find('}') else { break };
         let name = &rest[open + 1..open + len];
         let known = match name {
             "frame" | "frame2" => blames,
+            "place" => placed && title.ends_with("{place}"),
             _ => name.parse::<usize>().is_ok_and(|number| (1..=captures).contains(&number)),
         };
         if !known {

@@ -68,12 +68,14 @@ impl TraceForm {
 
     /// The functions that `blame` finds in `text`, one for each trace it walks, and whether all were found.
     pub(super) fn blame(&self, blame: &Blame, pick: &PickForm, text: &[u8]) -> (Vec<Blamed>, bool) {
-        let first = self.follow(&blame.path, blame, pick, text);
-        if first.1 || blame.otherwise.is_empty() {
-            first
-        } else {
-            self.follow(&blame.otherwise, blame, pick, text)
+        let mut found = self.follow(&blame.path, blame, pick, text);
+        for path in [&blame.otherwise, &blame.last] {
+            if found.1 || path.is_empty() {
+                break;
+            }
+            found = self.follow(path, blame, pick, text);
         }
+        found
     }
 
     fn follow(&self, path: &[Step], blame: &Blame, pick: &PickForm, text: &[u8]) -> (Vec<Blamed>, bool) {

@@ -35,7 +35,7 @@ fn other_architectures() {
         format!("WARNING: CPU: 1 PID: 77 at guilty_func+0x10/0x20\nRIP: 0010:guilty_func+0x10/0x20\n{}", trace("caller_func")),
     ];
     let specimens: Vec<&str> = specimens.iter().map(String::as_str).collect();
-    insta::assert_snapshot!(table(&specimens), @r"
+    insta::assert_snapshot!(table(&specimens), @r#"
     MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
     NULL-POINTER-DEREFERENCE             BUG: unable to handle kernel NULL pointer dereference in guilty_func
     UNKNOWN                              BUG: unable to handle kernel access to user memory in guilty_func
@@ -43,7 +43,7 @@ fn other_architectures() {
     DoS                                  Unhandled fault in guilty_func
     DoS                                  Alignment trap in guilty_func
     BUG                                  kernel BUG [#NUM]
-    UNKNOWN                              Unable to handle kernel pointer dereference in virtual kernel address space
+    MEMORY_SAFETY_BUG                    BUG: unable to handle kernel pointer dereference in caller_func
     DoS                                  Oops: illegal operation in caller_func
     DoS                                  Oops: specification exception in guilty_func
     DoS                                  Oops: illegal instruction in caller_func
@@ -57,5 +57,5 @@ fn other_architectures() {
     MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
     HANG                                 BUG: hard lockup in guilty_func
     WARNING                              WARNING in guilty_func
-    ");
+    "#);
 }

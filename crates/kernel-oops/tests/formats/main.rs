@@ -5,6 +5,7 @@ mod crashes;
 mod lines;
 mod locks;
 mod sanitizers;
+mod words;
 
 use kernel_oops::diagnose;
 

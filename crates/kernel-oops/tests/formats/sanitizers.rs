@@ -75,7 +75,7 @@ fn sanitizers() {
     MEMORY_SAFETY_UBSAN                  UBSAN: array-index-out-of-bounds in caller_func
     UBSAN                                UBSAN: shift-out-of-bounds in caller_func
     LEAK                                 memory leak in leaking_func
-    UNKNOWN                              BUG kmalloc-NUM (Not tainted): Poison overwritten
+    MEMORY_SAFETY_BUG                    BUG: Poison overwritten in slab kmalloc-NUM
     MEMORY_SAFETY_BUG                    BUG: Right Redzone overwritten in slab dentry
     DoS                                  BUG: Object already free (damaged: there is no stack trace)
     "#);
