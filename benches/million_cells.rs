@@ -19,7 +19,8 @@ use kregress::lab::Request;
 use kregress::lab::sim::{self, Outcome, SimLab};
 use kregress::machine::Machine;
 use kregress::plan::{Cell, Placed};
-use kregress::report::{RunSummary, write_all};
+use kregress::render::{Run, Subject, write_files};
+use kregress::report::RunSummary;
 use kregress::runner::durations::Durations;
 use kregress::runner::{self, Capacity, Config, Queue};
 use kregress::suite;
@@ -131,7 +132,8 @@ fn one(cells: usize) {
 
     let outcome = outcome.into_inner().expect("the outcome");
     let start_of_reports = Instant::now();
-    write_all(&outcome, &run_dir).expect("the reports");
+    let subject = Subject::Run(Run { summary: &outcome, dir: &run_dir });
+    write_files(&subject, &run_dir).expect("the reports");
     let reports = start_of_reports.elapsed().as_secs_f64();
     drop(outcome);
     let start_of_fold = Instant::now();

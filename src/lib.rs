@@ -42,5 +42,7 @@ pub mod compare;
 pub mod backport;
 pub mod bisection;
 
+pub mod render;
+
 pub mod cli;
 pub mod harness;

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::table::{others, reasons, took};
 use super::validate::TreeOutcome;
-use super::verdict::TreeVerdict;
 use crate::compare::Side;
 use crate::report::HTML_FILE;
 use crate::report::html::{STYLE, head};
@@ -35,7 +34,7 @@ pub fn page(title: &str, trees: &[TreeOutcome], reply: &str) -> String {
             out,
             "<tr><th scope=\"row\">{}</th><td class=\"{}\">{}</td><td>{}</td><td>{}</td><td class=\"why\">{}</td></tr>",
             escape(&result.tree),
-            class(&result.verdict),
+            result.verdict.tone(),
             result.verdict.words(),
             escape(&result.version),
             escape(&result.applied),
@@ -77,14 +76,6 @@ fn cell(side: &Side) -> String {
         if attempts > 0 { format!(" ({} of {attempts})", side.bad + side.other) } else { String::new() };
     let why = side.title.as_deref().or(side.reason.as_deref()).unwrap_or_default();
     format!("<td class=\"{0}\" title=\"{1}\">{0}{counted}</td>", verdict.word(), escape(why))
-}
-
-fn class(verdict: &TreeVerdict) -> &'static str {
-    match verdict {
-        TreeVerdict::Fixed { .. } => "good",
-        TreeVerdict::NotReproducible { .. } | TreeVerdict::Inconclusive { .. } => "blind",
-        _ => "bad",
-    }
 }
 
 #[cfg(test)]

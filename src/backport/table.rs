@@ -37,7 +37,7 @@ pub fn table(trees: &[TreeOutcome]) -> String {
 }
 
 /// What became of the tests that are not the bug's, a line each.
-pub(super) fn others(result: &TreeResult) -> Vec<String> {
+pub fn others(result: &TreeResult) -> Vec<String> {
     let counted = |n: usize, what: &str| match n {
         0 => None,
         1 => Some(format!("1 other test {what}")),
@@ -53,7 +53,7 @@ pub(super) fn others(result: &TreeResult) -> Vec<String> {
 }
 
 /// What a verdict rests on, a line each.
-pub(super) fn reasons(verdict: &TreeVerdict) -> Vec<String> {
+pub fn reasons(verdict: &TreeVerdict) -> Vec<String> {
     match verdict {
         TreeVerdict::Fixed { tests } => tests.iter().map(clean).collect(),
         TreeVerdict::NotFixed { tests } => {
@@ -85,7 +85,7 @@ fn clean(test: &Clean) -> String {
 }
 
 /// What building and testing took, in a line.
-pub(super) fn took(steps: &[Step]) -> Option<String> {
+pub fn took(steps: &[Step]) -> Option<String> {
     let steps: Vec<String> = steps.iter().map(step).collect();
     (!steps.is_empty()).then(|| steps.join("; "))
 }

@@ -64,6 +64,18 @@ pub enum TreeVerdict {
 }
 
 impl TreeVerdict {
+    /// The word of the verdict whose colour it has in pages.
+    pub fn tone(&self) -> &'static str {
+        match self {
+            TreeVerdict::Fixed { .. } => "good",
+            TreeVerdict::NotReproducible { .. } | TreeVerdict::Inconclusive { .. } => "blind",
+            TreeVerdict::NotFixed { .. }
+            | TreeVerdict::Breaks { .. }
+            | TreeVerdict::DoesNotApply { .. }
+            | TreeVerdict::DoesNotBuild { .. } => "bad",
+        }
+    }
+
     /// In a table.
     pub fn words(&self) -> &'static str {
         match self {

@@ -1,23 +1,13 @@
 //! `kregress compare`: what changed between two runs, or between two kernels of a run.
 
-use clap::ValueEnum;
-
 use super::error::CliError;
+use super::format::{Format, parser, print};
 use super::guests::ReportArgs;
-use crate::compare::{Comparison, kernels, markdown, runs, text};
+use crate::compare::{Comparison, kernels, runs};
 use crate::journal::RunDir;
+use crate::render::{Kind, Subject};
+use crate::report::matrix::MatrixStyle;
 use crate::report::{ExitStatus, RunSummary};
-
-/// What is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// What changed and what that rests on.
-    Text,
-    /// Every row, as one JSON document.
-    Json,
-    /// Every row, as a table.
-    Markdown,
-}
 
 /// Compares two runs, or two kernels of one run. Exits with 100 when something got worse, with 102 when something
 /// may have or cannot be compared.
@@ -31,7 +21,7 @@ pub struct CompareArgs {
     #[arg(long, default_value = "latest")]
     run: String,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = parser(Kind::Comparison), default_value = "text")]
     format: Format,
     #[command(flatten)]
     output: ReportArgs,
@@ -43,11 +33,9 @@ pub struct CompareArgs {
 /// There is no such run or kernel, or a journal is damaged.
 pub fn run(args: &CompareArgs) -> Result<ExitStatus, CliError> {
     let comparison = comparison(args)?;
-    match args.format {
-        Format::Text => print!("{}", text(&comparison)),
-        Format::Json => println!("{}", serde_json::to_string_pretty(&comparison).map_err(CliError::setup)?),
-        Format::Markdown => print!("{}", markdown(&comparison)),
-    }
+    let subject = Subject::Comparison(&comparison);
+    print(args.format.0, &subject, MatrixStyle::for_stdout(), &mut std::io::stdout())
+        .map_err(CliError::setup)?;
     Ok(comparison.exit_status())
 }
 

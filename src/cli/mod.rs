@@ -12,6 +12,7 @@ mod doctor;
 mod echo;
 mod error;
 pub mod explain;
+mod format;
 pub mod guests;
 mod interrupt;
 mod kernels;

@@ -1,38 +1,16 @@
 //! `kregress report`: makes the reports of an earlier run again from its journal.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
+use super::format::{Format, named, parser, print};
 use super::guests::ReportArgs;
 use crate::bisection::{self, State};
 use crate::journal::RunDir;
-use crate::report::matrix::{MatrixStyle, matrix};
-use crate::report::summary::{shown_path, summary};
-use crate::report::{
-    ExitStatus, HTML_FILE, ReportError, RunSummary, file, html, json, junit, kernels::kernels,
-    markdown::markdown, write_all,
-};
-
-/// What is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Counts, every cell that is not good, what absence is worth, and the matrix.
-    Summary,
-    /// Tests × kernels as text.
-    Matrix,
-    /// Each kernel's image, the time that it took to boot, and what its cells came to.
-    Kernels,
-    /// JUnit XML.
-    Junit,
-    /// One JSON document with every attempt.
-    Json,
-    /// The matrix and what failed, for a job summary or a mail.
-    Markdown,
-    /// The page of the run; its links lead to files in the run's folder.
-    Html,
-}
+use crate::render::{Kind, Run, Subject, write_file, write_files};
+use crate::report::matrix::MatrixStyle;
+use crate::report::summary::shown_path;
+use crate::report::{ExitStatus, ReportError, RunSummary};
 
 /// Makes the reports of a run again from its journal, also those of a run that was killed.
 #[derive(Clone, Debug, clap::Args)]
@@ -41,8 +19,8 @@ pub struct Args {
     #[arg(default_value = "latest")]
     pub run: String,
     /// Print this to standard output [default: summary, unless --junit or --write is given]
-    #[arg(long, value_enum)]
-    pub format: Option<Format>,
+    #[arg(long, value_parser = parser(Kind::Run))]
+    format: Option<Format>,
     /// Write JUnit XML to this file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -59,65 +37,39 @@ pub struct Args {
 /// # Errors
 /// There is no such run, its journal is damaged, or a report cannot be written.
 pub fn run(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<ExitStatus, ReportError> {
-    let mut out = BufWriter::new(out);
-    match print(args, &mut out, style).and_then(|()| out.flush().map_err(ReportError::Output)) {
+    match make(args, out, style) {
         Err(ReportError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        printed => printed?,
+        made => made?,
     }
     Ok(ExitStatus::Success)
 }
 
-fn print(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<(), ReportError> {
+fn make(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<(), ReportError> {
     let dir = RunDir::find(&args.output.reports, &args.run)?;
     let run = RunSummary::of(&dir)?;
     let bisection = State::of(&dir)?.map(|state| bisection::report::Report::of(&state));
-    if let (true, Some(report)) = (args.write, &bisection) {
-        let path = dir.path().join(HTML_FILE);
-        file::write(&path, bisection::report::html(report).as_bytes())?;
-        say(out, &format!("{}\n", shown_path(&path)))?;
-    } else if args.write {
-        for name in write_all(&run, &dir)? {
-            say(out, &format!("{}\n", shown_path(&dir.path().join(name))))?;
+    let of = Run { summary: &run, dir: &dir };
+    let subject = match &bisection {
+        Some(report) => Subject::Bisection(report, of),
+        None => Subject::Run(of),
+    };
+    if args.write {
+        for name in write_files(&subject, &dir)? {
+            writeln!(out, "{}", shown_path(&dir.path().join(name))).map_err(ReportError::Output)?;
         }
     }
+    let named = |name| named(name, Kind::Run).0;
     match &args.junit {
-        Some(path) if path.as_os_str() == "-" => of_run(Format::Junit, &run, &dir, style, out)?,
-        Some(path) => file::write_pieces(path, junit::pieces(&run))?,
+        Some(path) if path.as_os_str() == "-" => {
+            print(named("junit"), &subject, style, out)?;
+            out.write_all(b"\n").map_err(ReportError::Output)?;
+        }
+        Some(path) => write_file(named("junit"), &subject, path)?,
         None => {}
     }
     let silent = args.write || args.junit.is_some();
-    match (args.format.or((!silent).then_some(Format::Summary)), &bisection) {
-        (None, _) => Ok(()),
-        (Some(Format::Summary), Some(report)) => say(out, &bisection::report::text(report, style)),
-        (Some(Format::Json), Some(report)) => say(out, &(serde_json::to_string_pretty(report)? + "\n")),
-        (Some(Format::Markdown), Some(report)) => say(out, &bisection::report::markdown(report)),
-        (Some(Format::Html), Some(report)) => say(out, &bisection::report::html(report)),
-        (Some(format), _) => of_run(format, &run, &dir, style, out),
-    }
-}
-
-fn say(out: &mut dyn Write, text: &str) -> Result<(), ReportError> {
-    out.write_all(text.as_bytes()).map_err(ReportError::Output)
-}
-
-/// Prints the report of a run of cells.
-fn of_run(
-    format: Format,
-    run: &RunSummary,
-    dir: &RunDir,
-    style: MatrixStyle,
-    out: &mut dyn Write,
-) -> Result<(), ReportError> {
-    match format {
-        Format::Summary => say(out, &summary(run, dir.path(), style)?),
-        Format::Matrix => say(out, &matrix(run, style)),
-        Format::Kernels => say(out, &kernels(run)?),
-        Format::Junit => {
-            junit::pieces(run).try_for_each(|piece| say(out, &piece?))?;
-            say(out, "\n")
-        }
-        Format::Json => json::write(run, out),
-        Format::Markdown => say(out, &markdown(run)?),
-        Format::Html => html::pieces(run, dir).try_for_each(|piece| say(out, &piece?)),
+    match args.format.map(|format| format.0).or((!silent).then(|| named("summary"))) {
+        Some(format) => print(format, &subject, style, out),
+        None => Ok(()),
     }
 }

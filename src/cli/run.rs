@@ -17,9 +17,10 @@ use crate::kernel::{Kernel, Library, NoProgress, Wanted, fetch_progress};
 use crate::machine::{Machine, Machines};
 use crate::plan::Placed;
 use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
+use crate::render::{Run, Subject, write_files};
 use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary, where_reports_are};
-use crate::report::{ExitPolicy, ExitStatus, Outline, RunSummary, write_all};
+use crate::report::{ExitPolicy, ExitStatus, Outline, RunSummary};
 use crate::runner::durations::Durations;
 use crate::runner::{self, Queue};
 use crate::suite::Test;
@@ -180,7 +181,8 @@ fn finish(
             eprintln!("error: the summary could not be made: {error}");
         }
     }
-    match write_all(outcome, run_dir) {
+    let subject = Subject::Run(Run { summary: outcome, dir: run_dir });
+    match write_files(&subject, run_dir) {
         Ok(files) => eprint!("\n{}", where_reports_are(run_dir, &files, style)),
         Err(error) => {
             failed = true;

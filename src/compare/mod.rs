@@ -200,6 +200,15 @@ impl Row {
         }
         Row { test: test.to_owned(), before, after, change, chance, new_crashes }
     }
+
+    /// The test, with its kernel where that is the same on both sides.
+    pub fn label(&self) -> String {
+        if self.before.kernel == self.after.kernel {
+            format!("{}@{}", self.test, self.after.kernel)
+        } else {
+            self.test.clone()
+        }
+    }
 }
 
 fn change(before: &Side, after: &Side) -> (Change, Option<f64>) {

@@ -12,7 +12,7 @@ const SLOWER: f64 = 1.5;
 pub fn text(comparison: &Comparison) -> String {
     let mut out = format!("before: {}\nafter:  {}\n\n", comparison.before, comparison.after);
     for row in comparison.rows.iter().filter(|row| is_told(row)) {
-        let _ = writeln!(out, "{:<14}  {}", row.change.words(), printable(&label(row)));
+        let _ = writeln!(out, "{:<14}  {}", row.change.words(), printable(&row.label()));
         let _ = writeln!(out, "                {}", changed(row));
         for crash in &row.new_crashes {
             let _ = writeln!(out, "                new: {}", printable(crash));
@@ -39,7 +39,7 @@ pub fn markdown(comparison: &Comparison) -> String {
             out,
             "| {} | {} | {} | {} | {chance} | {} |",
             row.change.words(),
-            cell(&label(row)),
+            cell(&row.label()),
             side(&row.before),
             side(&row.after),
             cell(&row.new_crashes.join("; "))
@@ -54,15 +54,6 @@ pub fn markdown(comparison: &Comparison) -> String {
 
 fn is_told(row: &Row) -> bool {
     row.change != Change::Same || !row.new_crashes.is_empty() || slower(row)
-}
-
-/// The test, with its kernel where that is the same on both sides.
-fn label(row: &Row) -> String {
-    if row.before.kernel == row.after.kernel {
-        format!("{}@{}", row.test, row.after.kernel)
-    } else {
-        row.test.clone()
-    }
 }
 
 fn slower(row: &Row) -> bool {

@@ -21,16 +21,17 @@ pub struct WriteError {
 /// # Errors
 /// The file cannot be written or renamed.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), WriteError> {
-    write_pieces(path, [Ok::<_, WriteError>(content)])
+    let failed = |source| WriteError { path: path.to_owned(), source };
+    write_with(path, |out| out.write_all(content).map_err(failed))
 }
 
 /// The same with a content that is made while it is written.
 ///
 /// # Errors
-/// The first of the pieces; the file cannot be written or renamed.
-pub fn write_pieces<E: From<WriteError>>(
+/// Those of `content`; the file cannot be written or renamed.
+pub fn write_with<E: From<WriteError>>(
     path: &Path,
-    pieces: impl IntoIterator<Item = Result<impl AsRef<[u8]>, E>>,
+    content: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> Result<(), E> {
     let failed = |source| E::from(WriteError { path: path.to_owned(), source });
     let Some(name) = path.file_name() else { return Err(failed(io::ErrorKind::IsADirectory.into())) };
@@ -39,9 +40,7 @@ pub fn write_pieces<E: From<WriteError>>(
     let temporary = path.with_file_name(format!(".{}-{salt:016x}", name.to_string_lossy()));
     let write = || {
         let mut file = BufWriter::new(File::create_new(&temporary).map_err(failed)?);
-        for piece in pieces {
-            file.write_all(piece?.as_ref()).map_err(failed)?;
-        }
+        content(&mut file)?;
         let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
         file.sync_data().and_then(|()| std::fs::rename(&temporary, path)).map_err(failed)
     };
@@ -79,7 +78,11 @@ mod tests {
         let path = dir.path().join("junit.xml");
         write(&path, b"old").unwrap();
         let no_more = WriteError { path: path.clone(), source: io::Error::other("no more") };
-        write_pieces(&path, [Ok("new"), Err(no_more)]).unwrap_err();
+        let breaks_off = |out: &mut dyn Write| {
+            out.write_all(b"new").unwrap();
+            Err(no_more)
+        };
+        write_with(&path, breaks_off).unwrap_err();
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -106,7 +106,7 @@ pub(super) fn word(cell: Option<Outline<'_>>, unicode: bool) -> (&'static str, O
 }
 
 /// The word for a planned cell and its tone.
-pub(super) fn word_of(verdict: Option<Verdict>, known: Option<&str>) -> (&'static str, Option<Tone>) {
+pub fn word_of(verdict: Option<Verdict>, known: Option<&str>) -> (&'static str, Option<Tone>) {
     let Some(verdict) = verdict else { return ("-", Some(Tone::Warn)) };
     let (word, tone) = status_word(verdict, known);
     (word, Some(tone))

@@ -28,7 +28,7 @@ pub use fold::{CellSummary, Ended, RunSummary};
 pub use records::Details;
 pub(crate) use text::escape;
 
-use crate::journal::{JournalError, RunDir};
+use crate::journal::JournalError;
 
 /// The JUnit report's file name in its run's folder.
 pub const JUNIT_FILE: &str = "junit.xml";
@@ -54,21 +54,4 @@ pub enum ReportError {
     /// The JSON document could not be made.
     #[error("cannot make the JSON report: {0}")]
     Json(#[from] serde_json::Error),
-}
-
-/// Writes the reports of a run into its folder and returns their file names. Each is tried: a failure of one does
-/// not keep the others from being written.
-///
-/// # Errors
-/// The first failure.
-pub fn write_all(run: &RunSummary, dir: &RunDir) -> Result<Vec<&'static str>, ReportError> {
-    let junit = || file::write_pieces(&dir.path().join(JUNIT_FILE), junit::pieces(run));
-    let html = || file::write_pieces(&dir.path().join(HTML_FILE), html::pieces(run, dir));
-    let (junit, html) = std::thread::scope(|scope| {
-        let junit = scope.spawn(junit);
-        let html = html();
-        (junit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), html)
-    });
-    junit.and(html)?;
-    Ok(vec![JUNIT_FILE, HTML_FILE])
 }

@@ -134,9 +134,7 @@ mod tests {
     use crate::journal::{Journal, RunDir};
     use crate::report::matrix::MatrixStyle;
     use crate::report::summary::summary;
-    use crate::report::{
-        HTML_FILE, ReportError, html, json, junit, kernels::kernels, markdown::markdown, sample, write_all,
-    };
+    use crate::report::{ReportError, html, json, junit, kernels::kernels, markdown::markdown, sample};
 
     /// Every document of a run.
     fn documents(run: &RunSummary) -> Result<Vec<String>, ReportError> {
@@ -188,20 +186,6 @@ mod tests {
             journal.append(&event).unwrap();
         }
         assert_eq!(documents(&run).unwrap(), before);
-    }
-
-    #[test]
-    fn a_journal_that_was_changed_meanwhile_gives_no_document() {
-        let root = tempfile::tempdir().unwrap();
-        let (dir, journal, run) = kept(root.path(), |_| false);
-        drop(journal);
-        write_all(&run, &dir).unwrap();
-        let page = std::fs::read(dir.path().join(HTML_FILE)).unwrap();
-        let text = std::fs::read_to_string(dir.journal()).unwrap();
-        std::fs::write(dir.journal(), text.replacen("attempt-started", "a", 3)).unwrap();
-        let error = write_all(&run, &dir).unwrap_err();
-        assert!(matches!(error, ReportError::Journal(JournalError::Changed { .. })), "{error}");
-        assert_eq!(std::fs::read(dir.path().join(HTML_FILE)).unwrap(), page, "the page is that of before");
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn distinct(run: &RunSummary, line: &Line) -> Result<Vec<String>, JournalError> 
 }
 
 /// For each test with a good result, what it is worth.
-pub(super) fn absence(run: &RunSummary) -> Vec<(String, String)> {
+pub fn absence(run: &RunSummary) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     for (test, places) in run.cells_by_test() {
         let cells = places.into_iter().map(|place| run.outline(place));

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 pub use html::html;
 pub use markdown::markdown;
-pub use text::text;
+pub use said::effort;
+pub use text::{notes, text};
 
 use super::state::{State, Tried};
 use crate::bisect::{Answer, Find, Seen};
@@ -20,6 +21,9 @@ use crate::report::ExitStatus;
 
 /// How many candidates the plot shows.
 const PLOTTED: usize = 24;
+
+/// The report for programs, in the run's folder.
+pub const JSON_FILE: &str = "bisection.json";
 
 /// A bisection, laid out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -189,12 +193,12 @@ fn confirm(state: &State, culprits: &[usize]) -> Vec<String> {
 }
 
 /// `3 of 7`.
-fn counted(seen: Seen) -> String {
+pub fn counted(seen: Seen) -> String {
     format!("{} of {}", seen.symptoms, seen.attempts)
 }
 
 /// How a kernel is called in the table.
-fn standing(row: &Row) -> String {
+pub fn standing(row: &Row) -> String {
     match &row.closed {
         Some(_) if row.seen.attempts == 0 => "not judged".to_owned(),
         _ if row.bad >= 0.5 => format!("bad {}", likely(row.bad)),

@@ -103,7 +103,7 @@ fn table(out: &mut String, report: &Report, paint: Paint) {
 }
 
 /// What is said of a kernel behind its figures.
-pub(super) fn notes(row: &Row) -> String {
+pub fn notes(row: &Row) -> String {
     let mut notes: Vec<String> = Vec::new();
     notes.extend(row.symptom.as_deref().map(|title| cut(title, TITLE)));
     if row.earlier > 0 {

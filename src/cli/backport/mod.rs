@@ -15,6 +15,7 @@ use self::applied::{Applied, Applier, TreeKernels};
 use self::choice::Chosen;
 use self::input::Handed;
 use super::error::CliError;
+use super::format::{Format, parser};
 use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
@@ -27,6 +28,7 @@ use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, fetch_progress};
 use crate::patch::{GitTree, Options, show};
 use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
+use crate::render::Kind;
 use crate::report::{ExitStatus, RunSummary};
 use crate::runner;
 use crate::scratch::Scratch;
@@ -99,8 +101,8 @@ pub struct BackportArgs {
     #[command(flatten)]
     output: ReportArgs,
     /// What standard output carries
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: output::Format,
+    #[arg(long, value_parser = parser(Kind::Backport), default_value = "human", value_name = "FORMAT")]
+    format: Format,
 }
 
 /// Runs the command.
@@ -139,7 +141,7 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
         cancel: &cancel,
         scratch: scratch.path(),
     };
-    let said = args.format == output::Format::Human;
+    let said = args.format.0.name(Kind::Backport) == Some("human");
     if said {
         print!("{}", show::patches(&handed.input, &handed.patches));
     }
@@ -339,7 +341,7 @@ impl Work<'_> {
             eprintln!("error: the reports could not be written: {error}");
             status = if status == ExitStatus::Success { ExitStatus::NotJudged } else { status };
         }
-        reports.print(self.args.format);
+        reports.print(self.args.format).map_err(CliError::setup)?;
         if let Err(error) = run_dir.make_latest() {
             eprintln!("warning: {error}");
         }

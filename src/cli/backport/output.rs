@@ -2,28 +2,17 @@
 
 use std::sync::Arc;
 
-use clap::ValueEnum;
-
 use super::input::Handed;
-use crate::backport::{Mail, Related, TreeOutcome, TreeResult, junit, page, reply, table};
+use crate::backport::{Mail, Related, TreeOutcome, TreeResult, reply};
+use crate::cli::format::{Format, named, print};
 use crate::journal::RunDir;
 use crate::kernel::compile::Patch;
 use crate::patch::PatchMail;
+use crate::render::{Backport, Kind, Run, Subject, write_files};
+use crate::report::matrix::MatrixStyle;
 use crate::report::summary::shown_path;
-use crate::report::{ReportError, RunSummary, file, write_all};
+use crate::report::{ReportError, RunSummary, file};
 use crate::suite::Test;
-
-/// What is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// What was read, whether it applies, and what came of it.
-    #[default]
-    Human,
-    /// One JSON document.
-    Json,
-    /// The answer to the mail.
-    Reply,
-}
 
 /// Which tests run, and why those of the bug are.
 pub fn plan(about: &[Related], tests: &[Arc<Test>]) -> String {
@@ -77,18 +66,9 @@ pub struct Reports<'a> {
 impl Reports<'_> {
     /// Writes the files.
     pub fn write(&self, run: &RunSummary, dir: &RunDir) -> Result<(), ReportError> {
-        write_all(run, dir)?;
-        let started = run.started.map_or(0, |at| at.as_second());
-        let json = serde_json::to_string_pretty(self.trees)?;
-        let texts = [
-            ("backport.json", json),
-            ("backport-junit.xml", junit(&self.title, self.trees, started)?),
-            ("backport.html", page(&self.title, self.trees, &self.reply)),
-            ("reply.txt", self.reply.clone()),
-        ];
-        for (name, text) in &texts {
-            file::write(&dir.path().join(name), text.as_bytes())?;
-        }
+        write_files(&Subject::Run(Run { summary: run, dir }), dir)?;
+        let backport = self.backport(run.started.map_or(0, |at| at.as_second()));
+        write_files(&Subject::Backport(&backport), dir)?;
         for (number, (tree, patch)) in (1..).zip(&self.patches) {
             let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.+~".contains(c) { c } else { '_' };
             let name: String = tree.chars().map(plain).collect();
@@ -99,12 +79,17 @@ impl Reports<'_> {
         Ok(())
     }
 
-    /// Prints what was asked for.
-    pub fn print(&self, format: Format) {
-        match format {
-            Format::Human => print!("\n{}", table(self.trees)),
-            Format::Json => println!("{}", serde_json::to_string_pretty(self.trees).unwrap_or_default()),
-            Format::Reply => print!("{}", self.reply),
+    /// Prints what was asked for. The text for a terminal stands apart from what was printed before.
+    pub fn print(&self, format: Format) -> Result<(), ReportError> {
+        let human = named("human", Kind::Backport).0;
+        if format.0.name(Kind::Backport) == human.name(Kind::Backport) {
+            print!("\n");
         }
+        let backport = self.backport(0);
+        print(format.0, &Subject::Backport(&backport), MatrixStyle::for_stdout(), &mut std::io::stdout())
+    }
+
+    fn backport(&self, started: i64) -> Backport<'_> {
+        Backport { title: &self.title, trees: self.trees, reply: &self.reply, started }
     }
 }

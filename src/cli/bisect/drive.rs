@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::begin::{self, Begun};
 use super::{BisectArgs, CliError, PathArgs};
-use crate::bisection::report::{Report, html, text};
+use crate::bisection::report::{Report, text};
 use crate::bisection::supply::{Commits, Packages, Place};
 use crate::bisection::{CandidateKernels, Driver, Ended, State, Tried, reuse};
 use crate::cancel::Cancel;
@@ -20,15 +20,13 @@ use crate::kernel::compile::Builder;
 use crate::kernel::{FetchProgress, Kernel, Library, Wanted, fetch_progress};
 use crate::plan::Placed;
 use crate::progress::{EventSink, MessageFormat, Shown, for_bisection};
+use crate::render::{Run, Subject, write_files};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::shown_path;
-use crate::report::{ExitStatus, HTML_FILE, file};
+use crate::report::{ExitStatus, HTML_FILE, ReportError, RunSummary};
 use crate::suite::Test;
 use crate::verdict::Verdict;
 use crate::vm::qemu::Qemu;
-
-/// The report for programs.
-const JSON_FILE: &str = "bisection.json";
 
 /// Everything that a bisection runs on.
 struct Scene<'a> {
@@ -251,16 +249,13 @@ fn finish(
         MessageFormat::Human => print!("{}", text(&report, MatrixStyle::for_stdout())),
         MessageFormat::Json => eprint!("{}", text(&report, MatrixStyle::for_stderr())),
     }
-    let json = serde_json::to_string_pretty(&report).map_err(CliError::setup)?;
-    let mut whole = true;
-    for (name, content) in [(HTML_FILE, html(&report)), (JSON_FILE, json + "\n")] {
-        let path = dir.path().join(name);
-        if let Err(error) = file::write(&path, content.as_bytes()) {
-            whole = false;
-            eprintln!("error: {error}; once there is room, run `kregress report {} --write`", dir.id());
-        }
+    let written = RunSummary::of(dir)
+        .map_err(ReportError::from)
+        .and_then(|summary| write_files(&Subject::Bisection(&report, Run { summary: &summary, dir }), dir));
+    if let Err(error) = &written {
+        eprintln!("error: {error}; once there is room, run `kregress report {} --write`", dir.id());
     }
-    if whole {
+    if written.is_ok() {
         eprintln!("\nThe report is {}", shown_path(&dir.path().join(HTML_FILE)));
     }
     if let Err(error) = dir.make_latest() {

@@ -1,0 +1,52 @@
+//! `--format`: the formats of `render` as values of an option.
+
+use std::io::{self, BufWriter, Write};
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use crate::render::{FORMATS, Kind, Renderer, Subject, by_name};
+use crate::report::ReportError;
+use crate::report::matrix::MatrixStyle;
+
+/// A format that was asked for.
+#[derive(Clone, Copy)]
+pub struct Format(pub &'static dyn Renderer);
+
+impl std::fmt::Debug for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.help())
+    }
+}
+
+/// Takes the names of all formats that there are for subjects of a kind.
+pub fn parser(of: Kind) -> impl TypedValueParser<Value = Format> {
+    let values = FORMATS
+        .iter()
+        .filter_map(move |format| format.name(of).map(|name| PossibleValue::new(name).help(format.help())));
+    PossibleValuesParser::new(values).map(move |name| named(&name, of))
+}
+
+/// The format of that name.
+///
+/// # Panics
+/// There is none: the name does not come from [`parser`].
+pub fn named(name: &str, of: Kind) -> Format {
+    Format(by_name(name, of).unwrap_or_else(|| panic!("no format {name}")))
+}
+
+/// Renders to `out`, in the style of the stream that `out` is. A reader of `out` that has gone is no error.
+///
+/// # Errors
+/// As [`Renderer::render`].
+pub fn print(
+    format: &dyn Renderer,
+    subject: &Subject<'_>,
+    style: MatrixStyle,
+    out: &mut dyn Write,
+) -> Result<(), ReportError> {
+    let mut out = BufWriter::new(out);
+    match format.render(subject, style, &mut out).and_then(|()| out.flush().map_err(ReportError::Output)) {
+        Err(ReportError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}

@@ -1,0 +1,93 @@
+//! One self-contained page, without a script, in well-formed XML.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use super::{Block, Cell, Document, Kind, Renderer, Subject, say};
+use crate::report::html::{STYLE, head, pieces};
+use crate::report::matrix::MatrixStyle;
+use crate::report::{HTML_FILE, ReportError, escape};
+use crate::{backport, bisection};
+
+/// The format.
+pub(super) struct Html;
+
+impl Renderer for Html {
+    fn name(&self, _of: Kind) -> Option<&'static str> {
+        Some("html")
+    }
+
+    fn help(&self) -> &'static str {
+        "One self-contained page"
+    }
+
+    fn file(&self, of: Kind) -> Option<&'static str> {
+        match of {
+            Kind::Run | Kind::Bisection => Some(HTML_FILE),
+            Kind::Backport => Some("backport.html"),
+            Kind::Comparison => None,
+        }
+    }
+
+    fn render(
+        &self,
+        subject: &Subject<'_>,
+        _style: MatrixStyle,
+        out: &mut dyn Write,
+    ) -> Result<(), ReportError> {
+        match subject {
+            Subject::Run(run) => pieces(run.summary, run.dir).try_for_each(|piece| say(out, &piece?)),
+            Subject::Bisection(report, _) => say(out, &bisection::report::html(report)),
+            Subject::Backport(of) => say(out, &backport::page(of.title, of.trees, of.reply)),
+            Subject::Comparison(_) => say(out, &layout(&Document::of(subject)?)),
+        }
+    }
+}
+
+/// A document without a layout of its own.
+fn layout(document: &Document) -> String {
+    let title = escape(&document.title);
+    let mut out = head(&title, STYLE);
+    let _ = writeln!(out, "<header>\n<h1>{title}</h1>\n</header>\n<main>");
+    if let Some(answer) = &document.answer {
+        let _ = writeln!(out, "<p><strong>{}</strong></p>", escape(answer));
+    }
+    for section in &document.sections {
+        if let Some(heading) = &section.heading {
+            let _ = writeln!(out, "<h2>{}</h2>", escape(heading));
+        }
+        section.blocks.iter().for_each(|block| push(&mut out, block));
+    }
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+fn push(out: &mut String, block: &Block) {
+    let _ = match block {
+        Block::Paragraph(text) => writeln!(out, "<p>{}</p>", escape(text)),
+        Block::Verbatim(text) => writeln!(out, "<pre>{}</pre>", escape(text)),
+        Block::List(items) => {
+            let items: String = items.iter().map(|item| format!("<li>{}</li>\n", escape(item))).collect();
+            writeln!(out, "<ul>\n{items}</ul>")
+        }
+        Block::Table(table) => {
+            let head: String =
+                table.head.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
+            let rows: String = table.rows.iter().map(|row| line(&row.cells)).collect();
+            writeln!(
+                out,
+                "<div class=\"scroll\">\n<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>"
+            )
+        }
+    };
+}
+
+fn line(cells: &[Cell]) -> String {
+    let text = |cell: &Cell| cell.lines.iter().map(|line| escape(line)).collect::<Vec<_>>().join("<br/>");
+    let cells = cells.iter().enumerate().map(|(at, cell)| match (at, cell.tone) {
+        (0, _) => format!("<th scope=\"row\">{}</th>", text(cell)),
+        (_, "") => format!("<td>{}</td>", text(cell)),
+        (_, tone) => format!("<td class=\"{tone}\">{}</td>", text(cell)),
+    });
+    format!("<tr>{}</tr>\n", cells.collect::<String>())
+}

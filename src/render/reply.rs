@@ -1,0 +1,36 @@
+//! The answer to the mail of a patch.
+
+use std::io::Write;
+
+use super::{Kind, Renderer, Subject, say};
+use crate::report::ReportError;
+use crate::report::matrix::MatrixStyle;
+
+/// The format.
+pub(super) struct Reply;
+
+impl Renderer for Reply {
+    fn name(&self, of: Kind) -> Option<&'static str> {
+        (of == Kind::Backport).then_some("reply")
+    }
+
+    fn help(&self) -> &'static str {
+        "The answer to the mail"
+    }
+
+    fn file(&self, of: Kind) -> Option<&'static str> {
+        (of == Kind::Backport).then_some("reply.txt")
+    }
+
+    fn render(
+        &self,
+        subject: &Subject<'_>,
+        _style: MatrixStyle,
+        out: &mut dyn Write,
+    ) -> Result<(), ReportError> {
+        match subject {
+            Subject::Backport(of) => say(out, of.reply),
+            Subject::Run(_) | Subject::Bisection(..) | Subject::Comparison(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+use super::*;
+use crate::backport::{Half, Step, TreeResult, TreeVerdict};
+use crate::compare;
+use crate::journal::{Journal, JournalError};
+use crate::report::{HTML_FILE, sample};
+
+fn rendered(name: &str, subject: &Subject<'_>) -> String {
+    let mut out = Vec::new();
+    by_name(name, subject.kind()).unwrap().render(subject, MatrixStyle::PLAIN, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// Fails where a tag is not closed.
+fn assert_well_formed(text: &str) {
+    let mut reader = quick_xml::Reader::from_str(text);
+    reader.config_mut().check_end_names = true;
+    while reader.read_event().unwrap() != quick_xml::events::Event::Eof {}
+}
+
+#[test]
+fn names_are_unique_within_a_kind() {
+    for kind in [Kind::Run, Kind::Bisection, Kind::Backport, Kind::Comparison] {
+        let mut names: Vec<_> = FORMATS.iter().filter_map(|format| format.name(kind)).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all, "{kind:?}: {names:?}");
+        let mut files: Vec<_> = FORMATS.iter().filter_map(|format| format.file(kind)).collect();
+        files.sort_unstable();
+        let all = files.len();
+        files.dedup();
+        assert_eq!(files.len(), all, "{kind:?}: {files:?}");
+    }
+}
+
+#[test]
+fn a_bisection_has_the_names_of_a_run() {
+    for format in FORMATS {
+        assert_eq!(format.name(Kind::Run), format.name(Kind::Bisection), "{}", format.help());
+    }
+}
+
+#[test]
+fn a_backport_as_markdown() {
+    let verdict = TreeVerdict::Breaks { tests: vec!["pci::sriov: deadlock <in> f | g".into()] };
+    let result = TreeResult {
+        tree: "linux-6.12.y".into(),
+        version: "6.12.117".into(),
+        applied: "applies".into(),
+        verdict,
+        unchanged: 5,
+        failing: 0,
+        unjudged: Vec::new(),
+    };
+    let step = Step { half: Half::Patched, build_seconds: 14.0, compiled: 3, test_seconds: 31.0 };
+    let trees = [TreeOutcome { result, steps: vec![step], comparison: None }];
+    let backport = Backport { title: "[PATCH] x", trees: &trees, reply: "> a\n```\n", started: 0 };
+    insta::assert_snapshot!(rendered("markdown", &Subject::Backport(&backport)), @r#"
+    # \[PATCH\] x
+
+    | tree | result | version | patch | because |
+    | --- | --- | --- | --- | --- |
+    | linux-6.12.y | breaks | 6.12.117 | applies | was good: pci::sriov: deadlock \<in\> f \| g<br>5 other tests good before and after<br>patched: 3 build steps in 00:14, tests 00:31 |
+
+    ## Answer
+
+    ````
+    > a
+    ```
+    ````
+    "#);
+}
+
+#[test]
+fn a_comparison_as_a_page_escapes_and_is_well_formed() {
+    let run = sample::finished();
+    let mut comparison = compare::kernels(&run, "6.12.57", "6.17.13").unwrap().unwrap();
+    comparison.rows[0].new_crashes.push("<script>alert(1)</script>".into());
+    let page = rendered("html", &Subject::Comparison(&comparison));
+    assert_well_formed(&page);
+    assert!(!page.contains("<script>"));
+    assert!(comparison.rows.iter().all(|row| page.contains(&row.label())));
+}
+
+#[test]
+fn a_run_has_a_document_for_formats_to_come() {
+    let run = sample::finished();
+    let dir = RunDir::at(Path::new("no/such/run"));
+    let document = Document::of(&Subject::Run(Run { summary: &run, dir: &dir })).unwrap();
+    let headings: Vec<_> =
+        document.sections.iter().filter_map(|section| section.heading.as_deref()).collect();
+    insta::assert_snapshot!(headings.join("\n"), @r#"
+    bad: block::elevator-switch-race@6.17.13
+    bad: cifs::fsconfig-source-leak@6.12.57
+    blind: cifs::fsconfig-source-leak@7.2.13
+    lost: ext4::mmap-writeback-failure@6.12.57
+    other: ext4::mmap-writeback-failure@6.17.13
+    What a good result is worth
+    "#);
+}
+
+#[test]
+fn a_journal_that_was_changed_meanwhile_gives_no_document() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = RunDir::create(root.path()).unwrap();
+    let journal = Journal::create(dir.path()).unwrap();
+    let mut run = RunSummary::over(journal.lookup().unwrap());
+    for event in sample::events() {
+        let at = journal.append(&event).unwrap();
+        run.apply_at(event, at);
+    }
+    drop(journal);
+    let subject = Subject::Run(Run { summary: &run, dir: &dir });
+    write_files(&subject, &dir).unwrap();
+    let page = std::fs::read(dir.path().join(HTML_FILE)).unwrap();
+    let text = std::fs::read_to_string(dir.journal()).unwrap();
+    std::fs::write(dir.journal(), text.replacen("attempt-started", "a", 3)).unwrap();
+    let error = write_files(&subject, &dir).unwrap_err();
+    assert!(matches!(error, ReportError::Journal(JournalError::Changed { .. })), "{error}");
+    assert_eq!(std::fs::read(dir.path().join(HTML_FILE)).unwrap(), page, "the page is that of before");
+}
