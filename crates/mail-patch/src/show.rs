@@ -47,12 +47,20 @@ fn patch(out: &mut String, number: usize, patch: &PatchMail) {
     row("author", patch.author.as_deref().unwrap_or_default());
     row("attachment", patch.attachment.as_deref().unwrap_or_default());
     row("upstream", patch.tags.upstream.as_deref().unwrap_or_default());
+    for reverted in &patch.tags.reverts {
+        let upstream = reverted.upstream.as_ref().map(|id| format!(" (upstream {id})")).unwrap_or_default();
+        row("reverts", &format!("{}{upstream}", reverted.commit));
+    }
     for fixes in &patch.tags.fixes {
         let title = fixes.title.as_ref().map(|title| format!(" (\"{title}\")")).unwrap_or_default();
         row("fixes", &format!("{}{title}", fixes.commit));
     }
     if let Some(stable) = &patch.tags.stable {
         row("stable", stable.note.as_deref().unwrap_or("asked for"));
+        for first in &stable.prerequisites {
+            let title = first.title.as_ref().map(|title| format!(" (\"{title}\")")).unwrap_or_default();
+            row("needs", &format!("{}{title} on {}", first.commit, first.line));
+        }
     }
     row("syzbot", &patch.tags.syzbot.join(", "));
     if let Some(test) = &patch.tags.syz_test {

@@ -1,5 +1,8 @@
 //! What the subject of a patch mail says: `[PATCH AUTOSEL 7.0-6.1]`, `[PATCH v7 1/1]`, `[PATCH 6.6 12/45]`.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde::Serialize;
 
 use kernel_version::Line;
@@ -75,6 +78,9 @@ pub struct Subject {
     pub autosel: bool,
     /// Version of the patch; absent: the first.
     pub version: Option<u32>,
+    /// What stands behind the version's dot: 1 of `v2.1`, which replaces a patch of version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
     /// Number within its series and the length of that; number 0 is the cover letter.
     pub part: Option<(u32, u32)>,
     /// Which kernels it is meant for.
@@ -83,61 +89,205 @@ pub struct Subject {
     pub tree: Option<String>,
 }
 
-/// Takes a subject apart. Brackets that say nothing about a patch stay in the title.
+/// Takes a subject apart. Brackets that say nothing about a patch stay in the title, except those of a mailing list in
+/// front of one that does.
 pub fn parse(subject: &str) -> Subject {
     let mut parsed = Subject::default();
     let mut rest = subject.trim();
-    while let Some(answer) =
-        ["re:", "fwd:", "aw:", "fw:"].iter().find_map(|mark| strip_ignoring_case(rest, mark))
-    {
-        parsed.reply = true;
-        rest = answer.trim_start();
-    }
-    while let Some((inside, after)) = rest.strip_prefix('[').and_then(|open| open.split_once(']')) {
-        let words: Vec<&str> = inside.split([' ', ',', ';']).filter(|word| !word.is_empty()).collect();
-        let upper: Vec<String> = words.iter().map(|word| word.to_ascii_uppercase()).collect();
-        let about_patch =
-            upper.iter().any(|word| word.starts_with("PATCH") || word == "RFC" || word == "RESEND");
-        if !about_patch {
+    loop {
+        if let Some(answer) = answered(rest) {
+            parsed.reply = true;
+            rest = answer.trim_start();
+            continue;
+        }
+        let Some((inside, after)) = bracket(rest) else { break };
+        let known = match is_about_patch(inside) {
+            true => true,
+            // the name of a list, or of Ubuntu's kernel team, stands in front
+            false if !parsed.patch && !parsed.rfc => about_patch_follows(after),
+            false => words(inside).all(is_known),
+        };
+        if !known {
             break;
         }
-        words.iter().zip(&upper).for_each(|(word, upper)| parsed.take(word, upper));
+        if is_about_patch(inside) || words(inside).all(is_known) || parsed.patch || is_sru(inside) {
+            parsed.bracket(inside);
+        }
         rest = after.trim_start();
     }
     parsed.title = rest.to_owned();
+    if let Some(found) = QUEUED.captures(subject) {
+        parsed.patch = true;
+        parsed.title = parse(&found[1]).title;
+        parsed.target = target(&found[2]);
+    }
     parsed
 }
 
-fn strip_ignoring_case<'t>(text: &'t str, mark: &str) -> Option<&'t str> {
-    let start = text.get(..mark.len())?;
-    start.eq_ignore_ascii_case(mark).then(|| &text[mark.len()..])
+/// What stands behind the mark of an answer or of a mail that was passed on.
+fn answered(text: &str) -> Option<&str> {
+    let marks = ["re:", "fwd:", "fw:", "aw:", "antw:", "wg:", "sv:", "tr:"];
+    marks.iter().find_map(|mark| strip_ignoring_case(text, mark))
+}
+
+/// What stands in the bracket that the text starts with, and behind it.
+fn bracket(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix('[')?.split_once(']')
+}
+
+fn words(inside: &str) -> impl Iterator<Item = &str> + Clone {
+    inside.split([' ', ',', ';', ':', '\t']).filter(|word| !word.is_empty())
+}
+
+/// `[PATCH …]`, `[RFC]`, and patchwork's `[net,v2,1/2]`, in which that word is left out.
+fn is_about_patch(inside: &str) -> bool {
+    words(inside).any(|word| {
+        let upper = word.to_ascii_uppercase();
+        upper.starts_with("PATCH")
+            || ["RFC", "RESEND", "REPOST", "RFT"].contains(&upper.as_str())
+            || part(word).is_some_and(|(at, of)| at <= of)
+            || upper.strip_prefix('V').and_then(number).is_some()
+    })
+}
+
+fn about_patch_follows(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    while let Some(answer) = answered(rest) {
+        rest = answer.trim_start();
+    }
+    while let Some((inside, after)) = bracket(rest) {
+        if is_about_patch(inside) {
+            return true;
+        }
+        rest = after.trim_start();
+    }
+    false
+}
+
+/// Whether a word of a second bracket says something that a subject of a patch says.
+fn is_known(word: &str) -> bool {
+    target(word).is_some() || part(word).is_some() || ubuntu(word).is_some() || is_about_patch(word)
+}
+
+/// A request to Ubuntu's kernel team: `[SRU][J][PATCH 0/1]`, `[SRU][Noble][PATCH]`.
+fn is_sru(inside: &str) -> bool {
+    words(inside).all(|word| word.eq_ignore_ascii_case("SRU") || ubuntu(word).is_some())
+}
+
+/// Ubuntu's series that still have a kernel, by their names and initials, with the line of the kernel that each was
+/// released with.
+const UBUNTU: [(&str, u32, u32); 12] = [
+    ("xenial", 4, 4),
+    ("bionic", 4, 15),
+    ("focal", 5, 4),
+    ("jammy", 5, 15),
+    ("kinetic", 5, 19),
+    ("lunar", 6, 2),
+    ("mantic", 6, 5),
+    ("noble", 6, 8),
+    ("oracular", 6, 11),
+    ("plucky", 6, 14),
+    ("questing", 6, 17),
+    ("trusty", 3, 13),
+];
+
+fn ubuntu(word: &str) -> Option<Target> {
+    let line = |part: &str| {
+        let found = UBUNTU.iter().find(|(name, ..)| {
+            part.eq_ignore_ascii_case(name)
+                || (part.len() == 1 && name.get(..1) == Some(&part.to_ascii_lowercase()))
+        });
+        found.map(|(_, major, minor)| LineName(Line { major: *major, minor: *minor }))
+    };
+    word.split('/').map(line).collect::<Option<Vec<_>>>().map(Target::Lines)
+}
+
+/// Mails of stable's maintainers about a patch.
+static QUEUED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?i)\bpatch "(.+)" (?:has been added to|failed to apply to|has been queued (?:up )?for|was added to)(?: the)? (\S+?)(?:-stable)? tree"#).expect("valid")
+});
+
+fn strip_ignoring_case<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    let start = text.get(..prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
 }
 
 impl Subject {
+    fn bracket(&mut self, inside: &str) {
+        let sru = is_sru(inside);
+        let mut words = words(inside).peekable();
+        while let Some(word) = words.next() {
+            let upper = word.to_ascii_uppercase();
+            if let (Some(at), Some(&"of")) = (number(word), words.peek()) {
+                let mut ahead = words.clone();
+                ahead.next();
+                if let Some(of) = ahead.next().and_then(number) {
+                    self.part = Some((at, of));
+                    words = ahead;
+                    continue;
+                }
+            }
+            match ubuntu(word).filter(|_| sru || self.tree.as_deref() == Some("SRU")) {
+                Some(target) => self.meant_for(target),
+                None => self.take(word, &upper),
+            }
+        }
+    }
+
     fn take(&mut self, word: &str, upper: &str) {
-        if let Some(version) = upper.strip_prefix("PATCH") {
+        if let Some(behind) = upper.strip_prefix("PATCH") {
             self.patch = true;
-            self.version = version.strip_prefix('V').and_then(number).or(self.version);
-        } else if let Some(version) = upper.strip_prefix('V').and_then(number) {
-            self.version = Some(version);
+            let behind = behind.trim_start_matches(['-', '_', '/']);
+            if let Some(target) = target(behind) {
+                self.meant_for(target);
+            } else if !behind.is_empty() {
+                self.version_of(behind.strip_prefix('V').unwrap_or(behind));
+            }
+        } else if upper.strip_prefix('V').is_some_and(|version| self.version_of(version)) {
         } else if let Some(part) = part(word) {
             self.part = Some(part);
+            self.patch = true;
         } else if let Some(target) = target(word) {
-            self.target = Some(match (self.target.take(), target) {
-                (Some(Target::Lines(mut known)), Target::Lines(more)) => {
-                    known.extend(more);
-                    Target::Lines(known)
-                }
-                (_, target) => target,
-            });
+            self.meant_for(target);
+        } else if let Some((tree, target)) = tree_of_line(word) {
+            self.meant_for(target);
+            if !tree.is_empty() {
+                self.tree = Some(tree.to_owned());
+            }
         } else {
             match upper {
                 "RFC" => self.rfc = true,
                 "RESEND" | "REPOST" => self.resend = true,
                 "AUTOSEL" => self.autosel = true,
+                // `AUTOSEL for 4.19`
+                "FOR" | "TO" => {}
                 _ => self.tree = Some(word.to_owned()),
             }
         }
+    }
+
+    /// Reads a version, `2` or `2.1`; kernels before 3.0 are nobody's target.
+    fn version_of(&mut self, text: &str) -> bool {
+        let (version, revision) = match text.split_once('.') {
+            Some((version, revision)) => (number(version).filter(|version| *version < 3), number(revision)),
+            None => (number(text), None),
+        };
+        if version.is_none() || (text.contains('.') && revision.is_none()) {
+            return false;
+        }
+        self.patch = true;
+        (self.version, self.revision) = (version, revision);
+        true
+    }
+
+    fn meant_for(&mut self, target: Target) {
+        self.target = Some(match (self.target.take(), target) {
+            (Some(Target::Lines(mut known)), Target::Lines(more)) => {
+                known.extend(more);
+                Target::Lines(known)
+            }
+            (_, target) => target,
+        });
     }
 }
 
@@ -151,9 +301,10 @@ fn part(word: &str) -> Option<(u32, u32)> {
     Some((number(at)?, number(of)?))
 }
 
-/// `7.0-6.1`, `6.6`, `6.6.y`, `v6.6`, `linux-6.6.y`, `5.4/5.10`.
+/// `7.0-6.1`, `5.15..6.6`, `6.6`, `6.6.y`, `v6.6`, `linux-6.6.y`, `5.4/5.10`.
 fn target(word: &str) -> Option<Target> {
-    if let Some((newest, oldest)) = word.split_once('-')
+    let ends = word.split_once("..").or_else(|| word.split_once('-'));
+    if let Some((newest, oldest)) = ends
         && let (Some(newest), Some(oldest)) = (line(newest), line(oldest))
     {
         let newer = |line: LineName| (line.0.major, line.0.minor);
@@ -161,21 +312,45 @@ fn target(word: &str) -> Option<Target> {
             if newer(newest) < newer(oldest) { (oldest, newest) } else { (newest, oldest) };
         return Some(Target::Range { newest, oldest });
     }
-    word.split('/').map(line).collect::<Option<Vec<_>>>().map(Target::Lines)
+    let word = strip_ignoring_case(word, "stable/").unwrap_or(word);
+    word.split(['/', '&', '+'])
+        .filter(|word| !word.is_empty())
+        .map(line)
+        .collect::<Option<Vec<_>>>()
+        .filter(|lines| !lines.is_empty())
+        .map(Target::Lines)
 }
 
+/// A tree that is one of a line: `stable-6.1`, `for-6.1`, `OLK-5.10`, `5.10.y-cip`.
+fn tree_of_line(word: &str) -> Option<(&str, Target)> {
+    for (at, _) in word.match_indices('-') {
+        let (before, behind) = (&word[..at], &word[at + 1..]);
+        // a release candidate is mainline's
+        if let Some(line) = line(before).filter(|_| !behind.starts_with("rc")) {
+            return Some((word, Target::Lines(vec![line])));
+        }
+        if let Some(line) = line(behind) {
+            let tree = if before.eq_ignore_ascii_case("stable") { before } else { word };
+            return Some((tree, Target::Lines(vec![line])));
+        }
+    }
+    None
+}
+
+/// A line's name, or that of one of its releases.
 fn line(word: &str) -> Option<LineName> {
-    let word = word.strip_prefix("linux-").unwrap_or(word);
+    let word = strip_ignoring_case(word, "linux-").unwrap_or(word);
     let word = word.strip_prefix(['v', 'V']).unwrap_or(word);
-    let word =
-        word.strip_suffix(".y").or(word.strip_suffix("-stable")).or(word.strip_suffix("+")).unwrap_or(word);
+    let word = [".y", ".Y", ".x", "-stable", "-STABLE", "+"]
+        .iter()
+        .find_map(|end| word.strip_suffix(end))
+        .unwrap_or(word);
     let (major, minor) = word.split_once('.')?;
-    Some(LineName(Line { major: number(major)?, minor: number(minor)? }))
-}
-
-/// Reads the name of a line such as `5.15` or `6.6.y`; what a `Cc: stable` note holds.
-pub(super) fn line_in(text: &str) -> Option<LineName> {
-    text.split([' ', ',', ':', '(', ')']).find_map(line)
+    let minor = match minor.split_once('.') {
+        Some((minor, release)) => number(release).and(number(minor))?,
+        None => number(minor)?,
+    };
+    Some(LineName(Line { major: number(major)?, minor }))
 }
 
 #[cfg(test)]
@@ -198,6 +373,33 @@ mod tests {
             "[RFC][PATCHv3 net-next] x: y",
             "[RFC PATCH RESEND bpf-next v2 0/3] x: y",
             "[syzbot] [cifs?] memory leak in f",
+            "[PATCH stable 6.1] x",
+            "[PATCH stable-6.1] x",
+            "[PATCH for-6.1 1/2] x",
+            "[PATCH v2 1/2 for 6.1] x",
+            "[PATCH AUTOSEL for 4.19 1/2] x",
+            "[PATCH] [6.1] x",
+            "[stable:PATCH v6.1 1/2] x",
+            "[PATCH stable/linux-6.1.y] x",
+            "[6.1,01/12] x",
+            "[net,v2,1/2] x",
+            "[v3,2/4] x",
+            "[list-name] [PATCH 1/2] x",
+            "[list-name] Re: [PATCH 1/2] x",
+            "[PATCH v2.1 3/5] x",
+            "[PATCH-6.1] x",
+            "[PATCH-v2 3/5] x",
+            "[PATCHv2,1/3] x",
+            "[PATCH 6.1..6.6] x",
+            "[PATCH 6.1.57] x",
+            "[PATCH 5.10.y-cip 3/4] x",
+            "[PATCH OLK-5.10 1/2] x",
+            "[SRU][J][PATCH 1/1] x",
+            "[SRU][Noble/Jammy][PATCH v2 1/1] x",
+            "[PATCH 3 of 12] x",
+            "[PATCH 6.1-rc5] x",
+            "Patch \"x: y\" has been added to the 6.1-stable tree",
+            "FAILED: patch \"[PATCH] x: y\" failed to apply to 6.1-stable tree",
             "re: Re: FWD: [PATCH] [x86] y",
             "",
         ];
@@ -215,9 +417,10 @@ mod tests {
                 let flags: Vec<&str> = flags.iter().filter(|(set, _)| *set).map(|(_, word)| *word).collect();
                 let target = subject.target.map(|target| target.to_string()).unwrap_or_default();
                 format!(
-                    "{} | v{:?} {:?} | {target} | {:?} | {}",
+                    "{} | v{}{} {:?} | {target} | {:?} | {}",
                     flags.join(" "),
                     subject.version.unwrap_or(1),
+                    subject.revision.map(|revision| format!(".{revision}")).unwrap_or_default(),
                     subject.part,
                     subject.tree.unwrap_or_default(),
                     subject.title
@@ -238,8 +441,35 @@ mod tests {
         patch rfc | v3 None |  | "net-next" | x: y
         patch rfc resend | v2 Some((0, 3)) |  | "bpf-next" | x: y
          | v1 None |  | "" | [syzbot] [cifs?] memory leak in f
+        patch | v1 None | 6.1 | "stable" | x
+        patch | v1 None | 6.1 | "stable" | x
+        patch | v1 Some((1, 2)) | 6.1 | "for-6.1" | x
+        patch | v2 Some((1, 2)) | 6.1 | "" | x
+        patch autosel | v1 Some((1, 2)) | 4.19 | "" | x
+        patch | v1 None | 6.1 | "" | x
+        patch | v1 Some((1, 2)) | 6.1 | "stable" | x
+        patch | v1 None | 6.1 | "" | x
+        patch | v1 Some((1, 12)) | 6.1 | "" | x
+        patch | v2 Some((1, 2)) |  | "net" | x
+        patch | v3 Some((2, 4)) |  | "" | x
+        patch | v1 Some((1, 2)) |  | "" | x
+        reply patch | v1 Some((1, 2)) |  | "" | x
+        patch | v2.1 Some((3, 5)) |  | "" | x
+        patch | v1 None | 6.1 | "" | x
+        patch | v2 Some((3, 5)) |  | "" | x
+        patch | v2 Some((1, 3)) |  | "" | x
+        patch | v1 None | 6.6 down to 6.1 | "" | x
+        patch | v1 None | 6.1 | "" | x
+        patch | v1 Some((3, 4)) | 5.10 | "5.10.y-cip" | x
+        patch | v1 Some((1, 2)) | 5.10 | "OLK-5.10" | x
+        patch | v1 Some((1, 1)) | 5.15 | "SRU" | x
+        patch | v2 Some((1, 1)) | 6.8, 5.15 | "SRU" | x
+        patch | v1 Some((3, 12)) |  | "" | x
+        patch | v1 None |  | "6.1-rc5" | x
+        patch | v1 None | 6.1 | "" | x: y
+        patch | v1 None | 6.1 | "" | x: y
         reply patch | v1 None |  | "" | [x86] y
-         | v1 None |  | "" | 
+         | v1 None |  | "" |
         "#);
     }
 

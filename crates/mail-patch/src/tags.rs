@@ -5,8 +5,11 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Serialize;
 
-use super::subject::{self, LineName};
+pub use super::fixes::Fixes;
+pub use super::origin::Reverted;
+pub use super::stable::Stable;
 use super::text::{Line, squeezed};
+use super::{fixes, origin};
 
 static TRAILER: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)^\s*(fixes|link|closes|bugzilla|message-id|depends-on|base-commit|[a-z]+(?:-[a-z]+)*-by|cc):\s*(\S.*)$")
@@ -16,12 +19,10 @@ static TRAILER: LazyLock<Regex> = LazyLock::new(|| {
 static RUN_TOGETHER: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r" ((?:Fixes|Link|Closes|Cc|Message-ID|[A-Z][a-z]+(?:-[a-z]+)*-by): \S)").expect("valid")
 });
-static UPSTREAM: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\[\s*upstream commit ([0-9a-f]{8,40})\s*\]|\bcommit ([0-9a-f]{8,40}) upstream\b|\(cherry[ -]picked from commit ([0-9a-f]{8,40})\)")
+/// The address of the stable team in a `Cc:`, and a note in one of three forms.
+static STABLE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\bstable(\+[\w-]+)?@(?:vger\.)?kernel\.org>?\s*(?:#\s*(.*)|\[(.*?)\]|\((.*?)\))?")
         .expect("valid")
-});
-static FIXES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"^(?:commit )?([0-9a-f]{7,40})\s*(?:\(?\s*"(.*?)"?\s*\)?)?$"#).expect("valid")
 });
 static SYZBOT: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"syzbot\+([0-9a-f]{8,40})@|[?&]extid=([0-9a-f]{8,40})").expect("valid"));
@@ -42,24 +43,6 @@ pub struct Trailer {
     pub line: usize,
 }
 
-/// A commit that the patch repairs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fixes {
-    /// Its id, often shortened.
-    pub commit: String,
-    /// Its title.
-    pub title: Option<String>,
-}
-
-/// That the author wants it in the stable trees.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Stable {
-    /// The oldest line that needs it: `Cc: stable@… # 5.15+`.
-    pub since: Option<LineName>,
-    /// What else stands behind the `#`.
-    pub note: Option<String>,
-}
-
 /// A request to syzbot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SyzTest {
@@ -74,10 +57,19 @@ pub struct SyzTest {
 pub struct Tags {
     /// The commit in mainline that this is a backport of.
     pub upstream: Option<String>,
+    /// The commit in a stable tree that it was taken from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_stable: Option<String>,
+    /// The commits that it takes back; none of them, and not their originals in mainline, is `upstream`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reverts: Vec<Reverted>,
     /// The commits that it repairs.
     pub fixes: Vec<Fixes>,
-    /// Whether and since when stable wants it.
+    /// Whether and for which lines stable wants it.
     pub stable: Option<Stable>,
+    /// The author's reason why stable must not pick it without being asked: `Cc: <stable+noautosel@kernel.org> # reason`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_autosel: Option<String>,
     /// syzbot's ids of the bug, from any of the tags.
     pub syzbot: Vec<String>,
     /// A request to syzbot.
@@ -103,26 +95,33 @@ impl Tags {
 pub fn parse(description: &[Line]) -> Tags {
     let mut tags = Tags::default();
     let end = description.iter().position(|line| line.text.trim_end() == "---").unwrap_or(description.len());
-    for (at, line) in description.iter().enumerate() {
-        if tags.syz_test.is_none() && line.text.starts_with("#syz test") {
-            tags.syz_test = syz_test(&line.text, description.get(at + 1));
-        }
-        if at >= end {
+    let syz_test = description.iter().position(|line| line.text.starts_with("#syz test"));
+    tags.syz_test = syz_test.and_then(|at| self::syz_test(&description[at].text, description.get(at + 1)));
+    let lines = parted(&description[..end]);
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        let next: Vec<&str> = lines[at + 1..].iter().take(4).map(|line| line.text.as_str()).collect();
+        at += 1 + tags.take(&line.text, line.number, &next);
+    }
+    let origin = origin::read(&lines);
+    (tags.upstream, tags.from_stable, tags.reverts) = (origin.upstream, origin.from_stable, origin.reverts);
+    tags
+}
+
+/// The lines; those in which trailers were run together are parted.
+fn parted(lines: &[Line]) -> Vec<Line> {
+    const LONG: usize = 400;
+    let mut out = Vec::new();
+    for line in lines {
+        if line.text.len() <= LONG {
+            out.push(line.clone());
             continue;
         }
-        if let Some(found) = UPSTREAM.captures(&line.text) {
-            let id = found.iter().skip(1).flatten().next().map(|id| id.as_str().to_lowercase());
-            tags.upstream = tags.upstream.or(id);
-        }
-        if line.text.len() > 400 {
-            let parted = RUN_TOGETHER.replace_all(&line.text, "\n$1");
-            let parted = parted.split(" --- ").next().unwrap_or_default();
-            parted.split('\n').for_each(|text| tags.take(text, line.number));
-        } else {
-            tags.take(&line.text, line.number);
-        }
+        let parted = RUN_TOGETHER.replace_all(&line.text, "\n$1");
+        let parted = parted.split(" --- ").next().unwrap_or_default();
+        out.extend(parted.split('\n').map(|text| Line::new(line.number, text)));
     }
-    tags
+    out
 }
 
 fn syz_test(text: &str, next: Option<&Line>) -> Option<SyzTest> {
@@ -134,23 +133,33 @@ fn syz_test(text: &str, next: Option<&Line>) -> Option<SyzTest> {
 }
 
 impl Tags {
-    fn take(&mut self, text: &str, line: usize) {
-        let Some(found) = TRAILER.captures(text) else { return };
+    /// Reads a line; answers how many of the next ones belong to it.
+    fn take(&mut self, text: &str, line: usize, next: &[&str]) -> usize {
+        if let Some(value) = fixes::without_colon(text) {
+            let (found, taken) = fixes::read(value, next);
+            self.fixes.extend(found);
+            return taken;
+        }
+        let Some(found) = TRAILER.captures(text) else { return 0 };
         let (name, value) = (found[1].to_owned(), squeezed(&found[2]));
         if value.len() > LONGEST {
-            return;
+            return 0;
         }
+        let mut goes_on = 0;
         match name.to_ascii_lowercase().as_str() {
             "fixes" => {
-                if let Some(found) = FIXES.captures(&value) {
-                    let title = found.get(2).map(|title| title.as_str().to_owned());
-                    self.fixes.push(Fixes { commit: found[1].to_owned(), title });
-                }
+                let (found, taken) = fixes::read(&value, next);
+                self.fixes.extend(found);
+                goes_on = taken;
             }
-            "cc" if value.contains("stable@") => {
-                let note = value.split_once('#').map(|(_, note)| note.trim().to_owned());
-                let since = note.as_deref().and_then(subject::line_in);
-                self.stable = Some(Stable { since, note });
+            "cc" => {
+                for found in STABLE.captures_iter(&value) {
+                    let note = found.iter().skip(2).flatten().next().map(|note| note.as_str().trim());
+                    match found.get(1) {
+                        Some(_) => self.no_autosel = Some(note.unwrap_or_default().to_owned()),
+                        None => self.stable.get_or_insert_default().take(note),
+                    }
+                }
             }
             "reported-by" | "closes" | "link" => {
                 for found in SYZBOT.captures_iter(&value) {
@@ -160,7 +169,10 @@ impl Tags {
             }
             _ => {}
         }
-        self.trailers.push(Trailer { name, value, line });
+        let value: Vec<&str> =
+            std::iter::once(value.as_str()).chain(next[..goes_on].iter().copied()).collect();
+        self.trailers.push(Trailer { name, value: squeezed(&value.join(" ")), line });
+        goes_on
     }
 }
 
@@ -200,7 +212,7 @@ git://x/linux.git master
         let tags = parse(&lines(&text, 1));
         assert_eq!(tags.fixes[0].commit, "18f9e9d150fc");
         assert_eq!(tags.fixes[0].title.as_deref(), Some("PCI/IOV: Factor out f()"));
-        assert_eq!(tags.stable, Some(Stable { since: None, note: None }));
+        assert_eq!(tags.stable, Some(Stable::default()));
         assert_eq!(tags.values("Suggested-by").collect::<Vec<_>>(), ["L W <l@w.de>"]);
         assert_eq!(tags.values("Acked-by").count(), 0);
     }

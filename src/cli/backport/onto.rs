@@ -7,7 +7,8 @@ use crate::cli::error::CliError;
 use crate::kernel::compile::{BuildRequest, BuildSource};
 use crate::kernel::{FetchProgress, Library};
 use crate::patch::PatchMail;
-use crate::patch::subject::{LineName, Target};
+use crate::patch::subject::Target;
+use crate::patch::tags::Stable;
 use crate::version::{Line, compare_debian};
 
 /// Where the configured trees are.
@@ -19,14 +20,14 @@ const SMALLEST: &str = "small";
 /// Which lines a patch asks for.
 enum Asked {
     Target(Target),
-    Since(LineName),
+    Stable(Stable),
 }
 
 impl Asked {
     fn covers(&self, line: Line) -> bool {
         match self {
             Asked::Target(target) => target.covers(line),
-            Asked::Since(LineName(since)) => (line.major, line.minor) >= (since.major, since.minor),
+            Asked::Stable(stable) => stable.covers(line),
         }
     }
 }
@@ -35,7 +36,7 @@ impl std::fmt::Display for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Asked::Target(target) => write!(f, "the subject asks for {target}"),
-            Asked::Since(since) => write!(f, "`Cc: stable` asks for {since} and later"),
+            Asked::Stable(stable) => write!(f, "`Cc: stable` asks for {stable}"),
         }
     }
 }
@@ -87,8 +88,8 @@ fn auto(
     tell: &dyn Fn(String),
 ) -> Result<Vec<BuildRequest>, CliError> {
     let target = patches.iter().find_map(|patch| patch.subject.as_ref()?.target.clone()).map(Asked::Target);
-    let since = || patches.iter().find_map(|patch| patch.tags.stable.as_ref()?.since).map(Asked::Since);
-    let asked = target.or_else(since).ok_or_else(|| {
+    let stable = || patches.iter().find_map(|patch| patch.tags.stable.clone().filter(Stable::names_lines));
+    let asked = target.or_else(|| stable().map(Asked::Stable)).ok_or_else(|| {
         let text = "--onto auto: neither the subject (`[PATCH 6.6]`, `[PATCH AUTOSEL 7.0-6.1]`) nor `Cc: stable # 5.15+` \
             names a line; name the trees";
         CliError::setup(text)
