@@ -148,8 +148,20 @@ impl Engine {
     ///
     /// # Errors
     /// If reading fails.
-    pub fn diagnose_reader(&self, mut source: impl std::io::Read) -> std::io::Result<Findings> {
-        let mut reading = Reading::new(self);
+    pub fn diagnose_reader(&self, source: impl std::io::Read) -> std::io::Result<Findings> {
+        self.diagnose_reader_allowing(source, &|_, _| false)
+    }
+
+    /// As [`Engine::diagnose_allowing`], in bounded memory however long the console is.
+    ///
+    /// # Errors
+    /// If reading fails.
+    pub fn diagnose_reader_allowing(
+        &self,
+        mut source: impl std::io::Read,
+        allow: &dyn Fn(&Report, &[u8]) -> bool,
+    ) -> std::io::Result<Findings> {
+        let mut reading = Reading::new(self).allowing(allow);
         let mut window = Vec::with_capacity(WINDOW + CHUNK);
         loop {
             let got = source.by_ref().take(CHUNK as u64).read_to_end(&mut window)?;

@@ -13,6 +13,7 @@ mod breakpoint;
 mod console;
 mod damage;
 mod describe;
+mod details;
 mod engine;
 mod excerpt;
 pub mod hang;
@@ -32,17 +33,18 @@ mod symbols;
 mod title;
 
 pub use breakpoint::breakpoint_was_taken_back;
+pub use details::{Details, details};
 pub use engine::Engine;
 pub use json::FileDiagnosis;
 pub use kind::{ReportKind, UnknownKind};
 pub use lines::{line_as_report, messages, release};
 pub use reading::{Findings, PassedOver};
-pub use render::{Palette, heading, render, render_report};
+pub use render::{Extras, Palette, heading, render, render_report, render_report_with};
 pub use report::Report;
 pub use rules::RuleError;
 pub use sameness::{Sameness, distinct, same_defect, share_a_path};
 pub use scanner::{Scanner, Sighting};
-pub use symbols::{SymbolError, Symbols};
+pub use symbols::{SymbolError, Symbols, kernel_offset};
 
 /// A title without what changes from run to run: addresses, numbers that stand alone, bytes that no terminal shows.
 pub fn stable_title(raw: &str) -> String {

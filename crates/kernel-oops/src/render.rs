@@ -65,12 +65,38 @@ pub fn heading(name: &str, reports: usize) -> String {
     }
 }
 
+/// What others know about a report.
+#[derive(Clone, Copy)]
+pub struct Extras<'a> {
+    /// What is written below a line of the report, such as where its functions are in the source.
+    pub notes: &'a dyn Fn(&str) -> Vec<String>,
+    /// More facts, each with a label of up to five letters.
+    pub facts: &'a [(&'static str, String)],
+}
+
+impl std::fmt::Debug for Extras<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Extras").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
 /// One report for a reader. `region` is the console from the start to the end of the report.
 pub fn render_report(name: &str, region: &[u8], report: &Report, palette: &Palette) -> String {
+    render_report_with(name, region, report, palette, Extras { notes: &|_| Vec::new(), facts: &[] })
+}
+
+/// As [`render_report`], with what others know about it.
+pub fn render_report_with(
+    name: &str,
+    region: &[u8],
+    report: &Report,
+    palette: &Palette,
+    extras: Extras<'_>,
+) -> String {
     let doubtful = report.corrupted || report.suppressed;
     let (style, sign) = if doubtful { (&palette.mild, '!') } else { (&palette.serious, '×') };
     let mut out = format!("{} {}\n", style.apply_to(sign), style.apply_to(&report.title));
-    let lines = shown_lines(region, report);
+    let lines = shown_lines(region, report, extras.notes);
     let gutter = lines.iter().map(|line| line.number).max().unwrap_or(1).to_string().len();
     let bar = |text: &str| palette.dim.apply_to(text.to_owned()).to_string();
     out.push_str(&format!("{:gutter$} {}\n", "", bar(&format!("╭─[{name}:{}]", report.start_line))));
@@ -86,9 +112,13 @@ pub fn render_report(name: &str, region: &[u8], report: &Report, palette: &Palet
             let under = palette.mark.apply_to(format!("{}┬ blamed", "─".repeat(len.saturating_sub(1))));
             out.push_str(&format!("{:gutter$} {} {}{under}\n", "", bar("·"), " ".repeat(at)));
         }
+        for note in &line.notes {
+            let note = palette.dim.apply_to(printable(note.as_bytes()));
+            out.push_str(&format!("{:gutter$} {}     {note}\n", "", bar("·")));
+        }
     }
     out.push_str(&format!("{:gutter$} {}\n", "", bar("╰─")));
-    for (label, text) in facts(region, report) {
+    for (label, text) in facts(region, report).iter().chain(extras.facts) {
         out.push_str(&format!("{:gutter$} {} {text}\n", "", palette.dim.apply_to(format!("{label:>5}:"))));
     }
     out
@@ -128,7 +158,7 @@ fn facts(region: &[u8], report: &Report) -> Vec<(&'static str, String)> {
 }
 
 /// What the kernel says about the lock a hung task waits for, printed by debug_show_blocker().
-fn blocker(region: &[u8]) -> Option<String> {
+pub(super) fn blocker(region: &[u8]) -> Option<String> {
     let at = memchr::memmem::find(region, b" blocked on ")?;
     let start = memchr::memrchr(b'\n', &region[..at]).map_or(0, |newline| newline + 1);
     let end = memchr::memchr(b'\n', &region[at..]).map_or(region.len(), |length| at + length);
@@ -142,10 +172,11 @@ struct Shown {
     text: String,
     /// Where the blamed function stands: column and width in characters.
     mark: Option<(usize, usize)>,
+    notes: Vec<String>,
 }
 
 /// The first line of the report, the blamed function, and what surrounds it in the trace.
-fn shown_lines(region: &[u8], report: &Report) -> Vec<Shown> {
+fn shown_lines(region: &[u8], report: &Report, notes: &dyn Fn(&str) -> Vec<String>) -> Vec<Shown> {
     if region.is_empty() {
         return Vec::new();
     }
@@ -181,13 +212,14 @@ fn shown_lines(region: &[u8], report: &Report) -> Vec<Shown> {
         .into_iter()
         .filter_map(|at| {
             let (number, text) = own.get(at)?;
+            let notes = notes(text);
             let mark = blamed.filter(|(line, column, width)| *line == at && column + width <= MAX_WIDTH);
             let text = if text.chars().count() > MAX_WIDTH {
                 text.chars().take(MAX_WIDTH - 1).chain(['…']).collect()
             } else {
                 text.clone()
             };
-            Some(Shown { number: *number, text, mark: mark.map(|(_, column, width)| (column, width)) })
+            Some(Shown { number: *number, text, mark: mark.map(|(_, column, width)| (column, width)), notes })
         })
         .collect()
 }
@@ -197,7 +229,7 @@ fn is_trace(text: &str) -> bool {
 }
 
 /// The message with everything replaced that could move a terminal's cursor.
-fn printable(text: &[u8]) -> String {
+pub(super) fn printable(text: &[u8]) -> String {
     String::from_utf8_lossy(text)
         .chars()
         .map(|letter| match letter {

@@ -1,6 +1,7 @@
 //! Names for raw addresses: a kernel without kallsyms prints numbers where others print functions.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use object::{Object, ObjectSymbol, SymbolKind};
 use regex::bytes::{Captures, Regex};
@@ -81,13 +82,19 @@ impl Symbols {
     ///
     /// A kernel that was loaded at a random place says by how much in its panic message; that is taken into account.
     pub fn name_addresses(&self, console: &[u8]) -> Vec<u8> {
-        let address = r"0x([0-9a-f]{16})";
-        let traced = format!(
-            r"(?m)((?:^|\] +|RIP: [0-9]+:|pc : |lr : )(?:\[<[0-9a-f]+>\] +)?(?:\? +)?){address}(\r?$| )"
-        );
-        let Ok(traced) = Regex::new(&traced) else { return console.to_vec() };
-        let slide = kernel_offset(console);
-        let named = traced.replace_all(console, |found: &Captures<'_>| {
+        self.name_addresses_at(console, kernel_offset(console).unwrap_or(0))
+    }
+
+    /// As [`Symbols::name_addresses`] for a part of a console, lines of a kernel that was loaded `slide` bytes behind the
+    /// addresses of its symbols.
+    pub fn name_addresses_at(&self, lines: &[u8], slide: u64) -> Vec<u8> {
+        static TRACED: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(
+                r"(?m)((?:^|\] +|RIP: [0-9]+:|pc : |lr : )(?:\[<[0-9a-f]+>\] +)?(?:\? +)?)0x([0-9a-f]{16})(\r?$| )",
+            )
+            .expect("the pattern is constant and tested")
+        });
+        let named = TRACED.replace_all(lines, |found: &Captures<'_>| {
             let text = |group| found.get(group).map_or(&b""[..], |group| group.as_bytes());
             let address =
                 std::str::from_utf8(text(2)).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
@@ -104,14 +111,12 @@ impl Symbols {
 }
 
 /// `Kernel Offset: 0x1c000000 from 0xffffffff81000000`, printed by dump_kernel_offset() when the kernel panics.
-fn kernel_offset(console: &[u8]) -> u64 {
-    let Some(at) = memchr::memmem::rfind(console, b"Kernel Offset: 0x") else { return 0 };
+/// The last one counts; nothing where the console has none.
+pub fn kernel_offset(console: &[u8]) -> Option<u64> {
+    let at = memchr::memmem::rfind(console, b"Kernel Offset: 0x")?;
     let digits = &console[at + 17..];
     let len = digits.iter().take(16).take_while(|byte| byte.is_ascii_hexdigit()).count();
-    std::str::from_utf8(&digits[..len])
-        .ok()
-        .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-        .unwrap_or(0)
+    std::str::from_utf8(&digits[..len]).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok())
 }
 
 #[cfg(test)]
