@@ -25,7 +25,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use clap::ValueEnum;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::cancel::Cancel;
@@ -37,7 +36,7 @@ use crate::plan::{Cell, Placed, flavour};
 use crate::runner::{self, Capacity, Queue};
 use crate::suite::{self, Test};
 use crate::verdict::Verdict;
-use crate::vm::accel::Wish;
+use crate::vm::accel::AccelRequest;
 use crate::vm::qemu::Qemu;
 
 /// Attempts that say nothing about the test are repeated this often, as `kregress run` does by default.
@@ -209,13 +208,13 @@ impl Shared {
 }
 
 fn make_lab(cache: &Path, kernel: &Kernel) -> Result<QemuLab, String> {
-    let wish = match std::env::var("KREGRESS_ACCEL") {
-        Ok(text) => Wish::from_str(&text, true).map_err(|e| format!("KREGRESS_ACCEL={text}: {e}"))?,
-        Err(_) => Wish::Auto,
+    let request = match std::env::var("KREGRESS_ACCEL") {
+        Ok(text) => text.parse().map_err(|e| format!("KREGRESS_ACCEL={text}: {e}"))?,
+        Err(_) => AccelRequest::Auto,
     };
     let qemu = Qemu::find().map_err(|e| e.to_string())?;
     let lab = QemuLab::new(qemu, cache).map_err(|e| e.to_string())?;
-    lab.choose_accel(wish, kernel);
+    lab.choose_accel(request, kernel);
     Ok(lab)
 }
 

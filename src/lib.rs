@@ -27,10 +27,11 @@ pub mod machine;
 pub mod vm;
 
 pub mod lab;
-pub mod plan;
 pub mod verdict;
 
 pub mod event;
+
+pub mod plan;
 
 pub mod journal;
 pub mod progress;

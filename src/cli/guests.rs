@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::CliError;
+use crate::cli::word::words;
 use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::lab::patience::Patience;
 use crate::lab::qemu::QemuLab;
 use crate::plan::Placed;
 use crate::runner::Capacity;
-use crate::vm::accel::Wish;
+use crate::vm::accel::AccelRequest;
 use crate::vm::qemu::Qemu;
 
 /// How attempts are made.
@@ -29,8 +30,8 @@ pub struct GuestArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "120s")]
     pub boot_timeout: Duration,
     /// What executes the guests; auto tries KVM once and remembers the answer
-    #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
-    pub accel: Wish,
+    #[arg(long, value_parser = words::<AccelRequest>(), ignore_case = true, default_value = "auto", env = "KREGRESS_ACCEL")]
+    pub accel: AccelRequest,
     /// Boot a guest for every attempt instead of restoring one that was saved when it had booted
     #[arg(long)]
     pub no_snapshot: bool,

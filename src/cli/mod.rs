@@ -26,6 +26,7 @@ mod run;
 mod selection;
 mod supply;
 mod vm;
+mod word;
 
 use std::process::ExitCode;
 

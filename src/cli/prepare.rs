@@ -7,7 +7,7 @@ use crate::cancel::Cancel;
 use crate::kernel::Kernel;
 use crate::lab::qemu::QemuLab;
 use crate::machine::Machine;
-use crate::vm::accel::Wish;
+use crate::vm::accel::AccelRequest;
 use crate::vm::qemu::Qemu;
 
 /// Saves guests one after the other: a guest that boots takes the processors that most hosts have.
@@ -31,7 +31,7 @@ impl Preparation {
     /// Why it is not saved, in words.
     pub fn save(&self, kernel: &Kernel, cancel: &Cancel) -> Result<(), String> {
         let lab = self.lab.lock().unwrap_or_else(|e| e.into_inner());
-        lab.choose_accel(Wish::Auto, kernel);
+        lab.choose_accel(AccelRequest::Auto, kernel);
         lab.save_guest(kernel, &Machine::built_in(), cancel).map(drop)
     }
 }

@@ -11,6 +11,7 @@ use super::paths::PathArgs;
 use super::selection::{KernelArgs, TestArgs};
 use super::supply::{Supply, preview};
 use crate::cancel::Cancel;
+use crate::cli::word::words;
 use crate::event::{CellId, Event};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, NoProgress, Wanted, fetch_progress};
@@ -68,7 +69,7 @@ pub struct RunArgs {
     #[command(flatten)]
     output: ReportArgs,
     /// What standard output carries
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, value_parser = words::<MessageFormat>(), default_value = "human", value_name = "FORMAT")]
     message_format: MessageFormat,
     /// Repeats the random choices of an earlier run
     #[arg(long, value_name = "N")]

@@ -19,7 +19,7 @@ use crate::machine::{AccelNeed, Machine, Medium};
 use crate::observation::{Ending, Observation, Phase, Start, Stopped};
 use crate::suite::Test;
 use crate::vm::VmError;
-use crate::vm::accel::{self, Choice, Wish};
+use crate::vm::accel::{self, AccelDecision, AccelRequest};
 use crate::vm::args::{Accel, Machine as Guest};
 use crate::vm::device;
 use crate::vm::initramfs::{self, Busybox, ChannelModule};
@@ -77,8 +77,8 @@ impl QemuLab {
     }
 
     /// Decides on the accelerator; `kernel` is what a trial boot would boot. Only the first decision counts.
-    pub fn choose_accel(&self, wish: Wish, kernel: &Kernel) -> Choice {
-        let choice = accel::choose(wish, &self.qemu, &self.cache, || self.try_kvm(kernel));
+    pub fn choose_accel(&self, request: AccelRequest, kernel: &Kernel) -> AccelDecision {
+        let choice = accel::choose(request, &self.qemu, &self.cache, || self.try_kvm(kernel));
         let _ = self.accel.set(choice.accel);
         choice
     }

@@ -35,7 +35,7 @@ pub trait EventSink: Send + Sync {
 }
 
 /// The values of `--message-format`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MessageFormat {
     /// Lines for people, on standard error.
     #[default]

@@ -20,8 +20,8 @@ const KVM_DEVICE: &str = "/dev/kvm";
 pub const TRIAL: Duration = Duration::from_secs(15);
 
 /// What the user wants.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Wish {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccelRequest {
     /// KVM where it works, else TCG.
     #[default]
     Auto,
@@ -31,9 +31,22 @@ pub enum Wish {
     Tcg,
 }
 
+impl std::str::FromStr for AccelRequest {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<AccelRequest, String> {
+        match word.to_ascii_lowercase().as_str() {
+            "auto" => Ok(AccelRequest::Auto),
+            "kvm" => Ok(AccelRequest::Kvm),
+            "tcg" => Ok(AccelRequest::Tcg),
+            _ => Err(format!("{word:?} was found; auto, kvm or tcg was expected")),
+        }
+    }
+}
+
 /// What is used, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
+pub struct AccelDecision {
     /// What is used.
     pub accel: Accel,
     /// Why, in words.
@@ -46,29 +59,36 @@ struct Remembered {
     host: String,
     qemu: String,
     #[serde(flatten)]
-    choice: Choice,
+    choice: AccelDecision,
 }
 
 const MEMORY: &str = "accel.json";
 
 /// Decides. `trial` boots a guest with KVM and answers how many seconds that took, or why it failed; it is called at
 /// most once, and only where nothing is remembered.
-pub fn choose(wish: Wish, qemu: &Qemu, cache: &Path, trial: impl FnOnce() -> Result<f64, String>) -> Choice {
-    match wish {
-        Wish::Kvm => return Choice { accel: Accel::Kvm, reason: "asked for".into() },
-        Wish::Tcg => return Choice { accel: Accel::Tcg, reason: "asked for".into() },
-        Wish::Auto => {}
+pub fn choose(
+    request: AccelRequest,
+    qemu: &Qemu,
+    cache: &Path,
+    trial: impl FnOnce() -> Result<f64, String>,
+) -> AccelDecision {
+    match request {
+        AccelRequest::Kvm => return AccelDecision { accel: Accel::Kvm, reason: "asked for".into() },
+        AccelRequest::Tcg => return AccelDecision { accel: Accel::Tcg, reason: "asked for".into() },
+        AccelRequest::Auto => {}
     }
     if let Err(error) = fs::File::options().read(true).write(true).open(KVM_DEVICE) {
-        return Choice { accel: Accel::Tcg, reason: format!("{KVM_DEVICE}: {error}") };
+        return AccelDecision { accel: Accel::Tcg, reason: format!("{KVM_DEVICE}: {error}") };
     }
     let (host, qemu) = (host(), qemu.version.to_string());
     if let Some(choice) = recall(cache, &host, &qemu) {
         return choice;
     }
     let choice = match trial() {
-        Ok(seconds) => Choice { accel: Accel::Kvm, reason: format!("a trial boot took {seconds:.1} s") },
-        Err(why) => Choice {
+        Ok(seconds) => {
+            AccelDecision { accel: Accel::Kvm, reason: format!("a trial boot took {seconds:.1} s") }
+        }
+        Err(why) => AccelDecision {
             accel: Accel::Tcg,
             reason: format!("{KVM_DEVICE} opens, but a trial boot failed: {why}"),
         },
@@ -84,11 +104,11 @@ pub fn forget(cache: &Path) {
 }
 
 /// What is remembered for this host and this QEMU.
-pub fn remembered(cache: &Path, qemu: &Qemu) -> Option<Choice> {
+pub fn remembered(cache: &Path, qemu: &Qemu) -> Option<AccelDecision> {
     recall(cache, &host(), &qemu.version.to_string())
 }
 
-fn recall(cache: &Path, host: &str, qemu: &str) -> Option<Choice> {
+fn recall(cache: &Path, host: &str, qemu: &str) -> Option<AccelDecision> {
     let text = fs::read(cache.join(MEMORY)).ok()?;
     let remembered: Remembered = serde_json::from_slice(&text).ok()?;
     (remembered.host == host && remembered.qemu == qemu).then_some(remembered.choice)
@@ -122,8 +142,8 @@ mod tests {
     #[test]
     fn a_wish_is_granted_without_a_trial() {
         let cache = tempfile::tempdir().unwrap();
-        for (wish, accel) in [(Wish::Kvm, Accel::Kvm), (Wish::Tcg, Accel::Tcg)] {
-            let choice = choose(wish, &qemu(7), cache.path(), || panic!("a trial"));
+        for (request, accel) in [(AccelRequest::Kvm, Accel::Kvm), (AccelRequest::Tcg, Accel::Tcg)] {
+            let choice = choose(request, &qemu(7), cache.path(), || panic!("a trial"));
             assert_eq!(choice.accel, accel);
         }
     }
@@ -131,7 +151,7 @@ mod tests {
     #[test]
     fn the_answer_is_remembered_for_this_qemu() {
         let cache = tempfile::tempdir().unwrap();
-        let choice = Choice { accel: Accel::Tcg, reason: "tried".into() };
+        let choice = AccelDecision { accel: Accel::Tcg, reason: "tried".into() };
         let what = Remembered { host: host(), qemu: "7.0.0".into(), choice: choice.clone() };
         remember(cache.path(), what).unwrap();
         assert_eq!(remembered(cache.path(), &qemu(7)), Some(choice));
@@ -146,10 +166,10 @@ mod tests {
             return loud_skip::optional(format_args!("{KVM_DEVICE} cannot be opened here"));
         }
         let cache = tempfile::tempdir().unwrap();
-        let choice = choose(Wish::Auto, &qemu(7), cache.path(), || Err("no word".into()));
+        let choice = choose(AccelRequest::Auto, &qemu(7), cache.path(), || Err("no word".into()));
         assert_eq!(choice.accel, Accel::Tcg);
         assert!(choice.reason.ends_with("a trial boot failed: no word"), "{}", choice.reason);
-        let again = choose(Wish::Auto, &qemu(7), cache.path(), || panic!("a second trial"));
+        let again = choose(AccelRequest::Auto, &qemu(7), cache.path(), || panic!("a second trial"));
         assert_eq!(again, choice);
     }
 }

@@ -13,6 +13,7 @@ use super::paths::PathArgs;
 use super::selection::TestArgs;
 use crate::bisect::{Aims, Find};
 use crate::bisection::{State, reuse};
+use crate::cli::word::words;
 use crate::journal::RunDir;
 use crate::kernel::Flavour;
 use crate::progress::MessageFormat;
@@ -144,7 +145,7 @@ struct RunArgs {
     #[command(flatten)]
     output: ReportArgs,
     /// What standard output carries
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, value_parser = words::<MessageFormat>(), default_value = "human", value_name = "FORMAT")]
     message_format: MessageFormat,
     /// Repeats the random choices of an earlier run
     #[arg(long, value_name = "N")]

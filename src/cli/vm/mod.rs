@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::error::CliError;
 use super::paths::PathArgs;
 use crate::cancel::Cancel;
+use crate::cli::word::words;
 use crate::guest::layout::SHARE;
 use crate::guest::message::ExecuteRequest;
 use crate::kernel::{Flavour, Kernel, KernelSpec, Larger, Library, ModuleState, Wanted, progress_for_stderr};
@@ -26,7 +27,7 @@ use crate::oops;
 use crate::report::ExitStatus;
 use crate::scratch::{Scratch, ScratchDir};
 use crate::suite::MachineNeeds;
-use crate::vm::accel::Wish;
+use crate::vm::accel::AccelRequest;
 use crate::vm::args::Machine as Guest;
 use crate::vm::qemu::Qemu;
 use visitor::User;
@@ -122,8 +123,8 @@ struct GuestArgs {
     #[arg(long)]
     console: bool,
     /// What executes the guest; auto tries KVM once and remembers the answer
-    #[arg(long, value_enum, default_value_t, env = "KREGRESS_ACCEL")]
-    accel: Wish,
+    #[arg(long, value_parser = words::<AccelRequest>(), ignore_case = true, default_value = "auto", env = "KREGRESS_ACCEL")]
+    accel: AccelRequest,
     /// How long the guest may take from its start to its first word
     #[arg(long, value_name = "TIME", value_parser = super::guests::parse_time, default_value = "120s")]
     boot_timeout: Duration,

@@ -1,0 +1,42 @@
+//! Types of library rooms as values of options: the rooms themselves know nothing of a command line.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use crate::progress::MessageFormat;
+use crate::vm::accel::AccelRequest;
+
+/// A type with a word for each of its values.
+pub trait Words: Copy + Send + Sync + 'static {
+    /// Each value with its word and a line for the help.
+    const ALL: &'static [(Self, &'static str, &'static str)];
+}
+
+impl Words for AccelRequest {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (AccelRequest::Auto, "auto", "KVM where it works, else TCG"),
+        (AccelRequest::Kvm, "kvm", "The host's processor"),
+        (AccelRequest::Tcg, "tcg", "QEMU's translator"),
+    ];
+}
+
+impl Words for MessageFormat {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (MessageFormat::Human, "human", "Lines for people, on standard error"),
+        (
+            MessageFormat::Json,
+            "json",
+            "One JSON object a line on standard output; people still get theirs on standard error, unless both are the same terminal",
+        ),
+    ];
+}
+
+/// Takes the words of a type.
+pub fn words<T: Words>() -> impl TypedValueParser<Value = T> {
+    let values = T::ALL.iter().map(|(_, word, help)| PossibleValue::new(*word).help(*help));
+    PossibleValuesParser::new(values).map(|word| of_word(&word).expect("a word of the list"))
+}
+
+/// The value of a word; case does not count.
+pub fn of_word<T: Words>(word: &str) -> Option<T> {
+    T::ALL.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(word)).map(|(value, ..)| *value)
+}

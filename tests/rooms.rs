@@ -1,0 +1,101 @@
+//! The order of the rooms, as `lib.rs` has it, holds: data flows one way.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The rooms from the ground up.
+fn order() -> Vec<String> {
+    let text = fs::read_to_string(source().join("lib.rs")).unwrap();
+    let mut rooms = Vec::new();
+    for line in text.lines().map(|line| line.trim_end_matches(';')) {
+        if let Some(name) = line.strip_prefix("pub mod ") {
+            rooms.push(name.to_owned());
+        } else if let Some((_, name)) = line.strip_prefix("pub use ").and_then(|used| used.split_once(" as "))
+        {
+            rooms.push(name.to_owned());
+        } else if let Some((_, names)) = line.strip_prefix("pub use ").and_then(|used| used.split_once("::{"))
+        {
+            rooms.extend(names.trim_end_matches('}').split(", ").map(str::to_owned));
+        }
+    }
+    rooms
+}
+
+/// Every source file with the room that it is in, and its code without comments and unit tests.
+fn files() -> Vec<(String, PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![source()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = entry.file_name().unwrap().to_string_lossy().into_owned();
+            if entry.is_dir() {
+                if name != "tests" {
+                    folders.push(entry);
+                }
+            } else if name.ends_with(".rs") && name != "tests.rs" {
+                let path = entry.strip_prefix(source()).unwrap().to_owned();
+                let first = path.iter().next().unwrap().to_string_lossy();
+                let text = fs::read_to_string(&entry).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+                let code: Vec<&str> =
+                    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+                found.push((first.trim_end_matches(".rs").to_owned(), path, code.join("\n")));
+            }
+        }
+    }
+    found.retain(|(room, ..)| room != "lib" && room != "main");
+    found
+}
+
+/// The rooms that a piece of code names.
+fn named(code: &str) -> impl Iterator<Item = &str> {
+    code.split("crate::")
+        .skip(1)
+        .map(|rest| rest.split(|c: char| c != '_' && !c.is_ascii_lowercase()).next().unwrap())
+}
+
+#[test]
+fn a_room_uses_only_rooms_above_it() {
+    let order = order();
+    let rank: BTreeMap<&str, usize> = order.iter().map(String::as_str).zip(0..).collect();
+    let mut wrong = Vec::new();
+    for (room, path, code) in files() {
+        let own = *rank.get(room.as_str()).unwrap_or_else(|| panic!("{room} is not in lib.rs"));
+        for other in named(&code).filter(|other| rank.get(other).is_some_and(|other| *other > own)) {
+            wrong.push(format!("{}: {room} uses {other}, which is below it", path.display()));
+        }
+    }
+    assert!(order.len() > 20, "lib.rs was not understood: {order:?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_command_line_is_known_to_its_room_alone() {
+    let mut wrong = Vec::new();
+    // the room of kernels still shows its downloads by itself
+    for (room, path, code) in files().into_iter().filter(|(room, ..)| room != "kernel") {
+        if room != "cli" && code.contains("clap::") {
+            wrong.push(format!("{}: clap", path.display()));
+        }
+        // the live view is what indicatif is for
+        if room != "cli" && room != "progress" && code.contains("indicatif::") {
+            wrong.push(format!("{}: indicatif", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_room_stands_in_the_architecture() {
+    let page = fs::read_to_string(source().parent().unwrap().join("ARCHITECTURE.md")).unwrap();
+    let missing: Vec<String> = order()
+        .into_iter()
+        .filter(|room| ![format!("`{room}`"), format!("`{room}.rs`")].iter().any(|name| page.contains(name)))
+        .collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md lacks {}", missing.join(", "));
+}
