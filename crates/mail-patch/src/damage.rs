@@ -32,6 +32,10 @@ pub enum DamageKind {
     Miscounted,
     /// All line breaks are gone.
     LineBreaksLost,
+    /// Every line is quoted, as in an answer.
+    Quoted,
+    /// An empty line stands behind every line.
+    DoubleSpaced,
 }
 
 impl DamageKind {
@@ -51,6 +55,8 @@ impl DamageKind {
             DamageKind::Truncated => "truncated",
             DamageKind::Miscounted => "line count wrong",
             DamageKind::LineBreaksLost => "line breaks lost",
+            DamageKind::Quoted => "quoted",
+            DamageKind::DoubleSpaced => "double line spacing",
         }
     }
 }

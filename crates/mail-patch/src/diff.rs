@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::damage::Damage;
 use super::text::Line;
 
 static HEADER: LazyLock<Regex> =
@@ -90,6 +91,8 @@ pub enum Body {
     },
     /// The line breaks are gone; the text that stands where the lines should be.
     RunTogether(String),
+    /// Something was put around every line, which has to be taken off first.
+    Wrapped(Damage),
 }
 
 /// One hunk.

@@ -56,6 +56,12 @@ pub struct Message {
     pub date: Option<String>,
     /// Its message id, without the angle brackets.
     pub id: Option<String>,
+    /// The ids of the messages before it in its thread, the first one first.
+    pub references: Vec<String>,
+    /// The commit that the separator before it names, as `git format-patch` writes it.
+    pub separator: Option<String>,
+    /// Headers that say what else stands in descriptions, such as Debian's `Origin:`.
+    pub headers: Vec<Line>,
     /// Its texts: the body first, then attachments.
     pub parts: Vec<Part>,
 }
@@ -65,8 +71,6 @@ pub struct Message {
 pub struct Part {
     /// The attachment's file name.
     pub name: Option<String>,
-    /// Whether the sender declared it `format=flowed` (RFC 3676).
-    pub flowed: bool,
     /// Whether the lines are counted in the decoded text and not in the input, as those of a base64 attachment are.
     pub decoded: bool,
     /// The lines.
@@ -145,24 +149,37 @@ impl Input {
     }
 }
 
-/// A patch file as a message. What `git show` and `git log -p` print before a diff is read as its headers.
+/// A patch file as a message. What `git show` and `git log -p` print before a diff is read as its headers, and so are
+/// the fields of Debian's patches (DEP-3).
 fn plain(text: &str) -> Message {
     let lines = text::lines(text, 1);
     let mut message = Message { line: 1, ..Message::default() };
+    let header = |keys: &[&str]| {
+        let mut fields = lines.iter().take(40).take_while(|line| !line.text.starts_with("---"));
+        let found = fields.find_map(|line| {
+            let (name, value) = line.text.split_once(':')?;
+            keys.iter().any(|key| key.eq_ignore_ascii_case(name)).then(|| value.trim())
+        });
+        found.filter(|value| !value.is_empty()).map(str::to_owned)
+    };
     if lines[0].text.strip_prefix("commit ").is_some_and(|id| id.len() >= 12) {
-        let header = |key: &str| {
-            let found = lines.iter().take(8).find_map(|line| line.text.strip_prefix(key));
-            found.map(|value| value.trim().to_owned())
-        };
-        message.from = header("Author:");
-        message.date = header("Date:");
+        message.from = header(&["Author"]);
+        message.date = header(&["Date"]);
         message.subject = lines
             .iter()
             .find(|line| line.text.starts_with("    ") && !line.text.trim().is_empty())
             .map(|line| line.text.trim().to_owned());
+    } else if lines[0].text.split_once(':').is_some_and(|(name, _)| is_name(name)) {
+        message.from = header(&["From", "Author"]);
+        message.subject = header(&["Subject", "Description"]);
     }
     message.parts.push(Part { lines, ..Part::default() });
     message
+}
+
+/// Whether a word can be a header's name.
+fn is_name(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 #[cfg(test)]

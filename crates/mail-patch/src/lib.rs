@@ -10,6 +10,7 @@ mod apply;
 pub mod damage;
 pub mod diff;
 mod fixes;
+mod flowed;
 pub mod git;
 pub mod input;
 mod mail;
@@ -30,6 +31,7 @@ mod target;
 mod text;
 mod transfer;
 mod unified;
+mod wrapping;
 
 pub use apply::{Application, Applied, FileOutcome, HunkResult, Options, Outcome, apply};
 pub use git::GitTree;
@@ -37,6 +39,7 @@ pub use input::{Form, Input, InputError};
 pub use merge::apply_or_merge;
 pub use patch_mail::{PatchMail, series};
 pub use source::{EXECUTABLE, Folder, LINK, PLAIN, Source};
+pub use text::encode as bytes;
 pub use unified::unified;
 
 /// The example of the README is a test.

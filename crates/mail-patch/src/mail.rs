@@ -1,10 +1,25 @@
 //! Mails and mboxes to messages. Structure, header encodings and character sets are `mail-parser`'s; this file keeps
 //! the place of every line in the input.
 
-use mail_parser::{Encoding, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+use mail_parser::{Encoding, HeaderValue, MessageParser, MessagePart, MimeHeaders, PartType};
 
 use super::input::{Message, Part};
 use super::text::{self, Line};
+use super::{diff, flowed};
+
+/// Headers of patches in distributions' trees that are no mail's.
+const SAYING: [&str; 8] = [
+    "Origin",
+    "Applied-Upstream",
+    "Upstream-Status",
+    "Upstream-Commit",
+    "Upstream",
+    "Git-commit",
+    "Mainline-commit",
+    "Fixes",
+];
 
 /// Whether the text starts with the separator of an mbox: `From `, an address or an id, and a date.
 pub fn is_mbox(text: &str) -> bool {
@@ -44,13 +59,15 @@ pub fn mbox(bytes: &[u8]) -> Vec<Message> {
     let mut messages = Vec::new();
     let mut current: Vec<u8> = Vec::new();
     let mut first = 0;
+    let mut separator = None;
     let mut blank_before = true;
     for (at, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let shown = String::from_utf8_lossy(line);
         if blank_before && is_separator(shown.trim_end()) {
             if first > 0 {
-                messages.push(message(&current, first));
+                messages.push(Message { separator, ..message(&current, first) });
             }
+            separator = commit_of(&shown);
             current.clear();
             first = at + 2;
         } else {
@@ -61,9 +78,17 @@ pub fn mbox(bytes: &[u8]) -> Vec<Message> {
         blank_before = shown.trim_end().is_empty();
     }
     if first > 0 {
-        messages.push(message(&current, first));
+        messages.push(Message { separator, ..message(&current, first) });
     }
     messages
+}
+
+/// The commit that `git format-patch` names in the separator, unless it stands for none.
+fn commit_of(separator: &str) -> Option<String> {
+    let id = separator.split(' ').nth(1)?;
+    let is_id =
+        id.len() >= 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && !id.bytes().all(|b| b == b'0');
+    is_id.then(|| id.to_lowercase())
 }
 
 /// One mail whose first header is on line `first` of the input.
@@ -81,6 +106,18 @@ pub fn message(bytes: &[u8], first: usize) -> Message {
         });
     message.date = mail.date().map(mail_parser::DateTime::to_rfc822);
     message.id = mail.message_id().map(str::to_owned);
+    let ids = |value: &HeaderValue<'_>| {
+        value.as_text_list().unwrap_or_default().iter().map(ToString::to_string).collect()
+    };
+    message.references = ids(mail.references());
+    if message.references.is_empty() {
+        message.references = ids(mail.in_reply_to());
+    }
+    message.headers = mail
+        .headers_raw()
+        .filter(|(name, _)| SAYING.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        .map(|(name, value)| Line::new(first, format!("{name}: {}", text::squeezed(value))))
+        .collect();
     let has_plain = mail.parts.iter().any(|part| matches!(part.body, PartType::Text(_)));
     for part in &mail.parts {
         let text = match &part.body {
@@ -110,20 +147,38 @@ fn placed(part: &MessagePart<'_>, text: &str, bytes: &[u8], first: usize) -> Par
     let body_line = first + bytes[..start].iter().filter(|byte| **byte == b'\n').count();
     let html = matches!(part.body, PartType::Html(_));
     let (lines, decoded) = match part.encoding {
-        // the bytes themselves, where they are UTF-8: nothing of a patch may change
-        Encoding::None if !html && (raw.is_ascii() || std::str::from_utf8(raw).is_ok()) => {
-            (text::lines(&text::decode(raw), body_line), false)
+        Encoding::None if !html => (text::lines(&text::decode(raw), body_line), false),
+        Encoding::QuotedPrintable if !html => {
+            let bytes = quoted_printable_decode(raw);
+            let bytes = bytes.map_or_else(|| text.to_owned(), |bytes| text::decode(&bytes));
+            (numbered(&bytes, raw, body_line), false)
         }
-        Encoding::None if !html => (text::lines(text, body_line), false),
-        Encoding::QuotedPrintable if !html => (numbered(text, raw, body_line), false),
+        Encoding::Base64 if !html => {
+            let bytes = base64_decode(raw).map_or_else(|| text.to_owned(), |bytes| text::decode(&bytes));
+            (text::lines(&bytes, 1), true)
+        }
         _ => (text::lines(text, 1), true),
     };
+    let lines = described(without_returns(lines), text);
+    let is = |name: &str, value: &str| attribute(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
     Part {
         name: part.attachment_name().map(str::to_owned),
-        flowed: attribute("format").is_some_and(|format| format.eq_ignore_ascii_case("flowed")),
         decoded,
-        lines: without_returns(lines),
+        lines: if is("format", "flowed") { flowed::declared(lines, is("delsp", "yes")) } else { lines },
     }
+}
+
+/// Above the diff the lines are read in the part's character set; in it they are the bytes that were sent, as
+/// `git mailinfo` leaves them.
+fn described(mut lines: Vec<Line>, text: &str) -> Vec<Line> {
+    let end = diff::start(&lines).unwrap_or(lines.len());
+    let read: Vec<&str> = text.strip_suffix('\n').unwrap_or(text).split('\n').collect();
+    if read.len() == lines.len() {
+        for (line, read) in lines[..end].iter_mut().zip(read).filter(|(line, _)| !line.text.is_ascii()) {
+            line.text = read.trim_end_matches('\r').to_owned();
+        }
+    }
+    lines
 }
 
 /// A mail in transit ends every line with a carriage return; it is no part of the text.

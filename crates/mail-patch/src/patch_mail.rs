@@ -7,7 +7,8 @@ use super::repair::{self, Reading};
 use super::subject::{self, Subject};
 use super::tags::{self, Tags};
 use super::text::Line;
-use super::{run_together, transfer};
+use super::wrapping::{self, Unwrapped};
+use super::{flowed, run_together, transfer};
 
 /// One patch.
 #[derive(Clone, Debug)]
@@ -47,13 +48,16 @@ pub(super) fn readings(hunk: &Hunk) -> Vec<Reading> {
 }
 
 impl PatchMail {
-    /// The patches of an input, in order. A message quoted in another one is not taken for a patch.
+    /// The patches of an input, in order. One that is quoted in another message counts only where nothing else is there.
     pub fn all(input: &Input) -> Vec<PatchMail> {
-        input
-            .messages
-            .iter()
-            .flat_map(|message| message.parts.iter().filter_map(|part| patch(message, part)))
-            .collect()
+        let read = |how: fn(&[Line]) -> Option<Standing>| -> Vec<PatchMail> {
+            let parts = input.messages.iter().flat_map(|message| {
+                message.parts.iter().filter_map(move |part| Some((message, part, how(&part.lines)?)))
+            });
+            parts.map(|(message, part, standing)| patch(message, part, standing, &input.name)).collect()
+        };
+        let plain = read(Standing::plain);
+        if plain.is_empty() { read(Standing::quoted) } else { plain }
     }
 
     /// Title or what stands for it.
@@ -97,51 +101,120 @@ pub fn series(patches: &[PatchMail]) -> Result<Vec<&PatchMail>, String> {
     ))
 }
 
-fn patch(message: &Message, part: &Part) -> Option<PatchMail> {
-    let whole = diff::start(&part.lines);
-    let together = if whole.is_none() { run_together::start(&part.lines) } else { None };
-    let at = whole.or(together.map(|(at, _)| at))?;
-    let mut damages = Vec::new();
-    let (as_sent, decoded) = if let Some((at, _)) = together {
-        let diff = run_together::read(&part.lines[at]);
-        (diff.clone(), diff)
-    } else {
-        let as_sent = diff::read(&part.lines[at..]);
-        let (lines, found) = transfer::undo(part.lines[at..].to_vec(), part.flowed);
-        let decoded = if found.is_empty() { as_sent.clone() } else { diff::read(&lines) };
-        damages.extend(found);
-        (as_sent, decoded)
-    };
+/// A diff in the lines of a part.
+struct Standing {
+    /// The lines before it.
+    description: Vec<Line>,
+    as_sent: Diff,
+    decoded: Diff,
+    damages: Vec<Damage>,
+    line: usize,
+}
+
+impl Standing {
+    fn plain(lines: &[Line]) -> Option<Standing> {
+        if let Some(unwrapped) = wrapping::single_spaced(lines) {
+            return Some(Standing::unwrapped(unwrapped));
+        }
+        let Some(at) = diff::start(lines) else { return Standing::run_together(lines) };
+        let as_sent = diff::read(&lines[at..]);
+        let (undone, mut damages) = transfer::undo(lines[at..].to_vec());
+        let decoded = if damages.is_empty() {
+            match flowed::undeclared(&lines[..at], &undone) {
+                Some((undone, damage)) => {
+                    damages.push(damage);
+                    diff::read(&undone)
+                }
+                None => as_sent.clone(),
+            }
+        } else {
+            diff::read(&undone)
+        };
+        Some(Standing {
+            description: lines[..at].to_vec(),
+            as_sent,
+            decoded,
+            damages,
+            line: lines[at].number,
+        })
+    }
+
+    fn quoted(lines: &[Line]) -> Option<Standing> {
+        let found = wrapping::unquoted(lines).map(Standing::unwrapped);
+        found.filter(|found| found.decoded.hunks().next().is_some())
+    }
+
+    fn unwrapped(Unwrapped { lines, start, damage }: Unwrapped) -> Standing {
+        let (undone, damages) = transfer::undo(lines[start..].to_vec());
+        let decoded = diff::read(&undone);
+        Standing {
+            as_sent: wrapping::as_it_stands(decoded.clone(), &damage),
+            decoded,
+            line: lines[start].number,
+            damages: [damage].into_iter().chain(damages).collect(),
+            description: lines[..start].to_vec(),
+        }
+    }
+
+    fn run_together(lines: &[Line]) -> Option<Standing> {
+        let (at, offset) = run_together::start(lines)?;
+        let diff = run_together::read(&lines[at]);
+        let before = Line::new(lines[at].number, &lines[at].text[..offset]);
+        Some(Standing {
+            description: lines[..at].iter().cloned().chain([before]).collect(),
+            as_sent: diff.clone(),
+            decoded: diff,
+            damages: Vec::new(),
+            line: lines[at].number,
+        })
+    }
+}
+
+fn patch(message: &Message, part: &Part, standing: Standing, input: &str) -> PatchMail {
+    let Standing { description, as_sent, decoded, mut damages, line } = standing;
     damages.extend(decoded.hunks().flat_map(|(_, hunk)| repair::repair(hunk).damages));
-    let description = description(message, part, at, together);
+    let description = described(message, part, description);
     let from = description.iter().find(|line| !line.text.trim().is_empty());
     let in_body = from.and_then(|line| line.text.strip_prefix("From: ")).map(|name| name.trim().to_owned());
-    let line = decoded.files.first().map_or(part.lines[at].number, |file| file.line);
-    Some(PatchMail {
+    let line = decoded.files.first().map_or(line, |file| file.line);
+    let mut tags = tags::parse(&description);
+    // `git format-patch` names a commit that nobody else has, unless it was run in mainline
+    if tags.upstream.is_none() && tags.reverts.is_empty() && is_backport_folder(input) {
+        tags.upstream.clone_from(&message.separator);
+    }
+    PatchMail {
         subject: message.subject.as_deref().map(subject::parse),
         author: in_body.or_else(|| message.from.clone()),
         sender: message.from.clone(),
         date: message.date.clone(),
         id: message.id.clone(),
         attachment: part.name.clone(),
-        tags: tags::parse(&description),
+        tags,
         line,
         as_sent,
         decoded,
         damages,
-    })
+    }
 }
 
-/// The text before the diff; for an attachment also that of the mail it came with.
-fn description(message: &Message, part: &Part, at: usize, together: Option<(usize, usize)>) -> Vec<Line> {
+/// Whether a file lies below one of OpenWrt's folders for patches that are upstream, such as `backport-6.6`.
+fn is_backport_folder(name: &str) -> bool {
+    let mut folders = name.split('/').rev().skip(1);
+    folders.any(|folder| folder == "backport" || folder.starts_with("backport-"))
+}
+
+/// The text before the diff and the headers that belong to it; for an attachment also that of the mail it came with.
+fn described(message: &Message, part: &Part, before: Vec<Line>) -> Vec<Line> {
     let mut lines = Vec::new();
     if let Some(body) = message.parts.first().filter(|body| !std::ptr::eq(*body, part)) {
         lines.extend(body.lines.iter().cloned());
     }
-    lines.extend(part.lines[..at].iter().cloned());
-    if let Some((at, offset)) = together {
-        let line = &part.lines[at];
-        lines.push(Line::new(line.number, &line.text[..offset]));
+    lines.extend(before);
+    if !message.headers.is_empty() {
+        // a paragraph of their own, before the line that ends the description
+        let end = lines.iter().position(|line| line.text.trim_end() == "---").unwrap_or(lines.len());
+        let empty = || std::iter::once(Line::new(message.line, ""));
+        lines.splice(end..end, empty().chain(message.headers.iter().cloned()).chain(empty()));
     }
     lines
 }

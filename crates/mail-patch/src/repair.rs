@@ -34,6 +34,7 @@ pub struct Repair {
 pub fn repair(hunk: &Hunk) -> Repair {
     match &hunk.body {
         Body::Whole(_) => Repair::default(),
+        Body::Wrapped(damage) => Repair { damages: vec![damage.clone()], readings: Vec::new() },
         Body::RunTogether(_) => Repair {
             damages: vec![Damage {
                 kind: DamageKind::LineBreaksLost,

@@ -14,7 +14,7 @@ static ENTITY: LazyLock<Regex> =
 static AMPERSAND_WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"&[a-z#][a-z0-9]*;").expect("valid"));
 
 /// Undoes what can be undone in the lines of a diff; answers the new lines with what was found.
-pub fn undo(lines: Vec<Line>, flowed: bool) -> (Vec<Line>, Vec<Damage>) {
+pub fn undo(lines: Vec<Line>) -> (Vec<Line>, Vec<Damage>) {
     let mut damages = Vec::new();
     let mut lines = lines;
     for step in [returns, quoted_printable, no_break_spaces, entities] {
@@ -24,10 +24,6 @@ pub fn undo(lines: Vec<Line>, flowed: bool) -> (Vec<Line>, Vec<Damage>) {
             }
             damages.push(damage);
         }
-    }
-    if flowed && let Some((damage, undone)) = unflowed(&lines) {
-        lines = undone;
-        damages.push(damage);
     }
     (lines, damages)
 }
@@ -185,28 +181,4 @@ fn entities(lines: &[Line]) -> Step {
     });
     let proof = "every `&` starts an entity, and neither `<` nor `>` occurs".into();
     Some((damage(proof, Fix::OneWay("the entities are decoded".into())), Some(undone)))
-}
-
-/// Undoes RFC 3676 where the mail declares it and the hunks then count right and did not before.
-fn unflowed(lines: &[Line]) -> Option<(Damage, Vec<Line>)> {
-    let mut out: Vec<Line> = Vec::new();
-    let mut joins = false;
-    for line in lines {
-        let text = line.text.strip_prefix(' ').unwrap_or(&line.text);
-        match out.last_mut().filter(|_| joins) {
-            Some(last) => last.text.push_str(text),
-            None => out.push(Line::new(line.number, text)),
-        }
-        joins = text.ends_with(' ') && text != "-- ";
-    }
-    if diff::read(lines).is_whole() || !diff::read(&out).is_whole() {
-        return None;
-    }
-    let damage = Damage {
-        kind: DamageKind::Flowed,
-        lines: numbers(lines.iter().filter(|line| line.text.starts_with(' ') || line.text.ends_with(' '))),
-        proof: "the mail declares format=flowed, and the hunks count right when that is undone".into(),
-        fix: Fix::OneWay("stuffed blanks are dropped and flowed lines joined".into()),
-    };
-    Some((damage, out))
 }

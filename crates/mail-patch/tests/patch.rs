@@ -2,6 +2,8 @@
 
 #[path = "patch/links.rs"]
 mod links;
+#[path = "patch/mailinfo.rs"]
+mod mailinfo;
 #[path = "patch/oracle.rs"]
 mod oracle;
 #[path = "patch/seeds.rs"]
@@ -53,6 +55,10 @@ fn every_fixture_comes_to_what_it_should() {
         ("quoted-printable.patch", Damaged, Repaired),
         ("entities.patch", DoesNotApply, Repaired),
         ("returns.patch", DoesNotApply, Repaired),
+        ("flowed.eml", Clean, Clean),
+        ("flowed-undeclared.eml", DoesNotApply, Repaired),
+        ("quoted.eml", Damaged, Repaired),
+        ("double-spaced.eml", Damaged, Repaired),
         ("truncated.patch", Damaged, Damaged),
         ("miscounted.patch", Damaged, Damaged),
         ("one-line.txt", Damaged, Damaged),
@@ -81,6 +87,10 @@ fn what_is_repaired_is_what_was_sent() {
         "quoted-printable.patch",
         "entities.patch",
         "returns.patch",
+        "flowed.eml",
+        "flowed-undeclared.eml",
+        "quoted.eml",
+        "double-spaced.eml",
     ] {
         assert_eq!(tried(name, REPAIR).contents, clean, "{name}");
     }
