@@ -22,7 +22,7 @@ use kregress::machine::Machine;
 use kregress::observation::Phase;
 use kregress::oops;
 use kregress::verdict::{Verdict, judge};
-use kregress::vm::accel::Wish;
+use kregress::vm::accel::AccelRequest;
 use kregress::vm::args::BASE_CMDLINE;
 use kregress::vm::qemu::Qemu;
 
@@ -50,7 +50,7 @@ fn main() {
     let test = common::test(common::NOTHING);
     let machine = Machine::built_in().for_test(&test.machine).expect("a machine");
     let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache_folder()).expect("a lab").without_snapshots();
-    let choice = lab.choose_accel(Wish::Auto, &kernel);
+    let choice = lab.choose_accel(AccelRequest::Auto, &kernel);
     let initramfs = bare_initramfs(scratch.path());
     println!("{} on {} ({})", kernel.release, choice.accel, choice.reason);
 

@@ -19,7 +19,7 @@ use kregress::plan::{Cell, Placed};
 use kregress::runner::{self, Capacity, Config, Queue};
 use kregress::suite::{self, Test};
 use kregress::verdict::Verdict;
-use kregress::vm::accel::Wish;
+use kregress::vm::accel::AccelRequest;
 use kregress::vm::qemu::Qemu;
 
 /// A test whose program does nothing.
@@ -72,7 +72,7 @@ pub fn kernel(name: &str) -> Arc<Kernel> {
 /// A lab on the user's cache, its accelerator chosen.
 pub fn lab(kernel: &Kernel) -> QemuLab {
     let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache_folder()).expect("a lab");
-    lab.choose_accel(Wish::Auto, kernel);
+    lab.choose_accel(AccelRequest::Auto, kernel);
     lab.with_patience(patience())
 }
 
