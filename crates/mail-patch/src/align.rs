@@ -26,6 +26,10 @@ pub struct Aligned {
 pub enum NoMatch {
     /// Its words are nowhere in the file in this order.
     Nowhere,
+    /// What it makes of the file is there, at this line (from 0).
+    Already(usize),
+    /// It is damaged.
+    Damaged(Vec<Damage>),
     /// They are at several lines (from 0).
     Several(Vec<usize>),
     /// They are, but the white space of the added lines cannot be known and matters.

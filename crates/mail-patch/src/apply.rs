@@ -1,16 +1,17 @@
 //! Applying a patch to a source, in memory: the source is read and never written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::damage::Damage;
-use super::diff::FileDiff;
+use super::damage::{Damage, DamageKind};
+use super::diff::{Diff, FileDiff, Operation};
 use super::patch_mail::PatchMail;
 use super::reason::{self, Reason};
+use super::repair::{self, Budget};
 use super::source::{LINK, PLAIN, Source, is_inside};
-use super::target::Target;
-use super::text;
+use super::target::{Target, Terms};
+use super::{names, text};
 
 /// What is allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +109,9 @@ pub struct Application {
     /// Files in which a three-way merge was tried and conflicts, each with the number of places.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<(String, usize)>,
+    /// What makes it doubtful that this is the whole patch, though it applies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Damage>,
     /// New contents by path, `None` for a file to delete; meaningful only when it applies.
     #[serde(skip)]
     pub contents: BTreeMap<String, Option<Vec<u8>>>,
@@ -148,28 +152,31 @@ impl Application {
     }
 }
 
-/// Applies patches in order.
+/// Applies patches in order. With `repair`, damage is undone only in a patch that does not apply as it was sent, and
+/// context is left out only where neither helps.
 pub fn apply(patches: &[&PatchMail], source: &dyn Source, options: Options) -> Application {
     let mut all = Application {
         outcome: Outcome::Clean,
         files: Vec::new(),
         conflicts: Vec::new(),
+        doubts: Vec::new(),
         contents: BTreeMap::new(),
         modes: BTreeMap::new(),
     };
     for patch in patches {
-        let diff = if options.repair { &patch.decoded } else { &patch.as_sent };
-        for file in &diff.files {
-            let outcome =
-                Work { source, options, contents: &mut all.contents, modes: &mut all.modes }.file(file);
-            all.files.push(outcome);
+        let (files, changes, outcome) = one(patch, source, &all, options);
+        all.outcome = all.outcome.max(outcome);
+        all.files.extend(files);
+        all.contents.extend(changes.contents);
+        for (path, mode) in changes.modes {
+            match mode {
+                Some(mode) => all.modes.insert(path, mode),
+                None => all.modes.remove(&path),
+            };
         }
-        let decoded = patch.decoded != patch.as_sent;
-        if decoded && options.repair {
-            all.outcome = Outcome::Repaired;
-        }
+        let doubt = |damage: &&Damage| damage.kind == DamageKind::StatDiffers;
+        all.doubts.extend(patch.damages.iter().filter(doubt).cloned());
     }
-    all.outcome = all.files.iter().map(outcome).fold(all.outcome, Outcome::max);
     let hunks = || all.files.iter().flat_map(|file| &file.hunks);
     let there = |result: &HunkResult| matches!(result, HunkResult::Failed(Reason::AlreadyApplied { .. }));
     // a source that has some of it already is another one than the patch is for
@@ -177,6 +184,38 @@ pub fn apply(patches: &[&PatchMail], source: &dyn Source, options: Options) -> A
         all.outcome = Outcome::DoesNotApply;
     }
     all
+}
+
+/// What a patch does to a source that has the patches before it.
+fn one(
+    patch: &PatchMail,
+    source: &dyn Source,
+    before: &Application,
+    options: Options,
+) -> (Vec<FileOutcome>, Changes, Outcome) {
+    let (plain, fuzz) = (Options { repair: false, fuzz: 0 }, options.fuzz);
+    let attempts = match (options.repair, fuzz) {
+        (false, _) => vec![options],
+        (true, 0) => vec![plain, options],
+        (true, _) => vec![plain, Options { repair: true, fuzz: 0 }, Options { repair: false, fuzz }, options],
+    };
+    let mut last = None;
+    for options in attempts {
+        let diff = if options.repair { &patch.decoded } else { &patch.as_sent };
+        let budget = Budget::new();
+        let terms = Terms { source, options, budget: &budget };
+        let mut work = Work { diff, terms: &terms, before, changes: Changes::default() };
+        let files: Vec<FileOutcome> = diff.files.iter().map(|file| work.file(file)).collect();
+        let outcome = files.iter().map(outcome).max().unwrap_or(Outcome::Clean);
+        let decoded = options.repair && patch.decoded != patch.as_sent;
+        let outcome = if decoded { outcome.max(Outcome::Repaired) } else { outcome };
+        let changes = work.changes;
+        if outcome <= Outcome::AlreadyApplied {
+            return (files, changes, outcome);
+        }
+        last = Some((files, changes, outcome));
+    }
+    last.unwrap_or((Vec::new(), Changes::default(), Outcome::Clean))
 }
 
 fn outcome(file: &FileOutcome) -> Outcome {
@@ -195,49 +234,99 @@ fn outcome(file: &FileOutcome) -> Outcome {
     hunks.chain(file.problem.as_ref().map(of)).max().unwrap_or(Outcome::Clean)
 }
 
+/// What a patch changes.
+#[derive(Default)]
+struct Changes {
+    contents: BTreeMap<String, Option<Vec<u8>>>,
+    /// `None` where a file is gone.
+    modes: BTreeMap<String, Option<String>>,
+    /// Paths that a section of this patch wrote.
+    made: BTreeSet<String>,
+}
+
 struct Work<'w> {
-    source: &'w dyn Source,
-    options: Options,
-    contents: &'w mut BTreeMap<String, Option<Vec<u8>>>,
-    modes: &'w mut BTreeMap<String, String>,
+    diff: &'w Diff,
+    terms: &'w Terms<'w>,
+    /// The patches before.
+    before: &'w Application,
+    changes: Changes,
 }
 
 impl Work<'_> {
     /// A file as the patches before left it.
-    fn current(&self, path: &str) -> Option<Vec<u8>> {
-        self.contents.get(path).cloned().unwrap_or_else(|| self.source.read(path))
+    fn earlier(&self, path: &str) -> Option<Vec<u8>> {
+        self.before.contents.get(path).cloned().unwrap_or_else(|| self.terms.source.read(path))
     }
 
-    fn file(self, file: &FileDiff) -> FileOutcome {
+    /// A file as the sections before left it.
+    fn current(&self, path: &str) -> Option<Vec<u8>> {
+        self.changes.contents.get(path).cloned().unwrap_or_else(|| self.earlier(path))
+    }
+
+    fn file(&mut self, file: &FileDiff) -> FileOutcome {
+        let exists = |path: &str| is_inside(path) && self.current(path).is_some();
+        let folder = |path: &str| is_inside(path) && self.terms.source.has_folder(path);
+        let file = names::resolved(self.diff, file, &exists, &folder);
+        let file = file.as_ref();
         let mut outcome = FileOutcome { path: file.path().to_owned(), problem: None, hunks: Vec::new() };
+        if file.combined {
+            outcome.problem = Some(Reason::Combined);
+            return outcome;
+        }
+        let damages = repair::of_file(file);
+        if !damages.is_empty() {
+            outcome.problem = Some(Reason::Damaged { damages });
+            return outcome;
+        }
         let old = match self.old_content(file) {
             Ok(old) => old,
+            Err(Reason::Exists) if self.is_made(file) => {
+                let there = |line| (line, HunkResult::Failed(Reason::AlreadyApplied { at: 1 }));
+                outcome.hunks = file.hunks.iter().map(|hunk| there(hunk.line)).collect();
+                return outcome;
+            }
             Err(reason) => {
                 outcome.problem = Some(reason);
                 return outcome;
             }
         };
         let old = text::decode(&old);
-        let mut target = Target::new(&old);
-        for hunk in &file.hunks {
-            let result = target.take(hunk, file, self.source, self.options);
-            outcome.hunks.push((hunk.line, result));
+        let (hunks, new) = Target::new(&old).apply(file, self.terms);
+        outcome.hunks = hunks;
+        if outcome.hunks.iter().any(|(_, result)| matches!(result, HunkResult::Failed(_))) {
+            return outcome;
         }
-        let new = text::encode(&target.finished());
-        let mode = self.mode(file);
-        if let (Some(old), true) = (&file.old_path, file.renamed() || file.new_path.is_none()) {
-            self.contents.insert(old.clone(), None);
-            self.modes.remove(old);
+        if file.deleted && !new.is_empty() {
+            outcome.problem = Some(Reason::LinesLeft { count: new.lines().count() });
+            return outcome;
         }
-        if let Some((path, mode)) = file.new_path.clone().zip(mode) {
-            self.modes.insert(path, mode);
-        }
-        match (&file.new_path, &file.old_path) {
-            (Some(path), _) => self.contents.insert(path.clone(), Some(new)),
-            (None, Some(path)) => self.contents.insert(path.clone(), None),
-            (None, None) => None,
-        };
+        self.write(file, text::encode(&new));
         outcome
+    }
+
+    /// Whether the source has the very file that this section makes.
+    fn is_made(&self, file: &FileDiff) -> bool {
+        let (hunks, new) = Target::new("").apply(file, self.terms);
+        let all =
+            !hunks.is_empty() && hunks.iter().all(|(_, result)| matches!(result, HunkResult::Applied(_)));
+        all && self.current(file.path()) == Some(text::encode(&new))
+    }
+
+    fn write(&mut self, file: &FileDiff, new: Vec<u8>) {
+        let mode = self.mode(file);
+        if let (Some(old), true) = (&file.old_path, file.renamed() || file.deleted)
+            && !self.changes.made.contains(old)
+        {
+            self.changes.contents.insert(old.clone(), None);
+            self.changes.modes.insert(old.clone(), None);
+        }
+        if let Some(path) = &file.new_path {
+            if let Some(mode) = mode {
+                self.changes.modes.insert(path.clone(), Some(mode));
+            }
+            self.changes.contents.insert(path.clone(), Some(new));
+            self.changes.made.insert(path.clone());
+        }
     }
 
     /// The mode that a file gets, where that is not the one that it has.
@@ -247,9 +336,13 @@ impl Work<'_> {
         file.new_mode.clone().or_else(|| moved.and_then(with_it))
     }
 
-    /// The mode that the patches before gave a file.
+    /// The mode that the sections and patches before gave a file.
     fn current_mode(&self, path: &str) -> String {
-        self.modes.get(path).cloned().unwrap_or_else(|| self.source.mode(path).to_owned())
+        match self.changes.modes.get(path) {
+            Some(mode) => mode.clone(),
+            None => self.before.modes.get(path).cloned(),
+        }
+        .unwrap_or_else(|| self.terms.source.mode(path).to_owned())
     }
 
     fn old_content(&self, file: &FileDiff) -> Result<Vec<u8>, Reason> {
@@ -260,13 +353,37 @@ impl Work<'_> {
         if file.binary {
             return Err(Reason::Binary);
         }
+        // git reads what it moves as it was before the diff, so that two files can change places
+        let moves = file.operation != Operation::Change;
+        let leaves = |path: &str| {
+            self.diff
+                .files
+                .iter()
+                .any(|other| (other.renamed() || other.deleted) && other.old_path.as_deref() == Some(path))
+        };
+        if let Some(new) = file.new_path.as_deref().filter(|_| moves)
+            && self.current(new).is_some()
+            && !leaves(new)
+        {
+            let gone =
+                file.renamed() && file.old_path.as_deref().is_some_and(|old| self.current(old).is_none());
+            return Err(if gone { Reason::AlreadyApplied { at: 1 } } else { Reason::Exists });
+        }
         match &file.old_path {
             None => match self.current(file.path()) {
                 Some(_) => Err(Reason::Exists),
                 None => Ok(Vec::new()),
             },
             Some(path) => {
-                let content = self.current(path).ok_or_else(|| reason::missing(path, file, self.source))?;
+                let found = if moves { self.earlier(path) } else { self.current(path) };
+                let Some(content) = found else {
+                    let made = |hunk: &super::diff::Hunk| (hunk.old.start, hunk.old.len) == (0, 0);
+                    // `diff -uN` of a file that was not there, without a date that says so
+                    return match file.hunks.as_slice() {
+                        [only] if !moves && !file.deleted && made(only) => Ok(Vec::new()),
+                        _ => Err(reason::missing(path, file, self.terms.source)),
+                    };
+                };
                 let link = self.current_mode(path) == LINK;
                 match file.old_mode.as_deref().is_some_and(|mode| (mode == LINK) != link) {
                     true => Err(Reason::OtherKind { link }),

@@ -36,6 +36,14 @@ pub enum DamageKind {
     Quoted,
     /// An empty line stands behind every line.
     DoubleSpaced,
+    /// A hunk's header is not one.
+    HunkHeader,
+    /// A file's section has no hunk.
+    NoHunk,
+    /// The diff is not what the mail's statistics say.
+    StatDiffers,
+    /// The text is in another character set than the source.
+    Charset,
 }
 
 impl DamageKind {
@@ -57,6 +65,10 @@ impl DamageKind {
             DamageKind::LineBreaksLost => "line breaks lost",
             DamageKind::Quoted => "quoted",
             DamageKind::DoubleSpaced => "double line spacing",
+            DamageKind::HunkHeader => "hunk header damaged",
+            DamageKind::NoHunk => "no hunk below the header",
+            DamageKind::StatDiffers => "not what the diffstat says",
+            DamageKind::Charset => "other character set",
         }
     }
 }
@@ -67,6 +79,8 @@ impl DamageKind {
 pub enum Fix {
     /// In exactly one way; the text says which.
     OneWay(String),
+    /// But for something that is lost; the text says what.
+    InPart(String),
     /// Only beside the source that the patch is for.
     WithSource(String),
     /// Not without guessing.
@@ -77,7 +91,7 @@ impl Fix {
     /// What can be done, or why nothing can.
     pub fn text(&self) -> &str {
         match self {
-            Fix::OneWay(text) | Fix::WithSource(text) | Fix::None(text) => text,
+            Fix::OneWay(text) | Fix::InPart(text) | Fix::WithSource(text) | Fix::None(text) => text,
         }
     }
 }
@@ -102,6 +116,7 @@ impl std::fmt::Display for Damage {
         write!(f, "{}: {}: {}; ", ranges(&self.lines), self.kind.words(), self.proof)?;
         match &self.fix {
             Fix::OneWay(how) => write!(f, "repairable: {how}"),
+            Fix::InPart(how) => write!(f, "repairable in part: {how}"),
             Fix::WithSource(how) => write!(f, "repairable beside the source: {how}"),
             Fix::None(why) => write!(f, "not repairable: {why}"),
         }

@@ -9,10 +9,20 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::damage::Damage;
+use super::names;
 use super::text::Line;
 
 static HEADER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(?: ?(.*))?$").expect("valid"));
+/// A header that lost or gained a character, with its numbers still in their places.
+static NEARLY_HEADER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^\s*@{1,2}\s*-\s*(\d+)\s*(?:,\s*(\d+))?\s*\+\s*(\d+)\s*(?:,\s*(\d+))?\s*@{0,2}(?:\s?(.*))?$")
+        .expect("valid")
+});
+/// What begins like a header, whatever became of it.
+static LIKE_HEADER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^\s*(?:@@|@\s*-?\s*\d|-\s*\d+(?:,\d+)?\s+\+\s*\d+(?:,\d+)?\s*@)").expect("valid")
+});
 static INDEX: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^index ([0-9a-f]{7,64})\.\.([0-9a-f]{7,64})(?: (\d{6}))?").expect("valid"));
 static SIGNATURE_VERSION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\d+\.\d+(\.|$)").expect("valid"));
@@ -95,6 +105,18 @@ pub enum Body {
     Wrapped(Damage),
 }
 
+/// How a hunk's header is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Header {
+    /// As it must be.
+    #[default]
+    Exact,
+    /// Broken in two lines.
+    Wrapped,
+    /// With a blank or an `@` too few or too many.
+    Misspelt,
+}
+
 /// One hunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hunk {
@@ -106,8 +128,12 @@ pub struct Hunk {
     pub new: Span,
     /// The text behind the header, usually the function's first line.
     pub section: String,
+    /// What is wrong with the header itself, which was read all the same.
+    pub header: Header,
     /// The lines.
     pub body: Body,
+    /// Lines right behind a whole hunk that could be more of it, or a text: blanks and `-` begin both.
+    pub surplus: Vec<HunkLine>,
     /// A line right behind a whole hunk that is neither empty nor the start of anything: text, or the rest of the
     /// hunk's last line.
     pub tail: Option<Line>,
@@ -123,11 +149,27 @@ impl Hunk {
     }
 }
 
+/// What happens to a file as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Operation {
+    /// It is made, changed or deleted in its place.
+    #[default]
+    Change,
+    /// It gets another name.
+    Rename,
+    /// It is copied, so that the old file stays.
+    Copy,
+}
+
 /// What is done to one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileDiff {
     /// Line of the input.
     pub line: usize,
+    /// The old name as the headers have it, with its prefix; absent for `/dev/null`.
+    pub old_name: Option<String>,
+    /// And the new one.
+    pub new_name: Option<String>,
     /// The file before; absent for a new one.
     pub old_path: Option<String>,
     /// The file after; absent for a deleted one.
@@ -140,8 +182,18 @@ pub struct FileDiff {
     pub old_mode: Option<String>,
     /// The file's mode after, where it is new or changes.
     pub new_mode: Option<String>,
-    /// Whether it is copied, so that the old file stays.
-    pub copied: bool,
+    /// Whether it is moved or copied.
+    pub operation: Operation,
+    /// Whether the file is new.
+    pub created: bool,
+    /// Whether the file is deleted.
+    pub deleted: bool,
+    /// Whether `---` and `+++` announce hunks.
+    pub announced: bool,
+    /// Whether it is a merge's difference to all of its parents, which says of no file what it becomes.
+    pub combined: bool,
+    /// Lines that begin like a hunk's header and are none.
+    pub unread: Vec<Line>,
     /// Whether the contents are binary, which is not read.
     pub binary: bool,
     /// The hunks, in order.
@@ -156,7 +208,30 @@ impl FileDiff {
 
     /// Whether it is renamed.
     pub fn renamed(&self) -> bool {
-        matches!((&self.old_path, &self.new_path), (Some(old), Some(new)) if old != new) && !self.copied
+        self.operation == Operation::Rename
+    }
+
+    /// Whether nothing of it says what is done to the file, though hunks or contents are announced.
+    pub fn lacks_hunks(&self) -> bool {
+        /// git's ids of an empty file, SHA-1 and SHA-256.
+        const EMPTY: [&str; 2] = [
+            "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
+            "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
+        ];
+        if !self.hunks.is_empty() || self.binary || self.combined {
+            return false;
+        }
+        let empty = |id: &Option<String>| {
+            id.as_ref().is_none_or(|id| EMPTY.iter().any(|full| full.starts_with(id.as_str())))
+        };
+        let acts =
+            self.operation != Operation::Change || self.created || self.deleted || self.new_mode.is_some();
+        let differs = match (self.created, self.deleted) {
+            (true, _) => !empty(&self.new_blob),
+            (_, true) => !empty(&self.old_blob),
+            _ => self.old_blob != self.new_blob,
+        };
+        self.announced || differs || !acts
     }
 
     /// Lines that are added and removed, of the hunks that are whole.
@@ -191,7 +266,16 @@ impl Diff {
 
 /// The first line of the diff in these lines.
 pub fn start(lines: &[Line]) -> Option<usize> {
-    (0..lines.len()).find(|at| lines[*at].text.starts_with("diff --git ") || is_file_header(&lines[*at..]))
+    (0..lines.len()).find(|at| {
+        lines[*at].text.starts_with("diff --git ")
+            || combined(&lines[*at].text).is_some()
+            || is_file_header(&lines[*at..])
+    })
+}
+
+/// The path of a section in the form that git shows merges in.
+fn combined(text: &str) -> Option<&str> {
+    text.strip_prefix("diff --cc ").or_else(|| text.strip_prefix("diff --combined "))
 }
 
 /// Whether `---` and `+++` with names stand here.
@@ -214,39 +298,51 @@ fn is_signature(lines: &[Line]) -> bool {
 pub fn read(lines: &[Line]) -> Diff {
     let mut diff = Diff::default();
     let mut at = 0;
+    // below the signature of a mail stands no more of its diff
+    let mut signed = false;
     while at < lines.len() {
         let rest = &lines[at..];
         if let Some(names) = rest[0].text.strip_prefix("diff --git ") {
             diff.files.push(git_header(names, rest[0].number));
+            signed = false;
+        } else if let Some(name) = combined(&rest[0].text) {
+            let path = names::unquoted(name).map_or_else(|| name.trim_end().to_owned(), |(name, _)| name);
+            let (old_path, new_path) = (Some(path.clone()), Some(path));
+            diff.files.push(FileDiff {
+                line: rest[0].number,
+                old_path,
+                new_path,
+                combined: true,
+                ..FileDiff::default()
+            });
         } else if is_file_header(rest) {
             file_header(&mut diff, rest);
+            signed = false;
             at += 1;
-        } else if let Some(file) = diff.files.last_mut() {
+        } else if let Some(file) = diff.files.last_mut().filter(|file| !file.combined) {
             if let Some((hunk, length)) = hunk(rest) {
                 file.hunks.push(hunk);
                 at += length;
                 continue;
             }
-            if file.hunks.is_empty() {
+            signed |= is_signature(rest);
+            if rest[0].text.starts_with("@@@ -") && file.hunks.is_empty() {
+                file.combined = true;
+            } else if !signed && LIKE_HEADER.is_match(&rest[0].text) {
+                file.unread.push(rest[0].clone());
+            } else if file.hunks.is_empty() && !file.announced {
                 extended_header(file, &rest[0].text);
             }
         }
         at += 1;
     }
+    names::settle(&mut diff);
     diff
 }
 
 fn git_header(names: &str, line: usize) -> FileDiff {
-    let names = names.trim_end();
-    let bare = |name: &str, prefix: &str| name.strip_prefix(prefix).unwrap_or(name).to_owned();
-    // both names are the same but for the prefix, unless rename lines say otherwise
-    let middle = names
-        .match_indices(' ')
-        .map(|(at, _)| (bare(&names[..at], "a/"), bare(&names[at + 1..], "b/")))
-        .find(|(old, new)| old == new);
-    let (old, new) =
-        middle.or_else(|| names.split_once(' ').map(|(old, new)| (bare(old, "a/"), bare(new, "b/")))).unzip();
-    FileDiff { line, old_path: old, new_path: new, ..FileDiff::default() }
+    let (old_name, new_name) = names::of_git(names).unzip();
+    FileDiff { line, old_name, new_name, ..FileDiff::default() }
 }
 
 fn extended_header(file: &mut FileDiff, text: &str) {
@@ -259,67 +355,52 @@ fn extended_header(file: &mut FileDiff, text: &str) {
             file.old_mode = Some(mode.as_str().to_owned());
         }
     } else if let Some(mode) = text.strip_prefix("new file mode ") {
-        file.old_path = None;
+        file.created = true;
         file.new_mode = Some(mode.to_owned());
     } else if let Some(mode) = text.strip_prefix("deleted file mode ") {
-        file.new_path = None;
+        file.deleted = true;
         file.old_mode = Some(mode.to_owned());
     } else if let Some(mode) = text.strip_prefix("old mode ") {
         file.old_mode = Some(mode.to_owned());
     } else if let Some(mode) = text.strip_prefix("new mode ") {
         file.new_mode = Some(mode.to_owned());
     } else if let Some(name) = text.strip_prefix("rename from ") {
-        file.old_path = Some(name.to_owned());
+        moved(file, Operation::Rename, Some(name), None);
     } else if let Some(name) = text.strip_prefix("rename to ") {
-        file.new_path = Some(name.to_owned());
+        moved(file, Operation::Rename, None, Some(name));
     } else if let Some(name) = text.strip_prefix("copy from ") {
-        file.old_path = Some(name.to_owned());
-        file.copied = true;
+        moved(file, Operation::Copy, Some(name), None);
     } else if let Some(name) = text.strip_prefix("copy to ") {
-        file.new_path = Some(name.to_owned());
+        moved(file, Operation::Copy, None, Some(name));
     } else if text.starts_with("GIT binary patch") || text.starts_with("Binary files ") {
         file.binary = true;
     }
 }
 
-/// `---` and `+++`: the names of a file whose `diff --git` line was read, or of a new one.
-fn file_header(diff: &mut Diff, lines: &[Line]) {
-    let name = |line: &Line| {
-        let name = line.text[4..].trim_end_matches('\r').split('\t').next().unwrap_or_default().trim();
-        (name != "/dev/null").then(|| name.to_owned())
-    };
-    let (old, new) = (name(&lines[0]), name(&lines[1]));
-    let of_git = diff
-        .files
-        .last()
-        .is_some_and(|file| file.hunks.is_empty() && !file.binary && file.line + 12 > lines[0].number);
-    if of_git && let Some(file) = diff.files.last_mut() {
-        if old.is_none() {
-            file.old_path = None;
-        }
-        if new.is_none() {
-            file.new_path = None;
-        }
-        return;
-    }
-    let (old, new) = without_prefixes(old, new);
-    diff.files.push(FileDiff { line: lines[0].number, old_path: old, new_path: new, ..FileDiff::default() });
+/// The names of these lines have no prefix.
+fn moved(file: &mut FileDiff, operation: Operation, old: Option<&str>, new: Option<&str>) {
+    let bare = |name: &str| names::unquoted(name).map_or_else(|| name.to_owned(), |(name, _)| name);
+    file.operation = operation;
+    file.old_path = old.map(bare).or(file.old_path.take());
+    file.new_path = new.map(bare).or(file.new_path.take());
 }
 
-/// Takes `a/` and `b/`, or the two names of a tree's folder, from the names.
-fn without_prefixes(old: Option<String>, new: Option<String>) -> (Option<String>, Option<String>) {
-    let tail = |name: &str| name.split_once('/').map(|(_, tail)| tail.to_owned());
-    let strip = |name: &Option<String>, prefix: &str| {
-        name.as_ref().map(|name| name.strip_prefix(prefix).unwrap_or(name).to_owned())
-    };
-    if let (Some(a), Some(b)) = (&old, &new)
-        && a != b
-        && let (Some(tail_a), Some(tail_b)) = (tail(a), tail(b))
-        && tail_a == tail_b
-    {
-        return (Some(tail_a), Some(tail_b));
+/// `---` and `+++`: the names of a file whose `diff --git` line was read, or of a new one.
+fn file_header(diff: &mut Diff, lines: &[Line]) {
+    let (old, new) = (names::of_header(&lines[0].text[4..]), names::of_header(&lines[1].text[4..]));
+    let of_git = diff.files.last().is_some_and(|file| {
+        file.hunks.is_empty() && !file.binary && !file.announced && file.line + 12 > lines[0].number
+    });
+    if !of_git {
+        diff.files.push(FileDiff { line: lines[0].number, ..FileDiff::default() });
     }
-    (strip(&old, "a/"), strip(&new, "b/"))
+    let Some(file) = diff.files.last_mut() else { return };
+    file.announced = true;
+    file.created |= old.path.is_none() || (old.epoch && !of_git);
+    file.deleted |= new.path.is_none() || (new.epoch && !of_git);
+    if !file.combined {
+        (file.old_name, file.new_name) = (old.path, new.path);
+    }
 }
 
 /// A hunk's header.
@@ -332,25 +413,48 @@ pub fn header(text: &str) -> Option<(Span, Span, String)> {
     Some((old, new, section))
 }
 
+fn nearly_header(text: &str) -> Option<(Span, Span, String)> {
+    let found = NEARLY_HEADER.captures(text.trim_end_matches('\r'))?;
+    let number = |at: usize| found.get(at).map_or(Some(1), |digits| digits.as_str().parse().ok());
+    let section = found.get(5).map_or("", |section| section.as_str()).to_owned();
+    Some((Span { start: number(1)?, len: number(2)? }, Span { start: number(3)?, len: number(4)? }, section))
+}
+
 /// Reads the hunk that starts here; answers it and how many lines it takes.
 fn hunk(lines: &[Line]) -> Option<(Hunk, usize)> {
-    if !lines[0].text.starts_with("@@ -") {
+    if !LIKE_HEADER.is_match(&lines[0].text) || lines[0].text.starts_with("@@@") {
         return None;
     }
-    let mut taken = 1;
-    let (old, new, section) = header(&lines[0].text).or_else(|| {
-        // broken inside the numbers
-        let next = lines.get(1)?;
-        taken = 2;
-        header(&format!("{} {}", lines[0].text.trim_end(), next.text.trim_start()))
-    })?;
+    let (mut taken, mut form) = (1, Header::Exact);
+    let (old, new, section) = header(&lines[0].text)
+        .or_else(|| {
+            // broken inside the numbers
+            let next = lines.get(1)?;
+            (taken, form) = (2, Header::Wrapped);
+            header(&format!("{} {}", lines[0].text.trim_end(), next.text.trim_start()))
+        })
+        .or_else(|| {
+            (taken, form) = (1, Header::Misspelt);
+            nearly_header(&lines[0].text)
+        })?;
     let (body, length) = body(&lines[taken..], old.len, new.len);
-    let tail = lines.get(taken + length).filter(|line| {
-        let rest = &lines[taken + length..];
-        matches!(body, Body::Whole(_)) && marked(line).is_none() && !is_boundary(rest) && !is_signature(rest)
+    let rest = &lines[taken + length..];
+    let whole =
+        matches!(body, Body::Whole(_)) && !rest.is_empty() && !is_boundary(rest) && !is_signature(rest);
+    let tail = rest.first().filter(|line| whole && marked(line).is_none()).cloned();
+    let surplus = if whole { behind(rest) } else { Vec::new() };
+    Some((
+        Hunk { line: lines[0].number, old, new, section, header: form, body, surplus, tail },
+        taken + length,
+    ))
+}
+
+/// The marked lines that stand here, up to an empty one.
+fn behind(lines: &[Line]) -> Vec<HunkLine> {
+    let end = (0..lines.len()).find(|at| {
+        lines[*at].text.trim_end().is_empty() || is_boundary(&lines[*at..]) || is_signature(&lines[*at..])
     });
-    let tail = tail.cloned();
-    Some((Hunk { line: lines[0].number, old, new, section, body, tail }, taken + length))
+    lines[..end.unwrap_or(lines.len())].iter().map_while(marked).collect()
 }
 
 /// What a line of a hunk says by its first character; `None` for one without a mark.
@@ -395,22 +499,34 @@ fn body(lines: &[Line], old: usize, new: usize) -> (Body, usize) {
         read.push(line);
         at += 1;
     }
-    let surplus = lines.get(at).is_some_and(|line| {
-        let dashes = line.text.trim_end().bytes().all(|byte| byte == b'-');
-        line.text.starts_with([' ', '+', '-'])
-            && !line.text.trim().is_empty()
-            && !dashes
-            && !is_signature(&lines[at..])
-            && !is_boundary(&lines[at..])
-    });
+    let surplus = at < lines.len() && goes_on(&lines[at..]);
     if left_old > 0 || left_new > 0 || surplus { damaged(lines) } else { (Body::Whole(read), at) }
+}
+
+/// Whether lines of a diff that the header did not announce stand here. What begins with a blank, or with a dash and a
+/// blank, can as well be a text, which git and patch pass over.
+fn goes_on(lines: &[Line]) -> bool {
+    let changes = |line: &HunkLine| match line.kind {
+        Kind::Context => false,
+        Kind::Add => !line.text.trim().is_empty(),
+        Kind::Remove => {
+            !line.text.is_empty()
+                && !line.text.starts_with(' ')
+                && !line.text.bytes().all(|byte| byte == b'-')
+        }
+    };
+    let empty = lines.iter().take(3).take_while(|line| line.text.trim_end().is_empty()).count();
+    let below = lines.get(empty).filter(|_| empty > 0);
+    behind(lines).iter().any(changes)
+        || below.is_some_and(|line| line.text.starts_with("+\t") || line.text.starts_with("-\t"))
 }
 
 /// Whether another hunk or file starts here.
 fn is_boundary(lines: &[Line]) -> bool {
     let text = &lines[0].text;
     text.starts_with("diff --git ")
-        || (text.starts_with("@@ -") && text.contains('+'))
+        || combined(text).is_some()
+        || LIKE_HEADER.is_match(text)
         || is_file_header(lines)
 }
 

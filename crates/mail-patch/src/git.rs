@@ -66,6 +66,13 @@ impl Source for GitTree {
         if is_inside(path) { git(&self.repository, &["cat-file", "blob", &named]) } else { None }
     }
 
+    fn has_folder(&self, path: &str) -> bool {
+        let named = format!("{}:{path}", self.commit);
+        is_inside(path)
+            && git(&self.repository, &["cat-file", "-t", &named])
+                .is_some_and(|kind| kind.trim_ascii() == b"tree")
+    }
+
     fn mode(&self, path: &str) -> &'static str {
         if !is_inside(path) {
             return PLAIN;

@@ -1,14 +1,14 @@
 //! The patches in an input, each with what its mail says about it.
 
 use super::damage::Damage;
-use super::diff::{self, Diff, Hunk};
+use super::diff::{self, Diff};
 use super::input::{Input, Message, Part};
-use super::repair::{self, Reading};
+use super::repair;
 use super::subject::{self, Subject};
 use super::tags::{self, Tags};
 use super::text::Line;
 use super::wrapping::{self, Unwrapped};
-use super::{flowed, run_together, transfer};
+use super::{flowed, run_together, stat, transfer};
 
 /// One patch.
 #[derive(Clone, Debug)]
@@ -35,16 +35,6 @@ pub struct PatchMail {
     pub decoded: Diff,
     /// What is damaged, hunks included.
     pub damages: Vec<Damage>,
-}
-
-/// The ways to read a hunk: its own lines where it is whole.
-pub(super) fn readings(hunk: &Hunk) -> Vec<Reading> {
-    match hunk.lines() {
-        Some(lines) => {
-            vec![Reading { lines: lines.to_vec(), lost_blanks: 0, loose: false, section: None }]
-        }
-        None => repair::repair(hunk).readings,
-    }
 }
 
 impl PatchMail {
@@ -172,8 +162,9 @@ impl Standing {
 
 fn patch(message: &Message, part: &Part, standing: Standing, input: &str) -> PatchMail {
     let Standing { description, as_sent, decoded, mut damages, line } = standing;
-    damages.extend(decoded.hunks().flat_map(|(_, hunk)| repair::repair(hunk).damages));
+    damages.extend(repair::damages(&decoded));
     let description = described(message, part, description);
+    damages.extend(stat::check(&description, &decoded));
     let from = description.iter().find(|line| !line.text.trim().is_empty());
     let in_body = from.and_then(|line| line.text.strip_prefix("From: ")).map(|name| name.trim().to_owned());
     let line = decoded.files.first().map_or(line, |file| file.line);

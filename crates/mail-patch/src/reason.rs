@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::damage::Damage;
-use super::diff::{FileDiff, Hunk, HunkLine, Kind};
-use super::place::{self, Fit};
+use super::diff::{FileDiff, Kind};
+use super::place::{self, Fit, Text, Wanted};
 use super::repair::Reading;
 use super::source::Source;
 use super::text::squeezed;
@@ -29,6 +29,13 @@ pub enum Reason {
     Several {
         /// Which, from 1.
         lines: Vec<usize>,
+    },
+    /// Its context is in the file, but belongs to the file's start or end, or ends with another newline.
+    FileEnd {
+        /// Where it is, from 1.
+        at: usize,
+        /// What is wrong with that.
+        text: String,
     },
     /// What white space was lost matters.
     WhiteSpace {
@@ -53,6 +60,13 @@ pub enum Reason {
     },
     /// The patch makes a file that is there.
     Exists,
+    /// The patch deletes a file that has lines which the patch does not know.
+    LinesLeft {
+        /// How many.
+        count: usize,
+    },
+    /// It is a merge's difference to all of its parents.
+    Combined,
     /// The patch changes a file where the source has a symbolic link, or a link where it has a file.
     OtherKind {
         /// Whether the source has the link.
@@ -81,6 +95,7 @@ impl std::fmt::Display for Reason {
                 let lines: Vec<String> = lines.iter().map(usize::to_string).collect();
                 write!(f, "ambiguous: it fits at lines {}, and nothing says which is meant", lines.join(", "))
             }
+            Reason::FileEnd { at, text } => write!(f, "it fits only at line {at}, but {text}"),
             Reason::WhiteSpace { text } => write!(f, "white space lost: {text}"),
             Reason::ContextDiffers { at: Some(at), there: (there, of), .. } => {
                 write!(f, "context differs; the closest lines of the source start at line {at}")?;
@@ -99,6 +114,16 @@ impl std::fmt::Display for Reason {
                 write!(f, "no such file; renamed? of the same name: {}", elsewhere.join(", "))
             }
             Reason::Exists => f.write_str("the patch makes this file, but the source has one"),
+            Reason::LinesLeft { count } => {
+                let lines = if *count == 1 { "line" } else { "lines" };
+                write!(
+                    f,
+                    "the patch deletes this file, but the source's has {count} {lines} more than the patch removes"
+                )
+            }
+            Reason::Combined => f.write_str(
+                "a combined diff shows a merge and is no patch; `git diff PARENT MERGE` makes one",
+            ),
             Reason::OtherKind { link: true } => {
                 f.write_str("the patch changes a file, but the source has a symbolic link there")
             }
@@ -120,30 +145,42 @@ pub fn missing(path: &str, file: &FileDiff, source: &dyn Source) -> Reason {
     Reason::Missing { elsewhere: source.named(name) }
 }
 
-/// A hunk, read this way, that fits nowhere in these lines.
-pub fn nowhere(
-    file: &[&str],
-    reading: &Reading,
-    hunk: &Hunk,
-    wanted: usize,
-    path: &str,
-    source: &dyn Source,
-) -> Reason {
-    let lines = &reading.lines;
-    let reversed: Vec<HunkLine> = lines
-        .iter()
-        .map(|line| {
-            let kind = match line.kind {
-                Kind::Context => Kind::Context,
-                Kind::Remove => Kind::Add,
-                Kind::Add => Kind::Remove,
-            };
-            HunkLine { kind, ..line.clone() }
-        })
-        .collect();
-    if let Fit::At { line, .. } = place::place(file, 0, &reversed, wanted, &hunk.section, 0) {
-        return Reason::AlreadyApplied { at: line + 1 };
+/// Where the file has what the hunk makes of it; `wanted.first` is the first line of the hunk's new side.
+pub fn undone(file: Text<'_>, wanted: Wanted<'_>) -> Option<usize> {
+    let lines = place::reversed(wanted.lines);
+    // without a line to compare anything would fit
+    if place::old_side(&lines).is_empty() {
+        return None;
     }
+    match place::place(file, 0, Wanted { lines: &lines, ..wanted }, 0) {
+        Fit::At { line, .. } => Some(line),
+        _ => None,
+    }
+}
+
+/// A hunk whose context is in the file, where git does not take it.
+pub fn at_an_end(file: Text<'_>, wanted: Wanted<'_>) -> Option<Reason> {
+    let at = place::elsewhere(file, wanted)?;
+    let old = place::old_side(wanted.lines);
+    let at_end = at + old.len() == file.lines.len();
+    let newline = old.last().is_none_or(|line| line.newline);
+    let text = if at_end && newline != file.newline {
+        let (has, says) = if file.newline { ("a", "none") } else { ("no", "one") };
+        format!("the source's file has {has} newline at its end, and the patch says {says}")
+    } else if wanted.first <= 1 && at > 0 {
+        "a hunk of line 1 belongs to the start of the file".to_owned()
+    } else if !at_end {
+        "a hunk without context below its changes, or without a newline, belongs to the end of the file"
+            .to_owned()
+    } else {
+        return None;
+    };
+    Some(Reason::FileEnd { at: at + 1, text })
+}
+
+/// A hunk, read this way, that fits nowhere in this file.
+pub fn nowhere(file: Text<'_>, reading: &Reading, wanted: usize, path: &str, source: &dyn Source) -> Reason {
+    let (lines, newline, file) = (&reading.lines, file.newline, file.lines);
     let old: Vec<String> = place::old_side(lines).iter().map(|line| line.text.clone()).collect();
     let Some(at) = closest(file, &old, wanted) else {
         return Reason::ContextDiffers {
@@ -154,6 +191,13 @@ pub fn nowhere(
         };
     };
     let end = (at + old.len()).min(file.len());
+    let mut found: Vec<&str> = file[at..end].to_vec();
+    let mut expected = old.clone();
+    let ends = place::old_side(lines).last().is_none_or(|line| line.newline);
+    if end == file.len() && ends != newline {
+        const MARK: &str = "\\ No newline at end of file";
+        if ends { found.push(MARK) } else { expected.push(MARK.to_owned()) }
+    }
     let around: Vec<String> =
         file[at..(end + lines.len()).min(file.len())].iter().map(|line| squeezed(line)).collect();
     let added = lines.iter().filter(|line| line.kind == Kind::Add).map(|line| squeezed(&line.text));
@@ -161,7 +205,7 @@ pub fn nowhere(
     let there = added.iter().filter(|text| around.contains(text)).count();
     Reason::ContextDiffers {
         at: Some(at + 1),
-        differences: differences(&old, &file[at..end], reading.loose),
+        differences: differences(&expected, &found, reading.loose),
         touched: source.touched(path, at + 1, end),
         there: (there, added.len()),
     }
@@ -175,35 +219,49 @@ fn closest(file: &[&str], old: &[String], wanted: usize) -> Option<usize> {
     let lines: Vec<String> = file.iter().map(|line| squeezed(line)).collect();
     let expected: Vec<String> = old.iter().map(|line| squeezed(line)).collect();
     // a brace is everywhere
-    let telling = |text: &str| text.len() > 3;
+    let telling = |text: &&String| text.len() > 3;
     let span = old.len() + 2;
+    // every telling line and every word has a number, and how often it is looked for
     let mut ids: HashMap<&str, usize> = HashMap::new();
-    for word in expected.iter().flat_map(|line| words(line)) {
-        let next = ids.len();
-        ids.entry(word).or_insert(next);
+    let mut weights: Vec<usize> = Vec::new();
+    for line in expected.iter().filter(telling) {
+        let id = *ids.entry(line).or_insert(weights.len());
+        if id == weights.len() {
+            weights.push(0);
+        }
+        weights[id] += LINE;
     }
-    let known: Vec<Vec<usize>> =
-        lines.iter().map(|line| words(line).filter_map(|word| ids.get(word).copied()).collect()).collect();
-    let mut counts = vec![0_usize; ids.len()];
-    let mut shared = 0;
+    let mut parts: HashMap<&str, usize> = HashMap::new();
+    for word in expected.iter().flat_map(|line| words(line)) {
+        if !parts.contains_key(word) {
+            parts.insert(word, weights.len());
+            weights.push(1);
+        }
+    }
+    let known: Vec<Vec<usize>> = lines
+        .iter()
+        .map(|line| {
+            let all = ids.get(line.as_str()).into_iter().copied();
+            all.chain(words(line).filter_map(|word| parts.get(word).copied())).collect()
+        })
+        .collect();
+    let mut counts = vec![0_usize; weights.len()];
+    let mut score = 0;
     let mut best: Option<(usize, usize)> = None;
     for at in 0..lines.len() {
         let entering =
             if at == 0 { 0..span.min(lines.len()) } else { at + span - 1..(at + span).min(lines.len()) };
-        for word in known.get(entering).into_iter().flatten().flatten() {
-            shared += usize::from(counts[*word] == 0);
-            counts[*word] += 1;
+        for id in known.get(entering).into_iter().flatten().flatten() {
+            score += if counts[*id] == 0 { weights[*id] } else { 0 };
+            counts[*id] += 1;
         }
-        let window = &lines[at..(at + span).min(lines.len())];
-        let same = expected.iter().filter(|text| telling(text) && window.contains(text)).count();
-        let score = same * LINE + shared;
         let nearer = |other: usize| at.abs_diff(wanted) < other.abs_diff(wanted);
         if score > 0 && best.is_none_or(|(most, other)| score > most || score == most && nearer(other)) {
             best = Some((score, at));
         }
-        for word in &known[at] {
-            counts[*word] -= 1;
-            shared -= usize::from(counts[*word] == 0);
+        for id in &known[at] {
+            counts[*id] -= 1;
+            score -= if counts[*id] == 0 { weights[*id] } else { 0 };
         }
     }
     // words alone are found by chance
@@ -215,8 +273,10 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() > 2)
 }
 
-/// Both sides, line by line, by their longest common part.
+/// Both sides, line by line, by their longest common part; of long ones the beginning.
 fn differences(expected: &[String], found: &[&str], loose: bool) -> Vec<String> {
+    const LONGEST: usize = 400;
+    let (expected, found) = (&expected[..expected.len().min(LONGEST)], &found[..found.len().min(LONGEST)]);
     let same = |a: &str, b: &str| a == b || (loose && squeezed(a) == squeezed(b));
     let (n, m) = (expected.len(), found.len());
     let mut common = vec![vec![0_usize; m + 1]; n + 1];

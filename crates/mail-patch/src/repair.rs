@@ -1,15 +1,34 @@
 //! A damaged hunk's lines: what they can have been. The header says how many there were; a reading that does not
 //! count right is none. Where several do, beside the source at most one fits.
 
+use std::cell::Cell;
+use std::collections::HashSet;
+
 use super::damage::{Damage, DamageKind, Fix};
-use super::diff::{Body, Hunk, HunkLine, Kind, marked};
+use super::diff::{Body, Diff, FileDiff, Header, Hunk, HunkLine, Kind, marked};
 use super::text::{Line, shortened};
 
-/// More readings than this are not looked at.
+/// Where there are more readings than this, none is tried.
 const MOST: usize = 64;
 
+/// Lines that may be looked at while the hunks of a patch are read.
+pub struct Budget(Cell<usize>);
+
+impl Budget {
+    /// For one patch: what takes a tenth of a second, and hundreds of times what a patch of a thousand lines needs.
+    pub fn new() -> Budget {
+        Budget(Cell::new(2_000_000))
+    }
+
+    fn spend(&self) -> bool {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(1));
+        left > 0
+    }
+}
+
 /// One way to read a damaged hunk.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// The lines.
     pub lines: Vec<HunkLine>,
@@ -19,6 +38,15 @@ pub struct Reading {
     pub loose: bool,
     /// What was joined to the hunk's header.
     pub section: Option<String>,
+    /// What this reading does not know.
+    pub unknown: Option<Damage>,
+}
+
+impl Reading {
+    /// A hunk as its lines stand there.
+    pub fn of(lines: Vec<HunkLine>) -> Reading {
+        Reading { lines, lost_blanks: 0, loose: false, section: None, unknown: None }
+    }
 }
 
 /// What a damaged hunk can have said.
@@ -30,10 +58,43 @@ pub struct Repair {
     pub readings: Vec<Reading>,
 }
 
-/// Reads a damaged hunk.
-pub fn repair(hunk: &Hunk) -> Repair {
-    match &hunk.body {
-        Body::Whole(_) => Repair::default(),
+/// All damage of a diff: files that lack their hunks, lines that are no hunk's header, and hunks.
+pub fn damages(diff: &Diff) -> Vec<Damage> {
+    let budget = Budget::new();
+    let of = |file: &FileDiff| {
+        let hunks: Vec<Damage> = file.hunks.iter().flat_map(|hunk| repair(hunk, &budget).damages).collect();
+        [of_file(file), hunks].concat()
+    };
+    diff.files.iter().flat_map(of).collect()
+}
+
+/// The damage of a file's section as a whole: nothing of it can be undone.
+pub fn of_file(file: &FileDiff) -> Vec<Damage> {
+    let headers = file.unread.iter().map(|line| Damage {
+        kind: DamageKind::HunkHeader,
+        lines: vec![line.number],
+        proof: format!("`{}` begins like a hunk's header and is none", shortened(&line.text)),
+        fix: Fix::None("expected `@@ -LINE,COUNT +LINE,COUNT @@`; fetch the raw mail".into()),
+    });
+    let mut damages: Vec<Damage> = headers.collect();
+    if damages.is_empty() && file.lacks_hunks() {
+        damages.push(Damage {
+            kind: DamageKind::NoHunk,
+            lines: vec![file.line],
+            proof: "nothing below the file's names says what changes".into(),
+            fix: Fix::None("the hunks are nowhere in the input; fetch the whole mail".into()),
+        });
+    }
+    damages
+}
+
+/// Reads a hunk that is damaged, or whose header is; nothing of a whole one is in the answer.
+pub fn repair(hunk: &Hunk, budget: &Budget) -> Repair {
+    let mut repair = match &hunk.body {
+        Body::Whole(lines) if hunk.header != Header::Exact => {
+            Repair { damages: Vec::new(), readings: vec![Reading::of(lines.clone())] }
+        }
+        Body::Whole(_) => return Repair::default(),
         Body::Wrapped(damage) => Repair { damages: vec![damage.clone()], readings: Vec::new() },
         Body::RunTogether(_) => Repair {
             damages: vec![Damage {
@@ -44,21 +105,57 @@ pub fn repair(hunk: &Hunk) -> Repair {
             }],
             readings: Vec::new(),
         },
-        Body::Damaged { raw, at_end } => Search::new(hunk, raw).repair(*at_end),
-    }
+        Body::Damaged { raw, at_end } => Search::new(hunk, raw, budget).repair(*at_end),
+    };
+    let header = match hunk.header {
+        Header::Exact => return repair,
+        Header::Wrapped => {
+            (DamageKind::LineWrapped, "a hunk's header ends inside its numbers", "joined to the line below")
+        }
+        Header::Misspelt => (
+            DamageKind::HunkHeader,
+            "a blank or an `@` too few or too many, and all four numbers are there",
+            "read by its numbers, which the lines below it bear out",
+        ),
+    };
+    let (kind, proof, fix) = header;
+    let fix = match repair.readings.is_empty() {
+        false => Fix::OneWay(fix.into()),
+        true => Fix::None("the lines below it do not count right; fetch the raw mail".into()),
+    };
+    repair.damages.insert(0, Damage { kind, lines: vec![hunk.line], proof: proof.into(), fix });
+    repair
 }
 
 /// The reading of a whole hunk whose last line was broken in two, so that the count stays right.
 pub fn with_tail(hunk: &Hunk) -> Option<(Reading, Damage)> {
     let (lines, tail) = (hunk.lines()?, hunk.tail.as_ref()?);
-    let whole = Reading { lines: lines.to_vec(), lost_blanks: 0, loose: false, section: None };
-    let damage = Damage {
-        kind: DamageKind::LineWrapped,
-        lines: vec![tail.number],
-        proof: "it stands right behind the hunk, whose last line is in the source only with it".into(),
-        fix: Fix::OneWay("joined to the line before".into()),
+    let mut reading = Reading::of(lines.to_vec());
+    let last = reading.lines.last_mut().filter(|last| !last.text.trim().is_empty() && last.newline)?;
+    let lost = join(last, tail) && last.kind == Kind::Add;
+    let proof = "it stands right behind the hunk, whose last line is in the source only with it";
+    let fix = match lost {
+        true => Fix::InPart(BLANKS_UNKNOWN.into()),
+        false => Fix::OneWay("joined to the line before".into()),
     };
-    Some((joined(&whole, hunk, tail)?, damage))
+    Some((
+        reading,
+        Damage { kind: DamageKind::LineWrapped, lines: vec![tail.number], proof: proof.into(), fix },
+    ))
+}
+
+const BLANKS_UNKNOWN: &str =
+    "joined to the line before with one blank; how much white space the added line had there is not known";
+
+/// Joins a line to the one before it; answers whether the white space between them is a guess.
+fn join(last: &mut HunkLine, line: &Line) -> bool {
+    let text = line.text.trim_start();
+    let sure = last.text.ends_with(' ') && text.len() == line.text.len();
+    if !last.text.ends_with(' ') {
+        last.text.push(' ');
+    }
+    last.text.push_str(text);
+    !sure
 }
 
 /// A choice for a line without a mark.
@@ -70,90 +167,224 @@ enum Choice {
     Context,
 }
 
+/// What matters of the lines read so far for how the next can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct State {
+    /// The next line.
+    at: usize,
+    /// What the header still promises of the old and the new file.
+    old: usize,
+    new: usize,
+    last: Last,
+    /// Whether something was joined to the header.
+    section: bool,
+}
+
+/// The line before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Last {
+    /// The header.
+    Header,
+    /// A line that nothing can be joined to.
+    Closed,
+    /// One with text, which ends with a blank or not.
+    Open { blank: bool },
+}
+
+impl Last {
+    fn of(text: &str) -> Last {
+        if text.trim().is_empty() { Last::Closed } else { Last::Open { blank: text.ends_with(' ') } }
+    }
+}
+
+type Choices = Vec<(usize, Choice)>;
+
 struct Search<'h> {
     hunk: &'h Hunk,
     raw: &'h [Line],
-    found: Vec<(Reading, Vec<(usize, Choice)>)>,
+    budget: &'h Budget,
+    /// Choices that count right.
+    ways: Vec<Choices>,
+    found: Vec<(Reading, Choices)>,
+    /// Where nothing that follows counts right.
+    dead: HashSet<State>,
+    gave_up: bool,
 }
 
 impl<'h> Search<'h> {
-    fn new(hunk: &'h Hunk, raw: &'h [Line]) -> Search<'h> {
-        Search { hunk, raw, found: Vec::new() }
+    fn new(hunk: &'h Hunk, raw: &'h [Line], budget: &'h Budget) -> Search<'h> {
+        Search {
+            hunk,
+            raw,
+            budget,
+            ways: Vec::new(),
+            found: Vec::new(),
+            dead: HashSet::new(),
+            gave_up: false,
+        }
     }
 
     fn repair(mut self, at_end: bool) -> Repair {
-        let empty = Reading { lines: Vec::new(), lost_blanks: 0, loose: false, section: None };
-        self.walk(0, self.hunk.old.len, self.hunk.new.len, empty, &mut Vec::new());
-        if self.found.is_empty() {
+        let (old, new) = (self.hunk.old.len, self.hunk.new.len);
+        self.walk(State { at: 0, old, new, last: Last::Header, section: false }, &mut Vec::new());
+        if self.gave_up || self.ways.len() > MOST {
+            return Repair { damages: vec![self.too_many()], readings: Vec::new() };
+        }
+        if self.ways.is_empty() {
             return self.short(at_end);
         }
+        self.found = self.ways.iter().map(|choices| (self.reading(choices), choices.clone())).collect();
         let damages = self.damages();
         let readings = self.found.into_iter().map(|(reading, _)| reading).collect();
         Repair { damages, readings }
     }
 
-    /// Tries the lines from `at` on; `old` and `new` are what the header still promises.
-    fn walk(
-        &mut self,
-        at: usize,
-        old: usize,
-        new: usize,
-        so_far: Reading,
-        choices: &mut Vec<(usize, Choice)>,
-    ) {
-        if self.found.len() >= MOST {
-            return;
-        }
-        if old == 0 && new == 0 {
-            // what follows may be text, but no more lines of a hunk
-            let goes_on = |line: &Line| marked(line).is_some_and(|marked| !marked.text.trim().is_empty());
-            let wrapped = so_far
-                .lines
-                .last()
-                .is_some_and(|last| last.text.ends_with(' ') && !last.text.trim().is_empty());
-            if !self.raw[at..].iter().take(3).any(goes_on) && !wrapped {
-                self.found.push((so_far.clone(), choices.clone()));
+    /// Tries the lines from the state's on. Only lines without a mark can be read in two ways.
+    fn walk(&mut self, mut state: State, choices: &mut Choices) -> bool {
+        /// Lines without a mark that are looked at.
+        const DEEPEST: usize = 800;
+        let start = state;
+        let before = self.ways.len();
+        while self.ways.len() <= MOST && !self.gave_up {
+            if !self.budget.spend() || choices.len() > DEEPEST {
+                self.gave_up = true;
+                break;
             }
-            if !wrapped {
-                return;
+            if state.old == 0 && state.new == 0 {
+                // what follows may be text, but no more lines of a hunk
+                let goes_on = |line: &Line| marked(line).is_some_and(|marked| !marked.text.trim().is_empty());
+                let wrapped = state.last == Last::Open { blank: true };
+                if !self.raw[state.at..].iter().take(3).any(goes_on) && !wrapped {
+                    self.ways.push(choices.clone());
+                }
+                if !wrapped {
+                    break;
+                }
             }
-        }
-        let Some(line) = self.raw.get(at) else { return };
-        if line.text.starts_with("\\ ") {
-            let mut next = so_far;
-            if let Some(last) = next.lines.last_mut() {
-                last.newline = false;
+            let Some(line) = self.raw.get(state.at) else { break };
+            if line.text.starts_with("\\ ") {
+                state.last = if state.last == Last::Header { Last::Header } else { Last::Closed };
+            } else if let Some(marked) = marked(line) {
+                let (of_old, of_new) = marked.kind.counts();
+                if of_old > state.old || of_new > state.new {
+                    break;
+                }
+                (state.old, state.new) = (state.old - of_old, state.new - of_new);
+                state.last = Last::of(&marked.text);
+            } else {
+                self.branch(state, line, choices);
+                break;
             }
-            return self.walk(at + 1, old, new, next, choices);
+            state.at += 1;
         }
-        if let Some(marked) = marked(line) {
-            let (of_old, of_new) = marked.kind.counts();
-            if of_old <= old && of_new <= new {
-                let mut next = so_far;
-                next.lines.push(marked);
-                self.walk(at + 1, old - of_old, new - of_new, next, choices);
-            }
-            return;
+        let alive = self.ways.len() > before;
+        if !alive && !self.gave_up {
+            self.dead.insert(start);
         }
-        if !line.text.starts_with('\t')
-            && let Some(joined) = joined(&so_far, self.hunk, line)
-        {
-            choices.push((at, Choice::Joined));
-            self.walk(at + 1, old, new, joined, choices);
-            choices.pop();
+        alive
+    }
+
+    fn branch(&mut self, state: State, line: &Line, choices: &mut Choices) {
+        let section = state.section || !self.hunk.section.is_empty();
+        let joins = match state.last {
+            Last::Header => section,
+            Last::Closed => false,
+            Last::Open { .. } => true,
+        };
+        let mut next = Vec::new();
+        if joins && !line.text.starts_with('\t') {
+            let header = state.last == Last::Header;
+            let last = if header { Last::Header } else { Last::Open { blank: line.text.ends_with(' ') } };
+            let joined = State { at: state.at + 1, last, section: state.section || header, ..state };
+            next.push((Choice::Joined, joined));
         }
         // git trims the text behind a header, so a blank at its end is where a mail client broke the line
-        let ends_header =
-            so_far.lines.is_empty() && self.hunk.section.ends_with(' ') && so_far.section.is_none();
-        if old > 0 && new > 0 && !ends_header {
-            let mut next = so_far;
-            // one blank before a tab is all that can be missing
-            next.loose |= !line.text.starts_with('\t');
-            next.lines.push(HunkLine::new(Kind::Context, line.text.clone(), line.number));
-            choices.push((at, Choice::Context));
-            self.walk(at + 1, old - 1, new - 1, next, choices);
+        let ends_header = state.last == Last::Header && self.hunk.section.ends_with(' ') && !state.section;
+        if state.old > 0 && state.new > 0 && !ends_header {
+            let (old, new) = (state.old - 1, state.new - 1);
+            next.push((
+                Choice::Context,
+                State { at: state.at + 1, old, new, last: Last::of(&line.text), ..state },
+            ));
+        }
+        for (choice, next) in next {
+            if self.dead.contains(&next) {
+                continue;
+            }
+            choices.push((state.at, choice));
+            self.walk(next, choices);
             choices.pop();
         }
+    }
+
+    /// The hunk's lines by these choices.
+    fn reading(&self, choices: &Choices) -> Reading {
+        let mut reading = Reading::of(Vec::new());
+        let (mut old, mut new) = (self.hunk.old.len, self.hunk.new.len);
+        let mut choices = choices.iter().peekable();
+        let mut unknown = Vec::new();
+        for (at, line) in self.raw.iter().enumerate() {
+            if old == 0 && new == 0 && choices.peek().is_none() {
+                if line.text.starts_with("\\ ")
+                    && let Some(last) = reading.lines.last_mut()
+                {
+                    last.newline = false;
+                }
+                break;
+            }
+            if line.text.starts_with("\\ ") {
+                if let Some(last) = reading.lines.last_mut() {
+                    last.newline = false;
+                }
+                continue;
+            }
+            let choice = choices.next_if(|(of, _)| *of == at).map(|(_, choice)| *choice);
+            let next = match (choice, marked(line)) {
+                (Some(Choice::Joined), _) => {
+                    match reading.lines.last_mut() {
+                        Some(last) => {
+                            if join(last, line) && last.kind == Kind::Add {
+                                unknown.push(line.number);
+                            }
+                        }
+                        None => {
+                            let section = reading.section.get_or_insert_with(|| self.hunk.section.clone());
+                            if !section.ends_with(' ') {
+                                section.push(' ');
+                            }
+                            section.push_str(line.text.trim_start());
+                        }
+                    }
+                    continue;
+                }
+                (Some(Choice::Context), _) => {
+                    // one blank before a tab is all that can be missing
+                    reading.loose |= !line.text.starts_with('\t');
+                    HunkLine::new(Kind::Context, line.text.clone(), line.number)
+                }
+                (None, Some(marked)) => marked,
+                (None, None) => break,
+            };
+            let (of_old, of_new) = next.kind.counts();
+            (old, new) = (old.saturating_sub(of_old), new.saturating_sub(of_new));
+            reading.lines.push(next);
+        }
+        if !unknown.is_empty() {
+            reading.unknown = Some(Damage {
+                kind: DamageKind::LineWrapped,
+                lines: unknown,
+                proof: "an added line was broken in two".into(),
+                fix: Fix::InPart(BLANKS_UNKNOWN.into()),
+            });
+        }
+        reading
+    }
+
+    fn too_many(&self) -> Damage {
+        let tried = self.ways.len().min(MOST);
+        self.miscounted(Fix::None(format!(
+            "given up after {tried} ways to join or mark its lines that count right; fetch the raw mail"
+        )))
     }
 
     fn damages(&self) -> Vec<Damage> {
@@ -171,7 +402,10 @@ impl<'h> Search<'h> {
                 kind: DamageKind::LineWrapped,
                 lines: joined,
                 proof: format!("no mark before it, and {counts} only without it"),
-                fix: Fix::OneWay(format!("joined to {where_to}")),
+                fix: match reading.unknown {
+                    Some(_) => Fix::InPart(BLANKS_UNKNOWN.into()),
+                    None => Fix::OneWay(format!("joined to {where_to}")),
+                },
             });
         }
         if !context.is_empty() && reading.loose {
@@ -258,7 +492,7 @@ impl<'h> Search<'h> {
                         ),
                     });
                 }
-                let reading = Reading { lines, lost_blanks: lost, loose: true, section: None };
+                let reading = Reading { lost_blanks: lost, loose: true, ..Reading::of(lines) };
                 Repair { damages, readings: vec![reading] }
             }
             (Some(_), Some(_)) if at_end => {
@@ -284,32 +518,4 @@ impl<'h> Search<'h> {
             fix,
         }
     }
-}
-
-/// The reading with the line joined to the one before, or to the hunk's header.
-fn joined(so_far: &Reading, hunk: &Hunk, line: &Line) -> Option<Reading> {
-    let mut next = so_far.clone();
-    let text = line.text.trim_start();
-    match next.lines.last_mut() {
-        Some(last) => {
-            if last.text.trim().is_empty() || !last.newline {
-                return None;
-            }
-            if !last.text.ends_with(' ') {
-                last.text.push(' ');
-            }
-            last.text.push_str(text);
-        }
-        None => {
-            let section = next.section.get_or_insert_with(|| hunk.section.clone());
-            if section.is_empty() {
-                return None;
-            }
-            if !section.ends_with(' ') {
-                section.push(' ');
-            }
-            section.push_str(text);
-        }
-    }
-    Some(next)
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::diff::{self, Body, Diff, FileDiff, Hunk};
+use super::diff::{self, Body, Diff, FileDiff, Header, Hunk};
 use super::text::Line;
 
 static FILE: LazyLock<Regex> =
@@ -60,7 +60,9 @@ fn hunks(text: &str, line: usize) -> Vec<Hunk> {
             old,
             new,
             section: String::new(),
+            header: Header::Exact,
             body: Body::RunTogether(inside.to_owned()),
+            surplus: Vec::new(),
             tail: None,
         });
     }

@@ -84,6 +84,7 @@ fn file_line(file: &FileDiff) -> String {
     let kind = match (&file.old_path, &file.new_path) {
         (None, _) => ", new",
         (_, None) => ", deleted",
+        _ if file.combined => ", of a merge",
         _ if file.renamed() => ", renamed",
         _ => "",
     };
@@ -93,6 +94,9 @@ fn file_line(file: &FileDiff) -> String {
 /// What became of it on one source.
 pub fn application(tree: &str, result: &Application) -> String {
     let mut out = format!("{tree}: {}\n", result.outcome.words());
+    result.doubts.iter().for_each(|doubt| {
+        let _ = writeln!(out, "  doubtful: {doubt}");
+    });
     for (path, count) in &result.conflicts {
         let places = if *count == 1 { "place" } else { "places" };
         let _ = writeln!(out, "  {path}: a three-way merge conflicts in {count} {places}");

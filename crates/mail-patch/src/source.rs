@@ -21,6 +21,12 @@ pub trait Source {
     /// git's mode of a file: [`PLAIN`], [`EXECUTABLE`] or [`LINK`]. Of one that is not there it means nothing.
     fn mode(&self, path: &str) -> &'static str;
 
+    /// Whether there is a folder at this path; false where that is not known. It decides what the names of new files mean
+    /// in a diff without prefixes.
+    fn has_folder(&self, _path: &str) -> bool {
+        false
+    }
+
     /// Paths of files with this name, for a file that was moved.
     fn named(&self, name: &str) -> Vec<String>;
 
@@ -72,6 +78,10 @@ impl Source for Folder {
             return std::fs::read_link(place).ok().map(|to| to.into_os_string().into_vec());
         }
         std::fs::read(place).ok()
+    }
+
+    fn has_folder(&self, path: &str) -> bool {
+        self.at(path).is_some_and(|(_, found)| found.is_dir())
     }
 
     fn mode(&self, path: &str) -> &'static str {

@@ -46,6 +46,23 @@ pub fn encode(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// The text with each stray byte as the character that it is in ISO-8859-1.
+pub fn latin_to_utf8(text: &str) -> String {
+    let read = |c: char| {
+        u32::from(c).checked_sub(STRAY).and_then(|byte| u8::try_from(byte).ok()).map_or(c, char::from)
+    };
+    text.chars().map(read).collect()
+}
+
+/// The text with each character that ISO-8859-1 has beyond ASCII as the byte that it is there.
+pub fn utf8_to_latin(text: &str) -> String {
+    let stray = |c: char| match u32::from(c) {
+        code @ 0xa0..=0xff => char::from_u32(STRAY + code).unwrap_or(c),
+        _ => c,
+    };
+    text.chars().map(stray).collect()
+}
+
 /// The lines of a text that starts at line `first` of the input.
 pub fn lines(text: &str, first: usize) -> Vec<Line> {
     let text = text.strip_suffix('\n').unwrap_or(text);

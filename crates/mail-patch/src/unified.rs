@@ -176,6 +176,7 @@ mod tests {
             outcome: Outcome::Clean,
             files: Vec::new(),
             conflicts: Vec::new(),
+            doubts: Vec::new(),
             contents,
             modes,
         };

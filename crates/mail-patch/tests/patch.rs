@@ -1,5 +1,7 @@
 //! Patches: what is read from them, what damage is found, and what they come to on a source.
 
+#[path = "patch/forms.rs"]
+mod forms;
 #[path = "patch/links.rs"]
 mod links;
 #[path = "patch/mailinfo.rs"]
