@@ -132,7 +132,7 @@ pub(super) fn times(fields: &mut Fields<'_>, settings: &Settings, symptom: Optio
     }
     let waits_for_hang = symptom.is_some_and(|symptom| {
         symptom.each().into_iter().any(|part| match part {
-            Symptom::HungTask { .. } => true,
+            Symptom::HungTask(_) => true,
             Symptom::Crash(pattern) => {
                 pattern.like.as_ref().is_some_and(|like| like.report.is_blocked_task())
             }

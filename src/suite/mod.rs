@@ -26,7 +26,7 @@ pub use model::{
 pub use pattern::Pattern;
 pub use range::VersionRange;
 pub use reference::Reference;
-pub use symptom::{CrashPattern, Probe, ProbeKind, Symptom};
+pub use symptom::{CrashPattern, HangPattern, Probe, ProbeKind, Symptom};
 
 pub use crate::yaml::quantity::{duration as parse_duration, memory_mib as parse_memory};
 pub use crate::yaml::{LoadError as SuiteError, Location, Problem, ProblemKind, Rejection};

@@ -202,6 +202,8 @@ pub(super) struct CrashShape {
 pub(super) struct HungTaskShape {
     pub functions: List<String>,
     pub task: Option<String>,
+    pub owner: List<String>,
+    pub cycle: List<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

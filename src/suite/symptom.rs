@@ -17,13 +17,8 @@ pub enum Symptom {
     Detectors(Vec<Symptom>),
     /// The kernel reported a crash (oops, BUG, WARNING, sanitiser report …) of this look.
     Crash(CrashPattern),
-    /// The kernel reported a blocked task of this look; at least one part is given.
-    HungTask {
-        /// Each matches some function in the trace of one and the same blocked task.
-        functions: Vec<Pattern>,
-        /// Matches the command name of that task.
-        task: Option<Pattern>,
-    },
+    /// The kernel reported a blocked task of this look.
+    HungTask(HangPattern),
     /// A probe grew with the iterations that the program reported.
     #[serde(rename_all = "kebab-case")]
     Leak {
@@ -68,6 +63,21 @@ pub struct CrashPattern {
     /// The report is the same defect as this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub like: Option<Reference>,
+}
+
+/// How a hung task looks. All the parts that are given must fit the same report; at least one is given.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct HangPattern {
+    /// Each matches some function on the stack of the task that the kernel calls hung.
+    pub functions: Vec<Pattern>,
+    /// Matches the command name of that task.
+    pub task: Option<Pattern>,
+    /// Each matches some function on the stack of the task that the kernel names as the holder of what it waits for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub owner: Vec<Pattern>,
+    /// Each matches some function on the stack of a task in the deadlock that the hung task is part of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cycle: Vec<Pattern>,
 }
 
 /// A reading that the agent takes before and after the dose.

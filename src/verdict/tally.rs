@@ -21,7 +21,10 @@ pub struct Tally {
     /// Whole doses that showed no symptom.
     doses: u32,
     made: u32,
+    /// The first crash of another kind during a dose.
     other: Option<Judgement>,
+    /// The first crash before a dose.
+    early: Option<Judgement>,
     /// What the last attempt that said nothing about the test came to.
     failed: Option<Judgement>,
 }
@@ -29,7 +32,7 @@ pub struct Tally {
 impl Tally {
     /// A cell that needs this many clean attempts, with this many retries.
     pub fn new(needed: u32, retries: u32) -> Tally {
-        Tally { needed: needed.max(1), retries, doses: 0, made: 0, other: None, failed: None }
+        Tally { needed: needed.max(1), retries, doses: 0, made: 0, other: None, early: None, failed: None }
     }
 
     /// Attempts taken in.
@@ -45,19 +48,24 @@ impl Tally {
     /// Takes in one more attempt and says what is next.
     ///
     /// One symptom settles `bad`. `good` takes every clean attempt that was asked for. A crash of another kind does
-    /// not end the cell: the symptom may still come. What was lost before the dose is tried again.
+    /// not end the cell: the symptom may still come. It is never swallowed either: where a later attempt comes to `skip`,
+    /// `blind` or `lost`, the cell is `other`. What was lost before the dose is tried again.
     pub fn take(&mut self, judgement: Judgement) -> Next {
         self.made += 1;
         match judgement.verdict {
-            Verdict::Bad | Verdict::Skip | Verdict::Blind => return Next::Settled(judgement),
+            Verdict::Bad => return Next::Settled(judgement),
+            Verdict::Skip | Verdict::Blind => return Next::Settled(self.crash().unwrap_or(judgement)),
             Verdict::Good => self.doses += 1,
             Verdict::Other if judgement.dosed => {
                 self.doses += 1;
                 self.other.get_or_insert(judgement);
             }
             Verdict::Other | Verdict::Lost => {
+                if judgement.verdict == Verdict::Other {
+                    self.early.get_or_insert_with(|| judgement.clone());
+                }
                 if self.retries == 0 {
-                    return Next::Settled(self.other.take().unwrap_or(judgement));
+                    return Next::Settled(self.crash().unwrap_or(judgement));
                 }
                 self.retries -= 1;
                 self.failed = Some(judgement);
@@ -76,7 +84,12 @@ impl Tally {
 
     /// What an unfinished cell comes to when no more attempts are made.
     pub fn unfinished(&self) -> Option<&Judgement> {
-        self.other.as_ref().or(self.failed.as_ref())
+        self.other.as_ref().or(self.early.as_ref()).or(self.failed.as_ref())
+    }
+
+    /// The crash of another kind that was seen, one during a dose first.
+    fn crash(&mut self) -> Option<Judgement> {
+        self.other.take().or(self.early.take())
     }
 }
 
@@ -122,6 +135,13 @@ mod tests {
             (2, 1, &[(Other, true), (Bad, true)], Some(Bad), 2),
             (3, 1, &[(Good, true), (Blind, true)], Some(Blind), 2),
             (3, 1, &[(Skip, true)], Some(Skip), 1),
+            // a crash is not swallowed by what judges nothing
+            (6, 2, &[(Other, true), (Skip, true)], Some(Other), 2),
+            (6, 2, &[(Other, true), (Good, true), (Blind, true)], Some(Other), 3),
+            (3, 2, &[(Other, false), (Blind, true)], Some(Other), 2),
+            (3, 2, &[(Other, false), (Lost, false), (Lost, false)], Some(Other), 3),
+            (3, 0, &[(Other, true), (Lost, false)], Some(Other), 2),
+            (3, 1, &[(Good, true), (Skip, true)], Some(Skip), 2),
         ];
         for (needed, retries, attempts, verdict, made) in table {
             assert_eq!(settle(*needed, *retries, attempts), (*verdict, *made), "{attempts:?}");

@@ -6,6 +6,7 @@ use super::engine::{Engine, matches};
 use super::excerpt::{self, Excerpt};
 use super::header::Header;
 use super::kind::ReportKind;
+use super::own::OwnLines;
 use super::report::Report;
 use super::rules::{Family, Rule};
 use super::stack::{Blamed, NO_FRAME};
@@ -62,6 +63,7 @@ impl Engine {
         alt_titles.sort();
         let text = &excerpt.text[..excerpt.pure];
         let (task, pid, cpu) = self.subject(text);
+        let hung = kind == ReportKind::Hang && title.starts_with("INFO: task ");
         let report = Report {
             frame: title::blamed_frame(&title).map(str::to_owned),
             title,
@@ -69,7 +71,7 @@ impl Engine {
             kind,
             corrupted: damage.is_some(),
             corrupted_reason: damage.map(str::to_owned),
-            frames: self.functions(&excerpt),
+            frames: self.functions(&excerpt, hung.then_some(pid)),
             suppressed: false,
             panicked: false,
             start: header.start,
@@ -187,9 +189,14 @@ impl Engine {
         !text.split(|byte| *byte == b'\n').skip(1).any(|line| self.belongs(line))
     }
 
-    fn functions(&self, excerpt: &Excerpt) -> Vec<String> {
+    /// The functions of the traces; of a hung task, those of its own stack.
+    fn functions(&self, excerpt: &Excerpt, hung: Option<Option<u32>>) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
+        let mut own = hung.map(OwnLines::of);
         for line in excerpt.text[..excerpt.pure].split(|byte| *byte == b'\n') {
+            if own.as_mut().is_some_and(|own| !own.next(line, self.form.is_start(line))) {
+                continue;
+            }
             for function in self.form.functions(line) {
                 let name = String::from_utf8_lossy(function);
                 if name != NO_FRAME && names.last().is_none_or(|last| *last != name) {
@@ -222,8 +229,9 @@ impl Engine {
 
     /// Whether a line looks like part of a report rather than like ordinary output.
     fn belongs(&self, line: &[u8]) -> bool {
-        const WORDS: [&[u8]; 14] = [
+        const WORDS: [&[u8]; 15] = [
             b" blocked on a ",
+            b" blocked on an ",
             b"Modules linked in",
             b"---[ end trace",
             b"Code: ",

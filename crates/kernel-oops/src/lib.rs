@@ -21,6 +21,7 @@ mod header;
 mod json;
 mod kind;
 mod lines;
+mod own;
 pub mod poison;
 mod reading;
 mod render;

@@ -23,6 +23,7 @@ pub struct Report {
     /// The function that is blamed.
     pub frame: Option<String>,
     /// Every function in the traces of this report in order, the one at the instruction pointer first, without offsets.
+    /// Of a hung task only those of its own stack: what is printed behind it is about other tasks.
     #[serde(default)]
     pub frames: Vec<String>,
     /// Whether the log also says that the machine was out of memory or the like, so that the report proves nothing.

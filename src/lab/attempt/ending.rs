@@ -145,7 +145,30 @@ impl Conversation<'_> {
     }
 }
 
-/// The line of `check_hung_task` in the kernel, as opposed to a processor that is stuck.
+/// The line of `check_hung_task` in the kernel, as opposed to a processor that is stuck. Since 7.1 it says `blocked in
+/// I/O wait for more than` of a task that waits for input or output.
 fn is_hung_task(sighting: &Sighting) -> bool {
-    sighting.kind == ReportKind::Hang && sighting.line.contains("blocked for more than")
+    let line = sighting.line.as_str();
+    sighting.kind == ReportKind::Hang && line.contains(" blocked ") && line.contains(" for more than ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oops::Scanner;
+
+    #[test]
+    fn hung_tasks_are_told_from_other_hangs() {
+        let table = [
+            ("INFO: task dd:7 blocked for more than 10 seconds.", true),
+            ("INFO: task dd:7 blocked in I/O wait for more than 10 seconds.", true),
+            ("INFO: task dd:7 is blocked on a mutex likely owned by task cp:8.", false),
+            ("watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [dd:7]", false),
+            ("WARNING: CPU: 0 PID: 5 at mm/x.c:1 blocked+0x1/0x2", false),
+        ];
+        for (line, expected) in table {
+            let sighting = Scanner::new().feed(format!("[   30.1] {line}\n").as_bytes());
+            assert_eq!(sighting.is_some_and(|sighting| is_hung_task(&sighting)), expected, "{line}");
+        }
+    }
 }

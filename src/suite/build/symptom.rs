@@ -9,7 +9,7 @@ use crate::oops::ReportKind;
 use crate::suite::pattern::Pattern;
 use crate::suite::reference::Reference;
 use crate::suite::shape::{CrashShape, HungTaskShape, KmemleakShape, LeakShape, List, SymptomShape};
-use crate::suite::symptom::{CrashPattern, ProbeKind, Symptom};
+use crate::suite::symptom::{CrashPattern, HangPattern, ProbeKind, Symptom};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
 use crate::yaml::problem::ProblemKind;
@@ -121,10 +121,13 @@ fn like(fields: &mut Fields<'_>, dir: &Path, at: &KeyPath, text: Option<&String>
 fn hung_task(fields: &mut Fields<'_>, at: &KeyPath, shape: &HungTaskShape) -> Option<Symptom> {
     let functions = fields.list(&at.key("functions"), shape.functions.as_ref(), str::parse);
     let task = fields.optional(&at.key("task"), shape.task.as_ref(), str::parse);
-    if shape.task.is_none() && shape.functions.as_ref().is_none_or(Vec::is_empty) {
-        return says_nothing(fields, at, "hung task", "`functions` or `task`");
+    let owner = fields.list(&at.key("owner"), shape.owner.as_ref(), str::parse);
+    let cycle = fields.list(&at.key("cycle"), shape.cycle.as_ref(), str::parse);
+    let lists = [&shape.functions, &shape.owner, &shape.cycle];
+    if shape.task.is_none() && lists.iter().all(|list| list.as_ref().is_none_or(Vec::is_empty)) {
+        return says_nothing(fields, at, "hung task", "`functions`, `task`, `owner` or `cycle`");
     }
-    Some(Symptom::HungTask { functions, task })
+    Some(Symptom::HungTask(HangPattern { functions, task, owner, cycle }))
 }
 
 /// A pattern without parts would take every crash or hang for this bug.

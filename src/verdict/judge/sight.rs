@@ -1,9 +1,10 @@
 //! Whether one attempt shows a symptom.
 
 use super::leaks;
+use crate::hang;
 use crate::observation::{BlockedTask, Exit, Observation, ProgramReport};
 use crate::oops::{Report, Sameness};
-use crate::suite::{CrashPattern, Pattern, ProbeKind, Reference, Symptom};
+use crate::suite::{CrashPattern, HangPattern, Pattern, ProbeKind, Reference, Symptom};
 
 /// Whether a symptom was seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +27,7 @@ pub(super) fn look(symptom: &Symptom, seen: &Observation, reports: &[&Report]) -
             Sight::NotSeen if is_hang(pattern) => hang_detector(seen),
             sight => sight,
         },
-        Symptom::HungTask { functions, task } => hung_task(functions, task.as_ref(), seen, reports),
+        Symptom::HungTask(pattern) => hung_task(pattern, seen, reports),
         Symptom::Leak { probe: ProbeKind::Slab, cache, per_iteration, at_least } => {
             leaks::slab(seen, cache, *per_iteration, *at_least)
         }
@@ -57,9 +58,7 @@ pub(super) fn part_in_reports(symptom: &Symptom, reports: &[&Report]) -> Option<
         let shows = symptom.each().into_iter().any(|part| match part {
             // a damaged report that may be the symptom counts here: it makes the attempt blind, not bad
             Symptom::Crash(pattern) => crash(pattern, one) != Sight::NotSeen,
-            Symptom::HungTask { functions, task } => {
-                blocked_task(functions, task.as_ref(), &[], one) != Sight::NotSeen
-            }
+            Symptom::HungTask(pattern) => blocked_task(pattern, None, one) != Sight::NotSeen,
             _ => false,
         });
         shows.then(|| report.title.clone())
@@ -113,21 +112,17 @@ fn crash(pattern: &CrashPattern, reports: &[&Report]) -> Sight {
     damaged.map_or(Sight::NotSeen, Sight::Unknown)
 }
 
-fn hung_task(
-    functions: &[Pattern],
-    task: Option<&Pattern>,
-    seen: &Observation,
-    reports: &[&Report],
-) -> Sight {
-    match blocked_task(functions, task, &seen.blocked, reports) {
+fn hung_task(pattern: &HangPattern, seen: &Observation, reports: &[&Report]) -> Sight {
+    match blocked_task(pattern, Some(seen), reports) {
         Sight::NotSeen => {}
         sight => return sight,
     }
+    let HangPattern { functions, task, .. } = pattern;
     // the program may end and leave a task behind that hangs, and the attempt is over before the kernel calls it hung
     let left = seen
         .blocked
         .iter()
-        .find(|b| task.is_none_or(|p| p.is_match(&b.comm)) && functions_match(functions, b.stack.iter()));
+        .find(|b| named(task.as_ref(), Some(&b.comm)) && functions_match(functions, b.stack.iter()));
     if let Some(BlockedTask { pid, comm, .. }) = left {
         return Sight::Unknown(format!(
             "task {comm} ({pid}) was blocked at the end as in the symptom, and the kernel had no time to call it hung"
@@ -149,30 +144,62 @@ fn is_hang(pattern: &CrashPattern) -> bool {
     pattern.like.as_ref().is_some_and(|like| like.report.is_blocked_task())
 }
 
-/// Looks for a report of a blocked task; `blocked` are the stacks that the agent read of such tasks.
-fn blocked_task(
-    functions: &[Pattern],
-    task: Option<&Pattern>,
-    blocked: &[BlockedTask],
-    reports: &[&Report],
-) -> Sight {
-    let mut damaged = None;
+/// Looks for a report of such a blocked task. The functions are those of its own stack, which the agent may have read
+/// as well. Where nothing but the reports is given, nothing is asked about other tasks.
+fn blocked_task(pattern: &HangPattern, seen: Option<&Observation>, reports: &[&Report]) -> Sight {
+    let mut unknown = None;
     for report in reports.iter().filter(|r| r.is_blocked_task()) {
-        if !task.is_none_or(|p| report.task.as_deref().is_some_and(|t| p.is_match(t))) {
+        if !named(pattern.task.as_ref(), report.task.as_deref()) {
             continue;
         }
+        let blocked = seen.map_or(&[][..], |seen| &seen.blocked);
         let own_stack =
             blocked.iter().find(|b| Some(b.pid) == report.pid).map(|b| &b.stack[..]).unwrap_or(&[]);
-        if !functions_match(functions, report.frames.iter().chain(own_stack)) {
+        if !functions_match(&pattern.functions, report.frames.iter().chain(own_stack)) {
             continue;
         }
-        if report.corrupted && functions.is_empty() {
-            damaged = Some(damaged_report(report));
-            continue;
+        match seen.map_or(Sight::Seen(String::new()), |seen| other_tasks(pattern, seen, report)) {
+            Sight::NotSeen => continue,
+            Sight::Unknown(reason) => unknown = Some(reason),
+            Sight::Seen(_) if report.corrupted && pattern.functions.is_empty() => {
+                unknown = Some(damaged_report(report));
+            }
+            Sight::Seen(_) => return Sight::Seen(report.title.clone()),
         }
+    }
+    unknown.map_or(Sight::NotSeen, Sight::Unknown)
+}
+
+/// Whether the tasks that a hung one waits for look as the symptom says.
+fn other_tasks(pattern: &HangPattern, seen: &Observation, report: &Report) -> Sight {
+    if pattern.owner.is_empty() && pattern.cycle.is_empty() {
         return Sight::Seen(report.title.clone());
     }
-    damaged.map_or(Sight::NotSeen, Sight::Unknown)
+    let unknown = |what: &str| Sight::Unknown(format!("{what} of {} is not known", report.title));
+    let Some(pid) = report.pid else { return unknown("the task") };
+    let console = &seen.console.text;
+    if !pattern.owner.is_empty() {
+        // kernels name the holders of mutexes since 6.16, those of semaphores since 6.17
+        match hang::owner(console, pid) {
+            None => return unknown("the holder of the lock"),
+            Some(owner) if owner.stack.is_empty() => return unknown("the stack of the lock's holder"),
+            Some(owner) if functions_match(&pattern.owner, owner.stack.iter()) => {}
+            Some(_) => return Sight::NotSeen,
+        }
+    }
+    if !pattern.cycle.is_empty() {
+        let Some(deadlock) = hang::deadlock(console, &seen.blocked) else { return Sight::NotSeen };
+        let functions = deadlock.links.iter().flat_map(|link| &link.stack);
+        if !(deadlock.links.iter().any(|link| link.pid == pid) && functions_match(&pattern.cycle, functions))
+        {
+            return Sight::NotSeen;
+        }
+    }
+    Sight::Seen(report.title.clone())
+}
+
+fn named(pattern: Option<&Pattern>, task: Option<&str>) -> bool {
+    pattern.is_none_or(|pattern| task.is_some_and(|task| pattern.is_match(task)))
 }
 
 /// What comparing this report with those that the symptom names gave, as far as anything speaks for it: a sentence for

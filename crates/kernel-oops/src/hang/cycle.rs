@@ -22,6 +22,10 @@ pub struct Deadlock {
 pub struct Link {
     /// The task, as `name:pid`.
     pub task: String,
+    /// Its process id.
+    pub pid: u32,
+    /// The kernel functions of its stack, innermost first, as far as they are known.
+    pub stack: Vec<String>,
     /// The function in which it waits, where its stack is known.
     pub waits_in: Option<String>,
     /// What it waits for, in words.
@@ -97,6 +101,8 @@ impl<'t> Waiter<'t> {
         let kind = self.owned.map(|owned| format!("a {}", owned.what).replace("a rw-", "an rw-"));
         Link {
             task: self.name.clone(),
+            pid: self.pid,
+            stack: self.stack.to_vec(),
             waits_in: self.stack.get(self.site).cloned(),
             waits_for: match (self.wants, kind) {
                 (Some(lock), _) => lock.name.to_owned(),

@@ -10,4 +10,5 @@ mod owner;
 mod task;
 
 pub use cycle::{Deadlock, Link, deadlock};
+pub use owner::owner;
 pub use task::{BlockedTask, blocked_tasks, sleepers};

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::task::lines;
+use super::task::{BlockedTask, lines, shown};
 
 /// One such line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +37,32 @@ pub fn owners(console: &[u8]) -> Vec<Owned> {
     found
 }
 
+/// The task that the kernel names as the holder of what this one waits for, with its stack as far as it is shown.
+pub fn owner(console: &[u8], waiter: u32) -> Option<BlockedTask> {
+    let owned = owners(console).into_iter().find(|owned| owned.waiter == waiter)?;
+    let (comm, pid) = owned.owner;
+    let task = shown(console, |_| true).into_iter().find(|task| task.pid == pid);
+    Some(task.unwrap_or(BlockedTask { pid, comm, stack: Vec::new() }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_owner_comes_with_its_stack() {
+        let console = "\
+[ 1.0] INFO: task a:3 <reader> blocked on an rw-semaphore likely owned by task b:4 <writer>
+[ 1.0] task:b               state:S stack:0     pid:4     tgid:4     ppid:1      flags:0x0
+[ 1.0] Call Trace:
+[ 1.0]  msleep+0x1/0x2
+[ 1.1] INFO: task c:5 blocked on a semaphore likely last held by task y:6
+";
+        let told = |waiter| {
+            owner(console.as_bytes(), waiter).map(|t| format!("{}:{} {}", t.comm, t.pid, t.stack.join(" ")))
+        };
+        assert_eq!([3, 5, 7].map(told), [Some("b:4 msleep".into()), Some("y:6 ".into()), None]);
+    }
 
     #[test]
     fn owners_are_read() {

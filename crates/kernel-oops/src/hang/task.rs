@@ -35,13 +35,18 @@ pub fn sleepers(console: &[u8]) -> Vec<BlockedTask> {
 /// shown several times the longest stack counts, because the last one may be cut off. Form: `sched_show_task` in
 /// `kernel/sched/core.c`, since 5.9.
 pub fn blocked_tasks(console: &[u8]) -> Vec<BlockedTask> {
+    shown(console, |state| state == 'D')
+}
+
+/// As [`blocked_tasks`], of tasks in one of these states (`D`, `S`, `R` …).
+pub(super) fn shown(console: &[u8], wanted: impl Fn(char) -> bool) -> Vec<BlockedTask> {
     let mut found = Vec::new();
     let mut reading: Option<BlockedTask> = None;
     for line in lines(console) {
         if let Some((comm, state, pid)) = header(&line) {
             keep(reading.take(), &mut found);
             let task = BlockedTask { pid, comm: comm.to_owned(), stack: Vec::new() };
-            reading = (state == 'D').then_some(task);
+            reading = wanted(state).then_some(task);
             continue;
         }
         let Some(task) = &mut reading else { continue };
