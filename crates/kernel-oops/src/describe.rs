@@ -47,6 +47,7 @@ impl Engine {
             let traceless = description.traceless || description.plain;
             damage::reason(&description.title, &excerpt.text, traceless, &self.form)
         });
+        let damage = damage.or((header.end == console.len()).then_some("the log ends within the first line"));
         let raw_title = String::from_utf8_lossy(&description.title);
         let kind = description.kind.unwrap_or_else(|| self.kind_of(&raw_title));
         let mut title = title::stable(&description.title);

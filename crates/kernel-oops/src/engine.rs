@@ -7,6 +7,7 @@ use memchr::memmem;
 use regex::bytes::Regex;
 
 use super::console::{Context, Line};
+use super::dialect::Dialect;
 use super::header::{Header, LineFinder};
 use super::kind::ReportKind;
 use super::reading::{Findings, Reading};
@@ -19,6 +20,12 @@ const EMBEDDED: &str = include_str!("rules.yaml");
 
 /// What repeats a report in other words comes within so many bytes behind it.
 const ECHO_REACH: usize = 1024;
+
+/// So many lines that may begin reports are remembered.
+const MAX_CANDIDATES: usize = 65_536;
+
+/// So far apart are the lines from whose neighbourhood the form of a console is learned.
+const LESSON_REACH: usize = 16 << 10;
 
 /// A console that is read from somewhere is looked at in pieces of this size …
 const WINDOW: usize = 8 << 20;
@@ -181,12 +188,39 @@ impl Engine {
         self.families.iter().map(|family| family.header.as_str())
     }
 
-    /// Whether a header only repeats in other words what the report before it has said.
-    pub(super) fn is_echo(&self, line: &[u8], before: &Report, header: &Header) -> bool {
-        if header.aftermath || header.start - before.start < header.within {
+    /// The lines that may begin reports, as far as there are not too many of them, and where to look for more. From
+    /// their neighbourhood it is learned in which forms the console is kept.
+    pub(super) fn candidates(&self, console: &[u8], dialect: &mut Dialect) -> (Vec<(usize, usize)>, usize) {
+        let mut lines = Vec::new();
+        let (mut at, mut lesson) = (0, 0);
+        while lines.len() < MAX_CANDIDATES {
+            let Some((start, end)) = self.finder.next_line(console, at) else {
+                at = console.len();
+                break;
+            };
+            at = end;
+            lines.push((start, end));
+            if start >= lesson {
+                dialect.learn(console, start, end);
+                lesson = start + LESSON_REACH;
+            }
+        }
+        (lines, at)
+    }
+
+    /// Whether a header only repeats in other words what the report with this title, that begins and ends there, has
+    /// said.
+    pub(super) fn is_echo(
+        &self,
+        line: &[u8],
+        title: &str,
+        (start, end): (usize, usize),
+        header: &Header,
+    ) -> bool {
+        if header.aftermath || header.start - start < header.within {
             return true;
         }
-        if header.start > before.end.saturating_add(ECHO_REACH) {
+        if header.start > end.saturating_add(ECHO_REACH) {
             return false;
         }
         match self.families[header.family].header.as_str() {
@@ -194,7 +228,7 @@ impl Engine {
             // the track of an object inside a report about it
             "INFO:" => self.is_remnant(header.family, line),
             // one line of die() behind one of report_bug()
-            "Kernel BUG" => before.title.starts_with("kernel BUG"),
+            "Kernel BUG" => title.starts_with("kernel BUG"),
             _ => false,
         }
     }

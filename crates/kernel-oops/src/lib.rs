@@ -14,6 +14,7 @@ mod console;
 mod damage;
 mod describe;
 mod details;
+mod dialect;
 mod engine;
 mod excerpt;
 pub mod hang;

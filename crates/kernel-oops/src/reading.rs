@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use memchr::{memchr_iter, memmem};
 
 use super::console::{Context, Line};
+use super::dialect::{Dialect, Rewritten};
 use super::engine::Engine;
 use super::excerpt::MAX_REACH;
 use super::header::Header;
@@ -66,6 +67,13 @@ pub(super) struct Reading<'e> {
     /// Where the window begins in the console, and the number of the line there.
     base: usize,
     base_line: usize,
+    /// Where the window begins, in bytes of the text that was made of the console.
+    text_base: usize,
+    /// The forms that this console is kept in.
+    dialect: Dialect,
+    /// Where the last report and the last allowed one begin and end, in bytes of the text.
+    last: Option<(usize, usize)>,
+    last_allowed: Option<(usize, usize)>,
     stamped: Option<bool>,
     /// Whether the kernel has printed anything, and up to where that was looked for.
     spoke: bool,
@@ -87,6 +95,10 @@ impl<'e> Reading<'e> {
             passed_over: PassedOver::default(),
             base: 0,
             base_line: 1,
+            text_base: 0,
+            dialect: Dialect::default(),
+            last: None,
+            last_allowed: None,
             stamped: None,
             spoke: false,
             heard: 0,
@@ -109,32 +121,48 @@ impl<'e> Reading<'e> {
         } else {
             line_start(window, window.len().saturating_sub(MAX_REACH + LINE_REACH))
         };
-        let headers = self.sweep(window, upto);
+        let (candidates, searched) = self.engine.candidates(window, &mut self.dialect);
+        let plain = candidates.is_empty() || self.dialect.is_plain();
+        let (view, candidates, searched) = if plain {
+            (View::Plain(window), candidates, searched)
+        } else {
+            // what the console looks like now is another text than what was looked at before
+            self.stamped = None;
+            (View::Rewritten(Rewritten::of(window, &self.dialect)), Vec::new(), 0)
+        };
+        let text = view.text();
+        let text_upto = view.place_of(upto);
+        let headers = self.sweep(&view, text_upto, candidates, searched);
         let (mut line, mut counted) = (self.base_line, 0);
-        for (which, header) in headers.iter().enumerate().take_while(|(_, header)| header.start < upto) {
-            let first_line = &window[header.start..header.end];
+        for (which, header) in headers.iter().enumerate().take_while(|(_, header)| header.start < text_upto) {
+            let first_line = &text[header.start..header.end];
             if self.is_echo(first_line, header) {
                 continue;
             }
             if self.is_known_well(first_line) {
-                self.pass_over(header.start);
+                self.pass_over(view.start(header.start));
                 continue;
             }
-            line += memchr_iter(b'\n', &window[counted..header.start]).count();
-            counted = header.start;
-            let (mut report, weak) = self.engine.read(window, &headers, which, line);
-            report.start += self.base;
-            report.end += self.base;
+            let start = view.start(header.start);
+            line += memchr_iter(b'\n', &window[counted..start]).count();
+            counted = start;
+            let (mut report, weak) = self.engine.read(text, &headers, which, line);
+            let place = Some((report.start + self.text_base, report.end + self.text_base));
+            report.start = start + self.base;
+            report.end = view.end(report.end) + self.base;
             if self.allow.is_some_and(|allow| allow(&report, Line::parse(first_line).text)) {
                 self.allowed.push(report);
+                self.last_allowed = place;
                 continue;
             }
             self.weak.extend(weak.then_some(report.start));
             self.reports.push(report);
+            self.last = place;
         }
         self.base_line = line + memchr_iter(b'\n', &window[counted..upto]).count();
         self.base += upto;
-        self.heard = self.heard.saturating_sub(upto);
+        self.text_base += text_upto;
+        self.heard = self.heard.saturating_sub(text_upto);
         upto
     }
 
@@ -163,10 +191,14 @@ impl<'e> Reading<'e> {
     /// Whether the header belongs to the report before it. What an allowed report is followed by is its own only as
     /// far as its lines reach.
     fn is_echo(&self, first_line: &[u8], header: &Header) -> bool {
-        let placed = Header { start: header.start + self.base, end: header.end + self.base, ..*header };
-        let echoes = |before: &Report| self.engine.is_echo(first_line, before, &placed);
-        let inside = self.allowed.last().is_some_and(|before| placed.end <= before.end && echoes(before));
-        inside || self.reports.last().is_some_and(echoes)
+        let placed =
+            Header { start: header.start + self.text_base, end: header.end + self.text_base, ..*header };
+        let echoes = |(before, place): (&Report, (usize, usize))| {
+            self.engine.is_echo(first_line, &before.title, place, &placed)
+        };
+        let allowed = self.allowed.last().zip(self.last_allowed);
+        let inside = allowed.is_some_and(|(before, place)| placed.end <= place.1 && echoes((before, place)));
+        inside || self.reports.last().zip(self.last).is_some_and(echoes)
     }
 
     /// Whether reports were read enough, of this kind or at all.
@@ -181,21 +213,34 @@ impl<'e> Reading<'e> {
 
     /// One pass over the window: where reports may begin, and what else is worth knowing. What begins behind `upto` is
     /// looked at again in the next window.
-    fn sweep(&mut self, window: &[u8], upto: usize) -> Vec<Header> {
+    /// The lines that may begin reports are `candidates`, and those behind `searched`.
+    fn sweep(
+        &mut self,
+        view: &View<'_>,
+        upto: usize,
+        candidates: Vec<(usize, usize)>,
+        searched: usize,
+    ) -> Vec<Header> {
+        let window = view.text();
+        let finder = &self.engine.finder;
+        let mut at = searched;
+        let others = std::iter::from_fn(move || {
+            let line = finder.next_line(window, at)?;
+            at = line.1;
+            Some(line)
+        });
         let mut headers = Vec::new();
-        let mut at = 0;
-        while let Some((start, end)) = self.engine.finder.next_line(window, at) {
-            at = end;
+        for (start, end) in candidates.into_iter().chain(others) {
             let line = &window[start..end];
             self.suppressed = self.suppressed || self.engine.suppresses(line);
             self.cut = self.cut || self.engine.cuts(line);
             if self.engine.panics(line) {
-                self.last_panic = Some(self.base + start);
+                self.last_panic = Some(self.base + view.start(start));
             }
             if headers.len() >= MAX_HEADERS {
                 // not looked at any further: it may begin a report
                 if start < upto {
-                    self.pass_over(start);
+                    self.pass_over(view.start(start));
                 }
                 continue;
             }
@@ -220,6 +265,45 @@ impl<'e> Reading<'e> {
             headers.push(self.engine.header(family, line, start));
         }
         headers
+    }
+}
+
+/// A window of a console, as it is or put into the form of one.
+enum View<'w> {
+    Plain(&'w [u8]),
+    Rewritten(Rewritten),
+}
+
+impl View<'_> {
+    fn text(&self) -> &[u8] {
+        match self {
+            View::Plain(window) => window,
+            View::Rewritten(rewritten) => &rewritten.text,
+        }
+    }
+
+    /// Where in the window the line begins that this place of the text is in; of an unchanged text, the place itself.
+    fn start(&self, place: usize) -> usize {
+        match self {
+            View::Plain(_) => place,
+            View::Rewritten(rewritten) => rewritten.start(place),
+        }
+    }
+
+    /// Where in the window the line ends that ends here in the text.
+    fn end(&self, place: usize) -> usize {
+        match self {
+            View::Plain(_) => place,
+            View::Rewritten(rewritten) => rewritten.end(place),
+        }
+    }
+
+    /// Where this place of the window is in the text.
+    fn place_of(&self, raw: usize) -> usize {
+        match self {
+            View::Plain(_) => raw,
+            View::Rewritten(rewritten) => rewritten.place_of(raw),
+        }
     }
 }
 

@@ -287,7 +287,7 @@ mod tests {
         14 │ INFO: task �[2Jcat:5 blocked for more than 120 seconds.
            ╰─
             what: A task or a CPU made no progress for so long that the kernel complained. (HANG)
-            task: �[2Jcat, pid 5
+            task: cat, pid 5
             note: the report is damaged (no function to blame was found in the stack trace); do not rely on its title
             also: hang in corrupted
         "#);

@@ -56,7 +56,7 @@ fn faults_and_traps() {
     MEMORY_SAFETY_BUG                    BUG: corrupted list in caller_func
     DoS                                  Oops: int3 in guilty_func
     DoS                                  Oops: alignment check in guilty_func
-    DoS                                  Oops in guilty_func
+    DoS                                  Oops in guilty_func (damaged: only a remnant of a report is there)
     "#);
 }
 

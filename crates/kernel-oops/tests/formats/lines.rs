@@ -88,7 +88,7 @@ fn lines_with_the_words_of_several_forms() {
     ];
     let specimens: Vec<&str> = specimens.iter().map(String::as_str).collect();
     insta::assert_snapshot!(table(&specimens), @r#"
-    DoS                                  Internal error in guilty_func
+    DoS                                  Internal error in guilty_func (damaged: only a remnant of a report is there)
     DoS                                  Internal error in guilty_func
     DoS                                  Internal error in guilty_func
     DoS                                  Oops: Kernel access of bad area in guilty_func
