@@ -79,13 +79,14 @@ impl Rewritten {
             self.push(&[], raw, place);
             return;
         }
-        if dialect.journal && journal::is_entry(raw) {
-            if let Some(message) = journal::message(raw) {
-                for line in message.split(|byte| *byte == b'\n').filter(|_| !message.is_empty()) {
-                    self.add_message(line, place, dialect);
-                }
-                return;
+        if dialect.journal
+            && journal::is_entry(raw)
+            && let Some(message) = journal::message(raw)
+        {
+            for line in message.split(|byte| *byte == b'\n').filter(|_| !message.is_empty()) {
+                self.add_message(line, place, dialect);
             }
+            return;
         }
         let line = if dialect.dressed { Cow::Owned(undress(raw)) } else { Cow::Borrowed(raw) };
         for shape in &dialect.shapes {
