@@ -66,7 +66,12 @@ impl Engine {
         let (task, pid, cpu) = self.subject(text);
         let hung = kind == ReportKind::Hang && title.starts_with("INFO: task ");
         let report = Report {
-            frame: title::blamed_frame(&title).map(str::to_owned),
+            // a title that ends in a line of a source file names no function
+            frame: description
+                .place
+                .is_none()
+                .then(|| title::blamed_frame(&title).map(str::to_owned))
+                .flatten(),
             title,
             alt_titles,
             kind,
