@@ -1,13 +1,13 @@
 //! `kregress patch`: what a patch or mail says, what damaged it, and whether it applies to a source.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde_json::json;
 
 use super::error::CliError;
-use crate::patch::{Application, Folder, Input, Options, PatchMail, apply, series, show};
+use crate::patch::queue::{self, QueueApplication, Queued};
+use crate::patch::{Folder, Options, Pick, Queue};
 use crate::report::ExitStatus;
 
 /// What is printed.
@@ -19,11 +19,25 @@ pub enum Format {
     Json,
 }
 
-/// Reads a patch, a mail, an mbox or a saved thread, and tries it on sources without changing them.
+/// Reads a patch, a mail, a thread or a queue of patches, and tries it on sources without changing them.
+///
+/// Of several versions in one thread the newest complete one is taken. Each patch is tried on top of those before it
+/// that apply, and answers for itself; the exit code is 0 when all of them apply and none is missing.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kregress patch thread.mbox --onto ~/linux
+      the newest complete version of the series in a thread
+  kregress patch thread.mbox --pick v1 --onto ~/linux
+      another one
+  kregress patch stable-queue/queue-6.12 --pick 3..7
+      what five patches of a quilt series say
+  kregress patch ~/linux@v6.12..topic --onto ~/stable --format json
+      commits, each tried on top of those before it")]
 pub struct PatchArgs {
-    /// The file; `-` is standard input
-    input: PathBuf,
+    /// A patch file, a mail, an mbox, a saved page of a mail archive, a folder with quilt's `series` or of numbered
+    /// patches, REPOSITORY@COMMIT or REPOSITORY@A..B; `-` is standard input
+    input: String,
     /// Try it on the source in this folder; it is only read
     #[arg(long, value_name = "FOLDER")]
     onto: Vec<PathBuf>,
@@ -33,79 +47,59 @@ pub struct PatchArgs {
     /// Let hunks fit without their outermost N lines of context
     #[arg(long, value_name = "N", num_args = 0..=1, default_value_t = 0, default_missing_value = "2", value_parser = clap::value_parser!(u8).range(0..=3))]
     fuzz: u8,
-    /// Which patch of several, counted from 1
-    #[arg(long, value_name = "NUMBER")]
-    pick: Option<usize>,
+    /// Which patches of several: 3, 3..7, 1,4.., or a version: v1, v1:3..7
+    #[arg(long, value_name = "PATCHES")]
+    pick: Option<Pick>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
 
-/// Runs the command. A patch that does not apply somewhere is answered by exit code 100.
+/// Runs the command. A patch that does not apply somewhere, or is missing, is answered by exit code 100.
 ///
 /// # Errors
-/// The input cannot be read, holds no patch, or several of which none was chosen.
+/// The input cannot be read, holds no patch, or none of those that are picked.
 pub fn run(args: &PatchArgs) -> Result<ExitStatus, CliError> {
-    let (name, bytes) = read(&args.input).map_err(CliError::setup)?;
-    let input = Input::read(&name, &bytes).map_err(CliError::setup)?;
-    let patches = PatchMail::all(&input);
-    let chosen = chosen(&patches, args);
-    if args.onto.is_empty() && !patches.is_empty() {
-        print(args.format, &input, &patches, &[]);
-        return Ok(ExitStatus::Success);
-    }
-    let chosen = chosen.map_err(|why| CliError::setup(format!("{name}: {why}")))?;
+    let queue = Queue::open(&args.input, &args.pick.clone().unwrap_or_default()).map_err(CliError::setup)?;
     if let Some(missing) = args.onto.iter().find(|folder| !folder.is_dir()) {
         let text = format!("{}: no folder; expected the top of a kernel source", missing.display());
         return Err(CliError::setup(text));
     }
     let options = Options { repair: args.repair, fuzz: usize::from(args.fuzz) };
-    let results: Vec<(String, Application)> = args
+    let results: Vec<(String, QueueApplication)> = args
         .onto
         .iter()
-        .map(|folder| (folder.display().to_string(), apply(&chosen, &Folder::new(folder), options)))
+        .map(|tree| (tree.display().to_string(), queue::apply(&queue.patches, &Folder::new(tree), options)))
         .collect();
-    print(args.format, &input, &patches, &results);
-    let applies = results.iter().all(|(_, result)| result.outcome.applies());
-    Ok(if applies { ExitStatus::Success } else { ExitStatus::TestsFailed })
+    print(args.format, &queue, &results);
+    let applies = results.iter().all(|(_, result)| result.whole.outcome.applies());
+    let whole = args.onto.is_empty() || queue.missing.is_empty();
+    Ok(if applies && whole { ExitStatus::Success } else { ExitStatus::TestsFailed })
 }
 
-fn chosen<'l>(patches: &'l [PatchMail], args: &PatchArgs) -> Result<Vec<&'l PatchMail>, String> {
-    match args.pick {
-        None => series(patches),
-        Some(number) => match number.checked_sub(1).and_then(|at| patches.get(at)) {
-            Some(patch) => Ok(vec![patch]),
-            None => Err(format!("no patch {number}; there are {}", patches.len())),
-        },
-    }
-}
-
-fn read(path: &Path) -> Result<(String, Vec<u8>), String> {
-    let mut bytes = Vec::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().read_to_end(&mut bytes).map_err(|error| format!("standard input: {error}"))?;
-        return Ok(("standard input".into(), bytes));
-    }
-    let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot read {name}: {error}"))?;
-    Ok((name, bytes))
-}
-
-fn print(format: Format, input: &Input, patches: &[PatchMail], results: &[(String, Application)]) {
+fn print(format: Format, queue: &Queue, results: &[(String, QueueApplication)]) {
     match format {
         Format::Human => {
-            print!("{}", show::patches(input, patches));
+            print!("{}", queue::queue(queue));
             for (tree, result) in results {
-                print!("\n{}", show::application(tree, result));
+                print!("\n{}", queue::application(tree, result));
             }
         }
         Format::Json => {
-            let trees: Vec<_> =
-                results.iter().map(|(tree, result)| json!({"tree": tree, "result": result})).collect();
+            let trees: Vec<_> = results
+                .iter()
+                .map(
+                    |(tree, result)| json!({"tree": tree, "result": result.whole, "patches": result.patches}),
+                )
+                .collect();
             let document = json!({
-                "input": input.name,
-                "form": input.form,
-                "patches": patches.iter().map(one).collect::<Vec<_>>(),
+                "input": queue.name,
+                "form": queue.kind,
+                "patches": queue.all().map(one).collect::<Vec<_>>(),
+                "missing": queue.missing,
+                "notes": queue.notes,
+                "base_commit": queue.base_commit,
+                "prerequisites": queue.prerequisites,
                 "trees": trees,
             });
             println!("{document:#}");
@@ -113,7 +107,8 @@ fn print(format: Format, input: &Input, patches: &[PatchMail], results: &[(Strin
     }
 }
 
-fn one(patch: &PatchMail) -> serde_json::Value {
+fn one(queued: &Queued) -> serde_json::Value {
+    let patch = &queued.patch;
     let files = patch.decoded.files.iter().map(|file| {
         let (added, removed) = file.changed();
         json!({
@@ -125,11 +120,15 @@ fn one(patch: &PatchMail) -> serde_json::Value {
         })
     });
     json!({
+        "number": queued.number,
+        "left_out": queued.left_out,
+        "file": patch.file,
         "line": patch.line,
         "subject": patch.subject,
         "author": patch.author,
         "date": patch.date,
         "message_id": patch.id,
+        "commit": patch.commit,
         "attachment": patch.attachment,
         "tags": patch.tags,
         "files": files.collect::<Vec<_>>(),

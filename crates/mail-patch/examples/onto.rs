@@ -1,8 +1,8 @@
-//! Says what the patch in the first argument does to the files of the folder in the second one; nothing is written.
+//! Says what the patches that the first argument names do to the files of the folder in the second one; nothing is written.
 
 use std::process::ExitCode;
 
-use mail_patch::{Folder, Input, Options, PatchMail, apply, series};
+use mail_patch::{Folder, Options, Pick, Queue, queue};
 
 fn main() -> ExitCode {
     let [patch, folder] = &std::env::args().skip(1).collect::<Vec<_>>()[..] else {
@@ -10,7 +10,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     match onto(patch, folder) {
-        Ok(outcome) => println!("{outcome}"),
+        Ok(outcome) => print!("{outcome}"),
         Err(why) => {
             eprintln!("error: {why}");
             return ExitCode::FAILURE;
@@ -20,9 +20,7 @@ fn main() -> ExitCode {
 }
 
 fn onto(patch: &str, folder: &str) -> Result<String, String> {
-    let bytes = std::fs::read(patch).map_err(|error| format!("{patch}: {error}"))?;
-    let input = Input::read(patch, &bytes).map_err(|error| error.to_string())?;
-    let patches = PatchMail::all(&input);
-    let result = apply(&series(&patches)?, &Folder::new(folder), Options::default());
-    Ok(format!("{:?}, {} files changed", result.outcome, result.contents.len()))
+    let queue = Queue::open(patch, &Pick::default()).map_err(|error| error.to_string())?;
+    let result = queue::apply(&queue.patches, &Folder::new(folder), Options::default());
+    Ok(format!("{}{}", queue::queue(&queue), queue::application(folder, &result)))
 }

@@ -121,6 +121,14 @@ pub struct Application {
 }
 
 impl Application {
+    /// Takes in what became of the next patch of a queue, but for its contents.
+    pub(super) fn join(&mut self, next: &Application) {
+        self.outcome = self.outcome.max(next.outcome);
+        self.files.extend(next.files.iter().cloned());
+        self.conflicts.extend(next.conflicts.iter().cloned());
+        self.doubts.extend(next.doubts.iter().cloned());
+    }
+
     /// Why it does not apply, in a line: the first thing that failed, and how many more there are.
     pub fn why(&self) -> String {
         if self.outcome == Outcome::AlreadyApplied {

@@ -112,6 +112,15 @@ pub fn as_mails(repository: &Path, reference: &str) -> Option<Vec<u8>> {
     git(repository, &arguments)
 }
 
+/// How many merges a range of commits has, for which [`as_mails`] gives nothing.
+pub fn merges(repository: &Path, range: &str) -> usize {
+    if !range.contains("..") {
+        return 0;
+    }
+    let said = git(repository, &["rev-list", "--count", "--merges", "--end-of-options", range]);
+    String::from_utf8_lossy(&said.unwrap_or_default()).trim().parse().unwrap_or(0)
+}
+
 /// The commits that last touched these lines, newest first, as `id title`.
 pub(super) fn touched(repository: &Path, commit: &str, path: &str, first: usize, last: usize) -> Vec<String> {
     if !is_inside(path) {

@@ -1,8 +1,8 @@
 //! Patches as people hand them in: reading mails and threads, finding what damaged a diff on its way, and applying it
 //! to a source that is never written to.
 //!
-//! `input` gives messages, `patch_mail` the patches in them, `apply` what becomes of a source's files and `target` of
-//! one. A wrong patch under test is a wrong verdict, so nothing is guessed: a damage is undone only in the one way that
+//! `input` gives messages, `patch_mail` the patches in them, `queue` which of them belong together and in which order,
+//! `apply` what becomes of a source's files and `target` of one. A wrong patch under test is a wrong verdict, so nothing is guessed: a damage is undone only in the one way that
 //! counts right or that the source itself proves, and every such step is reported.
 
 mod align;
@@ -20,6 +20,7 @@ mod origin;
 mod page;
 mod patch_mail;
 mod place;
+pub mod queue;
 pub mod reason;
 mod repair;
 mod run_together;
@@ -39,7 +40,8 @@ pub use apply::{Application, Applied, FileOutcome, HunkResult, Options, Outcome,
 pub use git::GitTree;
 pub use input::{Form, Input, InputError};
 pub use merge::apply_or_merge;
-pub use patch_mail::{PatchMail, series};
+pub use patch_mail::PatchMail;
+pub use queue::{Pick, Queue, QueueError};
 pub use source::{EXECUTABLE, Folder, LINK, PLAIN, Source};
 pub use text::encode as bytes;
 pub use unified::unified;

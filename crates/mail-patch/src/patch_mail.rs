@@ -17,12 +17,20 @@ pub struct PatchMail {
     pub subject: Option<Subject>,
     /// The author: the `From:` of the body where the mail was sent by someone else.
     pub author: Option<String>,
+    /// The subject as it was sent, on one line.
+    pub sent_as: Option<String>,
     /// Who sent the mail.
     pub sender: Option<String>,
     /// The mail's date, in its own words.
     pub date: Option<String>,
     /// The mail's message id.
     pub id: Option<String>,
+    /// The ids of the messages before it in its thread, the first one first.
+    pub references: Vec<String>,
+    /// The commit that `git format-patch` names before it, in the repository where it was run.
+    pub commit: Option<String>,
+    /// The file that it was read from, or what stands for it.
+    pub file: String,
     /// The attachment that holds it.
     pub attachment: Option<String>,
     /// What its description says.
@@ -54,41 +62,21 @@ impl PatchMail {
     pub fn title(&self) -> &str {
         self.subject.as_ref().map_or("(no subject)", |subject| subject.title.as_str())
     }
-}
 
-/// The patches to apply together: a single one, or a series in order. Anything else needs the user's choice.
-///
-/// # Errors
-/// A sentence that lists the patches that are there.
-pub fn series(patches: &[PatchMail]) -> Result<Vec<&PatchMail>, String> {
-    if patches.is_empty() {
-        return Err(
-            "no patch: no line starts with `diff --git`, or with `--- ` and `+++ ` on two lines".into()
-        );
+    /// Its version; one that names none is the first.
+    pub fn version(&self) -> u32 {
+        self.subject.as_ref().and_then(|subject| subject.version).unwrap_or(1)
     }
-    if patches.len() == 1 {
-        return Ok(vec![&patches[0]]);
+
+    /// Its number in its series and the length of that.
+    pub fn part(&self) -> Option<(u32, u32)> {
+        self.subject.as_ref().and_then(|subject| subject.part)
     }
-    let part = |patch: &&PatchMail| patch.subject.as_ref().and_then(|subject| subject.part);
-    let version = |patch: &&PatchMail| patch.subject.as_ref().and_then(|subject| subject.version);
-    let mut parts: Vec<&PatchMail> = patches.iter().collect();
-    parts.sort_by_key(|patch| part(patch));
-    let same = parts.windows(2).all(|two| version(&two[0]) == version(&two[1]));
-    let length = part(&parts[0]).map(|(_, of)| of);
-    let counted = parts.iter().zip(1..).all(|(patch, number)| part(patch) == length.map(|of| (number, of)));
-    if same && counted && length.is_some() && length == u32::try_from(parts.len()).ok() {
-        return Ok(parts);
+
+    /// The id of the first message of its thread.
+    pub fn thread(&self) -> Option<&str> {
+        self.references.first().or(self.id.as_ref()).map(String::as_str)
     }
-    let listed: Vec<String> = patches
-        .iter()
-        .zip(1..)
-        .map(|(patch, number)| format!("  {number}: line {}: {}", patch.line, patch.title()))
-        .collect();
-    Err(format!(
-        "{} patches that are no whole series; choose one with --pick NUMBER:\n{}",
-        patches.len(),
-        listed.join("\n")
-    ))
 }
 
 /// A diff in the lines of a part.
@@ -176,9 +164,13 @@ fn patch(message: &Message, part: &Part, standing: Standing, input: &str) -> Pat
     PatchMail {
         subject: message.subject.as_deref().map(subject::parse),
         author: in_body.or_else(|| message.from.clone()),
+        sent_as: message.subject.clone(),
         sender: message.from.clone(),
         date: message.date.clone(),
         id: message.id.clone(),
+        references: message.references.clone(),
+        commit: message.separator.clone(),
+        file: input.to_owned(),
         attachment: part.name.clone(),
         tags,
         line,

@@ -20,13 +20,22 @@ pub fn patches(input: &Input, patches: &[PatchMail]) -> String {
     let word = if patches.len() == 1 { "patch" } else { "patches" };
     let mut out = format!("{}: {}{messages}, {} {word}\n", input.name, input.form.words(), patches.len());
     for (number, one) in (1..).zip(patches) {
-        patch(&mut out, number, one);
+        patch(&mut out, number, one, None, None);
     }
     out
 }
 
-fn patch(out: &mut String, number: usize, patch: &PatchMail) {
-    let _ = writeln!(out, "  {number}: line {}", patch.line);
+/// One patch; with the file that it is in, and why it is left out.
+pub(super) fn patch(
+    out: &mut String,
+    number: usize,
+    patch: &PatchMail,
+    file: Option<&str>,
+    left_out: Option<&str>,
+) {
+    let file = file.map(|file| format!("{file}, ")).unwrap_or_default();
+    let left_out = left_out.map(|why| format!(" (left out: {why})")).unwrap_or_default();
+    let _ = writeln!(out, "  {number}: {file}line {}{left_out}", patch.line);
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
             let _ = writeln!(out, "    {name:<10} {value}");

@@ -8,12 +8,14 @@ mod links;
 mod mailinfo;
 #[path = "patch/oracle.rs"]
 mod oracle;
+#[path = "patch/queue.rs"]
+mod queues;
 #[path = "patch/seeds.rs"]
 mod seeds;
 
 use std::path::{Path, PathBuf};
 
-use mail_patch::{Application, Folder, Input, Options, Outcome, PatchMail, apply, series, show};
+use mail_patch::{Application, Folder, Input, Options, Outcome, PatchMail, Pick, Queue, queue, show};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/patches")
@@ -26,8 +28,8 @@ fn read(name: &str) -> (Input, Vec<PatchMail>) {
 }
 
 fn tried(name: &str, options: Options) -> Application {
-    let (_, patches) = read(name);
-    apply(&series(&patches).unwrap(), &Folder::new(fixtures().join("tree")), options)
+    let queue = Queue::open(&fixtures().join(name).display().to_string(), &Pick::default()).unwrap();
+    queue::apply(&queue.patches, &Folder::new(fixtures().join("tree")), options).whole
 }
 
 const PLAIN: Options = Options { repair: false, fuzz: 0 };
@@ -133,15 +135,4 @@ fn what_is_repaired_says_how() {
     ];
     let all: String = names.iter().map(|name| show::application(name, &tried(name, REPAIR))).collect();
     insta::assert_snapshot!(all);
-}
-
-#[test]
-fn patches_that_are_no_series_need_a_choice() {
-    let both = format!(
-        "{}{}",
-        std::fs::read_to_string(fixtures().join("series.mbox")).unwrap(),
-        std::fs::read_to_string(fixtures().join("series.mbox")).unwrap()
-    );
-    let patches = PatchMail::all(&Input::read("twice.mbox", both.as_bytes()).unwrap());
-    insta::assert_snapshot!(series(&patches).unwrap_err());
 }

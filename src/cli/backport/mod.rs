@@ -26,7 +26,7 @@ use crate::cancel::Cancel;
 use crate::event::Event;
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, fetch_progress};
-use crate::patch::{GitTree, Options, show};
+use crate::patch::{GitTree, Options, Pick, queue, show};
 use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
 use crate::render::Kind;
 use crate::report::{ExitStatus, RunSummary};
@@ -50,7 +50,8 @@ Examples:
   kregress backport fix.patch --onto ~/linux --dry-run
       does it apply, and what would run?")]
 pub struct BackportArgs {
-    /// A patch file, a mail, an mbox, a saved page of a mail archive, `-`, or REPOSITORY@COMMIT
+    /// A patch file, a mail, an mbox, a saved page of a mail archive, a folder of patches, `-`, REPOSITORY@COMMIT or
+    /// REPOSITORY@A..B
     input: String,
     /// Where it is to go: a source folder, REPOSITORY@REF, a tarball, linux-source-LINE[@VERSION], a kernel to compile
     /// of the catalogues, or auto: those of the catalogues whose lines the mail names
@@ -71,9 +72,9 @@ pub struct BackportArgs {
     /// The configuration of all kernels, such as small+kasan [default: a catalogue's own, else small]
     #[arg(long, value_name = "CONFIG")]
     config: Option<String>,
-    /// Which patch of several, counted from 1
-    #[arg(long, value_name = "NUMBER")]
-    pick: Option<usize>,
+    /// Which patches of several: 3, 3..7, 1,4.., or a version: v1, v1:3..7
+    #[arg(long, value_name = "PATCHES")]
+    pick: Option<Pick>,
     /// Undo damage of the mail where there is exactly one way, and say what was done
     #[arg(long)]
     repair: bool,
@@ -110,8 +111,8 @@ pub struct BackportArgs {
 /// # Errors
 /// The patch, a tree, a suite or the host cannot be used.
 pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
-    let handed = Handed::read(&args.input)?;
-    let patches = handed.chosen(args.pick)?;
+    let handed = Handed::read(&args.input, &args.pick.clone().unwrap_or_default())?;
+    let patches = handed.patches();
     let suites = load_suites(&args.suite, &paths.suites)?;
     let upstream = handed.commit.as_ref().map(|(_, id)| id.as_str());
     let chosen = Chosen::new(args, &suites, &patches, upstream)?;
@@ -143,7 +144,7 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     };
     let said = args.format.0.name(Kind::Backport) == Some("human");
     if said {
-        print!("{}", show::patches(&handed.input, &handed.patches));
+        print!("{}", queue::queue(&handed.queue));
     }
     let mut applied = Vec::new();
     for tree in trees {
@@ -326,7 +327,7 @@ impl Work<'_> {
         applied: &[Applied],
         outcomes: &[TreeOutcome],
     ) -> Result<ExitStatus, CliError> {
-        let patches = self.handed.chosen(self.args.pick)?;
+        let patches = self.handed.patches();
         let reports = output::Reports {
             title: patches.first().map(|patch| self.handed.subject(patch)).unwrap_or_default(),
             reply: output::reply_to(self.handed, &patches, outcomes, self.args.tester.as_deref()),

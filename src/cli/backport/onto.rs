@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::input::at_commit;
 use crate::cli::error::CliError;
 use crate::kernel::compile::{BuildRequest, BuildSource};
 use crate::kernel::{FetchProgress, Library};
 use crate::patch::PatchMail;
+use crate::patch::queue::at_commit;
 use crate::patch::subject::Target;
 use crate::patch::tags::Stable;
 use crate::version::{Line, compare_debian};
