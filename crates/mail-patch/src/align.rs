@@ -7,7 +7,7 @@
 use super::damage::{Damage, DamageKind, Fix};
 use super::diff::{HunkLine, Kind};
 use super::place::{self, Fit};
-use super::repair::Reading;
+use super::reading::Reading;
 use super::text::squeezed;
 
 /// A hunk with its white space put back.
@@ -30,6 +30,8 @@ pub enum NoMatch {
     Already(usize),
     /// It is damaged.
     Damaged(Vec<Damage>),
+    /// Too much was looked at for other hunks.
+    GaveUp,
     /// They are at several lines (from 0).
     Several(Vec<usize>),
     /// They are, but the white space of the added lines cannot be known and matters.
@@ -43,25 +45,25 @@ struct Laid {
     on: Vec<usize>,
 }
 
-/// Lays a reading of a hunk on the file's lines from `from` on.
+/// Lays a reading of a hunk on the file's lines from `from` on; `words` are the lines with their white space squeezed.
 ///
 /// # Errors
 /// It fits nowhere, or not in one way only.
 pub fn align(
     file: &[&str],
+    words: &[String],
     from: usize,
     reading: &Reading,
     wanted: usize,
     section: &str,
     path: &str,
 ) -> Result<Aligned, NoMatch> {
-    let words: Vec<String> = file.iter().map(|line| squeezed(line)).collect();
     let old: Vec<String> = place::old_side(&reading.lines).iter().map(|line| squeezed(&line.text)).collect();
     if old.is_empty() || old.iter().all(String::is_empty) {
         return Err(NoMatch::Nowhere);
     }
     let laid: Vec<Laid> =
-        (from..file.len()).filter_map(|at| lay(&words, &old, at, reading.lost_blanks)).collect();
+        (from..file.len()).filter_map(|at| lay(words, &old, at, reading.lost_blanks)).collect();
     let places: Vec<usize> = laid.iter().map(|laid| laid.start).collect();
     let near = (wanted..=wanted + reading.lost_blanks).find(|line| places.contains(line)).unwrap_or(wanted);
     match place::choose(file, &places, near, section) {

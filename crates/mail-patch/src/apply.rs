@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::budget::Budget;
 use super::damage::{Damage, DamageKind};
 use super::diff::{Diff, FileDiff, Operation};
 use super::patch_mail::PatchMail;
 use super::reason::{self, Reason};
-use super::repair::{self, Budget};
+use super::repair;
 use super::source::{LINK, PLAIN, Source, is_inside};
 use super::target::{Target, Terms};
 use super::{names, text};
@@ -208,10 +209,11 @@ fn one(
         (true, _) => vec![plain, Options { repair: true, fuzz: 0 }, Options { repair: false, fuzz }, options],
     };
     let mut last = None;
-    for options in attempts {
+    let budget = Budget::new();
+    let count = attempts.len();
+    for (at, options) in attempts.into_iter().enumerate() {
         let diff = if options.repair { &patch.decoded } else { &patch.as_sent };
-        let budget = Budget::new();
-        let terms = Terms { source, options, budget: &budget };
+        let terms = Terms { source, options, budget: &budget, explains: at + 1 == count };
         let mut work = Work { diff, terms: &terms, before, changes: Changes::default() };
         let files: Vec<FileOutcome> = diff.files.iter().map(|file| work.file(file)).collect();
         let outcome = files.iter().map(outcome).max().unwrap_or(Outcome::Clean);
@@ -298,6 +300,11 @@ impl Work<'_> {
                 return outcome;
             }
         };
+        // the text is taken apart and put together
+        if !self.terms.budget.spend(old.len() / 4) {
+            outcome.problem = Some(Reason::GaveUp { after: self.terms.budget.hunks() });
+            return outcome;
+        }
         let old = text::decode(&old);
         let (hunks, new) = Target::new(&old).apply(file, self.terms);
         outcome.hunks = hunks;

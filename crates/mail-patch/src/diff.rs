@@ -9,32 +9,14 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::damage::Damage;
+use super::header;
+pub use super::header::{Header, Span};
 use super::names;
 use super::text::Line;
 
-static HEADER: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(?: ?(.*))?$").expect("valid"));
-/// A header that lost or gained a character, with its numbers still in their places.
-static NEARLY_HEADER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^\s*@{1,2}\s*-\s*(\d+)\s*(?:,\s*(\d+))?\s*\+\s*(\d+)\s*(?:,\s*(\d+))?\s*@{0,2}(?:\s?(.*))?$")
-        .expect("valid")
-});
-/// What begins like a header, whatever became of it.
-static LIKE_HEADER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^\s*(?:@@|@\s*-?\s*\d|-\s*\d+(?:,\d+)?\s+\+\s*\d+(?:,\d+)?\s*@)").expect("valid")
-});
 static INDEX: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^index ([0-9a-f]{7,64})\.\.([0-9a-f]{7,64})(?: (\d{6}))?").expect("valid"));
 static SIGNATURE_VERSION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\d+\.\d+(\.|$)").expect("valid"));
-
-/// A run of lines of one side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// The first line, from 1; for an empty run the line before it.
-    pub start: usize,
-    /// How many.
-    pub len: usize,
-}
 
 /// What a line of a hunk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,18 +85,6 @@ pub enum Body {
     RunTogether(String),
     /// Something was put around every line, which has to be taken off first.
     Wrapped(Damage),
-}
-
-/// How a hunk's header is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Header {
-    /// As it must be.
-    #[default]
-    Exact,
-    /// Broken in two lines.
-    Wrapped,
-    /// With a blank or an `@` too few or too many.
-    Misspelt,
 }
 
 /// One hunk.
@@ -328,7 +298,7 @@ pub fn read(lines: &[Line]) -> Diff {
             signed |= is_signature(rest);
             if rest[0].text.starts_with("@@@ -") && file.hunks.is_empty() {
                 file.combined = true;
-            } else if !signed && LIKE_HEADER.is_match(&rest[0].text) {
+            } else if !signed && header::is_like(&rest[0].text) {
                 file.unread.push(rest[0].clone());
             } else if file.hunks.is_empty() && !file.announced {
                 extended_header(file, &rest[0].text);
@@ -403,39 +373,22 @@ fn file_header(diff: &mut Diff, lines: &[Line]) {
     }
 }
 
-/// A hunk's header.
-pub fn header(text: &str) -> Option<(Span, Span, String)> {
-    let found = HEADER.captures(text.trim_end_matches('\r'))?;
-    let number = |at: usize| found.get(at).map_or(Some(1), |digits| digits.as_str().parse().ok());
-    let old = Span { start: number(1)?, len: number(2)? };
-    let new = Span { start: number(3)?, len: number(4)? };
-    let section = found.get(5).map_or("", |section| section.as_str()).to_owned();
-    Some((old, new, section))
-}
-
-fn nearly_header(text: &str) -> Option<(Span, Span, String)> {
-    let found = NEARLY_HEADER.captures(text.trim_end_matches('\r'))?;
-    let number = |at: usize| found.get(at).map_or(Some(1), |digits| digits.as_str().parse().ok());
-    let section = found.get(5).map_or("", |section| section.as_str()).to_owned();
-    Some((Span { start: number(1)?, len: number(2)? }, Span { start: number(3)?, len: number(4)? }, section))
-}
-
 /// Reads the hunk that starts here; answers it and how many lines it takes.
 fn hunk(lines: &[Line]) -> Option<(Hunk, usize)> {
-    if !LIKE_HEADER.is_match(&lines[0].text) || lines[0].text.starts_with("@@@") {
+    if !header::is_like(&lines[0].text) || lines[0].text.starts_with("@@@") {
         return None;
     }
     let (mut taken, mut form) = (1, Header::Exact);
-    let (old, new, section) = header(&lines[0].text)
+    let (old, new, section) = header::exact(&lines[0].text)
         .or_else(|| {
             // broken inside the numbers
             let next = lines.get(1)?;
             (taken, form) = (2, Header::Wrapped);
-            header(&format!("{} {}", lines[0].text.trim_end(), next.text.trim_start()))
+            header::exact(&format!("{} {}", lines[0].text.trim_end(), next.text.trim_start()))
         })
         .or_else(|| {
             (taken, form) = (1, Header::Misspelt);
-            nearly_header(&lines[0].text)
+            header::nearly(&lines[0].text)
         })?;
     let (body, length) = body(&lines[taken..], old.len, new.len);
     let rest = &lines[taken + length..];
@@ -526,7 +479,7 @@ fn is_boundary(lines: &[Line]) -> bool {
     let text = &lines[0].text;
     text.starts_with("diff --git ")
         || combined(text).is_some()
-        || LIKE_HEADER.is_match(text)
+        || header::is_like(text)
         || is_file_header(lines)
 }
 

@@ -7,11 +7,13 @@
 
 mod align;
 mod apply;
+mod budget;
 pub mod damage;
 pub mod diff;
 mod fixes;
 mod flowed;
 pub mod git;
+mod header;
 pub mod input;
 mod mail;
 pub mod merge;
@@ -21,9 +23,11 @@ mod page;
 mod patch_mail;
 mod place;
 pub mod queue;
+mod reading;
 pub mod reason;
 mod repair;
 mod run_together;
+mod search;
 pub mod show;
 pub mod source;
 mod stable;

@@ -1,5 +1,7 @@
 //! Where a hunk belongs in a file.
 
+use std::ops::RangeInclusive;
+
 use super::diff::{HunkLine, Kind};
 
 /// A file as lines.
@@ -88,7 +90,7 @@ pub fn place(file: Text<'_>, from: usize, wanted: Wanted<'_>, fuzz: usize) -> Fi
         if level > 0 && skip == ((level - 1).min(start), (level - 1).min(end)) {
             break;
         }
-        let found = within(file, from, wanted, skip, rules);
+        let found = within(file, from..=usize::MAX, wanted, skip, rules);
         match choose(file.lines, &found, wanted.at + skip.0, wanted.section) {
             Fit::Nowhere => {}
             Fit::At { line, .. } => return Fit::At { line, skipped_start: skip.0, skipped_end: skip.1 },
@@ -98,18 +100,32 @@ pub fn place(file: Text<'_>, from: usize, wanted: Wanted<'_>, fuzz: usize) -> Fi
     Fit::Nowhere
 }
 
+/// Whether the whole hunk fits where it should be.
+pub fn where_wanted(file: Text<'_>, from: usize, wanted: Wanted<'_>) -> bool {
+    wanted.at >= from && !within(file, wanted.at..=wanted.at, wanted, (0, 0), Rules::Git).is_empty()
+}
+
 /// All lines from `from` on, from 0, where the whole hunk fits.
 pub fn places(file: Text<'_>, from: usize, wanted: Wanted<'_>) -> Vec<usize> {
-    within(file, from, wanted, (0, 0), Rules::Git)
+    within(file, from..=usize::MAX, wanted, (0, 0), Rules::Git)
 }
 
 /// The first place where the hunk's old side is, but that it must be at the file's start or end, or has another newline at
 /// the end.
 pub fn elsewhere(file: Text<'_>, wanted: Wanted<'_>) -> Option<usize> {
-    within(file, 0, wanted, (0, 0), Rules::Anywhere).first().copied().filter(|_| wanted.first > 0)
+    within(file, 0..=usize::MAX, wanted, (0, 0), Rules::Anywhere)
+        .first()
+        .copied()
+        .filter(|_| wanted.first > 0)
 }
 
-fn within(file: Text<'_>, from: usize, wanted: Wanted<'_>, skip: (usize, usize), rules: Rules) -> Vec<usize> {
+fn within(
+    file: Text<'_>,
+    range: RangeInclusive<usize>,
+    wanted: Wanted<'_>,
+    skip: (usize, usize),
+    rules: Rules,
+) -> Vec<usize> {
     let count = file.lines.len();
     let all = old_side(wanted.lines);
     let old = &all[skip.0..all.len() - skip.1];
@@ -117,7 +133,7 @@ fn within(file: Text<'_>, from: usize, wanted: Wanted<'_>, skip: (usize, usize),
         // a file to be made, or lines to be put in where nothing can be compared
         let open = wanted.at < count || wanted.at == count && file.newline;
         let fits = if wanted.first == 0 { count == 0 } else { open };
-        return if fits && wanted.at >= from { vec![wanted.at] } else { Vec::new() };
+        return if fits && range.contains(&wanted.at) { vec![wanted.at] } else { Vec::new() };
     }
     // nothing is left to compare, or more than the file has
     let Some(last) = count.checked_sub(old.len()).filter(|_| !old.is_empty()) else { return Vec::new() };
@@ -131,7 +147,7 @@ fn within(file: Text<'_>, from: usize, wanted: Wanted<'_>, skip: (usize, usize),
     // a file's end has a newline or not, and the hunk must agree
     let (old_ends, new_ends) = (old.last().is_none_or(|line| line.newline), newline(wanted.lines, skip.1));
     let broken = old.iter().rev().skip(1).any(|line| !line.newline);
-    (from..=last)
+    (*range.start()..=last.min(*range.end()))
         .filter(|at| file.lines[*at..*at + old.len()].iter().zip(old).all(|(text, line)| **text == line.text))
         .filter(|at| !at_start || *at == 0)
         .filter(|at| !at_end || at + old.len() == count)

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::damage::Damage;
 use super::diff::{FileDiff, Kind};
 use super::place::{self, Fit, Text, Wanted};
-use super::repair::Reading;
+use super::reading::Reading;
 use super::source::Source;
 use super::text::squeezed;
 
@@ -72,6 +72,11 @@ pub enum Reason {
         /// Whether the source has the link.
         link: bool,
     },
+    /// Too much was looked at for the patch's other hunks.
+    GaveUp {
+        /// How many hunks were looked for.
+        after: usize,
+    },
     /// It is binary.
     Binary,
     /// A path leads out of the source.
@@ -130,6 +135,9 @@ impl std::fmt::Display for Reason {
             Reason::OtherKind { link: false } => {
                 f.write_str("the patch changes a symbolic link, but the source has a file there")
             }
+            Reason::GaveUp { after } => {
+                write!(f, "given up after {after} hunks, too many of which are not where the patch says")
+            }
             Reason::Binary => f.write_str("a binary file; binary patches are not read"),
             Reason::Outside { path } => write!(f, "`{path}` leads out of the source; the patch is refused"),
         }
@@ -179,10 +187,17 @@ pub fn at_an_end(file: Text<'_>, wanted: Wanted<'_>) -> Option<Reason> {
 }
 
 /// A hunk, read this way, that fits nowhere in this file.
-pub fn nowhere(file: Text<'_>, reading: &Reading, wanted: usize, path: &str, source: &dyn Source) -> Reason {
+pub fn nowhere(
+    file: Text<'_>,
+    words: &[String],
+    reading: &Reading,
+    wanted: usize,
+    path: &str,
+    source: &dyn Source,
+) -> Reason {
     let (lines, newline, file) = (&reading.lines, file.newline, file.lines);
     let old: Vec<String> = place::old_side(lines).iter().map(|line| line.text.clone()).collect();
-    let Some(at) = closest(file, &old, wanted) else {
+    let Some(at) = closest(words, &old, wanted) else {
         return Reason::ContextDiffers {
             at: None,
             differences: Vec::new(),
@@ -213,10 +228,9 @@ pub fn nowhere(file: Text<'_>, reading: &Reading, wanted: usize, path: &str, sou
 
 /// Where most of the hunk's lines are, in order, or else most of its words, as where functions were renamed; of equal
 /// places the one closest to `wanted`.
-fn closest(file: &[&str], old: &[String], wanted: usize) -> Option<usize> {
+fn closest(lines: &[String], old: &[String], wanted: usize) -> Option<usize> {
     /// A line counts as so many words.
     const LINE: usize = 4;
-    let lines: Vec<String> = file.iter().map(|line| squeezed(line)).collect();
     let expected: Vec<String> = old.iter().map(|line| squeezed(line)).collect();
     // a brace is everywhere
     let telling = |text: &&String| text.len() > 3;
@@ -232,7 +246,7 @@ fn closest(file: &[&str], old: &[String], wanted: usize) -> Option<usize> {
         weights[id] += LINE;
     }
     let mut parts: HashMap<&str, usize> = HashMap::new();
-    for word in expected.iter().flat_map(|line| words(line)) {
+    for word in expected.iter().flat_map(|line| parts_of(line)) {
         if !parts.contains_key(word) {
             parts.insert(word, weights.len());
             weights.push(1);
@@ -242,7 +256,7 @@ fn closest(file: &[&str], old: &[String], wanted: usize) -> Option<usize> {
         .iter()
         .map(|line| {
             let all = ids.get(line.as_str()).into_iter().copied();
-            all.chain(words(line).filter_map(|word| parts.get(word).copied())).collect()
+            all.chain(parts_of(line).filter_map(|word| parts.get(word).copied())).collect()
         })
         .collect();
     let mut counts = vec![0_usize; weights.len()];
@@ -269,7 +283,7 @@ fn closest(file: &[&str], old: &[String], wanted: usize) -> Option<usize> {
 }
 
 /// The parts of identifiers, of three letters at least.
-fn words(line: &str) -> impl Iterator<Item = &str> {
+fn parts_of(line: &str) -> impl Iterator<Item = &str> {
     line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() > 2)
 }
 

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::diff::{self, Body, Diff, FileDiff, Header, Hunk};
+use super::diff::{Body, Diff, FileDiff, Hunk};
+use super::header::{self, Header};
 use super::text::Line;
 
 static FILE: LazyLock<Regex> =
@@ -54,7 +55,7 @@ fn hunks(text: &str, line: usize) -> Vec<Hunk> {
         let end = found.get(at + 1).map_or(text.len(), |next| next.start());
         let inside = text[header.end()..end].trim();
         let inside = inside.split(" -- ").next().unwrap_or(inside);
-        let Some((old, new, _)) = diff::header(header.as_str()) else { continue };
+        let Some((old, new, _)) = header::exact(header.as_str()) else { continue };
         hunks.push(Hunk {
             line,
             old,

@@ -1,12 +1,17 @@
 //! Hunks laid into one file.
 
+use std::cell::OnceCell;
+
 use super::align::{self, NoMatch};
 use super::apply::{Applied, HunkResult, Options};
+use super::budget::Budget;
 use super::damage::{Damage, DamageKind, Fix};
-use super::diff::{FileDiff, Header, Hunk, HunkLine, Kind};
+use super::diff::{FileDiff, Hunk, HunkLine, Kind};
+use super::header::Header;
 use super::place::{self, Fit, Text, Wanted};
+use super::reading::Reading;
 use super::reason::{self, Reason};
-use super::repair::{self, Budget, Reading};
+use super::repair;
 use super::source::Source;
 use super::text;
 
@@ -15,12 +20,16 @@ pub(super) struct Terms<'t> {
     pub(super) source: &'t dyn Source,
     pub(super) options: Options,
     pub(super) budget: &'t Budget,
+    /// Whether somebody reads why a hunk does not fit.
+    pub(super) explains: bool,
 }
 
 /// A file that hunks are applied to.
 pub(super) struct Target<'t> {
     lines: Vec<&'t str>,
     newline: bool,
+    /// The lines with their white space squeezed.
+    words: OnceCell<Vec<String>>,
 }
 
 /// A hunk with all that is known of it without the file.
@@ -76,7 +85,11 @@ impl<'t> Target<'t> {
         } else {
             text.strip_suffix('\n').unwrap_or(text).split('\n').collect()
         };
-        Target { lines, newline }
+        Target { lines, newline, words: OnceCell::new() }
+    }
+
+    fn words(&self) -> &[String] {
+        self.words.get_or_init(|| self.lines.iter().map(|line| text::squeezed(line)).collect())
     }
 
     fn text(&self) -> Text<'_> {
@@ -89,6 +102,7 @@ impl<'t> Target<'t> {
         let hunks: Vec<Prepared<'_>> = file.hunks.iter().map(|hunk| Prepared::new(hunk, terms)).collect();
         let mut placed = self.in_order(&hunks, file, terms);
         if placed.iter().any(|(_, found)| found.is_err())
+            && terms.budget.spend(self.lines.len().saturating_mul(hunks.len()))
             && let Some(together) = self.together(&hunks)
         {
             placed = together;
@@ -101,7 +115,7 @@ impl<'t> Target<'t> {
                     all.push(found);
                     HunkResult::Applied(applied(hunk, *wanted, found))
                 }
-                Err(reason) => HunkResult::Failed(self.why(reason, hunk, *wanted, file, terms.source)),
+                Err(reason) => HunkResult::Failed(self.why(reason, hunk, *wanted, file, terms)),
             };
             results.push((hunk.hunk.line, result));
         }
@@ -119,6 +133,7 @@ impl<'t> Target<'t> {
         let mut placed = Vec::new();
         for hunk in hunks {
             let wanted = usize::try_from(signed(hunk.wanted).saturating_add(moved)).unwrap_or(0);
+            terms.budget.hunk();
             let found = self.one(hunk, done, wanted, file.path(), terms);
             if let Ok(found) = &found {
                 done = found.start + found.old_len();
@@ -223,9 +238,16 @@ impl<'t> Target<'t> {
         let sought = hunk.sought(reading, wanted);
         let unknown = if hunk.readings.len() > 1 { reading.unknown.clone() } else { None };
         if !reading.loose {
-            let mut fit = place::place(self.text(), from, sought, 0);
+            let mut fit = match place::where_wanted(self.text(), from, sought) {
+                true => Fit::At { line: wanted, skipped_start: 0, skipped_end: 0 },
+                false if !terms.budget.spend(self.lines.len()) => return Err(NoMatch::GaveUp),
+                false => place::place(self.text(), from, sought, 0),
+            };
             if fit == Fit::Nowhere && terms.options.fuzz > 0 {
                 // with less context a change that is there already could be made once more
+                if !terms.budget.spend(self.lines.len().saturating_mul(2 * terms.options.fuzz)) {
+                    return Err(NoMatch::GaveUp);
+                }
                 let first = hunk.hunk.new.start;
                 if let Some(line) = reason::undone(self.text(), Wanted { first, ..sought }) {
                     return Err(NoMatch::Already(line));
@@ -243,7 +265,10 @@ impl<'t> Target<'t> {
                 Fit::Nowhere => {}
             }
         }
-        let aligned = align::align(&self.lines, from, reading, wanted, sought.section, path)?;
+        if !terms.budget.spend(self.lines.len().saturating_mul(4)) {
+            return Err(NoMatch::GaveUp);
+        }
+        let aligned = align::align(&self.lines, self.words(), from, reading, wanted, sought.section, path)?;
         let damage = aligned.damage.into_iter().chain(unknown).collect();
         let mut found = Found { start: aligned.start, lines: aligned.lines, fuzz: (0, 0), damage };
         let at_end = found.start + found.old_len() == self.lines.len();
@@ -259,23 +284,31 @@ impl<'t> Target<'t> {
         hunk: &Prepared<'_>,
         wanted: usize,
         file: &FileDiff,
-        source: &dyn Source,
+        terms: &Terms<'_>,
     ) -> Reason {
         match no_match {
             NoMatch::Damaged(damages) => Reason::Damaged { damages: damages.clone() },
             NoMatch::Already(line) => Reason::AlreadyApplied { at: line + 1 },
             NoMatch::Several(lines) => Reason::Several { lines: lines.iter().map(|line| line + 1).collect() },
             NoMatch::Unknowable(text) => Reason::WhiteSpace { text: text.clone() },
+            NoMatch::GaveUp => Reason::GaveUp { after: terms.budget.hunks() },
             NoMatch::Nowhere => {
                 let Some(reading) = hunk.readings.first() else {
                     return Reason::Damaged { damages: hunk.damages.clone() };
                 };
                 let sought = Wanted { first: hunk.hunk.new.start, ..hunk.sought(reading, wanted) };
+                if !terms.budget.spend(self.lines.len()) {
+                    return Reason::GaveUp { after: terms.budget.hunks() };
+                }
                 if let Some(line) = reason::undone(self.text(), sought) {
                     return Reason::AlreadyApplied { at: line + 1 };
                 }
-                reason::at_an_end(self.text(), hunk.sought(reading, wanted))
-                    .unwrap_or_else(|| reason::nowhere(self.text(), reading, wanted, file.path(), source))
+                if !terms.explains || !terms.budget.spend(self.lines.len().saturating_mul(60)) {
+                    return Reason::GaveUp { after: terms.budget.hunks() };
+                }
+                reason::at_an_end(self.text(), hunk.sought(reading, wanted)).unwrap_or_else(|| {
+                    reason::nowhere(self.text(), self.words(), reading, wanted, file.path(), terms.source)
+                })
             }
         }
     }

@@ -35,6 +35,10 @@ pub fn decode(bytes: &[u8]) -> String {
 
 /// The bytes that [`decode`] read.
 pub fn encode(text: &str) -> Vec<u8> {
+    // the private range begins with this byte, and other characters that do are hardly used
+    if !text.as_bytes().contains(&0xf4) {
+        return text.as_bytes().to_vec();
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut buffer = [0; 4];
     for character in text.chars() {
