@@ -136,6 +136,9 @@ pub enum ProgramReport {
     Unknown(String),
 }
 
+/// The words that a line of the report descriptor may begin with, requests of the host (`vm/README.md`) included.
+pub const REPORT_WORDS: [&str; 7] = ["iterations", "symptom", "blind", "skip", "note", "plug", "unplug"];
+
 impl ProgramReport {
     /// Reads one line of the report descriptor, without its newline.
     pub fn parse(line: &str) -> ProgramReport {
@@ -234,6 +237,9 @@ pub struct ProgramRun {
     pub started: bool,
     /// How it ended; absent: it was still running when the attempt ended.
     pub exit: Option<Exit>,
+    /// From its start to its end by the guest's own clock, milliseconds; absent: its end was not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran_ms: Option<u64>,
     /// What it wrote to its report descriptor, at most [`ProgramRun::MOST_REPORTS`] lines.
     pub reports: Vec<ProgramReport>,
     /// Lines beyond that bound.
@@ -255,6 +261,9 @@ impl ProgramRun {
 
     /// Takes in one line of the report descriptor. Of the iterations only the last figure counts, so only that is kept.
     pub fn take_report(&mut self, line: &str) {
+        if line.trim().is_empty() {
+            return;
+        }
         let report = ProgramReport::parse(line);
         if let ProgramReport::Iterations(_) = report
             && let Some(last) = self.reports.last_mut()
@@ -415,6 +424,14 @@ mod tests {
             ("blind", ProgramReport::Blind(String::new())),
             ("skip  no fsopen", ProgramReport::Skip("no fsopen".into())),
             ("iterations many", ProgramReport::Unknown("iterations many".into())),
+            ("iterations", ProgramReport::Unknown("iterations".into())),
+            ("iterations -5", ProgramReport::Unknown("iterations -5".into())),
+            ("iterations 5 of 6", ProgramReport::Unknown("iterations 5 of 6".into())),
+            (
+                "iterations 99999999999999999999",
+                ProgramReport::Unknown("iterations 99999999999999999999".into()),
+            ),
+            ("symptom: boom", ProgramReport::Unknown("symptom: boom".into())),
             ("hello", ProgramReport::Unknown("hello".into())),
         ];
         for (line, expected) in table {

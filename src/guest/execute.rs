@@ -169,7 +169,12 @@ fn forward(mut child: Child, mut streams: Streams, sender: &Sender) -> io::Resul
                 (Some(code), _) => Exit::Code(code),
                 (None, signal) => Exit::Signal(signal.unwrap_or_default()),
             };
-            return sender.tell(&FromGuest::Exited { exit, output_bytes: total, output_tail: String::new() });
+            return sender.tell(&FromGuest::Exited {
+                exit,
+                output_bytes: total,
+                output_tail: String::new(),
+                ran_ms: 0,
+            });
         }
     }
 }

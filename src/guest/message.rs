@@ -236,6 +236,8 @@ pub enum FromGuest {
         output_bytes: u64,
         /// The end of the output where it was not sent in data frames.
         output_tail: String,
+        /// From its start to its end by the guest's clock, milliseconds.
+        ran_ms: u64,
     },
     /// The command took in so much of its input: the host may send as much again.
     Consumed {
@@ -303,7 +305,12 @@ mod tests {
             let json = serde_json::to_string(&message).unwrap();
             assert_eq!(serde_json::from_str::<ToGuest>(&json).unwrap(), message);
         }
-        let told = FromGuest::Exited { exit: Exit::Signal(9), output_bytes: 1, output_tail: String::new() };
+        let told = FromGuest::Exited {
+            exit: Exit::Signal(9),
+            output_bytes: 1,
+            output_tail: String::new(),
+            ran_ms: 5,
+        };
         let asks = FromGuest::Asks(HostRequest::Plug { device: "card0".into() });
         for told in [told, asks] {
             let json = serde_json::to_string(&told).unwrap();

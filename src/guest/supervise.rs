@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -54,23 +54,22 @@ pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::
     mark(&format!("dose starts {}", request.nonce));
     sender.tell(&FromGuest::Reached { phase: Phase::Dose })?;
     let start = Instant::now();
-    let exited = match spawn(request) {
+    let mut running = match spawn(request) {
         Ok((running, pipe)) => {
             answers.set(Some(pipe));
-            let exited = running.supervise(sender)?;
-            answers.set(None);
-            exited
+            running
         }
         Err(error) => {
             return sender.tell(&FromGuest::Failed(SetupFailure::Program { error: error.to_string() }));
         }
     };
+    let exit = running.until_it_ends(sender)?;
     let over = Instant::now();
-    sender.tell(&exited)?;
+    sender.tell(&running.exited(exit, over - start))?;
     sender.tell(&FromGuest::Reached { phase: Phase::Settle })?;
     let before = blocked::tasks();
     grace_periods();
-    std::thread::sleep((over + request.settle.after(over - start)).saturating_duration_since(Instant::now()));
+    running.listen_until(over + request.settle.after(over - start), sender)?;
     // a task that the program left blocked may hang: the kernel says so only after its own time, which is longer
     if !before.is_empty() {
         let mut tasks = blocked::tasks();
@@ -78,6 +77,9 @@ pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::
         sender.tell(&FromGuest::BlockedTasks { tasks })?;
     }
     let readings = probes.into_iter().map(Probe::finish).collect();
+    running.hear(sender)?;
+    running.lines.finish(sender)?;
+    answers.set(None);
     // before the last message: the host answers it with the order to power off
     mark(&format!("dose ends {}", request.nonce));
     sender.tell(&FromGuest::Probes { readings })
@@ -103,8 +105,17 @@ fn mark(text: &str) {
 struct Running {
     child: std::process::Child,
     pidfd: OwnedFd,
-    output: File,
-    report: File,
+    output: Pipe,
+    report: Pipe,
+    said: Output,
+    lines: Lines,
+}
+
+/// The agent's end of a pipe that the program and its children write to.
+struct Pipe {
+    end: File,
+    /// Whether somebody may still write to it.
+    open: bool,
 }
 
 /// Starts the program; the second part of the answer is the pipe by which it gets answers.
@@ -136,55 +147,84 @@ fn spawn(request: &ProgramRequest) -> io::Result<(Running, File)> {
     drop(command);
     let pid = Pid::from_child(&child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    Ok((Running { child, pidfd, output, report }, File::from(answer)))
+    let (said, lines) = (Output::default(), Lines::default());
+    Ok((Running { child, pidfd, output, report, said, lines }, File::from(answer)))
 }
 
-fn pipe() -> io::Result<(File, OwnedFd)> {
+fn pipe() -> io::Result<(Pipe, OwnedFd)> {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&reader, true)?;
-    Ok((File::from(reader), writer))
+    Ok((Pipe { end: File::from(reader), open: true }, writer))
 }
 
 impl Running {
-    /// Forwards what the program says until it ends. What its own children say after that is not waited for.
-    fn supervise(mut self, sender: &Sender) -> io::Result<FromGuest> {
-        let mut output = Output::default();
-        let mut lines = Lines::default();
-        let (mut output_open, mut report_open) = (true, true);
+    /// Forwards what the program says until it ends.
+    fn until_it_ends(&mut self, sender: &Sender) -> io::Result<Exit> {
         loop {
-            let mut fds = vec![PollFd::from_borrowed_fd(self.pidfd.as_fd(), PollFlags::IN)];
-            if output_open {
-                fds.push(PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN));
-            }
-            if report_open {
-                fds.push(PollFd::from_borrowed_fd(self.report.as_fd(), PollFlags::IN));
-            }
-            match poll(&mut fds, None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let ended = !fds[0].revents().is_empty();
-            drop(fds);
-            if output_open {
-                output_open = drain(&mut self.output, |bytes| output.take(bytes, sender))?;
-            }
-            if report_open {
-                report_open = drain(&mut self.report, |bytes| lines.take(bytes, sender))?;
-            }
+            let ended = self.wait(true, None)?;
+            self.hear(sender)?;
             if ended {
-                lines.finish(sender)?;
+                // a line without an end is one all the same; a child may write the rest of it later, as a line of its own
+                self.lines.finish(sender)?;
                 let status = self.child.wait()?;
-                let exit = match (status.code(), status.signal()) {
+                return Ok(match (status.code(), status.signal()) {
                     (Some(code), _) => Exit::Code(code),
                     (None, signal) => Exit::Signal(signal.unwrap_or_default()),
-                };
-                return Ok(FromGuest::Exited {
-                    exit,
-                    output_bytes: output.total,
-                    output_tail: String::from_utf8_lossy(&output.tail).into_owned(),
                 });
             }
         }
+    }
+
+    fn exited(&self, exit: Exit, ran: Duration) -> FromGuest {
+        FromGuest::Exited {
+            exit,
+            output_bytes: self.said.total,
+            output_tail: String::from_utf8_lossy(&self.said.tail).into_owned(),
+            ran_ms: ran.as_millis() as u64,
+        }
+    }
+
+    /// Forwards what the program's children say while the kernel is still watched: what was deferred belongs to the dose.
+    fn listen_until(&mut self, end: Instant, sender: &Sender) -> io::Result<()> {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            if !self.output.open && !self.report.open {
+                std::thread::sleep(left);
+                return Ok(());
+            }
+            self.wait(false, Some(left))?;
+            self.hear(sender)?;
+        }
+    }
+
+    /// Waits until something was said; where that is asked, until the program ended, which the answer tells.
+    fn wait(&self, for_its_end: bool, time: Option<Duration>) -> io::Result<bool> {
+        let watched = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let mut fds: Vec<PollFd<'_>> = Vec::new();
+        fds.extend(for_its_end.then(|| watched(self.pidfd.as_fd())));
+        fds.extend(
+            [&self.output, &self.report].into_iter().filter(|p| p.open).map(|p| watched(p.end.as_fd())),
+        );
+        let time = time.and_then(|time| rustix::time::Timespec::try_from(time).ok());
+        match poll(&mut fds, time.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(for_its_end && !fds[0].revents().is_empty()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Forwards what was said so far.
+    fn hear(&mut self, sender: &Sender) -> io::Result<()> {
+        let Running { output, report, said, lines, .. } = self;
+        if output.open {
+            output.open = drain(&mut output.end, |bytes| said.take(bytes, sender))?;
+        }
+        if report.open {
+            report.open = drain(&mut report.end, |bytes| lines.take(bytes, sender))?;
+        }
+        Ok(())
     }
 }
 

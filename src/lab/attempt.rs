@@ -259,7 +259,8 @@ impl<'a> Conversation<'a> {
             }
             FromGuest::Asks(request) => self.plugging.ask(&mut self.session, &request),
             FromGuest::Report { line } => self.seen.program.take_report(&line),
-            FromGuest::Exited { exit, output_bytes, output_tail } => {
+            FromGuest::Exited { exit, output_bytes, output_tail, ran_ms } => {
+                self.seen.program.ran_ms = Some(ran_ms);
                 self.seen.program.exit = Some(exit);
                 self.seen.program.output_bytes = output_bytes;
                 if let Some(ktap) = self.ktap.take() {

@@ -42,6 +42,9 @@ one() {
 one & one & wait
 ";
 
+/// Name and contents of what a shell program may read in, see `suites/README.md`.
+const SHELL_HELPERS: (&str, &str) = ("kregress.sh", include_str!("../../suites/programs/kregress.sh"));
+
 /// How long kmemleak may take besides, after the dose: it waits until objects are old enough, and looks through all
 /// memory several times.
 const KMEMLEAK: Duration = Duration::from_secs(120);
@@ -225,6 +228,14 @@ impl Payload {
         let place = format!("{INBOX}/{}", test.name);
         let (contents, mut command, arguments): (Arc<[u8]>, _, &[String]) = match &test.program {
             Program::Shell { script } => {
+                // a file of the test with the same name takes its place
+                if !test.files.iter().any(|file| file.ends_with(SHELL_HELPERS.0)) {
+                    self.file(
+                        format!("{INBOX}/{}", SHELL_HELPERS.0),
+                        0o644,
+                        SHELL_HELPERS.1.as_bytes().into(),
+                    );
+                }
                 (script.as_bytes().into(), vec!["/bin/sh".to_owned(), place.clone()], &[])
             }
             Program::C { args, .. } => {

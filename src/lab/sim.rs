@@ -134,6 +134,7 @@ pub(super) fn whole_dose(kernel: &Kernel, test: &Test) -> Observation {
         program: ProgramRun {
             started: true,
             exit: Some(Exit::Code(0)),
+            ran_ms: Some(u64::from(test.dose.seconds.unwrap_or(1)) * 1000),
             reports: rounds.into_iter().collect(),
             ..ProgramRun::default()
         },

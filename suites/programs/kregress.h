@@ -126,7 +126,8 @@ __attribute__((unused)) static uint64_t env_number(const char *name, uint64_t fa
 		return fallback;
 	errno = 0;
 	number = strtoull(text, &end, 10);
-	if (errno || *end)
+	/* strtoull() takes signs and blanks as well */
+	if (errno || *end || *text < '0' || *text > '9')
 		blind("%s is \"%s\", expected a number", name, text);
 	return number;
 }

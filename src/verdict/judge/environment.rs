@@ -19,6 +19,8 @@ const NO_INIT: &[&str] = &[
 pub(super) enum Blamed {
     /// What this program put into the guest, or what the test's program did to its init.
     Init,
+    /// A machine without memory enough.
+    Memory,
     /// A busy host, which emulated ticks of a timer too late.
     Host,
     /// QEMU, which ran an instruction that was no longer there.

@@ -1,6 +1,7 @@
 //! What one attempt gave, sorted once for all questions.
 
 use super::environment::{Blamed, blamed};
+use super::questions::is_exhaustion;
 use super::sight::{Sight, look};
 use crate::observation::Observation;
 use crate::oops::Report;
@@ -44,13 +45,15 @@ impl<'a> Evidence<'a> {
             sight: Sight::NotSeen,
         };
         for report in reports {
+            let before = report.start < dose_start;
             match blamed(report, seen) {
                 Some(Blamed::Emulator) => {
                     evidence.emulators_fault = Some(report);
                     break;
                 }
                 Some(other) => evidence.blamed.push((report, other)),
-                None if report.start < dose_start => evidence.before.push(report),
+                None if before && is_exhaustion(report) => evidence.blamed.push((report, Blamed::Memory)),
+                None if before => evidence.before.push(report),
                 None if report.suppressed => evidence.unsound.push(report),
                 None => evidence.during.push(report),
             }

@@ -4,8 +4,12 @@
 mod before;
 mod console;
 mod crashes;
+mod dose;
 mod ending;
+mod memory;
 mod program;
+
+pub(super) use memory::is_exhaustion;
 
 use super::evidence::Evidence;
 use super::{Judgement, Verdict};
@@ -78,12 +82,14 @@ pub(super) const QUESTIONS: &[Question] = {
         ask(Dose, "was the symptom seen during the dose?", &[Bad], crashes::symptom),
         ask(Dose, "was it on the console before the dose?", &[Blind], crashes::symptom_before),
         ask(Dose, "is there another crash report of the dose?", &[Other], crashes::other_report),
+        ask(Dose, "was the guest out of memory?", &[Blind], memory::exhausted),
         ask(Dose, "did QEMU make the kernel crash?", &[Lost, Blind], crashes::emulators_fault),
         ask(Dose, "was the machine unsound?", &[Blind], crashes::unsound),
         ask(Dose, "did a step fail, or were messages to the agent lost?", &[Blind], program::step_failed),
         ask(Dose, "did the program say `skip` or `blind`?", &[Skip, Blind], program::could_not_judge),
         ask(Dose, "did the attempt end in another way than by its plan?", &[Lost, Blind], ending::cut_short),
         ask(Dose, "did the program end with a code other than 0?", &[Skip, Blind], program::exit),
+        ask(Dose, "did it write a line that is none of the known ones?", &[Blind], program::unknown_line),
         ask(
             Dose,
             "did it report a symptom that the suite does not know?",
@@ -91,7 +97,8 @@ pub(super) const QUESTIONS: &[Question] = {
             program::unknown_symptom,
         ),
         ask(Dose, "did it report more than is kept?", &[Blind], program::reported_too_much),
-        ask(Dose, "did it do fewer rounds than the dose has?", &[Blind], program::too_few_rounds),
+        ask(Dose, "did it do fewer rounds than the dose has?", &[Blind], dose::too_few_rounds),
+        ask(Dose, "did it end before the dose's time?", &[Blind], dose::too_short),
         ask(Dose, "could a detector of the symptom not tell?", &[Blind], crashes::detector_unsure),
         ask(Dose, "is a part of the console missing?", &[Blind], console::left_out),
         ask(Dose, "did the kernel drop messages?", &[Blind], console::dropped),

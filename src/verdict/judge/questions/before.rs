@@ -22,6 +22,7 @@ pub(super) fn not_the_kernel(evidence: &Evidence<'_>) -> Option<Judgement> {
     let (title, phase) = (&report.title, evidence.seen.phase.word());
     lost(match blamed {
         Blamed::Host => format!("the host was too busy to emulate a timer in time: {title}"),
+        Blamed::Memory => format!("the guest ran out of memory during {phase}: {title}"),
         Blamed::Init | Blamed::Emulator => {
             format!("the kernel had no init to go on with during {phase}: {title}")
         }

@@ -2,6 +2,7 @@
 
 use super::super::sight::{Sight, part_in_reports};
 use super::super::{Judgement, Verdict, shows_symptom};
+use super::memory::is_exhaustion;
 use super::{Evidence, blind, dosed};
 use crate::observation::Observation;
 use crate::oops::{Report, ReportKind};
@@ -28,7 +29,7 @@ pub(super) fn symptom_before(evidence: &Evidence<'_>) -> Option<Judgement> {
 }
 
 pub(super) fn other_report(evidence: &Evidence<'_>) -> Option<Judgement> {
-    let report = evidence.during.first()?;
+    let report = evidence.during.iter().find(|report| !is_exhaustion(report))?;
     let damaged = if report.corrupted { "; the report is damaged" } else { "" };
     let judgement = Judgement::new(Verdict::Other, true).title(&report.title);
     Some(judgement.because(format!("not this test's symptom{damaged}")))

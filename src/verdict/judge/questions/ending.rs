@@ -1,5 +1,6 @@
 //! Questions about how an attempt ended.
 
+use super::super::environment::Blamed;
 use super::super::{Judgement, Verdict};
 use super::{Evidence, blind, dosed};
 use crate::observation::{Ending, Observation, Phase, Stopped};
@@ -16,7 +17,10 @@ pub(super) fn cut_short(evidence: &Evidence<'_>) -> Option<Judgement> {
         Ending::Complete => None,
         Ending::QemuDied { detail } | Ending::NotStarted { detail } => dosed(Verdict::Lost, detail),
         Ending::GuestReset => blind(match evidence.blamed.first() {
-            Some((report, _)) => format!("the guest's init was ended during {phase}: {}", report.title),
+            Some((report, Blamed::Init)) => {
+                format!("the guest's init was ended during {phase}: {}", report.title)
+            }
+            Some((report, _)) => format!("the guest restarted during {phase}: {}", report.title),
             None => {
                 format!("the guest restarted or powered off during {phase}, and its console shows no crash")
             }

@@ -2,8 +2,9 @@
 
 use super::super::{Judgement, Verdict};
 use super::{Evidence, blind, dosed};
-use crate::observation::{Exit, Observation, ProgramReport};
+use crate::observation::{Exit, Observation, ProgramReport, REPORT_WORDS};
 use crate::suite::Symptom;
+use crate::yaml::word;
 
 /// The exit code by which a program says that a need is not met (`suites/README.md`, as automake's).
 const EXIT_SKIP: i32 = 77;
@@ -38,6 +39,26 @@ pub(super) fn exit(evidence: &Evidence<'_>) -> Option<Judgement> {
     }
 }
 
+pub(super) fn unknown_line(evidence: &Evidence<'_>) -> Option<Judgement> {
+    let line = evidence.seen.program.reports.iter().find_map(|report| match report {
+        ProgramReport::Unknown(line) => Some(line.as_str()),
+        _ => None,
+    })?;
+    let word = line.split_whitespace().next().unwrap_or_default();
+    let hint = match REPORT_WORDS.contains(&word) {
+        true => format!("; `{word}` takes one whole number from 0 on"),
+        false => {
+            let plain = word.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_ascii_lowercase();
+            match word::meant(&plain, REPORT_WORDS) {
+                Some(meant) => format!("; did you mean `{meant}`?"),
+                None => format!("; a line begins with one of {}", REPORT_WORDS.join(", ")),
+            }
+        }
+    };
+    let quoted: String = line.chars().take(200).collect();
+    blind(format!("the program wrote a line that is no report, `{quoted}`{hint}"))
+}
+
 pub(super) fn unknown_symptom(evidence: &Evidence<'_>) -> Option<Judgement> {
     let text = evidence.seen.program.reports.iter().find_map(|report| match report {
         ProgramReport::Symptom(text) => Some(text),
@@ -53,19 +74,6 @@ pub(super) fn reported_too_much(evidence: &Evidence<'_>) -> Option<Judgement> {
             "the program reported too much: {lines} lines are missing, a symptom may be among them"
         )),
     }
-}
-
-pub(super) fn too_few_rounds(evidence: &Evidence<'_>) -> Option<Judgement> {
-    let dose = &evidence.test.dose;
-    // where a time is given too, whichever comes first ends the dose
-    let (Some(rounds), None, Some(done)) = (dose.rounds, dose.seconds, evidence.seen.program.iterations())
-    else {
-        return None;
-    };
-    if done >= rounds {
-        return None;
-    }
-    blind(format!("the program did {done} of {rounds} rounds"))
 }
 
 fn last_output(seen: &Observation) -> String {

@@ -301,7 +301,6 @@ fn what_the_program_reports() {
             "bad: page 3 is still mapped",
         ),
         (REPORTED, lines(&["note page 3 is still mapped"]), "good"),
-        (REPORTED, lines(&["page 3 is still mapped"]), "good"),
         (REPORTED, clean(), "good"),
         (
             REPORTED,

@@ -251,11 +251,19 @@ fn good_takes_the_whole_dose() {
     let rounds = test_with(CRASH, "  dose: {rounds: 100}\n");
     assert_eq!(said(&rounds, &did(100), &[]), "good");
     assert_eq!(said(&rounds, &did(99), &[]), "blind: the program did 99 of 100 rounds");
-    // without a figure the exit code is the program's word
-    assert_eq!(said(&rounds, &clean(), &[]), "good");
+    let silent = "blind: the program did not say how many of its 100 rounds it did (a line `iterations N`)";
+    assert_eq!(said(&rounds, &clean(), &[]), silent);
     // where a time is given too, the program ends at whichever comes first
     let either = test_with(CRASH, "  dose: {rounds: 100, seconds: 5}\n");
-    assert_eq!(said(&either, &did(99), &[]), "good");
+    let in_time = |rounds, ran_ms| Observation {
+        program: ProgramRun { ran_ms: Some(ran_ms), ..did(rounds).program },
+        ..clean()
+    };
+    assert_eq!(said(&either, &in_time(99, 5000), &[]), "good");
+    assert_eq!(said(&either, &in_time(100, 100), &[]), "good");
+    let early = "blind: the program ended with 0 too early: it ran 0.1 s of 5 s";
+    assert_eq!(said(&either, &in_time(99, 100), &[]), early);
+    assert_eq!(said(&either, &clean(), &[]), silent);
     assert_eq!(
         said(
             &rounds,
