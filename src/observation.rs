@@ -1,10 +1,13 @@
 //! What one attempt produced, as plain data: everything a verdict may be based on, and nothing else.
 
+mod kernel_log;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::hang::BlockedTask;
+pub use kernel_log::{KernelLog, LogExcerpt, LogRecord};
 
 /// How far an attempt came. Ordered: a later phase implies that the earlier ones were passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -371,6 +374,9 @@ pub struct Observation {
     pub stale_code: bool,
     /// The kernel console.
     pub console: Console,
+    /// What other witnesses have of the kernel's log.
+    #[serde(default)]
+    pub kernel_log: KernelLog,
     /// What the agent said when it was ready; absent: it never spoke.
     pub guest: Option<GuestFacts>,
     /// The step before the dose that failed.
@@ -396,6 +402,7 @@ impl Observation {
             ending: Ending::NotStarted { detail: detail.into() },
             stale_code: false,
             console: Console::default(),
+            kernel_log: KernelLog::default(),
             guest: None,
             setup_failure: None,
             program: ProgramRun::default(),

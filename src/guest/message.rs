@@ -255,6 +255,22 @@ pub enum FromGuest {
         /// watched.
         tasks: Vec<BlockedTask>,
     },
+    /// What the kernel's log holds of the dose, in the order of the log.
+    KernelLog {
+        /// Records, one a line, as `/dev/kmsg` gives them without the properties behind them ([`super::kmsg::parse`]).
+        records: String,
+        /// Records before these that were overwritten before they could be read.
+        lost: u64,
+        /// Records that are not told because there are too many; told at the end.
+        left_out: u64,
+        /// Whether this is the last of them, with the mark of the dose's end.
+        ended: bool,
+    },
+    /// The kernel's log could not be followed.
+    NoKernelLog {
+        /// The kernel's answer.
+        error: String,
+    },
     /// The agent lives.
     Heartbeat {
         /// Since its start, milliseconds.

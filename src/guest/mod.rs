@@ -9,6 +9,7 @@ mod channel;
 mod entropy;
 mod execute;
 mod kmemleak;
+pub mod kmsg;
 pub mod message;
 mod mounts;
 mod probe;

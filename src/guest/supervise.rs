@@ -16,6 +16,7 @@ use rustix::thread::MembarrierCommand;
 
 use super::blocked;
 use super::channel::Sender;
+use super::kmsg::Follower;
 use super::message::{FromGuest, HostRequest, ProgramRequest};
 use super::probe::Probe;
 use crate::observation::{Exit, Phase, SetupFailure};
@@ -49,8 +50,16 @@ impl Answers {
 }
 
 /// Runs the program to its end.
-pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::Result<()> {
+pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) -> io::Result<()> {
     let probes: Vec<Probe> = request.probes.iter().map(Probe::start).collect();
+    // before the mark, which is then the first that it reads
+    let log = match Follower::start(sender) {
+        Ok(log) => Some(log),
+        Err(error) => {
+            sender.tell(&FromGuest::NoKernelLog { error: error.to_string() })?;
+            None
+        }
+    };
     mark(&format!("dose starts {}", request.nonce));
     sender.tell(&FromGuest::Reached { phase: Phase::Dose })?;
     let start = Instant::now();
@@ -82,6 +91,7 @@ pub fn run(request: &ProgramRequest, sender: &Sender, answers: &Answers) -> io::
     answers.set(None);
     // before the last message: the host answers it with the order to power off
     mark(&format!("dose ends {}", request.nonce));
+    log.map(Follower::finish);
     sender.tell(&FromGuest::Probes { readings })
 }
 

@@ -18,6 +18,7 @@ use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::plugging::Plugging;
 use crate::cancel::Cancel;
+use crate::guest::kmsg;
 use crate::guest::message::{FromGuest, ToGuest};
 use crate::hang;
 use crate::observation::{Ending, GuestFacts, Observation, Phase, SetupFailure, Start, Stopped};
@@ -280,6 +281,14 @@ impl<'a> Conversation<'a> {
                     self.deadline = Instant::now() + self.patience.power_off;
                 }
             }
+            FromGuest::KernelLog { records, lost, left_out, ended } => {
+                let log = self.seen.kernel_log.kmsg.get_or_insert_default();
+                log.records.extend(records.lines().filter_map(|line| kmsg::parse(line.as_bytes())));
+                log.lost += lost;
+                log.left_out += left_out;
+                log.ended |= ended;
+            }
+            FromGuest::NoKernelLog { error } => self.seen.kernel_log.kmsg_error = Some(error),
             FromGuest::BlockedTasks { tasks } => {
                 self.seen.blocked = tasks;
                 self.evidence.answered();
