@@ -147,6 +147,7 @@ impl<'a> Conversation<'a> {
                 Err(error) => break Ending::QemuDied { detail: error.to_string() },
             }
         };
+        self.read_memory(&ending);
         self.session.kill();
         self.session.drain_console(&mut self.capture);
         let mut seen = self.seen;
@@ -167,6 +168,18 @@ impl<'a> Conversation<'a> {
         }
         seen.seconds = self.start.elapsed().as_secs_f64();
         seen
+    }
+
+    /// A guest that did not end by itself may have said more than its console and its agent could tell.
+    fn read_memory(&mut self, ending: &Ending) {
+        let called_off = Ending::Stopped(Stopped::Cancelled);
+        if !matches!(ending, Ending::Stopped(_)) || *ending == called_off || !self.session.is_running() {
+            return;
+        }
+        match self.session.kernel_log() {
+            Ok(log) => self.seen.kernel_log.memory = Some(log),
+            Err(error) => self.seen.kernel_log.memory_error = Some(error),
+        }
     }
 
     fn take(&mut self, happening: Happening) -> Option<Ending> {

@@ -6,6 +6,7 @@ pub mod accel;
 pub mod args;
 pub mod console;
 pub mod device;
+pub mod guest_log;
 pub mod initramfs;
 pub mod monitor;
 pub mod offer;

@@ -125,8 +125,16 @@ impl Monitor {
         self.for_people(format!("drive_del {}", drive.id))
     }
 
+    /// Gives a command of the monitor for people; answers with its text.
+    ///
+    /// # Errors
+    /// As [`Monitor::execute`].
+    pub fn ask_for_people(&mut self, command_line: String) -> Result<String, VmError> {
+        self.execute(&qmp::human_monitor_command { cpu_index: None, command_line })
+    }
+
     fn for_people(&mut self, command_line: String) -> Result<(), VmError> {
-        let answer = self.execute(&qmp::human_monitor_command { cpu_index: None, command_line })?;
+        let answer = self.ask_for_people(command_line)?;
         match answer.trim() {
             "" | "OK" => Ok(()),
             refusal => Err(VmError::Monitor(refusal.to_owned())),

@@ -18,12 +18,14 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::VmError;
 use super::args::{self, Machine, Origin};
 use super::console::Capture;
+use super::guest_log::{self, ProcessMemory};
 use super::monitor::{DeviceEvent, Monitor, Told};
 use super::process::spawn_bound;
 use super::qemu::Qemu;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
 use crate::guest::wire::{Decoder, Encoder, Kind, Tally};
+use crate::observation::LogExcerpt;
 
 /// What QEMU may say on standard error, bytes.
 const STDERR_BOUND: usize = 16 * 1024;
@@ -216,6 +218,17 @@ impl Session {
     pub fn console_sysrq(&mut self, key: u8) -> Result<(), VmError> {
         self.monitor.send_break("console")?;
         self.console_input.write_all(&[key]).map_err(VmError::io("the console"))
+    }
+
+    /// Reads the kernel's log out of the guest's memory. The guest stands still from then on.
+    ///
+    /// # Errors
+    /// QEMU or the host refuses it, or the memory holds no log that can be read; in words.
+    pub fn kernel_log(&mut self) -> Result<LogExcerpt, String> {
+        // what is written meanwhile could not be told from what is damaged
+        self.monitor.execute(&qapi::qmp::stop {}).map_err(|e| e.to_string())?;
+        let memory = ProcessMemory::open(self.child.id(), &mut self.monitor).map_err(|e| e.to_string())?;
+        guest_log::read(&memory).map_err(|e| e.to_string())
     }
 
     /// QEMU's monitor.
