@@ -27,6 +27,8 @@ pub mod machine;
 pub mod vm;
 
 pub mod lab;
+pub mod witness;
+
 pub mod verdict;
 
 pub mod event;

@@ -1,0 +1,130 @@
+//! Crash reports from all witnesses together.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Comparison, Why, Witness, compare};
+use crate::observation::Observation;
+use crate::oops::{self, Report};
+use crate::suite::Sorted;
+
+/// What the other witnesses added to the console.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Testimony {
+    /// Who has what the console lacks; absent: it lacks nothing that is known of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
+    /// How many messages it lacks, for each reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<(Why, u64)>,
+    /// The last of them, for a guest whose console fell silent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last: Vec<String>,
+    /// The title of a crash report that a program wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forged: Option<String>,
+    /// Why it is not known whether the console lacks something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
+    /// Where what was added begins in the console's text, bytes.
+    #[serde(skip)]
+    pub added_at: Option<usize>,
+}
+
+/// So many messages of a silent guest are told.
+const LAST: usize = 24;
+/// A message that is told is cut to this, characters.
+const LONGEST: usize = 200;
+
+impl Testimony {
+    /// Whether a report is not from the console.
+    pub fn witness_of(&self, report: &Report) -> Option<Witness> {
+        self.witness.filter(|_| self.added_at.is_some_and(|at| report.start >= at))
+    }
+
+    /// What there is to tell, a line each.
+    pub fn told(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(witness) = self.witness {
+            let count: u64 = self.lacking.iter().map(|(_, count)| count).sum();
+            let why: Vec<String> = self
+                .lacking
+                .iter()
+                .map(|(why, n)| match self.lacking.len() {
+                    1 => why.words().to_owned(),
+                    _ => format!("{n}: {}", why.words()),
+                })
+                .collect();
+            let messages = if count == 1 { "message" } else { "messages" };
+            lines.push(format!(
+                "the console lacks {count} {messages} of the kernel ({}); {} has them",
+                why.join("; "),
+                witness.words()
+            ));
+            if !self.last.is_empty() {
+                lines.push("the last messages, none of which is on the console:".to_owned());
+                lines.extend(self.last.iter().map(|line| format!("  {line}")));
+            }
+        }
+        lines.extend(self.forged.iter().map(|title| format!("a program wrote a crash report: {title}")));
+        lines
+    }
+}
+
+/// Reads the reports of an attempt: those of its console, without what programs wrote there, and those that only another
+/// witness has. What the console lacks is added behind its text. `diagnose` reads a text, in which known messages are
+/// lines that count from a place on.
+pub fn read(seen: &mut Observation, diagnose: &dyn Fn(&[u8], usize) -> Sorted) -> (Sorted, Testimony) {
+    let Comparison { console, written_by_programs, lacking, doubt } = compare(seen);
+    let mut sorted = diagnose(&console, seen.console.dose_start.unwrap_or(usize::MAX));
+    let forged = oops::diagnose(&written_by_programs).into_iter().next().map(|report| report.title);
+    let mut testimony = Testimony { forged, doubt, ..Testimony::default() };
+    let Some((witness, lacking)) = lacking else { return (sorted, testimony) };
+
+    let heading =
+        format!("\n[kregress: from here on {}, where the console lacks some of it]\n", witness.words());
+    seen.console.text.extend_from_slice(heading.as_bytes());
+    let at = seen.console.text.len();
+    seen.console.text.extend_from_slice(&lacking.text);
+    let lines = memchr::memchr_iter(b'\n', &seen.console.text[..at]).count();
+    let mut added = diagnose(&lacking.text, 0);
+    let is_new = |report: &Report| lacking.touches(report.start, report.end);
+    added.reports.retain(is_new);
+    added.allowed.retain(|(report, _)| is_new(report));
+    added.denied.retain(|(report, _)| is_new(report));
+    // where the console has a part of a report, the whole of it counts
+    let first_line = |text: &[u8], report: &Report| -> Vec<u8> {
+        let line = text.get(report.start..).and_then(|rest| rest.split(|byte| *byte == b'\n').next());
+        line.unwrap_or_default().trim_ascii_end().to_vec()
+    };
+    let whole: Vec<Vec<u8>> = added.reports.iter().map(|report| first_line(&lacking.text, report)).collect();
+    sorted.reports.retain(|report| !whole.contains(&first_line(&console, report)));
+    let moved = |mut report: Report| {
+        report.start += at;
+        report.end += at;
+        report.start_line += lines;
+        report
+    };
+    sorted.reports.extend(added.reports.into_iter().map(moved));
+    sorted.allowed.extend(added.allowed.into_iter().map(|(report, entry)| (moved(report), entry)));
+    for (report, entry) in added.denied {
+        if !sorted.denied.iter().any(|(_, other)| *other == entry) {
+            sorted.denied.push((moved(report), entry));
+        }
+    }
+    if added.passed_over.lines > 0 {
+        sorted.passed_over.lines += added.passed_over.lines;
+        sorted.passed_over.last = added.passed_over.last + at;
+    }
+    if lacking.why.iter().any(|(why, _)| *why == Why::Silent) {
+        let ends: Vec<&(usize, usize)> = lacking.lines.iter().rev().take(LAST).collect();
+        let line = |(start, end): &&(usize, usize)| {
+            let line = String::from_utf8_lossy(&lacking.text[*start..*end]);
+            line.trim_end().chars().take(LONGEST).collect()
+        };
+        testimony.last = ends.iter().rev().map(line).collect();
+    }
+    testimony.witness = Some(witness);
+    testimony.lacking = lacking.why;
+    testimony.added_at = Some(at);
+    (sorted, testimony)
+}

@@ -1,0 +1,168 @@
+//! Which records are on the console, and which of its lines are whose.
+
+use std::ops::Range;
+
+use super::lines::ConsoleLines;
+use super::{Lacking, Why};
+use crate::observation::LogRecord;
+
+/// The longest report, messages: so far around one that is missing others are told too.
+const REACH: usize = 200;
+
+/// The console's lines and the log's records, each with what belongs to it.
+pub(super) struct Matched {
+    /// For each line of each record, in order: the number of the console's line that shows it.
+    shown: Vec<Vec<Option<usize>>>,
+    /// For each line of the console: who wrote it.
+    owners: Vec<Owner>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// Nothing is known against the kernel.
+    Kernel,
+    /// A program wrote it into the log, or onto the console.
+    Program,
+    /// A part of a message whose whole is in the log.
+    Damaged,
+}
+
+impl Matched {
+    pub fn new(lines: &ConsoleLines<'_>, records: &[LogRecord]) -> Matched {
+        let mut owners = vec![None; lines.lines.len()];
+        let shown: Vec<Vec<Option<usize>>> = records
+            .iter()
+            .map(|record| {
+                let owner = if record.is_kernels() { Owner::Kernel } else { Owner::Program };
+                let show = |text: &[u8]| {
+                    let wanted = text.trim_ascii_end();
+                    let found = lines.at(record.micros).iter().copied().find(|n| {
+                        owners[*n].is_none() && lines.text(&lines.lines[*n]).trim_ascii_end() == wanted
+                    })?;
+                    owners[found] = Some(owner);
+                    Some(found)
+                };
+                record.text.split(|byte| *byte == b'\n').map(show).collect()
+            })
+            .collect();
+        // the log tells about the time between its first and its last record, unless some of that are missing
+        let known = match (records.first(), records.last()) {
+            (Some(first), Some(last)) if last.seq - first.seq + 1 == records.len() as u64 => {
+                first.micros..last.micros
+            }
+            _ => 0..0,
+        };
+        let has_record = |micros: u64| records.binary_search_by_key(&micros, |r| r.micros).is_ok();
+        let ascending = records.is_sorted_by_key(|record| record.micros);
+        let owners = owners.into_iter().zip(&lines.lines).map(|(owner, line)| {
+            owner.unwrap_or_else(|| match line.micros {
+                // processors' clocks may differ by a little, and then records are not in the order of their times
+                _ if !ascending => Owner::Kernel,
+                micros if !known.contains(&micros) => Owner::Kernel,
+                micros if has_record(micros) => Owner::Damaged,
+                _ => Owner::Program,
+            })
+        });
+        Matched { owners: owners.collect(), shown }
+    }
+
+    /// The console with every line blanked that is not the kernel's, or is a part of what the log has as a whole.
+    pub fn masked(&self, lines: &ConsoleLines<'_>) -> Vec<u8> {
+        let mut console = lines.console.to_vec();
+        for (line, owner) in lines.lines.iter().zip(&self.owners) {
+            if *owner == Owner::Program {
+                console[line.text..line.place.end].fill(b' ');
+            }
+        }
+        console
+    }
+
+    /// What is not the kernel's and looks as if it were.
+    pub fn written_by_programs(&self, lines: &ConsoleLines<'_>, records: &[LogRecord]) -> Vec<u8> {
+        let in_log = records.iter().filter(|record| !record.is_kernels());
+        let mut text = Vec::new();
+        for record in in_log {
+            render(record, &mut text, |_| {});
+        }
+        let claimed: Vec<usize> = self.shown.iter().flatten().flatten().copied().collect();
+        let mut on_console = vec![true; lines.lines.len()];
+        claimed.into_iter().for_each(|n| on_console[n] = false);
+        for (n, line) in lines.lines.iter().enumerate() {
+            if on_console[n] && self.owners[n] == Owner::Program {
+                text.extend_from_slice(&lines.console[line.place.clone()]);
+                text.push(b'\n');
+            }
+        }
+        text
+    }
+
+    /// What the console lacks of the kernel's messages.
+    pub fn lacking(&self, lines: &ConsoleLines<'_>, records: &[LogRecord]) -> Option<Lacking> {
+        let is_missing = |shown: &[Option<usize>]| shown.iter().any(Option::is_none);
+        let missing: Vec<bool> =
+            records.iter().zip(&self.shown).map(|(r, shown)| r.is_kernels() && is_missing(shown)).collect();
+        if !missing.contains(&true) {
+            return None;
+        }
+        let mut lacking = Lacking::default();
+        let near = near(&missing);
+        for (n, record) in records.iter().enumerate().filter(|(n, record)| record.is_kernels() && near[*n]) {
+            let mut places: Vec<Range<usize>> = Vec::new();
+            render(record, &mut lacking.text, |place| places.push(place));
+            if !missing[n] {
+                continue;
+            }
+            let lines_missing = places.into_iter().zip(&self.shown[n]).filter(|(_, shown)| shown.is_none());
+            lacking.lines.extend(lines_missing.map(|(place, _)| (place.start, place.end)));
+            let why = self.why(n, lines, records);
+            match lacking.why.iter_mut().find(|(other, _)| *other == why) {
+                Some((_, count)) => *count += 1,
+                None => lacking.why.push((why, 1)),
+            }
+        }
+        lacking.why.sort();
+        Some(lacking)
+    }
+
+    /// Why this record is not on the console.
+    fn why(&self, n: usize, lines: &ConsoleLines<'_>, records: &[LogRecord]) -> Why {
+        if self.shown[n].iter().any(Option::is_some) || !lines.at(records[n].micros).is_empty() {
+            return Why::Damaged;
+        }
+        let place = |shown: &[Option<usize>]| {
+            shown.iter().flatten().next().map(|line| lines.lines[*line].place.start)
+        };
+        let before = self.shown[..n].iter().rev().find_map(|shown| place(shown)).unwrap_or(0);
+        let Some(after) = self.shown[n..].iter().find_map(|shown| place(shown)) else { return Why::Silent };
+        // the notice may stand at the beginning of the next message's own line
+        let after = lines.lines.iter().find(|line| line.place.start == after).map_or(after, |line| line.text);
+        match lines.drops.iter().any(|drop| (before..after).contains(drop)) {
+            true => Why::Dropped,
+            false => Why::Quiet,
+        }
+    }
+}
+
+/// What is so near to something missing that it may be of the same report.
+fn near(missing: &[bool]) -> Vec<bool> {
+    let mut near = vec![false; missing.len()];
+    let mut done = 0;
+    for n in (0..missing.len()).filter(|n| missing[*n]) {
+        let to = (n + REACH + 1).min(missing.len());
+        near[n.saturating_sub(REACH).max(done)..to].fill(true);
+        done = to;
+    }
+    near
+}
+
+/// Writes a record as a console shows it; `told` hears where each of its lines is.
+fn render(record: &LogRecord, to: &mut Vec<u8>, mut told: impl FnMut(Range<usize>)) {
+    let (seconds, micros) = (record.micros / 1_000_000, record.micros % 1_000_000);
+    for line in record.text.split(|byte| *byte == b'\n') {
+        let start = to.len();
+        to.extend_from_slice(format!("[{seconds:5}.{micros:06}] ").as_bytes());
+        to.extend_from_slice(line);
+        to.push(b'\n');
+        told(start..to.len());
+    }
+}
