@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::bisect::{Aims, Answer, Costs, Find, Purpose, Seen};
 use crate::observation::{BlockedTask, Ending, Phase, ProbeReading, ProgramRun, Start};
 use crate::verdict::Verdict;
+use crate::witness::Witness;
 
 /// The version of the journal's form, in its first line.
 pub const SCHEMA: u32 = 1;
@@ -49,6 +50,9 @@ pub struct Diagnosis {
     pub corrupted: bool,
     /// Line of the attempt's console file where the report starts, from 1.
     pub line: usize,
+    /// Who has it where the console lacks it; its lines are then at the end of the console's file. Absent: the console.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
     /// The report's own text, cut to a bound.
     pub text: String,
 }

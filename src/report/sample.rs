@@ -96,6 +96,7 @@ pub(crate) fn crashing() -> RunSummary {
             frames: vec![function.into(), "vfs_write".into()],
             corrupted: false,
             line: 300,
+            witness: None,
             text: format!("{title}\n"),
         }],
         ..attempt(cell, number)
@@ -170,6 +171,7 @@ fn block() -> Vec<Event> {
             frames: vec!["blk_mq_free_request".into(), "elevator_switch".into()],
             corrupted: false,
             line: 412,
+            witness: None,
             text: "BUG: kernel NULL pointer dereference, address: 0000000000000008\nRIP: 0010:blk_mq_free_request+0x12/0x90 ]]> <&\u{1b}[31m".into(),
         }],
         ..attempt(&bad, 1)
@@ -254,6 +256,7 @@ fn ext4() -> Vec<Event> {
             frames: vec!["ext4_iomap_begin".into()],
             corrupted: false,
             line: 300,
+            witness: None,
             text: "WARNING: CPU: 1 PID: 99 at fs/ext4/inode.c:3423".into(),
         }],
         ..attempt(&other, 1)

@@ -1,5 +1,7 @@
 //! One attempt: made on the lab, its console read, judged.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Sink, attempt_seed, findings, record};
@@ -13,7 +15,9 @@ use crate::plan::Cell;
 use crate::suite::{Circumstances, Sorted};
 use crate::verdict::{
     Judgement, judge, likeness_told, messages_told, shows_symptom, unrelated_leaks, with_messages,
+    with_witnesses,
 };
+use crate::witness::{self, Testimony};
 
 /// What an attempt came to.
 pub struct Finished {
@@ -91,28 +95,42 @@ pub fn make(
         dir: folder.as_deref(),
         cancel: over,
     };
-    let seen = lab.attempt(&request, told);
-    let sorted = read_console(cell, &seen);
-    let mut judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
+    let mut seen = lab.attempt(&request, told);
+    let printed = seen.console.text.len();
+    let (sorted, testimony) = read_witnesses(cell, &mut seen);
+    keep_added(dir, &seen.console.text[printed..], told);
+    let judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
+    let mut judgement = with_witnesses(judgement, &testimony);
     let mut findings = findings::of(&judgement, &seen, &sorted.reports);
     let decided = sorted.reports.iter().find(|report| judgement.title.as_ref() == Some(&report.title));
+    findings.extend(decided.and_then(|report| testimony.on_deciding(report)));
     findings.extend(decided.into_iter().flat_map(|report| likeness_told(&cell.test.symptom, report)));
     findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
     judgement.explain(&findings);
     findings.extend(messages_told(&sorted));
+    findings.extend(testimony.told());
     let reports = sorted.all();
-    let record = record::attempt(nth, &judgement, seen, &reports, findings, dir);
+    let record = record::attempt(nth, &judgement, seen, &reports, &testimony, findings, dir);
     Finished { judgement, sorted, record }
 }
 
-/// The crash reports of an attempt, known messages told apart.
-fn read_console(cell: &Cell, seen: &Observation) -> Sorted {
-    let now = Circumstances {
-        today: jiff::Zoned::now().date(),
-        version: Some(&cell.kernel.version),
-        // what was said before the dose is not the test's
-        lines_from: seen.console.dose_start.unwrap_or(usize::MAX),
-    };
+/// The crash reports of an attempt by all witnesses, known messages told apart.
+fn read_witnesses(cell: &Cell, seen: &mut Observation) -> (Sorted, Testimony) {
+    let today = jiff::Zoned::now().date();
     let own = |report: &oops::Report| shows_symptom(&cell.test, report);
-    cell.test.messages.read(oops::Engine::embedded(), &seen.console.text, now, own)
+    witness::read(seen, &|text, lines_from| {
+        // what was said before the dose is not the test's
+        let now = Circumstances { today, version: Some(&cell.kernel.version), lines_from };
+        cell.test.messages.read(oops::Engine::embedded(), text, now, own)
+    })
+}
+
+/// Adds what other witnesses have to the console's file, so that it has all lines that reports name.
+fn keep_added(dir: Option<&AttemptDir>, added: &[u8], told: &Told<'_>) {
+    let Some(path) = dir.map(AttemptDir::console).filter(|_| !added.is_empty()) else { return };
+    let written =
+        OpenOptions::new().append(true).create(true).open(&path).and_then(|mut file| file.write_all(added));
+    if let Err(error) = written {
+        told.files_trouble(&format!("{} lacks what the kernel's log adds: {error}", path.display()));
+    }
 }

@@ -5,6 +5,7 @@ use crate::journal::AttemptDir;
 use crate::observation::Observation;
 use crate::oops::Report;
 use crate::verdict::Judgement;
+use crate::witness::Testimony;
 
 /// The longest text of one crash report in a record, bytes. The whole of it is in the console's file.
 const EXCERPT: usize = 16 * 1024;
@@ -21,11 +22,16 @@ pub fn attempt(
     judgement: &Judgement,
     seen: Observation,
     reports: &[Report],
+    testimony: &Testimony,
     findings: Vec<String>,
     dir: Option<&AttemptDir>,
 ) -> AttemptRecord {
     let text = &seen.console.text;
-    let diagnoses = reports.iter().take(REPORTS).map(|r| diagnosis(r, text)).collect();
+    let diagnoses = reports
+        .iter()
+        .take(REPORTS)
+        .map(|r| Diagnosis { witness: testimony.witness_of(r), ..diagnosis(r, text) })
+        .collect();
     let mut program = seen.program;
     program.output = end_of(&program.output, OUTPUT);
     AttemptRecord {
@@ -64,6 +70,7 @@ fn diagnosis(report: &Report, console: &[u8]) -> Diagnosis {
         frames: report.frames.clone(),
         corrupted: report.corrupted,
         line: report.start_line,
+        witness: None,
         text: String::from_utf8_lossy(text).replace('\r', ""),
     }
 }

@@ -1,32 +1,24 @@
 //! Crash reports from all witnesses together.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Comparison, Why, Witness, compare};
 use crate::observation::Observation;
 use crate::oops::{self, Report};
 use crate::suite::Sorted;
 
 /// What the other witnesses added to the console.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Testimony {
     /// Who has what the console lacks; absent: it lacks nothing that is known of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<Witness>,
     /// How many messages it lacks, for each reason.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacking: Vec<(Why, u64)>,
     /// The last of them, for a guest whose console fell silent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last: Vec<String>,
     /// The title of a crash report that a program wrote.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forged: Option<String>,
     /// Why it is not known whether the console lacks something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<String>,
     /// Where what was added begins in the console's text, bytes.
-    #[serde(skip)]
     pub added_at: Option<usize>,
 }
 
@@ -39,6 +31,13 @@ impl Testimony {
     /// Whether a report is not from the console.
     pub fn witness_of(&self, report: &Report) -> Option<Witness> {
         self.witness.filter(|_| self.added_at.is_some_and(|at| report.start >= at))
+    }
+
+    /// What is to be said of a report that decided and is not on the console.
+    pub fn on_deciding(&self, report: &Report) -> Option<String> {
+        let witness = self.witness_of(report)?;
+        let why: Vec<&str> = self.lacking.iter().map(|(why, _)| why.words()).collect();
+        Some(format!("it is in {}, and the console lacks it: {}", witness.words(), why.join("; ")))
     }
 
     /// What there is to tell, a line each.

@@ -40,8 +40,7 @@ impl Witness {
 }
 
 /// Why the console lacks a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
     /// Later ones are on it: the console's log level did not let this one through.
     Quiet,

@@ -207,11 +207,13 @@ fn a_log_with_gaps_proves_nothing_where_an_attempt_ended_well() {
 fn a_silent_guest_speaks_through_its_memory() {
     let lines = [
         "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [sh:99]",
+        "Modules linked in: example",
         "CPU: 0 UID: 0 PID: 99 Comm: sh Not tainted 6.99.1 #1",
         "RIP: 0010:example_spin+0x2/0x10",
         "Call Trace:",
         " <TASK>",
         " example_write+0x10/0x20",
+        " vfs_write+0x10/0x20",
         " </TASK>",
     ];
     let mut memory = log(&lines);
@@ -228,14 +230,16 @@ fn a_silent_guest_speaks_through_its_memory() {
         let (titles, testimony) = read_all(&silent);
         assert_eq!(titles, ["BUG: soft lockup in example_write (Memory)"]);
         insta::assert_snapshot!(testimony.told().join("\n"), @r"
-        the console lacks 6 messages of the kernel (it was silent from then on); the kernel's log in the guest's memory has them
+        the console lacks 8 messages of the kernel (it was silent from then on); the kernel's log in the guest's memory has them
         the last messages, none of which is on the console:
-          [    2.000052] CPU: 0 UID: 0 PID: 99 Comm: sh Not tainted 6.99.1 #1
-          [    2.000053] RIP: 0010:example_spin+0x2/0x10
-          [    2.000054] Call Trace:
-          [    2.000055]  <TASK>
-          [    2.000056]  example_write+0x10/0x20
-          [    2.000057]  </TASK>
+          [    2.000052] Modules linked in: example
+          [    2.000053] CPU: 0 UID: 0 PID: 99 Comm: sh Not tainted 6.99.1 #1
+          [    2.000054] RIP: 0010:example_spin+0x2/0x10
+          [    2.000055] Call Trace:
+          [    2.000056]  <TASK>
+          [    2.000057]  example_write+0x10/0x20
+          [    2.000058]  vfs_write+0x10/0x20
+          [    2.000059]  </TASK>
         ");
     }
 }

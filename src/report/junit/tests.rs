@@ -251,7 +251,7 @@ proptest! {
         attempt.title = Some(title.clone());
         attempt.program.output = output;
         attempt.diagnoses = vec![Diagnosis {
-            title, alt_titles: Vec::new(), kind: text.clone(), frame: None, frames: Vec::new(), corrupted: false, line: 1, text,
+            title, alt_titles: Vec::new(), kind: text.clone(), frame: None, frames: Vec::new(), corrupted: false, line: 1, witness: None, text,
         }];
         let cell = CellId { test: test.clone(), kernel: kernel.clone() };
         let run = sample::fold([
