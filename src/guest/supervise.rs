@@ -91,7 +91,9 @@ pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) ->
     answers.set(None);
     // before the last message: the host answers it with the order to power off
     mark(&format!("dose ends {}", request.nonce));
-    log.map(Follower::finish);
+    if let Some(log) = log {
+        log.finish();
+    }
     sender.tell(&FromGuest::Probes { readings })
 }
 

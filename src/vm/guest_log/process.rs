@@ -38,7 +38,7 @@ impl ProcessMemory {
     pub fn open(pid: u32, monitor: &mut Monitor) -> Result<ProcessMemory, VmError> {
         let path = format!("/proc/{pid}/mem");
         let process = File::open(&path).map_err(VmError::io(path))?;
-        let size = monitor.execute(&qmp::query_memory_size_summary {})?.base_memory as u64;
+        let size = monitor.execute(&qmp::query_memory_size_summary {})?.base_memory;
         let low = below_devices(size);
         let mut parts = vec![Part {
             physical: 0,

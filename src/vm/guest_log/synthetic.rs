@@ -197,7 +197,7 @@ impl Synthetic {
             let next = level_table + 1;
             guest.word(
                 table(level_table) + (address >> (12 + 9 * level) & 511) * 8,
-                base + table(next) | 0x63,
+                (base + table(next)) | 0x63,
             );
             level_table = next;
         }
@@ -210,9 +210,9 @@ impl Synthetic {
                 continue;
             }
             let small = table(level_table + 1 + page);
-            guest.word(entry, base + small | 0x63);
+            guest.word(entry, (base + small) | 0x63);
             for n in 0..512 {
-                guest.word(small + n * 8, physical + n * 4096 | 0x63);
+                guest.word(small + n * 8, (physical + n * 4096) | 0x63);
             }
         }
     }
