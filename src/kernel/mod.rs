@@ -30,6 +30,7 @@ pub mod compile;
 mod compression;
 mod config;
 mod debian;
+mod debug;
 mod error;
 mod fetch;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use cache::cache_folder;
 pub use catalogue::CatalogueError;
 pub use config::KernelConfig;
 pub use debian::{AptError, Archive, DebError, DebianBuild, Package};
+pub use debug::{DebugError, DebugInfo};
 pub use error::KernelError;
 pub use housekeeping::{BuildPlace, Collected, Stored};
 pub use library::Library;

@@ -1,5 +1,7 @@
 //! Known messages: reports of the kernel that do no harm, and lines that count although they are no reports.
 
+mod stream;
+
 use jiff::civil::Date;
 use serde::Serialize;
 

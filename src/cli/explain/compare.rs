@@ -37,9 +37,12 @@ pub(super) fn compare(
         return Err(ExplainError::NotTwo { found: args.files.len() });
     };
     let first = |file: &std::path::PathBuf| -> Result<(String, Report), ExplainError> {
-        let (_, sorted) = tools.diagnose(file, Format::Title)?;
+        let diagnosed = tools.diagnose(file, Format::Title)?;
         let name = file.display().to_string();
-        match sorted.reports.into_iter().next() {
+        if let Some(what) = diagnosed.unreadable {
+            return Err(ExplainError::NoLog { file: name, what: what.to_string() });
+        }
+        match diagnosed.sorted.reports.into_iter().next() {
             Some(report) => Ok((name, report)),
             None => Err(ExplainError::NothingToCompare { file: name }),
         }
@@ -58,7 +61,7 @@ pub(super) fn compare(
             a: Side { file: name_a, title: &a.title, line: a.start_line },
             b: Side { file: name_b, title: &b.title, line: b.start_line },
         })?,
-        Format::Title => format!("{verdict}\n"),
+        Format::Title | Format::Log => format!("{verdict}\n"),
         Format::Human => format!(
             "{sentence}: {}\n  {} ({name_a}:{})\n  {} ({name_b}:{})\n",
             sameness.reason(),

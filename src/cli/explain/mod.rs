@@ -1,8 +1,13 @@
 //! `kregress explain`: the diagnosis of any console log or dmesg.
 
 mod compare;
+mod container;
+mod decode;
+mod input;
+mod json;
 mod show;
 mod tools;
+mod who;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,8 +17,9 @@ use jiff::civil::Date;
 
 use super::error::CliError;
 use super::paths::PathArgs;
-use crate::kernel::{Kernel, KernelSpec, Library, progress_for_stderr};
-use crate::oops::{FileDiagnosis, Palette, RuleError, SymbolError};
+use crate::kernel::{DebugError, Kernel, KernelSpec, Library, progress_for_stderr};
+use crate::oops::{Palette, RuleError, SymbolError};
+use crate::report::ExitStatus;
 use crate::suite::SuiteError;
 use show::Defects;
 use tools::Tools;
@@ -25,7 +31,12 @@ Examples:
   kregress explain console.log                every crash report of a console
   dmesg | kregress explain                    the same for this machine
   kregress explain --compare old.log new.log  whether two show one defect
-  kregress explain --known known.yaml *.log   known messages told apart")]
+  kregress explain --known known.yaml *.log   known messages told apart
+  kregress explain --vmlinux vmlinux oops.log file and line of each function
+  kregress explain mail.eml dmesg.xz          mails, UTF-16, gzip, xz and zstd are decoded
+
+Exit code: 0, whatever was found; with --fail 1 where a report was found; with --compare 1 unless both show the same
+defect; 96 if a file is no log or cannot be read.")]
 pub struct ExplainArgs {
     /// Console logs or output of dmesg; `-` is standard input
     #[arg(default_value = "-")]
@@ -52,9 +63,23 @@ pub struct ExplainArgs {
     #[arg(short, long, value_name = "KERNEL", conflicts_with_all = ["vmlinux", "system_map"])]
     pub kernel: Option<String>,
 
-    /// The kernel's uncompressed image; raw addresses become function names
+    /// The kernel's uncompressed image; raw addresses become function names. If it was not stripped, functions get file
+    /// and line, and so do those of the modules beside it
     #[arg(long, value_name = "FILE", conflicts_with = "system_map")]
     pub vmlinux: Option<PathBuf>,
+
+    /// A folder with the kernel's debug information: vmlinux and modules, packed ones too, at any depth. Functions get
+    /// file and line
+    #[arg(long, value_name = "DIR")]
+    pub debug: Option<PathBuf>,
+
+    /// A kernel tree, whose MAINTAINERS says who looks after the file of the blamed function
+    #[arg(long, value_name = "TREE")]
+    pub maintainers: Option<PathBuf>,
+
+    /// Exit with 1 where a report was found
+    #[arg(long, conflicts_with = "compare")]
+    pub fail: bool,
 
     /// The kernel's System.map; raw addresses become function names
     #[arg(long, value_name = "FILE")]
@@ -70,6 +95,8 @@ pub enum Format {
     Json,
     /// The title of each report, one a line
     Title,
+    /// The log itself, with file and line behind each function of a trace where they are known
+    Log,
 }
 
 /// Why nothing could be explained.
@@ -116,6 +143,23 @@ pub enum ExplainError {
         /// The kernel's name.
         kernel: String,
     },
+    /// There is no debug information.
+    #[error(transparent)]
+    Debug(#[from] DebugError),
+    /// A tree's list of maintainers has no sections.
+    #[error("{file}: no section of the form `NAME`, `M: …`, `F: …`; name the root of a kernel tree")]
+    NoMaintainers {
+        /// The file.
+        file: String,
+    },
+    /// A file that is to be compared is no log.
+    #[error("{file}: {what}")]
+    NoLog {
+        /// The file as it was given.
+        file: String,
+        /// What it is, and what to do.
+        what: String,
+    },
     /// Two files are compared, no more and no less.
     #[error(
         "--compare takes two files, {found} given; name the two consoles: kregress explain --compare A B"
@@ -135,15 +179,17 @@ pub enum ExplainError {
 /// Explains the files in order on standard output.
 ///
 /// # Errors
-/// If a file cannot be read, or the rules, known messages or symbols are unusable. A log without a report is no error.
+/// If a file cannot be read, or the rules, known messages, symbols or debug information are unusable. A log without a
+/// report is no error.
 pub(super) fn run(args: &ExplainArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let kernel = args.kernel.as_deref().map(|spec| fetched(spec, paths)).transpose()?;
     let around = Around {
         today: jiff::Zoned::now().date(),
         coloured: console::colors_enabled(),
         kernel: kernel.as_ref(),
+        debug: None,
     };
-    match explain(args, &around, &mut io::stdout().lock()) {
+    match explain(args, &around, &mut io::stdout().lock(), &mut io::stderr().lock()) {
         Ok(code) => Ok(code),
         // who reads no further has read enough
         Err(ExplainError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
@@ -179,16 +225,20 @@ pub struct Around<'a> {
     pub coloured: bool,
     /// The kernel that `--kernel` names.
     pub kernel: Option<&'a Kernel>,
+    /// The folder with the debug information of that kernel, where it is here.
+    pub debug: Option<&'a Path>,
 }
 
-/// Explains the files in order on `out`.
+/// Explains the files in order on `out`. What has no place in its format is told on `err`.
 ///
 /// # Errors
-/// If a file cannot be read, or the rules, known messages or symbols are unusable. A log without a report is no error.
+/// If a file cannot be read, or the rules, known messages, symbols or debug information are unusable. A log without a
+/// report is no error; a file that is no log is told, and makes the exit code one of failure.
 pub fn explain(
     args: &ExplainArgs,
     around: &Around<'_>,
     out: &mut impl Write,
+    err: &mut impl Write,
 ) -> Result<ExitCode, ExplainError> {
     let tools = Tools::load(args, around)?;
     if args.compare {
@@ -196,27 +246,45 @@ pub fn explain(
     }
     let palette = if around.coloured { Palette::coloured() } else { Palette::plain() };
     let mut defects = Defects::default();
+    let (mut found, mut unreadable) = (false, false);
     for (index, file) in args.files.iter().enumerate() {
-        let (source, sorted) = tools.diagnose(file, args.format)?;
-        let name = file.to_string_lossy();
+        let diagnosed = tools.diagnose(file, args.format)?;
+        found |= !diagnosed.sorted.reports.is_empty() || !diagnosed.sorted.denied.is_empty();
+        unreadable |= diagnosed.unreadable.is_some();
+        let read_error = |source| read_error(file, source);
         let text = match args.format {
-            Format::Json => json_line(FileDiagnosis { file: name.into_owned(), reports: sorted.reports })?,
-            Format::Title => sorted.reports.iter().map(|report| format!("{}\n", report.title)).collect(),
+            Format::Json => json_line(show::json(&tools, &diagnosed).map_err(read_error)?)?,
+            Format::Title => show::titles(&diagnosed),
             Format::Human => {
                 let gap = if index > 0 { "\n" } else { "" };
-                let text = show::human(&name, &source, &sorted, &palette)?;
-                defects.take(&name, sorted.reports);
+                let text = show::human(&tools, &diagnosed, &palette).map_err(read_error)?;
                 format!("{gap}{text}")
+            }
+            Format::Log => {
+                show::log(&tools, &diagnosed, out)?;
+                String::new()
             }
         };
         out.write_all(text.as_bytes()).map_err(ExplainError::Write)?;
+        if matches!(args.format, Format::Title | Format::Log) {
+            err.write_all(show::remarks(&diagnosed).as_bytes()).map_err(ExplainError::Write)?;
+        }
+        if args.format == Format::Human {
+            defects.take(&diagnosed.name, diagnosed.sorted.reports);
+        }
     }
     if args.format == Format::Human {
         let text = defects.told() + &tools.expired();
         out.write_all(text.as_bytes()).map_err(ExplainError::Write)?;
     }
     out.flush().map_err(ExplainError::Write)?;
-    Ok(ExitCode::SUCCESS)
+    let complaints = tools.complaints().into_iter().map(|text| format!("warning: {text}\n"));
+    err.write_all(complaints.collect::<String>().as_bytes()).map_err(ExplainError::Write)?;
+    Ok(match (unreadable, args.fail && found) {
+        (true, _) => ExitStatus::SetupFailed.into(),
+        (false, true) => ExitCode::from(1),
+        (false, false) => ExitCode::SUCCESS,
+    })
 }
 
 fn json_line(value: impl serde::Serialize) -> Result<String, ExplainError> {

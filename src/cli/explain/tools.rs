@@ -1,50 +1,45 @@
 //! What is loaded once for all files, and reading one of them.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 
 use jiff::civil::Date;
 
+use super::container::Unreadable;
+use super::decode::Decoder;
+use super::input::{Input, Named, Preface, Regions};
+use super::who::Tree;
 use super::{Around, ExplainArgs, ExplainError, Format, read_error};
-use crate::kernel::Kernel;
-use crate::oops::{self, Engine, Findings, Report, SymbolError, Symbols};
+use crate::kernel::{DebugInfo, Kernel};
+use crate::oops::{Engine, Findings, SymbolError, Symbols};
 use crate::suite::{Circumstances, KnownMessages, Sorted, load_messages};
 use crate::version::KernelVersion;
 
-/// Where the lines of reports are taken from.
-pub(super) enum Source {
-    Whole(Vec<u8>),
-    File(PathBuf),
-}
-
-impl Source {
-    /// The console from the start to the end of a report.
-    pub(super) fn region(&self, report: &Report) -> io::Result<Vec<u8>> {
-        let length = report.end.saturating_sub(report.start);
-        match self {
-            Source::Whole(console) => {
-                let start = report.start.min(console.len());
-                Ok(console[start..report.end.clamp(start, console.len())].to_vec())
-            }
-            Source::File(path) => {
-                let mut file = File::open(path)?;
-                file.seek(SeekFrom::Start(report.start as u64))?;
-                let mut region = Vec::new();
-                file.take(length as u64).read_to_end(&mut region)?;
-                Ok(region)
-            }
-        }
-    }
-}
+/// So many reasons why functions have no lines are told.
+const COMPLAINTS_SHOWN: usize = 6;
 
 /// What is loaded once for all files.
 pub(super) struct Tools {
     overlay: Option<Engine>,
     known: Option<KnownMessages>,
     symbols: Option<Symbols>,
+    pub(super) decoder: Option<Decoder>,
+    pub(super) tree: Option<Tree>,
     version: Option<KernelVersion>,
     today: Date,
+    remarks: Vec<String>,
+}
+
+/// One file that was read.
+pub(super) struct Diagnosed {
+    pub(super) name: String,
+    pub(super) sorted: Sorted,
+    /// What it is instead of a log.
+    pub(super) unreadable: Option<Unreadable>,
+    /// What could not be read of it.
+    pub(super) damage: Option<String>,
+    input: Input,
+    slide: u64,
 }
 
 impl Tools {
@@ -58,14 +53,21 @@ impl Tools {
             }
         };
         let known = args.known.as_ref().map(load_messages).transpose()?;
+        let mut remarks = Vec::new();
+        let decoder = decoder(args, around, &mut remarks)?;
         let symbols = match (&args.vmlinux, &args.system_map, around.kernel) {
             (Some(file), ..) => Some(load_symbols(file, Symbols::from_vmlinux)?),
             (None, Some(file), _) => Some(load_symbols(file, Symbols::from_system_map)?),
-            (None, None, Some(kernel)) => Some(symbols_of(kernel)?),
+            (None, None, Some(kernel)) => match symbols_of(kernel) {
+                // its debug information names functions
+                Err(ExplainError::NoSymbols { .. }) if decoder.is_some() => None,
+                found => Some(found?),
+            },
             (None, None, None) => None,
         };
+        let tree = args.maintainers.as_deref().map(Tree::open).transpose()?;
         let version = around.kernel.map(|kernel| kernel.version.clone());
-        Ok(Tools { overlay, known, symbols, version, today: around.today })
+        Ok(Tools { overlay, known, symbols, decoder, tree, version, today: around.today, remarks })
     }
 
     /// What is to be told about entries that have expired.
@@ -74,40 +76,94 @@ impl Tools {
         expired.map(|entry| format!("\n{}\n", entry.expiry_notice())).collect()
     }
 
-    /// Reads one file. Only what needs the whole console has it in memory: standard input that is to be shown, names
-    /// for addresses, and known messages.
-    pub(super) fn diagnose(&self, file: &Path, format: Format) -> Result<(Source, Sorted), ExplainError> {
-        let engine = self.overlay.as_ref().unwrap_or_else(|| Engine::embedded());
-        let stdin = file == Path::new("-");
+    /// Why functions have no lines, where that is no fault of theirs.
+    pub(super) fn complaints(&self) -> Vec<String> {
+        let mut complaints = self.remarks.clone();
+        complaints.extend(self.decoder.iter().flat_map(|decoder| decoder.0.complaints()));
+        let more = complaints.len().saturating_sub(COMPLAINTS_SHOWN);
+        complaints.truncate(COMPLAINTS_SHOWN);
+        if more > 0 {
+            complaints.push(format!("{more} more of the kind"));
+        }
+        complaints
+    }
+
+    /// Reads one file, once or several times, and never has more of it in memory than a window.
+    pub(super) fn diagnose(&self, file: &Path, format: Format) -> Result<Diagnosed, ExplainError> {
         let fail = |source| read_error(file, source);
-        if self.symbols.is_none() && self.known.is_none() && !(stdin && format == Format::Human) {
-            let found = if stdin {
-                engine.diagnose_reader(io::stdin().lock())
-            } else {
-                File::open(file).and_then(|file| engine.diagnose_reader(file))
-            };
-            let Findings { reports, passed_over, .. } = found.map_err(fail)?;
-            let sorted = Sorted { reports, passed_over, ..Sorted::default() };
-            return Ok((Source::File(file.to_owned()), sorted));
+        let prepared = self.symbols.is_some() || self.known.is_some();
+        let input = Input::of(file, prepared || format != Format::Title).map_err(fail)?;
+        let mut diagnosed = Diagnosed {
+            name: file.to_string_lossy().into_owned(),
+            sorted: Sorted::default(),
+            unreadable: input.unreadable().map_err(fail)?,
+            damage: None,
+            input,
+            slide: 0,
+        };
+        if diagnosed.unreadable.is_none() {
+            diagnosed.sorted = self.read(&mut diagnosed, prepared).map_err(fail)?;
         }
-        let mut console = Vec::new();
-        if stdin {
-            io::stdin().lock().read_to_end(&mut console).map_err(fail)?;
-        } else {
-            console = std::fs::read(file).map_err(fail)?;
+        diagnosed.damage = diagnosed.input.damage();
+        Ok(diagnosed)
+    }
+
+    fn read(&self, diagnosed: &mut Diagnosed, prepared: bool) -> io::Result<Sorted> {
+        let engine = self.overlay.as_ref().unwrap_or_else(|| Engine::embedded());
+        let mut named = None;
+        if prepared {
+            let preface = Preface::find(diagnosed.input.text()?, self.symbols.is_some())?;
+            diagnosed.slide = preface.slide;
+            named = preface.release.and_then(|release| release.parse().ok());
         }
-        if let Some(symbols) = &self.symbols {
-            console = symbols.name_addresses(&console);
-        }
-        let named = oops::release(&console).and_then(|release| release.parse().ok());
+        let Some(known) = &self.known else {
+            let found = engine.diagnose_reader(self.text(diagnosed)?)?;
+            let Findings { reports, passed_over, .. } = found;
+            return Ok(Sorted { reports, passed_over, ..Sorted::default() });
+        };
         let version = self.version.as_ref().or(named.as_ref());
         let now = Circumstances { today: self.today, version, lines_from: 0 };
-        let sorted = match &self.known {
-            Some(known) => known.read(engine, &console, now, |_| false),
-            None => KnownMessages::default().read(engine, &console, now, |_| false),
-        };
-        Ok((Source::Whole(console), sorted))
+        known.read_from(engine, || self.text(diagnosed), now)
     }
+
+    /// The log as it is shown: with names in the place of raw addresses.
+    pub(super) fn text<'d>(&'d self, diagnosed: &'d Diagnosed) -> io::Result<Box<dyn Read + 'd>> {
+        let log = diagnosed.input.text()?;
+        Ok(match &self.symbols {
+            Some(symbols) => Box::new(Named::new(log, symbols, diagnosed.slide)),
+            None => log,
+        })
+    }
+
+    /// The lines of the reports.
+    pub(super) fn regions<'d>(&'d self, diagnosed: &'d Diagnosed) -> io::Result<Regions<Box<dyn Read + 'd>>> {
+        if diagnosed.sorted.reports.is_empty() {
+            return Ok(Regions::new(Box::new(io::empty())));
+        }
+        self.text(diagnosed).map(Regions::new)
+    }
+}
+
+fn decoder(
+    args: &ExplainArgs,
+    around: &Around<'_>,
+    remarks: &mut Vec<String>,
+) -> Result<Option<Decoder>, ExplainError> {
+    let debug = args.debug.as_deref().or(around.debug);
+    let info = match (&args.vmlinux, debug) {
+        (_, Some(folder)) => DebugInfo::in_folder(folder)?,
+        (Some(file), None) => {
+            let info = DebugInfo::of_vmlinux(file);
+            // one without debug information still has names for addresses
+            if let Err(error) = info.load_vmlinux() {
+                remarks.push(format!("no lines: {error}"));
+                return Ok(None);
+            }
+            info
+        }
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Decoder(info)))
 }
 
 fn load_symbols(
