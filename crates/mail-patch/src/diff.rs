@@ -16,7 +16,9 @@ use super::text::Line;
 
 static INDEX: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^index ([0-9a-f]{7,64})\.\.([0-9a-f]{7,64})(?: (\d{6}))?").expect("valid"));
-static SIGNATURE_VERSION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\d+\.\d+(\.|$)").expect("valid"));
+/// What git and cgit sign with.
+static SIGNATURE_VERSION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^(?:cgit v?)?\d+\.\d+(?:\.|$)").expect("valid"));
 
 /// What a line of a hunk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -465,7 +467,7 @@ fn goes_on(lines: &[Line]) -> bool {
         Kind::Remove => {
             !line.text.is_empty()
                 && !line.text.starts_with(' ')
-                && !line.text.bytes().all(|byte| byte == b'-')
+                && !line.text.trim_end().bytes().all(|byte| byte == b'-')
         }
     };
     let empty = lines.iter().take(3).take_while(|line| line.text.trim_end().is_empty()).count();

@@ -1,10 +1,10 @@
 //! Which patches of several mails belong together: the newest complete version of each series, in its order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 
 use super::{Missing, Pick, PickError};
 use crate::damage::ranges;
-use crate::diff::Diff;
 use crate::patch_mail::PatchMail;
 
 /// What is applied, by the patches' places in the input.
@@ -50,12 +50,15 @@ pub fn select(patches: &[PatchMail], pick: &Pick) -> Result<Selection, PickError
     let is_reply = |patch: &PatchMail| patch.subject.as_ref().is_some_and(|subject| subject.reply);
     let only_replies = patches.iter().all(is_reply);
     let mut all: Vec<Series> = Vec::new();
+    let mut seen: HashMap<u64, usize> = HashMap::new();
     for (at, patch) in patches.iter().enumerate() {
         if is_reply(patch) && !only_replies {
             selection.left_out.push((at, "a reply that carries a diff".into()));
-        } else if let Some(twice) = (0..at).find(|other| is_same(&patches[*other], patch)) {
-            selection.left_out.push((at, format!("the same as that of line {}", patches[twice].line)));
+        } else if let Some(twice) = seen.get(&identity(patch)) {
+            let twice: &PatchMail = &patches[*twice];
+            selection.left_out.push((at, format!("the same as that of line {}", twice.line)));
         } else {
+            seen.insert(identity(patch), at);
             place(&mut all, patches, at, &mut selection.left_out);
         }
     }
@@ -185,25 +188,22 @@ fn best(mut family: Vec<Series>, pick: &Pick, selection: &mut Selection) -> Opti
     best
 }
 
-/// Whether two patches are one that was sent twice.
-fn is_same(one: &PatchMail, other: &PatchMail) -> bool {
-    one.title() == other.title()
-        && one.part() == other.part()
-        && one.version() == other.version()
-        && one.attachment == other.attachment
-        && says(&one.decoded) == says(&other.decoded)
-}
-
-/// A diff without its place in the input.
-fn says(diff: &Diff) -> Vec<String> {
-    let mut out = Vec::new();
-    for file in &diff.files {
-        out.push(format!("{:?} {:?}", file.old_path, file.new_path));
+/// What makes two patches one that was sent twice: all that it says, without its place in the input.
+fn identity(patch: &PatchMail) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (patch.title(), patch.part(), patch.version(), &patch.attachment).hash(&mut hasher);
+    if !patch.decoded.is_whole() {
+        // what it says is not known
+        (&patch.file, patch.line).hash(&mut hasher);
+    }
+    for file in &patch.decoded.files {
+        (&file.old_path, &file.new_path).hash(&mut hasher);
         for hunk in &file.hunks {
-            out.push(format!("{:?} {:?}", hunk.old, hunk.new));
-            let lines = hunk.lines().unwrap_or_default().iter();
-            out.extend(lines.map(|line| format!("{}{}", line.kind.mark(), line.text)));
+            (hunk.old.start, hunk.old.len, hunk.new.start, hunk.new.len).hash(&mut hasher);
+            for line in hunk.lines().unwrap_or_default() {
+                (line.kind, &line.text).hash(&mut hasher);
+            }
         }
     }
-    out
+    hasher.finish()
 }

@@ -114,6 +114,8 @@ fn rows() -> Vec<Row> {
         ("new file of the epoch elsewhere", new("linux-6.1.orig/hw/b.c\t1970-01-01 01:00:00.000000000 +0100", "linux-6.1/hw/b.c\t2020-01-01 10:00:00.0 +0100"), "hw/b.c", Clean, Same),
         ("new file without a date", new("linux-6.1.orig/hw/b.c", "linux-6.1/hw/b.c"), "hw/b.c", Clean, Same),
         ("new file, no prefix", "diff --git hw/b.c hw/b.c\nnew file mode 100644\nindex 0000000..1111111\n--- /dev/null\n+++ hw/b.c\n@@ -0,0 +1 @@\n+int b;\n".into(), "hw/b.c", Clean, Elsewhere),
+        ("signed by cgit", below("-- \ncgit 1.2.3-korg\n\n"), pump, Clean, Same),
+        ("signed by somebody", below("-- \nAnn Author\n"), pump, Clean, Same),
         ("quoted name", "diff --git \"a/doc/na\\303\\257ve x\" \"b/doc/na\\303\\257ve x\"\nnew file mode 100644\nindex 0000000..1\n--- /dev/null\n+++ \"b/doc/na\\303\\257ve x\"\n@@ -0,0 +1 @@\n+a\n".into(), "doc/naïve x", Clean, Same),
         ("list behind", below(" - for 6.1 too\n - thanks\n"), pump, Clean, Same),
         ("list without blanks behind", below("- for 6.1 too\n- thanks\n"), pump, Clean, Same),

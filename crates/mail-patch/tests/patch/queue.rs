@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use mail_patch::{Folder, Options, Pick, Queue, queue};
+use mail_patch::{Folder, Input, Options, Pick, Queue, queue};
+use proptest::prelude::*;
 
 use super::oracle::is_there;
 
@@ -288,4 +289,18 @@ fn commits_are_read_from_a_repository() {
     assert!(why.ends_with(
         "git gives no patch for `nothing..HEAD`; expected a commit that is no merge, or a range A..B"
     ));
+}
+
+proptest! {
+    #[test]
+    fn no_thread_makes_the_reader_panic(text in "(From mboxrd@z Thu Jan  1 00:00:00 1970\n(Subject: (Re: |\\[PATCH v[12](\\.1)? [1-3]/[23]\\] |\\[net,v2\\] |\\[SRU\\]\\[J\\] )?x\n)?(From: a@b.c\n)?\n(Fixes: 0123456789ab \\(\"a\n|This reverts commit 0123456789ab\\n|Cc: stable@vger.kernel.org # [a-z0-9. <>+-]{0,9}\n|> |  1 file changed\n|---\n|\n|(> )?--- a/f\n(> )?\\+\\+\\+ b/f\n(> )?@@ -2 \\+2 @@\n(> )?-2\n(> )?\\+3\n){0,8}){1,6}", pick in "(v[1-3]:)?[1-4](\\.\\.[3-6])?") {
+        let source = Folder::new("/nowhere");
+        for pick in [Pick::default(), pick.parse().unwrap_or_default()] {
+            if let Ok(queue) = Input::read("t", text.as_bytes()).map_err(|_| ()).and_then(|input| Queue::of(&input, &pick).map_err(|_| ())) {
+                prop_assert!(!queue.patches.is_empty());
+                queue::apply(&queue.patches, &source, Options { repair: true, fuzz: 1 });
+                queue::queue(&queue);
+            }
+        }
+    }
 }
