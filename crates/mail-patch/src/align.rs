@@ -4,7 +4,7 @@
 //! source's own. What the added lines were follows from what became of the context's white space, or is immaterial: in
 //! C, where no literal is touched, only the layout stays unknown, and the compiler sees the same.
 
-use super::damage::{Damage, DamageKind, Fix};
+use super::damage::{Damage, DamageKind, Fix, ranges};
 use super::diff::{HunkLine, Kind};
 use super::place::{self, Fit};
 use super::reading::Reading;
@@ -205,25 +205,47 @@ impl WhiteSpace {
     }
 
     fn damage(&self, lines: &[HunkLine], added: &[&HunkLine]) -> Option<Damage> {
-        let damage = |kind, lines: Vec<usize>, proof: &str, how: String| {
-            Some(Damage { kind, lines, proof: proof.to_owned(), fix: Fix::OneWay(how) })
+        let damage = |kind, lines: Vec<usize>, proof: &str, fix: Fix| {
+            Some(Damage { kind, lines, proof: proof.to_owned(), fix })
         };
         match self {
             WhiteSpace::Kept => None,
-            WhiteSpace::Blanks(width) => damage(
-                DamageKind::TabsToBlanks,
-                lines.iter().map(|line| line.line).collect(),
-                "the context is in the source with tabs",
-                format!("context is taken from the source; {width} blanks at the start of an added line are a tab, as in all of the context"),
-            ),
+            WhiteSpace::Blanks(width) => {
+                let how = format!("context is taken from the source; {width} blanks at the start of an added line are a tab, as in all of the context");
+                let unknown: Vec<usize> =
+                    added.iter().filter(|line| may_hold_tabs(&line.text)).map(|line| line.line).collect();
+                damage(
+                    DamageKind::TabsToBlanks,
+                    lines.iter().map(|line| line.line).collect(),
+                    "the context is in the source with tabs",
+                    match unknown.is_empty() {
+                        true => Fix::OneWay(how),
+                        false => Fix::InPart(format!(
+                            "{how}; whether the blanks inside {} were tabs is not known",
+                            ranges(&unknown)
+                        )),
+                    },
+                )
+            }
             WhiteSpace::Lost => damage(
                 DamageKind::IndentationLost,
                 added.iter().map(|line| line.line).collect(),
                 "the context is in the source but for its white space",
-                "context is taken from the source; how the added lines were indented is not known, and the compiler does not see it: test the result, do not commit it".into(),
+                Fix::InPart("context is taken from the source; how the added lines were indented is not known, and the compiler does not see it: test the result, do not commit it".into()),
             ),
         }
     }
+}
+
+/// Whether blanks behind the start of an added line may have been a tab: two or more, or one that ends where a tab does.
+fn may_hold_tabs(text: &str) -> bool {
+    const STOP: usize = 8;
+    let blanks = leading(text).len();
+    let inside: Vec<char> = text.chars().collect();
+    (blanks..inside.len()).any(|at| {
+        inside[at] == ' '
+            && (inside.get(at + 1) == Some(&' ') || at + 1 == inside.len() || (at + 1) % STOP == 0)
+    })
 }
 
 fn tabbed(text: &str, width: usize) -> String {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::blob::{self, Proof};
 use super::budget::Budget;
-use super::damage::{Damage, DamageKind};
+use super::damage::{Damage, DamageKind, Fix};
 use super::diff::{Diff, FileDiff, Operation};
 use super::patch_mail::PatchMail;
 use super::reason::{self, Reason};
@@ -44,6 +45,19 @@ pub enum HunkResult {
     Applied(Applied),
     /// It is not.
     Failed(Reason),
+}
+
+impl HunkResult {
+    /// The result is known to be what was sent: nothing that was undone is a guess.
+    fn prove(&mut self) {
+        let HunkResult::Applied(applied) = self else { return };
+        for damage in &mut applied.repaired {
+            if matches!(damage.fix, Fix::InPart(_)) {
+                let text = "as the author had it: git's id of the result is the one that the patch names";
+                damage.fix = Fix::OneWay(text.into());
+            }
+        }
+    }
 }
 
 /// The result for a file.
@@ -177,6 +191,7 @@ pub fn apply(patches: &[&PatchMail], source: &dyn Source, options: Options) -> A
         all.outcome = all.outcome.max(outcome);
         all.files.extend(files);
         all.contents.extend(changes.contents);
+        all.doubts.extend(changes.doubts);
         for (path, mode) in changes.modes {
             match mode {
                 Some(mode) => all.modes.insert(path, mode),
@@ -250,6 +265,8 @@ struct Changes {
     contents: BTreeMap<String, Option<Vec<u8>>>,
     /// `None` where a file is gone.
     modes: BTreeMap<String, Option<String>>,
+    /// What makes the result doubtful.
+    doubts: Vec<Damage>,
     /// Paths that a section of this patch wrote.
     made: BTreeSet<String>,
 }
@@ -301,12 +318,12 @@ impl Work<'_> {
             }
         };
         // the text is taken apart and put together
-        if !self.terms.budget.spend(old.len() / 4) {
+        if !self.terms.budget.spend(old.len() / 2) {
             outcome.problem = Some(Reason::GaveUp { after: self.terms.budget.hunks() });
             return outcome;
         }
-        let old = text::decode(&old);
-        let (hunks, new) = Target::new(&old).apply(file, self.terms);
+        let before = text::decode(&old);
+        let (hunks, new) = Target::new(&before).apply(file, self.terms);
         outcome.hunks = hunks;
         if outcome.hunks.iter().any(|(_, result)| matches!(result, HunkResult::Failed(_))) {
             return outcome;
@@ -315,7 +332,13 @@ impl Work<'_> {
             outcome.problem = Some(Reason::LinesLeft { count: new.lines().count() });
             return outcome;
         }
-        self.write(file, text::encode(&new));
+        let new = text::encode(&new);
+        match blob::proof(file, &old, &new) {
+            Proof::Absent => {}
+            Proof::Same => outcome.hunks.iter_mut().for_each(|(_, result)| result.prove()),
+            Proof::Other(doubt) => self.changes.doubts.push(doubt),
+        }
+        self.write(file, new);
         outcome
     }
 

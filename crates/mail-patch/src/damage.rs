@@ -42,6 +42,8 @@ pub enum DamageKind {
     NoHunk,
     /// The diff is not what the mail's statistics say.
     StatDiffers,
+    /// The result is not the file that the patch was made with.
+    OtherResult,
     /// The text is in another character set than the source.
     Charset,
 }
@@ -68,6 +70,7 @@ impl DamageKind {
             DamageKind::HunkHeader => "hunk header damaged",
             DamageKind::NoHunk => "no hunk below the header",
             DamageKind::StatDiffers => "not what the diffstat says",
+            DamageKind::OtherResult => "not the file that was sent",
             DamageKind::Charset => "other character set",
         }
     }

@@ -7,6 +7,7 @@
 
 mod align;
 mod apply;
+mod blob;
 mod budget;
 pub mod damage;
 pub mod diff;
