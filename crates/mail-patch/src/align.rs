@@ -18,7 +18,7 @@ pub struct Aligned {
     /// Its lines; context and removed ones are the source's.
     pub lines: Vec<HunkLine>,
     /// What was put back.
-    pub damage: Option<Damage>,
+    pub damage: Vec<Damage>,
 }
 
 /// Why a hunk cannot be laid beside the source.
@@ -135,11 +135,47 @@ fn rebuilt(file: &[&str], reading: &Reading, laid: &Laid, path: &str) -> Result<
         next = at + 1;
     }
     lines.append(&mut waiting);
-    Ok(Aligned { start: laid.start, damage: space.damage(&reading.lines, &added), lines })
+    // between which of them an added line stood is the likeliest of several ways
+    let order = (reading.lost_blanks > 0 && !added.is_empty()).then(|| Damage {
+        kind: DamageKind::BlankLinesLost,
+        lines: added.iter().map(|line| line.line).collect(),
+        proof: "empty lines of the source stand around these".into(),
+        fix: Fix::InPart("which of them stood above the added lines and which below is not known".into()),
+    });
+    let damage = space.damage(&reading.lines, &added).into_iter().chain(order).collect();
+    Ok(Aligned { start: laid.start, damage, lines })
 }
 
 fn leading(text: &str) -> &str {
     &text[..text.len() - text.trim_start().len()]
+}
+
+/// What tabs at the start of lines became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tabs {
+    /// So many blanks each.
+    Each(usize),
+    /// Blanks up to the next eighth column, the mark of the diff being the first: what `expand` makes of a mail.
+    Stops,
+}
+
+impl Tabs {
+    fn blanks(self, tabs: usize) -> usize {
+        match self {
+            Tabs::Each(width) => tabs * width,
+            Tabs::Stops => (tabs * 8).saturating_sub(1),
+        }
+    }
+
+    fn restored(self, text: &str) -> String {
+        let found = leading(text).len();
+        let (tabs, blanks) = match self {
+            Tabs::Each(width) => (found / width, found % width),
+            Tabs::Stops if found < 7 => (0, found),
+            Tabs::Stops => ((found + 1) / 8, (found + 1) % 8),
+        };
+        format!("{}{}{}", "\t".repeat(tabs), " ".repeat(blanks), text.trim_start())
+    }
 }
 
 /// What became of the white space.
@@ -148,7 +184,7 @@ enum WhiteSpace {
     /// Nothing.
     Kept,
     /// Each tab at the start of a line became so many blanks.
-    Blanks(usize),
+    Blanks(Tabs),
     /// It cannot be derived from what is left.
     Lost,
 }
@@ -172,23 +208,25 @@ impl WhiteSpace {
             return WhiteSpace::Lost;
         }
         // format=flowed puts one more blank before a line that starts with one, which added lines do not
-        let fits = |width: usize, stuffed: usize| {
+        let fits = |how: Tabs, stuffed: usize| {
             old.iter().all(|(line, source)| {
                 let blanks = leading(source).len() - tabs(source);
                 let stuffed = if line.kind == Kind::Context { stuffed } else { 0 };
-                leading(&line.text).len() == tabs(source) * width + blanks + stuffed
+                leading(&line.text).len() == how.blanks(tabs(source)) + blanks + stuffed
             })
         };
-        let mut widths: Vec<usize> = (2..=8)
-            .flat_map(|width| [(width, 0), (width, 1)])
-            .filter(|(w, s)| fits(*w, *s))
-            .map(|(w, _)| w)
+        let mut ways: Vec<Tabs> = (2..=8)
+            .map(Tabs::Each)
+            .chain([Tabs::Stops])
+            .flat_map(|how| [(how, 0), (how, 1)])
+            .filter(|(how, stuffed)| fits(*how, *stuffed))
+            .map(|(how, _)| how)
             .collect();
-        widths.dedup();
-        let results = |width: usize| added.iter().map(|text| tabbed(text, width)).collect::<Vec<_>>();
-        match widths.as_slice() {
+        ways.dedup();
+        let results = |how: Tabs| added.iter().map(|text| how.restored(text)).collect::<Vec<_>>();
+        match ways.as_slice() {
             [] => WhiteSpace::Lost,
-            [first, rest @ ..] if rest.iter().all(|width| results(*width) == results(*first)) => {
+            [first, rest @ ..] if rest.iter().all(|how| results(*how) == results(*first)) => {
                 WhiteSpace::Blanks(*first)
             }
             _ => WhiteSpace::Lost,
@@ -198,7 +236,7 @@ impl WhiteSpace {
     fn restored(&self, text: &str, indent: &str) -> String {
         match self {
             WhiteSpace::Kept => text.to_owned(),
-            WhiteSpace::Blanks(width) => tabbed(text, *width),
+            WhiteSpace::Blanks(how) => how.restored(text),
             WhiteSpace::Lost if text.trim().is_empty() => String::new(),
             WhiteSpace::Lost => format!("{indent}{}", text.trim_start()),
         }
@@ -210,8 +248,12 @@ impl WhiteSpace {
         };
         match self {
             WhiteSpace::Kept => None,
-            WhiteSpace::Blanks(width) => {
-                let how = format!("context is taken from the source; {width} blanks at the start of an added line are a tab, as in all of the context");
+            WhiteSpace::Blanks(tabs) => {
+                let width = match tabs {
+                    Tabs::Each(width) => format!("{width} blanks"),
+                    Tabs::Stops => "7 blanks, and 8 behind them,".to_owned(),
+                };
+                let how = format!("context is taken from the source; {width} at the start of an added line are a tab, as in all of the context");
                 let unknown: Vec<usize> =
                     added.iter().filter(|line| may_hold_tabs(&line.text)).map(|line| line.line).collect();
                 damage(
@@ -246,11 +288,6 @@ fn may_hold_tabs(text: &str) -> bool {
         inside[at] == ' '
             && (inside.get(at + 1) == Some(&' ') || at + 1 == inside.len() || (at + 1) % STOP == 0)
     })
-}
-
-fn tabbed(text: &str, width: usize) -> String {
-    let blanks = leading(text).len();
-    format!("{}{}{}", "\t".repeat(blanks / width), " ".repeat(blanks % width), text.trim_start())
 }
 
 /// Whether white space means nothing in these added lines.

@@ -48,6 +48,11 @@ pub enum HunkResult {
 }
 
 impl HunkResult {
+    /// Whether it is applied without a repair.
+    fn is_as_sent(&self) -> bool {
+        matches!(self, HunkResult::Applied(applied) if applied.repaired.is_empty())
+    }
+
     /// The result is known to be what was sent: nothing that was undone is a guess.
     fn prove(&mut self) {
         let HunkResult::Applied(applied) = self else { return };
@@ -198,7 +203,8 @@ pub fn apply(patches: &[&PatchMail], source: &dyn Source, options: Options) -> A
                 None => all.modes.remove(&path),
             };
         }
-        let doubt = |damage: &&Damage| damage.kind == DamageKind::StatDiffers;
+        let doubt =
+            |damage: &&Damage| matches!(damage.kind, DamageKind::StatDiffers | DamageKind::TypographicQuotes);
         all.doubts.extend(patch.damages.iter().filter(doubt).cloned());
     }
     let hunks = || all.files.iter().flat_map(|file| &file.hunks);
@@ -208,6 +214,17 @@ pub fn apply(patches: &[&PatchMail], source: &dyn Source, options: Options) -> A
         all.outcome = Outcome::DoesNotApply;
     }
     all
+}
+
+/// Whether the whole diff was changed on its way, so that it has another reading.
+fn is_of_transport(kind: DamageKind) -> bool {
+    use DamageKind::{
+        CarriageReturns, DoubleSpaced, Entities, Flowed, NoBreakSpaces, Quoted, QuotedPrintable,
+    };
+    matches!(
+        kind,
+        CarriageReturns | DoubleSpaced | Entities | Flowed | NoBreakSpaces | QuotedPrintable | Quoted
+    )
 }
 
 /// What a patch does to a source that has the patches before it.
@@ -234,7 +251,13 @@ fn one(
         let outcome = files.iter().map(outcome).max().unwrap_or(Outcome::Clean);
         let decoded = options.repair && patch.decoded != patch.as_sent;
         let outcome = if decoded { outcome.max(Outcome::Repaired) } else { outcome };
-        let changes = work.changes;
+        let mut changes = work.changes;
+        if patch.decoded != patch.as_sent {
+            // where it applies as sent nothing is undone, but what was found stays said
+            let said = |damage: &&Damage| !options.repair || matches!(damage.fix, Fix::InPart(_));
+            let of_transport = patch.damages.iter().filter(|damage| is_of_transport(damage.kind));
+            changes.doubts.extend(of_transport.filter(said).cloned());
+        }
         if outcome <= Outcome::AlreadyApplied {
             return (files, changes, outcome);
         }
@@ -333,6 +356,8 @@ impl Work<'_> {
             return outcome;
         }
         let new = text::encode(&new);
+        let whole = file.hunks.iter().zip(&outcome.hunks).filter(|(_, (_, result))| result.is_as_sent());
+        self.changes.doubts.extend(whole.filter_map(|(hunk, _)| repair::loose_end(hunk)));
         match blob::proof(file, &old, &new) {
             Proof::Absent => {}
             Proof::Same => outcome.hunks.iter_mut().for_each(|(_, result)| result.prove()),

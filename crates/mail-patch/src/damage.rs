@@ -44,6 +44,8 @@ pub enum DamageKind {
     StatDiffers,
     /// The result is not the file that the patch was made with.
     OtherResult,
+    /// Quotes as they are set in print, where a program's text has others.
+    TypographicQuotes,
     /// The text is in another character set than the source.
     Charset,
 }
@@ -71,6 +73,7 @@ impl DamageKind {
             DamageKind::NoHunk => "no hunk below the header",
             DamageKind::StatDiffers => "not what the diffstat says",
             DamageKind::OtherResult => "not the file that was sent",
+            DamageKind::TypographicQuotes => "typographic quotes",
             DamageKind::Charset => "other character set",
         }
     }

@@ -460,7 +460,7 @@ fn body(lines: &[Line], old: usize, new: usize) -> (Body, usize) {
 
 /// Whether lines of a diff that the header did not announce stand here. What begins with a blank, or with a dash and a
 /// blank, can as well be a text, which git and patch pass over.
-fn goes_on(lines: &[Line]) -> bool {
+pub fn goes_on(lines: &[Line]) -> bool {
     let changes = |line: &HunkLine| match line.kind {
         Kind::Context => false,
         Kind::Add => !line.text.trim().is_empty(),

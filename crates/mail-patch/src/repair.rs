@@ -14,7 +14,7 @@ pub fn damages(diff: &Diff) -> Vec<Damage> {
     let budget = Budget::new();
     let of = |file: &FileDiff| {
         let hunks: Vec<Damage> = file.hunks.iter().flat_map(|hunk| repair(hunk, &budget).damages).collect();
-        [of_file(file), hunks].concat()
+        [of_file(file), hunks, typographic(file).into_iter().collect()].concat()
     };
     diff.files.iter().flat_map(of).collect()
 }
@@ -37,6 +37,36 @@ pub fn of_file(file: &FileDiff) -> Vec<Damage> {
         });
     }
     damages
+}
+
+/// A whole hunk that ends with an added line and text right behind it, which may be the rest of that line: git and patch
+/// pass over it.
+pub fn loose_end(hunk: &Hunk) -> Option<Damage> {
+    let tail = hunk.tail.as_ref().filter(|tail| !tail.text.trim().is_empty())?;
+    hunk.lines()?.last().filter(|last| last.kind == Kind::Add)?;
+    Some(Damage {
+        kind: DamageKind::LineWrapped,
+        lines: vec![tail.number],
+        proof: format!("`{}` stands right behind an added line that ends its hunk", shortened(&tail.text)),
+        fix: Fix::None("it may be the rest of that line or a text; compare with the raw mail".into()),
+    })
+}
+
+/// Added lines of a program with the quotes that mail clients put in place of `"` and `'`. Nothing says whether one did.
+fn typographic(file: &FileDiff) -> Option<Damage> {
+    const PROSE: [&str; 5] = [".rst", ".txt", ".md", ".po", ".html"];
+    if PROSE.iter().any(|end| file.path().ends_with(end)) {
+        return None;
+    }
+    let added = file.hunks.iter().filter_map(Hunk::lines).flatten().filter(|line| line.kind == Kind::Add);
+    let quoted = |text: &str| text.contains(['\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}']);
+    let lines: Vec<usize> = added.filter(|line| quoted(&line.text)).map(|line| line.line).collect();
+    (!lines.is_empty()).then(|| Damage {
+        kind: DamageKind::TypographicQuotes,
+        lines,
+        proof: "added lines have quotes as mail clients set them".into(),
+        fix: Fix::None("they may be the author's; compare with the raw mail".into()),
+    })
 }
 
 /// Reads a hunk that is damaged, or whose header is; nothing of a whole one is in the answer.

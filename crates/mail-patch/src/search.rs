@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::budget::Budget;
 use super::damage::{Damage, DamageKind, Fix};
-use super::diff::{Hunk, HunkLine, Kind, marked};
+use super::diff::{self, Hunk, HunkLine, Kind, marked};
 use super::reading::{BLANKS_UNKNOWN, Reading, Repair, join};
 use super::text::{Line, shortened};
 
@@ -112,7 +112,8 @@ impl<'h> Search<'h> {
                 // what follows may be text, but no more lines of a hunk
                 let goes_on = |line: &Line| marked(line).is_some_and(|marked| !marked.text.trim().is_empty());
                 let wrapped = state.last == Last::Open { blank: true };
-                if !self.raw[state.at..].iter().take(3).any(goes_on) && !wrapped {
+                let rest = &self.raw[state.at..];
+                if !rest.iter().take(3).any(goes_on) && !diff::goes_on(rest) && !wrapped {
                     self.ways.push(choices.clone());
                 }
                 if !wrapped {
