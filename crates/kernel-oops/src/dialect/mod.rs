@@ -30,7 +30,7 @@ const MOST_SHAPES: usize = 16;
 
 /// Words that a message begins with, so many bytes behind its start (a blank, or dashes). Sources: show_trace_log_lvl(),
 /// print_modules(), print_oops_end_marker(), __show_regs(), dump_stack_print_info() and their siblings.
-const ANCHORS: [(&str, usize); 13] = [
+const ANCHORS: [(&str, usize); 15] = [
     ("Call Trace:", 0),
     ("Call trace:", 0),
     ("Backtrace:", 0),
@@ -43,6 +43,9 @@ const ANCHORS: [(&str, usize); 13] = [
     ("RIP: 0", 0),
     ("RIP: e", 0),
     ("Code: ", 0),
+    // print_unreferenced() of kmemleak
+    ("unreferenced object ", 0),
+    ("  backtrace", 0),
     (" Comm: ", usize::MAX),
 ];
 
@@ -120,7 +123,7 @@ impl Dialect {
                 plain += 1;
                 continue;
             }
-            let Some(shape) = Shape::of(ahead) else { continue };
+            let Some(shape) = Shape::of(before_stamp(line, ahead)) else { continue };
             match found.iter_mut().find(|(other, ..)| *other == shape) {
                 Some((_, times, _)) => *times += 1,
                 None => found.push((shape, 1, known)),
@@ -135,6 +138,15 @@ impl Dialect {
             }
         }
         self.shapes.sort_by_key(|shape| std::cmp::Reverse(shape.parts()));
+    }
+}
+
+/// What stands before the kernel's own stamp, if it is the last part of what stands before the message: the stamp and
+/// the caller in it are the console's.
+fn before_stamp<'l>(line: &'l [u8], ahead: &'l [u8]) -> &'l [u8] {
+    match rewrite::embedded_stamp(ahead) {
+        Some(stamp) if stamp + Line::parse(&line[stamp..]).offset + 2 >= ahead.len() => &ahead[..stamp],
+        _ => ahead,
     }
 }
 

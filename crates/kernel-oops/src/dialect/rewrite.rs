@@ -104,7 +104,9 @@ impl Rewritten {
 
     /// A line whose prefix was removed, which may hold the kernel's own stamp.
     fn add_message(&mut self, message: &[u8], place: (usize, usize), dialect: &Dialect) {
-        if Line::parse(message).context == Context::Foreign {
+        // what the console itself says has no stamp (`** replaying previous printk message **`)
+        let said_by_console = message.starts_with(b"** ");
+        if !said_by_console && Line::parse(message).context == Context::Foreign {
             self.add(STAMP, message, place, dialect);
         } else {
             self.add_split(message, place, dialect);

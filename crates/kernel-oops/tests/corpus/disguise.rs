@@ -78,6 +78,22 @@ fn titles_do_not_depend_on_how_the_console_was_saved() {
     });
 }
 
+/// The prefixes of these are not listed anywhere; they are learned from the log.
+#[test]
+fn titles_do_not_depend_on_what_stands_before_every_line() {
+    let prefixes = [
+        ("as grep shows them", "console.log:"),
+        ("from an address", "10.0.0.7 "),
+        ("with seconds", "1700000000.123 "),
+        ("as a French journal", "déc. 22 15:19:11 host kernel: "),
+        ("as RFC 5424 has it", "<4>1 2026-11-26T10:00:01.5+01:00 host kernel - - - "),
+        ("quoted twice", "> > "),
+    ];
+    for (name, before) in prefixes {
+        compare(name, 3, |text, first| same_title(by_line(text, |line| format!("{before}{line}")), first));
+    }
+}
+
 #[test]
 fn titles_do_not_depend_on_the_build() {
     let offset = Regex::new(r"\+0x[0-9a-f]+/0x[0-9a-f]+").unwrap();
