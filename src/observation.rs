@@ -1,11 +1,13 @@
 //! What one attempt produced, as plain data: everything a verdict may be based on, and nothing else.
 
 mod kernel_log;
+mod slab;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::slab::{NO_LEAK, NOISE, SlabCaches, SlabRow, SlabRows};
 pub use crate::hang::BlockedTask;
 pub use kernel_log::{KernelLog, LogExcerpt, LogRecord};
 
@@ -180,7 +182,7 @@ pub struct LeakedObjects {
 pub struct ProbeReading {
     /// Which probe: `slab` or `kmemleak`.
     pub probe: String,
-    /// What it looked at, for example the cache name or pattern.
+    /// What it looked at: [`SlabCaches`] as text, or `leaked objects`.
     pub subject: String,
     /// The reading just before the dose, in objects; absent: it could not be read.
     pub before: Option<i64>,
@@ -194,6 +196,9 @@ pub struct ProbeReading {
     /// Whether there was more than `leaks` tells.
     #[serde(default, skip_serializing_if = "is_false")]
     pub leaks_cut: bool,
+    /// What `slab` says beyond the sum.
+    #[serde(default, skip_serializing_if = "SlabRows::is_empty")]
+    pub slab: SlabRows,
 }
 
 fn is_false(flag: &bool) -> bool {

@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observation::{BlockedTask, Exit, GuestFacts, Phase, ProbeReading, SetupFailure};
+use crate::observation::{BlockedTask, Exit, GuestFacts, Phase, ProbeReading, SetupFailure, SlabCaches};
 
 /// A reading that the agent takes before and after the dose.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "probe", rename_all = "kebab-case")]
 pub enum ProbeRequest {
-    /// Active objects of the slab caches whose names match this glob, from `/proc/slabinfo`.
+    /// Active objects of slab caches, from `/proc/slabinfo`.
     Slab {
-        /// A cache's name; `*` stands for anything.
-        cache: String,
+        /// Those whose objects are counted.
+        caches: SlabCaches,
+        /// Objects that a thousand iterations leak on a bad kernel: a growth that may be such a leak is read again.
+        leak_per_1000: u64,
     },
     /// Objects that the kernel's leak detector finds, from `/sys/kernel/debug/kmemleak`.
     Kmemleak,
@@ -312,7 +314,10 @@ mod tests {
             ToGuest::Run(ProgramRequest {
                 command: vec!["/x".into()],
                 environment: BTreeMap::new(),
-                probes: vec![ProbeRequest::Slab { cache: "kmalloc-192".into() }, ProbeRequest::Kmemleak],
+                probes: vec![
+                    ProbeRequest::Slab { caches: SlabCaches::Size(192), leak_per_1000: 2000 },
+                    ProbeRequest::Kmemleak,
+                ],
                 nonce: "n".into(),
                 settle: Settle { least_ms: 1, most_ms: 2 },
             }),

@@ -8,11 +8,13 @@ mod blocked;
 mod channel;
 mod entropy;
 mod execute;
+mod grace;
 mod kmemleak;
 pub mod kmsg;
 pub mod message;
 mod mounts;
 mod probe;
+mod slab;
 mod supervise;
 pub mod wire;
 

@@ -1,10 +1,20 @@
 //! Detectors that read the guest's kernel.
 
-use std::fs;
+use std::time::Instant;
 
 use super::kmemleak::{Debugfs, Kmemleak};
 use super::message::ProbeRequest;
-use crate::observation::ProbeReading;
+use super::slab::{Kernel, Slab};
+use crate::observation::{ProbeReading, SlabCaches};
+
+/// What a detector has to know of the dose that is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Dose {
+    /// When the program ended.
+    pub over: Instant,
+    /// What it reported.
+    pub iterations: Option<u64>,
+}
 
 /// A detector between its reading before the dose and the one after it.
 pub struct Probe {
@@ -12,11 +22,9 @@ pub struct Probe {
     detector: Detector,
 }
 
+/// Absent: it does not work.
 enum Detector {
-    Slab {
-        cache: String,
-    },
-    /// Absent: it does not work.
+    Slab { slab: Option<Slab<Kernel>>, leak_per_1000: u64 },
     Kmemleak(Option<Kmemleak<Debugfs>>),
 }
 
@@ -25,34 +33,34 @@ impl Probe {
     pub fn start(request: &ProbeRequest) -> Probe {
         let mut reading = ProbeReading::default();
         let detector = match request {
-            ProbeRequest::Slab { cache } => {
+            ProbeRequest::Slab { caches, leak_per_1000 } => {
                 reading.probe = "slab".into();
-                reading.subject.clone_from(cache);
-                match active(cache) {
-                    Ok(objects) => reading.before = Some(objects),
-                    Err(error) => reading.error = Some(error),
-                }
-                Detector::Slab { cache: cache.clone() }
+                reading.subject = caches.to_string();
+                let slab = keep(&mut reading, Slab::start(Kernel::default(), caches));
+                Detector::Slab { slab, leak_per_1000: *leak_per_1000 }
             }
             ProbeRequest::Kmemleak => {
                 reading.probe = "kmemleak".into();
                 reading.subject = "leaked objects".into();
-                let started = Kmemleak::start(Debugfs);
-                match &started {
-                    Ok(_) => reading.before = Some(0),
-                    Err(error) => reading.error = Some(error.clone()),
-                }
-                Detector::Kmemleak(started.ok())
+                Detector::Kmemleak(keep(&mut reading, Kmemleak::start(Debugfs).map(|started| (started, 0))))
             }
         };
         Probe { reading, detector }
     }
 
     /// Reads after the dose.
-    pub fn finish(mut self) -> ProbeReading {
+    pub fn finish(mut self, dose: Dose) -> ProbeReading {
         let after = match &mut self.detector {
-            Detector::Slab { cache } => active(cache),
-            Detector::Kmemleak(None) => return self.reading,
+            Detector::Slab { slab: None, .. } | Detector::Kmemleak(None) => return self.reading,
+            Detector::Slab { slab: Some(slab), leak_per_1000 } => {
+                slab.dose_is_over(dose.over);
+                let per_iteration = *leak_per_1000 as f64 / 1000.0;
+                let doubtful = SlabCaches::doubtful_growth(per_iteration, dose.iterations.unwrap_or(0));
+                slab.finish(doubtful).map(|(objects, rows)| {
+                    self.reading.slab = rows;
+                    objects
+                })
+            }
             Detector::Kmemleak(Some(kmemleak)) => kmemleak.finish().map(|leaked| {
                 self.reading.leaks = leaked.origins;
                 self.reading.leaks_cut = leaked.cut;
@@ -67,58 +75,16 @@ impl Probe {
     }
 }
 
-/// Active objects of the caches that match.
-fn active(cache: &str) -> Result<i64, String> {
-    shrink(cache);
-    let text = fs::read_to_string("/proc/slabinfo").map_err(|e| format!("/proc/slabinfo: {e}"))?;
-    active_objects(&text, cache).ok_or_else(|| format!("no slab cache named {cache} in /proc/slabinfo"))
-}
-
-/// Gives free objects of partial slabs back first, so that they are not counted as active
-/// (`/sys/kernel/slab/CACHE/shrink`, kernel documentation `ABI/testing/sysfs-kernel-slab`).
-fn shrink(pattern: &str) {
-    let Ok(entries) = fs::read_dir("/sys/kernel/slab") else { return };
-    for entry in entries.flatten() {
-        if matches(pattern, &entry.file_name().to_string_lossy()) {
-            let _ = fs::write(entry.path().join("shrink"), "1");
+/// Keeps what a detector read before the dose, or why it could not.
+fn keep<D>(reading: &mut ProbeReading, started: Result<(D, i64), String>) -> Option<D> {
+    match started {
+        Ok((detector, objects)) => {
+            reading.before = Some(objects);
+            Some(detector)
         }
-    }
-}
-
-/// Sums the second column (active objects) of the caches that match. Format: `slabinfo(5)`.
-fn active_objects(slabinfo: &str, pattern: &str) -> Option<i64> {
-    let mut found = None;
-    for line in slabinfo.lines() {
-        let mut columns = line.split_whitespace();
-        let (Some(name), Some(active)) = (columns.next(), columns.next()) else { continue };
-        if matches(pattern, name)
-            && let Ok(active) = active.parse::<i64>()
-        {
-            *found.get_or_insert(0) += active;
+        Err(error) => {
+            reading.error = Some(error);
+            None
         }
-    }
-    found
-}
-
-fn matches(pattern: &str, name: &str) -> bool {
-    globset::Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SLABINFO: &str = "slabinfo - version: 2.1
-# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables
-kmalloc-rnd-01-192   40    42    192   21    1 : tunables    0    0    0 : slabdata      2      2      0
-kmalloc-192        1035   1050    192   21    1 : tunables    0    0    0 : slabdata     50     50      0
-kmalloc-1k          384    384   1024    8    2 : tunables    0    0    0 : slabdata     48     48      0
-";
-
-    #[test]
-    fn active_objects_are_summed_over_the_pattern() {
-        assert_eq!(active_objects(SLABINFO, "kmalloc-192"), Some(1035));
-        assert_eq!(active_objects(SLABINFO, "kmalloc*-192"), Some(1075));
-        assert_eq!(active_objects(SLABINFO, "kmalloc-96"), None);
     }
 }

@@ -12,14 +12,14 @@ use command_fds::{CommandFdExt, FdMapping};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use rustix::thread::MembarrierCommand;
 
 use super::blocked;
 use super::channel::Sender;
+use super::grace::grace_periods;
 use super::kmsg::Follower;
 use super::message::{FromGuest, HostRequest, ProgramRequest};
-use super::probe::Probe;
-use crate::observation::{Exit, Phase, SetupFailure};
+use super::probe::{Dose, Probe};
+use crate::observation::{Exit, Phase, ProgramReport, SetupFailure};
 
 /// Output sent as it comes, bytes; beyond it the output is counted and its end kept.
 const STREAMED: u64 = 1 << 20;
@@ -85,7 +85,8 @@ pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) ->
         tasks.retain(|task| before.contains(task));
         sender.tell(&FromGuest::BlockedTasks { tasks })?;
     }
-    let readings = probes.into_iter().map(Probe::finish).collect();
+    let dose = Dose { over, iterations: running.lines.iterations };
+    let readings = probes.into_iter().map(|probe| probe.finish(dose)).collect();
     running.hear(sender)?;
     running.lines.finish(sender)?;
     answers.set(None);
@@ -95,15 +96,6 @@ pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) ->
         log.finish();
     }
     sender.tell(&FromGuest::Probes { readings })
-}
-
-/// Waits until what the program had freed by RCU is freed: one grace period ends for what was deferred, another for
-/// what that deferred in turn (`membarrier(2)`: its global command waits for one). Where the kernel has no such
-/// command the time alone has to do.
-fn grace_periods() {
-    for _ in 0..2 {
-        let _ = rustix::thread::membarrier(MembarrierCommand::Global);
-    }
 }
 
 /// Writes a line to the kernel log, and so to the console, where it divides what happened before from what happened
@@ -280,6 +272,8 @@ impl Output {
 #[derive(Default)]
 struct Lines {
     partial: Vec<u8>,
+    /// What was reported last.
+    iterations: Option<u64>,
 }
 
 impl Lines {
@@ -301,7 +295,12 @@ impl Lines {
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.partial)).into_owned();
         sender.tell(&match HostRequest::parse(&line) {
             Some(request) => FromGuest::Asks(request),
-            None => FromGuest::Report { line },
+            None => {
+                if let ProgramReport::Iterations(iterations) = ProgramReport::parse(&line) {
+                    self.iterations = Some(iterations);
+                }
+                FromGuest::Report { line }
+            }
         })
     }
 }

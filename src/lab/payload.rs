@@ -10,7 +10,7 @@ use crate::guest::layout::INBOX;
 use crate::guest::message::{ProbeRequest, ProgramRequest, Settle, ToGuest};
 use crate::kernel::{Kernel, ModuleFile, ModuleState};
 use crate::machine::Machine;
-use crate::suite::{Probe, Program, Test};
+use crate::suite::{Probe, Program, Symptom, Test};
 use crate::vm::device::serial;
 use crate::vm::session::Session;
 
@@ -114,7 +114,7 @@ impl Payload {
         payload.ask(ToGuest::Run(ProgramRequest {
             command,
             environment: environment(test, machine, seed),
-            probes: test.probes.iter().map(probe_request).collect(),
+            probes: test.probes.iter().map(|probe| probe_request(&test.symptom, probe)).collect(),
             nonce: payload.nonce.clone(),
             settle: SETTLE,
         }));
@@ -272,9 +272,16 @@ fn environment(test: &Test, machine: &Machine, seed: u64) -> BTreeMap<String, St
     environment
 }
 
-fn probe_request(probe: &Probe) -> ProbeRequest {
+fn probe_request(symptom: &Symptom, probe: &Probe) -> ProbeRequest {
     match probe {
-        Probe::Slab { cache } => ProbeRequest::Slab { cache: cache.clone() },
+        Probe::Slab { caches } => {
+            let rates = symptom.each().into_iter().filter_map(|part| match part {
+                Symptom::Leak { caches: of, per_iteration, .. } if of == caches => Some(*per_iteration),
+                _ => None,
+            });
+            let least = rates.fold(f64::INFINITY, f64::min);
+            ProbeRequest::Slab { caches: caches.clone(), leak_per_1000: (least * 1000.0) as u64 }
+        }
         Probe::Kmemleak => ProbeRequest::Kmemleak,
     }
 }

@@ -14,8 +14,8 @@ use crate::oops;
 use crate::plan::Cell;
 use crate::suite::{Circumstances, Sorted};
 use crate::verdict::{
-    Judgement, judge, likeness_told, messages_told, shows_symptom, unrelated_leaks, with_messages,
-    with_witnesses,
+    Judgement, judge, likeness_told, messages_told, overlooked_leaks, shows_symptom, slab_findings,
+    unrelated_leaks, with_messages, with_witnesses,
 };
 use crate::witness::{self, Testimony};
 
@@ -106,7 +106,12 @@ pub fn make(
     findings.extend(decided.and_then(|report| testimony.on_deciding(report)));
     findings.extend(decided.into_iter().flat_map(|report| likeness_told(&cell.test.symptom, report)));
     findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
+    findings.extend(slab_findings(&cell.test.symptom, &seen));
     judgement.explain(&findings);
+    for warning in overlooked_leaks(&cell.test.symptom, &seen) {
+        told.notice(&format!("{}, attempt {nth}: {warning}", told.cell));
+        findings.push(warning);
+    }
     findings.extend(messages_told(&sorted));
     findings.extend(testimony.told());
     let reports = sorted.all();

@@ -211,6 +211,7 @@ pub(super) struct HungTaskShape {
 pub(super) struct LeakShape {
     pub probe: Option<String>,
     pub cache: Option<String>,
+    pub size: Option<String>,
     pub per_iteration: Option<String>,
     pub at_least: Option<String>,
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::pattern::Pattern;
 use super::reference::Reference;
+use crate::observation::SlabCaches;
 
 /// What says that the bug is there. Everything else that goes wrong is not this bug.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,8 +25,9 @@ pub enum Symptom {
     Leak {
         /// What is read.
         probe: ProbeKind,
-        /// Which cache, see [`Probe::Slab`].
-        cache: String,
+        /// Which caches.
+        #[serde(flatten)]
+        caches: SlabCaches,
         /// Objects that one iteration leaks on a bad kernel; above 0.
         per_iteration: f64,
         /// Share of the expected growth from which on it counts as the leak; above 0, at most 1.
@@ -88,8 +90,9 @@ pub enum Probe {
     Kmemleak,
     /// Active objects of slab caches.
     Slab {
-        /// The caches that are summed, a name or a glob: `kmalloc-192`, `kmalloc{,-rnd-*}-192`.
-        cache: String,
+        /// The caches that are summed.
+        #[serde(flatten)]
+        caches: SlabCaches,
     },
 }
 
@@ -121,8 +124,8 @@ impl Symptom {
             .each()
             .into_iter()
             .filter_map(|symptom| match symptom {
-                Symptom::Leak { probe: ProbeKind::Slab, cache, .. } => {
-                    Some(Probe::Slab { cache: cache.clone() })
+                Symptom::Leak { probe: ProbeKind::Slab, caches, .. } => {
+                    Some(Probe::Slab { caches: caches.clone() })
                 }
                 Symptom::Kmemleak { .. } => Some(Probe::Kmemleak),
                 _ => None,
@@ -139,7 +142,8 @@ mod tests {
     use super::*;
 
     fn leak(cache: &str) -> Symptom {
-        Symptom::Leak { probe: ProbeKind::Slab, cache: cache.to_owned(), per_iteration: 1.0, at_least: 0.5 }
+        let caches = SlabCaches::Named(cache.to_owned());
+        Symptom::Leak { probe: ProbeKind::Slab, caches, per_iteration: 1.0, at_least: 0.5 }
     }
 
     #[test]
@@ -149,7 +153,7 @@ mod tests {
             Symptom::All(vec![Symptom::Exit { code: 1 }, leak("dentry"), leak("kmalloc-192")]),
             Symptom::Detectors(vec![Symptom::Kmemleak { functions: vec![], at_least: 1 }, leak("dentry")]),
         ]);
-        let slab = |cache: &str| Probe::Slab { cache: cache.to_owned() };
+        let slab = |cache: &str| Probe::Slab { caches: SlabCaches::Named(cache.to_owned()) };
         assert_eq!(symptom.probes(), [Probe::Kmemleak, slab("dentry"), slab("kmalloc-192")]);
         assert_eq!(symptom.each().len(), 9);
     }

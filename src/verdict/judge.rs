@@ -17,7 +17,7 @@ use evidence::Evidence;
 use questions::QUESTIONS;
 use sight::part_in_reports;
 
-pub use leaks::unrelated_leaks;
+pub use leaks::{overlooked_leaks, slab_findings, unrelated_leaks};
 pub use sight::likeness_told;
 
 /// What one attempt alone says.

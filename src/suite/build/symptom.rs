@@ -5,6 +5,7 @@ use std::path::Path;
 use globset::Glob;
 
 use super::program;
+use crate::observation::SlabCaches;
 use crate::oops::ReportKind;
 use crate::suite::pattern::Pattern;
 use crate::suite::reference::Reference;
@@ -18,6 +19,9 @@ use crate::yaml::{quantity, word};
 
 /// Share of the expected growth that counts as a leak: background noise is far below half, a leak is at it or above.
 const AT_LEAST: f64 = 0.5;
+/// The largest object of a slab cache, bytes: what is larger is allocated in pages (`KMALLOC_MAX_CACHE_SIZE` of two pages
+/// on x86; more where pages are larger).
+const LARGEST_OBJECT: u32 = 128 << 10;
 /// Leaked objects that can be asked for: the agent reads twice as many.
 const MOST_LEAKED: u64 = 1000;
 /// The exit code that says "skip".
@@ -142,13 +146,27 @@ fn says_nothing(fields: &mut Fields<'_>, at: &KeyPath, what: &str, parts: &str) 
 
 fn leak(fields: &mut Fields<'_>, at: &KeyPath, shape: &LeakShape) -> Option<Symptom> {
     const PROBES: [(&str, ProbeKind); 1] = [("slab", ProbeKind::Slab)];
-    let probe = fields.required(&at.key("probe"), shape.probe.as_ref(), |text| word::one_of(text, &PROBES));
-    let cache = fields.required(&at.key("cache"), shape.cache.as_ref(), cache);
+    let probe = fields.optional(&at.key("probe"), shape.probe.as_ref(), |text| word::one_of(text, &PROBES));
+    let caches = caches(fields, at, shape);
     let per_iteration =
         fields.required(&at.key("per-iteration"), shape.per_iteration.as_ref(), quantity::growth);
     let at_least = fields.optional(&at.key("at-least"), shape.at_least.as_ref(), quantity::fraction);
     let at_least = at_least.unwrap_or(AT_LEAST);
-    Some(Symptom::Leak { probe: probe?, cache: cache?, per_iteration: per_iteration?, at_least })
+    // a word that was refused is reported, and ends the loading of the suite
+    let probe = probe.unwrap_or(ProbeKind::Slab);
+    Some(Symptom::Leak { probe, caches: caches?, per_iteration: per_iteration?, at_least })
+}
+
+fn caches(fields: &mut Fields<'_>, at: &KeyPath, shape: &LeakShape) -> Option<SlabCaches> {
+    let kinds = [("size", shape.size.is_some()), ("cache", shape.cache.is_some())];
+    let given: Vec<&str> = kinds.iter().filter(|(_, given)| *given).map(|(key, _)| *key).collect();
+    match fields.exactly_one(at, &given, &kinds.map(|(key, _)| key))? {
+        "size" => {
+            let size = |text: &str| quantity::within(text, 1..=LARGEST_OBJECT);
+            fields.required(&at.key("size"), shape.size.as_ref(), size).map(SlabCaches::Size)
+        }
+        _ => fields.required(&at.key("cache"), shape.cache.as_ref(), cache).map(SlabCaches::Named),
+    }
 }
 
 fn kmemleak(fields: &mut Fields<'_>, at: &KeyPath, shape: &KmemleakShape) -> Option<Symptom> {

@@ -28,8 +28,8 @@ pub(super) fn look(symptom: &Symptom, seen: &Observation, reports: &[&Report]) -
             sight => sight,
         },
         Symptom::HungTask(pattern) => hung_task(pattern, seen, reports),
-        Symptom::Leak { probe: ProbeKind::Slab, cache, per_iteration, at_least } => {
-            leaks::slab(seen, cache, *per_iteration, *at_least)
+        Symptom::Leak { probe: ProbeKind::Slab, caches, per_iteration, at_least } => {
+            leaks::slab(seen, caches, *per_iteration, *at_least)
         }
         Symptom::Kmemleak { functions, at_least } => leaks::kmemleak(seen, functions, *at_least),
         Symptom::Reported { matching } => seen
