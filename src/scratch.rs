@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -18,8 +19,10 @@ pub struct Scratch {
 /// A temporary folder.
 #[derive(Debug)]
 pub struct ScratchDir {
-    folder: Option<tempfile::TempDir>,
-    lock: Option<(File, PathBuf)>,
+    folder: PathBuf,
+    /// Held as long as the folder may be there.
+    _lock: File,
+    lock_path: PathBuf,
 }
 
 impl Scratch {
@@ -28,55 +31,59 @@ impl Scratch {
         Scratch { place: cache.join("scratch") }
     }
 
-    /// Makes a new, empty folder.
+    /// Makes a new, empty folder. Its lock is there and held before the folder is, so that a folder without one is nobody's.
     ///
     /// # Errors
     /// The cache cannot be written.
     pub fn folder(&self) -> io::Result<ScratchDir> {
         fs::create_dir_all(&self.place)?;
-        let folder = tempfile::Builder::new().prefix("dir-").tempdir_in(&self.place)?;
-        let lock_path = folder.path().with_extension("lock");
-        let lock = File::create(&lock_path)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(ScratchDir { folder: Some(folder), lock: Some((lock, lock_path)) })
+        loop {
+            let lock = tempfile::Builder::new().prefix("dir-").suffix(".lock").tempfile_in(&self.place)?;
+            // one who sweeps may hold it for a moment, and takes it for left behind
+            flock(lock.as_file(), FlockOperation::LockExclusive)?;
+            if lock.as_file().metadata()?.nlink() == 0 {
+                continue;
+            }
+            let folder = lock.path().with_extension("");
+            fs::create_dir(&folder)?;
+            let (lock, lock_path) = lock.keep()?;
+            return Ok(ScratchDir { folder, _lock: lock, lock_path });
+        }
     }
 
     /// Removes what dead processes left and answers how many folders that were.
     pub fn sweep(&self) -> usize {
         let Ok(entries) = fs::read_dir(&self.place) else { return 0 };
-        let mut removed = 0;
-        for lock_path in
-            entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "lock"))
-        {
-            let Ok(lock) = File::open(&lock_path) else { continue };
-            if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                let _ = fs::remove_dir_all(lock_path.with_extension(""));
-                let _ = fs::remove_file(&lock_path);
-                removed += 1;
+        entries.flatten().filter(|entry| self.sweep_one(&entry.path())).count()
+    }
+
+    fn sweep_one(&self, path: &Path) -> bool {
+        if path.extension().is_some_and(|extension| extension == "lock") {
+            let Ok(lock) = File::open(path) else { return false };
+            if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+                return false;
             }
+            let _ = fs::remove_dir_all(path.with_extension(""));
+            return fs::remove_file(path).is_ok();
         }
-        removed
+        // its lock is made before it and removed behind it
+        let is_folder = path.is_dir()
+            && path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"dir-"));
+        is_folder && !path.with_extension("lock").exists() && fs::remove_dir_all(path).is_ok()
     }
 }
 
 impl ScratchDir {
-    /// The folder.
+    /// The folder. Whoever wants to keep it renames it.
     pub fn path(&self) -> &Path {
-        self.folder.as_ref().map(tempfile::TempDir::path).unwrap_or(Path::new(""))
-    }
-
-    /// Gives the folder up to the caller, who renames it to its final place.
-    pub fn keep(mut self) -> PathBuf {
-        self.folder.take().map(tempfile::TempDir::keep).unwrap_or_default()
+        &self.folder
     }
 }
 
 impl Drop for ScratchDir {
     fn drop(&mut self) {
-        drop(self.folder.take());
-        if let Some((_, path)) = self.lock.take() {
-            let _ = fs::remove_file(path);
-        }
+        let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_file(&self.lock_path);
     }
 }
 
@@ -94,17 +101,50 @@ mod tests {
         fs::create_dir(place.join("dir-dead")).unwrap();
         fs::write(place.join("dir-dead/file"), "x").unwrap();
         fs::write(place.join("dir-dead.lock"), "").unwrap();
-        assert_eq!(scratch.sweep(), 1);
-        assert!(held.path().is_dir() && !place.join("dir-dead").exists());
+        // as earlier versions left it that were killed between making the folder and locking it
+        fs::create_dir(place.join("dir-without-lock")).unwrap();
+        fs::write(place.join("dir-without-lock/memory"), "x").unwrap();
+        // and what was killed between locking and making it
+        fs::write(place.join("dir-never-made.lock"), "").unwrap();
+        assert_eq!(scratch.sweep(), 3);
+        assert!(held.path().is_dir());
+        assert_eq!(fs::read_dir(&place).unwrap().count(), 2);
         drop(held);
         assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
     }
 
     #[test]
-    fn a_kept_folder_stays() {
+    fn a_renamed_folder_stays_and_nothing_else() {
         let cache = tempfile::tempdir().unwrap();
-        let kept = Scratch::new(cache.path()).folder().unwrap().keep();
-        assert!(kept.is_dir());
+        let folder = Scratch::new(cache.path()).folder().unwrap();
+        let kept = cache.path().join("kept");
+        fs::rename(folder.path(), &kept).unwrap();
+        drop(folder);
         assert_eq!(Scratch::new(cache.path()).sweep(), 0);
+        assert!(kept.is_dir());
+        assert_eq!(fs::read_dir(cache.path().join("scratch")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn folders_made_while_others_sweep_are_not_swept() {
+        let cache = tempfile::tempdir().unwrap();
+        let scratch = Scratch::new(cache.path());
+        std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        for _ in 0..200 {
+                            let folder = scratch.folder().unwrap();
+                            fs::write(folder.path().join("file"), "x").unwrap();
+                            assert!(folder.lock_path.exists());
+                        }
+                    })
+                })
+                .collect();
+            while makers.iter().any(|maker| !maker.is_finished()) {
+                scratch.sweep();
+            }
+        });
+        assert_eq!(fs::read_dir(cache.path().join("scratch")).unwrap().count(), 0);
     }
 }

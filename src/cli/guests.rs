@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::CliError;
 use crate::cli::word::words;
+use crate::cancel::Cancel;
 use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::lab::patience::Patience;
@@ -57,10 +58,10 @@ impl GuestArgs {
     ///
     /// # Errors
     /// What guests need and this host lacks.
-    pub fn lab(&self, cache: &Path) -> Result<QemuLab, CliError> {
+    pub fn lab(&self, cache: &Path, cancel: &Cancel) -> Result<QemuLab, CliError> {
         let patience = Patience { boot: self.boot_timeout, ..Patience::default() };
         let lab = Qemu::find().and_then(|qemu| QemuLab::new(qemu, cache)).map_err(CliError::setup)?;
-        let lab = lab.with_terminate(self.timeout).with_patience(patience);
+        let lab = lab.with_terminate(self.timeout).with_patience(patience).with_cancel(cancel);
         Ok(if self.no_snapshot { lab.without_snapshots() } else { lab })
     }
 

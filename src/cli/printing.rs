@@ -15,11 +15,11 @@ macro_rules! println {
     ($($words:tt)*) => { $crate::cli::printing::line(&mut std::io::stdout().lock(), format_args!($($words)*)) };
 }
 macro_rules! eprintln {
-    () => { $crate::cli::printing::words(&mut std::io::stderr().lock(), format_args!("\n")) };
-    ($($words:tt)*) => { $crate::cli::printing::line(&mut std::io::stderr().lock(), format_args!($($words)*)) };
+    () => { $crate::cli::printing::remark(format_args!("\n")) };
+    ($($words:tt)*) => { $crate::cli::printing::remark(format_args!("{}\n", format_args!($($words)*))) };
 }
 macro_rules! eprint {
-    ($($words:tt)*) => { $crate::cli::printing::words(&mut std::io::stderr().lock(), format_args!($($words)*)) };
+    ($($words:tt)*) => { $crate::cli::printing::remark(format_args!($($words)*)) };
 }
 
 /// Prints a line.
@@ -29,9 +29,20 @@ pub fn line(out: &mut dyn Write, text: Arguments<'_>) {
 
 /// Prints words.
 pub fn words(out: &mut dyn Write, text: Arguments<'_>) {
-    if let Err(error) = out.write_fmt(text)
-        && error.kind() != ErrorKind::BrokenPipe
-    {
+    if let Err(error) = out.write_fmt(text) {
+        failed(error);
+    }
+}
+
+/// Prints words on standard error. Nothing depends on them: the answer of a command is on standard output, in its files
+/// and in its exit code, so that it is no failure if nobody can read what is said beside it.
+pub fn remark(text: Arguments<'_>) {
+    let _ = io::stderr().lock().write_fmt(text);
+}
+
+/// Remembers that standard output could not be written elsewhere.
+pub fn failed(error: io::Error) {
+    if error.kind() != ErrorKind::BrokenPipe {
         FAILURE.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(error);
     }
 }

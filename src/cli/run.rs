@@ -8,6 +8,7 @@ use super::error::CliError;
 use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
+use super::printing;
 use super::selection::{KernelArgs, TestArgs};
 use super::supply::{Supply, preview};
 use crate::cancel::Cancel;
@@ -87,7 +88,8 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         print_plan(&library, &placed, &wanted);
         return Ok(ExitStatus::Success);
     }
-    let lab = args.guests.lab(&cache)?.with_serial_only(args.serial_channel);
+    let cancel = Cancel::new();
+    let lab = args.guests.lab(&cache, &cancel)?.with_serial_only(args.serial_channel);
 
     let run_dir = RunDir::create(&args.output.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
@@ -103,7 +105,6 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let capacity = args.guests.capacity();
     let durations = Durations::load(&cache);
     let queue = Arc::new(Queue::new(capacity).with_durations(durations, args.attempts));
-    let cancel = Cancel::new();
     let woken = Arc::clone(&queue);
     let _hidden = interrupt::watch(Ending::Guests, bars.clone(), &cancel, move || woken.wake())?;
 
@@ -132,6 +133,9 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     // without them the next run only orders its cells worse
     let _ = queue.durations().save(&cache);
     show.close();
+    if let Some(error) = show.failure() {
+        printing::failed(error);
+    }
     let outcome = outcome.into_inner().unwrap_or_else(|e| e.into_inner());
     // a trial with a kernel that boots nowhere has shown nothing about KVM
     if outcome.no_guest_came_up() {

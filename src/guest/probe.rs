@@ -55,7 +55,7 @@ impl Probe {
             Detector::Slab { slab: Some(slab), leak_per_1000 } => {
                 slab.dose_is_over(dose.over);
                 let per_iteration = *leak_per_1000 as f64 / 1000.0;
-                let doubtful = SlabCaches::doubtful_growth(per_iteration, dose.iterations.unwrap_or(0));
+                let doubtful = SlabCaches::doubtful_growth(per_iteration, dose.iterations);
                 slab.finish(doubtful).map(|(objects, rows)| {
                     self.reading.slab = rows;
                     objects

@@ -203,16 +203,17 @@ fn merged(names: &[(String, Option<String>)], counted: &BTreeMap<String, i64>) -
     bounded(others.map(|(name, _)| name.clone()))
 }
 
-/// Caches that the glob fits and that have no row.
+/// Caches that the glob fits and whose objects are in none of these rows.
 fn without_row(
     names: &[(String, Option<String>)],
     glob: &str,
     counted: &BTreeMap<String, i64>,
 ) -> Vec<String> {
     let glob = matcher(glob);
-    let missing = names
-        .iter()
-        .filter(|(name, target)| target.is_some() && glob.is_match(name) && !counted.contains_key(name));
+    let with_row =
+        |into: &Option<String>| names.iter().any(|(name, of)| of == into && counted.contains_key(name));
+    let missing =
+        names.iter().filter(|(name, into)| into.is_some() && glob.is_match(name) && !with_row(into));
     bounded(missing.map(|(name, _)| name.clone()))
 }
 

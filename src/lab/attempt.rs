@@ -32,6 +32,10 @@ use crate::vm::snapshot::Restored;
 /// What an emulated serial port carries under TCG at the least; 60 KB/s were seen.
 const SERIAL_BYTES_A_SECOND: u64 = 16 * 1024;
 
+/// What is reported for a program whose requests were no longer carried out.
+const PLUG_FLOOD: &str =
+    "blind it asked to plug devices faster than it took the answers, and was no longer listened to";
+
 /// Why the conversation is being brought to its end, while evidence is still awaited.
 #[derive(Clone, Debug, PartialEq)]
 enum Closing {
@@ -68,6 +72,8 @@ pub struct Conversation<'a> {
     ask_at: Option<AskAt>,
     evidence: Evidence,
     plugging: Plugging,
+    /// Whether the program asked for devices faster than it took answers.
+    flooded: bool,
     /// Reads the output of a program that prints KTAP.
     ktap: Option<ktap::Reader>,
 }
@@ -119,6 +125,7 @@ impl<'a> Conversation<'a> {
             ask_at: None,
             evidence: Evidence::default(),
             plugging: Plugging::new(with.devices),
+            flooded: false,
             ktap: with.payload.prints_ktap.then(ktap::Reader::default),
         }
     }
@@ -271,7 +278,12 @@ impl<'a> Conversation<'a> {
                     guest.hung_task_timeout = value.parse().ok();
                 }
             }
-            FromGuest::Asks(request) => self.plugging.ask(&mut self.session, &request),
+            FromGuest::Asks(request) => {
+                if !self.plugging.ask(&mut self.session, &request) && !self.flooded {
+                    self.flooded = true;
+                    self.seen.program.take_report(PLUG_FLOOD);
+                }
+            }
             FromGuest::Report { line } => self.seen.program.take_report(&line),
             FromGuest::Exited { exit, output_bytes, output_tail, ran_ms } => {
                 self.seen.program.ran_ms = Some(ran_ms);

@@ -8,6 +8,12 @@ use crate::vm::device::Fitting;
 use crate::vm::monitor::{DeviceEvent, Monitor};
 use crate::vm::session::Session;
 
+/// The most requests that wait for their answers.
+const MOST_ASKED: usize = 1000;
+
+/// The most bytes of answers that the agent has not taken.
+const MOST_UNSENT: usize = 256 * 1024;
+
 /// What QEMU can be asked to do with devices.
 pub trait Bench {
     /// Plugs a device with everything that belongs to it.
@@ -58,6 +64,8 @@ pub struct Plugging {
     /// How often anything was plugged.
     pluggings: u32,
     asked: VecDeque<Asked>,
+    /// Whether the program asked for more than it takes.
+    deaf: bool,
 }
 
 impl Plugging {
@@ -69,14 +77,24 @@ impl Plugging {
             plugged: at_start.collect(),
             pluggings: 0,
             asked: VecDeque::new(),
+            deaf: false,
         }
     }
 
-    /// Carries out a request; what can be answered now is sent.
-    pub fn ask(&mut self, session: &mut Session, request: &HostRequest) {
+    /// Carries out a request; what can be answered now is sent. `false`: the program asks faster than it takes answers,
+    /// and nothing more is done for it, because what waits for it must not grow without end.
+    #[must_use]
+    pub fn ask(&mut self, session: &mut Session, request: &HostRequest) -> bool {
+        if self.asked.len() >= MOST_ASKED || session.unsent() > MOST_UNSENT {
+            self.deaf = true;
+        }
+        if self.deaf {
+            return false;
+        }
         let asked = self.carry_out(session.monitor(), request);
         self.asked.push_back(asked);
         self.answer(session);
+        true
     }
 
     /// Takes in what QEMU told of a device; what can be answered now is sent.

@@ -1,18 +1,20 @@
 //! What a test needs from the host before its first attempt: its C program compiled, its images made. Both are kept
 //! in the cache under their contents, so that the same input is never built twice.
 
+mod step;
+
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use duct::cmd;
 use sha2::{Digest, Sha256};
 
+use crate::cancel::Cancel;
 use crate::scratch::{Scratch, ScratchDir};
 use crate::suite::{PrepareStep, Program, Test};
-use crate::vm::process::spawn_bound;
 
 /// Folders of administration tools: `mke2fs` and its like are there, and not everybody's `PATH` has them.
 pub(super) const ADMIN_PATHS: &str = "/usr/local/sbin:/usr/sbin:/sbin";
@@ -69,6 +71,24 @@ pub enum PrepareError {
         /// What it said.
         text: String,
     },
+    /// A prepare step took too long.
+    #[error(
+        "the prepare step of {output} did not end within {limit:?} and was ended (`timeout` allows it more):\n{text}"
+    )]
+    Timeout {
+        /// What the step should have made.
+        output: String,
+        /// The step's time.
+        limit: Duration,
+        /// What it said.
+        text: String,
+    },
+    /// The run was asked to stop.
+    #[error("the prepare step of {output} was ended with the run")]
+    Cancelled {
+        /// What the step should have made.
+        output: String,
+    },
     /// A prepare step left no output.
     #[error("the prepare step of {output} ended well but left no file of that name")]
     NoOutput {
@@ -83,7 +103,7 @@ pub enum PrepareError {
 impl PrepareError {
     /// Whether the host failed, and not what the test asks for.
     pub fn is_hosts(&self) -> bool {
-        matches!(self, PrepareError::Io(_))
+        matches!(self, PrepareError::Io(_) | PrepareError::Cancelled { .. })
     }
 }
 
@@ -98,12 +118,12 @@ fn install_hint(tool: &str) -> &'static str {
 ///
 /// # Errors
 /// [`PrepareError`] with the tool's own words.
-pub fn prepare(test: &Test, cache: &Path) -> Result<Prepared, PrepareError> {
+pub fn prepare(test: &Test, cache: &Path, cancel: &Cancel) -> Result<Prepared, PrepareError> {
     let program = match &test.program {
         Program::C { source, flags, .. } => Some(compile(source, flags, cache)?),
         Program::Shell { .. } | Program::Binary { .. } | Program::Ktap { .. } => None,
     };
-    let outputs = run_steps(&test.prepare, cache)?;
+    let outputs = run_steps(&test.prepare, cache, cancel)?;
     Ok(Prepared { program, outputs })
 }
 
@@ -158,7 +178,11 @@ fn run_compiler(compiler: &str, arguments: Vec<std::ffi::OsString>) -> Result<Ve
     }
 }
 
-fn run_steps(steps: &[PrepareStep], cache: &Path) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
+fn run_steps(
+    steps: &[PrepareStep],
+    cache: &Path,
+    cancel: &Cancel,
+) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
     if steps.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -183,17 +207,15 @@ fn run_steps(steps: &[PrepareStep], cache: &Path) -> Result<BTreeMap<String, Pat
     }
     let folder = scratch_folder(cache)?;
     for step in steps {
-        run_step(step, folder.path(), &path)?;
+        step::run(step, folder.path(), &path, cancel)?;
     }
     let io = |e: std::io::Error| PrepareError::Io(format!("{}: {e}", place.display()));
     // a whole folder takes its name at once; another run may have been faster with the same contents
     std::fs::create_dir_all(cache.join("prepared")).map_err(io)?;
-    let kept = folder.keep();
-    if let Err(error) = std::fs::rename(&kept, &place) {
-        let _ = std::fs::remove_dir_all(&kept);
-        if !outputs.values().all(|p| p.is_file()) {
-            return Err(io(error));
-        }
+    if let Err(error) = std::fs::rename(folder.path(), &place)
+        && !outputs.values().all(|p| p.is_file())
+    {
+        return Err(io(error));
     }
     Ok(outputs)
 }
@@ -218,32 +240,6 @@ pub fn blank(mib: u32, cache: &Path) -> Result<PathBuf, PrepareError> {
     };
     make().map_err(|e| PrepareError::Io(format!("{}: {e}", path.display())))?;
     Ok(path)
-}
-
-fn run_step(step: &PrepareStep, folder: &Path, path: &std::ffi::OsStr) -> Result<(), PrepareError> {
-    let shell = || -> std::io::Result<(ExitStatus, Vec<u8>)> {
-        let (mut said, said_end) = std::io::pipe()?;
-        let mut command = Command::new("/bin/sh");
-        command.args(["-eu", "-c", &step.shell]).current_dir(folder).env("PATH", path).env("LC_ALL", "C");
-        command.stdin(Stdio::null()).stdout(said_end.try_clone()?).stderr(said_end);
-        // a step may take long, and must not go on where nobody waits for it any more
-        let mut child = spawn_bound(command)?;
-        let mut text = Vec::new();
-        said.read_to_end(&mut text)?;
-        Ok((child.wait()?, text))
-    };
-    let (status, text) = shell().map_err(|e| PrepareError::Io(format!("/bin/sh: {e}")))?;
-    if !status.success() {
-        return Err(PrepareError::Step {
-            output: step.output.clone(),
-            status: status.to_string(),
-            text: first_lines(&text),
-        });
-    }
-    if !folder.join(&step.output).is_file() {
-        return Err(PrepareError::NoOutput { output: step.output.clone() });
-    }
-    Ok(())
 }
 
 fn search_path() -> std::ffi::OsString {
@@ -288,7 +284,12 @@ mod tests {
     use super::*;
 
     fn step(shell: &str, output: &str) -> PrepareStep {
-        PrepareStep { shell: shell.into(), output: output.into(), tools: Vec::new() }
+        PrepareStep {
+            shell: shell.into(),
+            output: output.into(),
+            tools: Vec::new(),
+            timeout: Duration::from_secs(600),
+        }
     }
 
     #[test]
@@ -321,24 +322,25 @@ mod tests {
     fn steps_share_a_folder_and_their_outputs_are_kept() {
         let cache = tempfile::tempdir().unwrap();
         let steps = [step("echo one > a", "a"), step("cat a a > b", "b")];
-        let outputs = run_steps(&steps, cache.path()).unwrap();
+        let outputs = run_steps(&steps, cache.path(), &Cancel::new()).unwrap();
         assert_eq!(std::fs::read_to_string(&outputs["b"]).unwrap(), "one\none\n");
-        assert_eq!(run_steps(&steps, cache.path()).unwrap(), outputs);
+        assert_eq!(run_steps(&steps, cache.path(), &Cancel::new()).unwrap(), outputs);
     }
 
     #[test]
     fn failing_steps_say_so_and_leave_nothing() {
         let cache = tempfile::tempdir().unwrap();
-        let error = run_steps(&[step("echo no luck; exit 3", "a")], cache.path()).unwrap_err();
+        let error =
+            run_steps(&[step("echo no luck; exit 3", "a")], cache.path(), &Cancel::new()).unwrap_err();
         insta::assert_snapshot!(error, @"
         the prepare step of a failed (exit status: 3):
         no luck
         ");
-        let error = run_steps(&[step("true", "a")], cache.path()).unwrap_err();
+        let error = run_steps(&[step("true", "a")], cache.path(), &Cancel::new()).unwrap_err();
         insta::assert_snapshot!(error, @"the prepare step of a ended well but left no file of that name");
         assert!(!cache.path().join("prepared").exists());
         let missing = PrepareStep { tools: vec!["no-such-tool".into()], ..step("true", "a") };
-        let error = run_steps(&[missing], cache.path()).unwrap_err();
+        let error = run_steps(&[missing], cache.path(), &Cancel::new()).unwrap_err();
         insta::assert_snapshot!(error, @"no-such-tool was not found; the prepare step of a needs it");
     }
 }

@@ -42,6 +42,8 @@ pub struct QemuLab {
     busybox: Busybox,
     patience: Patience,
     terminate: Option<Duration>,
+    /// Ends what is prepared.
+    cancel: Cancel,
     /// Whether guests have no virtio port for the agent.
     serial_only: bool,
     /// Restores guests; absent: each attempt boots.
@@ -68,6 +70,7 @@ impl QemuLab {
             busybox: initramfs::find_busybox()?,
             patience: Patience::default(),
             terminate: None,
+            cancel: Cancel::new(),
             serial_only: false,
             guests: Some(Guests::new(cache)),
             pool: true,
@@ -102,6 +105,12 @@ impl QemuLab {
         self
     }
 
+    /// Ends what is being prepared when this is set.
+    pub fn with_cancel(mut self, cancel: &Cancel) -> QemuLab {
+        self.cancel = cancel.clone();
+        self
+    }
+
     /// Overrides every test's `terminate` time.
     pub fn with_terminate(mut self, terminate: Option<Duration>) -> QemuLab {
         self.terminate = terminate;
@@ -133,7 +142,7 @@ impl QemuLab {
     pub fn prepare_test(&self, test: &Test) -> Result<Prepared, PrepareError> {
         let slot =
             Arc::clone(self.prepared.lock().unwrap_or_else(|e| e.into_inner()).entry(test.id()).or_default());
-        slot.get_or_init(|| prepare::prepare(test, &self.cache)).clone()
+        slot.get_or_init(|| prepare::prepare(test, &self.cache, &self.cancel)).clone()
     }
 
     /// The initramfs for a kernel, made once.

@@ -27,9 +27,10 @@ pub enum SlabCaches {
 }
 
 impl SlabCaches {
-    /// The least growth that may be a leak of `per_iteration` objects an iteration, in objects.
-    pub fn doubtful_growth(per_iteration: f64, iterations: u64) -> f64 {
-        NO_LEAK * (per_iteration * iterations as f64).max(NOISE)
+    /// The least growth that may be a leak of `per_iteration` objects an iteration, in objects. Where it is not known how
+    /// many iterations were done, there will hardly be a verdict.
+    pub fn doubtful_growth(per_iteration: f64, iterations: Option<u64>) -> f64 {
+        iterations.map_or(NOISE, |iterations| NO_LEAK * (per_iteration * iterations as f64).max(NOISE))
     }
 }
 

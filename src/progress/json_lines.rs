@@ -23,13 +23,6 @@ impl<W: Write + Send> JsonLines<W> {
     pub fn new(out: W) -> JsonLines<W> {
         JsonLines { state: Mutex::new(State { out, failure: None }) }
     }
-
-    /// What the stream said when it could no longer be written to, for example that its reader has gone. From then on
-    /// nothing is written, so that no reader ever gets half a line in the middle.
-    pub fn failure(&self) -> Option<io::ErrorKind> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.failure.as_ref().map(io::Error::kind)
-    }
 }
 
 impl<W: Write + Send> EventSink for JsonLines<W> {
@@ -44,6 +37,14 @@ impl<W: Write + Send> EventSink for JsonLines<W> {
         if state.failure.is_none() {
             state.failure = state.out.write_all(&line).and_then(|()| state.out.flush()).err();
         }
+    }
+
+    /// What the stream said when it could no longer be written to, for example that its reader has gone. From then on
+    /// nothing is written, so that no reader ever gets half a line in the middle.
+    fn failure(&self) -> Option<io::Error> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = state.failure.as_ref()?;
+        Some(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error))
     }
 }
 
@@ -81,7 +82,7 @@ mod tests {
         }
         let sink = JsonLines::new(Short(0));
         sample::events().iter().for_each(|event| sink.event(event));
-        assert_eq!(sink.failure(), Some(io::ErrorKind::BrokenPipe));
+        assert_eq!(sink.failure().map(|error| error.kind()), Some(io::ErrorKind::BrokenPipe));
         assert_eq!(sink.state.into_inner().unwrap().out.0, 2);
     }
 }

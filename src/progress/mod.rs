@@ -32,6 +32,11 @@ pub trait EventSink: Send + Sync {
 
     /// Clears what is shown temporarily, so that a summary can be written below. Called once, at the end.
     fn close(&self) {}
+
+    /// Why a program that reads the events did not get all of them. What is shown to people does not count.
+    fn failure(&self) -> Option<io::Error> {
+        None
+    }
 }
 
 /// The values of `--message-format`.
@@ -98,6 +103,10 @@ impl EventSink for Vec<Box<dyn EventSink>> {
 
     fn close(&self) {
         self.iter().for_each(|sink| sink.close());
+    }
+
+    fn failure(&self) -> Option<io::Error> {
+        self.iter().find_map(|sink| sink.failure())
     }
 }
 

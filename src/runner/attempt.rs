@@ -106,8 +106,8 @@ pub fn make(
     findings.extend(decided.and_then(|report| testimony.on_deciding(report)));
     findings.extend(decided.into_iter().flat_map(|report| likeness_told(&cell.test.symptom, report)));
     findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
-    findings.extend(slab_findings(&cell.test.symptom, &seen));
     judgement.explain(&findings);
+    findings.extend(slab_findings(&cell.test.symptom, &seen));
     for warning in overlooked_leaks(&cell.test.symptom, &seen) {
         told.notice(&format!("{}, attempt {nth}: {warning}", told.cell));
         findings.push(warning);

@@ -117,7 +117,9 @@ impl Runner<'_> {
     /// A new cell, to its verdict unless others settle it. `None`: they do, or there is none.
     fn begin(&self, cell: &Arc<OpenCell>) -> Option<CellRecord> {
         if let Some(record) = cell.prepare(self.lab) {
-            return Some(record);
+            // what was ended with the run says nothing
+            let cut_off = self.cancel.is_set() && record.verdict == Verdict::Lost;
+            return (!cut_off).then_some(record);
         }
         let nth = cell.begin()?;
         self.queue.open(cell);

@@ -193,6 +193,8 @@ pub struct PrepareStep {
     pub output: String,
     /// Commands that the host must have.
     pub tools: Vec<String>,
+    /// How long it may take.
+    pub timeout: Duration,
 }
 
 /// What runs in the guest.

@@ -139,6 +139,7 @@ pub(super) struct PrepareShape {
     pub shell: Option<String>,
     pub output: Option<String>,
     pub tools: List<String>,
+    pub timeout: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -183,6 +183,11 @@ impl Session {
         self.outgoing.extend(bytes);
     }
 
+    /// Bytes that wait to be taken by the agent.
+    pub fn unsent(&self) -> usize {
+        self.outgoing.len()
+    }
+
     /// Frames of the agent's that did not come through.
     pub fn frames_missing(&self) -> u64 {
         self.ports.iter().map(|port| port.tally.missing()).sum()

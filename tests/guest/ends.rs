@@ -1,6 +1,6 @@
 //! Programs that end, hang, flood and crash.
 
-use super::place::{Ended, Place};
+use super::place::{Ended, KERNEL, Place};
 
 fn check(ended: &Ended, expected: &[(&str, &str)]) {
     let found: Vec<(&str, String)> = expected.iter().map(|(test, _)| (*test, ended.cell(test))).collect();
@@ -95,5 +95,35 @@ fn floods_cost_their_bound_and_no_more() {
         "blind: the kernel said more than its log holds and dropped messages, a crash may be among them";
     let beyond = console.ends_with(" bytes of the console are missing, a crash may be among them");
     assert!(console == dropped || beyond && console.starts_with("blind: "), "{console}");
+    // what it says behind the flood counts all the same
+    assert_eq!(ended.cell("floods::plug"), "bad: a leak");
+    let said = ended.cell("floods::prepare");
+    assert!(said.starts_with("blind: the prepare step of data failed (exit status: 1):\ny\n"), "{said}");
+    assert_eq!(
+        ended.cell("floods::prepare-too-long"),
+        "blind: the prepare step of data did not end within 500ms and was ended (`timeout` allows it more):\nwaiting"
+    );
     assert!(ended.peak_kib > 0 && ended.peak_kib < 150 << 10, "kregress took {} KiB", ended.peak_kib);
+}
+
+#[test]
+fn a_full_standard_output_is_a_failure_and_a_full_standard_error_is_none() {
+    let Some(place) = Place::new() else { return };
+    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
+        return loud_skip::skip("this host has no /dev/full");
+    };
+    let full = || full.try_clone().expect("a descriptor");
+    let mut command = place.run_command(&["-s", "ends", "clean"]);
+    let output = command.stdout(full()).output().expect("kregress starts");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(96), "{err}");
+    assert!(err.contains("standard output could not be written: No space left on device"), "{err}");
+    let mut command = place.run_command(&["-s", "ends", "clean"]);
+    let output = command.stderr(full()).output().expect("kregress starts");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    // nor where nobody reads the events
+    let mut command =
+        place.command(&["run", "-j", "1", "-k", KERNEL, "--accel", "tcg", "-s", "ends", "clean"]);
+    let output = command.stdout(full()).stderr(full()).output().expect("kregress starts");
+    assert_eq!(output.status.code(), Some(0));
 }

@@ -97,31 +97,71 @@ fn one_interrupt_ends_the_guests_and_writes_the_reports() {
     assert_eq!(scratch, 0, "files in the scratch folder");
 }
 
-#[test]
-fn two_interrupts_end_a_run_that_does_not_listen() {
-    let Some(place) = Place::new() else { return };
-    let suite = "\
+/// A running kregress whose `prepare` step has begun, and how many processes that is.
+fn in_a_step(place: &Place, script: &str) -> (Child, Vec<i32>) {
+    let suite = format!(
+        "\
 suite: slow
 summary: a host that takes its time
 tests:
   - name: prepare
     summary: a step that does not end
-    machine: {disks: [{name: data, image: data}]}
-    prepare: [{output: data, shell: 'echo data > data; exec sleep 1000'}]
-    program: {shell: 'true'}
-    symptom: {crash: {title: '^x'}}
-";
+    machine: {{disks: [{{name: data, image: data}}]}}
+    prepare:
+      - output: data
+        shell: |
+          {script}
+    program: {{shell: 'true'}}
+    symptom: {{crash: {{title: '^x'}}}}
+"
+    );
     let path = place.path().join("slow.yaml");
     std::fs::write(&path, suite).expect("a file");
     let mut command = place.run_command(&["-s", &path.display().to_string()]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kregress starts");
-    let scratch = || std::fs::read_dir(place.cache().join("scratch")).ok().into_iter().flatten().flatten();
-    place.until("the step", || scratch().find(|e| e.path().join("data").is_file()));
-    let steps = place.processes();
-    assert_eq!(steps.len(), 1, "one step");
+    place.until("the step", || scratch(place).find(|entry| entry.path().join("data").is_file()));
+    (child, place.processes())
+}
+
+fn scratch(place: &Place) -> impl Iterator<Item = std::fs::DirEntry> {
+    std::fs::read_dir(place.cache().join("scratch")).ok().into_iter().flatten().flatten()
+}
+
+const WITH_CHILDREN: &str = "sleep 1000 & sleep 1000 & echo data > data; sleep 1000";
+
+#[test]
+fn one_interrupt_of_any_kind_ends_a_step_with_all_its_processes() {
+    let Some(place) = Place::new() else { return };
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let (child, steps) = in_a_step(&place, WITH_CHILDREN);
+        assert!(steps.len() >= 3, "{steps:?}");
+        send(&child, signal);
+        let ended = place.listen(child);
+        assert_eq!(ended.code, Some(130), "{}", ended.err);
+        gone_within(&place, &steps, Duration::ZERO);
+        assert_eq!(ended.last()["not_run"], 1);
+        assert!(ended.events.iter().all(|e| e["event"] != "cell"), "an interrupted cell has no verdict");
+        assert_eq!(scratch(&place).count(), 0, "files in the scratch folder");
+    }
+}
+
+#[test]
+fn a_step_ends_with_a_killed_runner() {
+    let Some(place) = Place::new() else { return };
+    let (mut child, steps) = in_a_step(&place, WITH_CHILDREN);
+    send(&child, Signal::KILL);
+    child.wait().expect("its end");
+    gone_within(&place, &steps, Duration::from_secs(2));
+    let doctor = place.command(&["doctor"]).stdout(Stdio::null()).status();
+    doctor.expect("kregress starts");
+    assert_eq!(scratch(&place).count(), 0, "files in the scratch folder");
+}
+
+#[test]
+fn two_interrupts_end_a_run_whose_step_does_not_listen() {
+    let Some(place) = Place::new() else { return };
+    let (child, steps) = in_a_step(&place, "trap '' TERM; echo data > data; exec sleep 1000");
     send(&child, Signal::INT);
-    let journal = || std::fs::read_dir(place.path().join("reports")).ok()?.flatten().next();
-    assert!(journal().is_some());
     assert!(!ends_within(child.id() as i32, Duration::from_millis(300)), "the step is waited for");
     send(&child, Signal::INT);
     let ended = place.listen(child);
@@ -129,8 +169,8 @@ tests:
     assert!(ended.err.contains("interrupted: "), "{}", ended.err);
     gone_within(&place, &steps, Duration::from_secs(2));
     assert!(report(&place, &["--format", "summary"]).contains("1 not run"));
-    assert!(scratch().count() > 0, "the step's folder is left, for the next start to remove");
+    assert!(scratch(&place).count() > 0, "the step's folder is left, for the next start to remove");
     let doctor = place.command(&["doctor"]).stdout(Stdio::null()).status();
     doctor.expect("kregress starts");
-    assert_eq!(scratch().count(), 0, "files in the scratch folder");
+    assert_eq!(scratch(&place).count(), 0, "files in the scratch folder");
 }

@@ -222,7 +222,7 @@ impl Work<'_> {
     fn run(&self, applied: &[Applied], shown: Shown) -> Result<ExitStatus, CliError> {
         let Work { args, chosen, cancel, .. } = self;
         let places = placed(&chosen.tests, self.paths)?;
-        let lab = args.guests.lab(&self.cache)?;
+        let lab = args.guests.lab(&self.cache, cancel)?;
         let run_dir = RunDir::create(&args.output.reports).map_err(CliError::setup)?;
         let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
         let Shown { sinks: show, bars } = shown;

@@ -13,6 +13,7 @@ use crate::bisection::{CandidateKernels, Driver, Ended, State, Tried, reuse};
 use crate::cancel::Cancel;
 use crate::cli::guests::random_seed;
 use crate::cli::interrupt::{self, Ending};
+use crate::cli::printing;
 use crate::cli::run::placed;
 use crate::event::{BisectionSource, CellRecord, Counts, Event, SCHEMA};
 use crate::journal::{Journal, RunDir};
@@ -127,7 +128,7 @@ impl Scene<'_> {
     ) -> Result<ExitStatus, CliError> {
         let start = std::time::Instant::now();
         let run = &self.args.run;
-        let lab = run.guests.lab(&self.cache)?;
+        let lab = run.guests.lab(&self.cache, &self.cancel)?;
         let Shown { sinks: show, bars } = for_bisection(run.message_format);
         let sink = |event: Event| {
             // what could not be written is told at the end
@@ -182,6 +183,9 @@ impl Scene<'_> {
         {
             use crate::progress::EventSink;
             show.close();
+            if let Some(error) = show.failure() {
+                printing::failed(error);
+            }
         }
         finish(run.message_format, &state, dir, journal, &ended)
     }

@@ -176,7 +176,7 @@ fn merged_caches_say_so() {
     insta::assert_snapshot!(failure("cred"), @"the kernel merged cred with other caches under the name eventpoll_epi, so that their objects are not counted alone; slab_nomerge on the kernel's command line (machine: {cmdline: [slab_nomerge]}) keeps them apart");
     insta::assert_snapshot!(failure("{uid_cache,inet*}"), @"the kernel merged inet_peer, uid_cache with other caches, so that their objects are not counted alone; slab_nomerge on the kernel's command line (machine: {cmdline: [slab_nomerge]}) keeps them apart");
     insta::assert_snapshot!(failure("no-such"), @"no slab cache named no-such in /proc/slabinfo");
-    let (_, rows, _) = grown(&mut told, &named("{eventpoll_epi,inet_peer}"), 26.0);
+    let (_, rows, _) = grown(&mut told, &named("{eventpoll_epi,cred,inet_peer}"), 26.0);
     assert_eq!((rows.merged, rows.without_row), (vec!["cred".to_owned()], vec!["inet_peer".to_owned()]));
 }
 

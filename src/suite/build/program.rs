@@ -1,6 +1,7 @@
 //! What runs: the program in the guest, the files beside it, and the steps that prepare it on the host.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Context;
 use crate::suite::model::{PrepareStep, Program};
@@ -8,10 +9,13 @@ use crate::suite::shape::{List, PrepareShape, ProgramShape, TestShape};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
 use crate::yaml::problem::ProblemKind;
-use crate::yaml::word;
+use crate::yaml::{quantity, word};
 
 /// Most files of a folder that are looked at for the one that was meant.
 const MOST_NEIGHBOURS: usize = 1_000;
+
+/// How long a step of `prepare` may take.
+const PREPARE: Duration = Duration::from_secs(600);
 
 pub(super) fn program(
     fields: &mut Fields<'_>,
@@ -132,8 +136,10 @@ pub(super) fn prepare(
         let shell = fields.required(&at.key("shell"), shape.shell.as_ref(), word::script);
         let output = fields.required(&at.key("output"), shape.output.as_ref(), word::file_name);
         let tools = fields.list(&at.key("tools"), shape.tools.as_ref(), word::file_name);
+        let timeout = fields.optional(&at.key("timeout"), shape.timeout.as_ref(), quantity::duration);
         if let (Some(shell), Some(output)) = (shell, output) {
-            steps.push(PrepareStep { shell, output, tools });
+            let timeout = timeout.unwrap_or(PREPARE);
+            steps.push(PrepareStep { shell, output, tools, timeout });
         }
     }
     steps

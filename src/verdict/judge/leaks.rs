@@ -36,6 +36,9 @@ const ALLOCATORS: &[&str] = &[
     "__alloc_pages",
 ];
 
+/// What keeps the objects of caches apart, on all kernels from 5.10 on.
+const SLAB_NOMERGE: &str = "slab_nomerge on the kernel's command line keeps them apart";
+
 fn reading<'a>(seen: &'a Observation, probe: &str) -> impl Iterator<Item = &'a ProbeReading> {
     seen.probes.iter().filter(move |reading| reading.probe == probe)
 }
@@ -64,6 +67,11 @@ pub(super) fn slab(seen: &Observation, caches: &SlabCaches, per_iteration: f64, 
     let text = format!("{caches} grew by {growth} objects in {iterations} iterations");
     if share >= at_least {
         Sight::Seen(format!("memory leak: {text}"))
+    } else if share <= NO_LEAK && !reading.slab.without_row.is_empty() {
+        let missing = reading.slab.without_row.join(", ");
+        Sight::Unknown(format!(
+            "{what}: the kernel merged {missing} with other caches and does not count it alone; {SLAB_NOMERGE}"
+        ))
     } else if share <= NO_LEAK {
         Sight::NotSeen
     } else {
@@ -155,11 +163,9 @@ pub fn slab_findings(symptom: &Symptom, seen: &Observation) -> Vec<String> {
         let rows = &reading.slab;
         if !rows.merged.is_empty() {
             let others = rows.merged.join(", ");
-            found.push(format!("{caches} is counted together with {others}, which the kernel merged with it (slab_nomerge keeps them apart)"));
-        }
-        if !rows.without_row.is_empty() {
-            let missing = rows.without_row.join(", ");
-            found.push(format!("{caches} fits {missing} too, which the kernel merged with other caches and does not count alone (slab_nomerge keeps them apart)"));
+            found.push(format!(
+                "{caches} is counted together with {others}, which the kernel merged with it; {SLAB_NOMERGE}"
+            ));
         }
         if let (Some(before), Some(first), Some(after)) = (reading.before, rows.first_after, reading.after)
             && first > after
@@ -196,13 +202,11 @@ pub fn overlooked_leaks(symptom: &Symptom, seen: &Observation) -> Vec<String> {
             .siblings
             .iter()
             .filter(|row| row.grew as f64 >= leak && (growth as f64) < leak)
-            .map(|SlabRow { name, grew }| format!("{name} grew by {grew} objects"))
+            .map(|SlabRow { name, grew }| format!("{name} did, by {grew} objects"))
             .collect();
         if !grew.is_empty() {
-            warnings.push(format!(
-                "{caches} misses {}, and did not grow itself; `size` in place of `cache` counts every cache of that size",
-                grew.join(", ")
-            ));
+            let grew = grew.join(", ");
+            warnings.push(format!("{caches} did not grow, but {grew}: `size` in place of `cache` counts every cache of that size"));
         }
     }
     warnings

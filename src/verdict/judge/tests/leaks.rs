@@ -1,8 +1,8 @@
 //! Leaks, by the kernel's detector and by more than one detector.
 
 use super::*;
-use crate::observation::{LeakedObjects, ProbeReading};
-use crate::verdict::unrelated_leaks;
+use crate::observation::{LeakedObjects, ProbeReading, SlabRow, SlabRows};
+use crate::verdict::{overlooked_leaks, slab_findings, unrelated_leaks};
 
 const KMEMLEAK: &str = "{kmemleak: {functions: ['^smb3_fs_context_parse_param$'], at-least: 100}}";
 const SLAB: &str = "{leak: {probe: slab, cache: kmalloc-192, per-iteration: 2}}";
@@ -152,4 +152,67 @@ fn another_leak_is_told_and_decides_nothing() {
         ["kmemleak also found 3 objects of 576 bytes leaked in nci_core_init (by program)"]
     );
     assert_eq!(unrelated_leaks(&test.symptom, &with(&[own(100)])), Vec::<String>::new());
+}
+
+fn rows(counted: &[(&str, i64)], siblings: &[(&str, i64)]) -> SlabRows {
+    let row = |(name, grew): &(&str, i64)| SlabRow { name: (*name).into(), grew: *grew };
+    let list = |rows: &[(&str, i64)]| rows.iter().map(row).collect();
+    SlabRows { counted: list(counted), siblings: list(siblings), ..SlabRows::default() }
+}
+
+#[test]
+fn a_leak_is_counted_in_every_cache_of_its_size() {
+    let test = test_with("{leak: {size: 192, per-iteration: 2}}", "");
+    let by_size = |slab| ProbeReading { subject: "caches of 192 bytes".into(), slab, ..grew(40_012) };
+    let seen = with(&[by_size(rows(&[("memdup_user-192", 40_000), ("kmalloc-192", 12)], &[]))]);
+    assert_eq!(
+        said(&test, &seen, &[]),
+        "bad: memory leak: caches of 192 bytes grew by 40012 objects in 20000 iterations"
+    );
+    assert_eq!(
+        slab_findings(&test.symptom, &seen),
+        ["most of the growth is in memdup_user-192, 40000 objects"]
+    );
+    // a reading of other caches is none of these
+    assert_eq!(said(&test, &with(&[grew(0)]), &[]), "blind: the slab caches of 192 bytes was not read");
+}
+
+#[test]
+fn a_glob_that_misses_the_cache_of_a_leak_is_warned_of() {
+    let test = test_with(SLAB, "");
+    let table: &[(i64, &[(&str, i64)], usize)] = &[
+        (0, &[("memdup_user-192", 40_000)], 1),
+        (0, &[("memdup_user-192", 40_000), ("msg_msg-192", 39_000)], 1),
+        // what is less than the symptom's share is none
+        (0, &[("memdup_user-192", 19_999)], 0),
+        (0, &[], 0),
+        // the glob saw it
+        (40_000, &[("memdup_user-192", 40_000)], 0),
+    ];
+    for (growth, siblings, warnings) in table {
+        let seen = with(&[ProbeReading { slab: rows(&[], siblings), ..grew(*growth) }]);
+        assert_eq!(overlooked_leaks(&test.symptom, &seen).len(), *warnings, "{growth} {siblings:?}");
+    }
+    let seen = with(&[ProbeReading { slab: rows(&[], &[("memdup_user-192", 40_000)]), ..grew(0) }]);
+    assert_eq!(said(&test, &seen, &[]), "good");
+    insta::assert_snapshot!(overlooked_leaks(&test.symptom, &seen).join("\n"), @"kmalloc-192 did not grow, but memdup_user-192 did, by 40000 objects: `size` in place of `cache` counts every cache of that size");
+}
+
+#[test]
+fn merged_caches_and_late_frees_are_told() {
+    let test = test_with(SLAB, "");
+    let reading = |slab| with(&[ProbeReading { slab, ..grew(100) }]);
+    let seen = reading(SlabRows {
+        merged: vec!["cred".into(), "pid".into()],
+        first_after: Some(9000),
+        ..SlabRows::default()
+    });
+    assert_eq!(said(&test, &seen, &[]), "good");
+    insta::assert_snapshot!(slab_findings(&test.symptom, &seen).join("\n"), @"
+    kmalloc-192 is counted together with cred, pid, which the kernel merged with it; slab_nomerge on the kernel's command line keeps them apart
+    kmalloc-192 had grown by 8000 objects when the program ended, 7900 of which were freed within seconds
+    ");
+    // nothing was seen of some of what was asked for
+    let seen = reading(SlabRows { without_row: vec!["cred".into()], ..SlabRows::default() });
+    insta::assert_snapshot!(said(&test, &seen, &[]), @"blind: slab cache kmalloc-192: the kernel merged cred with other caches and does not count it alone; slab_nomerge on the kernel's command line keeps them apart");
 }
