@@ -15,9 +15,11 @@
  * with EEXIST is reported as the symptom too: sysfs refused to register a second scheduler
  * beside the first.
  *
- * Exit: 0 all writers wrote for the whole time and enough switches came through; 77 no null_blk
- * disk; 1 it could not judge. A writer that loses against another may get EBUSY: that is how
- * a kernel may keep switches apart, and no error.
+ * Exit: 0 all writers wrote for the whole time, often enough; 77 no null_blk disk; 1 it could not
+ * judge. A writer that meets another one's switch may get EBUSY (since 4ff58d6bc9dd, v7.2-rc4): that is
+ * how a kernel may keep switches apart, and no error. Two writers there get it for nineteen in
+ * twenty writes. Each of those is a meeting that a bad kernel would not have survived, so what
+ * the dose is measured by is writes; a few of them must have switched, or nothing was there to meet.
  *
  * Usage: elevator-switch-race [QUEUE/SCHEDULER]
  */
@@ -31,7 +33,7 @@
 #define ATTRIBUTE "/sys/block/nullb0/queue/scheduler"
 #define EXPEDITED "/sys/kernel/rcu_expedited"
 
-enum { WRITERS_MAX = 64, FEWEST_SWITCHES_A_SECOND = 10, PATIENCE = 60 };
+enum { WRITERS_MAX = 64, FEWEST_WRITES_A_SECOND = 10, FEWEST_SWITCHES_A_SECOND = 1, PATIENCE = 60 };
 
 static const char *const schedulers[] = { "none", "mq-deadline", "kyber", "bfq" };
 
@@ -121,7 +123,7 @@ int main(int argc, char **argv)
 	double seconds = env_number("KREGRESS_SECONDS", 10);
 	uint64_t seed = env_number("KREGRESS_SEED", 1);
 	uint64_t count = env_number("KREGRESS_CPUS", 2);
-	uint64_t switched = 0, busy = 0;
+	uint64_t switched = 0, busy = 0, written;
 	pid_t writers[WRITERS_MAX];
 	struct tally *tallies;
 	double end;
@@ -153,11 +155,17 @@ int main(int argc, char **argv)
 		switched += tallies[i].switched;
 		busy += tallies[i].busy;
 	}
-	note("%llu writers, %llu switches, %llu times EBUSY", (unsigned long long)count,
-	     (unsigned long long)switched, (unsigned long long)busy);
+	written = switched + busy;
+	note("%llu writers, %llu writes: %llu switches, %llu times EBUSY", (unsigned long long)count,
+	     (unsigned long long)written, (unsigned long long)switched, (unsigned long long)busy);
+	if (written < FEWEST_WRITES_A_SECOND * seconds)
+		blind("only %llu writes in %.0f s, expected at least %.0f: the host is too slow or too busy",
+		      (unsigned long long)written, seconds, FEWEST_WRITES_A_SECOND * seconds);
 	if (switched < FEWEST_SWITCHES_A_SECOND * seconds)
-		blind("only %llu switches came through, expected at least %.0f",
-		      (unsigned long long)switched, FEWEST_SWITCHES_A_SECOND * seconds);
-	iterations(switched);
+		blind("of %llu writes in %.0f s only %llu switched the scheduler, expected at least %.0f: "
+		      "the others got EBUSY, or the host is too slow or too busy",
+		      (unsigned long long)written, seconds, (unsigned long long)switched,
+		      FEWEST_SWITCHES_A_SECOND * seconds);
+	iterations(written);
 	return KREGRESS_DONE;
 }
