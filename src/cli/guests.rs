@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::CliError;
-use crate::cli::word::words;
 use crate::cancel::Cancel;
+use crate::cli::word::words;
 use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::lab::patience::Patience;
