@@ -142,7 +142,8 @@ fn only_what_stays_after_the_kernels_own_time_counts() {
         let (growth, rows, waits) = grown(&mut told, &caches, 80.0);
         (growth, rows.first_after, waits)
     };
-    let table: &[(&[i64], (i64, Option<i64>, usize))] = &[
+    type Growth = (i64, Option<i64>, usize);
+    let table: &[(&[i64], Growth)] = &[
         // nothing is waited for that would not be bad
         (&[100], (0, None, 0)),
         (&[179], (79, None, 0)),

@@ -180,7 +180,8 @@ fn a_leak_is_counted_in_every_cache_of_its_size() {
 #[test]
 fn a_glob_that_misses_the_cache_of_a_leak_is_warned_of() {
     let test = test_with(SLAB, "");
-    let table: &[(i64, &[(&str, i64)], usize)] = &[
+    type Row = (&'static str, i64);
+    let table: &[(i64, &[Row], usize)] = &[
         (0, &[("memdup_user-192", 40_000)], 1),
         (0, &[("memdup_user-192", 40_000), ("msg_msg-192", 39_000)], 1),
         // what is less than the symptom's share is none
