@@ -83,6 +83,9 @@ fn print(format: Format, queue: &Queue, results: &[(String, QueueApplication)]) 
             print!("{}", queue::queue(queue));
             for (tree, result) in results {
                 print!("\n{}", queue::application(tree, result));
+                if let Some(hole) = queue.hole() {
+                    println!("{tree}: the queue as a whole: {hole}");
+                }
             }
         }
         Format::Json => {
