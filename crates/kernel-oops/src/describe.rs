@@ -2,6 +2,7 @@
 
 use memchr::memmem;
 
+use super::console::{Context, Line};
 use super::engine::{Engine, matches};
 use super::excerpt::{self, Excerpt};
 use super::header::Header;
@@ -48,6 +49,11 @@ impl Engine {
             damage::reason(&description.title, &excerpt.text, traceless, &self.form)
         });
         let damage = damage.or((header.end == console.len()).then_some("the log ends within the first line"));
+        // of a line that begins a log and has no stamp nobody knows whether it is whole; only its words tell
+        let headless = header.start == 0
+            && self.families[header.family].header.starts_with(' ')
+            && Line::parse(&console[..header.end]).context == Context::Foreign;
+        let damage = damage.or(headless.then_some("the log begins within the first line"));
         let raw_title = String::from_utf8_lossy(&description.title);
         let kind = description.kind.unwrap_or_else(|| self.kind_of(&raw_title));
         let mut title = title::stable(&description.title);
