@@ -76,6 +76,11 @@ impl DebugInfo {
         Ok(found)
     }
 
+    /// With this `vmlinux` in the place of one that was found.
+    pub fn with_vmlinux(self, file: &Path) -> DebugInfo {
+        DebugInfo { vmlinux: Some(file.to_owned()), ..self }
+    }
+
     fn new(vmlinux: Option<PathBuf>, folder: Option<PathBuf>) -> DebugInfo {
         DebugInfo {
             vmlinux,

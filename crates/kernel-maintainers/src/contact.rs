@@ -44,3 +44,9 @@ pub(crate) fn mailbox(address: &str) -> String {
     let inner = address.rsplit_once('<').map_or(address, |(_, rest)| rest.split('>').next().unwrap_or(rest));
     inner.trim().to_lowercase()
 }
+
+/// The name before an address, in lower case.
+pub(crate) fn name(address: &str) -> Option<String> {
+    let name = address.rsplit_once('<')?.0.trim().trim_matches('"').to_lowercase();
+    (!name.is_empty()).then_some(name)
+}

@@ -5,6 +5,7 @@
 //! addresses out.
 
 mod contact;
+mod mailmap;
 mod pattern;
 mod section;
 

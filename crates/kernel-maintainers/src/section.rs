@@ -1,6 +1,7 @@
 //! Sections of `MAINTAINERS`, and those that a file is in.
 
-use super::contact::{Contact, Role, mailbox};
+use super::contact::{Contact, Role, mailbox, name};
+use super::mailmap::Mailmap;
 use super::pattern::{FilePattern, WordPattern};
 
 /// The script leaves out whom all mails reach anyway: Linus Torvalds, whom the last section names.
@@ -91,6 +92,17 @@ impl Maintainers {
         Maintainers(sections)
     }
 
+    /// With the people's addresses as this `.mailmap` has them. Lists stay.
+    pub fn with_mailmap(mut self, text: &str) -> Maintainers {
+        let map = Mailmap::parse(text);
+        for (role, address) in self.0.iter_mut().flat_map(|section| &mut section.contacts) {
+            if *role != Role::List {
+                *address = map.map(address);
+            }
+        }
+        self
+    }
+
     /// Whether there are no sections.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -111,7 +123,8 @@ impl Maintainers {
         self.0.iter().filter(|section| section.has_word_of(text)).collect()
     }
 
-    /// Whom to write to about a file: people first, then lists, each once.
+    /// Whom to write to about a file: people first, then lists, each once. Somebody with several addresses is written to
+    /// at the first of them.
     pub fn contacts_of(&self, file: &str) -> Vec<Contact> {
         let sections = self.sections_of(file);
         let mut contacts: Vec<Contact> = Vec::new();
@@ -119,8 +132,12 @@ impl Maintainers {
             for section in &sections {
                 let wanted = section.contacts.iter().filter(|(role, _)| (*role == Role::List) == lists);
                 for (role, address) in wanted {
-                    let mailbox = mailbox(address);
-                    if mailbox != CHIEF && !contacts.iter().any(|contact| contact.mailbox() == mailbox) {
+                    let (mailbox, name) = (mailbox(address), name(address));
+                    let is_same = |contact: &Contact| {
+                        contact.mailbox() == mailbox
+                            || name.is_some() && super::contact::name(&contact.address) == name
+                    };
+                    if mailbox != CHIEF && !contacts.iter().any(is_same) {
                         let (role, section) = (*role, section.name.clone());
                         contacts.push(Contact { address: address.clone(), role, section });
                     }
@@ -180,6 +197,7 @@ F:\tfs/
 
 NAMES
 R:\tAnn Again <ANN@example.org>
+R:\tANN AGAIN <elsewhere@example.org>
 N:\ta_[a-z]+
 
 THE REST

@@ -151,7 +151,8 @@ fn decoder(
 ) -> Result<Option<Decoder>, ExplainError> {
     let debug = args.debug.as_deref().or(around.debug);
     let info = match (&args.vmlinux, debug) {
-        (_, Some(folder)) => DebugInfo::in_folder(folder)?,
+        (None, Some(folder)) => DebugInfo::in_folder(folder)?,
+        (Some(file), Some(folder)) => DebugInfo::in_folder(folder)?.with_vmlinux(file),
         (Some(file), None) => {
             let info = DebugInfo::of_vmlinux(file);
             // one without debug information still has names for addresses

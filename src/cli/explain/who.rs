@@ -47,6 +47,8 @@ impl Tree {
         if maintainers.is_empty() {
             return Err(ExplainError::NoMaintainers { file: file.display().to_string() });
         }
+        let mailmap = std::fs::read(root.join(".mailmap")).unwrap_or_default();
+        let maintainers = maintainers.with_mailmap(&String::from_utf8_lossy(&mailmap));
         Ok(Tree { root: root.to_owned(), maintainers })
     }
 
