@@ -246,7 +246,13 @@ fn one(
     for (at, options) in attempts.into_iter().enumerate() {
         let diff = if options.repair { &patch.decoded } else { &patch.as_sent };
         let terms = Terms { source, options, budget: &budget, explains: at + 1 == count };
-        let mut work = Work { diff, terms: &terms, before, changes: Changes::default() };
+        let mut work = Work {
+            diff,
+            dropped: names::all_dropped(diff),
+            terms: &terms,
+            before,
+            changes: Changes::default(),
+        };
         let files: Vec<FileOutcome> = diff.files.iter().map(|file| work.file(file)).collect();
         let outcome = files.iter().map(outcome).max().unwrap_or(Outcome::Clean);
         let decoded = options.repair && patch.decoded != patch.as_sent;
@@ -296,6 +302,8 @@ struct Changes {
 
 struct Work<'w> {
     diff: &'w Diff,
+    /// Folders in front of its paths.
+    dropped: BTreeSet<String>,
     terms: &'w Terms<'w>,
     /// The patches before.
     before: &'w Application,
@@ -316,7 +324,7 @@ impl Work<'_> {
     fn file(&mut self, file: &FileDiff) -> FileOutcome {
         let exists = |path: &str| is_inside(path) && self.current(path).is_some();
         let folder = |path: &str| is_inside(path) && self.terms.source.has_folder(path);
-        let file = names::resolved(self.diff, file, &exists, &folder);
+        let file = names::resolved(self.diff, &self.dropped, file, &exists, &folder);
         let file = file.as_ref();
         let mut outcome = FileOutcome { path: file.path().to_owned(), problem: None, hunks: Vec::new() };
         if file.combined {

@@ -5,6 +5,7 @@
 //! a folder to drop (`diff.noprefix`), the tree's own files decide.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -173,7 +174,7 @@ fn candidates(old: Option<&str>, new: Option<&str>) -> Vec<String> {
 
 /// Gives the sections of a diff the paths that their names most likely mean, without a tree.
 pub fn settle(diff: &mut Diff) {
-    let dropped: Vec<String> = diff.files.iter().flat_map(dropped).map(str::to_owned).collect();
+    let dropped = all_dropped(diff);
     for file in &mut diff.files {
         if file.operation != Operation::Change {
             continue;
@@ -204,8 +205,13 @@ fn dropped(file: &FileDiff) -> impl Iterator<Item = &str> {
     heads.into_iter().flatten()
 }
 
+/// The first folders that any section of a diff shows to be no part of the paths.
+pub fn all_dropped(diff: &Diff) -> BTreeSet<String> {
+    diff.files.iter().flat_map(dropped).map(str::to_owned).collect()
+}
+
 /// The path of a new or deleted file below a folder that is dropped elsewhere in the diff.
-fn likeliest(file: &FileDiff, dropped: &[String]) -> Option<String> {
+fn likeliest(file: &FileDiff, dropped: &BTreeSet<String>) -> Option<String> {
     let one = match (&file.old_name, &file.new_name) {
         (Some(one), None) | (None, Some(one)) => one,
         // a file dated at the epoch
@@ -214,16 +220,20 @@ fn likeliest(file: &FileDiff, dropped: &[String]) -> Option<String> {
         _ => return None,
     };
     let first = head(one)?;
-    dropped.iter().any(|other| other == first).then(|| tail(one).map(str::to_owned))?
+    dropped.contains(first).then(|| tail(one).map(str::to_owned))?
 }
 
-/// The section with the paths that it has in a tree: `exists` says of files whether they are there, `folder` of folders.
+/// The section with the paths that it has in a tree: `exists` says of files whether they are there, `folder` of folders; `dropped` is that
+/// of [`all_dropped`].
 pub fn resolved<'f>(
     diff: &Diff,
+    dropped: &BTreeSet<String>,
     file: &'f FileDiff,
     exists: &dyn Fn(&str) -> bool,
     folder: &dyn Fn(&str) -> bool,
 ) -> Cow<'f, FileDiff> {
+    /// Sections that are asked how their names are to be read.
+    const MOST: usize = 32;
     if file.operation != Operation::Change {
         return Cow::Borrowed(file);
     }
@@ -232,16 +242,16 @@ pub fn resolved<'f>(
         all.iter().filter(|_| all.len() > 1).find(|path| exists(path)).cloned()
     } else if let (Some(one), [_, _]) = (&file.new_name, all.as_slice()) {
         // nothing else of the diff says what is dropped: the folder it belongs to is there
-        let dropped: Vec<&str> = diff.files.iter().flat_map(dropped).collect();
-        let whole = head(one)
-            .is_some_and(|head| !PREFIXES.contains(&head) && head != "." && !dropped.contains(&head));
+        let whole =
+            head(one).is_some_and(|head| !PREFIXES.contains(&head) && head != "." && !dropped.contains(head));
         let parent = one.rsplit_once('/').map_or("", |(parent, _)| parent);
-        let others_whole = diff.files.iter().any(|other| {
-            !other.created
-                && other.new_name.is_some()
-                && other.new_name == other.old_name
-                && other.new_name.as_deref().is_some_and(exists)
-        });
+        let others_whole = whole
+            && diff.files.iter().take(MOST).any(|other| {
+                !other.created
+                    && other.new_name.is_some()
+                    && other.new_name == other.old_name
+                    && other.new_name.as_deref().is_some_and(exists)
+            });
         whole
             .then(|| {
                 if folder(parent) || others_whole { Some(one.clone()) } else { tail(one).map(str::to_owned) }

@@ -102,7 +102,9 @@ pub fn single_spaced(lines: &[Line]) -> Option<Unwrapped> {
 /// The diff as it stands there: one that says nothing until what is around its lines is taken off.
 pub fn as_it_stands(mut diff: Diff, damage: &Damage) -> Diff {
     for hunk in diff.files.iter_mut().flat_map(|file| &mut file.hunks) {
-        hunk.body = Body::Wrapped(damage.clone());
+        // not all lines of the diff for each of its hunks
+        let (kind, proof, fix) = (damage.kind, damage.proof.clone(), damage.fix.clone());
+        hunk.body = Body::Wrapped(Damage { kind, lines: vec![hunk.line], proof, fix });
     }
     diff
 }
