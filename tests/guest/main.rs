@@ -9,6 +9,7 @@ mod doses;
 mod ends;
 mod hosts;
 mod kills;
+mod leaks;
 mod place;
 mod snapshots;
 mod vm;
