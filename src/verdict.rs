@@ -6,14 +6,12 @@
 mod judge;
 mod messages;
 mod tally;
-mod witnesses;
 
 pub use judge::{
     Judgement, judge, likeness_told, overlooked_leaks, shows_symptom, slab_findings, unrelated_leaks,
 };
 pub use messages::{messages_told, with_messages};
 pub use tally::{Next, Tally, miss_chance};
-pub use witnesses::with_witnesses;
 
 use serde::{Deserialize, Serialize};
 

@@ -16,6 +16,7 @@ use crate::cli::word::words;
 use crate::event::{CellId, Event};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, NoProgress, Wanted, fetch_progress};
+use crate::lab::qemu::KeepVmcore;
 use crate::machine::{Machine, Machines};
 use crate::plan::Placed;
 use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
@@ -72,6 +73,9 @@ pub struct RunArgs {
     /// What standard output carries
     #[arg(long, value_parser = words::<MessageFormat>(), default_value = "human", value_name = "FORMAT")]
     message_format: MessageFormat,
+    /// Keep the memory of guests as `vmcore`, which crash and drgn open, beside the console; as large as the memory itself
+    #[arg(long, value_parser = words::<KeepVmcore>(), value_name = "WHEN", default_value = "never")]
+    keep_vmcore: KeepVmcore,
     /// Repeats the random choices of an earlier run
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -89,7 +93,8 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         return Ok(ExitStatus::Success);
     }
     let cancel = Cancel::new();
-    let lab = args.guests.lab(&cache, &cancel)?.with_serial_only(args.serial_channel);
+    let lab = args.guests.lab(&cache, &cancel)?;
+    let lab = lab.with_serial_only(args.serial_channel).with_vmcore(args.keep_vmcore);
 
     let run_dir = RunDir::create(&args.output.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;

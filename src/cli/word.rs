@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use crate::lab::qemu::KeepVmcore;
 use crate::progress::MessageFormat;
 use crate::vm::accel::AccelRequest;
 
@@ -27,6 +28,14 @@ impl Words for MessageFormat {
             "json",
             "One JSON object a line on standard output; people still get theirs on standard error, unless both are the same terminal",
         ),
+    ];
+}
+
+impl Words for KeepVmcore {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (KeepVmcore::Never, "never", "Of no attempt"),
+        (KeepVmcore::OnFailure, "on-failure", "Of attempts that are neither good nor skipped"),
+        (KeepVmcore::Always, "always", "Of every attempt"),
     ];
 }
 

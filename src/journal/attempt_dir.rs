@@ -55,6 +55,11 @@ impl AttemptDir {
         format!("{}/output.log", self.relative)
     }
 
+    /// The memory of the guest, where it is kept.
+    pub fn vmcore(&self) -> PathBuf {
+        self.path().join(crate::vm::vmcore::NAME)
+    }
+
     /// The script that starts the same virtual machine by hand.
     pub fn reproduce(&self) -> PathBuf {
         self.run.join(self.reproduce_relative())

@@ -5,6 +5,7 @@ mod missing;
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -76,6 +77,7 @@ pub struct Conversation<'a> {
     flooded: bool,
     /// Reads the output of a program that prints KTAP.
     ktap: Option<ktap::Reader>,
+    vmcore: Option<PathBuf>,
 }
 
 /// What an attempt needs besides the guest itself.
@@ -96,6 +98,8 @@ pub struct Surroundings<'a> {
     pub console_file: Option<File>,
     /// Where the program's output goes as it comes.
     pub output_file: Option<File>,
+    /// Where the guest's memory goes at the end; absent: it is not kept.
+    pub vmcore: Option<PathBuf>,
 }
 
 impl<'a> Conversation<'a> {
@@ -127,6 +131,7 @@ impl<'a> Conversation<'a> {
             plugging: Plugging::new(with.devices),
             flooded: false,
             ktap: with.payload.prints_ktap.then(ktap::Reader::default),
+            vmcore: with.vmcore,
         }
     }
 
@@ -141,6 +146,11 @@ impl<'a> Conversation<'a> {
 
     /// Holds the conversation to its end, which may be there already.
     fn run(mut self, ended: Option<Ending>) -> Observation {
+        if self.vmcore.is_some()
+            && let Err(error) = self.session.stand_still_at_end()
+        {
+            self.watch.trouble(&format!("the memory of a guest that restarts is not kept: {error}"));
+        }
         let ending = loop {
             if let Some(ending) = ended {
                 break ending;
@@ -155,6 +165,7 @@ impl<'a> Conversation<'a> {
             }
         };
         self.read_memory(&ending);
+        self.keep_memory(&ending);
         self.session.kill();
         self.session.drain_console(&mut self.capture);
         let mut seen = self.seen;
@@ -177,10 +188,25 @@ impl<'a> Conversation<'a> {
         seen
     }
 
+    /// Writes the guest's memory where that is wanted.
+    fn keep_memory(&mut self, ending: &Ending) {
+        let Some(path) = self.vmcore.clone().filter(|_| self.session.is_running()) else { return };
+        if *ending == Ending::Stopped(Stopped::Cancelled) {
+            return;
+        }
+        if let Err(error) = self.session.dump_memory(&path) {
+            let _ = std::fs::remove_file(&path);
+            self.watch.trouble(&format!("the guest's memory is not kept: {error}"));
+        }
+    }
+
     /// A guest that did not end by itself may have said more than its console and its agent could tell.
     fn read_memory(&mut self, ending: &Ending) {
         let called_off = Ending::Stopped(Stopped::Cancelled);
-        if !matches!(ending, Ending::Stopped(_)) || *ending == called_off || !self.session.is_running() {
+        if !matches!(ending, Ending::Stopped(_) | Ending::GuestReset)
+            || *ending == called_off
+            || !self.session.is_running()
+        {
             return;
         }
         match self.session.kernel_log() {
@@ -221,6 +247,8 @@ impl<'a> Conversation<'a> {
                 None
             }
             Happening::Resumed | Happening::Saved(_) => None,
+            Happening::StandsStill if self.closing == Closing::Bye => Some(Ending::Complete),
+            Happening::StandsStill => Some(Ending::GuestReset),
             Happening::Exited(status) => Some(self.ended(status)),
             Happening::Deadline => self.late(),
             Happening::Cancelled => Some(Ending::Stopped(Stopped::Cancelled)),

@@ -79,6 +79,12 @@ pub trait Lab: Sync {
         let _ = (kernel, test, machine);
     }
 
+    /// Whether the memory of an attempt's guest stays, now that it is known whether it failed.
+    fn keeps_vmcore(&self, failed: bool) -> bool {
+        let _ = failed;
+        false
+    }
+
     /// Runs one attempt to its end. What goes wrong is part of the observation.
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation;
 }

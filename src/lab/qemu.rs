@@ -27,9 +27,22 @@ use crate::vm::offer::Offer;
 use crate::vm::qemu::Qemu;
 use crate::vm::session::{Happening, Session};
 use crate::vm::snapshot::SaveError;
+use crate::vm::vmcore;
 
 /// Drivers of the agent's channel, in the order in which they are wanted.
 const CHANNEL_DRIVERS: &[&str] = &["virtio_pci", "virtio_console"];
+
+/// Whose memory is kept as a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeepVmcore {
+    /// No guest's.
+    #[default]
+    Never,
+    /// That of attempts that are neither good nor skipped.
+    OnFailure,
+    /// Every guest's.
+    Always,
+}
 
 type Once<T> = Arc<OnceLock<T>>;
 
@@ -44,6 +57,7 @@ pub struct QemuLab {
     terminate: Option<Duration>,
     /// Ends what is prepared.
     cancel: Cancel,
+    keep_vmcore: KeepVmcore,
     /// Whether guests have no virtio port for the agent.
     serial_only: bool,
     /// Restores guests; absent: each attempt boots.
@@ -71,6 +85,7 @@ impl QemuLab {
             patience: Patience::default(),
             terminate: None,
             cancel: Cancel::new(),
+            keep_vmcore: KeepVmcore::Never,
             serial_only: false,
             guests: Some(Guests::new(cache)),
             pool: true,
@@ -108,6 +123,12 @@ impl QemuLab {
     /// Ends what is being prepared when this is set.
     pub fn with_cancel(mut self, cancel: &Cancel) -> QemuLab {
         self.cancel = cancel.clone();
+        self
+    }
+
+    /// Keeps the memory of guests.
+    pub fn with_vmcore(mut self, keep: KeepVmcore) -> QemuLab {
+        self.keep_vmcore = keep;
         self
     }
 
@@ -289,6 +310,10 @@ impl QemuLab {
             cancel: request.cancel,
             console_file: open(request.dir, "console.log", watch),
             output_file: open(request.dir, "output.log", watch),
+            vmcore: request
+                .dir
+                .filter(|_| self.keep_vmcore != KeepVmcore::Never)
+                .map(|dir| dir.join(vmcore::NAME)),
         };
         let name = format!("{} on {}", request.kernel.name, request.machine.name);
         let wanted = self.wanted(&machine, &name, watch, request.cancel);
@@ -393,6 +418,10 @@ impl Lab for QemuLab {
         if let Ok(machine) = self.machine(kernel, machine, &prepared) {
             guests.fetch_ahead(&self.qemu, &machine, self.patience.restore);
         }
+    }
+
+    fn keeps_vmcore(&self, failed: bool) -> bool {
+        self.keep_vmcore == KeepVmcore::Always || failed && self.keep_vmcore == KeepVmcore::OnFailure
     }
 
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {

@@ -253,7 +253,9 @@ impl Visit<'_> {
                 Happening::Output(bytes) => self.pass_output(&bytes, false),
                 Happening::Errors(bytes) => self.pass_output(&bytes, true),
                 Happening::Message(message) => self.told(message),
-                Happening::Device(_) | Happening::Resumed | Happening::Saved(_) => None,
+                Happening::Device(_) | Happening::Resumed | Happening::Saved(_) | Happening::StandsStill => {
+                    None
+                }
                 Happening::Exited(status) => {
                     let stderr = self.session.stderr();
                     let words = if stderr.is_empty() { format!("QEMU ended with {status}") } else { stderr };

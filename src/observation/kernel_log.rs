@@ -56,6 +56,12 @@ pub struct KernelLog {
     /// What the host read out of the guest's memory at the end; absent: there was no need to, or it could not.
     #[serde(skip)]
     pub memory: Option<LogExcerpt>,
+    /// The title of a crash report that a program wrote; what `crate::witness` found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forged: Option<String>,
+    /// Why it is not known whether the console lacks something; what `crate::witness` found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
     /// Why the host could not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_error: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Sink, attempt_seed, findings, record};
@@ -14,8 +15,8 @@ use crate::oops;
 use crate::plan::Cell;
 use crate::suite::{Circumstances, Sorted};
 use crate::verdict::{
-    Judgement, judge, likeness_told, messages_told, overlooked_leaks, shows_symptom, slab_findings,
-    unrelated_leaks, with_messages, with_witnesses,
+    Judgement, Verdict, judge, likeness_told, messages_told, overlooked_leaks, shows_symptom, slab_findings,
+    unrelated_leaks, with_messages,
 };
 use crate::witness::{self, Testimony};
 
@@ -99,8 +100,8 @@ pub fn make(
     let printed = seen.console.text.len();
     let (sorted, testimony) = read_witnesses(cell, &mut seen);
     keep_added(dir, &seen.console.text[printed..], told);
-    let judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
-    let mut judgement = with_witnesses(judgement, &testimony);
+    (seen.kernel_log.forged, seen.kernel_log.doubt) = (testimony.forged.clone(), testimony.doubt.clone());
+    let mut judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
     let mut findings = findings::of(&judgement, &seen, &sorted.reports);
     let decided = sorted.reports.iter().find(|report| judgement.title.as_ref() == Some(&report.title));
     findings.extend(decided.and_then(|report| testimony.on_deciding(report)));
@@ -114,6 +115,8 @@ pub fn make(
     }
     findings.extend(messages_told(&sorted));
     findings.extend(testimony.told());
+    let failed = !matches!(judgement.verdict, Verdict::Good | Verdict::Skip);
+    findings.extend(dir.and_then(|dir| settle_vmcore(&dir.vmcore(), lab.keeps_vmcore(failed))));
     let reports = sorted.all();
     let record = record::attempt(nth, &judgement, seen, &reports, &testimony, findings, dir);
     Finished { judgement, sorted, record }
@@ -128,6 +131,19 @@ fn read_witnesses(cell: &Cell, seen: &mut Observation) -> (Sorted, Testimony) {
         let now = Circumstances { today, version: Some(&cell.kernel.version), lines_from };
         cell.test.messages.read(oops::Engine::embedded(), text, now, own)
     })
+}
+
+/// Keeps the guest's memory, and says how to open it, or removes it.
+fn settle_vmcore(path: &Path, keep: bool) -> Option<String> {
+    if !keep {
+        let _ = std::fs::remove_file(path);
+        return None;
+    }
+    let path = path.canonicalize().ok()?.display().to_string();
+    Some(format!(
+        "the guest's memory is in {path}; with the kernel's debugging symbols (Debian: linux-image-RELEASE-dbg) open it by \
+         `crash {path} /usr/lib/debug/boot/vmlinux-RELEASE` or `drgn -c {path}`"
+    ))
 }
 
 /// Adds what other witnesses have to the console's file, so that it has all lines that reports name.

@@ -14,6 +14,7 @@ pub mod process;
 pub mod qemu;
 pub mod session;
 pub mod snapshot;
+pub mod vmcore;
 
 /// What can go wrong on the host's side of a virtual machine.
 #[derive(Debug, thiserror::Error)]

@@ -35,6 +35,8 @@ pub enum Told {
     Resumed,
     /// The guest's state was written, or not.
     Saved(bool),
+    /// The guest restarted or powered off.
+    ShutDown,
 }
 
 /// What QEMU tells of a device by itself.
@@ -180,6 +182,7 @@ impl Monitor {
                 data.device.map(DeviceEvent::Refused).map(Told::Device)
             }
             Event::RESUME { .. } => Some(Told::Resumed),
+            Event::SHUTDOWN { data, .. } if data.guest => Some(Told::ShutDown),
             Event::MIGRATION { data, .. } => match data.status {
                 MigrationStatus::completed => Some(Told::Saved(true)),
                 MigrationStatus::failed | MigrationStatus::cancelled => Some(Told::Saved(false)),

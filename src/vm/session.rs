@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Instant;
 
@@ -22,6 +23,7 @@ use super::guest_log::{self, ProcessMemory};
 use super::monitor::{DeviceEvent, Monitor, Told};
 use super::process::spawn_bound;
 use super::qemu::Qemu;
+use super::vmcore;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
 use crate::guest::wire::{Decoder, Encoder, Kind, Tally};
@@ -55,6 +57,8 @@ pub enum Happening {
     Resumed,
     /// The guest's state was written, or not.
     Saved(bool),
+    /// The guest restarted or powered off, and is kept as it was ([`Session::stand_still_at_end`]).
+    StandsStill,
     /// QEMU ended.
     Exited(ExitStatus),
     /// Nothing happened until the deadline.
@@ -236,6 +240,28 @@ impl Session {
         guest_log::read(&memory).map_err(|e| e.to_string())
     }
 
+    /// Has a guest that restarts or powers off stand still, so that its memory can be read: [`Happening::StandsStill`].
+    ///
+    /// # Errors
+    /// As [`Monitor::execute`].
+    pub fn stand_still_at_end(&mut self) -> Result<(), VmError> {
+        let shutdown = Some(qapi::qmp::ShutdownAction::pause);
+        self.monitor
+            .execute(&qapi::qmp::set_action { panic: None, reboot: None, shutdown, watchdog: None })
+            .map(drop)
+    }
+
+    /// Writes the guest's memory into a file.
+    ///
+    /// # Errors
+    /// As [`vmcore::dump`].
+    pub fn dump_memory(&mut self, path: &Path) -> Result<(), VmError> {
+        self.monitor.execute(&qapi::qmp::stop {})?;
+        let memory = ProcessMemory::open(self.child.id(), &mut self.monitor);
+        let description = memory.ok().and_then(|memory| guest_log::description(&memory));
+        vmcore::dump(&mut self.monitor, path, description.as_ref().map(String::as_bytes))
+    }
+
     /// QEMU's monitor.
     pub fn monitor(&mut self) -> &mut Monitor {
         &mut self.monitor
@@ -344,6 +370,7 @@ impl Session {
             Told::Device(event) => Happening::Device(event),
             Told::Resumed => Happening::Resumed,
             Told::Saved(well) => Happening::Saved(well),
+            Told::ShutDown => Happening::StandsStill,
         });
         self.happened.extend(told);
     }

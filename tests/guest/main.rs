@@ -13,3 +13,4 @@ mod leaks;
 mod place;
 mod snapshots;
 mod vm;
+mod witnesses;

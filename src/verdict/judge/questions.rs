@@ -85,6 +85,7 @@ pub(super) const QUESTIONS: &[Question] = {
         ask(Dose, "was the guest out of memory?", &[Blind], memory::exhausted),
         ask(Dose, "did QEMU make the kernel crash?", &[Lost, Blind], crashes::emulators_fault),
         ask(Dose, "was the machine unsound?", &[Blind], crashes::unsound),
+        ask(Dose, "did a program write a crash report?", &[Blind], console::forged),
         ask(Dose, "did a step fail, or were messages to the agent lost?", &[Blind], program::step_failed),
         ask(Dose, "did the program say `skip` or `blind`?", &[Skip, Blind], program::could_not_judge),
         ask(Dose, "did the attempt end in another way than by its plan?", &[Lost, Blind], ending::cut_short),
@@ -102,6 +103,7 @@ pub(super) const QUESTIONS: &[Question] = {
         ask(Dose, "could a detector of the symptom not tell?", &[Blind], crashes::detector_unsure),
         ask(Dose, "is a part of the console missing?", &[Blind], console::left_out),
         ask(Dose, "did the kernel drop messages?", &[Blind], console::dropped),
+        ask(Dose, "is the kernel's log incomplete?", &[Blind], console::log_incomplete),
         ask(Dose, "does the console lack the dose's beginning or end?", &[Blind], console::unmarked),
     ]
 };

@@ -70,6 +70,15 @@ pub fn read(memory: &dyn Memory) -> Result<LogExcerpt, LogError> {
     Err(last)
 }
 
+/// The kernel's description of itself, as it stands in the memory; absent: [`LogError::NoVmCoreInfo`].
+pub fn description(memory: &dyn Memory) -> Option<String> {
+    // one that leads nowhere is a copy of somebody's
+    let found = VmCoreInfo::find(memory).into_iter();
+    let sound =
+        |info: &VmCoreInfo| Space::new(memory, info).and_then(|space| ring::records(&space, info)).is_ok();
+    found.into_iter().find(sound).map(|info| info.text().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::synthetic::Synthetic;

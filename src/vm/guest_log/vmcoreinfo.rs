@@ -19,6 +19,7 @@ const MOST: usize = 64;
 /// One such text, by its keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VmCoreInfo {
+    text: String,
     values: HashMap<String, String>,
 }
 
@@ -54,7 +55,15 @@ impl VmCoreInfo {
         let text = std::str::from_utf8(&bytes[..end]).ok()?;
         let pairs = text.lines().filter_map(|line| line.split_once('='));
         let values: HashMap<String, String> = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        WANTED.iter().all(|key| values.contains_key(*key)).then_some(VmCoreInfo { values })
+        WANTED
+            .iter()
+            .all(|key| values.contains_key(*key))
+            .then(|| VmCoreInfo { text: text.to_owned(), values })
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     fn get(&self, key: &str) -> Result<&str, LogError> {

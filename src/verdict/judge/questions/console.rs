@@ -1,4 +1,4 @@
-//! Questions about whether the kernel's messages got through.
+//! Questions about whether the kernel's messages got through, and are its own.
 
 use super::super::Judgement;
 use super::{Evidence, blind};
@@ -19,6 +19,17 @@ pub(super) fn dropped(evidence: &Evidence<'_>) -> Option<Judgement> {
     let dose = console.text.get(console.dose_start?..).unwrap_or_default();
     memchr::memmem::find(dose, DROPPED)?;
     blind("the kernel said more than its log holds and dropped messages, a crash may be among them")
+}
+
+/// Neither such a report nor the silence around it can be believed.
+pub(super) fn forged(evidence: &Evidence<'_>) -> Option<Judgement> {
+    let title = evidence.seen.kernel_log.forged.as_ref()?;
+    blind(format!("a program wrote what looks like a crash report of the kernel: {title}"))
+}
+
+/// Then it does not prove that the console has everything.
+pub(super) fn log_incomplete(evidence: &Evidence<'_>) -> Option<Judgement> {
+    blind(evidence.seen.kernel_log.doubt.clone()?)
 }
 
 pub(super) fn unmarked(evidence: &Evidence<'_>) -> Option<Judgement> {

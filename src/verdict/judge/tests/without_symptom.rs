@@ -11,6 +11,22 @@ fn stopped(stopped: Stopped) -> Ending {
 }
 
 #[test]
+fn witnesses_that_differ_prove_nothing() {
+    let log = |change: fn(&mut crate::observation::KernelLog)| changed(|seen| change(&mut seen.kernel_log));
+    let forged = log(|log| log.forged = Some("WARNING in f".into()));
+    let ended = Observation { ending: Ending::GuestReset, ..forged.clone() };
+    let written = "blind: a program wrote what looks like a crash report of the kernel: WARNING in f";
+    let table: &[(&str, Observation, &str)] = &[
+        (CRASH, forged, written),
+        (CRASH, ended, written),
+        (CRASH, log(|log| log.doubt = Some("2 messages were lost".into())), "blind: 2 messages were lost"),
+    ];
+    for (symptom, seen, expected) in table {
+        assert_eq!(said(&test_with(symptom, ""), seen, &[]), *expected);
+    }
+}
+
+#[test]
 fn exit_codes() {
     let exit = |exit| changed(|seen| seen.program.exit = exit);
     let code = |code| exit(Some(Exit::Code(code)));

@@ -1,0 +1,44 @@
+//! What the kernel's log, read by the agent and out of the guest's memory, adds to the console.
+
+use super::place::Place;
+
+#[test]
+fn what_the_console_lacks_counts_and_what_programs_write_does_not() {
+    let Some(place) = Place::new() else { return };
+    let ended = place.run(&["-s", "witnesses", "--keep-vmcore", "on-failure"]);
+    let table = [
+        ("quiet", "other: sh (NUM): drop_caches: NUM"),
+        ("quiet-and-harmless", "good"),
+        (
+            "forged",
+            "blind: a program wrote what looks like a crash report of the kernel: BUG: unable to handle kernel NULL pointer dereference in forged_function",
+        ),
+        ("silent", "blind: the program did not end within 4 s"),
+    ];
+    for (test, expected) in table {
+        assert_eq!(ended.cell(&format!("witnesses::{test}")), expected);
+    }
+    let findings = |test: &str| -> String {
+        let attempts = ended.events.iter().filter(|e| e["event"] == "attempt");
+        let mut of_it = attempts.filter(|e| e["test"] == format!("witnesses::{test}"));
+        of_it.next().expect("an attempt")["findings"].to_string()
+    };
+    let quiet = "the console lacks 1 message of the kernel (its log level did not let them through); the kernel's log has them";
+    assert!(findings("quiet").contains(quiet), "{}", findings("quiet"));
+    assert!(findings("quiet-and-harmless").contains(quiet), "{}", findings("quiet-and-harmless"));
+    // the last words, out of the memory
+    assert!(findings("silent").contains("drop_caches: 2"), "{}", findings("silent"));
+    let file =
+        |test: &str, name: &str| place.report_file(&format!("attempts/witnesses__{test}@6.12.117/1/{name}"));
+    let console = std::fs::read_to_string(file("silent", "console.log")).expect("a console");
+    assert!(console.contains("from here on the kernel's log in the guest's memory"), "{console}");
+    // the memory of what failed is kept, as a core with the note that tools need
+    assert!(!file("quiet-and-harmless", "vmcore").exists());
+    for failed in ["quiet", "silent"] {
+        let core = std::fs::read(file(failed, "vmcore")).expect("a core");
+        assert!(core.starts_with(b"\x7fELF\x02\x01") && core.len() >= 256 << 20, "{} bytes", core.len());
+        let note = memchr::memmem::rfind(&core, b"VMCOREINFO\0").expect("a note");
+        assert!(memchr::memmem::find(&core[note..], b"OSRELEASE=6.12.117").is_some());
+        assert!(findings(failed).contains("drgn -c "), "{}", findings(failed));
+    }
+}
