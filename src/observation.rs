@@ -1,5 +1,6 @@
 //! What one attempt produced, as plain data: everything a verdict may be based on, and nothing else.
 
+mod detectors;
 mod kernel_log;
 mod slab;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::slab::{NO_LEAK, NOISE, SlabCaches, SlabRow, SlabRows};
 pub use crate::hang::BlockedTask;
+pub use detectors::DetectorState;
 pub use kernel_log::{KernelLog, LogExcerpt, LogRecord};
 
 /// How far an attempt came. Ordered: a later phase implies that the earlier ones were passed.
@@ -390,6 +392,9 @@ pub struct Observation {
     pub program: ProgramRun,
     /// The detectors' readings.
     pub probes: Vec<ProbeReading>,
+    /// How the kernel's detectors were set around the dose; empty where it did not come to its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detectors: Vec<DetectorState>,
     /// Tasks that were blocked at the end, when that was asked.
     pub blocked: Vec<BlockedTask>,
     /// From the start of the virtual machine to the agent's first message, seconds; for a restored guest to its answer.
@@ -412,6 +417,7 @@ impl Observation {
             setup_failure: None,
             program: ProgramRun::default(),
             probes: Vec::new(),
+            detectors: Vec::new(),
             blocked: Vec::new(),
             boot_seconds: None,
             seconds: 0.0,

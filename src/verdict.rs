@@ -8,7 +8,8 @@ mod messages;
 mod tally;
 
 pub use judge::{
-    Judgement, judge, likeness_told, overlooked_leaks, shows_symptom, slab_findings, unrelated_leaks,
+    Judgement, judge, judge_allowing, likeness_told, overlooked_leaks, shows_symptom, slab_findings,
+    unrelated_leaks,
 };
 pub use messages::{messages_told, with_messages};
 pub use tally::{Next, Tally, miss_chance};

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observation::{BlockedTask, Exit, GuestFacts, Phase, ProbeReading, SetupFailure, SlabCaches};
+use crate::observation::{
+    BlockedTask, DetectorState, Exit, GuestFacts, Phase, ProbeReading, SetupFailure, SlabCaches,
+};
 
 /// A reading that the agent takes before and after the dose.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -250,6 +252,11 @@ pub enum FromGuest {
     Probes {
         /// One for each request.
         readings: Vec<ProbeReading>,
+    },
+    /// How the kernel's detectors were set before and after the dose.
+    Detectors {
+        /// One for each file that this kernel has.
+        states: Vec<DetectorState>,
     },
     /// The blocked tasks: when they were asked for, and after the program's end.
     BlockedTasks {

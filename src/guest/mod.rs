@@ -6,6 +6,7 @@
 pub mod agent;
 mod blocked;
 mod channel;
+mod detectors;
 mod entropy;
 mod execute;
 mod grace;

@@ -15,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::blocked;
 use super::channel::Sender;
+use super::detectors::Detectors;
 use super::grace::grace_periods;
 use super::kmsg::Follower;
 use super::message::{FromGuest, HostRequest, ProgramRequest};
@@ -52,6 +53,7 @@ impl Answers {
 /// Runs the program to its end.
 pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) -> io::Result<()> {
     let probes: Vec<Probe> = request.probes.iter().map(Probe::start).collect();
+    let detectors = Detectors::start();
     // before the mark, which is then the first that it reads
     let log = match Follower::start(sender) {
         Ok(log) => Some(log),
@@ -90,6 +92,7 @@ pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) ->
     running.hear(sender)?;
     running.lines.finish(sender)?;
     answers.set(None);
+    sender.tell(&FromGuest::Detectors { states: detectors.finish() })?;
     // before the last message: the host answers it with the order to power off
     mark(&format!("dose ends {}", request.nonce));
     if let Some(log) = log {

@@ -342,6 +342,7 @@ impl<'a> Conversation<'a> {
                 log.ended |= ended;
             }
             FromGuest::NoKernelLog { error } => self.seen.kernel_log.kmsg_error = Some(error),
+            FromGuest::Detectors { states } => self.seen.detectors = states,
             FromGuest::BlockedTasks { tasks } => {
                 self.seen.blocked = tasks;
                 self.evidence.answered();

@@ -115,7 +115,24 @@ fn is_at_work(option: &str, kernel: &Kernel, machine: &Machine) -> bool {
             machine.cmdline.iter().rev().find_map(|word| word.strip_prefix("kfence.sample_interval="));
         given.or_else(|| config.get("KFENCE_SAMPLE_INTERVAL")).is_some_and(|interval| interval != "0")
     };
-    set(option) && (option != "KFENCE" || samples())
+    // `slab_debug=FZ` or `slab_debug=FZ,CACHE`; without flags all of them; up to 6.9 only `slub_debug` (mm/slub.c)
+    let slab_debug = |flag: char| {
+        let mut words = machine.cmdline.iter().rev();
+        let given =
+            words.find_map(|word| word.strip_prefix("slab_debug").or(word.strip_prefix("slub_debug")));
+        match given.map(|given| given.trim_start_matches('=').split(',').next().unwrap_or_default()) {
+            Some("") => true,
+            Some(flags) => flags.to_ascii_uppercase().contains(flag),
+            None => set("SLUB_DEBUG_ON"),
+        }
+    };
+    match option {
+        "KFENCE" => set(option) && samples(),
+        detector::SLAB_RED_ZONE => set("SLUB_DEBUG") && slab_debug('Z'),
+        detector::SLAB_POISON => set("SLUB_DEBUG") && slab_debug('P'),
+        detector::SLAB_CHECKS => set("SLUB_DEBUG") && slab_debug('F'),
+        option => set(option),
+    }
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use crate::oops;
 use crate::plan::Cell;
 use crate::suite::{Circumstances, Sorted};
 use crate::verdict::{
-    Judgement, Verdict, judge, likeness_told, messages_told, overlooked_leaks, shows_symptom, slab_findings,
-    unrelated_leaks, with_messages,
+    Judgement, Verdict, judge_allowing, likeness_told, messages_told, overlooked_leaks, shows_symptom,
+    slab_findings, unrelated_leaks, with_messages,
 };
 use crate::witness::{self, Testimony};
 
@@ -101,7 +101,11 @@ pub fn make(
     let (sorted, testimony) = read_witnesses(cell, &mut seen);
     keep_added(dir, &seen.console.text[printed..], told);
     (seen.kernel_log.forged, seen.kernel_log.doubt) = (testimony.forged.clone(), testimony.doubt.clone());
-    let mut judgement = with_messages(judge(&cell.test, &seen, &sorted.reports), &seen, &sorted);
+    let mut judgement = with_messages(
+        judge_allowing(&cell.test, &seen, &sorted.reports, allowed_in_dose(&seen, &sorted)),
+        &seen,
+        &sorted,
+    );
     let mut findings = findings::of(&judgement, &seen, &sorted.reports);
     let decided = sorted.reports.iter().find(|report| judgement.title.as_ref() == Some(&report.title));
     findings.extend(decided.and_then(|report| testimony.on_deciding(report)));
@@ -123,6 +127,11 @@ pub fn make(
 }
 
 /// The crash reports of an attempt by all witnesses, known messages told apart.
+fn allowed_in_dose(seen: &Observation, sorted: &Sorted) -> usize {
+    let start = seen.console.dose_start.unwrap_or(usize::MAX);
+    sorted.allowed.iter().filter(|(report, _)| report.start >= start).count()
+}
+
 fn read_witnesses(cell: &Cell, seen: &mut Observation) -> (Sorted, Testimony) {
     let today = jiff::Zoned::now().date();
     let own = |report: &oops::Report| shows_symptom(&cell.test, report);

@@ -5,6 +5,7 @@
 
 mod boots;
 mod consoles;
+mod detectors;
 mod doses;
 mod ends;
 mod hosts;

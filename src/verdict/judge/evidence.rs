@@ -1,5 +1,6 @@
 //! What one attempt gave, sorted once for all questions.
 
+use super::detectors::Detectors;
 use super::environment::{Blamed, blamed};
 use super::questions::is_exhaustion;
 use super::sight::{Sight, look};
@@ -25,13 +26,15 @@ pub(super) struct Evidence<'a> {
     /// The first report that QEMU is to blame for. Its kernel was made to crash: what it printed from then on is in
     /// none of these lists.
     pub emulators_fault: Option<&'a Report>,
+    /// Reports of the dose that are known to do no harm, and are in none of these lists.
+    pub allowed: usize,
     /// Whether the symptom was seen, in reports of the dose and everything else.
     pub sight: Sight,
 }
 
 impl<'a> Evidence<'a> {
     /// Sorts the evidence; `reports` are those of the console.
-    pub fn of(test: &'a Test, seen: &'a Observation, reports: &'a [Report]) -> Evidence<'a> {
+    pub fn of(test: &'a Test, seen: &'a Observation, reports: &'a [Report], allowed: usize) -> Evidence<'a> {
         let dose_start = seen.console.dose_start.unwrap_or(usize::MAX);
         let mut evidence = Evidence {
             test,
@@ -42,6 +45,7 @@ impl<'a> Evidence<'a> {
             unsound: Vec::new(),
             blamed: Vec::new(),
             emulators_fault: None,
+            allowed,
             sight: Sight::NotSeen,
         };
         for report in reports {
@@ -58,7 +62,8 @@ impl<'a> Evidence<'a> {
                 None => evidence.during.push(report),
             }
         }
-        evidence.sight = look(&test.symptom, seen, &evidence.during);
+        let detectors = Detectors::of(seen, &evidence.before);
+        evidence.sight = look(&test.symptom, seen, &evidence.during, &detectors);
         evidence
     }
 }

@@ -6,6 +6,7 @@ mod console;
 mod crashes;
 mod dose;
 mod ending;
+mod kernel;
 mod memory;
 mod program;
 
@@ -105,6 +106,8 @@ pub(super) const QUESTIONS: &[Question] = {
         ask(Dose, "did the kernel drop messages?", &[Blind], console::dropped),
         ask(Dose, "is the kernel's log incomplete?", &[Blind], console::log_incomplete),
         ask(Dose, "does the console lack the dose's beginning or end?", &[Blind], console::unmarked),
+        ask(Dose, "was the kernel tainted, and no report explains it?", &[Blind], kernel::tainted),
+        ask(Dose, "was the console's log level lowered?", &[Blind], kernel::quieter),
     ]
 };
 

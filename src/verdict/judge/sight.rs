@@ -1,9 +1,11 @@
 //! Whether one attempt shows a symptom.
 
+use super::detectors::Detectors;
 use super::leaks;
 use crate::hang;
 use crate::observation::{BlockedTask, Exit, Observation, ProgramReport};
 use crate::oops::{Report, Sameness};
+use crate::suite::detector::behind_crash;
 use crate::suite::{CrashPattern, HangPattern, Pattern, ProbeKind, Reference, Symptom};
 
 /// Whether a symptom was seen.
@@ -18,16 +20,25 @@ pub(super) enum Sight {
 }
 
 /// Looks for a symptom in everything that was observed; `reports` are those of the dose.
-pub(super) fn look(symptom: &Symptom, seen: &Observation, reports: &[&Report]) -> Sight {
+pub(super) fn look(
+    symptom: &Symptom,
+    seen: &Observation,
+    reports: &[&Report],
+    detectors: &Detectors<'_>,
+) -> Sight {
+    let look = |part| look(part, seen, reports, detectors);
     match symptom {
-        Symptom::Any(parts) => any(parts.iter().map(|p| look(p, seen, reports))),
-        Symptom::All(parts) => all(parts.iter().map(|p| look(p, seen, reports))),
-        Symptom::Detectors(parts) => leaks::detectors(parts.iter().map(|p| look(p, seen, reports))),
+        Symptom::Any(parts) => any(parts.iter().map(look)),
+        Symptom::All(parts) => all(parts.iter().map(look)),
+        Symptom::Detectors(parts) => leaks::detectors(parts.iter().map(look)),
         Symptom::Crash(pattern) => match crash(pattern, reports) {
-            Sight::NotSeen if is_hang(pattern) => hang_detector(seen),
+            Sight::NotSeen => {
+                let off = behind_crash(pattern).iter().find_map(|options| detectors.all_off(options));
+                off.map_or(Sight::NotSeen, Sight::Unknown)
+            }
             sight => sight,
         },
-        Symptom::HungTask(pattern) => hung_task(pattern, seen, reports),
+        Symptom::HungTask(pattern) => hung_task(pattern, seen, reports, detectors),
         Symptom::Leak { probe: ProbeKind::Slab, caches, per_iteration, at_least } => {
             leaks::slab(seen, caches, *per_iteration, *at_least)
         }
@@ -112,7 +123,12 @@ fn crash(pattern: &CrashPattern, reports: &[&Report]) -> Sight {
     damaged.map_or(Sight::NotSeen, Sight::Unknown)
 }
 
-fn hung_task(pattern: &HangPattern, seen: &Observation, reports: &[&Report]) -> Sight {
+fn hung_task(
+    pattern: &HangPattern,
+    seen: &Observation,
+    reports: &[&Report],
+    detectors: &Detectors<'_>,
+) -> Sight {
     match blocked_task(pattern, Some(seen), reports) {
         Sight::NotSeen => {}
         sight => return sight,
@@ -128,20 +144,7 @@ fn hung_task(pattern: &HangPattern, seen: &Observation, reports: &[&Report]) -> 
             "task {comm} ({pid}) was blocked at the end as in the symptom, and the kernel had no time to call it hung"
         ));
     }
-    hang_detector(seen)
-}
-
-/// What it means that no blocked task was reported.
-fn hang_detector(seen: &Observation) -> Sight {
-    match seen.guest.as_ref().and_then(|g| g.hung_task_timeout) {
-        Some(seconds) if seconds > 0 => Sight::NotSeen,
-        _ => Sight::Unknown("this kernel has no hung-task detector, or it is switched off".into()),
-    }
-}
-
-/// Whether only the hung-task detector can show such a crash.
-fn is_hang(pattern: &CrashPattern) -> bool {
-    pattern.like.as_ref().is_some_and(|like| like.report.is_blocked_task())
+    detectors.all_off(&["DETECT_HUNG_TASK"]).map_or(Sight::NotSeen, Sight::Unknown)
 }
 
 /// Looks for a report of such a blocked task. The functions are those of its own stack, which the agent may have read

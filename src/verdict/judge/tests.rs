@@ -1,5 +1,6 @@
 //! Hand-made observations, each with what must be said about it.
 
+mod detectors;
 mod doses;
 mod hangs;
 mod leaks;

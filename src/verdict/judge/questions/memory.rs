@@ -30,7 +30,10 @@ pub(super) fn exhausted(evidence: &Evidence<'_>) -> Option<Judgement> {
     }
     let console = &evidence.seen.console;
     let dose = console.text.get(console.dose_start?..).unwrap_or_default();
-    let found = KILLED.captures(dose)?;
+    let Some(found) = KILLED.captures(dose) else {
+        let killed = super::kernel::killed(evidence)?;
+        return blind(format!("the kernel was out of memory and killed {killed} process(es), {ADVICE}"));
+    };
     let word = |nth| String::from_utf8_lossy(&found[nth]).into_owned();
     blind(format!("the kernel was out of memory and killed {} ({}), {ADVICE}", word(2), word(1)))
 }

@@ -1,0 +1,109 @@
+//! Reads how the kernel's detectors are set, before and after the dose. The files are opened before the program runs, so
+//! that nothing which it mounts over them is read in their place.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use crate::observation::DetectorState;
+
+/// Names of settings, and where the kernel shows them. A kernel without the detector has no such file.
+const FILES: &[(&str, &str, Form)] = &[
+    ("kernel.hung_task_timeout_secs", "/proc/sys/kernel/hung_task_timeout_secs", Form::Whole),
+    ("kernel.hung_task_warnings", "/proc/sys/kernel/hung_task_warnings", Form::Whole),
+    ("kernel.hung_task_check_interval_secs", "/proc/sys/kernel/hung_task_check_interval_secs", Form::Whole),
+    ("kernel.watchdog", "/proc/sys/kernel/watchdog", Form::Whole),
+    ("kernel.soft_watchdog", "/proc/sys/kernel/soft_watchdog", Form::Whole),
+    ("kernel.nmi_watchdog", "/proc/sys/kernel/nmi_watchdog", Form::Whole),
+    ("kernel.watchdog_thresh", "/proc/sys/kernel/watchdog_thresh", Form::Whole),
+    ("kernel.printk", "/proc/sys/kernel/printk", Form::Whole),
+    ("kernel.tainted", "/proc/sys/kernel/tainted", Form::Whole),
+    ("debug_locks", "/proc/lockdep_stats", Form::Line("debug_locks:")),
+    ("oom_kill", "/proc/vmstat", Form::Line("oom_kill ")),
+    ("kfence.sample_interval", "/sys/module/kfence/parameters/sample_interval", Form::Whole),
+    ("slab_debug=Z", "/sys/kernel/slab/kmalloc-64/red_zone", Form::Whole),
+    ("slab_debug=P", "/sys/kernel/slab/kmalloc-64/poison", Form::Whole),
+    ("slab_debug=F", "/sys/kernel/slab/kmalloc-64/sanity_checks", Form::Whole),
+];
+
+/// No such file is longer, bytes.
+const MOST: usize = 16 * 1024;
+
+/// What of a file counts.
+#[derive(Clone, Copy)]
+enum Form {
+    /// All of it.
+    Whole,
+    /// What follows these words in a line.
+    Line(&'static str),
+}
+
+/// The detectors between their two readings.
+pub struct Detectors(Vec<(DetectorState, File, Form)>);
+
+impl Detectors {
+    /// Opens and reads the files before the dose.
+    pub fn start() -> Detectors {
+        let opened = FILES.iter().filter_map(|&(name, path, form)| {
+            let file = File::open(path).ok()?;
+            let before = read(&file, form);
+            Some((DetectorState { name: name.to_owned(), before, after: None }, file, form))
+        });
+        Detectors(opened.collect())
+    }
+
+    /// Reads them again after the dose.
+    pub fn finish(self) -> Vec<DetectorState> {
+        let read = |(state, file, form): (DetectorState, File, Form)| DetectorState {
+            after: read(&file, form),
+            ..state
+        };
+        self.0.into_iter().map(read).collect()
+    }
+}
+
+/// Reads from the beginning, where the kernel makes the text anew.
+fn read(file: &File, form: Form) -> Option<String> {
+    let mut text = vec![0; MOST];
+    let mut length = 0;
+    while length < MOST {
+        match file.read_at(&mut text[length..], length as u64) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(_) if length == 0 => return None,
+            Err(_) => break,
+        }
+    }
+    pick(&String::from_utf8_lossy(&text[..length]), form)
+}
+
+fn pick(text: &str, form: Form) -> Option<String> {
+    let found = match form {
+        Form::Whole => text,
+        Form::Line(words) => text.lines().find_map(|line| line.trim_start().strip_prefix(words))?,
+    };
+    Some(found.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_out_of_files() {
+        let stats = " lock-classes:                         1482 [max: 8192]\n debug_locks:                             1\n";
+        assert_eq!(pick(stats, Form::Line("debug_locks:")).as_deref(), Some("1"));
+        assert_eq!(pick("drop_slab 0\noom_kill 2\n", Form::Line("oom_kill ")).as_deref(), Some("2"));
+        assert_eq!(pick("8\t4\t1\t7\n", Form::Whole).as_deref(), Some("8\t4\t1\t7"));
+        assert_eq!(pick("x\n", Form::Line("oom_kill ")), None);
+    }
+
+    #[test]
+    fn a_file_is_read_anew() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(path.path(), "20\n").unwrap();
+        let file = File::open(path.path()).unwrap();
+        assert_eq!(read(&file, Form::Whole).as_deref(), Some("20"));
+        std::fs::write(path.path(), "0\n").unwrap();
+        assert_eq!(read(&file, Form::Whole).as_deref(), Some("0"));
+    }
+}
