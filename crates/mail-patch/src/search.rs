@@ -83,7 +83,10 @@ impl<'h> Search<'h> {
     pub fn repair(mut self, at_end: bool) -> Repair {
         let (old, new) = (self.hunk.old.len, self.hunk.new.len);
         self.walk(State { at: 0, old, new, last: Last::Header, section: false }, &mut Vec::new());
-        if self.gave_up || self.ways.len() > MOST {
+        // what putting a line of a reading together takes
+        const LINE: usize = 50;
+        let lines = self.raw.len().min(old.saturating_add(new)).saturating_mul(self.ways.len());
+        if self.gave_up || self.ways.len() > MOST || !self.budget.spend(lines.saturating_mul(LINE)) {
             return Repair { damages: vec![self.too_many()], readings: Vec::new() };
         }
         if self.ways.is_empty() {

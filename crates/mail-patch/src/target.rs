@@ -265,7 +265,9 @@ impl<'t> Target<'t> {
                 Fit::Nowhere => {}
             }
         }
-        if !terms.budget.spend(self.lines.len().saturating_mul(4)) {
+        // the hunk's own lines are taken apart for each reading
+        let steps = self.lines.len().saturating_mul(4) + reading.lines.len().saturating_mul(200);
+        if !terms.budget.spend(steps) {
             return Err(NoMatch::GaveUp);
         }
         let aligned = align::align(&self.lines, self.words(), from, reading, wanted, sought.section, path)?;
