@@ -1,7 +1,7 @@
 //! One real kernel of Debian's: fetched over the network, then used without it. Skipped, loudly, with KREGRESS_OFFLINE.
 
 use kregress::kernel::{
-    AptError, Flavour, Kernel, KernelError, KernelSpec, Library, ModuleState, NoProgress,
+    Flavour, Kernel, KernelError, KernelSpec, Library, ModuleState, NoProgress, SourceError,
 };
 
 /// The mirror drops packages over time, and the embedded catalogue does not know: then the next older one is asked for.
@@ -10,7 +10,7 @@ fn newest_that_is_left(library: &Library, specs: &[KernelSpec]) -> Kernel {
         let resolution = library.resolve(specs, &NoProgress).unwrap_or_else(|error| panic!("{error}"));
         match library.fetch(&resolution.wanted[0], &NoProgress) {
             Ok(kernel) => return kernel,
-            Err(KernelError::Apt(AptError::Gone { package, .. })) => eprintln!("{package} is gone"),
+            Err(KernelError::Packages(SourceError::Gone { package, .. })) => eprintln!("{package} is gone"),
             Err(error) => panic!("{error}"),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::driver::{CandidateKernels, Unbuildable};
 use crate::cancel::Cancel;
 use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder};
-use crate::kernel::{AptError, FetchProgress, Kernel, KernelError, Larger, Library, Wanted};
+use crate::kernel::{FetchProgress, Kernel, KernelError, Larger, Library, SourceError, Wanted};
 use crate::plan::{Cell, Placed, flavour};
 
 /// Says with the first kernel that is there where the test stands on this host.
@@ -177,7 +177,7 @@ impl CandidateKernels for Commits<'_> {
 fn blame_kernel(error: KernelError) -> Unbuildable {
     match error {
         KernelError::Build(error) => blame_build(error),
-        KernelError::Apt(AptError::Interrupted) => Unbuildable::Interrupted,
+        KernelError::Packages(SourceError::Interrupted) => Unbuildable::Interrupted,
         error if error.is_hosts() => Unbuildable::Host(error.to_string()),
         error => Unbuildable::Kernel(error.to_string()),
     }
@@ -185,7 +185,9 @@ fn blame_kernel(error: KernelError) -> Unbuildable {
 
 fn blame_build(error: BuildError) -> Unbuildable {
     match error {
-        BuildError::Cancelled { .. } | BuildError::Apt(AptError::Interrupted) => Unbuildable::Interrupted,
+        BuildError::Cancelled { .. } | BuildError::Packages(SourceError::Interrupted) => {
+            Unbuildable::Interrupted
+        }
         BuildError::Compile { said, log, .. } => {
             let reason =
                 format!("it does not compile: {}\n{said}\nthe whole log is {}", heart(&said), log.display());
@@ -233,8 +235,8 @@ mod tests {
         ");
         let host = BuildError::Host { name: "x".into(), reason: "its disk is full".into() };
         assert!(matches!(blame_build(host), Unbuildable::Host(_)));
-        let gone = AptError::Gone { package: "linux-image".into(), version: "1".into() };
+        let gone = SourceError::Gone { package: "linux-image".into(), version: "1".into() };
         assert!(matches!(blame_kernel(gone.into()), Unbuildable::Kernel(_)));
-        assert_eq!(blame_kernel(AptError::Interrupted.into()), Unbuildable::Interrupted);
+        assert_eq!(blame_kernel(SourceError::Interrupted.into()), Unbuildable::Interrupted);
     }
 }

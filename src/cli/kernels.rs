@@ -41,8 +41,8 @@ enum KernelsCommand {
         /// Versions (6.17.13), ranges (6.12..7.2), latest:LINE, oldest:LINE, each-line, all, names or files
         #[arg(required = true, value_name = "SPEC")]
         specs: Vec<KernelSpec>,
-        /// The lib/modules/RELEASE folder of a local image
-        #[arg(long, value_name = "DIR")]
+        /// The modules of a kernel file: a lib/modules/RELEASE folder, a package or an archive
+        #[arg(long, value_name = "PATH")]
         modules: Option<PathBuf>,
     },
     /// Download kernels, boot each once on the default machine and save the guest, so that runs need not
@@ -50,8 +50,8 @@ enum KernelsCommand {
         /// As for `kernels fetch`
         #[arg(required = true, value_name = "SPEC")]
         specs: Vec<KernelSpec>,
-        /// The lib/modules/RELEASE folder of a local image
-        #[arg(long, value_name = "DIR")]
+        /// The modules of a kernel file: a lib/modules/RELEASE folder, a package or an archive
+        #[arg(long, value_name = "PATH")]
         modules: Option<PathBuf>,
     },
     /// Compile kernels that a catalogue names into the store

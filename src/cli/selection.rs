@@ -31,15 +31,15 @@ pub struct TestArgs {
 #[derive(Debug, clap::Args)]
 pub struct KernelArgs {
     /// Kernels: a version (6.17.13), range (6.12..7.2, 6.18.., 6.12.y), latest:LINE, oldest:LINE, each-line, all, cloud,
-    /// plain, a glob (6.1*), a catalogue's name, or a file (./bzImage); `!` in front takes kernels away, /cloud or
+    /// plain, a glob (6.1*), a catalogue's name, or a file or folder (./bzImage, ./linux-image.deb, ./tuxmake-out); `!` in front takes kernels away, /cloud or
     /// /plain behind chooses the image [default: four that the suites were written on]
     #[arg(short, long = "kernel", value_name = "KERNEL", env = "KREGRESS_KERNELS", value_delimiter = ',')]
     pub kernel: Vec<String>,
     /// The image that every test gets [default: for each test the smallest that has what it needs]
     #[arg(long, value_name = "FLAVOUR")]
     pub flavour: Option<Flavour>,
-    /// The lib/modules/RELEASE folder of a kernel file given with -k
-    #[arg(long, value_name = "DIR")]
+    /// The modules of a kernel file given with -k: a lib/modules/RELEASE folder, a package or an archive
+    #[arg(long, value_name = "PATH")]
     pub modules: Option<PathBuf>,
 }
 

@@ -107,7 +107,7 @@ impl Supply<'_> {
 
     fn fetch(&self, wanted: &Wanted) -> Result<Arc<Kernel>, KernelError> {
         if self.queue.enough().is_set() {
-            return Err(KernelError::Apt(crate::kernel::AptError::Interrupted));
+            return Err(KernelError::Packages(crate::kernel::SourceError::Interrupted));
         }
         self.library.fetch(wanted, self.progress).map(Arc::new)
     }

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kernel_modules::inflate;
 use kernel_symbols::{Image, ImageError, Line, LookupError, Place};
-
-use super::compression::inflate;
 
 /// So many entries of a folder are looked at: a build folder of a kernel has some 100,000.
 const MAX_ENTRIES: usize = 1_000_000;

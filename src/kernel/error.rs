@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::bzimage::ImageError;
+use kernel_modules::{ImageError, ModuleError};
+
 use super::catalogue::CatalogueError;
+use super::catalogue::spec::SpecError;
 use super::compile::BuildError;
-use super::debian::AptError;
-use super::debian::unpack::UnpackError;
-use super::modules::ModuleError;
-use super::spec::SpecError;
+use super::packages::files::FileError;
+use super::packages::source::SourceError;
+use super::packages::unpack::UnpackError;
 use super::store::StoreError;
 
 /// Why a kernel cannot be had. Every message names the kernel or file and what to do about it.
@@ -83,7 +84,10 @@ pub enum KernelError {
     Build(#[from] BuildError),
     /// apt could not help.
     #[error(transparent)]
-    Apt(#[from] AptError),
+    Packages(#[from] SourceError),
+    /// Files of the user's are no kernel, or not a whole one.
+    #[error(transparent)]
+    File(FileError),
     /// Packages cannot be unpacked.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
@@ -95,6 +99,15 @@ pub enum KernelError {
     Module(#[from] ModuleError),
 }
 
+impl From<FileError> for KernelError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Read { path, source } => KernelError::Read { path, source },
+            other => KernelError::File(other),
+        }
+    }
+}
+
 impl KernelError {
     /// Whether this host, its network or its user is to blame, rather than the kernel: another kernel would fail in the
     /// same way.
@@ -102,7 +115,9 @@ impl KernelError {
         match self {
             KernelError::Unavailable { .. } | KernelError::Image { .. } | KernelError::Module(_) => false,
             KernelError::Build(error) => error.is_hosts(),
-            KernelError::Apt(error) => !matches!(error, AptError::Gone { .. } | AptError::Hash { .. }),
+            KernelError::Packages(error) => {
+                !matches!(error, SourceError::Gone { .. } | SourceError::Hash { .. })
+            }
             KernelError::Unpack(error) => matches!(error, UnpackError::Write { .. }),
             _ => true,
         }

@@ -1,108 +1,9 @@
-//! Tiny files for tests: modules, kernels and packages with nothing in them but what is read here.
+//! Tiny packages for tests, with nothing in them but what is read here.
 
-use std::io::Write;
+pub(crate) use kernel_modules::fixtures::{bzimage, module, vmlinux, xz, zstd};
 
-/// A relocatable 64-bit ELF file with a `.modinfo` section.
-pub(crate) fn module(modinfo: &[(&str, &str)]) -> Vec<u8> {
-    let mut strings = Vec::new();
-    for (key, value) in modinfo {
-        strings.extend_from_slice(format!("{key}={value}\0").as_bytes());
-    }
-    let names = b"\0.modinfo\0.shstrtab\0";
-    let names_at = 64 + strings.len();
-    let sections_at = names_at + names.len();
-    let mut elf = elf_header(1, 0, sections_at as u64, 3, 2);
-    elf.extend_from_slice(&strings);
-    elf.extend_from_slice(names);
-    elf.extend_from_slice(&[0; 64]);
-    // (name, type, offset, size)
-    for (name, kind, at, size) in [(1u32, 1u32, 64, strings.len()), (10, 3, names_at, names.len())] {
-        elf.extend_from_slice(&name.to_le_bytes());
-        elf.extend_from_slice(&kind.to_le_bytes());
-        elf.extend_from_slice(&[0; 16]);
-        elf.extend_from_slice(&(at as u64).to_le_bytes());
-        elf.extend_from_slice(&(size as u64).to_le_bytes());
-        elf.extend_from_slice(&[0; 8]);
-        elf.extend_from_slice(&1u64.to_le_bytes());
-        elf.extend_from_slice(&[0; 8]);
-    }
-    elf
-}
-
-/// A 64-bit ELF kernel, with or without the note of a PVH entry point.
-pub(crate) fn vmlinux(pvh: bool) -> Vec<u8> {
-    let mut note = Vec::new();
-    let kind: u32 = if pvh { 18 } else { 6 };
-    for word in [4, 4, kind] {
-        note.extend_from_slice(&word.to_le_bytes());
-    }
-    note.extend_from_slice(b"Xen\0\x00\x00\x00\x01");
-    let mut elf = elf_header(2, 1, 0, 0, 0);
-    // one segment: PT_NOTE, readable
-    elf.extend_from_slice(&4u32.to_le_bytes());
-    elf.extend_from_slice(&4u32.to_le_bytes());
-    for field in [64 + 56, 0, 0, note.len() as u64, note.len() as u64, 4] {
-        elf.extend_from_slice(&field.to_le_bytes());
-    }
-    elf.extend_from_slice(&note);
-    elf.extend_from_slice(b"Linux version %s\0Linux version 6.99.1-test (me@here) #1\0");
-    elf
-}
-
-fn elf_header(kind: u16, segments: u16, sections_at: u64, sections: u16, names: u16) -> Vec<u8> {
-    let mut header = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
-    header.extend_from_slice(&kind.to_le_bytes());
-    header.extend_from_slice(&62u16.to_le_bytes());
-    header.extend_from_slice(&1u32.to_le_bytes());
-    header.extend_from_slice(&0u64.to_le_bytes());
-    header.extend_from_slice(&(if segments > 0 { 64u64 } else { 0 }).to_le_bytes());
-    header.extend_from_slice(&sections_at.to_le_bytes());
-    header.extend_from_slice(&0u32.to_le_bytes());
-    for field in [64, 56, segments, 64, sections, names] {
-        header.extend_from_slice(&field.to_le_bytes());
-    }
-    header
-}
-
-/// A bzImage around a payload that is compressed already; `length` is what the payload inflates to.
-pub(crate) fn bzimage(release: &str, payload: &[u8], length: u32) -> Vec<u8> {
-    let mut image = vec![0; 1024];
-    image[0x1f1] = 1;
-    image[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
-    image[0x202..0x206].copy_from_slice(b"HdrS");
-    image[0x206..0x208].copy_from_slice(&0x20fu16.to_le_bytes());
-    image[0x20e..0x210].copy_from_slice(&0x100u16.to_le_bytes());
-    let banner = format!("{release} (me@here) #1 SMP\0");
-    image[0x300..0x300 + banner.len()].copy_from_slice(banner.as_bytes());
-    let mut body = payload.to_vec();
-    if !payload.starts_with(&[0x1f, 0x8b]) {
-        body.extend_from_slice(&length.to_le_bytes());
-    }
-    image[0x24c..0x250].copy_from_slice(&(body.len() as u32).to_le_bytes());
-    body.resize(body.len().next_multiple_of(16), 0);
-    image[0x1f4..0x1f8].copy_from_slice(&((body.len() / 16) as u32).to_le_bytes());
-    image.extend_from_slice(&body);
-    image
-}
-
-pub(crate) fn gzip(data: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(data).expect("memory is writable");
-    encoder.finish().expect("memory is writable")
-}
-
-pub(crate) fn xz(data: &[u8]) -> Vec<u8> {
-    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 0);
-    encoder.write_all(data).expect("memory is writable");
-    encoder.finish().expect("memory is writable")
-}
-
-pub(crate) fn zstd(data: &[u8]) -> Vec<u8> {
-    ruzstd::encoding::compress_to_vec(data, ruzstd::encoding::CompressionLevel::Fastest)
-}
-
-/// A Debian package with these files.
-pub(crate) fn deb(files: &[(&str, &[u8])]) -> Vec<u8> {
+/// A tar archive with these files.
+pub(crate) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (path, contents) in files {
         let mut header = tar::Header::new_gnu();
@@ -110,7 +11,37 @@ pub(crate) fn deb(files: &[(&str, &[u8])]) -> Vec<u8> {
         header.set_mode(0o644);
         tar.append_data(&mut header, format!("./{path}"), *contents).expect("memory is writable");
     }
-    let data = xz(&tar.into_inner().expect("memory is writable"));
+    tar.into_inner().expect("memory is writable")
+}
+
+/// An rpm package with these files and nothing in its headers.
+pub(crate) fn rpm(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut package = vec![0xed, 0xab, 0xee, 0xdb, 3, 0];
+    package.resize(96, 0);
+    // one entry and some value, so that the first header has to be filled up
+    for value in [&b"four"[..], b""] {
+        package.extend_from_slice(&[0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0]);
+        package.extend_from_slice(&(u32::from(!value.is_empty())).to_be_bytes());
+        package.extend_from_slice(&(value.len() as u32).to_be_bytes());
+        package.extend_from_slice(&vec![0; 16 * usize::from(!value.is_empty())]);
+        package.extend_from_slice(value);
+        package.resize(package.len().next_multiple_of(8), 0);
+    }
+    let mut archive = Vec::new();
+    for (path, contents) in files {
+        let builder = cpio::newc::Builder::new(&format!("./{path}")).mode(0o100_644);
+        let mut writer = builder.write(archive, contents.len() as u32);
+        std::io::Write::write_all(&mut writer, contents).expect("memory is writable");
+        archive = writer.finish().expect("memory is writable");
+    }
+    let archive = cpio::newc::trailer(archive).expect("memory is writable");
+    package.extend_from_slice(&zstd(&archive));
+    package
+}
+
+/// A Debian package with these files.
+pub(crate) fn deb(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let data = xz(&tar(files));
     let mut package = b"!<arch>\n".to_vec();
     for (name, contents) in
         [("debian-binary", &b"2.0\n"[..]), ("control.tar.xz", b"odd"), ("data.tar.xz", &data)]
@@ -126,8 +57,8 @@ pub(crate) fn deb(files: &[(&str, &[u8])]) -> Vec<u8> {
     package
 }
 
-/// The packages of a small but complete kernel, as up to 6.18: one package.
-pub(crate) fn kernel_deb(release: &str) -> Vec<u8> {
+/// The files of a small but complete kernel.
+pub(crate) fn kernel_files(release: &str) -> Vec<(String, Vec<u8>)> {
     let vermagic = format!("{release} SMP mod_unload");
     let elf = vmlinux(true);
     let base = module(&[("name", "base_mod"), ("vermagic", &vermagic), ("alias", "base-alias")]);
@@ -139,15 +70,25 @@ pub(crate) fn kernel_deb(release: &str) -> Vec<u8> {
     ]);
     let soft = module(&[("name", "soft"), ("vermagic", &vermagic)]);
     let modules = format!("lib/modules/{release}");
-    deb(&[
-        (&format!("boot/vmlinuz-{release}"), &bzimage(release, &zstd(&elf), elf.len() as u32)),
-        (&format!("boot/config-{release}"), b"CONFIG_PVH=y\nCONFIG_BASE_MOD=m\n"),
-        (&format!("boot/System.map-{release}"), b"a stub\n"),
-        (&format!("{modules}/modules.builtin"), b"kernel/lib/built-in.ko\n"),
-        (&format!("{modules}/modules.builtin.modinfo"), b"built_in.alias=built-alias\0"),
-        (&format!("{modules}/kernel/base-mod.ko"), &base),
-        (&format!("{modules}/kernel/user-mod.ko.xz"), &xz(&user)),
-        (&format!("{modules}/kernel/soft.ko.zst"), &zstd(&soft)),
-        ("usr/share/doc/copyright", b"text"),
-    ])
+    vec![
+        (format!("boot/vmlinuz-{release}"), bzimage(release, &zstd(&elf), elf.len() as u32)),
+        (format!("boot/config-{release}"), b"CONFIG_PVH=y\nCONFIG_BASE_MOD=m\n".to_vec()),
+        (format!("boot/System.map-{release}"), b"a stub\n".to_vec()),
+        (format!("{modules}/modules.builtin"), b"kernel/lib/built-in.ko\n".to_vec()),
+        (format!("{modules}/modules.builtin.modinfo"), b"built_in.alias=built-alias\0".to_vec()),
+        (format!("{modules}/kernel/base-mod.ko"), base),
+        (format!("{modules}/kernel/user-mod.ko.xz"), xz(&user)),
+        (format!("{modules}/kernel/soft.ko.zst"), zstd(&soft)),
+        ("usr/share/doc/copyright".to_string(), b"text".to_vec()),
+    ]
+}
+
+/// Files as the functions above take them.
+pub(crate) fn borrowed(files: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
+    files.iter().map(|(path, contents)| (path.as_str(), contents.as_slice())).collect()
+}
+
+/// The packages of a small but complete kernel, as up to 6.18: one package.
+pub(crate) fn kernel_deb(release: &str) -> Vec<u8> {
+    deb(&borrowed(&kernel_files(release)))
 }

@@ -1,4 +1,5 @@
-//! Kernels: catalogues, getting one (distribution package, local files), and the store.
+//! Kernels: which there are (`catalogue`), where they come from (`packages`), what is compiled here ([`compile`]), and
+//! where they are kept (`store`). What is in an image and which modules a kernel has is the crate `kernel-modules`.
 //!
 //! [`Library`] is the way in: it resolves what a user wrote ([`KernelSpec`]) to kernels and gets them. Everything a
 //! virtual machine needs of one is in [`Kernel`].
@@ -23,52 +24,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::version::KernelVersion;
 
-mod bzimage;
 mod cache;
 mod catalogue;
 pub mod compile;
-mod compression;
-mod config;
-mod debian;
 mod debug;
 mod error;
-mod fetch;
 #[cfg(test)]
 pub(crate) mod fixtures;
-mod housekeeping;
-mod index;
 mod library;
-mod local;
-mod modinfo;
-mod modules;
+mod packages;
 mod progress;
-mod select;
-mod similar;
-mod spec;
 mod store;
 #[cfg(test)]
 mod tests;
-mod update;
-mod wanted;
 
-pub use bzimage::{Image, ImageError};
 pub use cache::cache_folder;
 pub use catalogue::CatalogueError;
-pub use config::KernelConfig;
-pub use debian::{AptError, Archive, DebError, DebianBuild, Package};
+pub use catalogue::spec::{KernelSpec, Selector, SpecError};
+pub use catalogue::wanted::{Available, KernelState, Larger, LeftOut, Resolution, Wanted};
 pub use debug::{DebugError, DebugInfo};
 pub use error::KernelError;
-pub use housekeeping::{BuildPlace, Collected, Stored};
-pub use library::Library;
-pub use modules::{ModuleError, ModuleFile, ModuleState, ModuleTree};
+pub use kernel_modules::{
+    Image, ImageError, KernelConfig, ModuleError, ModuleFile, ModuleState, ModuleTree, closest,
+};
+pub use library::{BuildPlace, Collected, Library, Stored};
+pub use packages::container::PackageError;
+pub use packages::debian::Archive;
+pub use packages::files::FileError;
+pub use packages::source::{Package, PackagedKernel, SourceError};
 pub use progress::{
     BarProgress, FetchProgress, LineProgress, NoProgress, Stage, among as fetch_progress,
     for_stderr as progress_for_stderr, megabytes,
 };
-pub(crate) use similar::closest;
-pub use spec::{KernelSpec, Selector, SpecError};
 pub use store::StoreError;
-pub use wanted::{Available, KernelState, Larger, LeftOut, Resolution, Wanted};
 
 /// Which of a distribution's images of one version.
 #[derive(
@@ -104,6 +92,17 @@ pub enum Origin {
         /// The suites that had them.
         suites: Vec<String>,
     },
+    /// Packages of another distribution.
+    Packaged {
+        /// The name of the source that had them.
+        distribution: String,
+        /// The packages' names.
+        packages: Vec<String>,
+        /// Their version.
+        version: String,
+        /// The parts of the distribution that had them.
+        suites: Vec<String>,
+    },
     /// Compiled here.
     Built {
         /// The source, in words.
@@ -119,6 +118,13 @@ pub enum Origin {
         /// Digest of what was asked for, without a look at the source.
         words: String,
     },
+    /// Packages or archives of the user's, unpacked.
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// Digest of everything that was unpacked.
+        key: String,
+    },
     /// A file that the user named.
     Local {
         /// The image.
@@ -126,6 +132,29 @@ pub enum Origin {
         /// The `lib/modules/RELEASE` folder, if one was given.
         modules: Option<PathBuf>,
     },
+}
+
+impl Origin {
+    /// Packages of a distribution.
+    pub(crate) fn of_packages(build: &PackagedKernel) -> Origin {
+        let packages = build.packages.iter().map(|package| package.name.clone()).collect();
+        let (version, suites) = (build.package_version.clone(), build.suites().to_vec());
+        match build.distribution.as_str() {
+            packages::debian::NAME => Origin::Debian { packages, version, suites },
+            distribution => {
+                Origin::Packaged { distribution: distribution.to_owned(), packages, version, suites }
+            }
+        }
+    }
+
+    /// Distribution and version of the packages, if it came from some.
+    pub(crate) fn package(&self) -> Option<(&str, &str)> {
+        match self {
+            Origin::Debian { version, .. } => Some((packages::debian::NAME, version)),
+            Origin::Packaged { distribution, version, .. } => Some((distribution, version)),
+            Origin::Built { .. } | Origin::File { .. } | Origin::Local { .. } => None,
+        }
+    }
 }
 
 /// One bootable kernel, complete on this host.

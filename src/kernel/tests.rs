@@ -1,5 +1,6 @@
 //! The whole way from a spec to a stored kernel, through the real apt, with a mirror that is a folder.
 
+mod files;
 mod hosts;
 
 use std::fs;
@@ -7,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use super::debian::{Archive, DebianBuild, Package};
 use super::fixtures::{bzimage, kernel_deb, module, vmlinux, zstd};
+use super::packages::debian::{self, Archive};
+use super::packages::source::{Package, PackagedKernel};
 use super::store::{Store, measure, sha256};
 use super::{
     FetchProgress, Flavour, Kernel, KernelError, KernelSpec, Library, ModuleState, NoProgress, Resolution,
@@ -64,7 +66,8 @@ impl World {
             sha256: file.sha256,
             suites: Vec::new(),
         };
-        let build = DebianBuild {
+        let build = PackagedKernel {
+            distribution: debian::NAME.to_string(),
             version: "6.17.13+deb13".parse().expect("a version"),
             release: RELEASE.to_string(),
             flavour: Flavour::Cloud,
@@ -198,7 +201,7 @@ fn without_an_entry_for_debian_the_way_out_is_named() {
         "Types: deb\nURIs: copy:/x\nSuites: noble\nComponents: main\n",
     )
     .expect("the folder is writable");
-    insta::assert_snapshot!(world.fetch("6.17.13").expect_err("no mirror"), @"no entry in this host's apt sources serves Debian's main archive; add one for any Debian release (see sources.list(5)) or use a local kernel image (-k ./bzImage --modules DIR)");
+    insta::assert_snapshot!(world.fetch("6.17.13").expect_err("no mirror"), @r"no entry in this host's apt sources serves Debian's main archive; add one for any Debian release (see sources.list(5)), name a mirror with KREGRESS_DEBIAN_MIRROR, or use a kernel of your own (-k FILE)");
 }
 
 #[test]

@@ -106,8 +106,8 @@ struct GuestArgs {
     /// Modules to load first, with all that they depend on
     #[arg(long, value_name = "MODULE", value_delimiter = ',')]
     modules: Vec<String>,
-    /// The lib/modules/RELEASE folder of a kernel file
-    #[arg(long, value_name = "DIR")]
+    /// The modules of a kernel file: a lib/modules/RELEASE folder, a package or an archive
+    #[arg(long, value_name = "PATH")]
     modules_dir: Option<PathBuf>,
     /// Show a copy of this folder, as it is now, in the guest as /host, and start there
     ///

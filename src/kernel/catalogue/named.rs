@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::kernel::compile::{BuildRequest, BuildSource, Patch, PatchError};
-use crate::kernel::debian::{Archive, Package};
+use crate::kernel::packages::debian::Archive;
+use crate::kernel::packages::source::Package;
 
 /// A kernel with a name of its own.
 #[derive(Debug, Clone)]
@@ -60,6 +61,8 @@ pub(crate) enum NamedSource {
         #[serde(default)]
         modules: Option<PathBuf>,
     },
+    /// A package, an archive, or a folder that a build has filled, relative to the catalogue's folder.
+    Package(PathBuf),
     /// A folder with a source, relative to the catalogue's.
     Folder(PathBuf),
     /// A commit of a repository, whose path is relative to the catalogue's folder.
@@ -97,7 +100,7 @@ impl NamedSource {
     /// The source to compile, with paths below `folder`; `None` for kernels that are compiled already.
     fn to_build(&self, folder: &Path) -> Result<Option<BuildSource>, &'static str> {
         Ok(Some(match self {
-            NamedSource::Debian(_) | NamedSource::Local { .. } => return Ok(None),
+            NamedSource::Debian(_) | NamedSource::Local { .. } | NamedSource::Package(_) => return Ok(None),
             NamedSource::Folder(source) => BuildSource::Folder(folder.join(source)),
             NamedSource::Tarball(file) => BuildSource::Tarball(folder.join(file)),
             NamedSource::Git(GitCommit { repository, reference }) => {

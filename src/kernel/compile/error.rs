@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::fragment::ConfigError;
 use super::patch::PatchError;
-use crate::kernel::debian::AptError;
-use crate::kernel::modules::ModuleError;
+use crate::kernel::packages::source::SourceError;
 use crate::kernel::store::StoreError;
+use kernel_modules::ModuleError;
 
 /// Why a kernel was not built. Which variant it is says whose fault it is: a patch that does not apply or a tree that does
 /// not compile is an answer about them, the others are not.
@@ -79,7 +79,7 @@ pub enum BuildError {
     },
     /// apt could not help with a source package.
     #[error(transparent)]
-    Apt(#[from] AptError),
+    Packages(#[from] SourceError),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::lost::Lost;
-use crate::kernel::similar::closest;
+use kernel_modules::closest;
 
 /// Fragments that come with the program; a file of the same name in a catalogue's folder `configs` goes first.
 const EMBEDDED: &[(&str, &str)] = &[

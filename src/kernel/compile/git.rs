@@ -48,7 +48,7 @@ pub(super) fn resolve(repository: &Path, reference: &str) -> Result<Commit, Buil
             &["for-each-ref", "--format=%(refname:short)", "--sort=-creatordate", "--count=500"],
         )?
         .unwrap_or_default();
-        let hint = match crate::kernel::similar::closest(reference, near.lines()) {
+        let hint = match kernel_modules::closest(reference, near.lines()) {
             Some(meant) => format!("; did you mean `{meant}`?"),
             None => "; `git -C REPOSITORY fetch` brings new ones".to_string(),
         };

@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use super::error::BuildError;
-use crate::kernel::bzimage::Image;
-use crate::kernel::index::{Job, add_builtin, add_builtin_modinfo, index_modules};
-use crate::kernel::modules::{IndexEntry, ModuleIndex};
+use kernel_modules::Image;
+use kernel_modules::{IndexEntry, ModuleIndex};
+use kernel_modules::{Job, add_builtin, add_builtin_modinfo, index_modules};
 
 /// Copies what a kernel consists of from the build folder `output` to `into`: `vmlinuz`, `config`, `System.map`,
 /// `modules.pack`, and `vmlinux` where the image is packed. `image` is relative to `output`.

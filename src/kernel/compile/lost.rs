@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::fragment::{Composed, Wish};
-use crate::kernel::similar::closest;
+use kernel_modules::closest;
 
 /// One option that did not come out as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,7 +39,8 @@ pub use lost::Lost;
 pub use patch::{Patch, PatchError};
 pub use source::BuildSource;
 
-use super::debian::apt::Apt;
+use super::packages::debian;
+use super::packages::source::Settings;
 use super::progress::{ASKS_APT, FetchProgress, STORES_IT, Stage, USES_SOURCE};
 use super::store::{Identity, Lock, Record, Store, sha256};
 use super::{Kernel, Origin};
@@ -77,7 +78,7 @@ pub struct Builder {
     store: Store,
     /// Folders of catalogues, whose `configs` are looked into for fragments.
     catalogues: Vec<PathBuf>,
-    apt_config: Option<PathBuf>,
+    settings: Settings,
     jobs: Option<usize>,
     /// Whether trees are kept to be patched: folders in copies although nothing is to be patched, each line by itself.
     for_patches: bool,
@@ -108,9 +109,9 @@ impl Builder {
         let cache = std::path::absolute(cache).unwrap_or_else(|_| cache.to_path_buf());
         Builder {
             store: Store::open(&cache),
+            settings: Settings::of_environment(&cache),
             cache,
             catalogues: catalogues.to_vec(),
-            apt_config: None,
             jobs: None,
             for_patches: false,
             busy: Mutex::default(),
@@ -119,9 +120,9 @@ impl Builder {
         }
     }
 
-    /// Takes mirrors and keys for Debian's source packages from this apt configuration file.
-    pub(super) fn with_apt_config(mut self, file: Option<PathBuf>) -> Builder {
-        self.apt_config = file;
+    /// Takes Debian's source packages from where these say.
+    pub(super) fn with_sources(mut self, settings: Settings) -> Builder {
+        self.settings = settings;
         self
     }
 
@@ -293,15 +294,15 @@ impl Builder {
         };
         let _lock =
             self.store.lock("apt", || job.progress.report(&job.request.name, Stage::Waiting(ASKS_APT)))?;
-        let apt = Apt::prepare(&self.cache.join("apt"), self.apt_config.as_deref())?;
+        let debian = self.settings.open(debian::NAME)?;
         let wanted = match pinned {
             Some(pinned) => pinned.clone(),
-            None => find_package(&apt, package, version)?,
+            None => find_package(debian.as_ref(), package, version)?,
         };
         let path = self.store.downloads()?.join(format!("{package}_{}.deb", &wanted.sha256[..16]));
         let total = wanted.size;
         let report = |done: u64| job.progress.report(&job.request.name, Stage::Download { done, total });
-        apt.download(&wanted, &path, &report, Some(job.cancel))?;
+        debian.download(&wanted, &path, &report, Some(job.cancel))?;
         job.progress.report(&job.request.name, Stage::Unpack);
         Ok(path)
     }

@@ -1,19 +1,22 @@
-//! Source packages of Debian's, in the lists of the host's apt.
+//! Source packages of Debian's, in the lists that there are.
 
 use super::error::BuildError;
-use crate::kernel::debian::Package;
-use crate::kernel::debian::apt::Apt;
+use crate::kernel::packages::source::{Package, PackageSource};
 
 /// Finds a source package in the lists that are there, or in new ones.
-pub(super) fn find_package(apt: &Apt, package: &str, version: &str) -> Result<Package, BuildError> {
+pub(super) fn find_package(
+    debian: &dyn PackageSource,
+    package: &str,
+    version: &str,
+) -> Result<Package, BuildError> {
     let of_name = |packages: Vec<Package>| -> Vec<Package> {
         packages.into_iter().filter(|found| found.name == package).collect()
     };
     let exact = |packages: &[Package]| packages.iter().find(|found| found.version == version).cloned();
-    let mut there = of_name(apt.source_packages()?);
+    let mut there = of_name(debian.source_packages()?);
     if exact(&there).is_none() {
-        apt.update()?;
-        there = of_name(apt.source_packages()?);
+        debian.update()?;
+        there = of_name(debian.source_packages()?);
     }
     exact(&there).ok_or_else(|| {
         let mut versions: Vec<&str> = there.iter().map(|found| found.version.as_str()).collect();

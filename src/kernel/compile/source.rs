@@ -5,15 +5,17 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::error::BuildError;
 use super::git::{self, CheckOut, Commit};
 use super::manifest::Manifest;
-use crate::kernel::compression::Compression;
-use crate::kernel::debian::{DebError, Package, deb};
+use crate::kernel::packages::container::{DEB, PackageError};
+use crate::kernel::packages::source::Package;
 use crate::kernel::store::{measure, sha256};
 use crate::version::KernelVersion;
+use kernel_modules::Compression;
 
 /// Where a kernel's source comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,21 +234,21 @@ fn version_of(makefile: &str) -> Option<KernelVersion> {
 /// Unpacks the tarball in a source package of Debian's.
 fn unpack_package(file: &Path, name: &str, place: &Path) -> Result<(), BuildError> {
     enum Failure {
-        Deb(DebError),
+        Deb(PackageError),
         Other(BuildError),
     }
-    impl From<DebError> for Failure {
-        fn from(error: DebError) -> Self {
+    impl From<PackageError> for Failure {
+        fn from(error: PackageError) -> Self {
             Failure::Deb(error)
         }
     }
     let mut found = false;
-    let walked = deb::for_each_file(file, |path, _, contents| {
+    let walked = DEB.for_each_file(file, |path, _, contents| {
         if path.starts_with("usr/src/linux-source") && path.contains(".tar") {
             found = true;
             unpack(contents, name, place).map_err(Failure::Other)?;
         }
-        Ok::<(), Failure>(())
+        Ok::<_, Failure>(ControlFlow::Continue(()))
     });
     match walked {
         Err(Failure::Other(error)) => Err(error),

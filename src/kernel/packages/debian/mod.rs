@@ -1,0 +1,28 @@
+//! Debian's kernels: through the host's own apt, or from a mirror that the user names.
+
+pub(crate) mod apt;
+pub(crate) mod group;
+mod host;
+mod lists;
+mod mirror;
+pub(crate) mod pin;
+pub(crate) mod sources;
+
+pub use sources::Archive;
+
+use super::source::{PackageSource, Settings, SourceError};
+
+/// What this distribution is called in records.
+pub(crate) const NAME: &str = "debian";
+
+/// The mirror that the user names, or else the host's apt.
+pub(crate) fn open(settings: &Settings) -> Result<Option<Box<dyn PackageSource>>, SourceError> {
+    Ok(Some(match settings.mirror.as_deref().filter(|mirror| !mirror.trim().is_empty()) {
+        Some(mirror) => Box::new(mirror::Mirror::new(
+            mirror,
+            settings.keyring.as_deref(),
+            &settings.cache.join("mirror"),
+        )?),
+        None => Box::new(apt::Apt::prepare(&settings.cache.join("apt"), settings.apt_config.as_deref())?),
+    }))
+}
