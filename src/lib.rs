@@ -11,7 +11,10 @@ pub use kernel_oops::{hang, poison};
 pub use kernel_version as version;
 pub use mail_patch as patch;
 
+pub mod atomic_file;
 pub mod cancel;
+pub mod failure;
+pub mod host;
 pub mod scratch;
 pub mod yaml;
 

@@ -14,6 +14,7 @@ use super::verdict::{TreeResult, TreeVerdict, judge};
 use crate::cancel::Cancel;
 use crate::compare::{Change, Comparison, Row, Side};
 use crate::event::{CellRecord, Event};
+use crate::failure::Failure;
 use crate::kernel::Kernel;
 use crate::lab::Lab;
 use crate::plan::{Cell, Placed};
@@ -43,18 +44,6 @@ pub struct Built {
     /// Files that were compiled for it; 0 where it was built before.
     pub compiled: u64,
 }
-
-/// Why there is no kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotBuilt {
-    /// The tree is to blame: it does not compile, or cannot be configured as asked.
-    Tree(String),
-    /// The host is.
-    Host(String),
-    /// It was interrupted.
-    Cancelled,
-}
-
 /// Gives the kernels of one tree.
 pub trait Kernels {
     /// The name that reports give a kernel's column.
@@ -63,8 +52,8 @@ pub trait Kernels {
     /// Builds one of them, or finds it built.
     ///
     /// # Errors
-    /// See [`NotBuilt`].
-    fn kernel(&self, half: Half) -> Result<Built, NotBuilt>;
+    /// See [`Failure`].
+    fn kernel(&self, half: Half) -> Result<Built, Failure>;
 }
 
 /// What one step took.
@@ -149,7 +138,7 @@ impl Validation<'_> {
                     built.push(kernel.kernel);
                 }
                 Err(error) => {
-                    if error != NotBuilt::Cancelled {
+                    if error != Failure::Cancelled {
                         self.without(
                             &kernels.name(Half::Baseline),
                             "not run: one of the tree's kernels was not built",
@@ -304,14 +293,14 @@ fn failed(side: &Side) -> Option<bool> {
     }
 }
 
-fn not_built(half: Half, error: NotBuilt) -> TreeVerdict {
+fn not_built(half: Half, error: Failure) -> TreeVerdict {
     match (half, error) {
-        (Half::Patched, NotBuilt::Tree(error)) => TreeVerdict::DoesNotBuild { error },
-        (Half::Baseline, NotBuilt::Tree(error)) => TreeVerdict::Inconclusive {
+        (Half::Patched, Failure::Test(error) | Failure::Kernel(error)) => TreeVerdict::DoesNotBuild { error },
+        (Half::Baseline, Failure::Test(error) | Failure::Kernel(error)) => TreeVerdict::Inconclusive {
             why: format!("the tree does not build without the patch either: {error}"),
         },
-        (_, NotBuilt::Host(error)) => TreeVerdict::Inconclusive { why: error },
-        (_, NotBuilt::Cancelled) => TreeVerdict::Inconclusive { why: "interrupted".into() },
+        (_, Failure::Host(error)) => TreeVerdict::Inconclusive { why: error },
+        (_, Failure::Cancelled) => TreeVerdict::Inconclusive { why: "interrupted".into() },
     }
 }
 

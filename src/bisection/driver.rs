@@ -10,32 +10,18 @@ use super::state::State;
 use crate::bisect::{Answer, Step};
 use crate::cancel::Cancel;
 use crate::event::Event;
-use crate::lab::{Lab, Unprepared};
+use crate::failure::Failure;
+use crate::lab::Lab;
 use crate::plan::Cell;
 use crate::runner::{Capacity, Once, Sink, attempt};
 use crate::verdict::Verdict;
-
-/// Why there is no kernel of a candidate.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unbuildable {
-    /// It cannot be had: it does not compile, its packages are gone. The candidate is passed over.
-    #[error("{0}")]
-    Kernel(String),
-    /// The host failed, and would fail with every other kernel too: its disk is full, the network is down.
-    #[error("{0}")]
-    Host(String),
-    /// The user ended it.
-    #[error("interrupted")]
-    Interrupted,
-}
-
 /// Gets the kernels of candidates.
 pub trait CandidateKernels: Sync {
     /// The test on a candidate's kernel. A kernel that was got before is there at once.
     ///
     /// # Errors
     /// Says whether the kernel or the host is to blame.
-    fn cell(&self, node: usize) -> Result<Cell, Unbuildable>;
+    fn cell(&self, node: usize) -> Result<Cell, Failure>;
 
     /// Whether [`cell`](CandidateKernels::cell) costs nothing.
     fn is_here(&self, node: usize) -> bool;
@@ -115,15 +101,15 @@ impl Driver<'_> {
             event.into_iter().for_each(&sink);
             match self.try_candidate(node, attempts, &state, &sink) {
                 Ok(()) => {}
-                Err(Unbuildable::Kernel(reason)) => {
+                Err(Failure::Test(reason) | Failure::Kernel(reason)) => {
                     let kernel = lock(&state).candidate(node).name.clone();
                     sink(Event::CandidateClosed { kernel, reason });
                 }
-                Err(Unbuildable::Host(_) | Unbuildable::Interrupted) if self.cancel.is_set() => {
+                Err(Failure::Host(_) | Failure::Cancelled) if self.cancel.is_set() => {
                     return Ended::Interrupted;
                 }
-                Err(Unbuildable::Interrupted) => return Ended::Interrupted,
-                Err(Unbuildable::Host(reason)) => return Ended::Host(reason),
+                Err(Failure::Cancelled) => return Ended::Interrupted,
+                Err(Failure::Host(reason)) => return Ended::Host(reason),
             }
         }
     }
@@ -135,7 +121,7 @@ impl Driver<'_> {
         attempts: u32,
         state: &Mutex<&mut State>,
         sink: &(dyn Fn(Event) + Sync),
-    ) -> Result<(), Unbuildable> {
+    ) -> Result<(), Failure> {
         let barren = || lock(state).tried(node).map_or(0, |tried| tried.barren());
         if barren() > self.retries {
             return Err(self.given_up(node, state));
@@ -165,7 +151,7 @@ impl Driver<'_> {
         cell: &Cell,
         state: &Mutex<&mut State>,
         sink: &(dyn Fn(Event) + Sync),
-    ) -> Result<(), Unbuildable> {
+    ) -> Result<(), Failure> {
         let barren = || lock(state).tried(node).map_or(0, |tried| tried.barren());
         let told = AtomicBool::new(false);
         let run_dir = self.run_dir.as_deref();
@@ -184,12 +170,12 @@ impl Driver<'_> {
                 ends.map(|end| end.map(|(judgement, _)| (judgement.verdict, judgement.reason))).collect()
             });
             if verdicts.iter().any(Option::is_none) {
-                return Err(Unbuildable::Interrupted);
+                return Err(Failure::Cancelled);
             }
             for (verdict, reason) in verdicts.iter().flatten() {
                 match verdict {
                     Verdict::Bad | Verdict::Good => left -= 1,
-                    Verdict::Skip => return Err(Unbuildable::Kernel(reason.clone().unwrap_or_default())),
+                    Verdict::Skip => return Err(Failure::Kernel(reason.clone().unwrap_or_default())),
                     Verdict::Other | Verdict::Blind | Verdict::Lost => {}
                 }
             }
@@ -209,15 +195,15 @@ impl Driver<'_> {
         node: usize,
         state: &Mutex<&mut State>,
         sink: &(dyn Fn(Event) + Sync),
-    ) -> Result<Cell, Unbuildable> {
+    ) -> Result<Cell, Failure> {
         let start = Instant::now();
         let cell = self.kernels.cell(node)?;
         if let Some(reason) = &cell.unmet {
-            return Err(Unbuildable::Kernel(reason.clone()));
+            return Err(Failure::Kernel(reason.clone()));
         }
         let known = lock(state).tried(node).is_some_and(|tried| tried.content.is_some());
         if !known {
-            let content = content::of(&cell.kernel).map_err(|error| Unbuildable::Host(error.to_string()))?;
+            let content = content::of(&cell.kernel).map_err(|error| Failure::Host(error.to_string()))?;
             sink(Event::CandidateReady {
                 kernel: cell.kernel.name.clone(),
                 release: cell.kernel.release.clone(),
@@ -227,19 +213,20 @@ impl Driver<'_> {
         }
         match self.lab.prepare(&cell.kernel, &cell.test, &cell.machine) {
             Ok(()) => Ok(cell),
-            Err(Unprepared::Test(reason)) => Err(Unbuildable::Kernel(reason)),
-            Err(Unprepared::Host(reason)) => Err(Unbuildable::Host(reason)),
+            // a test that does not fit this kernel tells nothing of the change
+            Err(Failure::Test(reason)) => Err(Failure::Kernel(reason)),
+            Err(other) => Err(other),
         }
     }
 
     /// Why a candidate whose attempts keep saying nothing is tried no more.
-    fn given_up(&self, node: usize, state: &Mutex<&mut State>) -> Unbuildable {
+    fn given_up(&self, node: usize, state: &Mutex<&mut State>) -> Failure {
         let state = lock(state);
         let last = state.tried(node).and_then(|tried| tried.attempts.last());
-        let Some(last) = last else { return Unbuildable::Kernel("it cannot be judged".into()) };
+        let Some(last) = last else { return Failure::Kernel("it cannot be judged".into()) };
         let why = last.title.as_deref().or(last.reason.as_deref()).unwrap_or("no reason given");
         let times = self.retries + 1;
-        Unbuildable::Kernel(format!(
+        Failure::Kernel(format!(
             "{times} attempts in a row said nothing about the test; the last one was {}: {why}",
             last.verdict
         ))

@@ -14,6 +14,6 @@ mod state;
 pub mod supply;
 pub mod tree;
 
-pub use driver::{CandidateKernels, Driver, Ended, Unbuildable};
+pub use driver::{CandidateKernels, Driver, Ended};
 pub use series::{Misuse, Series, id_of};
 pub use state::{Earlier, Made, State, Tried};

@@ -5,32 +5,33 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::driver::{CandidateKernels, Unbuildable};
+use super::driver::CandidateKernels;
 use crate::cancel::Cancel;
+use crate::failure::Failure;
 use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder};
-use crate::kernel::{FetchProgress, Kernel, KernelError, Larger, Library, SourceError, Wanted};
+use crate::kernel::{FetchProgress, Kernel, Larger, Library, Wanted};
 use crate::plan::{Cell, Placed, flavour};
 
 /// Says with the first kernel that is there where the test stands on this host.
 pub type Place<'a> = dyn Fn(&Kernel) -> Placed + Sync + 'a;
 
 /// The cells that are there, and the test's place once it is known.
-struct Shelf<'a> {
+struct Pool<'a> {
     place: &'a Place<'a>,
     placed: OnceLock<Placed>,
     cells: Mutex<HashMap<usize, Cell>>,
 }
 
-impl<'a> Shelf<'a> {
-    fn new(place: &'a Place<'a>) -> Shelf<'a> {
-        Shelf { place, placed: OnceLock::new(), cells: Mutex::default() }
+impl<'a> Pool<'a> {
+    fn new(place: &'a Place<'a>) -> Pool<'a> {
+        Pool { place, placed: OnceLock::new(), cells: Mutex::default() }
     }
 
     fn cell(
         &self,
         node: usize,
-        get: impl FnOnce(&dyn Fn(&Kernel) -> Placed) -> Result<Cell, Unbuildable>,
-    ) -> Result<Cell, Unbuildable> {
+        get: impl FnOnce(&dyn Fn(&Kernel) -> Placed) -> Result<Cell, Failure>,
+    ) -> Result<Cell, Failure> {
         if let Some(cell) = self.cells.lock().unwrap_or_else(PoisonError::into_inner).get(&node) {
             return Ok(cell.clone());
         }
@@ -45,7 +46,7 @@ pub struct Packages<'a> {
     library: &'a Library,
     kernels: Vec<Wanted>,
     progress: &'a (dyn FetchProgress + Sync),
-    shelf: Shelf<'a>,
+    pool: Pool<'a>,
     /// Whether the small image of a kernel did not suffice for the test: then that of others will not either.
     short: AtomicBool,
     /// What was downloaded before it was asked for.
@@ -60,18 +61,18 @@ impl<'a> Packages<'a> {
         progress: &'a (dyn FetchProgress + Sync),
         place: &'a Place<'a>,
     ) -> Packages<'a> {
-        let (shelf, short, ahead) = (Shelf::new(place), AtomicBool::new(false), Mutex::default());
-        Packages { library, kernels, progress, shelf, short, ahead }
+        let (pool, short, ahead) = (Pool::new(place), AtomicBool::new(false), Mutex::default());
+        Packages { library, kernels, progress, pool, short, ahead }
     }
 
-    fn fetch(&self, wanted: &Wanted) -> Result<Arc<Kernel>, Unbuildable> {
-        self.library.fetch(wanted, self.progress).map(Arc::new).map_err(blame_kernel)
+    fn fetch(&self, wanted: &Wanted) -> Result<Arc<Kernel>, Failure> {
+        self.library.fetch(wanted, self.progress).map(Arc::new).map_err(|error| error.into_failure(words))
     }
 }
 
 impl CandidateKernels for Packages<'_> {
-    fn cell(&self, node: usize) -> Result<Cell, Unbuildable> {
-        self.shelf.cell(node, |place| {
+    fn cell(&self, node: usize) -> Result<Cell, Failure> {
+        self.pool.cell(node, |place| {
             let wanted = &self.kernels[node];
             let kernel = self.fetch(wanted)?;
             let larger = self.library.larger(wanted);
@@ -80,7 +81,7 @@ impl CandidateKernels for Packages<'_> {
                 self.short.store(true, Ordering::Relaxed);
                 divided.cells.extend(flavour::on_larger(&divided.short, &self.fetch(large)?));
             }
-            divided.cells.pop().ok_or_else(|| Unbuildable::Host("no cell came out of the plan".into()))
+            divided.cells.pop().ok_or_else(|| Failure::Host("no cell came out of the plan".into()))
         })
     }
 
@@ -132,7 +133,7 @@ pub struct Commits<'a> {
     pub progress: &'a (dyn FetchProgress + Sync),
     /// Ends it.
     pub cancel: &'a Cancel,
-    shelf: Shelf<'a>,
+    pool: Pool<'a>,
 }
 
 impl<'a> Commits<'a> {
@@ -145,14 +146,14 @@ impl<'a> Commits<'a> {
         cancel: &'a Cancel,
         place: &'a Place<'a>,
     ) -> Commits<'a> {
-        let shelf = Shelf::new(place);
-        Commits { builder, repository, config, compiler, commits, progress, cancel, shelf }
+        let pool = Pool::new(place);
+        Commits { builder, repository, config, compiler, commits, progress, cancel, pool }
     }
 }
 
 impl CandidateKernels for Commits<'_> {
-    fn cell(&self, node: usize) -> Result<Cell, Unbuildable> {
-        self.shelf.cell(node, |place| {
+    fn cell(&self, node: usize) -> Result<Cell, Failure> {
+        self.pool.cell(node, |place| {
             let (name, commit) = self.commits[node].clone();
             let request = BuildRequest {
                 name,
@@ -162,44 +163,32 @@ impl CandidateKernels for Commits<'_> {
                 compiler: self.compiler.clone(),
                 jobs: None,
             };
-            let kernel = self.builder.build(&request, self.progress, self.cancel).map_err(blame_build)?;
+            let kernel = self
+                .builder
+                .build(&request, self.progress, self.cancel)
+                .map_err(|error| error.into_failure(words))?;
             Ok(Cell::new(&place(&kernel), Arc::new(kernel)))
         })
     }
 
     fn is_here(&self, node: usize) -> bool {
-        self.shelf.cells.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&node)
+        self.pool.cells.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&node)
     }
 }
 
-/// Whether the kernel or the host is to blame for a kernel that could not be had. In doubt it is the host: a candidate
-/// that was passed over for a passing trouble would make the answer coarser for nothing.
-fn blame_kernel(error: KernelError) -> Unbuildable {
+/// What a journal's line says of a kernel that could not be built.
+fn words(error: &BuildError) -> String {
     match error {
-        KernelError::Build(error) => blame_build(error),
-        KernelError::Packages(SourceError::Interrupted) => Unbuildable::Interrupted,
-        error if error.is_hosts() => Unbuildable::Host(error.to_string()),
-        error => Unbuildable::Kernel(error.to_string()),
-    }
-}
-
-fn blame_build(error: BuildError) -> Unbuildable {
-    match error {
-        BuildError::Cancelled { .. } | BuildError::Packages(SourceError::Interrupted) => {
-            Unbuildable::Interrupted
-        }
         BuildError::Compile { said, log, .. } => {
-            let reason =
-                format!("it does not compile: {}\n{said}\nthe whole log is {}", heart(&said), log.display());
-            Unbuildable::Kernel(first_lines(&reason))
+            let line = first_error_line(said);
+            first_lines(&format!("it does not compile: {line}\n{said}\nthe whole log is {}", log.display()))
         }
-        error if error.is_hosts() => Unbuildable::Host(error.to_string()),
-        error => Unbuildable::Kernel(first_lines(&error.to_string())),
+        error => first_lines(&error.to_string()),
     }
 }
 
 /// The line of a compiler's words that names the error, with the file's path as it is in the tree.
-fn heart(said: &str) -> &str {
+fn first_error_line(said: &str) -> &str {
     let line =
         said.lines().find(|line| line.contains("error")).or(said.lines().next()).unwrap_or_default().trim();
     line.split_once("/tree/").map_or(line, |(_, rest)| rest)
@@ -213,11 +202,12 @@ fn first_lines(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::{KernelError, SourceError};
 
     #[test]
     fn the_tree_is_blamed_for_what_is_the_trees() {
         let cancelled = BuildError::Cancelled { name: "x".into() };
-        assert_eq!(blame_build(cancelled), Unbuildable::Interrupted);
+        assert_eq!(cancelled.into_failure(words), Failure::Cancelled);
         let compile = BuildError::Compile {
             tree: "abc".into(),
             compiler: "gcc".into(),
@@ -226,7 +216,7 @@ mod tests {
             log: "x.log".into(),
             hint: String::new(),
         };
-        let Unbuildable::Kernel(reason) = blame_build(compile) else { panic!("it is the tree's fault") };
+        let Failure::Kernel(reason) = compile.into_failure(words) else { panic!("it is the tree's fault") };
         insta::assert_snapshot!(reason, @r"
         it does not compile: fs/x.c:1: error: no such thing
           In file included from x.h:3,
@@ -234,9 +224,9 @@ mod tests {
         the whole log is x.log
         ");
         let host = BuildError::Host { name: "x".into(), reason: "its disk is full".into() };
-        assert!(matches!(blame_build(host), Unbuildable::Host(_)));
+        assert!(matches!(host.into_failure(words), Failure::Host(_)));
         let gone = SourceError::Gone { package: "linux-image".into(), version: "1".into() };
-        assert!(matches!(blame_kernel(gone.into()), Unbuildable::Kernel(_)));
-        assert_eq!(blame_kernel(SourceError::Interrupted.into()), Unbuildable::Interrupted);
+        assert!(matches!(KernelError::from(gone).into_failure(words), Failure::Kernel(_)));
+        assert_eq!(KernelError::from(SourceError::Interrupted).into_failure(words), Failure::Cancelled);
     }
 }

@@ -53,12 +53,7 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
         busybox(),
         compiler(),
         tools("mke2fs and debugfs", &["mke2fs", "debugfs"], "tests that make ext4 images", &["e2fsprogs"]),
-        tools(
-            "apt-get and dpkg-deb",
-            &["apt-get", "dpkg-deb"],
-            "fetching Debian's kernels",
-            &["apt", "dpkg"],
-        ),
+        packages(),
         tools(
             "make, flex, bison, bc",
             &["make", "flex", "bison", "bc", "patch", "git"],
@@ -215,7 +210,9 @@ fn compiler() -> Finding {
 fn tools(what: &'static str, names: &[&str], purpose: &str, packages: &'static [&'static str]) -> Finding {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/local/sbin:/usr/sbin:/sbin");
-    let there = |name: &&&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let there = |name: &&&str| {
+        which::which_in_global(name, Some(&path)).is_ok_and(|mut found| found.next().is_some())
+    };
     let missing: Vec<&str> = names.iter().filter(|n| !there(n)).copied().collect();
     let (state, detail) = if missing.is_empty() {
         (State::Good, "found".to_owned())
@@ -223,6 +220,24 @@ fn tools(what: &'static str, names: &[&str], purpose: &str, packages: &'static [
         (State::Limited, format!("{} not found; needed for {purpose}", missing.join(" and ")))
     };
     Finding { what, state, detail, packages }
+}
+
+/// What brings Debian's kernels: a mirror that the user names, or apt.
+fn packages() -> Finding {
+    match std::env::var("KREGRESS_DEBIAN_MIRROR").ok().filter(|mirror| !mirror.trim().is_empty()) {
+        Some(mirror) => Finding {
+            what: "Debian's packages",
+            state: State::Good,
+            detail: format!("from {mirror}"),
+            packages: &[],
+        },
+        None => tools(
+            "apt-get and dpkg-deb",
+            &["apt-get", "dpkg-deb"],
+            "fetching Debian's kernels",
+            &["apt", "dpkg"],
+        ),
+    }
 }
 
 fn space(cache: &Path) -> Finding {

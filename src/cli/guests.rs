@@ -103,16 +103,9 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
     crate::suite::parse_duration(text).map_err(|e| e.to_string())
 }
 
-/// Memory that guests may take, MiB: most of what the host says is available (`proc_meminfo(5)`).
+/// Memory that guests may take, MiB: most of what the host says is available.
 fn free_memory_mib() -> u64 {
-    let text = std::fs::read_to_string(Path::new("/proc/meminfo")).unwrap_or_default();
-    let available = text
-        .lines()
-        .find_map(|l| l.strip_prefix("MemAvailable:"))
-        .and_then(|l| l.split_whitespace().next())
-        .and_then(|n| n.parse::<u64>().ok())
-        .unwrap_or(2 << 20);
-    available / 1024 * 8 / 10
+    crate::host::available_memory_mib().unwrap_or(2048) * 8 / 10
 }
 
 /// A seed for a run that is given none.

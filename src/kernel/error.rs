@@ -11,6 +11,7 @@ use super::packages::files::FileError;
 use super::packages::source::SourceError;
 use super::packages::unpack::UnpackError;
 use super::store::StoreError;
+use crate::failure::Failure;
 
 /// Why a kernel cannot be had. Every message names the kernel or file and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +110,16 @@ impl From<FileError> for KernelError {
 }
 
 impl KernelError {
+    /// Who is to blame. `words` says what is to be known of a build for which the kernel is.
+    pub fn into_failure(self, words: impl FnOnce(&BuildError) -> String) -> Failure {
+        match self {
+            KernelError::Build(error) => error.into_failure(words),
+            KernelError::Packages(SourceError::Interrupted) => Failure::Cancelled,
+            error if error.is_hosts() => Failure::Host(error.to_string()),
+            error => Failure::Kernel(error.to_string()),
+        }
+    }
+
     /// Whether this host, its network or its user is to blame, rather than the kernel: another kernel would fail in the
     /// same way.
     pub fn is_hosts(&self) -> bool {

@@ -314,10 +314,7 @@ fn restore(
 
 /// Whether the host has memory for one more guest, and as much again for those that run.
 fn fits(machine: &Machine) -> bool {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
-    let available = line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());
-    available.is_none_or(|kib| kib / 1024 >= 2 * u64::from(machine.memory_mib))
+    crate::host::available_memory_mib().is_none_or(|mib| mib >= 2 * u64::from(machine.memory_mib))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

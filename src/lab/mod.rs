@@ -18,6 +18,7 @@ pub mod visit;
 use std::path::Path;
 
 use crate::cancel::Cancel;
+use crate::failure::Failure;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
 use crate::observation::{Observation, Phase};
@@ -54,25 +55,13 @@ pub trait Watch {
         let _ = text;
     }
 }
-
-/// Why a test cannot be tried on a kernel.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unprepared {
-    /// The test asks for something that is not to be had: it cannot judge this kernel.
-    #[error("{0}")]
-    Test(String),
-    /// The host failed: its disk is full, a file cannot be read.
-    #[error("{0}")]
-    Host(String),
-}
-
 /// Runs attempts, several at once.
 pub trait Lab: Sync {
     /// Makes everything that attempts of this test on this kernel need, once: programs, images, modules.
     ///
     /// # Errors
     /// Says whether the test or the host is to blame.
-    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared>;
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Failure>;
 
     /// Hears which attempt is likely to be asked for next, so that it may be made ready for. Returns at once.
     fn foresee(&self, kernel: &Kernel, test: &Test, machine: &Machine) {

@@ -4,7 +4,6 @@
 mod step;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,7 +188,7 @@ fn run_steps(
     let path = search_path();
     for step in steps {
         for tool in &step.tools {
-            if !std::env::split_paths(&path).any(|folder| folder.join(tool).is_file()) {
+            if which::which_in_global(tool, Some(&path)).is_ok_and(|mut found| found.next().is_none()) {
                 return Err(PrepareError::MissingTool { tool: tool.clone(), output: step.output.clone() });
             }
         }
@@ -233,7 +232,7 @@ pub fn blank(mib: u32, cache: &Path) -> Result<PathBuf, PrepareError> {
     }
     let make = || -> std::io::Result<()> {
         std::fs::create_dir_all(&folder)?;
-        let file = tempfile::NamedTempFile::new_in(&folder)?;
+        let file = crate::atomic_file::begin(&folder)?;
         file.as_file().set_len(bytes)?;
         file.persist(&path)?;
         Ok(())
@@ -257,11 +256,7 @@ fn keep(path: &Path, contents: &[u8]) -> Result<(), PrepareError> {
     let write = || -> std::io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(contents)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        crate::atomic_file::write(path, contents)
     };
     write().map_err(|e| PrepareError::Io(format!("{}: {e}", path.display())))
 }

@@ -11,8 +11,9 @@ use super::guests::{Guests, Wanted};
 use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::prepare::{self, PrepareError, Prepared};
-use super::{Lab, Request, Unprepared, Watch};
+use super::{Lab, Request, Watch};
 use crate::cancel::Cancel;
+use crate::failure::Failure;
 use crate::guest::message::FromGuest;
 use crate::kernel::{Kernel, ModuleState};
 use crate::machine::{AccelNeed, Machine, Medium};
@@ -397,14 +398,14 @@ fn open(dir: Option<&Path>, name: &str, watch: &dyn Watch) -> Option<File> {
 }
 
 impl Lab for QemuLab {
-    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared> {
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Failure> {
         let prepared = self.prepare_test(test).map_err(|e| match e.is_hosts() {
-            true => Unprepared::Host(e.to_string()),
-            false => Unprepared::Test(e.to_string()),
+            true => Failure::Host(e.to_string()),
+            false => Failure::Test(e.to_string()),
         })?;
-        self.machine(kernel, machine, &prepared).map_err(Unprepared::Host)?;
+        self.machine(kernel, machine, &prepared).map_err(Failure::Host)?;
         let payload = Payload::build(kernel, test, machine, &prepared, 0);
-        payload.map(drop).map_err(|e| Unprepared::Test(e.to_string()))
+        payload.map(drop).map_err(|e| Failure::Test(e.to_string()))
     }
 
     fn foresee(&self, kernel: &Kernel, test: &Test, machine: &Machine) {

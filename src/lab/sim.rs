@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Lab, Request, Unprepared, Watch};
+use super::{Lab, Request, Watch};
+use crate::failure::Failure;
 use crate::kernel::{Kernel, ModuleTree, Origin};
 use crate::machine::Machine;
 use crate::observation::{
@@ -71,7 +72,7 @@ const CRASH: &str = "\
 ";
 
 impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for SimLab<F> {
-    fn prepare(&self, _: &Kernel, _: &Test, _: &Machine) -> Result<(), Unprepared> {
+    fn prepare(&self, _: &Kernel, _: &Test, _: &Machine) -> Result<(), Failure> {
         Ok(())
     }
 

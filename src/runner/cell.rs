@@ -13,8 +13,9 @@ use super::others::Others;
 use super::{Config, Sink};
 use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Event};
+use crate::failure::Failure;
 use crate::journal::{AttemptDir, RunDir};
-use crate::lab::{Lab, Unprepared};
+use crate::lab::Lab;
 use crate::plan::Cell;
 use crate::verdict::{Judgement, Next, Tally, Verdict, miss_chance};
 
@@ -94,8 +95,9 @@ impl OpenCell {
                     self.lock().ready = true;
                     return None;
                 }
-                Err(Unprepared::Test(reason)) => Judgement::unprepared(reason),
-                Err(Unprepared::Host(reason)) => Judgement::not_ready(reason),
+                Err(Failure::Test(reason) | Failure::Kernel(reason)) => Judgement::unprepared(reason),
+                Err(Failure::Host(reason)) => Judgement::not_ready(reason),
+                Err(Failure::Cancelled) => Judgement::not_ready("interrupted"),
             },
         };
         self.lock().settled = true;

@@ -3,7 +3,7 @@
 //! A guess that is wrong costs time and nothing else: a file that is missing or damaged is none.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -60,10 +60,7 @@ impl Durations {
     /// # Errors
     /// The cache cannot be written.
     pub fn save(&self, cache: &Path) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(cache)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.persist(cache.join(FILE))?;
-        Ok(())
+        crate::atomic_file::write(&cache.join(FILE), &serde_json::to_vec(self)?)
     }
 
     /// Remembers what a cell took.

@@ -6,9 +6,10 @@ use std::sync::{Barrier, Condvar};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::*;
+use crate::failure::Failure;
 use crate::kernel::Kernel;
 use crate::lab::sim::{self, Outcome, SimLab};
-use crate::lab::{Request, Unprepared, Watch};
+use crate::lab::{Request, Watch};
 use crate::machine::Machine;
 use crate::observation::Observation;
 use crate::plan::{Cell, Placed};
@@ -255,7 +256,7 @@ fn an_interrupt_leaves_cells_without_a_verdict() {
 struct Foreseeing<L>(L, Mutex<Vec<String>>);
 
 impl<L: Lab> Lab for Foreseeing<L> {
-    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared> {
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Failure> {
         self.0.prepare(kernel, test, machine)
     }
 

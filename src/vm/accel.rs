@@ -4,7 +4,6 @@
 //! use on a host boots a guest with KVM, and the answer is remembered in the cache for this host and this QEMU.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -116,10 +115,7 @@ fn recall(cache: &Path, host: &str, qemu: &str) -> Option<AccelDecision> {
 
 fn remember(cache: &Path, what: Remembered) -> std::io::Result<()> {
     fs::create_dir_all(cache)?;
-    let mut file = tempfile::NamedTempFile::new_in(cache)?;
-    file.write_all(&serde_json::to_vec_pretty(&what)?)?;
-    file.persist(cache.join(MEMORY))?;
-    Ok(())
+    crate::atomic_file::write(&cache.join(MEMORY), &serde_json::to_vec_pretty(&what)?)
 }
 
 /// A host is told from another by its machine id and its kernel: a cache may be shared or copied, and another kernel

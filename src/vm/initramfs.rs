@@ -141,8 +141,7 @@ pub fn find_agent() -> Result<Agent, VmError> {
         }
         candidates.insert(0, exe);
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    candidates.extend(std::env::split_paths(&path).map(|folder| folder.join("kregress")));
+    candidates.extend(which::which_all("kregress").into_iter().flatten());
     let mut tried = Vec::new();
     for candidate in candidates.into_iter().filter(|c| c.exists()) {
         match read_agent(&candidate) {
@@ -206,10 +205,8 @@ pub struct Busybox {
 /// [`VmError::Busybox`] says what is wrong and what to install.
 pub fn find_busybox() -> Result<Busybox, VmError> {
     let remedy = "install it (Debian: apt-get install busybox-static) or name one in KREGRESS_BUSYBOX";
-    let path = std::env::var_os("KREGRESS_BUSYBOX").map(PathBuf::from).or_else(|| {
-        let path = std::env::var_os("PATH")?;
-        std::env::split_paths(&path).map(|f| f.join("busybox")).find(|p| p.is_file())
-    });
+    let path =
+        std::env::var_os("KREGRESS_BUSYBOX").map(PathBuf::from).or_else(|| which::which("busybox").ok());
     let path = path.ok_or_else(|| VmError::Busybox(format!("busybox was not found; {remedy}")))?;
     let shown = path.display().to_string();
     let image = std::fs::read(&path).map_err(|e| VmError::Busybox(format!("{shown}: {e}; {remedy}")))?;
@@ -242,9 +239,8 @@ pub fn store(contents: &Contents<'_>, folder: &Path) -> Result<PathBuf, VmError>
     let shown = path.display().to_string();
     let place = || -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&bytes)?;
-        file.as_file().sync_all()?;
+        let mut file = crate::atomic_file::begin(folder)?;
+        crate::atomic_file::fill(&mut file, &bytes)?;
         // one that another process has placed meanwhile stays: guests were saved with that very file
         match file.persist_noclobber(&path) {
             Err(error) if !is_there() => error.file.persist(&path).map(drop).map_err(|e| e.error),

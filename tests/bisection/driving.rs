@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use kregress::bisect::{Answer, Find, Seen};
-use kregress::bisection::{CandidateKernels, Ended, State, Unbuildable};
+use kregress::bisection::{CandidateKernels, Ended, State};
 use kregress::cancel::Cancel;
 use kregress::event::Event;
+use kregress::failure::Failure;
 use kregress::kernel::Kernel;
 use kregress::lab::sim::{Outcome, SimLab};
-use kregress::lab::{Lab, Request, Unprepared, Watch};
+use kregress::lab::{Lab, Request, Watch};
 use kregress::machine::Machine;
 use kregress::observation::Observation;
 use kregress::plan::Cell;
@@ -81,7 +82,7 @@ fn kernels_that_cannot_be_had_are_passed_over() {
     let record = line(20, Find::Cause);
     let mut kernels = Kernels::of(&record);
     for node in [9, 10, 11] {
-        kernels.failing.insert(node, Unbuildable::Kernel("it does not compile".into()));
+        kernels.failing.insert(node, Failure::Kernel("it does not compile".into()));
     }
     let mut state = State::new(record).unwrap();
     let (ended, events) = drive(&mut state, &kernels, from(15, 1.0));
@@ -95,7 +96,7 @@ fn a_full_disk_ends_it_and_room_goes_on_with_it() {
     let record = line(20, Find::Cause);
     let mut kernels = Kernels::of(&record);
     for node in 1..20 {
-        kernels.failing.insert(node, Unbuildable::Host("the disk is full".into()));
+        kernels.failing.insert(node, Failure::Host("the disk is full".into()));
     }
     let mut state = State::new(record).unwrap();
     let (ended, _) = drive(&mut state, &kernels, from(7, 1.0));
@@ -242,7 +243,7 @@ struct Ahead {
 }
 
 impl CandidateKernels for Ahead {
-    fn cell(&self, node: usize) -> Result<Cell, Unbuildable> {
+    fn cell(&self, node: usize) -> Result<Cell, Failure> {
         self.log.lock().unwrap().push(("got", node));
         self.kernels.cell(node)
     }
@@ -282,7 +283,7 @@ fn the_kernel_that_is_likely_next_is_brought_while_attempts_run_and_delays_nothi
 struct Foreseeing<F>(SimLab<F>, Mutex<BTreeMap<String, usize>>);
 
 impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for Foreseeing<F> {
-    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Unprepared> {
+    fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Failure> {
         self.0.prepare(kernel, test, machine)
     }
 

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use kregress::bisect::{Aims, Costs, Find};
-use kregress::bisection::{CandidateKernels, Driver, Ended, State, Unbuildable};
+use kregress::bisection::{CandidateKernels, Driver, Ended, State};
 use kregress::cancel::Cancel;
 use kregress::event::{BisectionRecord, BisectionSource, CandidateRecord, Event};
+use kregress::failure::Failure;
 use kregress::kernel::{Kernel, ModuleTree, Origin};
 use kregress::lab::sim::{Outcome, SimLab};
 use kregress::lab::{Lab, Request};
@@ -79,7 +80,7 @@ pub fn line(count: usize, find: Find) -> BisectionRecord {
 pub struct Kernels {
     pub test: Arc<Test>,
     pub names: Vec<String>,
-    pub failing: BTreeMap<usize, Unbuildable>,
+    pub failing: BTreeMap<usize, Failure>,
     pub digests: BTreeMap<usize, String>,
 }
 
@@ -91,7 +92,7 @@ impl Kernels {
 }
 
 impl CandidateKernels for Kernels {
-    fn cell(&self, node: usize) -> Result<Cell, Unbuildable> {
+    fn cell(&self, node: usize) -> Result<Cell, Failure> {
         if let Some(error) = self.failing.get(&node) {
             return Err(error.clone());
         }

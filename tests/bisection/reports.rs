@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use kregress::bisect::{Find, Seen};
+use kregress::bisection::State;
 use kregress::bisection::report::{Report, html, markdown, text};
-use kregress::bisection::{State, Unbuildable};
 use kregress::cancel::Cancel;
 use kregress::event::{BisectionSource, Event};
+use kregress::failure::Failure;
 use kregress::lab::sim::Outcome;
 use kregress::progress::{Bisecting, EventSink, Paint};
 use kregress::report::ExitStatus;
@@ -149,7 +150,7 @@ impl std::io::Write for Written {
 fn what_is_told_on_the_way() {
     let record = line(6, Find::Cause);
     let mut kernels = Kernels::of(&record);
-    kernels.failing.insert(3, Unbuildable::Kernel("it does not compile:\nfs/x.c:1: error".into()));
+    kernels.failing.insert(3, Failure::Kernel("it does not compile:\nfs/x.c:1: error".into()));
     let mut state = State::new(record.clone()).unwrap();
     let written = Written::default();
     let view = Bisecting::new(None, written.clone(), Paint::OFF);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::backport::Tie;
 use crate::kernel::{KernelConfig, ModuleTree, Origin};
-use crate::lab::{Request, Unprepared, Watch};
+use crate::lab::{Request, Watch};
 use crate::machine::Machine;
 use crate::observation::{Console, Ending, Exit, GuestFacts, Observation, Phase, ProgramReport, ProgramRun};
 use crate::runner::{Capacity, Config};
@@ -58,7 +58,7 @@ impl Simulated {
 }
 
 impl Lab for Simulated {
-    fn prepare(&self, _: &Kernel, _: &Test, _: &Machine) -> Result<(), Unprepared> {
+    fn prepare(&self, _: &Kernel, _: &Test, _: &Machine) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl Lab for Simulated {
 /// A builder that has nothing to compile.
 #[derive(Default)]
 struct Fake {
-    fails: Option<(Half, NotBuilt)>,
+    fails: Option<(Half, Failure)>,
 }
 
 impl Kernels for Fake {
@@ -111,7 +111,7 @@ impl Kernels for Fake {
         if half == Half::Baseline { "tree".into() } else { "tree+patch".into() }
     }
 
-    fn kernel(&self, half: Half) -> Result<Built, NotBuilt> {
+    fn kernel(&self, half: Half) -> Result<Built, Failure> {
         if let Some((_, error)) = self.fails.as_ref().filter(|(which, _)| *which == half) {
             return Err(error.clone());
         }
@@ -240,9 +240,9 @@ fn a_regression_is_run_again_until_it_is_one() {
 fn a_kernel_that_is_not_there_says_whose_fault_it_is() {
     let error = || "inode.c:7: implicit declaration of f".to_owned();
     let table = [
-        (Half::Patched, NotBuilt::Tree(error()), "does not build"),
-        (Half::Baseline, NotBuilt::Tree(error()), "inconclusive"),
-        (Half::Patched, NotBuilt::Host("the disk is full".into()), "inconclusive"),
+        (Half::Patched, Failure::Kernel(error()), "does not build"),
+        (Half::Baseline, Failure::Kernel(error()), "inconclusive"),
+        (Half::Patched, Failure::Host("the disk is full".into()), "inconclusive"),
     ];
     for (half, why, expected) in table {
         let lab = Simulated::default();

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::backport::{Built, Half, Kernels, NotBuilt};
+use crate::backport::{Built, Half, Kernels};
 use crate::cancel::Cancel;
-use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder, ConfigError, Patch};
+use crate::failure::Failure;
+use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder, Patch};
 use crate::kernel::{FetchProgress, Stage};
 use crate::patch::{
     Application, Folder, GitTree, HunkResult, Options, PatchMail, Source, apply_or_merge, unified,
@@ -170,9 +171,12 @@ impl Kernels for TreeKernels<'_> {
         self.request(half).name
     }
 
-    fn kernel(&self, half: Half) -> Result<Built, NotBuilt> {
+    fn kernel(&self, half: Half) -> Result<Built, Failure> {
         let counted = Counted { progress: self.progress, compiled: AtomicU64::new(0) };
-        let kernel = self.builder.build(&self.request(half), &counted, self.cancel).map_err(whose_fault)?;
+        let kernel = self
+            .builder
+            .build(&self.request(half), &counted, self.cancel)
+            .map_err(|error| error.into_failure(words))?;
         Ok(Built { kernel: Arc::new(kernel), compiled: counted.compiled.into_inner() })
     }
 }
@@ -186,18 +190,15 @@ impl TreeKernels<'_> {
     }
 }
 
-fn whose_fault(error: BuildError) -> NotBuilt {
+/// What an answer says of a tree that cannot be built.
+fn words(error: &BuildError) -> String {
     match error {
         BuildError::Compile { said, log, hint, .. } => {
             let said: Vec<&str> = said.lines().map(str::trim).collect();
             let hint = hint.trim();
             let hint = if hint.is_empty() { String::new() } else { format!("\n{hint}") };
-            NotBuilt::Tree(format!("{}\nthe whole log is {}{hint}", said.join("\n"), log.display()))
+            format!("{}\nthe whole log is {}{hint}", said.join("\n"), log.display())
         }
-        error @ (BuildError::Config(ConfigError::Lost { .. }) | BuildError::Patch(_)) => {
-            NotBuilt::Tree(error.to_string())
-        }
-        BuildError::Cancelled { .. } => NotBuilt::Cancelled,
-        error => NotBuilt::Host(error.to_string()),
+        error => error.to_string(),
     }
 }

@@ -400,11 +400,8 @@ fn seen(titles: &[String]) -> String {
 
 /// Keeps the console of the last guest that went wrong, and of no other, so that they do not pile up.
 fn keep_console(console: &[u8], cache: &Path) -> std::io::Result<PathBuf> {
-    use std::io::Write;
     let path = cache.join("vm-console.log");
-    let mut file = tempfile::NamedTempFile::new_in(cache)?;
-    file.write_all(console)?;
-    file.persist(&path)?;
+    crate::atomic_file::write(&path, console)?;
     Ok(path)
 }
 

@@ -129,8 +129,7 @@ fn refuse(missing: &[Tool]) -> Result<(), BuildError> {
 
 /// Where a program is.
 pub(super) fn on_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+    which::which(program).ok()
 }
 
 #[cfg(test)]

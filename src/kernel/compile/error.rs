@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::fragment::ConfigError;
 use super::patch::PatchError;
+use crate::failure::Failure;
 use crate::kernel::packages::source::SourceError;
 use crate::kernel::store::StoreError;
 use kernel_modules::ModuleError;
@@ -99,6 +100,17 @@ impl BuildError {
                 | BuildError::Compile { .. }
                 | BuildError::Module(_)
         )
+    }
+
+    /// Who is to blame. `words` says what is to be known of one for which the kernel is.
+    pub fn into_failure(self, words: impl FnOnce(&BuildError) -> String) -> Failure {
+        match self {
+            BuildError::Cancelled { .. } | BuildError::Packages(SourceError::Interrupted) => {
+                Failure::Cancelled
+            }
+            error if error.is_hosts() => Failure::Host(error.to_string()),
+            error => Failure::Kernel(words(&error)),
+        }
     }
 
     /// A failed use of `path`, for `map_err`.

@@ -284,6 +284,9 @@ mod tests {
         }
     }
 
+    /// A name, and the files of a folder.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a [u8])]);
+
     /// What parts a folder with these files has, without the folder's name.
     fn shown(files: &[(&str, &[u8])]) -> String {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -305,7 +308,7 @@ mod tests {
         let modules = xz(&tar(&[("lib/modules/6.1/modules.builtin", b"x")]));
         let (one, other) = (kernel_deb("6.1"), kernel_deb("6.2"));
         let headers = deb(&[("usr/src/x", b"x")]);
-        let table: &[(&str, &[(&str, &[u8])])] = &[
+        let table: &[Case] = &[
             (
                 "TuxMake",
                 &[

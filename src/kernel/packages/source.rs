@@ -25,14 +25,17 @@ pub(crate) struct Settings {
     pub keyring: Option<PathBuf>,
 }
 
+/// What opening a source gives: `None` where this host or its user has not asked for it.
+pub(crate) type Opened = Result<Option<Box<dyn PackageSource>>, SourceError>;
+
 /// One row of the table of sources.
 pub(crate) struct Row {
     /// The distribution, as it is written in records.
     pub name: &'static str,
     /// Below the cache, the folder that has the list of its kernels, `kernels.json`.
     pub folder: &'static str,
-    /// Makes it usable; `None` where this host or its user has not asked for it.
-    pub open: fn(&Settings) -> Result<Option<Box<dyn PackageSource>>, SourceError>,
+    /// Makes it usable.
+    pub open: fn(&Settings) -> Opened,
 }
 
 /// All sources.

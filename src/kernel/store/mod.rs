@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use kernel_modules::{KernelConfig, ModuleIndex, ModuleTree};
 
 use super::{Flavour, Kernel, Origin};
+pub(crate) use crate::atomic_file::write as write_whole;
 use crate::cancel::Cancel;
 use crate::version::KernelVersion;
 
@@ -32,9 +33,6 @@ const PARTIAL: &str = ".partial-";
 
 /// What `stat(2)` counts in, bytes.
 const BLOCK: u64 = 512;
-
-/// Bytes that are looked at together when holes are sought: a page, which file systems store alone.
-const PAGE: usize = 4096;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -438,29 +436,4 @@ pub(crate) fn sha256(data: &[u8]) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Writes a file that other processes see either whole or not at all.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // as for any other new file, the umask has the last word
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    let mut file = builder.prefix(".new-").permissions(permissions).tempfile_in(folder)?;
-    // the holes of an uncompressed kernel are a third of it
-    let mut begin = 0;
-    while begin < bytes.len() {
-        let is_hole = |at: usize| bytes[at..(at + PAGE).min(bytes.len())].iter().all(|byte| *byte == 0);
-        let hole = is_hole(begin);
-        let end = (begin..bytes.len()).step_by(PAGE).find(|at| is_hole(*at) != hole).unwrap_or(bytes.len());
-        match hole {
-            true => file.seek_relative((end - begin) as i64)?,
-            false => file.write_all(&bytes[begin..end])?,
-        }
-        begin = end;
-    }
-    file.as_file().set_len(bytes.len() as u64)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

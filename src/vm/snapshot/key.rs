@@ -57,11 +57,7 @@ fn program(qemu: &Qemu) -> std::path::PathBuf {
     if qemu.path.components().count() > 1 {
         return qemu.path.clone();
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .map(|f| f.join(&qemu.path))
-        .find(|p| p.is_file())
-        .unwrap_or(qemu.path.clone())
+    which::which(&qemu.path).unwrap_or_else(|_| qemu.path.clone())
 }
 
 fn identity(path: &Path) -> String {

@@ -10,13 +10,13 @@ pub(crate) mod sources;
 
 pub use sources::Archive;
 
-use super::source::{PackageSource, Settings, SourceError};
+use super::source::{Opened, Settings};
 
 /// What this distribution is called in records.
 pub(crate) const NAME: &str = "debian";
 
 /// The mirror that the user names, or else the host's apt.
-pub(crate) fn open(settings: &Settings) -> Result<Option<Box<dyn PackageSource>>, SourceError> {
+pub(crate) fn open(settings: &Settings) -> Opened {
     Ok(Some(match settings.mirror.as_deref().filter(|mirror| !mirror.trim().is_empty()) {
         Some(mirror) => Box::new(mirror::Mirror::new(
             mirror,
