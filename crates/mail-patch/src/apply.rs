@@ -349,7 +349,7 @@ impl Work<'_> {
             }
         };
         // the text is taken apart and put together
-        if !self.terms.budget.spend(old.len() / 2) {
+        if !self.terms.budget.spend(old.len() / 2 + 10 * old.iter().filter(|byte| **byte == b'\n').count()) {
             outcome.problem = Some(Reason::GaveUp { after: self.terms.budget.hunks() });
             return outcome;
         }

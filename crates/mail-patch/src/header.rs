@@ -56,5 +56,6 @@ pub fn nearly(text: &str) -> Option<(Span, Span, String)> {
 
 /// Whether the line begins like one, whatever it is.
 pub fn is_like(text: &str) -> bool {
-    LIKE_HEADER.is_match(text)
+    // most lines are not worth the expression
+    text.as_bytes().contains(&b'@') && LIKE_HEADER.is_match(text)
 }

@@ -266,7 +266,8 @@ impl<'t> Target<'t> {
             }
         }
         // the hunk's own lines are taken apart for each reading
-        let steps = self.lines.len().saturating_mul(4) + reading.lines.len().saturating_mul(200);
+        let squeezing = if self.words.get().is_none() { 40 } else { 0 };
+        let steps = self.lines.len().saturating_mul(4 + squeezing) + reading.lines.len().saturating_mul(200);
         if !terms.budget.spend(steps) {
             return Err(NoMatch::GaveUp);
         }
@@ -305,7 +306,7 @@ impl<'t> Target<'t> {
                 if let Some(line) = reason::undone(self.text(), sought) {
                     return Reason::AlreadyApplied { at: line + 1 };
                 }
-                if !terms.explains || !terms.budget.spend(self.lines.len().saturating_mul(60)) {
+                if !terms.explains || !terms.budget.spend(self.lines.len().saturating_mul(120)) {
                     return Reason::GaveUp { after: terms.budget.hunks() };
                 }
                 reason::at_an_end(self.text(), hunk.sought(reading, wanted)).unwrap_or_else(|| {
