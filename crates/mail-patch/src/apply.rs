@@ -322,6 +322,10 @@ impl Work<'_> {
     }
 
     fn file(&mut self, file: &FileDiff) -> FileOutcome {
+        if self.terms.budget.is_spent() {
+            let problem = Some(Reason::GaveUp { after: self.terms.budget.hunks() });
+            return FileOutcome { path: file.path().to_owned(), problem, hunks: Vec::new() };
+        }
         let exists = |path: &str| is_inside(path) && self.current(path).is_some();
         let folder = |path: &str| is_inside(path) && self.terms.source.has_folder(path);
         let file = names::resolved(self.diff, &self.dropped, file, &exists, &folder);
@@ -349,7 +353,7 @@ impl Work<'_> {
             }
         };
         // the text is taken apart and put together
-        if !self.terms.budget.spend(old.len() / 2 + 10 * old.iter().filter(|byte| **byte == b'\n').count()) {
+        if !self.terms.budget.spend(2 * old.len()) {
             outcome.problem = Some(Reason::GaveUp { after: self.terms.budget.hunks() });
             return outcome;
         }

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 
-/// Steps for one patch. One is a comparison of two lines, some nanoseconds; all of them are a fraction of a second. A patch
+/// Steps for one patch. One is a nanosecond or two; all of them are a fraction of a second. A patch
 /// of a megabyte whose hunks are where it says takes a hundredth.
-const STEPS: usize = 60_000_000;
+const STEPS: usize = 200_000_000;
 
 /// Steps that are left for a patch.
 #[derive(Debug)]
@@ -24,6 +24,16 @@ impl Budget {
         let left = self.left.get();
         self.left.set(left.saturating_sub(steps));
         left >= steps
+    }
+
+    /// Takes the steps of so many comparisons of lines.
+    pub fn compare(&self, lines: usize) -> bool {
+        self.spend(lines.saturating_mul(4))
+    }
+
+    /// Whether nothing is left.
+    pub fn is_spent(&self) -> bool {
+        self.left.get() == 0
     }
 
     /// Counts a hunk that was looked for.

@@ -86,7 +86,7 @@ impl<'h> Search<'h> {
         // what putting a line of a reading together takes
         const LINE: usize = 50;
         let lines = self.raw.len().min(old.saturating_add(new)).saturating_mul(self.ways.len());
-        if self.gave_up || self.ways.len() > MOST || !self.budget.spend(lines.saturating_mul(LINE)) {
+        if self.gave_up || self.ways.len() > MOST || !self.budget.compare(lines.saturating_mul(LINE)) {
             return Repair { damages: vec![self.too_many()], readings: Vec::new() };
         }
         if self.ways.is_empty() {
@@ -107,7 +107,7 @@ impl<'h> Search<'h> {
         let start = state;
         let before = self.ways.len();
         while self.ways.len() <= MOST && !self.gave_up {
-            if !self.budget.spend(STEP) || choices.len() > DEEPEST {
+            if !self.budget.compare(STEP) || choices.len() > DEEPEST {
                 self.gave_up = true;
                 break;
             }

@@ -102,7 +102,7 @@ impl<'t> Target<'t> {
         let hunks: Vec<Prepared<'_>> = file.hunks.iter().map(|hunk| Prepared::new(hunk, terms)).collect();
         let mut placed = self.in_order(&hunks, file, terms);
         if placed.iter().any(|(_, found)| found.is_err())
-            && terms.budget.spend(self.lines.len().saturating_mul(hunks.len()))
+            && terms.budget.compare(self.lines.len().saturating_mul(hunks.len()))
             && let Some(together) = self.together(&hunks)
         {
             placed = together;
@@ -240,12 +240,12 @@ impl<'t> Target<'t> {
         if !reading.loose {
             let mut fit = match place::where_wanted(self.text(), from, sought) {
                 true => Fit::At { line: wanted, skipped_start: 0, skipped_end: 0 },
-                false if !terms.budget.spend(self.lines.len()) => return Err(NoMatch::GaveUp),
+                false if !terms.budget.compare(self.lines.len()) => return Err(NoMatch::GaveUp),
                 false => place::place(self.text(), from, sought, 0),
             };
             if fit == Fit::Nowhere && terms.options.fuzz > 0 {
                 // with less context a change that is there already could be made once more
-                if !terms.budget.spend(self.lines.len().saturating_mul(2 * terms.options.fuzz)) {
+                if !terms.budget.compare(self.lines.len().saturating_mul(2 * terms.options.fuzz)) {
                     return Err(NoMatch::GaveUp);
                 }
                 let first = hunk.hunk.new.start;
@@ -268,7 +268,7 @@ impl<'t> Target<'t> {
         // the hunk's own lines are taken apart for each reading
         let squeezing = if self.words.get().is_none() { 40 } else { 0 };
         let steps = self.lines.len().saturating_mul(4 + squeezing) + reading.lines.len().saturating_mul(200);
-        if !terms.budget.spend(steps) {
+        if !terms.budget.compare(steps) {
             return Err(NoMatch::GaveUp);
         }
         let aligned = align::align(&self.lines, self.words(), from, reading, wanted, sought.section, path)?;
@@ -300,13 +300,13 @@ impl<'t> Target<'t> {
                     return Reason::Damaged { damages: hunk.damages.clone() };
                 };
                 let sought = Wanted { first: hunk.hunk.new.start, ..hunk.sought(reading, wanted) };
-                if !terms.budget.spend(self.lines.len()) {
+                if !terms.budget.compare(self.lines.len()) {
                     return Reason::GaveUp { after: terms.budget.hunks() };
                 }
                 if let Some(line) = reason::undone(self.text(), sought) {
                     return Reason::AlreadyApplied { at: line + 1 };
                 }
-                if !terms.explains || !terms.budget.spend(self.lines.len().saturating_mul(120)) {
+                if !terms.explains || !terms.budget.compare(self.lines.len().saturating_mul(120)) {
                     return Reason::GaveUp { after: terms.budget.hunks() };
                 }
                 reason::at_an_end(self.text(), hunk.sought(reading, wanted)).unwrap_or_else(|| {
