@@ -240,6 +240,7 @@ fn one(
         (true, 0) => vec![plain, options],
         (true, _) => vec![plain, Options { repair: true, fuzz: 0 }, Options { repair: false, fuzz }, options],
     };
+    let undone = patch.decoded != patch.as_sent;
     let mut last = None;
     let budget = Budget::new();
     let count = attempts.len();
@@ -255,10 +256,10 @@ fn one(
         };
         let files: Vec<FileOutcome> = diff.files.iter().map(|file| work.file(file)).collect();
         let outcome = files.iter().map(outcome).max().unwrap_or(Outcome::Clean);
-        let decoded = options.repair && patch.decoded != patch.as_sent;
+        let decoded = options.repair && undone;
         let outcome = if decoded { outcome.max(Outcome::Repaired) } else { outcome };
         let mut changes = work.changes;
-        if patch.decoded != patch.as_sent {
+        if undone {
             // where it applies as sent nothing is undone, but what was found stays said
             let said = |damage: &&Damage| !options.repair || matches!(damage.fix, Fix::InPart(_));
             let of_transport = patch.damages.iter().filter(|damage| is_of_transport(damage.kind));
