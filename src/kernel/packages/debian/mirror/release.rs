@@ -10,6 +10,9 @@ use jiff::Timestamp;
 /// How far this host's clock may be behind the mirror's.
 const CLOCK: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What Debian calls itself in release files; the second is that of the backports' suites.
+const ORIGINS: &[&str] = &["Debian", "Debian Backports"];
+
 /// What a release file says.
 #[derive(Debug, Default)]
 pub(super) struct Release {
@@ -73,7 +76,7 @@ impl Release {
 
     /// Whether it is Debian's release file of this suite, and in force. The error is a phrase.
     pub(super) fn check(&self, suite: &str, now: SystemTime) -> Result<(), String> {
-        if self.origin != "Debian" {
+        if !ORIGINS.contains(&self.origin.as_str()) {
             return Err(format!("its origin is `{}`, expected `Debian`", self.origin));
         }
         if ![&self.suite, &self.codename].contains(&&suite.to_string()) {
@@ -132,6 +135,7 @@ mod tests {
         let table = [
             (TEXT.to_string(), "trixie", now, None),
             (TEXT.to_string(), "stable", now, None),
+            (TEXT.replace("Origin: Debian", "Origin: Debian Backports"), "trixie", now, None),
             (TEXT.to_string(), "sid", now, Some("it is of trixie (stable), expected sid")),
             (
                 TEXT.replace("Origin: Debian", "Origin: X"),
