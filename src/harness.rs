@@ -29,10 +29,11 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::cancel::Cancel;
 use crate::event::{CellRecord, Event};
-use crate::kernel::{Kernel, KernelSpec, Larger, Library, Wanted, cache_folder, progress_for_stderr};
+use crate::kernel::{Kernel, KernelSpec, Larger, Library, Wanted, cache_folder};
 use crate::lab::qemu::QemuLab;
 use crate::machine::Machines;
 use crate::plan::{Cell, Placed, flavour};
+use crate::progress::Fetching;
 use crate::runner::{self, Capacity, Queue};
 use crate::suite::{self, Test};
 use crate::verdict::Verdict;
@@ -128,7 +129,7 @@ impl Harness {
             .iter()
             .map(|k| k.parse::<KernelSpec>().map_err(|e| e.to_string()))
             .collect::<Result<Vec<_>, _>>()?;
-        let wanted = match library.resolve(&specs, progress_for_stderr().as_ref()) {
+        let wanted = match library.resolve(&specs, &Fetching::on_stderr()) {
             Ok(resolution) => resolution.wanted,
             Err(error) => return unavailable(&error.to_string()),
         };
@@ -200,7 +201,7 @@ impl Shared {
         if let Some(kernel) = kernels.get(&key) {
             return Ok(Arc::clone(kernel));
         }
-        let fetched = self.library.fetch(wanted, progress_for_stderr().as_ref());
+        let fetched = self.library.fetch(wanted, &Fetching::on_stderr());
         let kernel = Arc::new(fetched.map_err(|e| format!("{}: {e}", wanted.name()))?);
         kernels.insert(key, Arc::clone(&kernel));
         Ok(kernel)

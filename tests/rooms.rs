@@ -77,8 +77,7 @@ fn a_room_uses_only_rooms_above_it() {
 #[test]
 fn the_command_line_is_known_to_its_room_alone() {
     let mut wrong = Vec::new();
-    // the room of kernels still shows its downloads by itself
-    for (room, path, code) in files().into_iter().filter(|(room, ..)| room != "kernel") {
+    for (room, path, code) in files() {
         if room != "cli" && code.contains("clap::") {
             wrong.push(format!("{}: clap", path.display()));
         }

@@ -11,8 +11,8 @@ use super::prepare::Preparation;
 use crate::cancel::Cancel;
 use crate::kernel::{
     Available, FetchProgress, KernelError, KernelSpec, KernelState, Library, Stage, megabytes,
-    progress_for_stderr,
 };
+use crate::progress::Fetching;
 
 /// Arguments of `kregress kernels`.
 #[derive(Debug, clap::Args)]
@@ -78,11 +78,11 @@ const FETCH_JOBS: usize = 2;
 /// kernel could not be fetched, after all the others have been.
 pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> Result<ExitCode, KernelError> {
     let library = Library::open(cache, catalogue_folders)?;
-    let progress = progress_for_stderr();
+    let progress = Fetching::on_stderr();
     match &args.command {
         KernelsCommand::List { available, update, json } => {
             if *update {
-                library.update(progress.as_ref())?;
+                library.update(&progress)?;
             }
             let kernels: Vec<Available> = library
                 .available()
@@ -108,7 +108,7 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
             };
             let specs: Vec<KernelSpec> =
                 specs.iter().map(|spec| spec.clone().with_modules(modules.clone())).collect();
-            let resolution = library.resolve(&specs, progress.as_ref())?;
+            let resolution = library.resolve(&specs, &progress)?;
             for left_out in &resolution.left_out {
                 let text = format!("{} is left out: {}", left_out.name, left_out.reason);
                 progress.report("", Stage::Warning(text));
@@ -119,7 +119,7 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
             // without the handler Ctrl-C ends the process at once
             let _hidden = interrupt::watch(Ending::Fetch, bars.clone(), &cancel, || ());
             let failed = AtomicBool::new(false);
-            library.fetch_all(&resolution.wanted, FETCH_JOBS, progress.as_ref(), &|wanted, result| {
+            library.fetch_all(&resolution.wanted, FETCH_JOBS, &progress, &|wanted, result| {
                 let error = match &result {
                     Ok(kernel) => {
                         let saved = preparation.as_ref().map(|p| p.save(kernel, &cancel));
@@ -143,9 +143,9 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
             }
             Ok(if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
-        KernelsCommand::Build { names, jobs } => build(library, names, *jobs, progress.as_ref()),
+        KernelsCommand::Build { names, jobs } => build(library, names, *jobs, &progress),
         KernelsCommand::Update { output } => {
-            let (path, lost) = library.write_catalogue(output, progress.as_ref())?;
+            let (path, lost) = library.write_catalogue(output, &progress)?;
             for lost in lost {
                 progress.report("", Stage::Warning(format!("{} cannot be had: {}", lost.name, lost.reason)));
             }
@@ -160,7 +160,7 @@ fn build(
     library: Library,
     names: &[KernelSpec],
     jobs: Option<usize>,
-    progress: &dyn FetchProgress,
+    progress: &Fetching,
 ) -> Result<ExitCode, KernelError> {
     let cancel = Cancel::new();
     let library = library.with_cancel(&cancel).with_build_jobs(jobs);

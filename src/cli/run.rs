@@ -15,11 +15,11 @@ use crate::cancel::Cancel;
 use crate::cli::word::words;
 use crate::event::{CellId, Event};
 use crate::journal::{Journal, RunDir};
-use crate::kernel::{Kernel, Library, NoProgress, Wanted, fetch_progress};
+use crate::kernel::{Kernel, Library, NoProgress, Wanted};
 use crate::lab::qemu::KeepVmcore;
 use crate::machine::{Machine, Machines};
 use crate::plan::Placed;
-use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
+use crate::progress::{EventSink, Fetching, MessageFormat, Shown, for_streams};
 use crate::render::{Run, Subject, write_files};
 use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary, where_reports_are};
@@ -128,9 +128,9 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         seed: args.seed.unwrap_or_else(random_seed),
         run_dir: Some(run_dir.path().to_owned()),
     };
-    let progress = fetch_progress(bars);
+    let progress = Fetching::among(bars);
     let supply =
-        Supply { library: &library, queue: &queue, sink: &sink, progress: progress.as_ref(), place: &place };
+        Supply { library: &library, queue: &queue, sink: &sink, progress: &progress, place: &place };
     std::thread::scope(|scope| {
         scope.spawn(|| supply.run(&wanted, &tests));
         runner::run(&queue, &lab, &config, &sink, &cancel);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::error::CliError;
 use super::paths::PathArgs;
-use crate::kernel::{Flavour, KernelSpec, Library, Wanted, progress_for_stderr};
+use crate::cli::word::words;
+use crate::kernel::{Flavour, KernelSpec, Library, Wanted};
 use crate::plan::{Filter, select};
+use crate::progress::Fetching;
 use crate::suite::{self, Suite, Test};
 
 /// Kernels that a run takes when none is named: two that have the bugs of the first suites and two that do not, on
@@ -36,7 +38,7 @@ pub struct KernelArgs {
     #[arg(short, long = "kernel", value_name = "KERNEL", env = "KREGRESS_KERNELS", value_delimiter = ',')]
     pub kernel: Vec<String>,
     /// The image that every test gets [default: for each test the smallest that has what it needs]
-    #[arg(long, value_name = "FLAVOUR")]
+    #[arg(long, value_parser = words::<Flavour>(), value_name = "FLAVOUR")]
     pub flavour: Option<Flavour>,
     /// The modules of a kernel file given with -k: a lib/modules/RELEASE folder, a package or an archive
     #[arg(long, value_name = "PATH")]
@@ -108,8 +110,8 @@ impl KernelArgs {
             })
             .collect::<Result<Vec<_>, crate::kernel::SpecError>>()
             .map_err(CliError::setup)?;
-        let progress = progress_for_stderr();
-        let resolution = library.resolve(&specs, progress.as_ref()).map_err(CliError::setup)?;
+        let progress = Fetching::on_stderr();
+        let resolution = library.resolve(&specs, &progress).map_err(CliError::setup)?;
         for left_out in &resolution.left_out {
             eprintln!("warning: {} is left out: {}", left_out.name, left_out.reason);
         }

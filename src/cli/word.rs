@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use crate::kernel::Flavour;
 use crate::lab::qemu::KeepVmcore;
 use crate::progress::MessageFormat;
 use crate::vm::accel::AccelRequest;
@@ -17,6 +18,13 @@ impl Words for AccelRequest {
         (AccelRequest::Auto, "auto", "KVM where it works, else TCG"),
         (AccelRequest::Kvm, "kvm", "The host's processor"),
         (AccelRequest::Tcg, "tcg", "QEMU's translator"),
+    ];
+}
+
+impl Words for Flavour {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Flavour::Cloud, "cloud", "For virtual machines: small, few drivers"),
+        (Flavour::Plain, "plain", "The general one, with all modules"),
     ];
 }
 

@@ -52,16 +52,11 @@ pub use packages::container::PackageError;
 pub use packages::debian::Archive;
 pub use packages::files::FileError;
 pub use packages::source::{Package, PackagedKernel, SourceError};
-pub use progress::{
-    BarProgress, FetchProgress, LineProgress, NoProgress, Stage, among as fetch_progress,
-    for_stderr as progress_for_stderr, megabytes,
-};
+pub use progress::{FetchProgress, NoProgress, Stage, megabytes, waiting};
 pub use store::StoreError;
 
 /// Which of a distribution's images of one version.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavour {
     /// For virtual machines: small, few drivers.

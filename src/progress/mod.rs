@@ -2,6 +2,7 @@
 //! attempt, elsewhere plain lines, and for programs one JSON object a line on standard output.
 
 mod bisecting;
+mod fetching;
 mod json_lines;
 mod line;
 mod live;
@@ -14,6 +15,7 @@ use std::io::{self, IsTerminal};
 use indicatif::MultiProgress;
 
 pub use bisecting::{Bisecting, for_bisection};
+pub use fetching::Fetching;
 pub use json_lines::JsonLines;
 pub use line::{Line, clock, printable, status_word};
 pub(crate) use line::{likely, percent};

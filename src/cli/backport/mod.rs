@@ -25,9 +25,9 @@ use crate::backport::{Subject, TreeOutcome, TreeResult, TreeVerdict, Validation}
 use crate::cancel::Cancel;
 use crate::event::Event;
 use crate::journal::{Journal, RunDir};
-use crate::kernel::{Kernel, Library, fetch_progress};
+use crate::kernel::{Kernel, Library};
 use crate::patch::{GitTree, Options, Pick, queue, show};
-use crate::progress::{EventSink, MessageFormat, Shown, for_streams};
+use crate::progress::{EventSink, Fetching, MessageFormat, Shown, for_streams};
 use crate::render::Kind;
 use crate::report::{ExitStatus, RunSummary};
 use crate::runner;
@@ -122,10 +122,10 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let _hidden = interrupt::watch(Ending::Guests, shown.bars.clone(), &cancel, || ())?;
     let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
     let library = library.with_build_jobs(args.build_jobs).for_patches().with_cancel(&cancel);
-    let progress = fetch_progress(shown.bars.clone());
+    let progress = Fetching::among(shown.bars.clone());
     let tell = |text: String| eprintln!("{text}");
     let trees =
-        onto::trees(&args.onto, &patches, &library, args.config.as_deref(), progress.as_ref(), &tell)?;
+        onto::trees(&args.onto, &patches, &library, args.config.as_deref(), &progress, &tell)?;
 
     let scratch = Scratch::new(&cache).folder();
     let scratch =
@@ -138,7 +138,7 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
         options: Options { repair: args.repair, fuzz: usize::from(args.fuzz) },
         history: history.as_ref(),
         builder: library.builder(),
-        progress: progress.as_ref(),
+        progress: &progress,
         cancel: &cancel,
         scratch: scratch.path(),
     };
@@ -274,13 +274,13 @@ impl Work<'_> {
             command: std::env::args().collect(),
             cells: (chosen.tests.len() * applies * 2) as u64,
         });
-        let progress = fetch_progress(bars);
+        let progress = Fetching::among(bars);
         let mut outcomes: Vec<TreeOutcome> = Vec::new();
         for tree in applied {
             let kernels = TreeKernels {
                 applied: tree,
                 builder: self.library.builder(),
-                progress: progress.as_ref(),
+                progress: &progress,
                 cancel,
             };
             outcomes.push(match &tree.patch {
@@ -288,7 +288,7 @@ impl Work<'_> {
                 None => refused(tree),
             });
             if tree.patch.is_some() {
-                self.give_back(tree, progress.as_ref());
+                self.give_back(tree, &progress);
             }
         }
         let told = host.lock().unwrap_or_else(|e| e.into_inner()).take();

@@ -9,8 +9,9 @@ use crate::bisection::gitlog::{Called, Log};
 use crate::bisection::tree::{Range, Tree};
 use crate::bisection::{Misuse, Series, reuse};
 use crate::event::{BisectionRecord, BisectionSource, Event};
-use crate::kernel::{KernelSpec, Library, Wanted, progress_for_stderr};
+use crate::kernel::{KernelSpec, Library, Wanted};
 use crate::plan::Placed;
+use crate::progress::Fetching;
 use crate::suite::Test;
 
 /// What a kernel costs before one was got, seconds: a package's download, a commit's compilation.
@@ -107,7 +108,7 @@ fn series(args: &BisectArgs, find: Find, library: &Library) -> Result<Series, Cl
         Series::between(find, good, bad, known, &left_out)
     } else {
         let specs = args.kernels.iter().map(|text| spec(args, text)).collect::<Result<Vec<_>, _>>()?;
-        let resolution = library.resolve(&specs, progress_for_stderr().as_ref()).map_err(CliError::setup)?;
+        let resolution = library.resolve(&specs, &Fetching::on_stderr()).map_err(CliError::setup)?;
         Series::listed(find, good, bad, resolution.wanted, &resolution.left_out)
     };
     series.map_err(CliError::usage)
@@ -126,7 +127,7 @@ fn one(
 ) -> Result<Wanted, CliError> {
     let text = text.as_deref().ok_or_else(|| CliError::usage(format!("{option} KERNEL is missing")))?;
     let resolution = library
-        .resolve(&[spec(args, text)?], progress_for_stderr().as_ref())
+        .resolve(&[spec(args, text)?], &Fetching::on_stderr())
         .map_err(|error| CliError::setup(format!("{option} {text}: {error}")))?;
     match resolution.wanted.as_slice() {
         [wanted] => Ok(wanted.clone()),
@@ -149,7 +150,7 @@ fn between(
     ends.sort();
     let [first, last] = &ends[..] else { return Ok((Vec::new(), Vec::new())) };
     let range = format!("{}..{}", first.upstream(), last.upstream());
-    match library.resolve(&[spec(args, &range)?], progress_for_stderr().as_ref()) {
+    match library.resolve(&[spec(args, &range)?], &Fetching::on_stderr()) {
         Ok(resolution) => Ok((resolution.wanted, resolution.left_out)),
         // ends that are files need no package between them
         Err(crate::kernel::KernelError::Empty { .. }) => Ok((Vec::new(), Vec::new())),
@@ -227,7 +228,7 @@ pub fn again(record: &BisectionRecord, library: &Library) -> Result<Vec<Wanted>,
         text.parse::<KernelSpec>().map_err(CliError::setup)
     };
     let specs = record.candidates.iter().map(named).collect::<Result<Vec<_>, _>>()?;
-    let wanted = library.resolve(&specs, progress_for_stderr().as_ref()).map_err(CliError::setup)?.wanted;
+    let wanted = library.resolve(&specs, &Fetching::on_stderr()).map_err(CliError::setup)?.wanted;
     for (candidate, nth) in record.candidates.iter().zip(0..) {
         let found = wanted.get(nth).map(crate::bisection::id_of);
         if found.as_ref() != Some(&candidate.id) {

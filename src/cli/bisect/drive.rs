@@ -18,9 +18,9 @@ use crate::cli::run::placed;
 use crate::event::{BisectionSource, CellRecord, Counts, Event, SCHEMA};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::compile::Builder;
-use crate::kernel::{FetchProgress, Kernel, Library, Wanted, fetch_progress};
+use crate::kernel::{FetchProgress, Kernel, Library, Wanted};
 use crate::plan::Placed;
-use crate::progress::{EventSink, MessageFormat, Shown, for_bisection};
+use crate::progress::{EventSink, Fetching, MessageFormat, Shown, for_bisection};
 use crate::render::{Run, Subject, write_files};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::shown_path;
@@ -149,13 +149,13 @@ impl Scene<'_> {
             placed.into_iter().next().unwrap_or_else(|| at.clone())
         };
         let library = self.library.with_cancel(&self.cancel);
-        let progress = fetch_progress(bars);
+        let progress = Fetching::among(bars);
         let kernels = supply(
             &state,
             self.kernels,
             &library,
             library.builder(),
-            progress.as_ref(),
+            &progress,
             &place,
             &self.cancel,
         );

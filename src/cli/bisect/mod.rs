@@ -62,7 +62,7 @@ pub struct BisectArgs {
     #[arg(long, value_name = "KERNEL", value_delimiter = ',', conflicts_with = "tree")]
     kernels: Vec<String>,
     /// The image of every kernel [default: the smallest that has what the test needs]
-    #[arg(long, value_name = "FLAVOUR", conflicts_with = "tree")]
+    #[arg(long, value_parser = words::<Flavour>(), value_name = "FLAVOUR", conflicts_with = "tree")]
     flavour: Option<Flavour>,
     #[command(flatten)]
     tree: TreeArgs,

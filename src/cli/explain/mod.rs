@@ -17,8 +17,9 @@ use jiff::civil::Date;
 
 use super::error::CliError;
 use super::paths::PathArgs;
-use crate::kernel::{DebugError, Kernel, KernelSpec, Library, progress_for_stderr};
+use crate::kernel::{DebugError, Kernel, KernelSpec, Library};
 use crate::oops::{Palette, RuleError, SymbolError};
+use crate::progress::Fetching;
 use crate::report::ExitStatus;
 use crate::suite::SuiteError;
 use show::Defects;
@@ -202,11 +203,11 @@ pub(super) fn run(args: &ExplainArgs, paths: &PathArgs) -> Result<ExitCode, CliE
 fn fetched(spec: &str, paths: &PathArgs) -> Result<Kernel, CliError> {
     let library =
         Library::open(&paths.cache()?, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
-    let progress = progress_for_stderr();
+    let progress = Fetching::on_stderr();
     let specs = [spec.parse::<KernelSpec>().map_err(CliError::setup)?];
-    let wanted = library.resolve(&specs, progress.as_ref()).map_err(CliError::setup)?.wanted;
+    let wanted = library.resolve(&specs, &progress).map_err(CliError::setup)?.wanted;
     match wanted.as_slice() {
-        [kernel] => library.fetch(kernel, progress.as_ref()).map_err(CliError::setup),
+        [kernel] => library.fetch(kernel, &progress).map_err(CliError::setup),
         kernels => {
             let found = kernels.len();
             Err(CliError::setup(format!(

@@ -15,7 +15,7 @@ use crate::cancel::Cancel;
 use crate::cli::word::words;
 use crate::guest::layout::SHARE;
 use crate::guest::message::ExecuteRequest;
-use crate::kernel::{Flavour, Kernel, KernelSpec, Larger, Library, ModuleState, Wanted, progress_for_stderr};
+use crate::kernel::{Flavour, Kernel, KernelSpec, Larger, Library, ModuleState, Wanted};
 use crate::lab::patience::Patience;
 use crate::lab::prepare::Prepared;
 use crate::lab::qemu::QemuLab;
@@ -24,6 +24,7 @@ use crate::lab::visit::{self, Errand, Outcome, Visited};
 use crate::machine::{Machine, Machines};
 use crate::observation::{Exit, SetupFailure};
 use crate::oops;
+use crate::progress::Fetching;
 use crate::report::ExitStatus;
 use crate::scratch::{Scratch, ScratchDir};
 use crate::suite::MachineNeeds;
@@ -217,9 +218,9 @@ fn emulators_fault(qemu: &Qemu) -> String {
 
 /// The one kernel that is meant, in the flavour that has the modules that are asked for.
 fn kernel(args: &GuestArgs, library: &Library) -> Result<Kernel, CliError> {
-    let progress = progress_for_stderr();
+    let progress = Fetching::on_stderr();
     let spec = args.kernel.clone().with_modules(args.modules_dir.clone());
-    let resolution = library.resolve(&[spec], progress.as_ref()).map_err(CliError::setup)?;
+    let resolution = library.resolve(&[spec], &progress).map_err(CliError::setup)?;
     let wanted = match &resolution.wanted[..] {
         [wanted] => wanted,
         all => {
@@ -227,7 +228,7 @@ fn kernel(args: &GuestArgs, library: &Library) -> Result<Kernel, CliError> {
             return Err(CliError::setup(not_one(&names)));
         }
     };
-    let kernel = library.fetch(wanted, progress.as_ref()).map_err(CliError::setup)?;
+    let kernel = library.fetch(wanted, &progress).map_err(CliError::setup)?;
     let lacks = |kernel: &Kernel| {
         let missing = |name: &&String| kernel.modules.find(name) == ModuleState::Missing;
         args.modules.iter().find(missing).cloned()
@@ -236,7 +237,7 @@ fn kernel(args: &GuestArgs, library: &Library) -> Result<Kernel, CliError> {
         && let Larger::Known(plain) = library.larger(wanted)
     {
         eprintln!("{} has no module {module}: {} is taken", kernel.release, plain.release());
-        return library.fetch(&plain, progress.as_ref()).map_err(CliError::setup);
+        return library.fetch(&plain, &progress).map_err(CliError::setup);
     }
     Ok(kernel)
 }

@@ -8,7 +8,8 @@ use super::patched::Patched;
 use super::source::BuildSource;
 use super::{BuildError, BuildRequest, Builder, Job};
 use crate::cancel::Cancel;
-use crate::kernel::progress::{FetchProgress, Stage, USES_SOURCE};
+use crate::kernel::progress::waiting::USES_SOURCE;
+use crate::kernel::progress::{FetchProgress, Stage};
 
 impl Builder {
     /// Compiles sources without and with patches in turn. Folders are compiled in copies, also where nothing is to be

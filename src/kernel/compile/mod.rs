@@ -41,7 +41,8 @@ pub use source::BuildSource;
 
 use super::packages::debian;
 use super::packages::source::Settings;
-use super::progress::{ASKS_APT, FetchProgress, STORES_IT, Stage, USES_SOURCE};
+use super::progress::waiting::{ASKS_APT, STORES_IT, USES_SOURCE};
+use super::progress::{FetchProgress, Stage};
 use super::store::{Identity, Lock, Record, Store, sha256};
 use super::{Kernel, Origin};
 use crate::cancel::Cancel;

@@ -18,7 +18,8 @@ use crate::kernel::packages::files::Part;
 use crate::kernel::packages::local::{LocalFiles, LocalKernel};
 use crate::kernel::packages::source::{Package, PackagedKernel, SourceError};
 use crate::kernel::packages::{local, unpack};
-use crate::kernel::progress::{FETCHES_IT, FetchProgress, NoProgress, STORES_IT, Stage};
+use crate::kernel::progress::waiting::{FETCHES_IT, STORES_IT};
+use crate::kernel::progress::{FetchProgress, NoProgress, Stage};
 use crate::kernel::store::{Identity, Record, Store, write_whole};
 use crate::kernel::{Kernel, KernelError, Origin, StoreError};
 
