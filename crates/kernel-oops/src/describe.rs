@@ -42,17 +42,25 @@ impl Engine {
     ) -> (Report, bool) {
         let header = headers[which];
         let other_trace = |line: &[u8]| matches(&self.other_traces, line);
-        let excerpt = excerpt::cut(console, headers, which, other_trace, |behind| self.is_replayed(behind));
+        let replayed = |behind: &[u8]| self.is_replayed(behind);
+        let mut excerpt = excerpt::cut(console, headers, which, other_trace, replayed, false);
+        // a kernel without frame pointers and tables for its unwinder (x86 up to 4.13) is sure of no function at all
+        let unsure = !self.has_frame(&excerpt.text) && {
+            let all = excerpt::cut(console, headers, which, other_trace, replayed, true);
+            let found = self.has_frame(&all.text);
+            if found {
+                excerpt = all;
+            }
+            found
+        };
         let description = self.describe(&self.families[header.family], &excerpt.text[..excerpt.pure]);
         let damage = description.damage.or_else(|| {
             let traceless = description.traceless || description.plain;
             damage::reason(&description.title, &excerpt.text, traceless, &self.form)
         });
+        let damage = damage.or(unsure.then_some("every function of the stack trace is doubtful"));
         let damage = damage.or((header.end == console.len()).then_some("the log ends within the first line"));
-        // of a line that begins a log and has no stamp nobody knows whether it is whole; only its words tell
-        let headless = header.start == 0
-            && self.families[header.family].header.starts_with(' ')
-            && Line::parse(&console[..header.end]).context == Context::Foreign;
+        let headless = self.is_headless(&console[..header.end], &header, &excerpt.text);
         let damage = damage.or(headless.then_some("the log begins within the first line"));
         let raw_title = String::from_utf8_lossy(&description.title);
         let kind = description.kind.unwrap_or_else(|| self.kind_of(&raw_title));
@@ -237,6 +245,23 @@ impl Engine {
             cpu = cpu.or_else(|| number("cpu"));
         }
         (task, pid, cpu)
+    }
+
+    /// Whether a report that begins with the log's first line has lost what stood above it. Of a line without a stamp
+    /// nobody knows whether it is whole, only its words tell; the trap of BUG() stands below the line that says so.
+    fn is_headless(&self, line: &[u8], header: &Header, text: &[u8]) -> bool {
+        if header.start != 0 {
+            return false;
+        }
+        let family = self.families[header.family].header.as_str();
+        family.starts_with(' ') && Line::parse(line).context == Context::Foreign
+            || family == "invalid opcode:" && memmem::find(text, b"<0f> 0b").is_some()
+    }
+
+    /// Whether the text has a line of a stack trace.
+    fn has_frame(&self, text: &[u8]) -> bool {
+        text.split(|byte| *byte == b'\n')
+            .any(|line| memmem::find(line, b"+0x").is_some() && self.form.is_frame(line))
     }
 
     /// Whether a line looks like part of a report rather than like ordinary output.

@@ -32,13 +32,15 @@ pub(super) struct Excerpt {
 }
 
 /// Cuts out the report that begins with `headers[which]`. `other_trace` knows lines that begin a trace and no report,
-/// `replayed` knows from what follows a line that it is printed once more.
+/// `replayed` knows from what follows a line that it is printed once more. Addresses that only may belong to a trace are
+/// left out, unless `keep_doubtful` says so.
 pub(super) fn cut(
     console: &[u8],
     headers: &[Header],
     which: usize,
     other_trace: impl Fn(&[u8]) -> bool,
     replayed: impl Fn(&[u8]) -> bool,
+    keep_doubtful: bool,
 ) -> Excerpt {
     let mut excerpt = Excerpt::default();
     let start = headers[which].start;
@@ -83,7 +85,7 @@ pub(super) fn cut(
         }
         let raw_end = end;
         at = end + 1;
-        let (text, doubtful) = settle(line);
+        let (text, doubtful) = settle(line, keep_doubtful);
         let mine = line.context == owner || all_cpus && line.context.is_cpu();
         // behind __die() stand those that called it, which tell what the lost lines above said
         dying = first && memmem::find(text, b"__die+0x").is_some() || dying && doubtful;
@@ -110,8 +112,7 @@ pub(super) fn cut(
             excerpt.lines.push((excerpt.text.len(), at_of_last));
             excerpt.text.extend_from_slice(b"Call trace:\n");
         }
-        announced |=
-            unwound || memmem::find(text, b"trace:").is_some() || memmem::find(text, b"Backtrace:").is_some();
+        announced |= unwound || announces(text);
         at_of_last = raw_end;
         excerpt.lines.push((excerpt.text.len(), raw_end));
         excerpt.text.extend(text.iter().filter(|byte| **byte != b'\r'));
@@ -124,19 +125,27 @@ pub(super) fn cut(
     excerpt
 }
 
+/// Whether the line announces a trace; lockdep's `stack backtrace:` stands before a trace that may announce itself.
+fn announces(text: &[u8]) -> bool {
+    memmem::find(text, b"Backtrace:").is_some()
+        || memmem::find(text, b"trace:").is_some() && memmem::find(text, b"stack backtrace:").is_none()
+}
+
 /// A panic (or a complaint of lockdep about the reporting itself) that only repeats the trace above it.
 fn repeats(raw: &[u8]) -> bool {
     memmem::find(raw, b"Kernel panic - not syncing").is_some()
         || memmem::find(raw, b"WARNING: possible circular locking dependency detected").is_some()
 }
 
-/// The message without the mark of an address that only may belong to the trace, and whether it has that mark.
-fn settle<'a>(line: Line<'a>) -> (&'a [u8], bool) {
-    if line.context == Context::Foreign || memmem::find(line.text, b"<EOI>").is_some() {
+/// The message without the mark of an address that only may belong to the trace, and whether it is to be left out for it.
+fn settle<'a>(line: Line<'a>, keep_doubtful: bool) -> (&'a [u8], bool) {
+    if line.context == Context::Foreign && !keep_doubtful || memmem::find(line.text, b"<EOI>").is_some() {
         return (line.text, false);
     }
     if let Some(at) = memmem::find(line.text, b" ? ") {
-        return (&line.text[at + 2..], true);
+        // a kernel that shows no addresses (x86 since 4.11) has an unwinder that is sure
+        let kept = keep_doubtful && line.text[..at].trim_ascii().starts_with(b"[<");
+        return (&line.text[at + 2..], !kept);
     }
     match line.text.strip_suffix(b" (unreliable)") {
         Some(text) => (text, true),
@@ -144,11 +153,18 @@ fn settle<'a>(line: Line<'a>) -> (&'a [u8], bool) {
     }
 }
 
-/// `[<c0607cfc>] (__schedule) from [<c060811c>] (schedule+0x40/0xa0)`, as dump_backtrace_entry() of arm prints a frame.
+/// `[<c0607cfc>] (__schedule) from [<c060811c>] (schedule+0x40/0xa0)`, as dump_backtrace_entry() of arm prints a frame;
+/// ` __schedule from schedule+0x40/0xa0` since 5.18.
 fn is_of_arms_unwinder(text: &[u8]) -> bool {
     let Some(at) = memmem::find(text, b" from ") else { return false };
-    let caller = &text[at + 6..];
-    text[..at].ends_with(b")") && caller.starts_with(b"[<") && memmem::find(caller, b"+0x").is_some()
+    let (frame, caller) = (&text[..at], &text[at + 6..]);
+    let Some(offset) = memmem::find(caller, b"+0x") else { return false };
+    let is_name = |name: &[u8]| {
+        !name.is_empty()
+            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+    };
+    frame.ends_with(b")") && caller.starts_with(b"[<")
+        || is_name(frame.trim_ascii()) && is_name(&caller[..offset])
 }
 
 impl Excerpt {
