@@ -294,9 +294,13 @@ impl Engine {
             if family.rules.iter().any(|rule| knows(rule, &parsed, line)) {
                 return true;
             }
-            let Some(plain) = &family.plain else { return true };
             let ahead = line.get(parsed.offset..at).unwrap_or_default();
-            plain.is_match(ahead) && (parsed.context != Context::Foreign || !*stamped)
+            let foreign = parsed.context == Context::Foreign;
+            if foreign && is_quoting(ahead) {
+                return false;
+            }
+            let Some(plain) = &family.plain else { return true };
+            plain.is_match(ahead) && (!foreign || !*stamped)
         };
         // a line may hold the headers of several families (`Internal error: Oops - BUG: …`)
         self.families.iter().position(begins)
@@ -333,10 +337,30 @@ fn knows(rule: &Rule, line: &Line<'_>, raw: &[u8]) -> bool {
 /// Whether these words lead to a quotation: before a message of the kernel stand times and names that end in a colon or
 /// a bracket, not words and not quotation marks.
 fn is_quoting(ahead: &[u8]) -> bool {
-    let last = ahead.iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
+    let ahead = ahead.trim_ascii();
+    let last = ahead.last();
     last.is_some_and(|last| {
         last.is_ascii_alphabetic() || matches!(last, b'"' | b'\'' | b'`' | b',' | b'.' | b'(')
-    })
+    }) || is_heading(ahead)
+        || is_sentence(ahead)
+}
+
+/// Whether this begins the heading of a mail or of an issue.
+fn is_heading(ahead: &[u8]) -> bool {
+    const HEADINGS: [&[u8]; 5] = [b"Subject:", b"Re:", b"Fwd:", b"Title:", b"Summary:"];
+    ahead.starts_with(b"#") || HEADINGS.iter().any(|heading| ahead.starts_with(heading))
+}
+
+/// Whether these are words of a sentence (`I get this on every boot:`): three in a row with nothing but letters. A time,
+/// a host and a program have none.
+fn is_sentence(ahead: &[u8]) -> bool {
+    let ahead = ahead.strip_suffix(b":").unwrap_or(ahead);
+    let mut row = 0;
+    !ahead.ends_with(b"kernel")
+        && ahead.split(|byte| *byte == b' ').any(|word| {
+            row = if word.iter().all(u8::is_ascii_alphabetic) && !word.is_empty() { row + 1 } else { 0 };
+            row == 3
+        })
 }
 
 pub(super) fn matches(pattern: &Option<Regex>, line: &[u8]) -> bool {

@@ -262,7 +262,11 @@ impl<'e> Reading<'e> {
             if self.engine.is_mere_words(family, line) && !shows_a_kernel(below) {
                 continue;
             }
-            headers.push(self.engine.header(family, line, start));
+            let header = self.engine.header(family, line, start);
+            while headers.last().is_some_and(|last| is_mention(window, last, &header)) {
+                headers.pop();
+            }
+            headers.push(header);
         }
         headers
     }
@@ -305,6 +309,18 @@ impl View<'_> {
             View::Rewritten(rewritten) => rewritten.place_of(raw),
         }
     }
+}
+
+/// Whether a line that is not the kernel's only says what another one, with the kernel's stamp, then reports: the name of
+/// an issue, the words of somebody. Nothing that a kernel prints stands between the two.
+fn is_mention(text: &[u8], line: &Header, next: &Header) -> bool {
+    let is_foreign =
+        |header: &Header| Line::parse(&text[header.start..header.end]).context == Context::Foreign;
+    if next.start - line.end > TRACE_REACH || !is_foreign(line) || is_foreign(next) {
+        return false;
+    }
+    let between = &text[line.end..next.start];
+    !is_stamped(between) && !shows_a_kernel(between)
 }
 
 /// Whether a text has something that only kernels print: a function with offset and length, or who was running.
