@@ -11,7 +11,7 @@ use super::diff::{Diff, FileDiff, Operation};
 use super::patch_mail::PatchMail;
 use super::reason::{self, Reason};
 use super::repair;
-use super::source::{LINK, PLAIN, Source, is_inside};
+use super::source::{LINK, PLAIN, Source, canonical, is_inside};
 use super::target::{Target, Terms};
 use super::{names, text};
 
@@ -409,7 +409,8 @@ impl Work<'_> {
     fn mode(&self, file: &FileDiff) -> Option<String> {
         let moved = file.old_path.as_ref().filter(|_| file.old_path != file.new_path);
         let with_it = |old: &String| Some(self.current_mode(old)).filter(|mode| mode != PLAIN);
-        file.new_mode.clone().or_else(|| moved.and_then(with_it))
+        let stated = file.new_mode.as_deref().and_then(canonical).map(str::to_owned);
+        stated.or_else(|| moved.and_then(with_it))
     }
 
     /// The mode that the sections and patches before gave a file.
@@ -425,6 +426,10 @@ impl Work<'_> {
         let paths = [&file.old_path, &file.new_path];
         if let Some(path) = paths.into_iter().flatten().find(|path| !is_inside(path)) {
             return Err(Reason::Outside { path: path.clone() });
+        }
+        let modes = [&file.old_mode, &file.new_mode].into_iter().flatten();
+        if let Some(mode) = modes.into_iter().find(|mode| canonical(mode).is_none()) {
+            return Err(Reason::NoFile { mode: mode.clone() });
         }
         if file.binary {
             return Err(Reason::Binary);

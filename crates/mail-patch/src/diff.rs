@@ -392,6 +392,10 @@ fn hunk(lines: &[Line]) -> Option<(Hunk, usize)> {
             (taken, form) = (1, Header::Misspelt);
             header::nearly(&lines[0].text)
         })?;
+    // git calls a hunk of no lines corrupt: what it should hold is lost
+    if (old.len, new.len) == (0, 0) {
+        return None;
+    }
     let (body, length) = body(&lines[taken..], old.len, new.len);
     let rest = &lines[taken + length..];
     let whole =
@@ -441,7 +445,9 @@ fn body(lines: &[Line], old: usize, new: usize) -> (Body, usize) {
         if left_old == 0 && left_new == 0 {
             break;
         }
-        if is_signature(&lines[at..]) {
+        // a removed dash with a blank line of context below it looks like one
+        let removed = lines.get(at + 1).is_some_and(|next| next.text.starts_with(' '));
+        if is_signature(&lines[at..]) && !removed {
             return damaged(lines);
         }
         let Some(line) = marked(&lines[at]) else { return damaged(lines) };

@@ -9,7 +9,7 @@ use super::diff::{FileDiff, Kind};
 use super::place::{self, Fit, Text, Wanted};
 use super::reading::Reading;
 use super::source::Source;
-use super::text::squeezed;
+use super::text::{shortened, squeezed};
 
 /// Why something of a patch does not apply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -71,6 +71,11 @@ pub enum Reason {
     OtherKind {
         /// Whether the source has the link.
         link: bool,
+    },
+    /// The patch states a mode that is no file's and no link's.
+    NoFile {
+        /// As it stands there.
+        mode: String,
     },
     /// Too much was looked at for the patch's other hunks.
     GaveUp {
@@ -135,10 +140,19 @@ impl std::fmt::Display for Reason {
             Reason::OtherKind { link: false } => {
                 f.write_str("the patch changes a symbolic link, but the source has a file there")
             }
+            Reason::NoFile { mode } if mode == "160000" => {
+                f.write_str("a submodule, whose commit is no file of the source")
+            }
+            Reason::NoFile { mode } => {
+                write!(f, "`{}` is no mode of a file; expected 100644, 100755 or 120000", shortened(mode))
+            }
             Reason::GaveUp { after } => {
                 write!(f, "given up after {after} hunks, too many of which are not where the patch says")
             }
             Reason::Binary => f.write_str("a binary file; binary patches are not read"),
+            Reason::Outside { path } if path.to_ascii_lowercase().contains(".git") => {
+                write!(f, "`{path}` is in git's own folder or outside the source; the patch is refused")
+            }
             Reason::Outside { path } => write!(f, "`{path}` leads out of the source; the patch is refused"),
         }
     }

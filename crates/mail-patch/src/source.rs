@@ -13,6 +13,20 @@ pub const EXECUTABLE: &str = "100755";
 /// git's mode of a symbolic link, whose contents are the path that it leads to.
 pub const LINK: &str = "120000";
 
+/// The mode that git gives a file whose patch states this one: of the permissions only the owner's right to execute counts.
+/// `None` for what is no file or link, such as a submodule (160000).
+pub fn canonical(mode: &str) -> Option<&'static str> {
+    /// The bits of the kind of a file (inode(7)).
+    const KIND: u32 = 0o170_000;
+    let bits = u32::from_str_radix(mode, 8).ok()?;
+    match bits & KIND {
+        0o100_000 if bits & 0o100 != 0 => Some(EXECUTABLE),
+        0o100_000 => Some(PLAIN),
+        0o120_000 => Some(LINK),
+        _ => None,
+    }
+}
+
 /// A tree of files.
 pub trait Source {
     /// The contents of a file; `None` when there is none. A symbolic link is not followed.
@@ -66,9 +80,10 @@ impl Folder {
     }
 }
 
-/// Whether a path of a patch stays inside the tree.
+/// Whether a path of a patch stays inside the tree. A folder of git's own, in any case of letters, is outside, as for git.
 pub fn is_inside(path: &str) -> bool {
-    !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+    let inside = |part| matches!(part, Component::Normal(name) if !name.eq_ignore_ascii_case(".git"));
+    !path.is_empty() && Path::new(path).components().all(inside)
 }
 
 impl Source for Folder {

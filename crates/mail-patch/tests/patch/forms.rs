@@ -21,6 +21,7 @@ fn tree(folder: &Path) {
         ("doc/open.txt", b"x\ny"),
         ("doc/old.txt", b"one\ntwo\n"),
         ("doc/there.txt", b"alpha\n"),
+        ("doc/dash.txt", b"x\n-\n\n- \n\ny\n"),
         ("doc/latin.txt", b"na\xefve\nb\nc\nd\n"),
         ("doc/utf8.txt", "naïve\nb\nc\nd\n".as_bytes()),
     ] {
@@ -153,6 +154,14 @@ fn rows() -> Vec<Row> {
         ("line 1 is elsewhere", "--- a/hw/pump.c\n+++ b/hw/pump.c\n@@ -1,3 +1,4 @@\n+/* top */\n static int drain(int x)\n {\n \tint err;\n".into(), pump, DoesNotApply, Refuses),
         ("the end is elsewhere", "--- a/hw/pump.c\n+++ b/hw/pump.c\n@@ -9,4 +9,5 @@\n \t\treturn err;\n \n \treturn 0;\n }\n+/* end */\n".into(), pump, DoesNotApply, Refuses),
         ("a new file's hunk behind another", below("@@ -0,0 +1,2 @@\n+int a;\n+int b;\n"), pump, DoesNotApply, Refuses),
+        ("a dash above a blank line goes", "--- a/doc/dash.txt\n+++ b/doc/dash.txt\n@@ -1,6 +1,4 @@\n x\n--\n \n-- \n \n y\n".into(), "doc/dash.txt", Clean, Same),
+        ("a hunk of no lines", "--- a/hw/pump.c\n+++ b/hw/pump.c\n@@ -5,0 +5,0 @@\n".into(), pump, Damaged, Refuses),
+        ("a hunk of no lines behind another", below("@@ -19,0 +19,0 @@\n"), pump, Damaged, Refuses),
+        ("a mode of words", "diff --git a/hw/pump.c b/hw/pump.c\nold mode 100644\nnew mode rwxr-xr-x\n".into(), pump, DoesNotApply, Refuses),
+        ("a mode of a group's", "diff --git a/hw/pump.c b/hw/pump.c\nold mode 100664\nnew mode 100775\n".into(), pump, Clean, Same),
+        ("a submodule", "diff --git a/lib b/lib\nnew file mode 160000\nindex 0000000..1111111\n--- /dev/null\n+++ b/lib\n@@ -0,0 +1 @@\n+Subproject commit 1111111111111111111111111111111111111111\n".into(), "lib", DoesNotApply, Same),
+        ("into git's own folder", "--- /dev/null\n+++ b/.git/info/x\n@@ -0,0 +1 @@\n+x\n".into(), ".git/info/x", DoesNotApply, Refuses),
+        ("into git's own folder, in capitals", "--- /dev/null\n+++ b/doc/.GIT/x\n@@ -0,0 +1 @@\n+x\n".into(), "doc/.GIT/x", DoesNotApply, Refuses),
         ("without context, beyond the end", "--- a/hw/pump.c\n+++ b/hw/pump.c\n@@ -907,0 +908 @@\n+\tmore(x);\n".into(), pump, DoesNotApply, Same),
     ]
 }
@@ -328,5 +337,15 @@ fn what_applies_as_sent_is_not_repaired() {
             let (plain, repair) = (one(patch.as_bytes(), PLAIN), one(patch.as_bytes(), REPAIR));
             assert_eq!((plain.outcome, plain.contents), (repair.outcome, repair.contents), "{name}");
         }
+    }
+}
+
+#[test]
+fn modes_are_those_that_git_knows() {
+    for (stated, mode) in
+        [("100755", "100755"), ("100775", "100755"), ("100700", "100755"), ("100664", "100644")]
+    {
+        let patch = format!("diff --git a/hw/pump.c b/hw/pump.c\nold mode 100644\nnew mode {stated}\n");
+        assert_eq!(one(patch.as_bytes(), PLAIN).modes["hw/pump.c"], mode, "{stated}");
     }
 }
