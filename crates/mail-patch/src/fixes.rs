@@ -14,8 +14,8 @@ use super::text::squeezed;
 static ONE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r#"(?ix) \b ([0-9a-f]{7,40}) \b
-        (?: \s* \( \s* ["“”] (.*?) ["“”] \s* \)
-          | \s* \( \s* ['‘’] (.*?) ['‘’] \s* \)
+        (?: [\]>`,]? \s* \( \s* ["“”] (.*?) ["“”] \s* \)
+          | [\]>`,]? \s* \( \s* ['‘’] (.*?) ['‘’] \s* \)
           | \s* \( \s* ([^()]*(?:\([^()]*\)[^()]*)*) \)
           | \s* ["“] (.*?) ["”] \s* (?:$|\#|,)
           | \s* (?: : | -\ | \x{2013}\  ) \s* ([^\#]*?) \s* (?:$|\#)
@@ -26,7 +26,8 @@ static ONE: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// What may stand before the first id.
 static LEAD: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)^(?:upstream\s+|mainline\s+)?(?:commit:?\s*|linux-[\w.-]+\s*)?[\[(<]?$").expect("valid")
+    Regex::new(r"(?i)^(?:upstream\s+|mainline\s+)?(?:(?:git\s+)?commit:?\s*|linux-[\w.-]+\s*)?[\[(<`]?$")
+        .expect("valid")
 });
 static WITHOUT_COLON: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"^\s*Fixes\s+((?:commit\s+)?[0-9a-fA-F]{8,40}\s*\(\s*["'“].*)$"#).expect("valid")
@@ -130,6 +131,10 @@ mod tests {
             "linux-6.1.y 0123456789ab (\"a\")",
             "0123456789ab",
             "0123456789ab # 5.10",
+            "`0123456789ab` (\"a: b\")",
+            "[0123456789ab] (\"a: b\")",
+            "git commit 0123456789ab",
+            "0123456789ab, (\"a: b\")",
             "v5.1-rc1",
             "CVE-2024-12345678",
             "the crash of 0123456789ab",
@@ -166,6 +171,10 @@ mod tests {
         linux-6.1.y 0123456789ab ("a") => 0123456789ab a
         0123456789ab => 0123456789ab ?
         0123456789ab # 5.10 => 0123456789ab ?
+        `0123456789ab` ("a: b") => 0123456789ab a: b
+        [0123456789ab] ("a: b") => 0123456789ab a: b
+        git commit 0123456789ab => 0123456789ab ?
+        0123456789ab, ("a: b") => 0123456789ab a: b
         v5.1-rc1 => 
         CVE-2024-12345678 => 
         the crash of 0123456789ab => 

@@ -32,13 +32,13 @@ static BETWEEN: LazyLock<Regex> = LazyLock::new(|| {
 });
 static SINCE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"^(only\s+)?(?:(?:since|from|starting(?:\s+(?:with|from|at))?|>=|≥|needed\s+(?:in|for|by|since|from)|needs|needed|in|for|kernels?|versions?|all\s+(?:since|from))\s*)*NAME(\s*\+|\s*(?:and|or)\s+(?:later|newer|up|above|onwards?|higher)|\s+onwards?|\s+only|\s*(?:and|or)\s+(?:older|earlier|below|before)|\s*-\s*$)?(?:[\s.]|$)",
+        r"^(only\s+)?(?:(?:please\s+(?:apply|backport|queue|pick)|back-?port|apply|(?:to|for)|since|from|starting(?:\s+(?:with|from|at))?|>=|≥|needed\s+(?:in|for|by|since|from)|needs|needed|in|for|kernels?|versions?|all\s+(?:since|from))\s*)*NAME(\s*\+|\s*(?:and|or)\s+(?:later|newer|up|above|onwards?|higher)|\s+onwards?|\s+only|\s*(?:and|or)\s+(?:older|earlier|below|before)|\s*-\s*$)?(?:[\s.]|$)",
     )
 });
 static NEGATED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"^(?:but\s+|and\s+)?(?:is\s+)?(?:not|no|never|except|without|excluding|isn't|doesn't)\b")
 });
-static PARTS: LazyLock<Regex> = LazyLock::new(|| pattern(r"[,;&]|:\s|\s(?:but|except)\s"));
+static PARTS: LazyLock<Regex> = LazyLock::new(|| pattern(r"[,;&]|:\s|\b/\b|\s(?:but|except)\s"));
 static AND: LazyLock<Regex> = LazyLock::new(|| pattern(r"\s+and\s+(v?\d)"));
 
 /// That the author wants it in the stable trees.
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn notes_name_lines() {
-        let notes: [&[&str]; 32] = [
+        let notes: [&[&str]; 36] = [
             &["v5.15+"],
             &["5.15.x"],
             &["5.15"],
@@ -242,6 +242,10 @@ mod tests {
             &["v5.15-rc1+"],
             &["see patch description, needs adjustments for <= 6.3"],
             &["5.15+, up to 6.6"],
+            &["please backport to 5.15 and 6.1"],
+            &["backport to 5.15, 6.1"],
+            &["5.15/6.1"],
+            &["stable/linux-5.15.y"],
         ];
         insta::assert_snapshot!(notes.iter().map(|notes| shown(notes)).collect::<Vec<_>>().join("\n"), @r"
         v5.15+ => 5.15 .. -
@@ -276,6 +280,10 @@ mod tests {
         v5.15-rc1+ => 5.15 .. -
         see patch description, needs adjustments for <= 6.3 => - .. -
         5.15+, up to 6.6 => 5.15 .. 6.6
+        please backport to 5.15 and 6.1 => 5.15 .. - (5.15, 6.1)
+        backport to 5.15, 6.1 => 5.15 .. - (5.15, 6.1)
+        5.15/6.1 => 5.15 .. - (5.15, 6.1)
+        stable/linux-5.15.y => 5.15 .. -
         ");
     }
 

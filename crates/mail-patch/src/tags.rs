@@ -21,7 +21,7 @@ static RUN_TOGETHER: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// The address of the stable team in a `Cc:`, and a note in one of three forms.
 static STABLE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\bstable(\+[\w-]+)?@(?:vger\.)?kernel\.org>?\s*(?:#\s*(.*)|\[(.*?)\]|\((.*?)\))?")
+    Regex::new(r"(?i)\bstable(\+[\w-]+)?@(?:vger\.)?kernel\.org>?[,;]?\s*(?:#\s*(.*)|\[(.*?)\]|\((.*?)\))?")
         .expect("valid")
 });
 static SYZBOT: LazyLock<Regex> =
@@ -221,6 +221,14 @@ git://x/linux.git master
     fn other_words_for_upstream() {
         for text in ["commit 0123456789abcdef upstream.", "(cherry picked from commit 0123456789abcdef)"] {
             assert_eq!(parse(&lines(text, 1)).upstream.as_deref(), Some("0123456789abcdef"));
+        }
+    }
+
+    #[test]
+    fn a_comma_behind_the_address_hides_no_note() {
+        for line in ["Cc: stable@vger.kernel.org, # v5.15+", "Cc: <stable@vger.kernel.org>; # v5.15+"] {
+            let tags = parse(&lines(&format!("why\n\n{line}\n"), 1));
+            assert_eq!(tags.stable.and_then(|stable| stable.note).as_deref(), Some("v5.15+"), "{line}");
         }
     }
 
