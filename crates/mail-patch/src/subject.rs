@@ -346,11 +346,11 @@ fn line(word: &str) -> Option<LineName> {
         .find_map(|end| word.strip_suffix(end))
         .unwrap_or(word);
     let (major, minor) = word.split_once('.')?;
-    let minor = match minor.split_once('.') {
-        Some((minor, release)) => number(release).and(number(minor))?,
-        None => number(minor)?,
-    };
-    Some(LineName(Line { major: number(major)?, minor }))
+    let (minor, release) = minor.split_once('.').unwrap_or((minor, "0"));
+    number(release)?;
+    let line = Line { major: number(major)?, minor: number(minor)? };
+    // distributions name their releases by year and month: `openEuler-22.03`
+    (line.major < 20 && (minor.len() == 1 || !minor.starts_with('0'))).then_some(LineName(line))
 }
 
 #[cfg(test)]
@@ -471,6 +471,13 @@ mod tests {
         reply patch | v1 None |  | "" | [x86] y
          | v1 None |  | "" |
         "#);
+    }
+
+    #[test]
+    fn a_release_of_a_distribution_is_no_line() {
+        for subject in ["[PATCH openEuler-22.03 v2] x", "[PATCH 24.04] x", "[PATCH ubuntu-22.10] x"] {
+            assert_eq!(parse(subject).target, None, "{subject}");
+        }
     }
 
     #[test]
