@@ -22,8 +22,13 @@ const CONSOLE: &str = "\
 [    2.000007] ---[ end trace 0000000000000000 ]---
 ";
 
-const AROUND: explain::Around<'static> =
-    explain::Around { today: jiff::civil::date(2026, 11, 21), coloured: false, kernel: None, debug: None };
+const AROUND: explain::Around<'static> = explain::Around {
+    today: jiff::civil::date(2026, 11, 21),
+    coloured: false,
+    kernel: None,
+    debug: None,
+    no_debug: None,
+};
 
 /// Runs the command on files in a folder of its own; paths are shown relative to it.
 fn explain_in(files: &[(&str, &str)], arguments: &[&str]) -> String {

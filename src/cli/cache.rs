@@ -16,10 +16,11 @@ pub struct CacheArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum CacheCommand {
-    /// List the stored kernels, the build folders and the saved guests, the one unused for the longest time first
+    /// List the stored kernels, the build folders, debug information and the saved guests, the one unused for the longest
+    /// time first
     List,
-    /// Remove saved guests, then build folders, then kernels that were not used for the longest time, except those in
-    /// use
+    /// Remove saved guests, then build folders, then debug information, then kernels that were not used for the longest
+    /// time, except those in use
     Gc {
         /// How much may stay, like 500M or 20G
         #[arg(long, value_name = "SIZE")]
@@ -80,7 +81,11 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
             for place in &places {
                 println!("{}", place_line(place));
             }
-            println!("{}", total(&stored, &places));
+            let debug = library.stored_debug();
+            for debug in &debug {
+                println!("{}", debug_line(debug));
+            }
+            println!("{}", total(&stored, &places, &debug));
             let kept = guests.kept();
             for guest in &kept {
                 println!("{}", guest_line(guest));
@@ -94,13 +99,17 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
             // a guest is saved again in seconds, a kernel is fetched again in minutes
             let kernels: u64 = library.stored().iter().map(|kernel| kernel.bytes).sum();
             let places: u64 = library.build_places().iter().map(|place| place.bytes).sum();
-            for guest in guests.shrink(max_size.0.saturating_sub(kernels + places), None) {
+            let debug: u64 = library.stored_debug().iter().map(|debug| debug.bytes).sum();
+            for guest in guests.shrink(max_size.0.saturating_sub(kernels + places + debug), None) {
                 println!("removed {}", guest_line(&guest));
             }
             let kept: u64 = guests.kept().iter().map(|guest| guest.bytes).sum();
             let collected = library.collect_garbage(max_size.0.saturating_sub(kept))?;
             for place in &collected.places {
                 println!("removed {}", place_line(place));
+            }
+            for debug in &collected.debug {
+                println!("removed {}", debug_line(debug));
             }
             for kernel in &collected.removed {
                 println!("removed {}", line(kernel));
@@ -122,6 +131,18 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
                 eprintln!("error: {error}");
                 if *remove && library.remove(&kernel)? {
                     println!("removed {}", line(&kernel));
+                }
+            }
+            for (debug, result) in library.verify_debug() {
+                let Err(error) = result else {
+                    println!("ok      {}", debug_line(&debug));
+                    continue;
+                };
+                code = ExitCode::FAILURE;
+                println!("damaged {}", debug_line(&debug));
+                eprintln!("error: {error}");
+                if *remove && library.remove_debug(&debug)? {
+                    println!("removed {}", debug_line(&debug));
                 }
             }
             for (guest, result) in guests.verify() {
@@ -157,15 +178,21 @@ fn place_line(place: &BuildPlace) -> String {
     format!("{:32} {:>9}", format!("build/{name}"), megabytes(place.bytes))
 }
 
-fn total(stored: &[Stored], places: &[BuildPlace]) -> String {
-    let kernels = format!("{} kernels, {}", stored.len(), megabytes(stored.iter().map(|k| k.bytes).sum()));
-    match places.len() {
-        0 => kernels,
-        n => {
-            let bytes = megabytes(places.iter().map(|place| place.bytes).sum());
-            format!("{kernels}; {n} sources with build folders, {bytes}")
-        }
+fn debug_line(debug: &Stored) -> String {
+    format!("{} debug information", line(debug))
+}
+
+fn total(stored: &[Stored], places: &[BuildPlace], debug: &[Stored]) -> String {
+    let mut text = format!("{} kernels, {}", stored.len(), megabytes(stored.iter().map(|k| k.bytes).sum()));
+    if !places.is_empty() {
+        let bytes = megabytes(places.iter().map(|place| place.bytes).sum());
+        text += &format!("; {} sources with build folders, {bytes}", places.len());
     }
+    if !debug.is_empty() {
+        let bytes = megabytes(debug.iter().map(|debug| debug.bytes).sum());
+        text += &format!("; debug information of {}, {bytes}", debug.len());
+    }
+    text
 }
 
 #[cfg(test)]

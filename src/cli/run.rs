@@ -129,8 +129,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         run_dir: Some(run_dir.path().to_owned()),
     };
     let progress = Fetching::among(bars);
-    let supply =
-        Supply { library: &library, queue: &queue, sink: &sink, progress: &progress, place: &place };
+    let supply = Supply { library: &library, queue: &queue, sink: &sink, progress: &progress, place: &place };
     std::thread::scope(|scope| {
         scope.spawn(|| supply.run(&wanted, &tests));
         runner::run(&queue, &lab, &config, &sink, &cancel);

@@ -10,6 +10,7 @@ use super::compile::BuildError;
 use super::packages::files::FileError;
 use super::packages::source::SourceError;
 use super::packages::unpack::UnpackError;
+use super::progress::megabytes;
 use super::store::StoreError;
 use crate::failure::Failure;
 
@@ -60,6 +61,37 @@ pub enum KernelError {
         name: String,
         /// Why.
         reason: String,
+    },
+    /// There is no debug information to be had.
+    #[error("{reason}")]
+    NoDebug {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// No package list has a kernel's debug package.
+    #[error(
+        "no package list has {package} {version}: Debian drops debug packages with the kernel; unpack one that you have and name its folder with --debug"
+    )]
+    NoDebugPackage {
+        /// The package.
+        package: String,
+        /// Its version.
+        version: String,
+    },
+    /// A disk is too full for what is to be fetched.
+    #[error(
+        "{what} needs {} in {folder}, and {} are free; make room (kregress cache gc) or choose another folder with KREGRESS_CACHE",
+        megabytes(*needed), megabytes(*free)
+    )]
+    NoRoom {
+        /// What is to be fetched.
+        what: String,
+        /// Where.
+        folder: PathBuf,
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
     },
     /// A kernel image is not usable.
     #[error("kernel image {path}: {source}")]

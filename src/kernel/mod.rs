@@ -47,7 +47,7 @@ pub use error::KernelError;
 pub use kernel_modules::{
     Image, ImageError, KernelConfig, ModuleError, ModuleFile, ModuleState, ModuleTree, closest,
 };
-pub use library::{BuildPlace, Collected, Library, Stored};
+pub use library::{BuildPlace, Collected, DebugState, Library, Stored};
 pub use packages::container::PackageError;
 pub use packages::debian::Archive;
 pub use packages::files::FileError;

@@ -1,5 +1,6 @@
 //! The whole way from a spec to a stored kernel, through the real apt, with a mirror that is a folder.
 
+mod debug;
 mod files;
 mod hosts;
 
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use super::fixtures::{bzimage, kernel_deb, module, vmlinux, zstd};
+use super::fixtures::{bzimage, deb, kernel_deb, module, vmlinux, zstd};
 use super::packages::debian::{self, Archive};
 use super::packages::source::{Package, PackagedKernel};
 use super::store::{Store, measure, sha256};
@@ -90,6 +91,22 @@ impl World {
 
     /// Writes the mirror's package lists.
     fn write_lists(&self) {
+        self.write_lists_with("");
+    }
+
+    /// Puts a debug package with these files on the mirror.
+    fn write_debug_package(&self, files: &[(&str, &[u8])]) {
+        let path = format!("pool/main/l/linux/linux-image-{RELEASE}-dbg_6.17.13-1_amd64.deb");
+        fs::write(self.path("debian").join(&path), deb(files)).expect("the folder is writable");
+        let file = measure(&self.path("debian").join(&path)).expect("it was just written");
+        self.write_lists_with(&format!(
+            "Package: linux-image-{RELEASE}-dbg\nVersion: 6.17.13-1\nArchitecture: amd64\nMaintainer: x\n\
+             Description: x\nFilename: {path}\nSize: {}\nSHA256: {}\n\n",
+            file.bytes, file.sha256
+        ));
+    }
+
+    fn write_lists_with(&self, others: &str) {
         let file = measure(&self.package()).expect("the package");
         // an image of this size would pass for one of the packages that only depend on others
         let size = (2 << 20).max(file.bytes);
@@ -98,6 +115,7 @@ impl World {
              Filename: pool/main/l/linux/linux-image-{RELEASE}_6.17.13-1_amd64.deb\nSize: {size}\nSHA256: {}\n\n",
             file.sha256
         );
+        let list = list + others;
         let folder = self.path("debian/dists/trixie/main/binary-amd64");
         fs::create_dir_all(&folder).expect("the folder is writable");
         fs::write(folder.join("Packages"), &list).expect("the folder is writable");

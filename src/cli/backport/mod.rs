@@ -124,8 +124,7 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let library = library.with_build_jobs(args.build_jobs).for_patches().with_cancel(&cancel);
     let progress = Fetching::among(shown.bars.clone());
     let tell = |text: String| eprintln!("{text}");
-    let trees =
-        onto::trees(&args.onto, &patches, &library, args.config.as_deref(), &progress, &tell)?;
+    let trees = onto::trees(&args.onto, &patches, &library, args.config.as_deref(), &progress, &tell)?;
 
     let scratch = Scratch::new(&cache).folder();
     let scratch =
@@ -277,12 +276,8 @@ impl Work<'_> {
         let progress = Fetching::among(bars);
         let mut outcomes: Vec<TreeOutcome> = Vec::new();
         for tree in applied {
-            let kernels = TreeKernels {
-                applied: tree,
-                builder: self.library.builder(),
-                progress: &progress,
-                cancel,
-            };
+            let kernels =
+                TreeKernels { applied: tree, builder: self.library.builder(), progress: &progress, cancel };
             outcomes.push(match &tree.patch {
                 Some(_) => validation.tree(&subject(tree), &kernels),
                 None => refused(tree),

@@ -150,15 +150,8 @@ impl Scene<'_> {
         };
         let library = self.library.with_cancel(&self.cancel);
         let progress = Fetching::among(bars);
-        let kernels = supply(
-            &state,
-            self.kernels,
-            &library,
-            library.builder(),
-            &progress,
-            &place,
-            &self.cancel,
-        );
+        let kernels =
+            supply(&state, self.kernels, &library, library.builder(), &progress, &place, &self.cancel);
         let driver = Driver {
             lab: &lab,
             kernels: kernels.as_ref(),

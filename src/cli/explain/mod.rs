@@ -17,7 +17,7 @@ use jiff::civil::Date;
 
 use super::error::CliError;
 use super::paths::PathArgs;
-use crate::kernel::{DebugError, Kernel, KernelSpec, Library};
+use crate::kernel::{DebugError, DebugState, Kernel, KernelSpec, Library};
 use crate::oops::{Palette, RuleError, SymbolError};
 use crate::progress::Fetching;
 use crate::report::ExitStatus;
@@ -34,6 +34,8 @@ Examples:
   kregress explain --compare old.log new.log  whether two show one defect
   kregress explain --known known.yaml *.log   known messages told apart
   kregress explain --vmlinux vmlinux oops.log file and line of each function
+  kregress explain -k 6.12.117 --fetch-debug oops.log
+                                              the same with Debian's debug package, which is kept
   kregress explain mail.eml dmesg.xz          mails, UTF-16, gzip, xz and zstd are decoded
 
 Exit code: 0, whatever was found; with --fail 1 where a report was found; with --compare 1 unless both show the same
@@ -60,9 +62,15 @@ pub struct ExplainArgs {
     pub known: Option<PathBuf>,
 
     /// The kernel that printed the console, as `kregress run -k` takes it; its symbols turn raw addresses into function
-    /// names
+    /// names, and functions get file and line where the cache has its debug information: of one that was compiled here
+    /// with the fragment `debuginfo`, or whose debug package was fetched
     #[arg(short, long, value_name = "KERNEL", conflicts_with_all = ["vmlinux", "system_map"])]
     pub kernel: Option<String>,
+
+    /// Fetch the debug package of the kernel that -k names unless the cache has it: a few hundred megabytes, of which twice
+    /// as many are kept (`kregress cache list`)
+    #[arg(long, requires = "kernel", conflicts_with = "debug")]
+    pub fetch_debug: bool,
 
     /// The kernel's uncompressed image; raw addresses become function names. If it was not stripped, functions get file
     /// and line, and so do those of the modules beside it
@@ -183,12 +191,18 @@ pub enum ExplainError {
 /// If a file cannot be read, or the rules, known messages, symbols or debug information are unusable. A log without a
 /// report is no error.
 pub(super) fn run(args: &ExplainArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
-    let kernel = args.kernel.as_deref().map(|spec| fetched(spec, paths)).transpose()?;
+    // as long as the library is there nobody removes what is read
+    let fetched = args.kernel.as_deref().map(|spec| fetched(spec, paths)).transpose()?;
+    let debug = match &fetched {
+        Some((library, kernel)) if args.debug.is_none() => debug_of(args, library, kernel)?,
+        _ => Debug::default(),
+    };
     let around = Around {
         today: jiff::Zoned::now().date(),
         coloured: console::colors_enabled(),
-        kernel: kernel.as_ref(),
-        debug: None,
+        kernel: fetched.as_ref().map(|(_, kernel)| kernel),
+        debug: debug.folder.as_deref(),
+        no_debug: debug.hint.as_deref(),
     };
     match explain(args, &around, &mut io::stdout().lock(), &mut io::stderr().lock()) {
         Ok(code) => Ok(code),
@@ -200,14 +214,17 @@ pub(super) fn run(args: &ExplainArgs, paths: &PathArgs) -> Result<ExitCode, CliE
 }
 
 /// The kernel that is meant, which must be a single one.
-fn fetched(spec: &str, paths: &PathArgs) -> Result<Kernel, CliError> {
+fn fetched(spec: &str, paths: &PathArgs) -> Result<(Library, Kernel), CliError> {
     let library =
         Library::open(&paths.cache()?, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
     let progress = Fetching::on_stderr();
     let specs = [spec.parse::<KernelSpec>().map_err(CliError::setup)?];
     let wanted = library.resolve(&specs, &progress).map_err(CliError::setup)?.wanted;
     match wanted.as_slice() {
-        [kernel] => library.fetch(kernel, &progress).map_err(CliError::setup),
+        [kernel] => {
+            let kernel = library.fetch(kernel, &progress).map_err(CliError::setup)?;
+            Ok((library, kernel))
+        }
         kernels => {
             let found = kernels.len();
             Err(CliError::setup(format!(
@@ -215,6 +232,28 @@ fn fetched(spec: &str, paths: &PathArgs) -> Result<Kernel, CliError> {
             )))
         }
     }
+}
+
+/// What there is of a kernel's debug information, or why there is none.
+#[derive(Default)]
+struct Debug {
+    folder: Option<PathBuf>,
+    hint: Option<String>,
+}
+
+fn debug_of(args: &ExplainArgs, library: &Library, kernel: &Kernel) -> Result<Debug, CliError> {
+    if args.fetch_debug {
+        let fetched = library.fetch_debug(kernel, &Fetching::on_stderr());
+        return Ok(Debug { folder: Some(fetched.map_err(CliError::setup)?), hint: None });
+    }
+    Ok(match library.debug_of(kernel) {
+        DebugState::Here(folder) => Debug { folder: Some(folder), hint: None },
+        DebugState::Package { name, .. } => {
+            let hint = format!("the cache does not have {name}; --fetch-debug fetches it");
+            Debug { folder: None, hint: Some(hint) }
+        }
+        DebugState::Nowhere(reason) => Debug { folder: None, hint: Some(reason) },
+    })
 }
 
 /// What comes from outside besides the arguments.
@@ -228,6 +267,8 @@ pub struct Around<'a> {
     pub kernel: Option<&'a Kernel>,
     /// The folder with the debug information of that kernel, where it is here.
     pub debug: Option<&'a Path>,
+    /// Why it is not here, and what to do.
+    pub no_debug: Option<&'a str>,
 }
 
 /// Explains the files in order on `out`. What has no place in its format is told on `err`.

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use jiff::civil::Date;
+use kernel_modules::inflate;
 
 use super::container::Unreadable;
 use super::decode::Decoder;
@@ -58,9 +59,9 @@ impl Tools {
         let symbols = match (&args.vmlinux, &args.system_map, around.kernel) {
             (Some(file), ..) => Some(load_symbols(file, Symbols::from_vmlinux)?),
             (None, Some(file), _) => Some(load_symbols(file, Symbols::from_system_map)?),
-            (None, None, Some(kernel)) => match symbols_of(kernel) {
-                // its debug information names functions
-                Err(ExplainError::NoSymbols { .. }) if decoder.is_some() => None,
+            (None, None, Some(kernel)) => match symbols_of(kernel, around.debug) {
+                // consoles name functions, and that there are no lines is told
+                Err(ExplainError::NoSymbols { .. }) if decoder.is_some() || around.no_debug.is_some() => None,
                 found => Some(found?),
             },
             (None, None, None) => None,
@@ -162,7 +163,10 @@ fn decoder(
             }
             info
         }
-        (None, None) => return Ok(None),
+        (None, None) => {
+            remarks.extend(around.no_debug.map(|why| format!("no lines: {why}")));
+            return Ok(None);
+        }
     };
     Ok(Some(Decoder(info)))
 }
@@ -171,13 +175,15 @@ fn load_symbols(
     file: &Path,
     parse: fn(&[u8]) -> Result<Symbols, SymbolError>,
 ) -> Result<Symbols, ExplainError> {
-    let bytes = std::fs::read(file).map_err(|source| read_error(file, source))?;
+    let bytes = std::fs::read(file).and_then(inflate).map_err(|source| read_error(file, source))?;
     parse(&bytes).map_err(|source| ExplainError::Symbols { file: file.display().to_string(), source })
 }
 
-/// The symbols that come with a kernel: its System.map, else its image's own table.
-fn symbols_of(kernel: &Kernel) -> Result<Symbols, ExplainError> {
-    let map = kernel.system_map.as_deref().map(|file| load_symbols(file, Symbols::from_system_map));
+/// The symbols that come with a kernel: its System.map or that of its debug information, else its image's own table.
+fn symbols_of(kernel: &Kernel, debug: Option<&Path>) -> Result<Symbols, ExplainError> {
+    let of_debug = debug.map(|folder| folder.join("System.map.gz")).filter(|file| file.is_file());
+    let map = kernel.system_map.as_deref().or(of_debug.as_deref());
+    let map = map.map(|file| load_symbols(file, Symbols::from_system_map));
     let image = || kernel.vmlinux.as_deref().map(|file| load_symbols(file, Symbols::from_vmlinux));
     for found in [map, image()].into_iter().flatten() {
         match found {

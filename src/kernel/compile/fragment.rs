@@ -13,6 +13,7 @@ use kernel_modules::closest;
 /// Fragments that come with the program; a file of the same name in a catalogue's folder `configs` goes first.
 const EMBEDDED: &[(&str, &str)] = &[
     ("small", include_str!("../../../kernels/configs/small.config")),
+    ("debuginfo", include_str!("../../../kernels/configs/debuginfo.config")),
     ("kasan", include_str!("../../../kernels/configs/kasan.config")),
     ("kmemleak", include_str!("../../../kernels/configs/kmemleak.config")),
     ("lockdep", include_str!("../../../kernels/configs/lockdep.config")),
@@ -299,7 +300,7 @@ mod tests {
 
     #[test]
     fn the_embedded_fragments_read_and_fit_together() {
-        for name in ["small", "small+kasan", "small+kmemleak", "small+lockdep"] {
+        for name in ["small", "small+kasan", "small+kmemleak", "small+lockdep", "small+debuginfo"] {
             let composed = Composed::new(name, &[]).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(composed.base, Base::AllNo, "{name}");
             assert!(composed.wishes.len() > 50, "{name}");
@@ -343,8 +344,8 @@ mod tests {
         }
         insta::assert_snapshot!(said, @r#"
         the configuration `small+kasn`: there is no fragment `kasn`; did you mean `kasan`?
-        the configuration `mein`: there is no fragment `mein`; there are base, behind, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
-        the configuration `zebra`: there is no fragment `zebra`; there are base, behind, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
+        the configuration `mein`: there is no fragment `mein`; there are base, behind, debuginfo, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
+        the configuration `zebra`: there is no fragment `zebra`; there are base, behind, debuginfo, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
         configs/line.config:2: found `CONFIG_KASAN y`, expected `CONFIG_NAME=value`, `# CONFIG_NAME is not set` or a comment that starts with `#`
         configs/name.config:1: found `CONFIG_KA SAN=y`, expected `CONFIG_NAME=value`, `# CONFIG_NAME is not set` or a comment that starts with `#`
         configs/value.config:1: found `CONFIG_A=`, expected a value: y, m, n, a number or "text"
@@ -352,7 +353,7 @@ mod tests {
         configs/behind.config:1: found `CONFIG_A=y KASAN`, expected nothing behind the value but `# optional` and why
         configs/base.config:1: found `# base: tinyconfig`, expected `# base: allnoconfig` or `# base: alldefconfig`
         cannot read the fragment ./nowhere.config: No such file or directory (os error 2)
-        the configuration ``: there is no fragment ``; there are base, behind, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
+        the configuration ``: there is no fragment ``; there are base, behind, debuginfo, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
         "#);
     }
 

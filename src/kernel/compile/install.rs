@@ -55,8 +55,6 @@ fn pack_modules(
     release: &str,
     pack: &Path,
 ) -> Result<BTreeMap<String, IndexEntry>, BuildError> {
-    // a kernel without modules has no such file
-    let order = fs::read_to_string(output.join("modules.order")).unwrap_or_default();
     let file = BufWriter::new(File::create(pack).map_err(BuildError::io("write", pack))?);
     let file = Mutex::new((file, 0));
     let keep = |bytes: Vec<u8>| {
@@ -67,11 +65,8 @@ fn pack_modules(
         Ok((offset, length))
     };
     let modules = index_modules::<BuildError>(release, &keep, |submit| {
-        for line in order.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            // up to 6.2 the list names .ko files, later on .o files
-            let name = line.rsplit_once('.').map_or(line, |(name, _)| name);
-            let name = name.strip_prefix("kernel/").unwrap_or(name);
-            let module = output.join(format!("{name}.ko"));
+        for name in modules(output) {
+            let module = output.join(&name);
             let bytes = match fs::metadata(&module).map(|meta| meta.len()) {
                 // a hundred times the largest without debug information would take long to keep and to send
                 Ok(size) if size > 8 << 20 => {
@@ -83,7 +78,7 @@ fn pack_modules(
                 }
                 _ => fs::read(&module).map_err(BuildError::io("read", &module))?,
             };
-            submit(Job { path: format!("kernel/{name}.ko"), bytes });
+            submit(Job { path: format!("kernel/{name}"), bytes });
         }
         Ok(())
     })?;
@@ -91,6 +86,18 @@ fn pack_modules(
     let file = file.into_inner().map_err(|error| BuildError::io("write", pack)(error.into_error()))?;
     file.sync_all().map_err(BuildError::io("write", pack))?;
     Ok(modules)
+}
+
+/// The modules that `modules.order` lists, relative to the build folder.
+pub(super) fn modules(output: &Path) -> Vec<String> {
+    // a kernel without modules has no such file
+    let order = fs::read_to_string(output.join("modules.order")).unwrap_or_default();
+    let name = |line: &str| {
+        // up to 6.2 the list names .ko files, later on .o files
+        let name = line.rsplit_once('.').map_or(line, |(name, _)| name);
+        format!("{}.ko", name.strip_prefix("kernel/").unwrap_or(name))
+    };
+    order.lines().map(str::trim).filter(|line| !line.is_empty()).map(name).collect()
 }
 
 fn strip(from: &Path, to: &Path, options: &[&str]) -> Result<(), BuildError> {

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 mod child;
 mod compiler;
+mod debug;
 mod dirty;
 mod error;
 mod failure;
@@ -385,6 +386,14 @@ impl Builder {
             let _ = fs::remove_dir_all(&partial);
         }
         let (folder, record) = installed?;
+        if debug::has_some(output) {
+            progress.report(&request.name, Stage::Prepare("its debug information".to_owned()));
+            // the kernel is whole without it
+            if let Err(error) = debug::keep(&self.store, output, &record.release, key) {
+                let text = format!("the debug information is not kept: {error}");
+                progress.report(&request.name, Stage::Warning(text));
+            }
+        }
         progress.report(
             &request.name,
             Stage::Built { bytes: record.bytes(&folder), seconds: begun.elapsed().as_secs() },

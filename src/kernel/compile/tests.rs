@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use super::*;
-use crate::kernel::{KernelError, KernelSpec, Library, ModuleState, NoProgress};
+use crate::kernel::{DebugState, KernelError, KernelSpec, Library, ModuleState, NoProgress};
 
 mod look;
 
@@ -178,6 +178,32 @@ impl World {
 const ALL: [&str; 4] = ["fast.o", "slow.o", "vmlinux", "fs/x.ko"];
 const PATCH: &str =
     "--- a/fast.c\n+++ b/fast.c\n@@ -1 +1 @@\n-int fast(void) { return 1; }\n+int fast(void) { return 2; }\n";
+
+#[test]
+fn debug_information_is_kept_beside_a_kernel_that_was_built_with_some() {
+    let Some(world) = World::new() else { return };
+    let library = || Library::open(&world.path("cache"), &[world.path("kernels")]).expect("a good catalogue");
+    let built = |config: &str| {
+        let request = BuildRequest { config: config.to_owned(), ..world.request() };
+        let built = world.builder().build(&request, &NoProgress, &Cancel::new());
+        built.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let DebugState::Nowhere(why) = library().debug_of(&built("tiny")) else { panic!("it has none") };
+    insta::assert_snapshot!(why, @"kernel mine was compiled without debug information; add `debuginfo` to its configuration (config: tiny+debuginfo), and it is kept with the kernel");
+
+    let kernel = built("tiny+debuginfo");
+    let DebugState::Here(folder) = library().debug_of(&kernel) else { panic!("it is kept") };
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .expect("the folder")
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["System.map.gz", "debug.json", "vmlinux.gz", "x.ko.gz"]);
+    assert_eq!(library().collect_garbage(0).expect("a writable store").debug.len(), 1);
+    let DebugState::Nowhere(why) = library().debug_of(&kernel) else { panic!("it was removed") };
+    assert!(why.contains("not in the cache any more; remove "), "{why}");
+}
 
 #[test]
 fn a_source_becomes_a_kernel_once() {

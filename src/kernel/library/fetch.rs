@@ -278,6 +278,6 @@ fn to_download(wanted: &Wanted) -> Option<&PackagedKernel> {
 }
 
 /// What a package is called while it comes in.
-fn file_name(package: &Package) -> String {
+pub(super) fn file_name(package: &Package) -> String {
     format!("{}_{}.deb", package.name, &package.sha256[..16.min(package.sha256.len())])
 }

@@ -39,6 +39,8 @@ pub struct BuildPlace {
 pub struct Collected {
     /// Sources and build folders that were removed.
     pub places: Vec<BuildPlace>,
+    /// Debug information that was removed.
+    pub debug: Vec<Stored>,
     /// Kernels that were removed.
     pub removed: Vec<Stored>,
     /// Kernels that would have been, but a process uses them.
@@ -98,8 +100,10 @@ impl Library {
     pub fn collect_garbage(&self, max_bytes: u64) -> Result<Collected, KernelError> {
         let stored = self.stored();
         let places = self.build_places();
-        let left =
-            stored.iter().map(|kernel| kernel.bytes).chain(places.iter().map(|place| place.bytes)).sum();
+        self.store.remove_debug_leftovers();
+        let debug = self.stored_debug();
+        let kept = stored.iter().chain(&debug).map(|stored| stored.bytes);
+        let left = kept.chain(places.iter().map(|place| place.bytes)).sum();
         let mut collected = Collected { left, ..Collected::default() };
         for place in places {
             let name = place.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -116,6 +120,12 @@ impl Library {
                 })?;
                 collected.left -= place.bytes;
                 collected.places.push(place);
+            }
+        }
+        for debug in debug {
+            if collected.left > max_bytes && self.store.remove_debug(&debug.folder)? {
+                collected.left -= debug.bytes;
+                collected.debug.push(debug);
             }
         }
         for kernel in stored {

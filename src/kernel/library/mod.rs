@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+mod debug;
 mod fetch;
 mod housekeeping;
 mod update;
 
+pub use debug::DebugState;
 pub use housekeeping::{BuildPlace, Collected, Stored};
 
 use super::catalogue::Catalogue;

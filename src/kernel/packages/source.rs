@@ -76,6 +76,9 @@ pub(crate) trait PackageSource: std::fmt::Debug + Send + Sync {
     /// The packages of the index that is there with a kernel's source in them.
     fn source_packages(&self) -> Result<Vec<Package>, SourceError>;
 
+    /// The packages of the index that is there with this name, of every version.
+    fn packages_named(&self, name: &str) -> Result<Vec<Package>, SourceError>;
+
     /// Downloads a package to `target` and compares it with its hash; a part that is there already is continued.
     /// `progress` gets the bytes so far. When `cancel` is set the part that is there stays.
     fn download(

@@ -3,6 +3,8 @@
 //! A folder is written under a temporary name and renamed when it is complete, so what has a final name is whole and
 //! is read without a lock. Whoever fetches a release holds that release's lock until the rename.
 
+pub(crate) mod debug;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};

@@ -195,6 +195,10 @@ impl PackageSource for Mirror {
         self.packages(&|name| name.starts_with("linux-source-"))
     }
 
+    fn packages_named(&self, name: &str) -> Result<Vec<Package>, SourceError> {
+        self.packages(&|found| found == name)
+    }
+
     fn download(
         &self,
         package: &Package,
