@@ -45,7 +45,7 @@ pub struct Collected {
     pub removed: Vec<Stored>,
     /// Kernels that would have been, but a process uses them.
     pub in_use: Vec<Stored>,
-    /// Bytes of the kernels and build places that are left, without those in which a kernel is being built.
+    /// Bytes of the kernels, debug information and build places that are left, without those in which a kernel is being built.
     pub left: u64,
 }
 
@@ -94,7 +94,7 @@ impl Library {
         places
     }
 
-    /// Removes build places, and then kernels, that were not used for the longest time until what is left has at most
+    /// Removes build places, then debug information, and then kernels, that were not used for the longest time until what is left has at most
     /// `max_bytes`, and packages of downloads that were given up. A build place only saves time, so all of them go before
     /// any kernel.
     pub fn collect_garbage(&self, max_bytes: u64) -> Result<Collected, KernelError> {
