@@ -10,9 +10,6 @@
 //! }
 //! ```
 //!
-//! The test program is also the init of its guests, so it must be linked statically: copy kregress's
-//! `.cargo/config.toml`, or name an installed kregress in `KREGRESS_AGENT`.
-//!
 //! | variable | meaning |
 //! | --- | --- |
 //! | `KREGRESS_TEST_KERNELS` | the kernels, divided by commas, instead of the harness's own |
@@ -94,9 +91,6 @@ impl Harness {
 
     /// Runs as a test program: reads the arguments of `cargo test`, runs the trials, answers the exit code.
     pub fn main(self) -> ExitCode {
-        if crate::guest::is_guest_init() {
-            crate::guest::agent::main();
-        }
         let mut arguments = Arguments::from_args();
         // a guest has two processors: more trials at once than that allows would slow each other down
         let cpus = std::thread::available_parallelism().map_or(1, |n| n.get());

@@ -6,6 +6,7 @@
 
 // crates of this repository that are useful by themselves, under the names that the rooms use
 pub use flaky_bisect as bisect;
+pub use guest_protocol as guest;
 pub use kernel_oops as oops;
 pub use kernel_oops::{hang, poison};
 pub use kernel_version as version;
@@ -19,8 +20,6 @@ pub mod scratch;
 pub mod yaml;
 
 pub mod observation;
-
-pub mod guest;
 
 pub mod kernel;
 pub mod suite;

@@ -1,52 +1,19 @@
 //! What one attempt produced, as plain data: everything a verdict may be based on, and nothing else.
 
-mod detectors;
 mod kernel_log;
-mod slab;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::slab::{NO_LEAK, NOISE, SlabCaches, SlabRow, SlabRows};
 pub use crate::hang::BlockedTask;
-pub use detectors::DetectorState;
-pub use kernel_log::{KernelLog, LogExcerpt, LogRecord};
-
-/// How far an attempt came. Ordered: a later phase implies that the earlier ones were passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Host-side work before the virtual machine: initramfs, disks, command line.
-    Prepare,
-    /// The virtual machine runs, the agent has not spoken yet.
-    Boot,
-    /// The agent spoke; modules, files and sysctls are being put in place.
-    Setup,
-    /// The trivial program runs: what fails here says nothing about the test.
-    Check,
-    /// The test's program runs.
-    Dose,
-    /// The program ended; detectors are read a last time.
-    Settle,
-    /// The guest is being powered off.
-    Stop,
-}
-
-impl Phase {
-    /// The word shown to people, at most seven letters so that it fits a column.
-    pub fn word(self) -> &'static str {
-        match self {
-            Phase::Prepare => "prepare",
-            Phase::Boot => "boot",
-            Phase::Setup => "setup",
-            Phase::Check => "check",
-            Phase::Dose => "dose",
-            Phase::Settle => "settle",
-            Phase::Stop => "stop",
-        }
-    }
-}
+pub use crate::guest::detectors::DetectorState;
+pub use crate::guest::facts::{GuestFacts, Phase, SetupFailure};
+pub use crate::guest::kmsg::LogRecord;
+pub use crate::guest::probe::{LeakedObjects, ProbeReading};
+pub use crate::guest::program::{Exit, ProgramReport, REPORT_WORDS};
+pub use crate::guest::slab::{NO_LEAK, NOISE, SlabCaches, SlabRow, SlabRows};
+pub use kernel_log::{KernelLog, LogExcerpt};
 
 /// Where an attempt's guest came from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,107 +73,6 @@ pub enum Ending {
     },
 }
 
-/// How the test's program ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Exit {
-    /// It exited with this code.
-    Code(i32),
-    /// A signal ended it.
-    Signal(i32),
-}
-
-impl std::fmt::Display for Exit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Exit::Code(code) => write!(f, "exit code {code}"),
-            Exit::Signal(signal) => write!(f, "signal {signal}"),
-        }
-    }
-}
-
-/// A line that the program wrote to its report descriptor (see `suites/README.md`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProgramReport {
-    /// Rounds of the dose that were really done.
-    Iterations(u64),
-    /// The program itself saw the symptom.
-    Symptom(String),
-    /// The program could not judge, for this reason.
-    Blind(String),
-    /// The kernel lacks something that the program needs.
-    Skip(String),
-    /// Anything worth keeping with the evidence.
-    Note(String),
-    /// A line of no known form, kept as it came.
-    Unknown(String),
-}
-
-/// The words that a line of the report descriptor may begin with, requests of the host (`vm/README.md`) included.
-pub const REPORT_WORDS: [&str; 7] = ["iterations", "symptom", "blind", "skip", "note", "plug", "unplug"];
-
-impl ProgramReport {
-    /// Reads one line of the report descriptor, without its newline.
-    pub fn parse(line: &str) -> ProgramReport {
-        let line = line.trim();
-        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        let rest = rest.trim().to_owned();
-        match word {
-            "iterations" => match rest.parse() {
-                Ok(n) => ProgramReport::Iterations(n),
-                Err(_) => ProgramReport::Unknown(line.to_owned()),
-            },
-            "symptom" => ProgramReport::Symptom(rest),
-            "blind" => ProgramReport::Blind(rest),
-            "skip" => ProgramReport::Skip(rest),
-            "note" => ProgramReport::Note(rest),
-            _ => ProgramReport::Unknown(line.to_owned()),
-        }
-    }
-}
-
-/// Objects that no pointer leads to any more, allocated in one place.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeakedObjects {
-    /// How many.
-    pub objects: u64,
-    /// Their size, bytes in all.
-    pub bytes: u64,
-    /// The name of the task that allocated them (`comm`).
-    pub comm: String,
-    /// The kernel functions of the allocation, innermost first, without offsets.
-    pub stack: Vec<String>,
-}
-
-/// One detector's readings around the dose.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ProbeReading {
-    /// Which probe: `slab` or `kmemleak`.
-    pub probe: String,
-    /// What it looked at: [`SlabCaches`] as text, or `leaked objects`.
-    pub subject: String,
-    /// The reading just before the dose, in objects; absent: it could not be read.
-    pub before: Option<i64>,
-    /// The reading after the dose.
-    pub after: Option<i64>,
-    /// Why a reading is absent.
-    pub error: Option<String>,
-    /// What `kmemleak` found, by origin, most first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub leaks: Vec<LeakedObjects>,
-    /// Whether there was more than `leaks` tells.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub leaks_cut: bool,
-    /// What `slab` says beyond the sum.
-    #[serde(default, skip_serializing_if = "SlabRows::is_empty")]
-    pub slab: SlabRows,
-}
-
-fn is_false(flag: &bool) -> bool {
-    !*flag
-}
-
 /// Which part of a console was kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Console {
@@ -221,23 +87,6 @@ pub struct Console {
     pub dose_start: Option<usize>,
     /// Offset in `text` of the line that marks the end of the dose; absent: that line was not seen.
     pub dose_end: Option<usize>,
-}
-
-/// What the agent said when it was ready.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GuestFacts {
-    /// `uname -r`.
-    pub release: String,
-    /// `uname -v`.
-    pub build: String,
-    /// `/proc/cmdline`.
-    pub cmdline: String,
-    /// `/proc/sys/kernel/tainted` at that moment.
-    pub tainted: u64,
-    /// Which port carries the agent's messages: `virtio` or `serial`.
-    pub channel: String,
-    /// The hung-task timeout that the kernel accepted, seconds; absent: this kernel has no such detector.
-    pub hung_task_timeout: Option<u64>,
 }
 
 /// The program's part of an attempt.
@@ -259,6 +108,10 @@ pub struct ProgramRun {
     pub output: String,
     /// Bytes of output in all.
     pub output_bytes: u64,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -293,77 +146,6 @@ impl ProgramRun {
             ProgramReport::Iterations(n) => Some(*n),
             _ => None,
         })
-    }
-}
-
-/// A step before the dose that failed in the guest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "step", rename_all = "kebab-case")]
-pub enum SetupFailure {
-    /// A module could not be loaded.
-    Module {
-        /// Its name.
-        name: String,
-        /// The kernel's answer.
-        error: String,
-    },
-    /// A sysctl could not be set.
-    Sysctl {
-        /// Its name in dotted form.
-        name: String,
-        /// The kernel's answer.
-        error: String,
-    },
-    /// A file could not be placed in the guest.
-    File {
-        /// Its path in the guest.
-        path: String,
-        /// The kernel's answer.
-        error: String,
-    },
-    /// A disk of the test did not appear.
-    Disk {
-        /// The disk's name in the suite.
-        name: String,
-    },
-    /// The trivial program failed.
-    Check {
-        /// What happened.
-        error: String,
-    },
-    /// The test's program could not be started.
-    Program {
-        /// What happened.
-        error: String,
-    },
-    /// Not everything that host and agent said came through, at any time of the attempt.
-    Channel {
-        /// Frames that are missing.
-        frames: u64,
-    },
-}
-
-impl std::fmt::Display for SetupFailure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            SetupFailure::Module { name, error } => write!(f, "module {name} could not be loaded: {error}"),
-            SetupFailure::Sysctl { name, error } => write!(f, "sysctl {name} could not be set: {error}"),
-            SetupFailure::File { path, error } => {
-                write!(f, "{path} could not be put into the guest: {error}")
-            }
-            SetupFailure::Disk { name } => write!(f, "disk {name} did not appear in the guest"),
-            SetupFailure::Check { error } => write!(f, "the trivial program failed: {error}"),
-            SetupFailure::Program { error } => write!(f, "the program could not be started: {error}"),
-            SetupFailure::Channel { frames: 1 } => {
-                f.write_str("one frame between host and agent was lost, and what was in it is not known")
-            }
-            SetupFailure::Channel { frames } => {
-                write!(
-                    f,
-                    "{frames} frames between host and agent were lost, and what was in them is not known"
-                )
-            }
-        }
     }
 }
 
@@ -435,29 +217,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn report_lines_are_read() {
-        let table = [
-            ("iterations 20000", ProgramReport::Iterations(20000)),
-            ("symptom page 3 is mapped", ProgramReport::Symptom("page 3 is mapped".into())),
-            ("blind", ProgramReport::Blind(String::new())),
-            ("skip  no fsopen", ProgramReport::Skip("no fsopen".into())),
-            ("iterations many", ProgramReport::Unknown("iterations many".into())),
-            ("iterations", ProgramReport::Unknown("iterations".into())),
-            ("iterations -5", ProgramReport::Unknown("iterations -5".into())),
-            ("iterations 5 of 6", ProgramReport::Unknown("iterations 5 of 6".into())),
-            (
-                "iterations 99999999999999999999",
-                ProgramReport::Unknown("iterations 99999999999999999999".into()),
-            ),
-            ("symptom: boom", ProgramReport::Unknown("symptom: boom".into())),
-            ("hello", ProgramReport::Unknown("hello".into())),
-        ];
-        for (line, expected) in table {
-            assert_eq!(ProgramReport::parse(line), expected, "{line}");
-        }
-    }
-
-    #[test]
     fn what_a_program_reports_is_bounded() {
         let mut run = ProgramRun::default();
         for n in 0..5000 {
@@ -468,10 +227,5 @@ mod tests {
             run.take_report(&format!("note {n}"));
         }
         assert_eq!((run.reports.len(), run.reports_left_out), (ProgramRun::MOST_REPORTS, 4001));
-    }
-
-    #[test]
-    fn phases_are_ordered() {
-        assert!(Phase::Boot < Phase::Setup && Phase::Dose < Phase::Settle);
     }
 }

@@ -178,7 +178,7 @@ fn hosts_without_the_tools() {
     insta::assert_snapshot!(place.refused(96, &run, &[("KREGRESS_QEMU", &qemu), ("PATH", &empty)]), @"error: busybox was not found; install it (Debian: apt-get install busybox-static) or name one in KREGRESS_BUSYBOX");
     insta::assert_snapshot!(place.refused(96, &run, &[("KREGRESS_QEMU", &qemu), ("KREGRESS_BUSYBOX", "nonexistent")]), @"error: nonexistent: No such file or directory (os error 2); install it (Debian: apt-get install busybox-static) or name one in KREGRESS_BUSYBOX");
     insta::assert_snapshot!(place.refused(96, &run, &[("KREGRESS_QEMU", &qemu), ("KREGRESS_BUSYBOX", &echo)]), @"error: PLACE/echo: not a 64-bit ELF program: Invalid ELF header size or alignment; a static one is needed: install it (Debian: apt-get install busybox-static) or name one in KREGRESS_BUSYBOX");
-    insta::assert_snapshot!(place.refused(96, &run, &[("KREGRESS_QEMU", &qemu), ("KREGRESS_AGENT", &echo)]), @"error: PLACE/echo: not a 64-bit ELF program: Invalid ELF header size or alignment; KREGRESS_AGENT must name a kregress that is linked statically");
+    insta::assert_snapshot!(place.refused(96, &run, &[("KREGRESS_QEMU", &qemu), ("KREGRESS_AGENT", &echo)]), @"error: PLACE/echo: not a 64-bit ELF program: Invalid ELF header size or alignment; KREGRESS_AGENT must name a static kregress-agent");
 }
 
 #[test]

@@ -164,8 +164,9 @@ fn agent() -> Finding {
     let found = |state, detail| Finding { what: "the guest's init", state, detail, packages: &[] };
     match initramfs::find_agent() {
         Ok(agent) => {
-            let mib = agent.image.len() as f64 / f64::from(1 << 20);
-            found(State::Good, format!("{} ({mib:.1} MiB, static)", agent.path.display()))
+            let kib = agent.image.len() / 1024;
+            let from = agent.path.map_or("built in".to_owned(), |path| path.display().to_string());
+            found(State::Good, format!("{from} ({kib} KiB, static)"))
         }
         Err(error) => found(State::Missing, error.to_string()),
     }

@@ -19,10 +19,11 @@ use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::plugging::Plugging;
 use crate::cancel::Cancel;
+use crate::guest::blocked;
 use crate::guest::kmsg;
 use crate::guest::message::{FromGuest, ToGuest};
 use crate::hang;
-use crate::observation::{Ending, GuestFacts, Observation, Phase, SetupFailure, Start, Stopped};
+use crate::observation::{BlockedTask, Ending, GuestFacts, Observation, Phase, SetupFailure, Start, Stopped};
 use crate::oops::Scanner;
 use crate::vm::VmError;
 use crate::vm::console::Capture;
@@ -344,7 +345,7 @@ impl<'a> Conversation<'a> {
             FromGuest::NoKernelLog { error } => self.seen.kernel_log.kmsg_error = Some(error),
             FromGuest::Detectors { states } => self.seen.detectors = states,
             FromGuest::BlockedTasks { tasks } => {
-                self.seen.blocked = tasks;
+                self.seen.blocked = tasks.into_iter().map(blocked_task).collect();
                 self.evidence.answered();
                 if matches!(self.closing, Closing::Stopping(_)) {
                     // the kernel prints the same tasks on the console meanwhile: a moment for its last lines
@@ -406,4 +407,9 @@ pub fn resume(guest: Restored, with: Surroundings<'_>, start: Instant) -> Observ
     let mut conversation = Conversation::new(session, with, start);
     let ended = conversation.resume(console, facts);
     conversation.run(ended)
+}
+
+fn blocked_task(task: blocked::BlockedTask) -> BlockedTask {
+    let blocked::BlockedTask { pid, comm, stack } = task;
+    BlockedTask { pid, comm, stack }
 }

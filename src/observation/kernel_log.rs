@@ -1,28 +1,7 @@
 //! The kernel's log as records, as witnesses other than the console have it.
 
+use crate::guest::kmsg::LogRecord;
 use serde::{Deserialize, Serialize};
-
-/// One record of the kernel's log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogRecord {
-    /// Its number, from 0 at boot. None is left out in a log that is whole.
-    pub seq: u64,
-    /// When it was stored, microseconds of the kernel's clock: what the console shows before the text.
-    pub micros: u64,
-    /// Who wrote it (`syslog(3)`): 0 is the kernel itself, and no program can write that (`devkmsg_write()`).
-    pub facility: u32,
-    /// How grave it is, 0 to 7.
-    pub level: u8,
-    /// The text, of one or more lines, without a newline at its end.
-    pub text: Vec<u8>,
-}
-
-impl LogRecord {
-    /// Whether the kernel said it, and not a program through `/dev/kmsg`.
-    pub fn is_kernels(&self) -> bool {
-        self.facility == 0
-    }
-}
 
 /// What one witness has of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

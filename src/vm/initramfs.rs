@@ -9,8 +9,7 @@ use cpio::newc;
 use sha2::{Digest, Sha256};
 
 use super::VmError;
-use crate::guest::agent::MARK_PARTS;
-use crate::guest::layout;
+use crate::guest::{LAST_WORDS, layout};
 
 /// A driver to be loaded by the agent before it can speak.
 #[derive(Clone, Debug)]
@@ -114,57 +113,40 @@ impl<W: Write> Archive<'_, W> {
     }
 }
 
+/// The init that was built with this program (`build.rs`).
+const BUILT_IN: &[u8] = include_bytes!(env!("KREGRESS_AGENT_IMAGE"));
+
 /// The program that becomes PID 1, as the guest needs it.
 pub struct Agent {
     /// Its loadable part: the file without what lies behind the last segment (symbols, debug information).
     pub image: Vec<u8>,
-    /// Where it was read from.
-    pub path: PathBuf,
+    /// Where it was read from; absent: it is the built-in one.
+    pub path: Option<PathBuf>,
 }
 
-/// Reads the agent: the program that `KREGRESS_AGENT` names, else the running one if it is static, else a `kregress`
-/// beside it or in `PATH`.
+/// The built-in agent, or the one that `KREGRESS_AGENT` names.
 ///
 /// # Errors
-/// [`VmError::Agent`] tells what was tried and why it will not do.
+/// [`VmError::Agent`] tells why the named one will not do.
 pub fn find_agent() -> Result<Agent, VmError> {
-    if let Some(path) = std::env::var_os("KREGRESS_AGENT") {
-        return read_agent(Path::new(&path)).map_err(|why| {
-            VmError::Agent(format!("{why}; KREGRESS_AGENT must name a kregress that is linked statically"))
-        });
-    }
-    let mut candidates = Vec::new();
-    if let Ok(exe) = std::env::current_exe() {
-        if let Some(folder) = exe.parent() {
-            candidates.push(folder.join("kregress"));
-            candidates.extend(folder.parent().map(|f| f.join("kregress")));
-        }
-        candidates.insert(0, exe);
-    }
-    candidates.extend(which::which_all("kregress").into_iter().flatten());
-    let mut tried = Vec::new();
-    for candidate in candidates.into_iter().filter(|c| c.exists()) {
-        match read_agent(&candidate) {
-            Ok(agent) => return Ok(agent),
-            Err(why) => tried.push(why),
-        }
-    }
-    Err(VmError::Agent(format!(
-        "no static kregress program was found that could be the guest's init; build kregress in its own folder (its \
-         .cargo/config.toml links it statically) or name the program in KREGRESS_AGENT. Tried: {}",
-        if tried.is_empty() { "nothing".to_owned() } else { tried.join("; ") }
-    )))
+    let path = std::env::var_os("KREGRESS_AGENT").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let image = match &path {
+        Some(path) => read_agent(path).map_err(|why| {
+            let shown = path.display();
+            VmError::Agent(format!("{shown}: {why}; KREGRESS_AGENT must name a static kregress-agent"))
+        })?,
+        None => loadable_part(BUILT_IN.to_vec()).map_err(VmError::Agent)?,
+    };
+    Ok(Agent { image, path })
 }
 
-fn read_agent(path: &Path) -> Result<Agent, String> {
-    let image = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let image = loadable_part(image).map_err(|why| format!("{}: {why}", path.display()))?;
-    // a static program of another crate that uses this library but does not call the agent would panic as init
-    let mark = std::hint::black_box(MARK_PARTS).concat();
-    if memchr::memmem::find(&image, mark.as_bytes()).is_none() {
-        return Err(format!("{}: it never calls kregress::guest::agent::main", path.display()));
+fn read_agent(path: &Path) -> Result<Vec<u8>, String> {
+    let image = loadable_part(std::fs::read(path).map_err(|e| e.to_string())?)?;
+    // any other static program would be an init that says nothing
+    match memchr::memmem::find(&image, LAST_WORDS.as_bytes()) {
+        Some(_) => Ok(image),
+        None => Err("it is no kregress-agent".to_owned()),
     }
-    Ok(Agent { image, path: path.to_owned() })
 }
 
 /// Cuts an ELF program behind its last loadable byte and removes its section table: the kernel reads program headers
@@ -286,15 +268,18 @@ mod tests {
     }
 
     #[test]
-    fn the_running_program_is_cut_to_what_is_loaded() {
-        let exe = std::env::current_exe().unwrap();
-        let whole = std::fs::read(exe).unwrap();
-        let cut = loadable_part(whole.clone()).unwrap();
-        assert!(cut.len() <= whole.len() && cut.len() > 1000);
+    fn the_agent_is_static_and_small() {
+        let image = loadable_part(BUILT_IN.to_vec()).unwrap();
+        assert!(image.len() <= BUILT_IN.len());
+        assert!(memchr::memmem::find(&image, LAST_WORDS.as_bytes()).is_some());
+        assert!(image.len() < 1_500_000, "every guest unpacks its {} bytes", image.len());
     }
 
     #[test]
     fn what_cannot_be_an_init_is_refused() {
         assert!(loadable_part(b"#!/bin/sh\n".to_vec()).unwrap_err().contains("not a 64-bit ELF"));
+        // the test itself is linked to shared libraries
+        let dynamic = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(loadable_part(dynamic).unwrap_err().contains("linked dynamically"));
     }
 }

@@ -4,7 +4,7 @@
 use super::super::environment::Blamed;
 use super::super::{Judgement, Verdict};
 use super::{Evidence, crashes};
-use crate::guest::agent::MARK_PARTS;
+use crate::guest::LAST_WORDS;
 use crate::observation::{Ending, Observation, SetupFailure, Stopped};
 use crate::oops::ReportKind;
 
@@ -71,7 +71,7 @@ pub(super) fn ended(evidence: &Evidence<'_>) -> Option<Judgement> {
 /// What the agent said on the console when it gave up.
 fn agents_last_words(seen: &Observation) -> Option<String> {
     let text = String::from_utf8_lossy(&seen.console.text);
-    let words = &text[text.rfind(&MARK_PARTS.concat())?..];
+    let words = &text[text.rfind(LAST_WORDS)?..];
     let words = words.lines().next()?.trim_start_matches("kregress: ");
     Some(words.trim().chars().take(300).collect())
 }

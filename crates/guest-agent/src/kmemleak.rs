@@ -10,7 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::time::Duration;
 
-use crate::observation::LeakedObjects;
+use guest_protocol::probe::LeakedObjects;
 
 const FILE: &str = "/sys/kernel/debug/kmemleak";
 

@@ -12,9 +12,9 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use super::parse;
-use crate::guest::channel::Sender;
-use crate::guest::message::FromGuest;
+use crate::channel::Sender;
+use guest_protocol::kmsg::parse;
+use guest_protocol::message::FromGuest;
 
 /// Sent as they come, bytes of records. Of what is beyond it the last is kept, and the rest counted.
 const HEAD: usize = 4 << 20;
@@ -206,7 +206,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest::wire::MAX_PAYLOAD;
+    use guest_protocol::wire::MAX_PAYLOAD;
 
     /// What came of records of these numbers: numbers that were sent, lost, left out, ended.
     fn sent(outbox: &mut Outbox, records: impl Iterator<Item = String>) -> (Vec<u64>, u64, u64, bool) {

@@ -11,9 +11,9 @@ use rustix::fs::inotify;
 use rustix::io::Errno;
 use rustix::termios::{OptionalActions, speed, tcgetattr, tcsetattr};
 
-use super::message::{FromGuest, ToGuest};
-use super::wire::{Decoder, Encoder, Frame, Kind, Tally};
-use super::{PORT_NAME, layout};
+use guest_protocol::message::{FromGuest, ToGuest};
+use guest_protocol::wire::{Decoder, Encoder, Frame, Kind, Tally};
+use guest_protocol::{PORT_NAME, layout};
 
 /// The only port of the only virtio-serial device has number 1; 0 is kept for a console.
 const VIRTIO_PORT: &str = "/dev/vport0p1";
@@ -129,7 +129,7 @@ impl Receiver {
     }
 }
 
-/// Opens the channel; the third part of the answer is its name, as in [`crate::observation::GuestFacts`].
+/// Opens the channel; the third part of the answer is its name, as in [`guest_protocol::facts::GuestFacts`].
 pub fn open() -> io::Result<(Sender, Receiver, &'static str)> {
     let (port, name) = match open_virtio() {
         Ok(port) => (port, "virtio"),

@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observation::{
-    BlockedTask, DetectorState, Exit, GuestFacts, Phase, ProbeReading, SetupFailure, SlabCaches,
-};
+use crate::blocked::BlockedTask;
+use crate::detectors::DetectorState;
+use crate::facts::{GuestFacts, Phase, SetupFailure};
+use crate::probe::ProbeReading;
+use crate::program::Exit;
+use crate::slab::SlabCaches;
 
 /// A reading that the agent takes before and after the dose.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -266,7 +269,7 @@ pub enum FromGuest {
     },
     /// What the kernel's log holds of the dose, in the order of the log.
     KernelLog {
-        /// Records, one a line, as `/dev/kmsg` gives them without the properties behind them ([`super::kmsg::parse`]).
+        /// Records, one a line, as `/dev/kmsg` gives them without the properties behind them ([`crate::kmsg::parse`]).
         records: String,
         /// Records before these that were overwritten before they could be read.
         lost: u64,

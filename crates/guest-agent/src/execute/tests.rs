@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 
 use super::*;
-use crate::guest::wire::{Decoder, Kind};
+use guest_protocol::wire::{Decoder, Kind};
 
 /// What a command said, and how it ended.
 #[derive(Debug, Default, PartialEq, Eq)]

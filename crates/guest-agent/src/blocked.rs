@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::observation::BlockedTask;
+use guest_protocol::blocked::BlockedTask;
 
 /// The most tasks that are told; a storm of blocked tasks repeats itself.
 const MOST: usize = 64;

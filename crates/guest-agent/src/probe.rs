@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use super::kmemleak::{Debugfs, Kmemleak};
-use super::message::ProbeRequest;
+use guest_protocol::message::ProbeRequest;
 use super::slab::{Kernel, Slab};
-use crate::observation::{ProbeReading, SlabCaches};
+use guest_protocol::probe::ProbeReading;
+use guest_protocol::slab::SlabCaches;
 
 /// What a detector has to know of the dose that is over.
 #[derive(Clone, Copy, Debug)]

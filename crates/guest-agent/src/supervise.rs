@@ -17,10 +17,11 @@ use super::blocked;
 use super::channel::Sender;
 use super::detectors::Detectors;
 use super::grace::grace_periods;
-use super::kmsg::Follower;
-use super::message::{FromGuest, HostRequest, ProgramRequest};
+use super::follow::Follower;
+use guest_protocol::message::{FromGuest, HostRequest, ProgramRequest};
 use super::probe::{Dose, Probe};
-use crate::observation::{Exit, Phase, ProgramReport, SetupFailure};
+use guest_protocol::facts::{Phase, SetupFailure};
+use guest_protocol::program::{Exit, ProgramReport};
 
 /// Output sent as it comes, bytes; beyond it the output is counted and its end kept.
 const STREAMED: u64 = 1 << 20;
@@ -140,7 +141,7 @@ fn spawn(request: &ProgramRequest) -> io::Result<(Running, File)> {
         .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin")
         .env("HOME", "/tmp")
         .envs(&request.environment)
-        .current_dir(super::layout::INBOX)
+        .current_dir(guest_protocol::layout::INBOX)
         .stdin(Stdio::null())
         .stdout(output_end.try_clone()?)
         .stderr(output_end)

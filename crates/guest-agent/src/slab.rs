@@ -1,6 +1,7 @@
 //! Active objects of slab caches around the dose, from `/proc/slabinfo` (`slabinfo(5)`) and `/sys/kernel/slab` (kernel
 //! documentation `ABI/testing/sysfs-kernel-slab`).
 
+mod glob;
 mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,11 +9,9 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-use globset::{Glob, GlobMatcher};
-
 use self::sizes::Sizes;
 use super::grace::grace_periods;
-use crate::observation::{SlabCaches, SlabRow, SlabRows};
+use guest_protocol::slab::{SlabCaches, SlabRow, SlabRows};
 
 /// How long a kernel may keep back what was given to `kfree_rcu()`: `KFREE_DRAIN_JIFFIES` of `kernel/rcu/tree.c`, which is
 /// five seconds from 6.1 to 6.18 for up to some five hundred objects a processor, and a grace period; more than these are
@@ -157,8 +156,7 @@ fn read(access: &mut impl Access, caches: &SlabCaches) -> Result<Reading, String
     let counted: BTreeSet<&str> = match caches {
         SlabCaches::Size(bytes) => sizes.serving(*bytes)?.collect(),
         SlabCaches::Named(glob) => {
-            let glob = matcher(glob);
-            rows.keys().map(String::as_str).filter(|name| glob.is_match(name)).collect()
+            rows.keys().map(String::as_str).filter(|name| glob::fits(glob, name)).collect()
         }
     };
     if counted.is_empty() {
@@ -209,11 +207,10 @@ fn without_row(
     glob: &str,
     counted: &BTreeMap<String, i64>,
 ) -> Vec<String> {
-    let glob = matcher(glob);
     let with_row =
         |into: &Option<String>| names.iter().any(|(name, of)| of == into && counted.contains_key(name));
     let missing =
-        names.iter().filter(|(name, into)| into.is_some() && glob.is_match(name) && !with_row(into));
+        names.iter().filter(|(name, into)| into.is_some() && glob::fits(glob, name) && !with_row(into));
     bounded(missing.map(|(name, _)| name.clone()))
 }
 
@@ -236,11 +233,6 @@ fn not_there(glob: &str, names: &[(String, Option<String>)], rows: &BTreeMap<Str
          kernel's command line (machine: {{cmdline: [slab_nomerge]}}) keeps them apart",
         merged.join(", ")
     )
-}
-
-fn matcher(glob: &str) -> GlobMatcher {
-    // the host has refused those that do not parse
-    Glob::new(glob).unwrap_or_else(|_| Glob::new("").expect("the empty glob")).compile_matcher()
 }
 
 #[cfg(test)]

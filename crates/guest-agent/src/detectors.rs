@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use crate::observation::DetectorState;
+use guest_protocol::detectors::DetectorState;
 
 /// Names of settings, and where the kernel shows them. A kernel without the detector has no such file.
 const FILES: &[(&str, &str, Form)] = &[

@@ -14,9 +14,10 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::channel::Sender;
-use super::layout;
-use super::message::{ExecuteRequest, FromGuest, WindowSize};
-use crate::observation::{Exit, Phase};
+use guest_protocol::layout;
+use guest_protocol::message::{ExecuteRequest, FromGuest, WindowSize};
+use guest_protocol::facts::Phase;
+use guest_protocol::program::Exit;
 
 /// Read at once from a stream, bytes.
 const CHUNK: usize = 64 * 1024;

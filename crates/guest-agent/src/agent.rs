@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::channel::{self, Receiver, Request, Sender};
-use super::message::{FromGuest, ToGuest};
-use super::{blocked, entropy, execute, layout, mounts, supervise};
-use crate::observation::{GuestFacts, Phase, SetupFailure};
+use guest_protocol::message::{FromGuest, ToGuest};
+use super::{blocked, entropy, execute, mounts, supervise};
+use guest_protocol::{LAST_WORDS, layout};
+use guest_protocol::facts::{GuestFacts, Phase, SetupFailure};
 
 /// How often the host hears of the agent when nothing else happens.
-pub const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// How long a disk may take to appear after its driver was loaded.
 const DISK_PATIENCE: Duration = Duration::from_secs(10);
@@ -23,21 +24,21 @@ const DISK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the agent stays after its last word, for the host to hear it.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
-/// [`main`] prints this, so that the whole text stands in every program that can be the agent, and in no other:
-/// whoever looks for it puts it together from [`MARK_PARTS`].
-const MARK: &str = "kregress: the agent cannot go on";
-
-/// The two halves of the text by which a program that can be the agent is recognised.
-pub const MARK_PARTS: [&str; 2] = ["kregress: the ag", "ent cannot go on"];
-
 /// Runs as the guest's init; ends by powering the guest off.
 pub fn main() -> ! {
-    if let Err(error) = serve() {
-        // the console is all that is left to speak on
-        eprintln!("{}: {error}", std::hint::black_box(MARK));
-        // a power-off does not wait for what a terminal still has to send
-        let _ = rustix::termios::tcdrain(std::io::stderr());
+    // a kernel whose init panics panics as well, which would look like a bug of the kernel
+    std::panic::set_hook(Box::new(|panic| give_up(&panic.to_string().replace('\n', " "))));
+    match serve() {
+        Ok(()) => power_off(),
+        Err(error) => give_up(&error.to_string()),
     }
+}
+
+fn give_up(why: &str) -> ! {
+    // the console is all that is left to speak on
+    eprintln!("{LAST_WORDS}: {why}");
+    // a power-off does not wait for what a terminal still has to send
+    let _ = rustix::termios::tcdrain(std::io::stderr());
     power_off()
 }
 
@@ -258,7 +259,7 @@ fn put(path: &str, mode: u32, data: &[u8]) -> io::Result<()> {
 }
 
 /// Loads a module from an uncompressed file; one that is already there is no error.
-pub fn load_module(path: &Path, parameters: &str) -> io::Result<()> {
+pub(crate) fn load_module(path: &Path, parameters: &str) -> io::Result<()> {
     let file = File::open(path)?;
     let parameters = std::ffi::CString::new(parameters).map_err(io::Error::other)?;
     match rustix::system::finit_module(&file, &parameters, 0) {
@@ -304,11 +305,6 @@ fn facts(channel: &str) -> GuestFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_mark_is_its_parts() {
-        assert_eq!(MARK, MARK_PARTS.concat());
-    }
 
     #[test]
     fn disks_are_found_by_variables() {

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod agent;
+mod blocked;
+mod channel;
+mod detectors;
+mod entropy;
+mod execute;
+mod follow;
+mod grace;
+mod kmemleak;
+mod mounts;
+mod probe;
+mod slab;
+mod supervise;
+
+pub use agent::main;
+
+use guest_protocol::layout;
+
+/// Whether this process is the init of a guest, and not somebody's container entry point: PID 1 with the initramfs
+/// layout in place.
+pub fn is_guest_init() -> bool {
+    std::process::id() == 1 && std::path::Path::new(layout::CHANNEL_MODULES).exists()
+}
