@@ -1,7 +1,9 @@
 //! Builds the init of the guests, which the command carries: a small program of its own (`crates/guest-agent`), linked
-//! statically because a guest has no shared libraries, in a target folder of its own.
+//! statically because a guest has no shared libraries, in a target folder of its own. And lists the suites, machines and
+//! catalogues that the command carries.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -24,6 +26,7 @@ fn main() {
     }
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    fs::write(out.join("built-in.rs"), built_in()).expect("the target folder can be written");
     let target = env::var("TARGET").expect("cargo sets TARGET");
     let target_dir = out.join("agent");
     // a build that downloads nothing should not ask the network either, and cargo does not tell whether it may
@@ -40,14 +43,49 @@ fn main() {
     println!("cargo::rustc-env=KREGRESS_AGENT_IMAGE={}", image.display());
 }
 
+/// The files that the command carries, as an expression: their paths and contents.
+fn built_in() -> String {
+    let root = root();
+    let mut files = Vec::new();
+    for name in ["kernels", "suites", "vm"] {
+        println!("cargo::rerun-if-changed={name}");
+        walk(&root.join(name), &mut files);
+    }
+    files.sort();
+    let mut list = String::from("&[\n");
+    for file in files {
+        let name = file.strip_prefix(&root).expect("below the root").to_str().expect("names are UTF-8");
+        list.push_str(&format!(
+            "({name:?}, include_bytes!({:?})),\n",
+            file.to_str().expect("a path in UTF-8")
+        ));
+    }
+    list + "]"
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("the folder can be read").path();
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if path.is_dir() {
+            walk(&path, files);
+        } else if !is_hidden && path.extension().is_none_or(|extension| extension != "md") {
+            files.push(path);
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"))
+}
+
 fn build(target: &str, target_dir: &Path, more: &[&str]) -> Output {
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
     let mut cargo = Command::new(env::var_os("CARGO").expect("cargo sets CARGO"));
     cargo
         .args(["build", "--locked", "--profile", "agent", "--bin", "kregress-agent", "--target", target])
         .args(more)
         .arg("--manifest-path")
-        .arg(root.join("crates/guest-agent/Cargo.toml"))
+        .arg(root().join("crates/guest-agent/Cargo.toml"))
         .arg("--target-dir")
         .arg(target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"));

@@ -19,6 +19,8 @@ pub mod host;
 pub mod scratch;
 pub mod yaml;
 
+pub mod builtin;
+
 pub mod observation;
 
 pub mod kernel;

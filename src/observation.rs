@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::hang::BlockedTask;
 pub use crate::guest::detectors::DetectorState;
 pub use crate::guest::facts::{GuestFacts, Phase, SetupFailure};
 pub use crate::guest::kmsg::LogRecord;
 pub use crate::guest::probe::{LeakedObjects, ProbeReading};
 pub use crate::guest::program::{Exit, ProgramReport, REPORT_WORDS};
 pub use crate::guest::slab::{NO_LEAK, NOISE, SlabCaches, SlabRow, SlabRows};
+pub use crate::hang::BlockedTask;
 pub use kernel_log::{KernelLog, LogExcerpt};
 
 /// Where an attempt's guest came from.

@@ -61,7 +61,7 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
             &["make", "flex", "bison", "bc", "patch", "git", "libelf-dev", "libssl-dev"],
         ),
         tools("ccache", &["ccache"], "compiling the same file only once", &["ccache"]),
-        machines(&paths.machines),
+        machines(paths.machines()),
         space(&cache),
     ];
     let mut packages: Vec<&str> = Vec::new();
@@ -137,9 +137,9 @@ fn acceleration(cache: &Path) -> Finding {
 }
 
 /// Which of the machines this QEMU can build.
-fn machines(folder: &Path) -> Finding {
+fn machines(machines: Result<Machines, CliError>) -> Finding {
     let found = |state, detail| Finding { what: MACHINES, state, detail, packages: &[] };
-    let machines = match Machines::load(folder) {
+    let machines = match machines {
         Ok(machines) => machines,
         Err(error) => return found(State::Missing, error.to_string()),
     };

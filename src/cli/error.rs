@@ -1,5 +1,7 @@
 //! What ends a subcommand early.
 
+use std::fmt;
+
 use crate::report::ExitStatus;
 
 /// An error for the user, with the exit code that says what kind it is.
@@ -14,6 +16,15 @@ pub struct CliError {
 enum Text {
     Plain(String),
     Located(miette::Report),
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.text {
+            Text::Plain(text) => f.write_str(text),
+            Text::Located(report) => write!(f, "{report}"),
+        }
+    }
 }
 
 impl CliError {

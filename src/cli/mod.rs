@@ -118,8 +118,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Bisect(args) => bisect::run(args, paths)?,
         Command::List(args) => list::run(args, paths)?,
         Command::Kernels(args) => {
-            return kernels::run(args, &paths.cache()?, std::slice::from_ref(&paths.catalogues))
-                .map_err(CliError::setup);
+            return kernels::run(args, &paths.cache()?, &paths.catalogues()?).map_err(CliError::setup);
         }
         Command::Cache(args) => return cache::run(args, &paths.cache()?).map_err(CliError::setup),
         Command::Report(args) => {

@@ -1,9 +1,11 @@
 //! Where things lie: the cache, the suites, the catalogues, the reports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::CliError;
+use crate::builtin;
 use crate::kernel::cache_folder;
+use crate::machine::Machines;
 
 /// Folders, the same for every subcommand.
 #[derive(Debug, clap::Args)]
@@ -12,22 +14,19 @@ pub struct PathArgs {
     /// Where kernels, programs and images are kept [default: kregress in the user's cache folder]
     #[arg(long, global = true, env = "KREGRESS_CACHE", value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Where the suites are
-    #[arg(long, global = true, env = "KREGRESS_SUITES", value_name = "DIR", default_value = "suites")]
-    pub suites: PathBuf,
-    /// Where the kernel catalogues are
-    #[arg(
-        long,
-        global = true,
-        env = "KREGRESS_KERNEL_CATALOGUES",
-        value_name = "DIR",
-        default_value = "kernels"
-    )]
-    pub catalogues: PathBuf,
-    /// Where the machines are
-    #[arg(long, global = true, env = "KREGRESS_MACHINES", value_name = "DIR", default_value = "vm")]
-    pub machines: PathBuf,
+    /// Where the suites are [default: suites/ of the project around the current folder, else those built in]
+    #[arg(long, global = true, env = "KREGRESS_SUITES", value_name = "DIR")]
+    suites: Option<PathBuf>,
+    /// Where the kernel catalogues are [default: kernels/ of the project, then those built in]
+    #[arg(long, global = true, env = "KREGRESS_KERNEL_CATALOGUES", value_name = "DIR")]
+    catalogues: Option<PathBuf>,
+    /// Where the machines are [default: vm/ of the project, then those built in]
+    #[arg(long, global = true, env = "KREGRESS_MACHINES", value_name = "DIR")]
+    machines: Option<PathBuf>,
 }
+
+/// The folders that make a project.
+const PROJECT: [&str; 3] = ["suites", "kernels", "vm"];
 
 impl PathArgs {
     /// The cache folder. What killed processes left in it is removed on the way.
@@ -37,5 +36,54 @@ impl PathArgs {
             std::path::absolute(&cache).map_err(|e| CliError::setup(format!("{}: {e}", cache.display())))?;
         crate::scratch::Scratch::new(&cache).sweep();
         Ok(cache)
+    }
+
+    /// The folders with suites, the one that counts first.
+    pub fn suites(&self) -> Result<Vec<PathBuf>, CliError> {
+        self.layers(self.suites.as_ref(), PROJECT[0])
+    }
+
+    /// The folders with catalogues, the one that counts first.
+    pub fn catalogues(&self) -> Result<Vec<PathBuf>, CliError> {
+        self.layers(self.catalogues.as_ref(), PROJECT[1])
+    }
+
+    /// The machines of all folders.
+    pub fn machines(&self) -> Result<Machines, CliError> {
+        let folders = self.layers(self.machines.as_ref(), PROJECT[2])?;
+        Machines::load_all(&folders).map_err(CliError::located)
+    }
+
+    /// What was given, else the project's own folder in front of the built-in one.
+    fn layers(&self, given: Option<&PathBuf>, name: &str) -> Result<Vec<PathBuf>, CliError> {
+        if let Some(given) = given {
+            return Ok(vec![given.clone()]);
+        }
+        let own = project().join(name);
+        let own = own.is_dir().then_some(own);
+        let cache = self.cache()?;
+        match builtin::folder(&cache) {
+            Ok(folder) => Ok(own.into_iter().chain([folder.join(name)]).collect()),
+            // a project does without them
+            Err(_) if own.is_some() => Ok(own.into_iter().collect()),
+            Err(error) => {
+                let shown = cache.display();
+                let help = "KREGRESS_CACHE chooses another folder";
+                Err(CliError::setup(format!(
+                    "the built-in {name} cannot be placed in {shown}: {error}; {help}"
+                )))
+            }
+        }
+    }
+}
+
+/// The project around the current folder: the nearest folder upward that has all of [`PROJECT`], else the current one.
+fn project() -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    let is_project = |folder: &&Path| PROJECT.iter().all(|name| folder.join(name).is_dir());
+    match here.ancestors().find(is_project) {
+        Some(folder) if folder != here => folder.to_owned(),
+        // places are then shown as people write them
+        _ => PathBuf::new(),
     }
 }

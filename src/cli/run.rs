@@ -17,7 +17,7 @@ use crate::event::{CellId, Event};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, NoProgress, Wanted};
 use crate::lab::qemu::KeepVmcore;
-use crate::machine::{Machine, Machines};
+use crate::machine::Machine;
 use crate::plan::Placed;
 use crate::progress::{EventSink, Fetching, MessageFormat, Shown, for_streams};
 use crate::render::{Run, Subject, write_files};
@@ -86,7 +86,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let tests = args.tests.tests(paths)?;
     let placed = placed(&tests, paths)?;
     let cache = paths.cache()?;
-    let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
+    let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;
     let wanted = args.kernels.wanted(&library)?;
     if args.dry_run {
         print_plan(&library, &placed, &wanted);
@@ -162,7 +162,7 @@ fn expired_messages(tests: &[Arc<Test>], today: jiff::civil::Date) -> Vec<String
 
 /// The tests with their machines; whether the host can build those is not known yet.
 pub(super) fn placed(tests: &[Arc<Test>], paths: &PathArgs) -> Result<Vec<Placed>, CliError> {
-    let machines = Machines::load(&paths.machines).map_err(CliError::located)?;
+    let machines = paths.machines()?;
     let place = |test: &Arc<Test>| {
         let machine = machines
             .for_test(&test.machine)

@@ -1,6 +1,6 @@
 //! Which tests and which kernels are meant.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::CliError;
@@ -49,7 +49,7 @@ impl TestArgs {
     /// Loads the suites and selects.
     pub fn tests(&self, paths: &PathArgs) -> Result<Vec<Arc<Test>>, CliError> {
         let filter = Filter::new(&self.filters).map_err(CliError::filter)?;
-        let suites = load_suites(&self.suite, &paths.suites)?;
+        let suites = load_suites(&self.suite, &paths.suites()?)?;
         let mut tests = select(&suites, &filter);
         if let Some(file) = &self.known {
             let known = suite::load_messages(file).map_err(CliError::located)?;
@@ -67,8 +67,9 @@ impl TestArgs {
     }
 }
 
-/// Loads the named suites, or all of a folder.
-pub fn load_suites(named: &[String], folder: &Path) -> Result<Vec<Suite>, CliError> {
+/// Loads the named suites from the first folder that has them, or all of the first folder.
+pub fn load_suites(named: &[String], folders: &[PathBuf]) -> Result<Vec<Suite>, CliError> {
+    let folder = &folders[0];
     if named.is_empty() {
         if !folder.is_dir() {
             return Err(CliError::setup(format!(
@@ -82,7 +83,9 @@ pub fn load_suites(named: &[String], folder: &Path) -> Result<Vec<Suite>, CliErr
         .iter()
         .map(|name| {
             let given = PathBuf::from(name);
-            let path = if given.is_file() { given } else { folder.join(format!("{name}.yaml")) };
+            let in_folder = |folder: &PathBuf| folder.join(format!("{name}.yaml"));
+            let found = || folders.iter().map(in_folder).find(|path| path.is_file());
+            let path = if given.is_file() { given } else { found().unwrap_or_else(|| in_folder(folder)) };
             if !path.is_file() {
                 return Err(CliError::setup(format!(
                     "there is no suite {name:?}: neither a file of that name nor {}",

@@ -10,9 +10,10 @@ use crate::yaml::load;
 use crate::yaml::problem::{LoadError, Problem, ProblemKind};
 use crate::yaml::source::plain;
 
-/// The machines of a folder. `default` is always there.
+/// The machines of some folders. `default` is always there.
 #[derive(Debug, Clone)]
 pub struct Machines {
+    /// The first of them, for messages.
     folder: PathBuf,
     machines: BTreeMap<String, Machine>,
 }
@@ -46,6 +47,20 @@ impl Machines {
         } else {
             Err(LoadError::new(problems))
         }
+    }
+
+    /// Loads several folders; of machines that have the same name the one in the first of them counts.
+    ///
+    /// # Errors
+    /// As [`Machines::load`].
+    pub fn load_all(folders: &[PathBuf]) -> Result<Machines, LoadError> {
+        let mut all = Machines { folder: PathBuf::new(), machines: BTreeMap::new() };
+        for folder in folders.iter().rev() {
+            let Machines { folder, machines } = Machines::load(folder)?;
+            all.folder = folder;
+            all.machines.extend(machines);
+        }
+        Ok(all)
     }
 
     /// All of them by name.

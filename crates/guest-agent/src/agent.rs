@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::channel::{self, Receiver, Request, Sender};
-use guest_protocol::message::{FromGuest, ToGuest};
 use super::{blocked, entropy, execute, mounts, supervise};
-use guest_protocol::{LAST_WORDS, layout};
 use guest_protocol::facts::{GuestFacts, Phase, SetupFailure};
+use guest_protocol::message::{FromGuest, ToGuest};
+use guest_protocol::{LAST_WORDS, layout};
 
 /// How often the host hears of the agent when nothing else happens.
 const HEARTBEAT: Duration = Duration::from_secs(1);

@@ -14,9 +14,9 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::channel::Sender;
+use guest_protocol::facts::Phase;
 use guest_protocol::layout;
 use guest_protocol::message::{ExecuteRequest, FromGuest, WindowSize};
-use guest_protocol::facts::Phase;
 use guest_protocol::program::Exit;
 
 /// Read at once from a stream, bytes.

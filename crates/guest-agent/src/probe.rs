@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::kmemleak::{Debugfs, Kmemleak};
-use guest_protocol::message::ProbeRequest;
 use super::slab::{Kernel, Slab};
+use guest_protocol::message::ProbeRequest;
 use guest_protocol::probe::ProbeReading;
 use guest_protocol::slab::SlabCaches;
 

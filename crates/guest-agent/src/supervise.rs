@@ -16,11 +16,11 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use super::blocked;
 use super::channel::Sender;
 use super::detectors::Detectors;
-use super::grace::grace_periods;
 use super::follow::Follower;
-use guest_protocol::message::{FromGuest, HostRequest, ProgramRequest};
+use super::grace::grace_periods;
 use super::probe::{Dose, Probe};
 use guest_protocol::facts::{Phase, SetupFailure};
+use guest_protocol::message::{FromGuest, HostRequest, ProgramRequest};
 use guest_protocol::program::{Exit, ProgramReport};
 
 /// Output sent as it comes, bytes; beyond it the output is counted and its end kept.

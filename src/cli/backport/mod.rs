@@ -113,14 +113,14 @@ pub struct BackportArgs {
 pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let handed = Handed::read(&args.input, &args.pick.clone().unwrap_or_default())?;
     let patches = handed.patches();
-    let suites = load_suites(&args.suite, &paths.suites)?;
+    let suites = load_suites(&args.suite, &paths.suites()?)?;
     let upstream = handed.commit.as_ref().map(|(_, id)| id.as_str());
     let chosen = Chosen::new(args, &suites, &patches, upstream)?;
     let cache = paths.cache()?;
     let cancel = Cancel::new();
     let shown = for_streams(MessageFormat::Human);
     let _hidden = interrupt::watch(Ending::Guests, shown.bars.clone(), &cancel, || ())?;
-    let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
+    let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;
     let library = library.with_build_jobs(args.build_jobs).for_patches().with_cancel(&cancel);
     let progress = Fetching::among(shown.bars.clone());
     let tell = |text: String| eprintln!("{text}");

@@ -102,7 +102,7 @@ fn machine(test: &Arc<Test>, paths: &PathArgs) -> Result<Placed, CliError> {
 
 fn library(paths: &PathArgs) -> Result<(PathBuf, Library), CliError> {
     let cache = paths.cache()?;
-    let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
+    let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;
     Ok((cache, library))
 }
 

@@ -215,8 +215,7 @@ pub(super) fn run(args: &ExplainArgs, paths: &PathArgs) -> Result<ExitCode, CliE
 
 /// The kernel that is meant, which must be a single one.
 fn fetched(spec: &str, paths: &PathArgs) -> Result<(Library, Kernel), CliError> {
-    let library =
-        Library::open(&paths.cache()?, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
+    let library = Library::open(&paths.cache()?, &paths.catalogues()?).map_err(CliError::setup)?;
     let progress = Fetching::on_stderr();
     let specs = [spec.parse::<KernelSpec>().map_err(CliError::setup)?];
     let wanted = library.resolve(&specs, &progress).map_err(CliError::setup)?.wanted;

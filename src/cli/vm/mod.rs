@@ -21,7 +21,7 @@ use crate::lab::prepare::Prepared;
 use crate::lab::qemu::QemuLab;
 use crate::lab::share;
 use crate::lab::visit::{self, Errand, Outcome, Visited};
-use crate::machine::{Machine, Machines};
+use crate::machine::Machine;
 use crate::observation::{Exit, SetupFailure};
 use crate::oops;
 use crate::progress::Fetching;
@@ -155,7 +155,7 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let cancel = Cancel::new();
     terminal::watch_signals(&cancel)?;
     let cache = paths.cache()?;
-    let library = Library::open(&cache, std::slice::from_ref(&paths.catalogues)).map_err(CliError::setup)?;
+    let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;
     let kernel = kernel(args, &library)?;
     let share = args.share.as_deref().map(|folder| shared(folder, &cache)).transpose()?;
     let machine = machine(args, paths, share.as_ref())?;
@@ -262,7 +262,7 @@ fn share_image(place: &ScratchDir) -> PathBuf {
 }
 
 fn machine(args: &GuestArgs, paths: &PathArgs, share: Option<&ScratchDir>) -> Result<Machine, CliError> {
-    let machines = Machines::load(&paths.machines).map_err(CliError::located)?;
+    let machines = paths.machines()?;
     let mut cmdline = args.cmdline.clone();
     if args.console {
         // the last one counts

@@ -3,7 +3,8 @@
 //! A file has two lists, both optional: `debian`, kernels in Debian's packages with the hash of every file (made by
 //! `kregress kernels update`), and `kernels`, other kernels by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -150,18 +151,20 @@ impl Catalogue {
     /// Reads every catalogue in these folders, of which some may not exist.
     pub(crate) fn load(folders: &[PathBuf]) -> Result<Catalogue, CatalogueError> {
         let mut catalogue = Catalogue::default();
-        let mut has_debian = false;
+        // a file hides those of its name in later folders
+        let mut seen = BTreeSet::new();
         for folder in folders {
             let Ok(entries) = fs::read_dir(folder) else { continue };
             let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
             files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
             files.sort();
             for file in files {
-                has_debian |= file.file_name().is_some_and(|name| name == DEBIAN_FILE);
-                catalogue.read(&file)?;
+                if file.file_name().is_some_and(|name| seen.insert(name.to_owned())) {
+                    catalogue.read(&file)?;
+                }
             }
         }
-        if !has_debian {
+        if !seen.contains(OsStr::new(DEBIAN_FILE)) {
             catalogue.add(Path::new(DEBIAN_FILE), EMBEDDED)?;
         }
         Ok(catalogue)
