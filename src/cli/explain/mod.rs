@@ -67,8 +67,8 @@ pub struct ExplainArgs {
     #[arg(short, long, value_name = "KERNEL", conflicts_with_all = ["vmlinux", "system_map"])]
     pub kernel: Option<String>,
 
-    /// Fetch the debug package of the kernel that -k names unless the cache has it: a few hundred megabytes, of which twice
-    /// as many are kept (`kregress cache list`)
+    /// Fetch the debug package of the kernel that -k names unless the cache has it: a few hundred megabytes, of
+    /// which up to three times as many are kept (`kregress cache list`)
     #[arg(long, requires = "kernel", conflicts_with = "debug")]
     pub fetch_debug: bool,
 

@@ -19,7 +19,7 @@ use crate::kernel::store::Store;
 use crate::kernel::store::debug::{AddError, DebugFolder, DebugOrigin};
 use crate::kernel::{Kernel, KernelError, Origin, StoreError};
 
-/// What is kept of a package takes less than this many times its size: of 1.8 GB xz makes 320 MB, and gzip 650 MB.
+/// What is kept of a package takes less than this many times its size: of 1.8 GB xz makes 320 MB, and gzip 832 MB.
 const KEPT_FOR_PACKED: u64 = 3;
 
 /// Debian's packages have a stub of a line in the place of System.map where they have none.

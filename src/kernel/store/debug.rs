@@ -1,7 +1,7 @@
 //! Debug information in the cache: `debug/RELEASE-DIGEST/`, a folder for each package or build, by its content.
 //!
 //! Each file is compressed by itself, so that a trace reads the kernel's and those of its modules and no others. They are
-//! packed with gzip: 346 MB of a vmlinux take 172 MB (with xz 106 MB), but are read several times as fast.
+//! packed with gzip: 346 MB of a vmlinux take 208 MB (with xz 106 MB), but are read several times as fast.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
