@@ -27,7 +27,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(out.join("built-in.rs"), built_in()).expect("the target folder can be written");
-    let target = env::var("TARGET").expect("cargo sets TARGET");
+    let target = agent_target(&env::var("TARGET").expect("cargo sets TARGET"));
     let target_dir = out.join("agent");
     // a build that downloads nothing should not ask the network either, and cargo does not tell whether it may
     let mut built = build(&target, &target_dir, &["--offline"]);
@@ -77,6 +77,19 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
 
 fn root() -> PathBuf {
     PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"))
+}
+
+/// What the agent is built for. With musl it is half as large as with glibc; where the toolchain has no standard library
+/// for that, the command's own target will do.
+fn agent_target(own: &str) -> String {
+    let musl = own.replace("-gnu", "-musl");
+    let rustc = env::var_os("RUSTC").expect("cargo sets RUSTC");
+    let asked = Command::new(rustc).args(["--print", "target-libdir", "--target", &musl]).output();
+    let folder = asked.map(|answer| String::from_utf8_lossy(&answer.stdout).trim().to_owned());
+    match folder {
+        Ok(folder) if Path::new(&folder).is_dir() => musl,
+        _ => own.to_owned(),
+    }
 }
 
 fn build(target: &str, target_dir: &Path, more: &[&str]) -> Output {

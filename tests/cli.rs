@@ -275,6 +275,7 @@ fn the_doctor_says_what_is_missing_and_how_to_get_it() {
         missing  QEMU                    qemu-system-x86_64 was not found; install it (Debian: apt-get install qemu-system-x86) or name one in KREGRESS_QEMU
         missing  the guests' shell       busybox was not found; install it (Debian: apt-get install busybox-static) or name one in KREGRESS_BUSYBOX
         limited  C compiler              nonexistent: No such file or directory (os error 2); tests in C cannot be built
+        missing  machines                the built-in vm cannot be placed in PLACE/cache: Not a directory (os error 20); KREGRESS_CACHE chooses another folder
         missing  cache                   PLACE/cache: File exists (os error 17)
         ");
     let remedy = ended.out.lines().last().expect("a line");

@@ -14,7 +14,7 @@ pub struct PathArgs {
     /// Where kernels, programs and images are kept [default: kregress in the user's cache folder]
     #[arg(long, global = true, env = "KREGRESS_CACHE", value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Where the suites are [default: suites/ of the project around the current folder, else those built in]
+    /// Where the suites are [default: suites/ of the project, else those built in]
     #[arg(long, global = true, env = "KREGRESS_SUITES", value_name = "DIR")]
     suites: Option<PathBuf>,
     /// Where the kernel catalogues are [default: kernels/ of the project, then those built in]

@@ -272,7 +272,8 @@ mod tests {
         let image = loadable_part(BUILT_IN.to_vec()).unwrap();
         assert!(image.len() <= BUILT_IN.len());
         assert!(memchr::memmem::find(&image, LAST_WORDS.as_bytes()).is_some());
-        assert!(image.len() < 1_500_000, "every guest unpacks its {} bytes", image.len());
+        // with glibc; with musl it is half of it
+        assert!(image.len() < 1_700_000, "every guest unpacks its {} bytes", image.len());
     }
 
     #[test]
