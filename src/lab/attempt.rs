@@ -1,6 +1,7 @@
 //! One attempt as a conversation with a live guest, from the first byte of its console to its end.
 
 mod ending;
+mod looks;
 mod missing;
 
 use std::fs::File;
@@ -10,6 +11,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use self::ending::AskAt;
+use self::looks::Looks;
 use self::missing::note_missing;
 use super::Watch;
 use super::evidence::Evidence;
@@ -79,6 +81,8 @@ pub struct Conversation<'a> {
     /// Reads the output of a program that prints KTAP.
     ktap: Option<ktap::Reader>,
     vmcore: Option<PathBuf>,
+    reads_memory: bool,
+    looks: Looks,
 }
 
 /// What an attempt needs besides the guest itself.
@@ -101,6 +105,8 @@ pub struct Surroundings<'a> {
     pub output_file: Option<File>,
     /// Where the guest's memory goes at the end; absent: it is not kept.
     pub vmcore: Option<PathBuf>,
+    /// Whether the kernel's log is read out of the memory however the attempt ends.
+    pub reads_memory: bool,
 }
 
 impl<'a> Conversation<'a> {
@@ -133,6 +139,8 @@ impl<'a> Conversation<'a> {
             flooded: false,
             ktap: with.payload.prints_ktap.then(ktap::Reader::default),
             vmcore: with.vmcore,
+            reads_memory: with.reads_memory,
+            looks: Looks::default(),
         }
     }
 
@@ -147,7 +155,7 @@ impl<'a> Conversation<'a> {
 
     /// Holds the conversation to its end, which may be there already.
     fn run(mut self, ended: Option<Ending>) -> Observation {
-        if self.vmcore.is_some()
+        if (self.vmcore.is_some() || self.reads_memory)
             && let Err(error) = self.session.stand_still_at_end()
         {
             self.watch.trouble(&format!("the memory of a guest that restarts is not kept: {error}"));
@@ -195,25 +203,28 @@ impl<'a> Conversation<'a> {
         if *ending == Ending::Stopped(Stopped::Cancelled) {
             return;
         }
-        if let Err(error) = self.session.dump_memory(&path) {
-            let _ = std::fs::remove_file(&path);
-            self.watch.trouble(&format!("the guest's memory is not kept: {error}"));
+        match self.session.dump_memory(&path) {
+            Ok(lacking) => self.seen.kernel_log.vmcore_lacks = lacking,
+            Err(error) => {
+                let _ = std::fs::remove_file(&path);
+                self.watch.trouble(&format!("the guest's memory is not kept: {error}"));
+            }
         }
     }
 
     /// A guest that did not end by itself may have said more than its console and its agent could tell.
     fn read_memory(&mut self, ending: &Ending) {
         let called_off = Ending::Stopped(Stopped::Cancelled);
-        if !matches!(ending, Ending::Stopped(_) | Ending::GuestReset)
-            || *ending == called_off
-            || !self.session.is_running()
-        {
+        let in_need = matches!(ending, Ending::Stopped(_) | Ending::GuestReset);
+        if !(in_need || self.reads_memory) || *ending == called_off || !self.session.is_running() {
             return;
         }
+        let start = Instant::now();
         match self.session.kernel_log() {
             Ok(log) => self.seen.kernel_log.memory = Some(log),
             Err(error) => self.seen.kernel_log.memory_error = Some(error),
         }
+        self.seen.kernel_log.memory_micros = Some(start.elapsed().as_micros() as u64);
     }
 
     fn take(&mut self, happening: Happening) -> Option<Ending> {
@@ -231,6 +242,7 @@ impl<'a> Conversation<'a> {
             }
             Happening::Message(message) => {
                 self.last_sign = Instant::now();
+                self.looks.agent_spoke();
                 self.told(message)
             }
             Happening::Output(bytes) => {

@@ -59,6 +59,8 @@ pub struct QemuLab {
     /// Ends what is prepared.
     cancel: Cancel,
     keep_vmcore: KeepVmcore,
+    /// Whether the kernel's log is read out of every guest's memory.
+    reads_memory: bool,
     /// Whether guests have no virtio port for the agent.
     serial_only: bool,
     /// Restores guests; absent: each attempt boots.
@@ -87,6 +89,7 @@ impl QemuLab {
             terminate: None,
             cancel: Cancel::new(),
             keep_vmcore: KeepVmcore::Never,
+            reads_memory: false,
             serial_only: false,
             guests: Some(Guests::new(cache)),
             pool: true,
@@ -130,6 +133,12 @@ impl QemuLab {
     /// Keeps the memory of guests.
     pub fn with_vmcore(mut self, keep: KeepVmcore) -> QemuLab {
         self.keep_vmcore = keep;
+        self
+    }
+
+    /// Reads the kernel's log out of the memory of guests that ended as they should, too, so that witnesses can be compared.
+    pub fn with_memory_read(mut self) -> QemuLab {
+        self.reads_memory = true;
         self
     }
 
@@ -315,6 +324,7 @@ impl QemuLab {
                 .dir
                 .filter(|_| self.keep_vmcore != KeepVmcore::Never)
                 .map(|dir| dir.join(vmcore::NAME)),
+            reads_memory: self.reads_memory,
         };
         let name = format!("{} on {}", request.kernel.name, request.machine.name);
         let wanted = self.wanted(&machine, &name, watch, request.cancel);

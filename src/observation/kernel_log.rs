@@ -44,4 +44,10 @@ pub struct KernelLog {
     /// Why the host could not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_error: Option<String>,
+    /// How long the host took to read, microseconds.
+    #[serde(skip)]
+    pub memory_micros: Option<u64>,
+    /// Why the file of the guest's memory has no note by which tools find the kernel's structures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vmcore_lacks: Option<String>,
 }

@@ -10,7 +10,7 @@ use crate::cancel::Cancel;
 use crate::event::{AttemptRecord, CellId, Event};
 use crate::journal::AttemptDir;
 use crate::lab::{Lab, Request, Watch};
-use crate::observation::{Observation, Phase};
+use crate::observation::{KernelLog, Observation, Phase};
 use crate::oops;
 use crate::plan::Cell;
 use crate::suite::{Circumstances, Sorted};
@@ -119,6 +119,7 @@ pub fn make(
     }
     findings.extend(messages_told(&sorted));
     findings.extend(testimony.told());
+    findings.extend(memory_told(&seen.kernel_log));
     let failed = !matches!(judgement.verdict, Verdict::Good | Verdict::Skip);
     findings.extend(dir.and_then(|dir| settle_vmcore(&dir.vmcore(), lab.keeps_vmcore(failed))));
     let reports = sorted.all();
@@ -153,6 +154,18 @@ fn settle_vmcore(path: &Path, keep: bool) -> Option<String> {
         "the guest's memory is in {path}; with the kernel's debugging symbols (Debian: linux-image-RELEASE-dbg) open it by \
          `crash {path} /usr/lib/debug/boot/vmlinux-RELEASE` or `drgn -c {path}`"
     ))
+}
+
+/// What could not be read in the guest's memory.
+fn memory_told(log: &KernelLog) -> Vec<String> {
+    let unread = log
+        .memory_error
+        .iter()
+        .map(|why| format!("the kernel's log in the guest's memory could not be read: {why}"));
+    let bare = log.vmcore_lacks.iter().map(|why| {
+        format!("the file of the guest's memory has no VMCOREINFO note, without which crash and drgn need to be told more: {why}")
+    });
+    unread.chain(bare).collect()
 }
 
 /// Adds what other witnesses have to the console's file, so that it has all lines that reports name.

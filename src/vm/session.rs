@@ -2,13 +2,14 @@
 //!
 //! Everything that can happen is waited for in one `poll`; nothing is asked again and again.
 
+mod memory;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Instant;
 
@@ -19,15 +20,13 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::VmError;
 use super::args::{self, Machine, Origin};
 use super::console::Capture;
-use super::guest_log::{self, ProcessMemory};
+use super::guest_log::{ProcessMemory, VmCoreInfo};
 use super::monitor::{DeviceEvent, Monitor, Told};
 use super::process::spawn_bound;
 use super::qemu::Qemu;
-use super::vmcore;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
 use crate::guest::wire::{Decoder, Encoder, Kind, Tally};
-use crate::observation::LogExcerpt;
 
 /// What QEMU may say on standard error, bytes.
 const STDERR_BOUND: usize = 16 * 1024;
@@ -82,6 +81,8 @@ pub struct Session {
     encoder: Encoder,
     happened: VecDeque<Happening>,
     exited: Option<ExitStatus>,
+    /// Where the kernel's log is, once it was found.
+    log_place: Option<(ProcessMemory, VmCoreInfo)>,
     chunk: Box<[u8]>,
 }
 
@@ -171,6 +172,7 @@ impl Session {
             encoder: Encoder::default(),
             happened: VecDeque::new(),
             exited: None,
+            log_place: None,
             chunk: vec![0; CHUNK].into_boxed_slice(),
         })
     }
@@ -227,39 +229,6 @@ impl Session {
     pub fn console_sysrq(&mut self, key: u8) -> Result<(), VmError> {
         self.monitor.send_break("console")?;
         self.console_input.write_all(&[key]).map_err(VmError::io("the console"))
-    }
-
-    /// Reads the kernel's log out of the guest's memory. The guest stands still from then on.
-    ///
-    /// # Errors
-    /// QEMU or the host refuses it, or the memory holds no log that can be read; in words.
-    pub fn kernel_log(&mut self) -> Result<LogExcerpt, String> {
-        // what is written meanwhile could not be told from what is damaged
-        self.monitor.execute(&qapi::qmp::stop {}).map_err(|e| e.to_string())?;
-        let memory = ProcessMemory::open(self.child.id(), &mut self.monitor).map_err(|e| e.to_string())?;
-        guest_log::read(&memory).map_err(|e| e.to_string())
-    }
-
-    /// Has a guest that restarts or powers off stand still, so that its memory can be read: [`Happening::StandsStill`].
-    ///
-    /// # Errors
-    /// As [`Monitor::execute`].
-    pub fn stand_still_at_end(&mut self) -> Result<(), VmError> {
-        let shutdown = Some(qapi::qmp::ShutdownAction::pause);
-        self.monitor
-            .execute(&qapi::qmp::set_action { panic: None, reboot: None, shutdown, watchdog: None })
-            .map(drop)
-    }
-
-    /// Writes the guest's memory into a file.
-    ///
-    /// # Errors
-    /// As [`vmcore::dump`].
-    pub fn dump_memory(&mut self, path: &Path) -> Result<(), VmError> {
-        self.monitor.execute(&qapi::qmp::stop {})?;
-        let memory = ProcessMemory::open(self.child.id(), &mut self.monitor);
-        let description = memory.ok().and_then(|memory| guest_log::description(&memory));
-        vmcore::dump(&mut self.monitor, path, description.as_ref().map(String::as_bytes))
     }
 
     /// QEMU's monitor.

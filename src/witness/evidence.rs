@@ -1,7 +1,7 @@
 //! Crash reports from all witnesses together.
 
 use super::{Comparison, Why, Witness, compare};
-use crate::observation::Observation;
+use crate::observation::{Ending, Observation, Stopped};
 use crate::oops::{self, Report};
 use crate::suite::Sorted;
 
@@ -14,6 +14,8 @@ pub struct Testimony {
     pub lacking: Vec<(Why, u64)>,
     /// The last of them, for a guest whose console fell silent.
     pub last: Vec<String>,
+    /// The kernel's last messages before a guest hung that the console lacks nothing of, from its memory.
+    pub before_hang: Vec<String>,
     /// The title of a crash report that a program wrote.
     pub forged: Option<String>,
     /// Why it is not known whether the console lacks something.
@@ -24,6 +26,8 @@ pub struct Testimony {
 
 /// So many messages of a silent guest are told.
 const LAST: usize = 24;
+/// So many of one that hangs, and whose console has them.
+const LAST_BEFORE_HANG: usize = 6;
 /// A message that is told is cut to this, characters.
 const LONGEST: usize = 200;
 
@@ -64,6 +68,10 @@ impl Testimony {
                 lines.extend(self.last.iter().map(|line| format!("  {line}")));
             }
         }
+        if !self.before_hang.is_empty() {
+            lines.push("the kernel's last messages, by its log in the guest's memory:".to_owned());
+            lines.extend(self.before_hang.iter().map(|line| format!("  {line}")));
+        }
         lines.extend(self.forged.iter().map(|title| format!("a program wrote a crash report: {title}")));
         lines
     }
@@ -76,7 +84,7 @@ pub fn read(seen: &mut Observation, diagnose: &dyn Fn(&[u8], usize) -> Sorted) -
     let Comparison { console, written_by_programs, lacking, doubt } = compare(seen);
     let mut sorted = diagnose(&console, seen.console.dose_start.unwrap_or(usize::MAX));
     let forged = oops::diagnose(&written_by_programs).into_iter().next().map(|report| report.title);
-    let mut testimony = Testimony { forged, doubt, ..Testimony::default() };
+    let mut testimony = Testimony { forged, doubt, before_hang: before_hang(seen), ..Testimony::default() };
     let Some((witness, lacking)) = lacking else { return (sorted, testimony) };
 
     let heading =
@@ -121,9 +129,24 @@ pub fn read(seen: &mut Observation, diagnose: &dyn Fn(&[u8], usize) -> Sorted) -
             line.trim_end().chars().take(LONGEST).collect()
         };
         testimony.last = ends.iter().rev().map(line).collect();
+        testimony.before_hang.clear();
     }
     testimony.witness = Some(witness);
     testimony.lacking = lacking.why;
     testimony.added_at = Some(at);
     (sorted, testimony)
+}
+
+/// The last messages of a guest that did not go on, without what the host asked its kernel for.
+fn before_hang(seen: &Observation) -> Vec<String> {
+    let hung = matches!(seen.ending, Ending::Stopped(Stopped::Silent { .. } | Stopped::Terminate { .. }));
+    let Some(memory) = seen.kernel_log.memory.as_ref().filter(|_| hung) else { return Vec::new() };
+    let own = memory.records.iter().filter(|record| record.is_kernels());
+    let before: Vec<_> = own.take_while(|record| !record.text.starts_with(b"sysrq: Show ")).collect();
+    let mut text = Vec::new();
+    before.iter().rev().take(LAST_BEFORE_HANG).rev().for_each(|record| record.print(&mut text, |_| {}));
+    String::from_utf8_lossy(&text)
+        .lines()
+        .map(|line| line.trim_end().chars().take(LONGEST).collect())
+        .collect()
 }

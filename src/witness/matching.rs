@@ -82,7 +82,7 @@ impl Matched {
         let in_log = records.iter().filter(|record| !record.is_kernels());
         let mut text = Vec::new();
         for record in in_log {
-            render(record, &mut text, |_| {});
+            record.print(&mut text, |_| {});
         }
         let claimed: Vec<usize> = self.shown.iter().flatten().flatten().copied().collect();
         let mut on_console = vec![true; lines.lines.len()];
@@ -108,7 +108,7 @@ impl Matched {
         let near = near(&missing);
         for (n, record) in records.iter().enumerate().filter(|(n, record)| record.is_kernels() && near[*n]) {
             let mut places: Vec<Range<usize>> = Vec::new();
-            render(record, &mut lacking.text, |place| places.push(place));
+            record.print(&mut lacking.text, |place| places.push(place));
             if !missing[n] {
                 continue;
             }
@@ -153,16 +153,4 @@ fn near(missing: &[bool]) -> Vec<bool> {
         done = to;
     }
     near
-}
-
-/// Writes a record as a console shows it; `told` hears where each of its lines is.
-fn render(record: &LogRecord, to: &mut Vec<u8>, mut told: impl FnMut(Range<usize>)) {
-    let (seconds, micros) = (record.micros / 1_000_000, record.micros % 1_000_000);
-    for line in record.text.split(|byte| *byte == b'\n') {
-        let start = to.len();
-        to.extend_from_slice(format!("[{seconds:5}.{micros:06}] ").as_bytes());
-        to.extend_from_slice(line);
-        to.push(b'\n');
-        told(start..to.len());
-    }
 }

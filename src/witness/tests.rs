@@ -247,6 +247,21 @@ fn a_silent_guest_speaks_through_its_memory() {
     ");
 }
 
+#[test]
+fn a_guest_that_hangs_tells_its_last_messages() {
+    let all =
+        log(&["Loading the example", "example: interrupts are off", "sysrq: Show Blocked State", "task: sh"]);
+    let mut hung = seen(&all, &|_| false);
+    hung.kernel_log = KernelLog { memory: Some(all), ..KernelLog::default() };
+    assert_eq!(read_all(&hung).1.told(), [""; 0], "one that ended as it should");
+    hung.ending = Ending::Stopped(crate::observation::Stopped::Terminate { limit: 25.0 });
+    insta::assert_snapshot!(read_all(&hung).1.told().join("\n"), @r"
+    the kernel's last messages, by its log in the guest's memory:
+      [    2.000051] Loading the example
+      [    2.000052] example: interrupts are off
+    ");
+}
+
 proptest::proptest! {
     #[test]
     fn no_console_and_no_log_are_too_strange(

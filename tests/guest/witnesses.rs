@@ -14,6 +14,7 @@ fn what_the_console_lacks_counts_and_what_programs_write_does_not() {
             "blind: a program wrote what looks like a crash report of the kernel: BUG: unable to handle kernel NULL pointer dereference in forged_function",
         ),
         ("silent", "blind: the program did not end within 4 s"),
+        ("panic", "other: kernel panic: sysrq triggered crash"),
     ];
     for (test, expected) in table {
         assert_eq!(ended.cell(&format!("witnesses::{test}")), expected);
@@ -34,7 +35,7 @@ fn what_the_console_lacks_counts_and_what_programs_write_does_not() {
     assert!(console.contains("from here on the kernel's log in the guest's memory"), "{console}");
     // the memory of what failed is kept, as a core with the note that tools need
     assert!(!file("quiet-and-harmless", "vmcore").exists());
-    for failed in ["quiet", "silent"] {
+    for failed in ["quiet", "silent", "panic"] {
         let core = std::fs::read(file(failed, "vmcore")).expect("a core");
         assert!(core.starts_with(b"\x7fELF\x02\x01") && core.len() >= 256 << 20, "{} bytes", core.len());
         let note = memchr::memmem::rfind(&core, b"VMCOREINFO\0").expect("a note");

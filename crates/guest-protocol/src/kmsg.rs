@@ -20,6 +20,18 @@ impl LogRecord {
     pub fn is_kernels(&self) -> bool {
         self.facility == 0
     }
+
+    /// Writes it as a console shows it; `told` hears where each of its lines is.
+    pub fn print(&self, to: &mut Vec<u8>, mut told: impl FnMut(std::ops::Range<usize>)) {
+        let (seconds, micros) = (self.micros / 1_000_000, self.micros % 1_000_000);
+        for line in self.text.split(|byte| *byte == b'\n') {
+            let start = to.len();
+            to.extend_from_slice(format!("[{seconds:5}.{micros:06}] ").as_bytes());
+            to.extend_from_slice(line);
+            to.push(b'\n');
+            told(start..to.len());
+        }
+    }
 }
 
 /// Reads the head of a record, `30,2371,90268421,-;text`. What is behind the text, properties of a device in lines of

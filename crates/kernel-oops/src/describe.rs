@@ -45,7 +45,7 @@ impl Engine {
         let replayed = |behind: &[u8]| self.is_replayed(behind);
         let mut excerpt = excerpt::cut(console, headers, which, other_trace, replayed, false);
         // a kernel without frame pointers and tables for its unwinder (x86 up to 4.13) is sure of no function at all
-        let unsure = !self.has_frame(&excerpt.text) && {
+        let unsure = excerpt.doubts && !self.has_frame(&excerpt.text) && {
             let all = excerpt::cut(console, headers, which, other_trace, replayed, true);
             let found = self.has_frame(&all.text);
             if found {

@@ -29,6 +29,8 @@ pub(super) struct Excerpt {
     pub(super) pure: usize,
     /// For each line of the text: where it begins in the text, and where it ends in the console.
     pub(super) lines: Vec<(usize, usize)>,
+    /// Whether it has addresses that only may belong to a trace, in the form of kernels that show addresses.
+    pub(super) doubts: bool,
 }
 
 /// Cuts out the report that begins with `headers[which]`. `other_trace` knows lines that begin a trace and no report,
@@ -86,6 +88,8 @@ pub(super) fn cut(
         let raw_end = end;
         at = end + 1;
         let (text, doubtful) = settle(line, keep_doubtful);
+        excerpt.doubts = excerpt.doubts
+            || line.text.trim_ascii_start().starts_with(b"[<") && memmem::find(line.text, b">] ? ").is_some();
         let mine = line.context == owner || all_cpus && line.context.is_cpu();
         // behind __die() stand those that called it, which tell what the lost lines above said
         dying = first && memmem::find(text, b"__die+0x").is_some() || dying && doubtful;

@@ -43,7 +43,7 @@ impl Conversation<'_> {
             next = next.min(start + self.limits.slow);
         }
         if self.seen.guest.is_some() && self.closing == Closing::No {
-            next = next.min(self.last_sign + self.patience.silence);
+            next = next.min(self.last_sign + self.patience.silence).min(self.looks.due(self.last_sign));
         }
         if let (Some(due), Closing::Stopping(_)) = (self.evidence.due(), &self.closing) {
             next = next.min(due);
@@ -55,6 +55,9 @@ impl Conversation<'_> {
     pub(super) fn sighted(&mut self, sighting: &Sighting) {
         if self.closing != Closing::No {
             return;
+        }
+        if sighting.kind == ReportKind::Hang && !is_hung_task(sighting) {
+            self.looks.processor_hangs();
         }
         if !sighting.goes_on {
             // the rest of the report comes by itself, then the guest restarts, which ends QEMU
@@ -105,7 +108,10 @@ impl Conversation<'_> {
             self.ask_for_evidence(stopped);
             return None;
         }
-        if now < self.deadline {
+        if let Some(ending) = self.look(now) {
+            return Some(ending);
+        }
+        if now < self.deadline || self.closing != Closing::No {
             return None;
         }
         match self.seen.phase {

@@ -18,7 +18,7 @@ pub use process::ProcessMemory;
 
 use crate::observation::LogExcerpt;
 use paging::Space;
-use vmcoreinfo::VmCoreInfo;
+pub use vmcoreinfo::VmCoreInfo;
 
 /// Why there is no log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,23 +60,32 @@ pub enum LogError {
 /// # Errors
 /// [`LogError`], about the last place that looked like a kernel's description.
 pub fn read(memory: &dyn Memory) -> Result<LogExcerpt, LogError> {
+    find(memory).map(|(_, log)| log)
+}
+
+/// Looks for the kernel's description of itself, which takes a look at all of the memory, and reads the log by it.
+/// [`read_by`] reads it again without looking.
+///
+/// # Errors
+/// As [`read`].
+pub fn find(memory: &dyn Memory) -> Result<(VmCoreInfo, LogExcerpt), LogError> {
     let mut last = LogError::NoVmCoreInfo;
     for info in VmCoreInfo::find(memory) {
-        match Space::new(memory, &info).and_then(|space| ring::records(&space, &info)) {
-            Ok(log) => return Ok(log),
+        // one that leads nowhere is a copy of somebody's
+        match read_by(memory, &info) {
+            Ok(log) => return Ok((info, log)),
             Err(error) => last = error,
         }
     }
     Err(last)
 }
 
-/// The kernel's description of itself, as it stands in the memory; absent: [`LogError::NoVmCoreInfo`].
-pub fn description(memory: &dyn Memory) -> Option<String> {
-    // one that leads nowhere is a copy of somebody's
-    let found = VmCoreInfo::find(memory).into_iter();
-    let sound =
-        |info: &VmCoreInfo| Space::new(memory, info).and_then(|space| ring::records(&space, info)).is_ok();
-    found.into_iter().find(sound).map(|info| info.text().to_owned())
+/// Reads the log of a kernel whose description is known.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_by(memory: &dyn Memory, info: &VmCoreInfo) -> Result<LogExcerpt, LogError> {
+    Space::new(memory, info).and_then(|space| ring::records(&space, info))
 }
 
 #[cfg(test)]
