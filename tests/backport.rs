@@ -123,6 +123,8 @@ impl Place {
             command.env_remove(name);
         }
         command.current_dir(self.path()).env("KREGRESS_CACHE", self.path().join("cache"));
+        // without the trees of the box
+        command.env("KREGRESS_KERNEL_CATALOGUES", "kernels");
         let output =
             command.env("NO_COLOR", "1").arg("backport").args(arguments).output().expect("it starts");
         let text = |bytes: &[u8]| {

@@ -35,8 +35,8 @@ Examples:
   kregress explain --known known.yaml *.log   known messages told apart
   kregress explain --vmlinux vmlinux oops.log file and line of each function
   kregress explain -k 6.12.117 --fetch-debug oops.log
-                                              the same with Debian's debug package, which is kept
-  kregress explain mail.eml dmesg.xz          mails, UTF-16, gzip, xz and zstd are decoded
+                                              the same, with Debian's package
+  kregress explain mail.eml dmesg.xz          mails and packed logs are decoded
 
 Exit code: 0, whatever was found; with --fail 1 where a report was found; with --compare 1 unless both show the same
 defect; 96 if a file is no log or cannot be read.")]

@@ -382,7 +382,11 @@ fn a_source_that_changes_meanwhile_gives_no_kernel() {
     let Some(world) = World::new() else { return };
     let changed = world.path("linux/fast.c");
     let heard = Heard::acting("slow.o", move || {
-        fs::write(&changed, "int fast(void) { return 9; }\n").expect("it is writable")
+        fs::write(&changed, "int fast(void) { return 9; }\n").expect("it is writable");
+        // younger than what was made of it, also where the file system's clock has ticks
+        let later = std::time::SystemTime::now() + std::time::Duration::from_millis(20);
+        let file = fs::File::options().write(true).open(&changed).expect("it is writable");
+        file.set_modified(later).expect("it has a time");
     });
     let error = world.builder().build(&world.request(), &heard, &Cancel::new()).expect_err("it changed");
     assert!(error.to_string().contains("were changed while it was compiled"), "{error}");

@@ -109,6 +109,9 @@ pub(super) const TITLES: &[(&str, Options)] = &[
     ("WARNING: kernel stack regs has bad", &["UNWINDER_FRAME_POINTER"]),
     ("WARNING: kernel stack frame pointer has bad value", &["UNWINDER_FRAME_POINTER"]),
     ("BUG: Object already free", &[SLAB_CHECKS]),
+    // up to 5.11, where the report's first line is lost
+    ("INFO: {1} of a report of SLUB", &[SLAB_CHECKS]),
+    ("INFO: First byte of an overwritten object", &[SLAB_POISON]),
 ];
 
 /// Words that a title has anywhere, as [`TITLES`]: what they say does not stand at its beginning.
