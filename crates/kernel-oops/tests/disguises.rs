@@ -209,7 +209,7 @@ fn posted_logs_keep_their_titles_in_disguise() {
 #[test]
 fn logs_of_a_folder_keep_their_titles_in_disguise() {
     let Some(folder) = std::env::var_os("KREGRESS_LOG_CASES").map(PathBuf::from) else {
-        eprintln!("SKIPPED: KREGRESS_LOG_CASES names no folder of logs");
+        loud_skip::optional("KREGRESS_LOG_CASES names no folder of logs");
         return;
     };
     check(&folder);

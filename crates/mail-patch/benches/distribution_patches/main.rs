@@ -43,7 +43,7 @@ const EXAMPLES: usize = 6;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if !arguments.iter().any(|argument| argument == "--bench") {
-        eprintln!("skipped: it downloads packages; run it with cargo bench");
+        eprintln!("not run: it downloads packages; `cargo bench` runs it");
         return ExitCode::SUCCESS;
     }
     let named: Vec<&str> =
