@@ -45,8 +45,8 @@ fn main() {
         let [theirs, ours @ ..] = &mut sides;
         theirs.measure(boot);
         for (lab, times) in labs.iter().zip(ours) {
-            lab.foresee(&kernel, runs.test(), runs.machine());
-            lab.wait_foreseen();
+            lab.prefetch(&kernel, runs.test(), runs.machine());
+            lab.wait_prefetched();
             times.measure(|| runs.run(lab, 1).clean());
         }
     }

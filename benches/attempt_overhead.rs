@@ -16,7 +16,7 @@ mod common;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use common::{NOTHING, Runs, Silent, Times, kernel, lab, number, patience, test, words};
+use common::{NOTHING, Runs, Silent, Times, kernel, lab, number, test, timeouts, words};
 use kregress::cancel::Cancel;
 use kregress::kernel::cache_folder;
 use kregress::lab::Lab;
@@ -45,7 +45,7 @@ fn main() {
         qemu: fresh.qemu(),
         machine: &machine,
         name: &kernel.name,
-        patience: patience(),
+        timeouts: timeouts(),
         watch: &Silent,
         cancel: &cancel,
     };
@@ -57,9 +57,9 @@ fn main() {
         let [attempts @ .., bare] = &mut sides;
         for ((lab, times), reached) in [&fresh, &pooled, &booting].into_iter().zip(attempts).zip(&mut reached)
         {
-            // a run of several attempts has foreseen the next one
-            lab.foresee(&kernel, &test, runs.machine());
-            lab.wait_foreseen();
+            // a run of several attempts has prefetched the next one
+            lab.prefetch(&kernel, &test, runs.machine());
+            lab.wait_prefetched();
             times.measure(|| {
                 let ran = runs.run(lab, 1);
                 for &(phase, at) in &ran.phases {
@@ -69,7 +69,7 @@ fn main() {
             });
         }
         bare.measure(|| {
-            let guest = snapshot::restore(fresh.qemu(), &machine, &snapshot, patience().restore, &cancel);
+            let guest = snapshot::restore(fresh.qemu(), &machine, &snapshot, timeouts().restore, &cancel);
             guest.map(drop).map_err(|e| e.to_string())
         });
     }

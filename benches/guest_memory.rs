@@ -9,13 +9,13 @@ mod common;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{NOTHING, Runs, Silent, kernel, lab, number, patience, test, words};
+use common::{NOTHING, Runs, Silent, kernel, lab, number, test, timeouts, words};
 use kregress::cancel::Cancel;
 use kregress::guest::message::FromGuest;
 use kregress::kernel::cache_folder;
 use kregress::lab::guests::{Guests, Wanted};
 use kregress::lab::prepare::Prepared;
-use kregress::vm::session::{Happening, Session};
+use kregress::vm::session::{Session, VmEvent};
 use kregress::vm::snapshot;
 
 fn main() {
@@ -30,23 +30,23 @@ fn main() {
         qemu: lab.qemu(),
         machine: &machine,
         name: &kernel.name,
-        patience: patience(),
+        timeouts: timeouts(),
         watch: &Silent,
         cancel: &cancel,
     };
     let snapshot = Guests::new(&cache_folder()).snapshot(wanted).expect("a snapshot");
     let restore = || {
-        snapshot::restore(lab.qemu(), &machine, &snapshot, patience().restore, &cancel)
+        snapshot::restore(lab.qemu(), &machine, &snapshot, timeouts().restore, &cancel)
             .expect("a guest")
             .session
     };
     let boot = || {
         let mut session = Session::start(lab.qemu(), &machine).expect("QEMU");
-        let deadline = Instant::now() + patience().boot;
+        let deadline = Instant::now() + timeouts().boot;
         loop {
             match session.wait(deadline, &cancel).expect("a guest") {
-                Happening::Message(FromGuest::Hello(_)) => return session,
-                Happening::Exited(_) | Happening::Deadline => panic!("the guest did not boot"),
+                VmEvent::Message(FromGuest::Hello(_)) => return session,
+                VmEvent::Exited(_) | VmEvent::Deadline => panic!("the guest did not boot"),
                 _ => {}
             }
         }

@@ -61,8 +61,8 @@ fn main() {
     let mut seen = [0u32; 3];
     for _ in 0..attempts {
         for (lab, seen) in labs.iter().zip(&mut seen) {
-            lab.foresee(&kernel, runs.test(), runs.machine());
-            lab.wait_foreseen();
+            lab.prefetch(&kernel, runs.test(), runs.machine());
+            lab.wait_prefetched();
             *seen += u32::from(shown(&runs, lab));
         }
     }

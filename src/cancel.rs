@@ -17,19 +17,19 @@ struct Inner {
     set: AtomicBool,
     fd: OwnedFd,
     /// Tokens that are set with this one.
-    narrower: Mutex<Vec<Weak<Inner>>>,
+    children: Mutex<Vec<Weak<Inner>>>,
 }
 
 impl Inner {
     fn set(&self) {
         self.set.store(true, Ordering::SeqCst);
         let _ = rustix::io::write(&self.fd, &1u64.to_ne_bytes());
-        let narrower = std::mem::take(&mut *self.narrower());
-        narrower.iter().filter_map(Weak::upgrade).for_each(|token| token.set());
+        let children = std::mem::take(&mut *self.children());
+        children.iter().filter_map(Weak::upgrade).for_each(|token| token.set());
     }
 
-    fn narrower(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Inner>>> {
-        self.narrower.lock().unwrap_or_else(PoisonError::into_inner)
+    fn children(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Inner>>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -40,19 +40,19 @@ impl Cancel {
     /// If the process is out of file descriptors.
     pub fn new() -> Cancel {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).expect("an event descriptor");
-        Cancel { inner: Arc::new(Inner { set: AtomicBool::new(false), fd, narrower: Mutex::default() }) }
+        Cancel { inner: Arc::new(Inner { set: AtomicBool::new(false), fd, children: Mutex::default() }) }
     }
 
     /// A token that is set with this one, or alone.
     ///
     /// # Panics
     /// As [`Cancel::new`].
-    pub fn narrower(&self) -> Cancel {
+    pub fn child(&self) -> Cancel {
         let token = Cancel::new();
         {
-            let mut narrower = self.inner.narrower();
-            narrower.retain(|token| token.strong_count() > 0);
-            narrower.push(Arc::downgrade(&token.inner));
+            let mut children = self.inner.children();
+            children.retain(|token| token.strong_count() > 0);
+            children.push(Arc::downgrade(&token.inner));
         }
         // whoever set this one meanwhile may have missed the new one
         if self.is_set() {
@@ -108,13 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn a_narrower_token_is_set_with_the_wider_one_and_alone() {
+    fn a_child_token_is_set_with_its_parent_and_alone() {
         let run = Cancel::new();
-        let (first, second) = (run.narrower(), run.narrower());
+        let (first, second) = (run.child(), run.child());
         first.set();
         assert_eq!((run.is_set(), first.is_set(), second.is_set()), (false, true, false));
         run.set();
-        assert!(second.is_set() && run.narrower().is_set());
+        assert!(second.is_set() && run.child().is_set());
         let mut fds = [PollFd::new(&second, PollFlags::IN)];
         assert_eq!(poll(&mut fds, Some(&Timespec::default())).unwrap(), 1);
     }

@@ -26,7 +26,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::cancel::Cancel;
 use crate::event::{CellRecord, Event};
-use crate::kernel::{Kernel, KernelSpec, Larger, Library, Wanted, cache_folder};
+use crate::kernel::{Kernel, KernelSpec, LargerImage, Library, Wanted, cache_folder};
 use crate::lab::qemu::QemuLab;
 use crate::machine::Machines;
 use crate::plan::{Cell, Placed, flavour};
@@ -169,7 +169,7 @@ impl Shared {
             Err(reason) => return not_here(reason),
         };
         let machine = self.machines.for_test(&test.machine).map_err(|e| e.to_string())?;
-        let lacking = lab.offer().lacks(&machine, lab.accel());
+        let lacking = lab.capabilities().missing(&machine, lab.accel());
         let placed = Placed { test: Arc::clone(test), machine: Arc::new(machine), lacking };
         match self.cell(placed, wanted, &kernel) {
             Ok(cell) => judge(&run_cell(cell, lab)?, self.strict),
@@ -182,9 +182,9 @@ impl Shared {
         let larger = self.library.larger(wanted);
         let divided = flavour::divide(&[placed], kernel, &larger);
         let mut cells = divided.cells;
-        if let (Larger::Known(large), Some(short)) = (&larger, divided.short.first()) {
-            let large = self.kernel(large).map_err(|e| short.lost(&e))?;
-            cells.extend(flavour::on_larger(&divided.short, &large));
+        if let (LargerImage::Known(large), Some(test)) = (&larger, divided.needs_larger.first()) {
+            let large = self.kernel(large).map_err(|e| test.lost(&e))?;
+            cells.extend(flavour::on_larger(&divided.needs_larger, &large));
         }
         cells.pop().ok_or_else(|| "no cell came out of the plan".to_owned())
     }

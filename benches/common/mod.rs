@@ -10,8 +10,8 @@ use kregress::cancel::Cancel;
 use kregress::event::Event;
 use kregress::journal::{Journal, RunDir};
 use kregress::kernel::{Kernel, Library, NoProgress, cache_folder};
-use kregress::lab::patience::Patience;
 use kregress::lab::qemu::QemuLab;
+use kregress::lab::timeouts::Timeouts;
 use kregress::lab::{Lab, Watch};
 use kregress::machine::Machine;
 use kregress::observation::Phase;
@@ -70,7 +70,7 @@ pub fn kernel(name: &str) -> Arc<Kernel> {
 pub fn lab(kernel: &Kernel) -> QemuLab {
     let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache_folder()).expect("a lab");
     lab.choose_accel(AccelRequest::Auto, kernel);
-    lab.with_patience(patience())
+    lab.with_timeouts(timeouts())
 }
 
 /// The only test of a suite's text.
@@ -187,8 +187,8 @@ impl Runs {
 }
 
 /// How long guests may take, generously: a bench waits rather than fails.
-pub fn patience() -> Patience {
-    Patience { boot: Duration::from_secs(600), ..Patience::default() }
+pub fn timeouts() -> Timeouts {
+    Timeouts { boot: Duration::from_secs(600), ..Timeouts::default() }
 }
 
 /// Processor time of this process and of its children that have ended, seconds: in `stat` (`proc(5)`) in hundredths.

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::lab::Lab;
 use crate::plan::Cell;
-use crate::runner::{Capacity, Once, Sink, attempt};
+use crate::runner::{Capacity, SingleAttempt, Sink, attempt};
 use crate::verdict::Verdict;
 /// Gets the kernels of candidates.
 pub trait CandidateKernels: Sync {
@@ -122,8 +122,8 @@ impl Driver<'_> {
         state: &Mutex<&mut State>,
         sink: &(dyn Fn(Event) + Sync),
     ) -> Result<(), Failure> {
-        let barren = || lock(state).tried(node).map_or(0, |tried| tried.barren());
-        if barren() > self.retries {
+        let fruitless = || lock(state).tried(node).map_or(0, |tried| tried.fruitless_in_a_row());
+        if fruitless() > self.retries {
             return Err(self.given_up(node, state));
         }
         let cell = self.ready(node, state, sink)?;
@@ -131,7 +131,7 @@ impl Driver<'_> {
             true => lock(state).search().likely_next(node, attempts),
             false => None,
         };
-        let enough = self.cancel.narrower();
+        let enough = self.cancel.child();
         std::thread::scope(|scope| {
             if let Some(next) = next {
                 let enough = &enough;
@@ -152,8 +152,8 @@ impl Driver<'_> {
         state: &Mutex<&mut State>,
         sink: &(dyn Fn(Event) + Sync),
     ) -> Result<(), Failure> {
-        let barren = || lock(state).tried(node).map_or(0, |tried| tried.barren());
-        let told = AtomicBool::new(false);
+        let fruitless = || lock(state).tried(node).map_or(0, |tried| tried.fruitless_in_a_row());
+        let files_trouble_reported = AtomicBool::new(false);
         let run_dir = self.run_dir.as_deref();
         let mut left = attempts;
         while left > 0 {
@@ -161,10 +161,11 @@ impl Driver<'_> {
             let at_once = left.min(self.at_once(cell));
             let of = first + left - 1;
             let (lab, seed, cancel) = (self.lab, self.seed, self.cancel);
-            let once = &Once { lab, seed, run_dir, sink, cancel, told: &told, at_once };
+            let files_trouble_reported = &files_trouble_reported;
+            let single = &SingleAttempt { lab, seed, run_dir, sink, cancel, files_trouble_reported, at_once };
             let verdicts: Vec<Option<(Verdict, Option<String>)>> = std::thread::scope(|scope| {
                 let runs: Vec<_> = (first..first + at_once)
-                    .map(|number| scope.spawn(move || attempt(cell, number, of, once)))
+                    .map(|number| scope.spawn(move || attempt(cell, number, of, single)))
                     .collect();
                 let ends = runs.into_iter().map(|run| run.join().ok().flatten());
                 ends.map(|end| end.map(|(judgement, _)| (judgement.verdict, judgement.reason))).collect()
@@ -182,7 +183,7 @@ impl Driver<'_> {
             if verdicts.iter().flatten().any(|(verdict, _)| *verdict == Verdict::Bad) {
                 return Ok(());
             }
-            if barren() > self.retries {
+            if fruitless() > self.retries {
                 return Err(self.given_up(node, state));
             }
         }

@@ -16,4 +16,4 @@ pub mod tree;
 
 pub use driver::{CandidateKernels, Driver, Ended};
 pub use series::{Misuse, Series, id_of};
-pub use state::{Earlier, Made, State, Tried};
+pub use state::{AttemptSummary, CandidateState, Earlier, State};

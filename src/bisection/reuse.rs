@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::state::{Made, State};
+use super::state::{AttemptSummary, State};
 use crate::bisect::Seen;
 use crate::event::{BisectionRecord, BisectionSource, Event};
 use crate::journal::RunDir;
@@ -74,8 +74,11 @@ pub fn earlier(root: &Path, record: &BisectionRecord) -> Vec<Event> {
         for (node, tried) in state.all_tried() {
             let kernel = ours.get(state.candidate(node).id.as_str());
             let (Some(kernel), Some(content)) = (kernel, &tried.content) else { continue };
-            let seen =
-                tried.attempts.iter().filter_map(Made::seen).fold(Seen::default(), |sum, seen| sum + seen);
+            let seen = tried
+                .attempts
+                .iter()
+                .filter_map(AttemptSummary::seen)
+                .fold(Seen::default(), |sum, seen| sum + seen);
             if seen.attempts > 0 {
                 let (kernel, from) = ((*kernel).to_owned(), dir.id().to_owned());
                 events.push(Event::Earlier { kernel, seen, from, content: Some(content.clone()) });

@@ -14,9 +14,9 @@ const COUNTED: f64 = 0.99;
 /// How many suspects are named.
 const NAMED: usize = 5;
 
-/// One attempt.
+/// An attempt, in short.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Made {
+pub struct AttemptSummary {
     /// Its number, from 1.
     pub number: u32,
     /// What it says by itself.
@@ -31,7 +31,7 @@ pub struct Made {
     pub console: Option<String>,
 }
 
-impl Made {
+impl AttemptSummary {
     /// What it counts for; `None` where it is no evidence.
     pub fn seen(&self) -> Option<Seen> {
         evidence(self.verdict)
@@ -58,11 +58,11 @@ pub struct Earlier {
     pub content: Option<String>,
 }
 
-/// What was tried of one candidate.
+/// What is known of one candidate.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tried {
+pub struct CandidateState {
     /// The attempts of this run.
-    pub attempts: Vec<Made>,
+    pub attempts: Vec<AttemptSummary>,
     /// What is known from elsewhere.
     pub earlier: Vec<Earlier>,
     /// Why it is tried no more.
@@ -77,9 +77,9 @@ pub struct Tried {
     pub forgiven: usize,
 }
 
-impl Tried {
+impl CandidateState {
     /// How many attempts in a row, up to the last one, said nothing about the test.
-    pub fn barren(&self) -> u32 {
+    pub fn fruitless_in_a_row(&self) -> u32 {
         self.attempts.iter().skip(self.forgiven).rev().take_while(|made| made.seen().is_none()).count() as u32
     }
 
@@ -106,7 +106,7 @@ pub struct State {
     record: BisectionRecord,
     search: Search,
     places: HashMap<String, usize>,
-    tried: BTreeMap<usize, Tried>,
+    tried: BTreeMap<usize, CandidateState>,
     here: BTreeSet<usize>,
     answer: Option<Answer>,
     notices: Vec<String>,
@@ -211,7 +211,7 @@ impl State {
     fn reopen(&mut self) {
         let mut any = false;
         for tried in self.tried.values_mut() {
-            let said_nothing = |made: &Made| made.seen().is_none() && made.verdict != Verdict::Skip;
+            let said_nothing = |made: &AttemptSummary| made.seen().is_none() && made.verdict != Verdict::Skip;
             if tried.attempts.last().is_some_and(said_nothing) && tried.closed.take().is_some() {
                 tried.forgiven = tried.attempts.len();
                 any = true;
@@ -225,7 +225,7 @@ impl State {
 
     fn attempt(&mut self, kernel: &str, record: &AttemptRecord) {
         let Some(&node) = self.places.get(kernel) else { return };
-        self.tried.entry(node).or_default().attempts.push(Made {
+        self.tried.entry(node).or_default().attempts.push(AttemptSummary {
             number: record.attempt,
             verdict: record.verdict,
             title: record.title.clone(),
@@ -293,8 +293,11 @@ impl State {
         let mut search =
             Search::new(Arc::new(history), self.record.find, self.record.aims, self.record.costs);
         for (node, tried) in &self.tried {
-            for seen in
-                tried.attempts.iter().filter_map(Made::seen).chain(tried.earlier.iter().map(|e| e.seen))
+            for seen in tried
+                .attempts
+                .iter()
+                .filter_map(AttemptSummary::seen)
+                .chain(tried.earlier.iter().map(|e| e.seen))
             {
                 search.observe(*node, seen);
             }
@@ -336,12 +339,12 @@ impl State {
     }
 
     /// What was tried of a candidate.
-    pub fn tried(&self, node: usize) -> Option<&Tried> {
+    pub fn tried(&self, node: usize) -> Option<&CandidateState> {
         self.tried.get(&node)
     }
 
     /// Everything that was tried, in the order of the candidates.
-    pub fn all_tried(&self) -> impl Iterator<Item = (usize, &Tried)> {
+    pub fn all_tried(&self) -> impl Iterator<Item = (usize, &CandidateState)> {
         self.tried.iter().map(|(node, tried)| (*node, tried))
     }
 

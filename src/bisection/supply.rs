@@ -9,7 +9,7 @@ use super::driver::CandidateKernels;
 use crate::cancel::Cancel;
 use crate::failure::Failure;
 use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder};
-use crate::kernel::{FetchProgress, Kernel, Larger, Library, Wanted};
+use crate::kernel::{FetchProgress, Kernel, LargerImage, Library, Wanted};
 use crate::plan::{Cell, Placed, flavour};
 
 /// Says with the first kernel that is there where the test stands on this host.
@@ -48,7 +48,7 @@ pub struct Packages<'a> {
     progress: &'a (dyn FetchProgress + Sync),
     pool: Pool<'a>,
     /// Whether the small image of a kernel did not suffice for the test: then that of others will not either.
-    short: AtomicBool,
+    needs_larger: AtomicBool,
     /// What was downloaded before it was asked for.
     ahead: Mutex<Vec<Wanted>>,
 }
@@ -61,8 +61,8 @@ impl<'a> Packages<'a> {
         progress: &'a (dyn FetchProgress + Sync),
         place: &'a Place<'a>,
     ) -> Packages<'a> {
-        let (pool, short, ahead) = (Pool::new(place), AtomicBool::new(false), Mutex::default());
-        Packages { library, kernels, progress, pool, short, ahead }
+        let (pool, needs_larger, ahead) = (Pool::new(place), AtomicBool::new(false), Mutex::default());
+        Packages { library, kernels, progress, pool, needs_larger, ahead }
     }
 
     fn fetch(&self, wanted: &Wanted) -> Result<Arc<Kernel>, Failure> {
@@ -77,9 +77,9 @@ impl CandidateKernels for Packages<'_> {
             let kernel = self.fetch(wanted)?;
             let larger = self.library.larger(wanted);
             let mut divided = flavour::divide(&[place(&kernel)], &kernel, &larger);
-            if let (Larger::Known(large), false) = (&larger, divided.short.is_empty()) {
-                self.short.store(true, Ordering::Relaxed);
-                divided.cells.extend(flavour::on_larger(&divided.short, &self.fetch(large)?));
+            if let (LargerImage::Known(large), false) = (&larger, divided.needs_larger.is_empty()) {
+                self.needs_larger.store(true, Ordering::Relaxed);
+                divided.cells.extend(flavour::on_larger(&divided.needs_larger, &self.fetch(large)?));
             }
             divided.cells.pop().ok_or_else(|| Failure::Host("no cell came out of the plan".into()))
         })
@@ -96,7 +96,8 @@ impl CandidateKernels for Packages<'_> {
     fn bring_ahead(&self, node: usize, enough: &Cancel) {
         let small = &self.kernels[node];
         let mut images = vec![small.clone()];
-        if let (true, Larger::Known(large)) = (self.short.load(Ordering::Relaxed), self.library.larger(small))
+        if let (true, LargerImage::Known(large)) =
+            (self.needs_larger.load(Ordering::Relaxed), self.library.larger(small))
         {
             images.push(*large);
         }

@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::paths::PathArgs;
 use crate::machine::Machines;
 use crate::report::ExitStatus;
-use crate::vm::offer::Offer;
+use crate::vm::capabilities::Capabilities;
 use crate::vm::qemu::Qemu;
 use crate::vm::{accel, initramfs};
 
@@ -145,10 +145,10 @@ fn machines(machines: Result<Machines, CliError>) -> Finding {
     };
     // without a QEMU there is another finding that says so
     let Ok(qemu) = Qemu::find() else { return found(State::Good, "not known without QEMU".into()) };
-    let offer = Offer::of(&qemu);
+    let capabilities = Capabilities::of(&qemu);
     let (mut built, mut lacking) = (Vec::new(), Vec::new());
     for machine in machines.iter() {
-        match offer.lacks(machine, None) {
+        match capabilities.missing(machine, None) {
             None => built.push(machine.name.as_str()),
             Some(why) => lacking.push(format!("{}: {why}", machine.name)),
         }

@@ -8,8 +8,8 @@ use crate::cancel::Cancel;
 use crate::cli::word::words;
 use crate::event::Event;
 use crate::kernel::Kernel;
-use crate::lab::patience::Patience;
 use crate::lab::qemu::QemuLab;
+use crate::lab::timeouts::Timeouts;
 use crate::plan::Placed;
 use crate::runner::Capacity;
 use crate::vm::accel::AccelRequest;
@@ -59,9 +59,9 @@ impl GuestArgs {
     /// # Errors
     /// What guests need and this host lacks.
     pub fn lab(&self, cache: &Path, cancel: &Cancel) -> Result<QemuLab, CliError> {
-        let patience = Patience { boot: self.boot_timeout, ..Patience::default() };
+        let timeouts = Timeouts { boot: self.boot_timeout, ..Timeouts::default() };
         let lab = Qemu::find().and_then(|qemu| QemuLab::new(qemu, cache)).map_err(CliError::setup)?;
-        let lab = lab.with_terminate(self.timeout).with_patience(patience).with_cancel(cancel);
+        let lab = lab.with_terminate(self.timeout).with_timeouts(timeouts).with_cancel(cancel);
         Ok(if self.no_snapshot { lab.without_snapshots() } else { lab })
     }
 
@@ -89,8 +89,9 @@ impl GuestArgs {
             cpus: capacity.cpus,
             memory_mib: capacity.memory_mib,
         });
-        let offer = lab.offer();
-        let place = |p: &Placed| Placed { lacking: offer.lacks(&p.machine, lab.accel()), ..p.clone() };
+        let capabilities = lab.capabilities();
+        let place =
+            |p: &Placed| Placed { lacking: capabilities.missing(&p.machine, lab.accel()), ..p.clone() };
         placed.iter().map(place).collect()
     }
 }

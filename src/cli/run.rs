@@ -29,7 +29,7 @@ use crate::runner::{self, Queue};
 use crate::suite::Test;
 use crate::verdict::Verdict;
 use crate::vm::accel;
-use crate::vm::offer::Offer;
+use crate::vm::capabilities::Capabilities;
 use crate::vm::qemu::Qemu;
 
 /// Run tests on kernels and judge them.
@@ -238,12 +238,14 @@ fn announce(sink: &dyn Fn(Event), run_dir: &RunDir, tests: &[Arc<Test>], wanted:
 
 fn print_plan(library: &Library, placed: &[Placed], wanted: &[Wanted]) {
     use std::io::Write;
-    // without QEMU nothing is said about what it lacks
+    // without QEMU nothing is said about what it is missing
     let qemu = Qemu::find().ok();
-    let offer = qemu.as_ref().map(Offer::of);
-    let lacks = |machine: &Machine| offer.as_ref().and_then(|offer| offer.lacks(machine, None));
+    let capabilities = qemu.as_ref().map(Capabilities::of);
+    let missing = |machine: &Machine| {
+        capabilities.as_ref().and_then(|capabilities| capabilities.missing(machine, None))
+    };
     let placed: Vec<Placed> =
-        placed.iter().map(|p| Placed { lacking: lacks(&p.machine), ..p.clone() }).collect();
+        placed.iter().map(|p| Placed { lacking: missing(&p.machine), ..p.clone() }).collect();
     let text: String = wanted.iter().map(|kernel| preview(library, kernel, &placed, &NoProgress)).collect();
     // a closed pipe is the reader's choice
     let _ = std::io::stdout().write_all(text.as_bytes());

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::event::{CellRecord, Event};
-use crate::kernel::{FetchProgress, Kernel, KernelError, Larger, Library, Wanted};
-use crate::plan::flavour::{self, Short};
+use crate::kernel::{FetchProgress, Kernel, KernelError, LargerImage, Library, Wanted};
+use crate::plan::flavour::{self, NeedsLarger};
 use crate::plan::{Cell, Placed};
 use crate::runner::Queue;
 use crate::suite::Test;
@@ -33,7 +33,7 @@ enum Job {
     /// The image that a kernel's name stands for.
     First(Wanted),
     /// The larger one, for the tests that the first one does not suffice for.
-    Larger { wanted: Wanted, short: Vec<Short> },
+    LargerImage { wanted: Wanted, needing: Vec<NeedsLarger> },
 }
 
 /// Closes the queue when it is dropped.
@@ -64,7 +64,7 @@ impl Supply<'_> {
                         let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
                         match &later {
                             // what is here already keeps the virtual machines busy while others come in
-                            Job::Larger { wanted, .. } if wanted.is_fetched() => jobs.push_front(later),
+                            Job::LargerImage { wanted, .. } if wanted.is_fetched() => jobs.push_front(later),
                             _ => jobs.push_back(later),
                         }
                     }
@@ -82,9 +82,9 @@ impl Supply<'_> {
                     let larger = self.library.larger(&wanted);
                     let divided = flavour::divide(placed, &kernel, &larger);
                     self.queue.push(divided.cells);
-                    let Larger::Known(larger) = larger else { return None };
-                    let job = Job::Larger { wanted: *larger, short: divided.short };
-                    matches!(&job, Job::Larger { short, .. } if !short.is_empty()).then_some(job)
+                    let LargerImage::Known(larger) = larger else { return None };
+                    let job = Job::LargerImage { wanted: *larger, needing: divided.needs_larger };
+                    matches!(&job, Job::LargerImage { needing, .. } if !needing.is_empty()).then_some(job)
                 }
                 Err(error) => {
                     let reasons = tests.iter().map(|test| (test, error.to_string())).collect();
@@ -92,11 +92,11 @@ impl Supply<'_> {
                     None
                 }
             },
-            Job::Larger { wanted, short } => {
+            Job::LargerImage { wanted, needing } => {
                 match self.fetch(&wanted) {
-                    Ok(kernel) => self.queue.push(flavour::on_larger(&short, &kernel)),
+                    Ok(kernel) => self.queue.push(flavour::on_larger(&needing, &kernel)),
                     Err(error) => {
-                        let reasons = short.iter().map(|s| (s.test(), s.lost(&error))).collect();
+                        let reasons = needing.iter().map(|s| (s.test(), s.lost(&error))).collect();
                         self.lose(&wanted, reasons);
                     }
                 }
@@ -159,8 +159,8 @@ pub fn preview(
     let kernel = wanted.is_fetched().then(|| library.fetch(wanted, progress).ok()).flatten();
     let Some(kernel) = kernel.map(Arc::new) else {
         let or = match &larger {
-            Larger::Known(_) => ", or its plain image for what that lacks",
-            Larger::None | Larger::Missing(_) => "",
+            LargerImage::Known(_) => ", or its plain image for what that lacks",
+            LargerImage::None | LargerImage::Missing(_) => "",
         };
         placed.iter().for_each(|p| line(&p.test, &format!("{}{}{or}", wanted.release(), state(wanted))));
         return text;
@@ -172,14 +172,19 @@ pub fn preview(
     };
     let mut shown: Vec<(String, String)> =
         divided.cells.iter().map(|cell| (cell.test.id(), cell_line(cell, ""))).collect();
-    if let Larger::Known(large) = &larger {
+    if let LargerImage::Known(large) = &larger {
         let here = large.is_fetched().then(|| library.fetch(large, progress).ok()).flatten().map(Arc::new);
         match here {
             Some(kernel) => shown.extend(
-                flavour::on_larger(&divided.short, &kernel).iter().map(|c| (c.test.id(), cell_line(c, ""))),
+                flavour::on_larger(&divided.needs_larger, &kernel)
+                    .iter()
+                    .map(|c| (c.test.id(), cell_line(c, ""))),
             ),
             None => shown.extend(
-                divided.short.iter().map(|s| (s.test().id(), format!("{}{}", large.release(), state(large)))),
+                divided
+                    .needs_larger
+                    .iter()
+                    .map(|s| (s.test().id(), format!("{}{}", large.release(), state(large)))),
             ),
         }
     }

@@ -41,7 +41,7 @@ mod tests;
 pub use cache::cache_folder;
 pub use catalogue::CatalogueError;
 pub use catalogue::spec::{KernelSpec, Selector, SpecError};
-pub use catalogue::wanted::{Available, KernelState, Larger, LeftOut, Resolution, Wanted};
+pub use catalogue::wanted::{Available, KernelState, LargerImage, LeftOut, Resolution, Wanted};
 pub use debug::{DebugError, DebugInfo};
 pub use error::KernelError;
 pub use kernel_modules::{

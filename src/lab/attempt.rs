@@ -17,9 +17,9 @@ use super::Watch;
 use super::evidence::Evidence;
 use super::ktap;
 use super::output::Output;
-use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::plugging::Plugging;
+use super::timeouts::{Limits, Timeouts};
 use crate::cancel::Cancel;
 use crate::guest::blocked;
 use crate::guest::kmsg;
@@ -29,8 +29,8 @@ use crate::observation::{BlockedTask, Ending, GuestFacts, Observation, Phase, Se
 use crate::oops::Scanner;
 use crate::vm::VmError;
 use crate::vm::console::Capture;
-use crate::vm::device::Fitting;
-use crate::vm::session::{Happening, Session};
+use crate::vm::device::QemuDevice;
+use crate::vm::session::{Session, VmEvent};
 use crate::vm::snapshot::Restored;
 
 /// What an emulated serial port carries under TCG at the least; 60 KB/s were seen.
@@ -56,7 +56,7 @@ pub struct Conversation<'a> {
     session: Session,
     payload: &'a Payload,
     limits: Limits,
-    patience: Patience,
+    timeouts: Timeouts,
     watch: &'a dyn Watch,
     cancel: &'a Cancel,
     capture: Capture,
@@ -67,7 +67,7 @@ pub struct Conversation<'a> {
     /// When the present phase must be over.
     deadline: Instant,
     dose_start: Option<Instant>,
-    slow_told: bool,
+    slow_reported: bool,
     last_sign: Instant,
     nmi_sent: bool,
     closing: Closing,
@@ -86,15 +86,15 @@ pub struct Conversation<'a> {
 }
 
 /// What an attempt needs besides the guest itself.
-pub struct Surroundings<'a> {
+pub struct AttemptContext<'a> {
     /// What is sent to the guest.
     pub payload: &'a Payload,
     /// The machine's devices.
-    pub devices: &'a [Fitting],
+    pub devices: &'a [QemuDevice],
     /// The test's limits.
     pub limits: Limits,
     /// Everything else's limits.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     /// Hears of progress.
     pub watch: &'a dyn Watch,
     /// Ends the attempt early.
@@ -111,7 +111,7 @@ pub struct Surroundings<'a> {
 
 impl<'a> Conversation<'a> {
     /// A conversation with a guest that was just started for an attempt which began at `start`.
-    fn new(session: Session, with: Surroundings<'a>, start: Instant) -> Conversation<'a> {
+    fn new(session: Session, with: AttemptContext<'a>, start: Instant) -> Conversation<'a> {
         let mut seen = Observation::not_started("");
         seen.phase = Phase::Boot;
         with.watch.phase(Phase::Boot);
@@ -120,16 +120,16 @@ impl<'a> Conversation<'a> {
             capture: Capture::new(&with.payload.nonce, with.console_file),
             payload: with.payload,
             limits: with.limits,
-            patience: with.patience,
+            timeouts: with.timeouts,
             watch: with.watch,
             cancel: with.cancel,
             scanner: Scanner::new(),
             seen,
             output: Output::new(with.output_file),
             start,
-            deadline: start + with.patience.boot,
+            deadline: start + with.timeouts.boot,
             dose_start: None,
-            slow_told: false,
+            slow_reported: false,
             last_sign: start,
             nmi_sent: false,
             closing: Closing::No,
@@ -144,13 +144,13 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Takes over a guest that was restored: its boot is told again, so that nothing differs from a guest that was
+    /// Takes over a guest that was restored: its boot is reported again, so that nothing differs from a guest that was
     /// booted for this attempt.
     fn resume(&mut self, console: Vec<u8>, facts: GuestFacts) -> Option<Ending> {
         self.seen.start = Start::Restored;
         // the machine that is restored may have been booted and saved first, for longer than a guest may be silent
         self.last_sign = Instant::now();
-        self.take(Happening::Console(console)).or_else(|| self.told(FromGuest::Hello(facts)))
+        self.take(VmEvent::Console(console)).or_else(|| self.on_message(FromGuest::Hello(facts)))
     }
 
     /// Holds the conversation to its end, which may be there already.
@@ -165,8 +165,8 @@ impl<'a> Conversation<'a> {
                 break ending;
             }
             match self.session.wait(self.next_deadline(), self.cancel) {
-                Ok(happening) => {
-                    if let Some(ending) = self.take(happening) {
+                Ok(event) => {
+                    if let Some(ending) = self.take(event) {
                         break ending;
                     }
                 }
@@ -227,9 +227,9 @@ impl<'a> Conversation<'a> {
         self.seen.kernel_log.memory_micros = Some(start.elapsed().as_micros() as u64);
     }
 
-    fn take(&mut self, happening: Happening) -> Option<Ending> {
-        match happening {
-            Happening::Console(bytes) => {
+    fn take(&mut self, event: VmEvent) -> Option<Ending> {
+        match event {
+            VmEvent::Console(bytes) => {
                 self.capture.push(&bytes);
                 if let Some(ask) = &mut self.ask_at {
                     ask.move_on();
@@ -240,12 +240,12 @@ impl<'a> Conversation<'a> {
                 // the last word was said, and the console has caught up with it
                 (self.closing == Closing::Bye && self.capture.dose_ended()).then_some(Ending::Complete)
             }
-            Happening::Message(message) => {
+            VmEvent::Message(message) => {
                 self.last_sign = Instant::now();
                 self.looks.agent_spoke();
-                self.told(message)
+                self.on_message(message)
             }
-            Happening::Output(bytes) => {
+            VmEvent::Output(bytes) => {
                 self.last_sign = Instant::now();
                 if let Some(ktap) = &mut self.ktap {
                     ktap.push(&bytes);
@@ -254,17 +254,17 @@ impl<'a> Conversation<'a> {
                 None
             }
             // only commands of people have it apart, and nobody else's input is waited for
-            Happening::Errors(_) | Happening::Readable(_) => None,
-            Happening::Device(event) => {
-                self.plugging.told(&mut self.session, &event);
+            VmEvent::Errors(_) | VmEvent::Readable(_) => None,
+            VmEvent::Device(event) => {
+                self.plugging.on_event(&mut self.session, &event);
                 None
             }
-            Happening::Resumed | Happening::Saved(_) => None,
-            Happening::StandsStill if self.closing == Closing::Bye => Some(Ending::Complete),
-            Happening::StandsStill => Some(Ending::GuestReset),
-            Happening::Exited(status) => Some(self.ended(status)),
-            Happening::Deadline => self.late(),
-            Happening::Cancelled => Some(Ending::Stopped(Stopped::Cancelled)),
+            VmEvent::Resumed | VmEvent::Saved(_) => None,
+            VmEvent::StandsStill if self.closing == Closing::Bye => Some(Ending::Complete),
+            VmEvent::StandsStill => Some(Ending::GuestReset),
+            VmEvent::Exited(status) => Some(self.ended(status)),
+            VmEvent::Deadline => self.late(),
+            VmEvent::Cancelled => Some(Ending::Stopped(Stopped::Cancelled)),
         }
     }
 
@@ -273,7 +273,7 @@ impl<'a> Conversation<'a> {
         self.watch.phase(phase);
     }
 
-    fn told(&mut self, message: FromGuest) -> Option<Ending> {
+    fn on_message(&mut self, message: FromGuest) -> Option<Ending> {
         match message {
             FromGuest::Hello(facts) if self.seen.guest.is_none() => {
                 self.seen.boot_seconds = Some(self.start.elapsed().as_secs_f64());
@@ -282,7 +282,7 @@ impl<'a> Conversation<'a> {
                 self.seen.guest = Some(facts);
                 self.reach(Phase::Setup);
                 self.deadline =
-                    Instant::now() + self.patience.setup + Duration::from_secs(bytes / SERIAL_BYTES_A_SECOND);
+                    Instant::now() + self.timeouts.setup + Duration::from_secs(bytes / SERIAL_BYTES_A_SECOND);
                 self.payload.send(&mut self.session);
             }
             FromGuest::Hello(_)
@@ -300,7 +300,7 @@ impl<'a> Conversation<'a> {
                     }
                     Phase::Settle if self.closing == Closing::No => {
                         self.dose_start = None;
-                        self.deadline = Instant::now() + self.payload.settle() + self.patience.setup;
+                        self.deadline = Instant::now() + self.payload.settle() + self.timeouts.setup;
                     }
                     _ => {}
                 }
@@ -311,7 +311,7 @@ impl<'a> Conversation<'a> {
                 }
                 self.seen.setup_failure = Some(failure);
                 self.session.send(&ToGuest::PowerOff);
-                self.deadline = Instant::now() + self.patience.power_off;
+                self.deadline = Instant::now() + self.timeouts.power_off;
             }
             FromGuest::SysctlIs { name, value } => {
                 if let (Some(guest), "kernel.hung_task_timeout_secs") = (&mut self.seen.guest, name.as_str())
@@ -344,7 +344,7 @@ impl<'a> Conversation<'a> {
                 if self.closing == Closing::No {
                     self.reach(Phase::Stop);
                     self.session.send(&ToGuest::PowerOff);
-                    self.deadline = Instant::now() + self.patience.power_off;
+                    self.deadline = Instant::now() + self.timeouts.power_off;
                 }
             }
             FromGuest::KernelLog { records, lost, left_out, ended } => {
@@ -374,7 +374,7 @@ impl<'a> Conversation<'a> {
                     return Some(Ending::Complete);
                 }
                 self.closing = Closing::Bye;
-                self.deadline = Instant::now() + self.patience.power_off;
+                self.deadline = Instant::now() + self.timeouts.power_off;
             }
         }
         None
@@ -406,7 +406,7 @@ impl<'a> Conversation<'a> {
 pub fn run(
     qemu: &crate::vm::qemu::Qemu,
     machine: &crate::vm::args::Machine,
-    with: Surroundings<'_>,
+    with: AttemptContext<'_>,
 ) -> Result<Observation, VmError> {
     let start = Instant::now();
     let session = Session::start(qemu, machine)?;
@@ -414,7 +414,7 @@ pub fn run(
 }
 
 /// Holds the conversation with a guest that was restored for an attempt which began at `start`.
-pub fn resume(guest: Restored, with: Surroundings<'_>, start: Instant) -> Observation {
+pub fn resume(guest: Restored, with: AttemptContext<'_>, start: Instant) -> Observation {
     let Restored { session, facts, console } = guest;
     let mut conversation = Conversation::new(session, with, start);
     let ended = conversation.resume(console, facts);

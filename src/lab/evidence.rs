@@ -21,9 +21,9 @@ pub struct Evidence {
 
 impl Evidence {
     /// The agent was asked now. It is given so much time, and none where it was silent before.
-    pub fn asked(&mut self, now: Instant, patience: Duration) {
+    pub fn asked(&mut self, now: Instant, within: Duration) {
         if self.sent == 0 {
-            self.due = Some(now + patience);
+            self.due = Some(now + within);
         }
     }
 

@@ -10,17 +10,18 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::Watch;
-use super::patience::Patience;
 use super::payload::Payload;
+use super::timeouts::Timeouts;
 use crate::cancel::Cancel;
 use crate::vm::VmError;
 use crate::vm::args::Machine;
@@ -46,7 +47,7 @@ pub struct Wanted<'a> {
     /// Its name, for people: the kernel and the machine.
     pub name: &'a str,
     /// How long things may take.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     /// Hears of what failed.
     pub watch: &'a dyn Watch,
     /// Ends the making.
@@ -66,9 +67,9 @@ struct Slot {
 pub struct Guests {
     store: Store,
     slots: Mutex<HashMap<String, Arc<Mutex<Slot>>>>,
-    /// Machines of which was told that they boot.
-    told: Mutex<HashMap<String, ()>>,
-    shelf: Arc<Mutex<Shelf>>,
+    /// Machines whose notice that they boot was shown.
+    boot_notices: Mutex<HashMap<String, ()>>,
+    pool: Arc<Mutex<Pool>>,
     running: AtomicUsize,
     fetchers: Mutex<Vec<JoinHandle<()>>>,
     /// Ends the making of guests that nobody will use.
@@ -77,7 +78,7 @@ pub struct Guests {
 
 /// Guests that wait, the oldest first, and those that are about to.
 #[derive(Default)]
-struct Shelf {
+struct Pool {
     waiting: Vec<(String, Restored)>,
     /// Each token is set when the guest is there, or will not be.
     coming: Vec<(String, Cancel)>,
@@ -98,8 +99,8 @@ impl Guests {
         Guests {
             store: Store::new(cache),
             slots: Mutex::default(),
-            told: Mutex::default(),
-            shelf: Arc::default(),
+            boot_notices: Mutex::default(),
+            pool: Arc::default(),
             running: AtomicUsize::new(0),
             fetchers: Mutex::default(),
             closing: Arc::new(Cancel::new()),
@@ -113,7 +114,7 @@ impl Guests {
     }
 
     /// A restored guest with a time and a randomness of its own. `None`: this machine must boot, and what the user
-    /// should know of that was told.
+    /// should know of that was shown.
     pub fn restored(&self, wanted: Wanted<'_>) -> Option<Restored> {
         let key = Key::of(wanted.qemu, wanted.machine);
         let slot = self.slot(&key);
@@ -122,9 +123,9 @@ impl Guests {
         {
             return Some(guest);
         }
-        let snapshot = self.snapshot_in(&mut lock(&slot), &key, wanted)?;
-        let Wanted { qemu, machine, patience, cancel, .. } = wanted;
-        let guest = restore(qemu, machine, &snapshot, patience.restore, cancel);
+        let snapshot = self.snapshot_in(&mut slot.lock(), &key, wanted)?;
+        let Wanted { qemu, machine, timeouts, cancel, .. } = wanted;
+        let guest = restore(qemu, machine, &snapshot, timeouts.restore, cancel);
         match guest.and_then(|mut guest| self.refresh(&mut guest, wanted).map(|()| guest)) {
             Ok(guest) => Some(guest),
             Err(_) if cancel.is_set() => None,
@@ -145,36 +146,36 @@ impl Guests {
     }
 
     /// Restores a guest in the background, for whichever attempt is next on such a machine.
-    pub fn fetch_ahead(&self, qemu: &Qemu, machine: &Machine, limit: Duration) {
+    pub fn prefetch(&self, qemu: &Qemu, machine: &Machine, limit: Duration) {
         let key = Key::of(qemu, machine);
         // one that is being made would keep the caller waiting
         let slot = self.slot(&key);
-        let Some(snapshot) = slot.try_lock().ok().and_then(|slot| slot.snapshot.clone()) else { return };
+        let Some(snapshot) = slot.try_lock().and_then(|slot| slot.snapshot.clone()) else { return };
         let most = self.running.load(Ordering::Relaxed).max(1);
-        if lock(&self.shelf).holds(&key.name) >= most || !fits(machine) {
+        if self.pool.lock().holds(&key.name) >= most || !fits(machine) {
             return;
         }
         let (qemu, machine) = (qemu.clone(), machine.clone());
-        let (shelf, closing) = (Arc::clone(&self.shelf), Arc::clone(&self.closing));
+        let (pool, closing) = (Arc::clone(&self.pool), Arc::clone(&self.closing));
         let there = Cancel::new();
         let token = there.clone();
-        lock(&self.shelf).coming.push((key.name.clone(), there.clone()));
+        self.pool.lock().coming.push((key.name.clone(), there.clone()));
         let fetch = move || {
             let guest = restore(&qemu, &machine, &snapshot, limit, &closing);
             // an attempt that finds no guest here makes its own, and tells what is wrong
-            lock(&shelf).arrived(key.name, guest.ok(), &there, most);
+            pool.lock().arrived(key.name, guest.ok(), &there, most);
         };
-        let mut fetchers = lock(&self.fetchers);
+        let mut fetchers = self.fetchers.lock();
         fetchers.retain(|fetcher| !fetcher.is_finished());
         match std::thread::Builder::new().name("restore".into()).spawn(fetch) {
             Ok(fetcher) => fetchers.push(fetcher),
-            Err(_) => lock(&self.shelf).arrived(String::new(), None, &token, most),
+            Err(_) => self.pool.lock().arrived(String::new(), None, &token, most),
         }
     }
 
     /// Waits until no guest is being restored in the background.
-    pub fn wait_fetched(&self) {
-        let fetchers = std::mem::take(&mut *lock(&self.fetchers));
+    pub fn wait_prefetched(&self) {
+        let fetchers = std::mem::take(&mut *self.fetchers.lock());
         for fetcher in fetchers {
             let _ = fetcher.join();
         }
@@ -184,11 +185,11 @@ impl Guests {
     pub fn reject(&self, wanted: Wanted<'_>, why: &str) {
         let key = Key::of(wanted.qemu, wanted.machine);
         let slot = self.slot(&key);
-        let mut slot = lock(&slot);
+        let mut slot = slot.lock();
         if let Some(snapshot) = slot.snapshot.take() {
             self.store.discard(&snapshot);
         }
-        lock(&self.shelf).waiting.retain(|(name, _)| *name != key.name);
+        self.pool.lock().waiting.retain(|(name, _)| *name != key.name);
         slot.failures += 1;
         slot.boots = slot.failures >= MOST_FAILURES;
         let then = if slot.boots { "it boots from now on" } else { "it boots, and is saved anew" };
@@ -198,17 +199,17 @@ impl Guests {
     /// A guest that waits, or that is on its way, which takes less time than to begin with another.
     fn take(&self, key: &str, cancel: &Cancel) -> Option<Restored> {
         let there = {
-            let mut shelf = lock(&self.shelf);
-            let Some(there) = shelf.expect(key) else { return shelf.take(key) };
+            let mut pool = self.pool.lock();
+            let Some(there) = pool.expect(key) else { return pool.take(key) };
             there
         };
         let mut fds = [PollFd::new(&there, PollFlags::IN), PollFd::new(cancel, PollFlags::IN)];
         while poll(&mut fds, None) == Err(Errno::INTR) {}
-        lock(&self.shelf).take(key)
+        self.pool.lock().take(key)
     }
 
     fn slot(&self, key: &Key) -> Arc<Mutex<Slot>> {
-        Arc::clone(lock(&self.slots).entry(key.name.clone()).or_default())
+        Arc::clone(self.slots.lock().entry(key.name.clone()).or_default())
     }
 
     fn snapshot_in(&self, slot: &mut Slot, key: &Key, wanted: Wanted<'_>) -> Option<Arc<Snapshot>> {
@@ -235,15 +236,15 @@ impl Guests {
     }
 
     fn obtain(&self, key: &Key, wanted: Wanted<'_>) -> Result<Snapshot, SaveError> {
-        let Wanted { qemu, machine, patience, cancel, .. } = wanted;
+        let Wanted { qemu, machine, timeouts, cancel, .. } = wanted;
         self.store.obtain(key, SNAPSHOTS_LIMIT, |folder| {
-            snapshot::save(qemu, machine, key, folder, patience.boot, cancel)
+            snapshot::save(qemu, machine, key, folder, timeouts.boot, cancel)
         })
     }
 
     fn tell_once(&self, wanted: Wanted<'_>, error: &SaveError) {
         let text = format!("{} boots for every attempt, it could not be saved: {error}", wanted.name);
-        if let Entry::Vacant(entry) = lock(&self.told).entry(text) {
+        if let Entry::Vacant(entry) = self.boot_notices.lock().entry(text) {
             wanted.watch.notice(entry.key());
             entry.insert(());
         }
@@ -257,18 +258,18 @@ impl Guests {
         let (entropy, choice) = random.split_at(64);
         let choice = u64::from_le_bytes(choice.try_into().unwrap_or_default());
         let pause = Duration::from_micros(choice % LONGEST_PAUSE);
-        guest.refresh(entropy, pause, wanted.patience.restore, wanted.cancel)
+        guest.refresh(entropy, pause, wanted.timeouts.restore, wanted.cancel)
     }
 }
 
 impl Drop for Guests {
     fn drop(&mut self) {
         self.closing.set();
-        self.wait_fetched();
+        self.wait_prefetched();
     }
 }
 
-impl Shelf {
+impl Pool {
     fn take(&mut self, key: &str) -> Option<Restored> {
         let place = self.waiting.iter().position(|(name, _)| name == key)?;
         Some(self.waiting.remove(place).1)
@@ -288,7 +289,7 @@ impl Shelf {
         waiting + self.coming.iter().filter(|(name, _)| name == key).count()
     }
 
-    /// Puts a guest on the shelf, where at most `most` have room, and wakes who waits for it.
+    /// Puts a guest into the pool, where at most `most` have room, and wakes who waits for it.
     fn arrived(&mut self, key: String, guest: Option<Restored>, there: &Cancel, most: usize) {
         self.coming.retain(|(_, token)| !token.is(there));
         self.waiting.extend(guest.map(|guest| (key, guest)));
@@ -315,8 +316,4 @@ fn restore(
 /// Whether the host has memory for one more guest, and as much again for those that run.
 fn fits(machine: &Machine) -> bool {
     crate::host::available_memory_mib().is_none_or(|mib| mib >= 2 * u64::from(machine.memory_mib))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|e| e.into_inner())
 }

@@ -8,7 +8,7 @@ use crate::observation::ProgramReport;
 /// Longer lines are cut, bytes.
 const LONGEST_LINE: usize = 4096;
 
-/// The most symptoms that are told; more of them add nothing.
+/// The most symptoms that are reported; more of them add nothing.
 const MOST_SYMPTOMS: usize = 100;
 
 /// Deeper subtests are taken for results of this level.

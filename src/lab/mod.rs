@@ -1,19 +1,19 @@
 //! The seam between the runner and what runs an attempt: [`Lab::attempt`] takes a kernel and a test and answers with
-//! an observation. [`qemu`] is the real one, [`sim`] one without guests. [`visit`] starts the same guests for a person's command or shell.
+//! an observation. [`qemu`] is the real one, [`sim`] one without guests. [`interactive`] starts the same guests for a person's command or shell.
 
 pub mod attempt;
 mod evidence;
 pub mod guests;
+pub mod interactive;
 mod ktap;
 mod output;
-pub mod patience;
 pub mod payload;
 mod plugging;
 pub mod prepare;
 pub mod qemu;
 pub mod share;
 pub mod sim;
-pub mod visit;
+pub mod timeouts;
 
 use std::path::Path;
 
@@ -64,7 +64,7 @@ pub trait Lab: Sync {
     fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Failure>;
 
     /// Hears which attempt is likely to be asked for next, so that it may be made ready for. Returns at once.
-    fn foresee(&self, kernel: &Kernel, test: &Test, machine: &Machine) {
+    fn prefetch(&self, kernel: &Kernel, test: &Test, machine: &Machine) {
         let _ = (kernel, test, machine);
     }
 

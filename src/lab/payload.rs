@@ -51,7 +51,7 @@ const KMEMLEAK: Duration = Duration::from_secs(120);
 
 /// One thing to send.
 #[derive(Clone, Debug)]
-enum Parcel {
+enum SetupStep {
     Message(ToGuest),
     File { path: String, mode: u32, contents: Arc<[u8]> },
 }
@@ -65,7 +65,7 @@ pub struct Payload {
     pub prints_ktap: bool,
     /// How long the guest may take from the program's end to the last reading.
     settle: Duration,
-    parcels: Vec<Parcel>,
+    steps: Vec<SetupStep>,
 }
 
 /// A payload that cannot be put together.
@@ -101,7 +101,7 @@ impl Payload {
             prints_ktap: matches!(test.program, Program::Ktap { .. }),
             settle: Duration::from_millis(SETTLE.most_ms)
                 + if test.probes.contains(&Probe::Kmemleak) { KMEMLEAK } else { Duration::ZERO },
-            parcels: Vec::new(),
+            steps: Vec::new(),
         };
         payload.add_modules(kernel, test, machine)?;
         payload.add_sysctls(test);
@@ -129,7 +129,7 @@ impl Payload {
             nonce: "rehearsal".to_owned(),
             prints_ktap: false,
             settle: Duration::ZERO,
-            parcels: Vec::new(),
+            steps: Vec::new(),
         };
         payload.add_general_sysctls();
         payload.file(program.clone(), 0o755, Arc::from(REHEARSAL.as_bytes()));
@@ -146,19 +146,19 @@ impl Payload {
 
     /// Sends everything; it leaves while the session waits.
     pub fn send(&self, session: &mut Session) {
-        for parcel in &self.parcels {
-            match parcel {
-                Parcel::Message(message) => session.send(message),
-                Parcel::File { path, mode, contents } => session.send_file(path, *mode, contents),
+        for step in &self.steps {
+            match step {
+                SetupStep::Message(message) => session.send(message),
+                SetupStep::File { path, mode, contents } => session.send_file(path, *mode, contents),
             }
         }
     }
 
     /// Bytes of the files that are sent.
     pub fn size(&self) -> u64 {
-        let sizes = self.parcels.iter().map(|parcel| match parcel {
-            Parcel::Message(_) => 0,
-            Parcel::File { contents, .. } => contents.len() as u64,
+        let sizes = self.steps.iter().map(|step| match step {
+            SetupStep::Message(_) => 0,
+            SetupStep::File { contents, .. } => contents.len() as u64,
         });
         sizes.sum()
     }
@@ -169,11 +169,11 @@ impl Payload {
     }
 
     fn ask(&mut self, message: ToGuest) {
-        self.parcels.push(Parcel::Message(message));
+        self.steps.push(SetupStep::Message(message));
     }
 
     fn file(&mut self, path: String, mode: u32, contents: Arc<[u8]>) {
-        self.parcels.push(Parcel::File { path, mode, contents });
+        self.steps.push(SetupStep::File { path, mode, contents });
     }
 
     fn add_modules(&mut self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), PayloadError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::guest::message::{HostRequest, ToGuest};
 use crate::vm::VmError;
-use crate::vm::device::Fitting;
+use crate::vm::device::QemuDevice;
 use crate::vm::monitor::{DeviceEvent, Monitor};
 use crate::vm::session::Session;
 
@@ -15,12 +15,12 @@ const MOST_ASKED: usize = 1000;
 const MOST_UNSENT: usize = 256 * 1024;
 
 /// What QEMU can be asked to do with devices.
-pub trait Bench {
+pub trait Hotplug {
     /// Plugs a device with everything that belongs to it.
     ///
     /// # Errors
     /// QEMU's refusal.
-    fn plug(&mut self, fitting: &Fitting) -> Result<(), VmError>;
+    fn plug(&mut self, device: &QemuDevice) -> Result<(), VmError>;
 
     /// Asks the guest to let go of a device.
     ///
@@ -29,13 +29,13 @@ pub trait Bench {
     fn unplug(&mut self, name: &str) -> Result<(), VmError>;
 }
 
-impl Bench for Monitor {
-    fn plug(&mut self, fitting: &Fitting) -> Result<(), VmError> {
-        if let Some(drive) = &fitting.drive {
+impl Hotplug for Monitor {
+    fn plug(&mut self, device: &QemuDevice) -> Result<(), VmError> {
+        if let Some(drive) = &device.drive {
             self.add_drive(drive)?;
         }
-        let added = fitting.parts.iter().try_for_each(|part| self.add_device(part));
-        if let (Err(_), Some(drive)) = (&added, &fitting.drive) {
+        let added = device.parts.iter().try_for_each(|part| self.add_device(part));
+        if let (Err(_), Some(drive)) = (&added, &device.drive) {
             // the refusal is what the program must hear of
             let _ = self.delete_drive(drive);
         }
@@ -58,7 +58,7 @@ struct Asked {
 /// The devices of one machine and the requests for them.
 #[derive(Debug)]
 pub struct Plugging {
-    fittings: Vec<Fitting>,
+    devices: Vec<QemuDevice>,
     /// Names of the devices that are in the machine.
     plugged: BTreeSet<String>,
     /// How often anything was plugged.
@@ -70,10 +70,10 @@ pub struct Plugging {
 
 impl Plugging {
     /// The devices of a machine that was just started.
-    pub fn new(fittings: &[Fitting]) -> Plugging {
-        let at_start = fittings.iter().filter(|f| f.at_start).map(|f| f.name.clone());
+    pub fn new(devices: &[QemuDevice]) -> Plugging {
+        let at_start = devices.iter().filter(|f| f.at_start).map(|f| f.name.clone());
         Plugging {
-            fittings: fittings.to_vec(),
+            devices: devices.to_vec(),
             plugged: at_start.collect(),
             pluggings: 0,
             asked: VecDeque::new(),
@@ -97,16 +97,16 @@ impl Plugging {
         true
     }
 
-    /// Takes in what QEMU told of a device; what can be answered now is sent.
-    pub fn told(&mut self, session: &mut Session, event: &DeviceEvent) {
+    /// Takes in an event about a device; what can be answered now is sent.
+    pub fn on_event(&mut self, session: &mut Session, event: &DeviceEvent) {
         self.note(event);
         self.answer(session);
     }
 
-    fn carry_out(&mut self, bench: &mut dyn Bench, request: &HostRequest) -> Asked {
+    fn carry_out(&mut self, hotplug: &mut dyn Hotplug, request: &HostRequest) -> Asked {
         let refused = |error: String| Asked { waits_for: None, error: Some(error) };
         let (HostRequest::Plug { device } | HostRequest::Unplug { device }) = request;
-        let Some(fitting) = self.fittings.iter().find(|f| f.name == *device) else {
+        let Some(fitted) = self.devices.iter().find(|f| f.name == *device) else {
             return refused(self.no_such(device));
         };
         let done = match (request, self.plugged.contains(device)) {
@@ -114,12 +114,12 @@ impl Plugging {
             (HostRequest::Unplug { .. }, false) => return refused(format!("{device} is not plugged")),
             (HostRequest::Plug { .. }, false) => {
                 self.pluggings += 1;
-                bench.plug(&fitting.renewed(self.pluggings)).map(|()| {
+                hotplug.plug(&fitted.renewed(self.pluggings)).map(|()| {
                     self.plugged.insert(device.clone());
                     None
                 })
             }
-            (HostRequest::Unplug { .. }, true) => bench.unplug(device).map(|()| Some(device.clone())),
+            (HostRequest::Unplug { .. }, true) => hotplug.unplug(device).map(|()| Some(device.clone())),
         };
         match done {
             Ok(waits_for) => Asked { waits_for, error: None },
@@ -128,7 +128,7 @@ impl Plugging {
     }
 
     fn no_such(&self, device: &str) -> String {
-        let names: Vec<&str> = self.fittings.iter().map(|f| f.name.as_str()).collect();
+        let names: Vec<&str> = self.devices.iter().map(|f| f.name.as_str()).collect();
         match names.as_slice() {
             [] => format!("the machine has no device \"{device}\", it has none at all"),
             names => format!("the machine has no device \"{device}\", it has {}", names.join(", ")),
@@ -168,12 +168,12 @@ mod tests {
 
     /// Takes every device but those named `stuck`.
     #[derive(Default)]
-    struct Shelf(Vec<String>);
+    struct FakeHotplug(Vec<String>);
 
-    impl Bench for Shelf {
-        fn plug(&mut self, fitting: &Fitting) -> Result<(), VmError> {
-            self.0.push(format!("plug {}", fitting.name));
-            match fitting.name.as_str() {
+    impl Hotplug for FakeHotplug {
+        fn plug(&mut self, device: &QemuDevice) -> Result<(), VmError> {
+            self.0.push(format!("plug {}", device.name));
+            match device.name.as_str() {
                 "stuck" => Err(VmError::Monitor("Bus 'pcie.0' does not support hotplugging".into())),
                 _ => Ok(()),
             }
@@ -194,8 +194,8 @@ mod tests {
         Plugging::new(&names.iter().map(fit).collect::<Vec<_>>())
     }
 
-    fn ask(plugging: &mut Plugging, shelf: &mut Shelf, line: &str) -> Vec<Option<String>> {
-        let asked = plugging.carry_out(shelf, &HostRequest::parse(line).unwrap());
+    fn ask(plugging: &mut Plugging, fake: &mut FakeHotplug, line: &str) -> Vec<Option<String>> {
+        let asked = plugging.carry_out(fake, &HostRequest::parse(line).unwrap());
         plugging.asked.push_back(asked);
         answers(plugging)
     }
@@ -211,29 +211,29 @@ mod tests {
 
     #[test]
     fn answers_keep_the_order_of_requests() {
-        let (mut plugging, mut shelf) = (plugging(&["a", "b"]), Shelf::default());
-        assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), [None]);
-        assert_eq!(ask(&mut plugging, &mut shelf, "unplug a"), []);
-        assert_eq!(ask(&mut plugging, &mut shelf, "plug b"), []);
-        assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), []);
+        let (mut plugging, mut fake) = (plugging(&["a", "b"]), FakeHotplug::default());
+        assert_eq!(ask(&mut plugging, &mut fake, "plug a"), [None]);
+        assert_eq!(ask(&mut plugging, &mut fake, "unplug a"), []);
+        assert_eq!(ask(&mut plugging, &mut fake, "plug b"), []);
+        assert_eq!(ask(&mut plugging, &mut fake, "plug a"), []);
         // carried out at once all the same
-        assert_eq!(shelf.0, ["plug a", "unplug a", "plug b"]);
+        assert_eq!(fake.0, ["plug a", "unplug a", "plug b"]);
         plugging.note(&DeviceEvent::Deleted("b".into()));
         assert_eq!(answers(&mut plugging), []);
         plugging.note(&DeviceEvent::Deleted("a".into()));
         assert_eq!(answers(&mut plugging), [None, None, Some("a is plugged already".to_owned())]);
-        assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), [None]);
+        assert_eq!(ask(&mut plugging, &mut fake, "plug a"), [None]);
     }
 
     #[test]
-    fn refusals_are_told() {
-        let (mut plugging, mut shelf) = (plugging(&["stuck", "a"]), Shelf::default());
-        let mut error = |line: &str| ask(&mut plugging, &mut shelf, line).remove(0).unwrap();
+    fn refusals_are_answered() {
+        let (mut plugging, mut fake) = (plugging(&["stuck", "a"]), FakeHotplug::default());
+        let mut error = |line: &str| ask(&mut plugging, &mut fake, line).remove(0).unwrap();
         insta::assert_snapshot!(error("plug x"), @r#"the machine has no device "x", it has stuck, a"#);
         insta::assert_snapshot!(error("plug stuck"), @"QEMU's monitor: Bus 'pcie.0' does not support hotplugging");
         insta::assert_snapshot!(error("unplug a"), @"a is not plugged");
-        assert_eq!(ask(&mut plugging, &mut shelf, "plug a"), [None]);
-        assert_eq!(ask(&mut plugging, &mut shelf, "unplug a"), []);
+        assert_eq!(ask(&mut plugging, &mut fake, "plug a"), [None]);
+        assert_eq!(ask(&mut plugging, &mut fake, "unplug a"), []);
         plugging.note(&DeviceEvent::Refused("a".into()));
         assert_eq!(answers(&mut plugging), [Some("the guest does not let go of a".to_owned())]);
     }

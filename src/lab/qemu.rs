@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::attempt::{self, Surroundings};
+use parking_lot::Mutex;
+
+use super::attempt::{self, AttemptContext};
 use super::guests::{Guests, Wanted};
-use super::patience::{Limits, Patience};
 use super::payload::Payload;
 use super::prepare::{self, PrepareError, Prepared};
+use super::timeouts::{Limits, Timeouts};
 use super::{Lab, Request, Watch};
 use crate::cancel::Cancel;
 use crate::failure::Failure;
@@ -22,11 +24,11 @@ use crate::suite::Test;
 use crate::vm::VmError;
 use crate::vm::accel::{self, AccelDecision, AccelRequest};
 use crate::vm::args::{Accel, Machine as Guest};
+use crate::vm::capabilities::Capabilities;
 use crate::vm::device;
 use crate::vm::initramfs::{self, Busybox, ChannelModule};
-use crate::vm::offer::Offer;
 use crate::vm::qemu::Qemu;
-use crate::vm::session::{Happening, Session};
+use crate::vm::session::{Session, VmEvent};
 use crate::vm::snapshot::SaveError;
 use crate::vm::vmcore;
 
@@ -45,7 +47,7 @@ pub enum KeepVmcore {
     Always,
 }
 
-type Once<T> = Arc<OnceLock<T>>;
+type OnceSlot<T> = Arc<OnceLock<T>>;
 
 /// What the lab works with.
 pub struct QemuLab {
@@ -54,7 +56,7 @@ pub struct QemuLab {
     cache: PathBuf,
     agent: Vec<u8>,
     busybox: Busybox,
-    patience: Patience,
+    timeouts: Timeouts,
     terminate: Option<Duration>,
     /// Ends what is prepared.
     cancel: Cancel,
@@ -68,9 +70,9 @@ pub struct QemuLab {
     /// Whether the next guest is restored while an attempt is watched a last time.
     pool: bool,
     /// Tests whose programs and images are ready, by their names.
-    prepared: Mutex<HashMap<String, Once<Result<Prepared, PrepareError>>>>,
+    prepared: Mutex<HashMap<String, OnceSlot<Result<Prepared, PrepareError>>>>,
     /// The initramfs of each kernel, by the kernels' digests.
-    initramfs: Mutex<HashMap<String, Once<Result<PathBuf, String>>>>,
+    initramfs: Mutex<HashMap<String, OnceSlot<Result<PathBuf, String>>>>,
 }
 
 impl QemuLab {
@@ -85,7 +87,7 @@ impl QemuLab {
             cache: cache.to_owned(),
             agent: initramfs::find_agent()?.image,
             busybox: initramfs::find_busybox()?,
-            patience: Patience::default(),
+            timeouts: Timeouts::default(),
             terminate: None,
             cancel: Cancel::new(),
             keep_vmcore: KeepVmcore::Never,
@@ -149,15 +151,15 @@ impl QemuLab {
     }
 
     /// Overrides how long everything but the program may take.
-    pub fn with_patience(mut self, patience: Patience) -> QemuLab {
-        self.patience = patience;
+    pub fn with_timeouts(mut self, timeouts: Timeouts) -> QemuLab {
+        self.timeouts = timeouts;
         self
     }
 
-    /// Waits until the guests that were foreseen are there.
-    pub fn wait_foreseen(&self) {
+    /// Waits until the guests that were prefetched are there.
+    pub fn wait_prefetched(&self) {
         if let Some(guests) = &self.guests {
-            guests.wait_fetched();
+            guests.wait_prefetched();
         }
     }
 
@@ -171,8 +173,7 @@ impl QemuLab {
     /// # Errors
     /// As [`prepare::prepare`].
     pub fn prepare_test(&self, test: &Test) -> Result<Prepared, PrepareError> {
-        let slot =
-            Arc::clone(self.prepared.lock().unwrap_or_else(|e| e.into_inner()).entry(test.id()).or_default());
+        let slot = Arc::clone(self.prepared.lock().entry(test.id()).or_default());
         slot.get_or_init(|| prepare::prepare(test, &self.cache, &self.cancel)).clone()
     }
 
@@ -181,13 +182,7 @@ impl QemuLab {
     /// # Errors
     /// A driver of the channel cannot be read, or the cache cannot be written; in words.
     pub fn initramfs(&self, kernel: &Kernel) -> Result<PathBuf, String> {
-        let slot = Arc::clone(
-            self.initramfs
-                .lock()
-                .unwrap_or_else(|e| e.into_inner())
-                .entry(initramfs_key(kernel))
-                .or_default(),
-        );
+        let slot = Arc::clone(self.initramfs.lock().entry(initramfs_key(kernel)).or_default());
         slot.get_or_init(|| self.make_initramfs(kernel)).clone()
     }
 
@@ -258,8 +253,8 @@ impl QemuLab {
     }
 
     /// What this lab's QEMU can build.
-    pub fn offer(&self) -> Offer<'_> {
-        Offer::of(&self.qemu)
+    pub fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::of(&self.qemu)
     }
 
     /// What executes the guests, once that is decided.
@@ -288,13 +283,13 @@ impl QemuLab {
         let never = Cancel::new();
         loop {
             match session.wait(start + accel::TRIAL, &never).map_err(|e| e.to_string())? {
-                Happening::Message(FromGuest::Hello(_)) => return Ok(start.elapsed().as_secs_f64()),
-                Happening::Exited(status) => {
+                VmEvent::Message(FromGuest::Hello(_)) => return Ok(start.elapsed().as_secs_f64()),
+                VmEvent::Exited(status) => {
                     let stderr = session.stderr();
                     let line = stderr.lines().next().unwrap_or("nothing on standard error");
                     return Err(format!("QEMU ended ({status}): {line}"));
                 }
-                Happening::Deadline => {
+                VmEvent::Deadline => {
                     return Err(format!("no word from the guest in {} s", accel::TRIAL.as_secs()));
                 }
                 _ => {}
@@ -311,11 +306,11 @@ impl QemuLab {
             .map_err(|e| e.to_string())?;
         let timeouts = &request.test.timeout;
         let terminate = self.terminate.unwrap_or(timeouts.terminate);
-        let surroundings = || Surroundings {
+        let context = || AttemptContext {
             payload: &payload,
             devices: &machine.devices,
             limits: Limits { slow: timeouts.slow.min(terminate), terminate },
-            patience: self.patience,
+            timeouts: self.timeouts,
             watch,
             cancel: request.cancel,
             console_file: open(request.dir, "console.log", watch),
@@ -338,12 +333,12 @@ impl QemuLab {
             });
         }
         let stale_code = machine.may_run_stale_code(&self.qemu);
-        let restored = guest.map(|guest| attempt::resume(guest, surroundings(), start));
+        let restored = guest.map(|guest| attempt::resume(guest, context(), start));
         let was_restored = restored.is_some();
         if let Some(seen) = restored.filter(|seen| !is_suspicious(seen)) {
             return Ok(Observation { stale_code, ..seen });
         }
-        let seen = attempt::run(&self.qemu, &machine, surroundings()).map_err(|e| e.to_string())?;
+        let seen = attempt::run(&self.qemu, &machine, context()).map_err(|e| e.to_string())?;
         if let Some(guests) = guests.filter(|_| was_restored && seen.program.started) {
             guests.reject(wanted, "it ended before the test began, and a booted one did not");
         }
@@ -362,7 +357,7 @@ impl QemuLab {
         watch: &'a dyn Watch,
         cancel: &'a Cancel,
     ) -> Wanted<'a> {
-        Wanted { qemu: &self.qemu, machine, name, patience: self.patience, watch, cancel }
+        Wanted { qemu: &self.qemu, machine, name, timeouts: self.timeouts, watch, cancel }
     }
 
     /// Makes the snapshot of a machine that takes no image of a test's, unless there is one; answers with the release
@@ -389,8 +384,8 @@ fn initramfs_key(kernel: &Kernel) -> String {
 }
 
 /// What was made once under this name, if it was.
-fn made<T: Clone>(slots: &Mutex<HashMap<String, Once<T>>>, name: &str) -> Option<T> {
-    slots.lock().unwrap_or_else(|e| e.into_inner()).get(name)?.get().cloned()
+fn made<T: Clone>(slots: &Mutex<HashMap<String, OnceSlot<T>>>, name: &str) -> Option<T> {
+    slots.lock().get(name)?.get().cloned()
 }
 
 /// Whether a restored guest ended before the test's program in a way that may be the restore's fault and not the
@@ -418,7 +413,7 @@ impl Lab for QemuLab {
         payload.map(drop).map_err(|e| Failure::Test(e.to_string()))
     }
 
-    fn foresee(&self, kernel: &Kernel, test: &Test, machine: &Machine) {
+    fn prefetch(&self, kernel: &Kernel, test: &Test, machine: &Machine) {
         let Some(guests) = self.guests_for(test).filter(|_| self.pool) else { return };
         // what is not there yet would keep the caller waiting
         let (Some(Ok(prepared)), Some(Ok(_))) =
@@ -427,7 +422,7 @@ impl Lab for QemuLab {
             return;
         };
         if let Ok(machine) = self.machine(kernel, machine, &prepared) {
-            guests.fetch_ahead(&self.qemu, &machine, self.patience.restore);
+            guests.prefetch(&self.qemu, &machine, self.timeouts.restore);
         }
     }
 

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use super::{Cell, Placed, Unmet, unmet};
-use crate::kernel::{Kernel, Larger};
+use crate::kernel::{Kernel, LargerImage};
 
 /// Options that no image of Debian's has: nothing is fetched to look for them.
 const NOT_IN_DEBIAN: &[&str] = &["KASAN", "KCSAN", "KMSAN", "DEBUG_KMEMLEAK", "PROVE_LOCKING", "LOCKDEP"];
 
 /// A test that needs more than the small image has.
 #[derive(Clone, Debug)]
-pub struct Short {
+pub struct NeedsLarger {
     placed: Placed,
     what: String,
     /// What the small image lacks, a whole sentence.
@@ -25,26 +25,26 @@ pub struct Divided {
     /// Cells on the small image, those among them that are skipped on any image.
     pub cells: Vec<Cell>,
     /// Tests that need the large one.
-    pub short: Vec<Short>,
+    pub needs_larger: Vec<NeedsLarger>,
 }
 
 /// Divides the tests. Where there is no larger image, all of them are cells on this one.
-pub fn divide(tests: &[Placed], kernel: &Arc<Kernel>, larger: &Larger) -> Divided {
+pub fn divide(tests: &[Placed], kernel: &Arc<Kernel>, larger: &LargerImage) -> Divided {
     let mut divided = Divided::default();
     for placed in tests {
         let unmet = unmet(placed, kernel);
         match (&unmet, larger) {
-            (Some(Unmet::Image { what, reason, options }), Larger::Known(_)) if !in_none(options) => {
+            (Some(Unmet::Image { what, reason, options }), LargerImage::Known(_)) if !in_none(options) => {
                 let (what, reason) = (what.clone(), reason.clone());
-                divided.short.push(Short { placed: placed.clone(), what, reason });
+                divided.needs_larger.push(NeedsLarger { placed: placed.clone(), what, reason });
             }
-            (Some(Unmet::Image { reason, options, .. }), Larger::Known(_) | Larger::Missing(_))
+            (Some(Unmet::Image { reason, options, .. }), LargerImage::Known(_) | LargerImage::Missing(_))
                 if in_none(options) =>
             {
                 let reason = format!("{reason}; no image of Debian's has it");
                 divided.cells.push(skipped(placed, kernel, reason));
             }
-            (Some(Unmet::Image { reason, .. }), Larger::Missing(why)) => {
+            (Some(Unmet::Image { reason, .. }), LargerImage::Missing(why)) => {
                 let reason = format!("{reason}; the plain image, which may have it, cannot be had: {why}");
                 divided.cells.push(skipped(placed, kernel, reason));
             }
@@ -55,21 +55,21 @@ pub fn divide(tests: &[Placed], kernel: &Arc<Kernel>, larger: &Larger) -> Divide
 }
 
 /// The cells of the tests that need the large image, now that it is here. What it lacks too is said of both.
-pub fn on_larger(short: &[Short], large: &Arc<Kernel>) -> Vec<Cell> {
-    let cell = |short: &Short| {
-        let unmet = unmet(&short.placed, large).map(|unmet| match unmet {
-            Unmet::Image { what, reason, .. } if what == short.what => {
+pub fn on_larger(tests: &[NeedsLarger], large: &Arc<Kernel>) -> Vec<Cell> {
+    let cell = |test: &NeedsLarger| {
+        let unmet = unmet(&test.placed, large).map(|unmet| match unmet {
+            Unmet::Image { what, reason, .. } if what == test.what => {
                 format!("{reason}; the cloud image lacks it too")
             }
-            Unmet::Image { reason, .. } => format!("{reason}; and of the cloud image: {}", short.reason),
+            Unmet::Image { reason, .. } => format!("{reason}; and of the cloud image: {}", test.reason),
             Unmet::Settled(reason) => reason,
         });
-        skipped_or_not(&short.placed, large, unmet)
+        skipped_or_not(&test.placed, large, unmet)
     };
-    short.iter().map(cell).collect()
+    tests.iter().map(cell).collect()
 }
 
-impl Short {
+impl NeedsLarger {
     /// Its test.
     pub fn test(&self) -> &Arc<crate::suite::Test> {
         &self.placed.test

@@ -1,10 +1,10 @@
 //! What is held of every cell of a run: what a matrix, counts and the exit code need, in some hundred bytes. Names are
-//! held once, and records stay where they are ([`Whereabouts`]).
+//! held once, and records stay where they are ([`RecordOffset`]).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::records::Whereabouts;
+use super::records::RecordOffset;
 use crate::event::{CellId, CellRecord};
 use crate::verdict::Verdict;
 
@@ -16,7 +16,7 @@ pub(super) struct Cells {
     /// Places by test and kernel.
     places: HashMap<(Name, Name), u32>,
     /// Attempts of all cells, and for each the one before it of the same cell.
-    attempts: Vec<Whereabouts>,
+    attempts: Vec<RecordOffset>,
     before: Vec<u32>,
 }
 
@@ -34,7 +34,7 @@ struct Names {
 
 #[derive(Debug)]
 struct Entry {
-    record: Option<Whereabouts>,
+    record: Option<RecordOffset>,
     /// What the record says.
     seconds: f64,
     miss_chance: Option<f64>,
@@ -88,7 +88,7 @@ impl Cells {
     }
 
     /// An attempt that ended.
-    pub(super) fn attempt(&mut self, cell: &CellId, record: Whereabouts) {
+    pub(super) fn attempt(&mut self, cell: &CellId, record: RecordOffset) {
         let number = small(self.attempts.len());
         self.attempts.push(record);
         let entry = self.entry(&cell.test, &cell.kernel);
@@ -98,7 +98,7 @@ impl Cells {
 
     /// A cell that has its verdict. The answer is how long it took in the verdict that this one replaces, seconds; 0
     /// where there was none.
-    pub(super) fn settle(&mut self, record: &CellRecord, place: Whereabouts) -> f64 {
+    pub(super) fn settle(&mut self, record: &CellRecord, place: RecordOffset) -> f64 {
         let release = record.release.as_deref().map(|release| self.names.number(release));
         let known = record.known.as_deref().map_or(NONE, |known| self.names.number(known));
         let entry = self.entry(&record.test, &record.kernel);
@@ -247,12 +247,12 @@ impl<'r> Outline<'r> {
     }
 
     /// Where the record of its verdict is.
-    pub(super) fn record(self) -> Option<Whereabouts> {
+    pub(super) fn record(self) -> Option<RecordOffset> {
         self.entry().record
     }
 
     /// Where the records of its attempts are, in order.
-    pub(super) fn attempt_records(self) -> Vec<Whereabouts> {
+    pub(super) fn attempt_records(self) -> Vec<RecordOffset> {
         let mut next = self.entry().last;
         let mut found = Vec::new();
         while next != NONE {

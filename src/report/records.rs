@@ -10,7 +10,7 @@ use crate::journal::{JournalError, Lookup, Reader};
 
 /// Where a record is, in eight bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Whereabouts(NonZeroU64);
+pub(super) struct RecordOffset(NonZeroU64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -23,18 +23,18 @@ enum Place {
 /// The bit that marks a record that is held.
 const HELD: u64 = 1 << 63;
 
-impl From<Place> for Whereabouts {
-    fn from(place: Place) -> Whereabouts {
+impl From<Place> for RecordOffset {
+    fn from(place: Place) -> RecordOffset {
         let number = match place {
             Place::Journal(at) => at,
             Place::Held(place) => HELD | place as u64,
         };
-        Whereabouts(NonZeroU64::MIN.saturating_add(number))
+        RecordOffset(NonZeroU64::MIN.saturating_add(number))
     }
 }
 
-impl From<Whereabouts> for Place {
-    fn from(Whereabouts(number): Whereabouts) -> Place {
+impl From<RecordOffset> for Place {
+    fn from(RecordOffset(number): RecordOffset) -> Place {
         let number = number.get() - 1;
         if number & HELD == 0 { Place::Journal(number) } else { Place::Held((number & !HELD) as usize) }
     }
@@ -55,12 +55,12 @@ impl Records {
     }
 
     /// Where in the journal a record is that begins at `at`; `None`: it has to be held.
-    fn kept(&self, at: Option<u64>) -> Option<Whereabouts> {
+    fn kept(&self, at: Option<u64>) -> Option<RecordOffset> {
         self.journal.as_ref().and(at).map(|at| Place::Journal(at).into())
     }
 
     /// Remembers an attempt whose line in the journal begins at `at`, if it is there.
-    pub(super) fn attempt(&mut self, record: AttemptRecord, at: Option<u64>) -> Whereabouts {
+    pub(super) fn attempt(&mut self, record: AttemptRecord, at: Option<u64>) -> RecordOffset {
         self.kept(at).unwrap_or_else(|| {
             self.attempts.push(record);
             Place::Held(self.attempts.len() - 1).into()
@@ -68,7 +68,7 @@ impl Records {
     }
 
     /// Remembers a verdict whose line in the journal begins at `at`, if it is there.
-    pub(super) fn cell(&mut self, record: &CellRecord, at: Option<u64>) -> Whereabouts {
+    pub(super) fn cell(&mut self, record: &CellRecord, at: Option<u64>) -> RecordOffset {
         self.kept(at).unwrap_or_else(|| {
             self.cells.push(record.clone());
             Place::Held(self.cells.len() - 1).into()
@@ -107,14 +107,14 @@ impl<'r> Details<'r> {
         })
     }
 
-    fn attempt(&mut self, place: Whereabouts, cell: &CellId) -> Result<AttemptRecord, JournalError> {
+    fn attempt(&mut self, place: RecordOffset, cell: &CellId) -> Result<AttemptRecord, JournalError> {
         match place.into() {
             Place::Journal(at) => self.reader().attempt(at, cell),
             Place::Held(place) => Ok(self.run.records().attempts[place].clone()),
         }
     }
 
-    fn record(&mut self, place: Whereabouts, cell: &CellId) -> Result<CellRecord, JournalError> {
+    fn record(&mut self, place: RecordOffset, cell: &CellId) -> Result<CellRecord, JournalError> {
         match place.into() {
             Place::Journal(at) => self.reader().cell(at, cell),
             Place::Held(place) => Ok(self.run.records().cells[place].clone()),
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn every_place_has_its_number() {
         for place in [Place::Journal(0), Place::Journal(1 << 40), Place::Held(0), Place::Held(1 << 32)] {
-            assert_eq!(Place::from(Whereabouts::from(place)), place);
+            assert_eq!(Place::from(RecordOffset::from(place)), place);
         }
     }
 }

@@ -30,24 +30,24 @@ pub struct Finished {
     pub record: AttemptRecord,
 }
 
-/// Tells an attempt's progress as events.
-pub struct Told<'a> {
-    /// Hears the events.
+/// Reports an attempt's progress as events.
+pub struct AttemptReporter<'a> {
+    /// Receives the events.
     pub sink: Sink<'a>,
     /// The attempt's cell.
     pub cell: &'a CellId,
     /// Its number.
     pub attempt: u32,
-    /// Whether a trouble with the host's files was told: a full disk has the same for every attempt.
-    pub told: &'a AtomicBool,
+    /// Whether a trouble with the host's files was reported already: a full disk has the same for every attempt.
+    pub files_trouble_reported: &'a AtomicBool,
     /// Called when the program has ended and the guest is only watched any more.
     pub settling: &'a dyn Fn(),
 }
 
-impl Told<'_> {
-    /// Tells that a file of the attempt could not be written.
+impl AttemptReporter<'_> {
+    /// Reports that a file of the attempt could not be written.
     pub fn files_trouble(&self, text: &str) {
-        if !self.told.swap(true, Ordering::Relaxed) {
+        if !self.files_trouble_reported.swap(true, Ordering::Relaxed) {
             let text =
                 format!("{}, attempt {}: {text}; later ones may lack theirs too", self.cell, self.attempt);
             (self.sink)(Event::Notice { text });
@@ -55,7 +55,7 @@ impl Told<'_> {
     }
 }
 
-impl Watch for Told<'_> {
+impl Watch for AttemptReporter<'_> {
     fn phase(&self, phase: Phase) {
         (self.sink)(Event::Phase { cell: self.cell.clone(), attempt: self.attempt, phase });
         if phase == Phase::Settle {
@@ -82,7 +82,7 @@ pub fn make(
     nth: u32,
     lab: &dyn Lab,
     seed: u64,
-    told: &Told<'_>,
+    reporter: &AttemptReporter<'_>,
     dir: Option<&AttemptDir>,
     over: &Cancel,
 ) -> Finished {
@@ -92,14 +92,14 @@ pub fn make(
         test: &cell.test,
         machine: &cell.machine,
         attempt: nth,
-        seed: attempt_seed(seed, told.cell, nth),
+        seed: attempt_seed(seed, reporter.cell, nth),
         dir: folder.as_deref(),
         cancel: over,
     };
-    let mut seen = lab.attempt(&request, told);
+    let mut seen = lab.attempt(&request, reporter);
     let printed = seen.console.text.len();
     let (sorted, testimony) = read_witnesses(cell, &mut seen);
-    keep_added(dir, &seen.console.text[printed..], told);
+    keep_added(dir, &seen.console.text[printed..], reporter);
     (seen.kernel_log.forged, seen.kernel_log.doubt) = (testimony.forged.clone(), testimony.doubt.clone());
     let mut judgement = with_messages(
         judge_allowing(&cell.test, &seen, &sorted.reports, allowed_in_dose(&seen, &sorted)),
@@ -114,7 +114,7 @@ pub fn make(
     judgement.explain(&findings);
     findings.extend(slab_findings(&cell.test.symptom, &seen));
     for warning in overlooked_leaks(&cell.test.symptom, &seen) {
-        told.notice(&format!("{}, attempt {nth}: {warning}", told.cell));
+        reporter.notice(&format!("{}, attempt {nth}: {warning}", reporter.cell));
         findings.push(warning);
     }
     findings.extend(messages_told(&sorted));
@@ -169,11 +169,11 @@ fn memory_told(log: &KernelLog) -> Vec<String> {
 }
 
 /// Adds what other witnesses have to the console's file, so that it has all lines that reports name.
-fn keep_added(dir: Option<&AttemptDir>, added: &[u8], told: &Told<'_>) {
+fn keep_added(dir: Option<&AttemptDir>, added: &[u8], reporter: &AttemptReporter<'_>) {
     let Some(path) = dir.map(AttemptDir::console).filter(|_| !added.is_empty()) else { return };
     let written =
         OpenOptions::new().append(true).create(true).open(&path).and_then(|mut file| file.write_all(added));
     if let Err(error) = written {
-        told.files_trouble(&format!("{} lacks what the kernel's log adds: {error}", path.display()));
+        reporter.files_trouble(&format!("{} lacks what the kernel's log adds: {error}", path.display()));
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
-use super::attempt::{self, Finished, Told};
+use super::attempt::{self, AttemptReporter, Finished};
 use super::others::Others;
 use super::{Config, Sink};
 use crate::cancel::Cancel;
@@ -72,7 +72,7 @@ impl OpenCell {
                 waiting: BTreeMap::new(),
                 settled: false,
             }),
-            over: cancel.narrower(),
+            over: cancel.child(),
             cell,
         }
     }
@@ -121,11 +121,17 @@ impl OpenCell {
     }
 
     /// Makes the attempt of this number. `None`: it was called off, and says nothing.
-    pub fn attempt(&self, nth: u32, lab: &dyn Lab, config: &Config, told: &Told<'_>) -> Option<Finished> {
+    pub fn attempt(
+        &self,
+        nth: u32,
+        lab: &dyn Lab,
+        config: &Config,
+        reporter: &AttemptReporter<'_>,
+    ) -> Option<Finished> {
         let started = Event::AttemptStarted { cell: self.id.clone(), attempt: nth, of: self.needed };
-        (told.sink)(started);
-        let dir = attempt_dir(config.run_dir.as_deref(), told);
-        let finished = attempt::make(&self.cell, nth, lab, config.seed, told, dir.as_ref(), &self.over);
+        (reporter.sink)(started);
+        let dir = attempt_dir(config.run_dir.as_deref(), reporter);
+        let finished = attempt::make(&self.cell, nth, lab, config.seed, reporter, dir.as_ref(), &self.over);
         if !self.over.is_set() {
             return Some(finished);
         }
@@ -213,12 +219,12 @@ impl State {
 }
 
 /// The attempt's folder. A disk that cannot take it costs the console's copy, not the verdict, and is told.
-pub(super) fn attempt_dir(run: Option<&Path>, told: &Told<'_>) -> Option<AttemptDir> {
-    let dir = RunDir::at(run?).attempt(told.cell, told.attempt);
+pub(super) fn attempt_dir(run: Option<&Path>, reporter: &AttemptReporter<'_>) -> Option<AttemptDir> {
+    let dir = RunDir::at(run?).attempt(reporter.cell, reporter.attempt);
     match dir.create() {
         Ok(()) => Some(dir),
         Err(error) => {
-            told.files_trouble(&format!("the console is not kept: {}: {error}", dir.path().display()));
+            reporter.files_trouble(&format!("the console is not kept: {}: {error}", dir.path().display()));
             None
         }
     }

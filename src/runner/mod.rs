@@ -5,10 +5,10 @@ mod attempt;
 mod cell;
 pub mod durations;
 mod findings;
-mod once;
 mod others;
 mod queue;
 mod record;
+mod single;
 mod waiting;
 
 use std::path::PathBuf;
@@ -18,14 +18,14 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-pub use once::{Once, attempt};
 pub use queue::Queue;
+pub use single::{SingleAttempt, attempt};
 
 use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Counts, Event};
 use crate::lab::Lab;
 use crate::verdict::Verdict;
-use attempt::Told;
+use attempt::AttemptReporter;
 use cell::{OpenCell, Then};
 use queue::Work;
 
@@ -69,8 +69,16 @@ pub type Sink<'a> = &'a (dyn Fn(Event) + Sync);
 pub fn run(queue: &Queue, lab: &dyn Lab, config: &Config, sink: Sink<'_>, cancel: &Cancel) -> Counts {
     let start = Instant::now();
     let counts = Mutex::new(Counts::default());
-    let told = AtomicBool::new(false);
-    let runner = Runner { queue, lab, config, sink, cancel, told: &told, counts: &counts };
+    let files_trouble_reported = AtomicBool::new(false);
+    let runner = Runner {
+        queue,
+        lab,
+        config,
+        sink,
+        cancel,
+        files_trouble_reported: &files_trouble_reported,
+        counts: &counts,
+    };
     let workers = config.capacity.jobs.unwrap_or(config.capacity.cpus).max(1);
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -97,7 +105,7 @@ struct Runner<'a> {
     config: &'a Config,
     sink: Sink<'a>,
     cancel: &'a Cancel,
-    told: &'a AtomicBool,
+    files_trouble_reported: &'a AtomicBool,
     counts: &'a Mutex<Counts>,
 }
 
@@ -136,13 +144,18 @@ impl Runner<'_> {
         let settling = || {
             let next = Some(cell.cell().clone()).filter(|_| cell.wanted() > 0);
             if let Some(next) = next.or_else(|| self.queue.upcoming()) {
-                self.lab.foresee(&next.kernel, &next.test, &next.machine);
+                self.lab.prefetch(&next.kernel, &next.test, &next.machine);
             }
         };
         loop {
-            let told =
-                Told { sink: self.sink, cell: &id, attempt: nth, told: self.told, settling: &settling };
-            let finished = cell.attempt(nth, self.lab, self.config, &told)?;
+            let reporter = AttemptReporter {
+                sink: self.sink,
+                cell: &id,
+                attempt: nth,
+                files_trouble_reported: self.files_trouble_reported,
+                settling: &settling,
+            };
+            let finished = cell.attempt(nth, self.lab, self.config, &reporter)?;
             let then = cell.take(nth, finished, helped, self.sink);
             match then {
                 Then::Attempt(next) => {

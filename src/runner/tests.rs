@@ -253,14 +253,14 @@ fn an_interrupt_leaves_cells_without_a_verdict() {
 }
 
 /// A simulated lab that remembers which tests it was told of.
-struct Foreseeing<L>(L, Mutex<Vec<String>>);
+struct Prefetching<L>(L, Mutex<Vec<String>>);
 
-impl<L: Lab> Lab for Foreseeing<L> {
+impl<L: Lab> Lab for Prefetching<L> {
     fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Failure> {
         self.0.prepare(kernel, test, machine)
     }
 
-    fn foresee(&self, _: &Kernel, test: &Test, _: &Machine) {
+    fn prefetch(&self, _: &Kernel, test: &Test, _: &Machine) {
         self.1.lock().expect("the tests").push(test.id());
     }
 
@@ -275,9 +275,9 @@ fn the_lab_hears_what_is_likely_to_be_next() {
     let tests = [("a", "dose: {attempts: 3}"), ("b", ""), ("c", "dose: {attempts: 2}")];
     queue.push(cells("", &tests));
     queue.close();
-    let lab = Foreseeing(SimLab::new(|_| Outcome::Clean), Mutex::default());
+    let lab = Prefetching(SimLab::new(|_| Outcome::Clean), Mutex::default());
     run(&queue, &lab, &config(1), &|_| (), &Cancel::new());
-    let foreseen = lab.1.into_inner().expect("the tests");
+    let prefetched = lab.1.into_inner().expect("the tests");
     // by expected length a, c, b: the rest of a cell comes before the next one, and after the last attempt nothing
-    assert_eq!(foreseen, ["s::a", "s::a", "s::c", "s::c", "s::b"]);
+    assert_eq!(prefetched, ["s::a", "s::a", "s::c", "s::c", "s::b"]);
 }

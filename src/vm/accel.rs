@@ -118,7 +118,7 @@ fn remember(cache: &Path, what: Remembered) -> std::io::Result<()> {
     crate::atomic_file::write(&cache.join(MEMORY), &serde_json::to_vec_pretty(&what)?)
 }
 
-/// A host is told from another by its machine id and its kernel: a cache may be shared or copied, and another kernel
+/// A host differs from another by its machine id and its kernel: a cache may be shared or copied, and another kernel
 /// may bring another KVM.
 pub(super) fn host() -> String {
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::device::Fitting;
+use super::device::QemuDevice;
 use super::qemu::Qemu;
 use crate::guest::PORT_NAME;
 
@@ -44,7 +44,7 @@ pub struct Machine {
     /// Kernel parameters besides [`BASE_CMDLINE`].
     pub cmdline: Vec<String>,
     /// Its devices, besides those of every machine.
-    pub devices: Vec<Fitting>,
+    pub devices: Vec<QemuDevice>,
     /// Whether there is a second serial port that can carry the agent's messages.
     pub serial_channel: bool,
     /// Whether there is a virtio port for them. Without it the guest is as one whose kernel lacks the driver.
@@ -155,17 +155,17 @@ pub fn qemu_args_from(machine: &Machine, origin: Origin) -> Vec<OsString> {
         args.pair("-chardev", &format!("socket,id=agent-serial,fd={}", fds::AGENT_SERIAL));
         args.pair("-device", "isa-serial,chardev=agent-serial,index=1");
     }
-    for fitting in &machine.devices {
-        for (option, value) in &fitting.resident {
+    for device in &machine.devices {
+        for (option, value) in &device.resident {
             args.pair(option, value);
         }
-        if !fitting.at_start {
+        if !device.at_start {
             continue;
         }
-        if let Some(drive) = &fitting.drive {
+        if let Some(drive) = &device.drive {
             args.0.extend(["-drive".into(), drive.option()]);
         }
-        for part in &fitting.parts {
+        for part in &device.parts {
             args.pair("-device", &part.option());
         }
     }
@@ -204,7 +204,7 @@ mod tests {
     use crate::machine::{Device, DeviceKind, Medium};
     use crate::vm::device::fit;
 
-    fn disk(name: &str, at_start: bool) -> Fitting {
+    fn disk(name: &str, at_start: bool) -> QemuDevice {
         let kind = DeviceKind::VirtioDisk(Medium::Prepared("disk.img".into()));
         fit(&Device { name: name.into(), at_start, behind: None, kind }, 1, Some("/c/a,b.img".into()))
     }

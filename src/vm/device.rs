@@ -1,4 +1,4 @@
-//! Devices as QEMU is told of them, on its command line and over QMP.
+//! Devices as QEMU takes them, on its command line and over QMP.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -11,7 +11,7 @@ const SERIAL_BYTES: usize = 20;
 
 /// A device with everything that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fitting {
+pub struct QemuDevice {
     /// Its name in the machine, and the id of the part that is plugged and unplugged.
     pub name: String,
     /// Whether it is there from the start.
@@ -58,8 +58,8 @@ pub fn serial(name: &str) -> String {
     name.chars().take(SERIAL_BYTES).collect()
 }
 
-/// How QEMU is told of a device. `nth` is its number in the machine, from 1; `image` is the image of a disk.
-pub fn fit(device: &Device, nth: usize, image: Option<PathBuf>) -> Fitting {
+/// A device as QEMU takes it. `nth` is its number in the machine, from 1; `image` is the image of a disk.
+pub fn fit(device: &Device, nth: usize, image: Option<PathBuf>) -> QemuDevice {
     let name = &device.name;
     let drive = image.map(|image| Drive { id: format!("disk-{name}"), image });
     let drive_id = || drive.as_ref().map(|d| d.id.clone()).unwrap_or_default();
@@ -95,15 +95,14 @@ pub fn fit(device: &Device, nth: usize, image: Option<PathBuf>) -> Fitting {
         }
         DeviceKind::Raw(text) => (vec![], vec![Part::raw(text, name)]),
     };
-    Fitting { name: name.clone(), at_start: device.at_start, drive, resident, parts }
+    QemuDevice { name: name.clone(), at_start: device.at_start, drive, resident, parts }
 }
 
 /// The models of QEMU that a device takes, without their options, and the properties that not every version has.
 pub fn models(device: &Device) -> Vec<(String, Option<&'static str>)> {
-    let fitting = fit(device, 1, None);
+    let parts = fit(device, 1, None).parts;
     let vfs = matches!(device.kind, DeviceKind::Nvme { vfs: 1.., .. });
-    fitting
-        .parts
+    parts
         .into_iter()
         .map(|part| {
             let property = (vfs && part.driver == "nvme").then_some("sriov_max_vfs");
@@ -112,20 +111,20 @@ pub fn models(device: &Device) -> Vec<(String, Option<&'static str>)> {
         .collect()
 }
 
-impl Fitting {
-    /// The same device with another name for its drive. QEMU frees a drive's name some time after it has told that the
+impl QemuDevice {
+    /// The same device with another name for its drive. QEMU frees a drive's name some time after it has reported that the
     /// device is gone, so each plugging needs a new one.
-    pub fn renewed(&self, nth: u32) -> Fitting {
-        let mut fitting = self.clone();
-        if let Some(drive) = &mut fitting.drive {
+    pub fn renewed(&self, nth: u32) -> QemuDevice {
+        let mut device = self.clone();
+        if let Some(drive) = &mut device.drive {
             let old = Value::Text(drive.id.clone());
             drive.id = format!("{}-{nth}", drive.id);
-            let values = fitting.parts.iter_mut().flat_map(|part| &mut part.properties);
+            let values = device.parts.iter_mut().flat_map(|part| &mut part.properties);
             for (_, value) in values.filter(|(key, value)| key == "drive" && *value == old) {
                 *value = Value::Text(drive.id.clone());
             }
         }
-        fitting
+        device
     }
 }
 
@@ -226,11 +225,11 @@ mod tests {
     }
 
     fn options(device: &Device) -> String {
-        let fitting = fit(device, 3, device.kind.medium().map(|_| "/c/a,b.img".into()));
+        let fitted = fit(device, 3, device.kind.medium().map(|_| "/c/a,b.img".into()));
         let mut lines: Vec<String> =
-            fitting.resident.iter().map(|(option, value)| format!("{option} {value}")).collect();
-        lines.extend(fitting.drive.map(|d| format!("-drive {}", d.option().to_string_lossy())));
-        lines.extend(fitting.parts.iter().map(|p| format!("-device {}", p.option())));
+            fitted.resident.iter().map(|(option, value)| format!("{option} {value}")).collect();
+        lines.extend(fitted.drive.map(|d| format!("-drive {}", d.option().to_string_lossy())));
+        lines.extend(fitted.parts.iter().map(|p| format!("-device {}", p.option())));
         lines.join("\n")
     }
 
@@ -261,8 +260,8 @@ mod tests {
 
     #[test]
     fn a_drive_gets_a_new_name_each_time() {
-        let fitting = fit(&device("d", DeviceKind::VirtioDisk(Medium::Blank(1))), 1, Some("/x".into()));
-        let renewed = fitting.renewed(2);
+        let disk = fit(&device("d", DeviceKind::VirtioDisk(Medium::Blank(1))), 1, Some("/x".into()));
+        let renewed = disk.renewed(2);
         assert_eq!(renewed.drive.as_ref().unwrap().id, "disk-d-2");
         insta::assert_snapshot!(renewed.parts[0].option(), @"virtio-blk-pci,id=d,bus=port0,drive=disk-d-2,serial=d");
     }

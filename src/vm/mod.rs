@@ -4,12 +4,12 @@
 
 pub mod accel;
 pub mod args;
+pub mod capabilities;
 pub mod console;
 pub mod device;
 pub mod guest_log;
 pub mod initramfs;
 pub mod monitor;
-pub mod offer;
 pub mod process;
 pub mod qemu;
 pub mod session;

@@ -14,7 +14,7 @@ use super::VmError;
 use super::device::{Drive, Part};
 
 /// How long QEMU may take to answer. Its main loop may wait for a guest that holds the big lock, never this long.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 type Connection = Qmp<qapi::Stream<BufReader<UnixStream>, UnixStream>>;
 
@@ -26,9 +26,9 @@ pub struct Monitor {
     broken: bool,
 }
 
-/// What QEMU tells by itself.
+/// An event of QEMU.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum QmpEvent {
     /// Something about a device.
     Device(DeviceEvent),
     /// The guest runs, after its state was read.
@@ -39,7 +39,7 @@ pub enum Told {
     ShutDown,
 }
 
-/// What QEMU tells of a device by itself.
+/// An event about a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceEvent {
     /// The guest has let go of the device of this id, and it is gone.
@@ -110,7 +110,7 @@ impl Monitor {
     /// people has this command with the throw-away copies of `-drive`; its answer is empty or `OK` when it is content.
     ///
     /// # Errors
-    /// As [`Monitor::execute`]; a path that is not UTF-8 cannot be told to QEMU.
+    /// As [`Monitor::execute`]; a path that is not UTF-8 cannot be passed to QEMU.
     pub fn add_drive(&mut self, drive: &Drive) -> Result<(), VmError> {
         let option = drive.option();
         let text = std::str::from_utf8(option.as_bytes())
@@ -164,8 +164,8 @@ impl Monitor {
         (self.connection.is_some() && !self.broken).then(|| self.stream.as_fd())
     }
 
-    /// What QEMU told meanwhile. `readable` says that there is something on the descriptor.
-    pub fn told(&mut self, readable: bool) -> Vec<Told> {
+    /// The events that arrived meanwhile. `readable` says that there is something on the descriptor.
+    pub fn take_events(&mut self, readable: bool) -> Vec<QmpEvent> {
         let Some(connection) = self.connection.as_mut().filter(|_| !self.broken) else { return Vec::new() };
         let mut waiting = readable;
         // what came together with an answer lies in the reader, and not on the descriptor any more
@@ -176,21 +176,21 @@ impl Monitor {
                 break;
             }
         }
-        let told = connection.events().filter_map(|event| match event {
-            Event::DEVICE_DELETED { data, .. } => data.device.map(DeviceEvent::Deleted).map(Told::Device),
+        let events = connection.events().filter_map(|event| match event {
+            Event::DEVICE_DELETED { data, .. } => data.device.map(DeviceEvent::Deleted).map(QmpEvent::Device),
             Event::DEVICE_UNPLUG_GUEST_ERROR { data, .. } => {
-                data.device.map(DeviceEvent::Refused).map(Told::Device)
+                data.device.map(DeviceEvent::Refused).map(QmpEvent::Device)
             }
-            Event::RESUME { .. } => Some(Told::Resumed),
-            Event::SHUTDOWN { data, .. } if data.guest => Some(Told::ShutDown),
+            Event::RESUME { .. } => Some(QmpEvent::Resumed),
+            Event::SHUTDOWN { data, .. } if data.guest => Some(QmpEvent::ShutDown),
             Event::MIGRATION { data, .. } => match data.status {
-                MigrationStatus::completed => Some(Told::Saved(true)),
-                MigrationStatus::failed | MigrationStatus::cancelled => Some(Told::Saved(false)),
+                MigrationStatus::completed => Some(QmpEvent::Saved(true)),
+                MigrationStatus::failed | MigrationStatus::cancelled => Some(QmpEvent::Saved(false)),
                 _ => None,
             },
             _ => None,
         });
-        told.collect()
+        events.collect()
     }
 }
 
@@ -198,8 +198,8 @@ fn connect(stream: &UnixStream) -> Result<Connection, VmError> {
     let io = VmError::io("QEMU's monitor");
     let prepare = || -> std::io::Result<Connection> {
         stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         let mut reader = BufReader::new(stream.try_clone()?);
         if reader.fill_buf()?.is_empty() {
             return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));

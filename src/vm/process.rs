@@ -11,7 +11,9 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
-use std::sync::{Mutex, OnceLock, mpsc};
+use std::sync::{OnceLock, mpsc};
+
+use parking_lot::Mutex;
 
 type Order = (Command, mpsc::SyncSender<io::Result<Child>>);
 
@@ -50,6 +52,6 @@ pub fn spawn_bound(mut command: Command) -> io::Result<Child> {
     });
     let (answer, result) = mpsc::sync_channel(1);
     let gone = || io::Error::other("the thread that starts processes is gone");
-    spawner.lock().unwrap_or_else(|e| e.into_inner()).send((command, answer)).map_err(|_| gone())?;
+    spawner.lock().send((command, answer)).map_err(|_| gone())?;
     result.recv().map_err(|_| gone())?
 }

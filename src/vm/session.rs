@@ -21,7 +21,7 @@ use super::VmError;
 use super::args::{self, Machine, Origin};
 use super::console::Capture;
 use super::guest_log::{ProcessMemory, VmCoreInfo};
-use super::monitor::{DeviceEvent, Monitor, Told};
+use super::monitor::{DeviceEvent, Monitor, QmpEvent};
 use super::process::spawn_bound;
 use super::qemu::Qemu;
 use crate::cancel::Cancel;
@@ -39,7 +39,7 @@ const CHUNK: usize = 256 * 1024;
 
 /// What happened.
 #[derive(Debug)]
-pub enum Happening {
+pub enum VmEvent {
     /// The console printed this.
     Console(Vec<u8>),
     /// The agent said this.
@@ -50,7 +50,7 @@ pub enum Happening {
     Errors(Vec<u8>),
     /// There is something to read on the descriptor of this place in what was given to [`Session::wait_with`].
     Readable(usize),
-    /// QEMU told this of a device.
+    /// Something about a device.
     Device(DeviceEvent),
     /// The guest runs, after its state was read.
     Resumed,
@@ -79,7 +79,7 @@ pub struct Session {
     monitor: Monitor,
     outgoing: VecDeque<u8>,
     encoder: Encoder,
-    happened: VecDeque<Happening>,
+    events: VecDeque<VmEvent>,
     exited: Option<ExitStatus>,
     /// Where the kernel's log is, once it was found.
     log_place: Option<(ProcessMemory, VmCoreInfo)>,
@@ -170,7 +170,7 @@ impl Session {
             monitor: Monitor::new(monitor),
             outgoing: VecDeque::new(),
             encoder: Encoder::default(),
-            happened: VecDeque::new(),
+            events: VecDeque::new(),
             exited: None,
             log_place: None,
             chunk: vec![0; CHUNK].into_boxed_slice(),
@@ -245,7 +245,7 @@ impl Session {
     ///
     /// # Errors
     /// [`VmError::Io`] if waiting itself fails.
-    pub fn wait(&mut self, deadline: Instant, cancel: &Cancel) -> Result<Happening, VmError> {
+    pub fn wait(&mut self, deadline: Instant, cancel: &Cancel) -> Result<VmEvent, VmError> {
         self.wait_with(deadline, cancel, &[])
     }
 
@@ -258,21 +258,21 @@ impl Session {
         deadline: Instant,
         cancel: &Cancel,
         others: &[BorrowedFd<'_>],
-    ) -> Result<Happening, VmError> {
+    ) -> Result<VmEvent, VmError> {
         loop {
             self.listen(false);
-            if let Some(happening) = self.happened.pop_front() {
-                return Ok(happening);
+            if let Some(event) = self.events.pop_front() {
+                return Ok(event);
             }
             if let Some(status) = self.exited {
-                return Ok(Happening::Exited(status));
+                return Ok(VmEvent::Exited(status));
             }
             if cancel.is_set() {
-                return Ok(Happening::Cancelled);
+                return Ok(VmEvent::Cancelled);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Ok(Happening::Deadline);
+                return Ok(VmEvent::Deadline);
             }
             self.turn(left, cancel, others).map_err(VmError::io("waiting for QEMU"))?;
         }
@@ -314,11 +314,11 @@ impl Session {
             Err(error) => return Err(error.into()),
         }
         let ended = !fds[0].revents().is_empty();
-        let told = listening.is_some_and(|n| !fds[n].revents().is_empty());
+        let has_events = listening.is_some_and(|n| !fds[n].revents().is_empty());
         let readable = (0..others.len()).filter(|n| !fds[2 + n].revents().is_empty());
-        self.happened.extend(readable.map(Happening::Readable));
+        self.events.extend(readable.map(VmEvent::Readable));
         drop(fds);
-        self.listen(told && !ended);
+        self.listen(has_events && !ended);
         self.read_console();
         self.read_stderr();
         for n in 0..self.ports.len() {
@@ -335,13 +335,13 @@ impl Session {
 
     /// Takes in what QEMU tells by itself.
     fn listen(&mut self, readable: bool) {
-        let told = self.monitor.told(readable).into_iter().map(|told| match told {
-            Told::Device(event) => Happening::Device(event),
-            Told::Resumed => Happening::Resumed,
-            Told::Saved(well) => Happening::Saved(well),
-            Told::ShutDown => Happening::StandsStill,
+        let events = self.monitor.take_events(readable).into_iter().map(|event| match event {
+            QmpEvent::Device(event) => VmEvent::Device(event),
+            QmpEvent::Resumed => VmEvent::Resumed,
+            QmpEvent::Saved(well) => VmEvent::Saved(well),
+            QmpEvent::ShutDown => VmEvent::StandsStill,
         });
-        self.happened.extend(told);
+        self.events.extend(events);
     }
 
     /// The port that the agent listens to: the one it spoke on, before that the first.
@@ -354,7 +354,7 @@ impl Session {
         match console.read(&mut self.chunk) {
             Ok(0) => self.console = None,
             Ok(n) => {
-                self.happened.push_back(Happening::Console(self.chunk[..n].to_vec()));
+                self.events.push_back(VmEvent::Console(self.chunk[..n].to_vec()));
                 return true;
             }
             Err(error) if would_block(&error) => {}
@@ -391,11 +391,11 @@ impl Session {
                     port.spoke = true;
                     port.tally.take(frame.number);
                     match frame.kind {
-                        Kind::Data => self.happened.push_back(Happening::Output(frame.payload)),
-                        Kind::Errors => self.happened.push_back(Happening::Errors(frame.payload)),
+                        Kind::Data => self.events.push_back(VmEvent::Output(frame.payload)),
+                        Kind::Errors => self.events.push_back(VmEvent::Errors(frame.payload)),
                         Kind::Message => {
                             if let Ok(message) = serde_json::from_slice(&frame.payload) {
-                                self.happened.push_back(Happening::Message(message));
+                                self.events.push_back(VmEvent::Message(message));
                             }
                         }
                     }
@@ -428,8 +428,8 @@ impl Session {
     /// Takes in what the console printed before the end, after [`Session::kill`].
     pub fn drain_console(&mut self, capture: &mut Capture) {
         while self.read_console() {}
-        for happening in self.happened.drain(..) {
-            if let Happening::Console(bytes) = happening {
+        for event in self.events.drain(..) {
+            if let VmEvent::Console(bytes) = event {
                 capture.push(&bytes);
             }
         }

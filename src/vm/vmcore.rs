@@ -18,7 +18,7 @@ use super::monitor::Monitor;
 pub const NAME: &str = "vmcore";
 
 /// How long QEMU may take to write it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 /// How often it is asked whether it is done.
 const ASKED_EVERY: Duration = Duration::from_millis(100);
 /// The name by which QEMU knows the file's descriptor.
@@ -40,7 +40,7 @@ pub fn dump(monitor: &mut Monitor, path: &Path, vmcoreinfo: Option<&[u8]>) -> Re
         paging: false,
         protocol: format!("fd:{FD_NAME}"),
     })?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match monitor.execute(&qmp::query_dump {})?.status {
             DumpStatus::completed => break,

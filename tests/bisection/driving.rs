@@ -280,14 +280,14 @@ fn the_kernel_that_is_likely_next_is_brought_while_attempts_run_and_delays_nothi
 }
 
 /// A lab without guests that counts the attempts it was told to be ready for, by kernel.
-struct Foreseeing<F>(SimLab<F>, Mutex<BTreeMap<String, usize>>);
+struct Prefetching<F>(SimLab<F>, Mutex<BTreeMap<String, usize>>);
 
-impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for Foreseeing<F> {
+impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for Prefetching<F> {
     fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Failure> {
         self.0.prepare(kernel, test, machine)
     }
 
-    fn foresee(&self, kernel: &Kernel, _: &Test, _: &Machine) {
+    fn prefetch(&self, kernel: &Kernel, _: &Test, _: &Machine) {
         *self.1.lock().unwrap().entry(kernel.name.clone()).or_default() += 1;
     }
 
@@ -303,7 +303,7 @@ fn no_guest_is_made_ready_that_no_attempt_follows() {
     let mut state = State::new(record).unwrap();
     let outcome = from(5, 0.3);
     let sim = SimLab::new(|request: &Request<'_>| outcome(&request.kernel.name, request.attempt));
-    let lab = Foreseeing(sim, Mutex::default());
+    let lab = Prefetching(sim, Mutex::default());
     let steps = Mutex::new(BTreeMap::<String, usize>::new());
     let (ended, _) = drive_on(&lab, &mut state, &kernels, &Cancel::new(), |event| {
         if let Event::BisectionStep { kernel, attempts, .. } = event {
@@ -313,11 +313,11 @@ fn no_guest_is_made_ready_that_no_attempt_follows() {
         }
     });
     assert_eq!(found(&ended), [5]);
-    let (foreseen, steps) = (lab.1.into_inner().unwrap(), steps.into_inner().unwrap());
+    let (prefetched, steps) = (lab.1.into_inner().unwrap(), steps.into_inner().unwrap());
     // a bad kernel ends its step when it shows the bug
     let clean = steps.into_iter().filter(|(kernel, more)| number(kernel) < 5 && *more > 0).collect();
     let on_clean: BTreeMap<String, usize> =
-        foreseen.into_iter().filter(|(kernel, _)| number(kernel) < 5).collect();
+        prefetched.into_iter().filter(|(kernel, _)| number(kernel) < 5).collect();
     assert_eq!(on_clean, clean);
     assert!(!on_clean.is_empty(), "some step has more attempts than run side by side");
 }

@@ -16,7 +16,7 @@ pub enum Answer {
     /// No candidate is likely enough.
     Inconclusive {
         /// Why the search ended.
-        why: Short,
+        why: Exhausted,
         /// About how many more attempts would be needed, where any would help.
         attempts_left: Option<u32>,
     },
@@ -52,7 +52,7 @@ pub enum Answer {
 /// Why a search ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Short {
+pub enum Exhausted {
     /// The attempts that were allowed are made.
     Attempts,
     /// No kernel that can be judged would tell more.

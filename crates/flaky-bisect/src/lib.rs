@@ -28,7 +28,7 @@ mod posterior;
 mod search;
 pub mod simulate;
 
-pub use answer::{Answer, Short};
+pub use answer::{Answer, Exhausted};
 pub use chance::{Prior, Seen};
 pub use choice::{Choice, Costs, choose};
 pub use history::{History, HistoryError};

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::answer::{Answer, Short};
+use super::answer::{Answer, Exhausted};
 use super::chance::Seen;
 use super::choice::{Costs, choose};
 use super::history::History;
@@ -162,19 +162,19 @@ impl Search {
                 Some(node) if self.spent() < self.aims.most_attempts => {
                     Step::Try { node, attempts: 1, purpose: Purpose::Confirm }
                 }
-                Some(_) => self.short(Short::Attempts),
+                Some(_) => self.short(Exhausted::Attempts),
                 None => Step::Ended(Answer::Found { candidates, probability }),
             };
         }
         if self.spent() >= self.aims.most_attempts {
-            return self.short(Short::Attempts);
+            return self.short(Exhausted::Attempts);
         }
         match choose(&self.posterior, self.costs.attempt, |node| self.cost(node)) {
             Some(choice) => {
                 let attempts = choice.attempts.min(self.aims.most_attempts - self.spent());
                 Step::Try { node: choice.node, attempts, purpose: Purpose::Narrow }
             }
-            None => self.short(Short::Kernels),
+            None => self.short(Exhausted::Kernels),
         }
     }
 
@@ -198,7 +198,7 @@ impl Search {
         self.posterior.total().attempts
     }
 
-    fn short(&self, why: Short) -> Step {
+    fn short(&self, why: Exhausted) -> Step {
         Step::Ended(Answer::Inconclusive { why, attempts_left: self.attempts_left() })
     }
 
@@ -422,7 +422,7 @@ mod tests {
         let aims = Aims { most_attempts: 8, ..Aims::default() };
         let search = Search::new(Arc::new(History::linear(64)), Find::Cause, aims, COSTS);
         let (answer, search) = run(search, |node| Some(node >= 20));
-        let Answer::Inconclusive { why: Short::Attempts, attempts_left: Some(left) } = answer else {
+        let Answer::Inconclusive { why: Exhausted::Attempts, attempts_left: Some(left) } = answer else {
             panic!("{answer:?}");
         };
         assert!(left > 0 && search.spent() == 8, "{left}");

@@ -13,7 +13,7 @@ pub use markdown::markdown;
 pub use said::effort;
 pub use text::{notes, text};
 
-use super::state::{State, Tried};
+use super::state::{CandidateState, State};
 use crate::bisect::{Answer, Find, Seen};
 use crate::event::{BisectionSource, CandidateRecord, Suspect};
 use crate::progress::likely;
@@ -133,7 +133,7 @@ impl Report {
     }
 }
 
-fn row(state: &State, node: usize, tried: &Tried, bad: f64) -> Row {
+fn row(state: &State, node: usize, tried: &CandidateState, bad: f64) -> Row {
     let candidate = state.candidate(node);
     Row {
         kernel: candidate.name.clone(),

@@ -1,7 +1,7 @@
 //! The sentences of a report.
 
 use super::likely;
-use crate::bisect::{Answer, Find, Seen, Short};
+use crate::bisect::{Answer, Exhausted, Find, Seen};
 use crate::bisection::State;
 use crate::event::BisectionSource;
 use crate::progress::{clock, percent};
@@ -24,11 +24,11 @@ pub fn headline(state: &State) -> String {
                 likely(*probability)
             ),
         },
-        Some(Answer::Inconclusive { why: Short::Attempts, .. }) => {
+        Some(Answer::Inconclusive { why: Exhausted::Attempts, .. }) => {
             "inconclusive: the attempts that were allowed are made, and no candidate is likely enough"
                 .to_owned()
         }
-        Some(Answer::Inconclusive { why: Short::Kernels, .. }) => {
+        Some(Answer::Inconclusive { why: Exhausted::Kernels, .. }) => {
             "inconclusive: no kernel that can be judged would tell more".to_owned()
         }
         Some(Answer::BadEndClean { attempts }) => {

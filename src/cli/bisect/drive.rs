@@ -9,7 +9,7 @@ use super::begin::{self, Begun};
 use super::{BisectArgs, CliError, PathArgs};
 use crate::bisection::report::{Report, text};
 use crate::bisection::supply::{Commits, Packages, Place};
-use crate::bisection::{CandidateKernels, Driver, Ended, State, Tried, reuse};
+use crate::bisection::{CandidateKernels, CandidateState, Driver, Ended, State, reuse};
 use crate::cancel::Cancel;
 use crate::cli::guests::random_seed;
 use crate::cli::interrupt::{self, Ending};
@@ -207,7 +207,7 @@ fn supply<'a>(
 
 /// The kernels that were tried as cells, so that the matrix and JUnit show them too.
 fn cells(state: &State) -> Vec<CellRecord> {
-    let cell = |(node, tried): (usize, &Tried)| {
+    let cell = |(node, tried): (usize, &CandidateState)| {
         let seen = tried.attempts.iter().filter_map(|made| made.seen());
         let (symptoms, clean) =
             seen.fold((0, 0), |(bad, good), one| (bad + one.symptoms, good + one.clean()));

@@ -1,8 +1,8 @@
 //! `kregress vm`: a command or a shell in a kernel.
 
 mod escape;
+mod session_io;
 mod terminal;
-mod visitor;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use crate::cancel::Cancel;
 use crate::cli::word::words;
 use crate::guest::layout::SHARE;
 use crate::guest::message::ExecuteRequest;
-use crate::kernel::{Flavour, Kernel, KernelSpec, Larger, Library, ModuleState, Wanted};
-use crate::lab::patience::Patience;
+use crate::kernel::{Flavour, Kernel, KernelSpec, LargerImage, Library, ModuleState, Wanted};
+use crate::lab::interactive::{self, GuestCommand, Outcome, SessionEnd};
 use crate::lab::prepare::Prepared;
 use crate::lab::qemu::QemuLab;
 use crate::lab::share;
-use crate::lab::visit::{self, Errand, Outcome, Visited};
+use crate::lab::timeouts::Timeouts;
 use crate::machine::Machine;
 use crate::observation::{Exit, SetupFailure};
 use crate::oops;
@@ -31,7 +31,7 @@ use crate::suite::MachineNeeds;
 use crate::vm::accel::AccelRequest;
 use crate::vm::args::Machine as Guest;
 use crate::vm::qemu::Qemu;
-use visitor::User;
+use session_io::User;
 
 /// Boots of a guest that QEMU itself makes crash on its way up.
 const MOST_BOOTS: u32 = 3;
@@ -162,38 +162,38 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let qemu = Qemu::find().map_err(CliError::setup)?;
     let lab = QemuLab::new(qemu, &cache).map_err(CliError::setup)?;
     let choice = lab.choose_accel(args.accel, &kernel);
-    if let Some(lacking) = lab.offer().lacks(&machine, Some(choice.accel)) {
+    if let Some(lacking) = lab.capabilities().missing(&machine, Some(choice.accel)) {
         return Err(CliError::setup(lacking));
     }
     let guest = lab.machine(&kernel, &machine, &Prepared::default()).map_err(CliError::setup)?;
     let names: Vec<&str> = args.modules.iter().map(String::as_str).collect();
-    let mut errand = Errand::new(&kernel, &names, share.is_some()).map_err(CliError::setup)?;
+    let mut guest_command = GuestCommand::new(&kernel, &names, share.is_some()).map_err(CliError::setup)?;
     let at_terminal = matches!(wanting, Wanting::Shell) && terminal::is_there();
     let is_shell = matches!(wanting, Wanting::Shell);
     if let Some(command) = request(wanting, &kernel, at_terminal, share.is_some()) {
-        errand = errand.command(command, args.timeout);
+        guest_command = guest_command.command(command, args.timeout);
     }
     let mut user = User::new(at_terminal, args.console);
-    let patience = Patience { boot: args.boot_timeout, ..Patience::default() };
+    let timeouts = Timeouts { boot: args.boot_timeout, ..Timeouts::default() };
     let mut boots = 1;
-    let visited = loop {
+    let end = loop {
         user.wait(&format!("{} boots with {}", kernel.release, choice.accel));
-        let visited = visit::visit(lab.qemu(), &guest, &errand, patience, &mut user, &cancel);
+        let end = interactive::run(lab.qemu(), &guest, &guest_command, timeouts, &mut user, &cancel);
         user.leave();
-        let visited = visited.map_err(CliError::setup)?;
-        let fault = visited.guest.is_none() && is_emulators_fault(&visited.console, &guest, lab.qemu());
+        let end = end.map_err(CliError::setup)?;
+        let fault = end.guest.is_none() && is_emulators_fault(&end.console, &guest, lab.qemu());
         if !fault || boots == MOST_BOOTS {
-            break visited;
+            break end;
         }
         boots += 1;
         eprintln!("{}: {}; booting again", label("warning"), emulators_fault(lab.qemu()));
     };
-    if visited.outcome == Outcome::Booted {
-        println!("{}", booted(&visited, &choice.accel.to_string()));
+    if end.outcome == Outcome::Booted {
+        println!("{}", booted(&end, &choice.accel.to_string()));
     }
-    let status = finish(&visited, &kernel, &cache, is_shell);
-    if matches!(visited.outcome, Outcome::GuestLost { .. })
-        && is_emulators_fault(&visited.console, &guest, lab.qemu())
+    let status = finish(&end, &kernel, &cache, is_shell);
+    if matches!(end.outcome, Outcome::GuestLost { .. })
+        && is_emulators_fault(&end.console, &guest, lab.qemu())
     {
         eprintln!("{}: {}", label("warning"), emulators_fault(lab.qemu()));
     }
@@ -229,12 +229,12 @@ fn kernel(args: &GuestArgs, library: &Library) -> Result<Kernel, CliError> {
         }
     };
     let kernel = library.fetch(wanted, &progress).map_err(CliError::setup)?;
-    let lacks = |kernel: &Kernel| {
+    let missing_module = |kernel: &Kernel| {
         let missing = |name: &&String| kernel.modules.find(name) == ModuleState::Missing;
         args.modules.iter().find(missing).cloned()
     };
-    if let Some(module) = lacks(&kernel).filter(|_| kernel.flavour == Some(Flavour::Cloud))
-        && let Larger::Known(plain) = library.larger(wanted)
+    if let Some(module) = missing_module(&kernel).filter(|_| kernel.flavour == Some(Flavour::Cloud))
+        && let LargerImage::Known(plain) = library.larger(wanted)
     {
         eprintln!("{} has no module {module}: {} is taken", kernel.release, plain.release());
         return library.fetch(&plain, &progress).map_err(CliError::setup);
@@ -315,16 +315,15 @@ fn request(wanting: Wanting, kernel: &Kernel, at_terminal: bool, share: bool) ->
     })
 }
 
-fn booted(visited: &Visited, accel: &str) -> String {
-    let release = visited.guest.as_ref().map_or("", |guest| &guest.release);
-    format!("{release} booted in {:.1} s ({accel})", visited.boot.unwrap_or_default().as_secs_f64())
+fn booted(end: &SessionEnd, accel: &str) -> String {
+    let release = end.guest.as_ref().map_or("", |guest| &guest.release);
+    format!("{release} booted in {:.1} s ({accel})", end.boot.unwrap_or_default().as_secs_f64())
 }
 
 /// Says what has to be said after the guest's end, and answers the exit code.
-fn finish(visited: &Visited, kernel: &Kernel, cache: &Path, is_shell: bool) -> ExitCode {
-    let titles: Vec<String> =
-        oops::diagnose(&visited.console).into_iter().map(|report| report.title).collect();
-    let Ending { status, complaint } = ending(visited, &kernel.release, &titles, is_shell);
+fn finish(end: &SessionEnd, kernel: &Kernel, cache: &Path, is_shell: bool) -> ExitCode {
+    let titles: Vec<String> = oops::diagnose(&end.console).into_iter().map(|report| report.title).collect();
+    let Ending { status, complaint } = ending(end, &kernel.release, &titles, is_shell);
     let warned = complaint.is_none() && !titles.is_empty();
     if warned {
         eprintln!("{}: the kernel reported: {}", label("warning"), titles.join("; "));
@@ -332,8 +331,8 @@ fn finish(visited: &Visited, kernel: &Kernel, cache: &Path, is_shell: bool) -> E
     if let Some(complaint) = &complaint {
         eprintln!("{}: {complaint}", label("error"));
     }
-    if warned || complaint.is_some_and(|_| matters(&visited.outcome)) {
-        match keep_console(&visited.console, cache) {
+    if warned || complaint.is_some_and(|_| matters(&end.outcome)) {
+        match keep_console(&end.console, cache) {
             Ok(path) => eprintln!("its console is in {0}; `kregress explain {0}` reads it", path.display()),
             Err(error) => eprintln!("its console could not be kept: {error}"),
         }
@@ -359,10 +358,10 @@ fn matters(outcome: &Outcome) -> bool {
     !matches!(outcome, Outcome::Failed(SetupFailure::Program { .. }) | Outcome::Cancelled)
 }
 
-fn ending(visited: &Visited, release: &str, titles: &[String], is_shell: bool) -> Ending {
+fn ending(end: &SessionEnd, release: &str, titles: &[String], is_shell: bool) -> Ending {
     let fine = |status: u8| Ending { status, complaint: None };
     let bad = |status: ExitStatus, text: String| Ending { status: status.code(), complaint: Some(text) };
-    match &visited.outcome {
+    match &end.outcome {
         Outcome::Booted | Outcome::Left | Outcome::OutputClosed => fine(0),
         Outcome::Exited(Exit::Code(code)) => fine(u8::try_from(*code).unwrap_or(u8::MAX)),
         Outcome::Exited(Exit::Signal(signal)) => fine(u8::try_from(128 + signal).unwrap_or(u8::MAX)),

@@ -1,9 +1,9 @@
 use super::*;
 use crate::observation::GuestFacts;
 
-fn visited(outcome: Outcome) -> Visited {
+fn end(outcome: Outcome) -> SessionEnd {
     let guest = GuestFacts { release: "6.17.13".into(), ..GuestFacts::default() };
-    Visited { outcome, guest: Some(guest), boot: Some(Duration::from_millis(3449)), console: Vec::new() }
+    SessionEnd { outcome, guest: Some(guest), boot: Some(Duration::from_millis(3449)), console: Vec::new() }
 }
 
 #[test]
@@ -63,14 +63,14 @@ fn every_end_has_its_code() {
         (Outcome::Cancelled, &[], true, 130, ""),
     ];
     for (outcome, titles, is_shell, status, complaint) in table {
-        let found = ending(&visited(outcome.clone()), "6.17.13", titles, *is_shell);
+        let found = ending(&end(outcome.clone()), "6.17.13", titles, *is_shell);
         assert_eq!((found.status, found.complaint.unwrap_or_default()), (*status, (*complaint).to_owned()));
     }
 }
 
 #[test]
 fn a_boot_is_told_in_a_line() {
-    assert_eq!(booted(&visited(Outcome::Booted), "tcg"), "6.17.13 booted in 3.4 s (tcg)");
+    assert_eq!(booted(&end(Outcome::Booted), "tcg"), "6.17.13 booted in 3.4 s (tcg)");
 }
 
 #[test]

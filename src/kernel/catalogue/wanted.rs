@@ -25,7 +25,7 @@ pub struct Wanted {
 
 /// Whether a kernel has a larger image than the one that its name stands for.
 #[derive(Debug, Clone)]
-pub enum Larger {
+pub enum LargerImage {
     /// There is none, or the user has named the image.
     None,
     /// There is one, and it cannot be had; why.
@@ -224,11 +224,11 @@ impl Available {
 }
 
 #[cfg(test)]
-impl Larger {
+impl LargerImage {
     /// A larger image that is not looked into.
-    pub(crate) fn known_for_tests() -> Larger {
+    pub(crate) fn known_for_tests() -> LargerImage {
         let files = LocalFiles::InPlace { image: "x".into(), modules: None };
         let local = LocalKernel { given: "x".into(), release: "x".into(), digest: "x".into(), files };
-        Larger::Known(Box::new(Wanted::local("x".into(), local)))
+        LargerImage::Known(Box::new(Wanted::local("x".into(), local)))
     }
 }

@@ -16,7 +16,7 @@ pub use housekeeping::{BuildPlace, Collected, Stored};
 
 use super::catalogue::Catalogue;
 use super::catalogue::select::{Candidate, larger_of, name_of, select};
-use super::catalogue::wanted::{Available, Larger, Resolution, Source, Wanted};
+use super::catalogue::wanted::{Available, LargerImage, Resolution, Source, Wanted};
 use super::compile::{BuildRequest, Builder, PatchError};
 use super::packages::debian::{self, pin};
 use super::packages::source::{PackagedKernel, SOURCES, Settings, SourceError};
@@ -177,17 +177,17 @@ impl Library {
     }
 
     /// The larger image of a kernel, for tests that need what the small one lacks.
-    pub fn larger(&self, wanted: &Wanted) -> Larger {
-        let Source::Known(small) = wanted.source() else { return Larger::None };
+    pub fn larger(&self, wanted: &Wanted) -> LargerImage {
+        let Source::Known(small) = wanted.source() else { return LargerImage::None };
         if !wanted.is_open() {
-            return Larger::None;
+            return LargerImage::None;
         }
         let known = self.known();
         match larger_of(&known, small) {
-            None => Larger::None,
+            None => LargerImage::None,
             Some(large) => match large.missing() {
-                Some(reason) => Larger::Missing(reason.to_owned()),
-                None => Larger::Known(Box::new(Wanted::known(wanted.name().to_owned(), large, false))),
+                Some(reason) => LargerImage::Missing(reason.to_owned()),
+                None => LargerImage::Known(Box::new(Wanted::known(wanted.name().to_owned(), large, false))),
             },
         }
     }

@@ -39,11 +39,11 @@ impl Conversation<'_> {
         if let Some(ask) = &self.ask_at {
             next = next.min(ask.next);
         }
-        if let Some(start) = self.dose_start.filter(|_| !self.slow_told && self.closing == Closing::No) {
+        if let Some(start) = self.dose_start.filter(|_| !self.slow_reported && self.closing == Closing::No) {
             next = next.min(start + self.limits.slow);
         }
         if self.seen.guest.is_some() && self.closing == Closing::No {
-            next = next.min(self.last_sign + self.patience.silence).min(self.looks.due(self.last_sign));
+            next = next.min(self.last_sign + self.timeouts.silence).min(self.looks.due(self.last_sign));
         }
         if let (Some(due), Closing::Stopping(_)) = (self.evidence.due(), &self.closing) {
             next = next.min(due);
@@ -61,16 +61,16 @@ impl Conversation<'_> {
         }
         if !sighting.goes_on {
             // the rest of the report comes by itself, then the guest restarts, which ends QEMU
-            self.close(Stopped::CrashSeen, self.patience.crash);
+            self.close(Stopped::CrashSeen, self.timeouts.crash);
         } else if is_hung_task(sighting) && self.seen.program.started {
             self.ask_at = Some(AskAt::after(Instant::now()));
-            self.close(Stopped::CrashSeen, QUIET_BOUND + self.patience.evidence);
+            self.close(Stopped::CrashSeen, QUIET_BOUND + self.timeouts.evidence);
         }
     }
 
-    fn close(&mut self, stopped: Stopped, patience: Duration) {
+    fn close(&mut self, stopped: Stopped, within: Duration) {
         self.closing = Closing::Stopping(stopped);
-        self.deadline = Instant::now() + patience;
+        self.deadline = Instant::now() + within;
     }
 
     /// A deadline passed.
@@ -78,8 +78,8 @@ impl Conversation<'_> {
         let now = Instant::now();
         if self.ask_at.take_if(|ask| now >= ask.next).is_some() {
             self.session.send(&ToGuest::Blocked);
-            self.evidence.asked(now, self.patience.answer);
-            self.deadline = now + self.patience.evidence;
+            self.evidence.asked(now, self.timeouts.answer);
+            self.deadline = now + self.timeouts.evidence;
             return None;
         }
         match &self.closing {
@@ -97,13 +97,13 @@ impl Conversation<'_> {
             Closing::No => {}
         }
         if let Some(start) = self.dose_start
-            && !self.slow_told
+            && !self.slow_reported
             && now >= start + self.limits.slow
         {
-            self.slow_told = true;
+            self.slow_reported = true;
             self.watch.slow(start.elapsed().as_secs_f64());
         }
-        if self.seen.guest.is_some() && now >= self.last_sign + self.patience.silence {
+        if self.seen.guest.is_some() && now >= self.last_sign + self.timeouts.silence {
             let stopped = Stopped::Silent { seconds: self.last_sign.elapsed().as_secs_f64() };
             self.ask_for_evidence(stopped);
             return None;
@@ -116,7 +116,7 @@ impl Conversation<'_> {
         }
         match self.seen.phase {
             Phase::Prepare | Phase::Boot => {
-                Some(Ending::Stopped(Stopped::BootTimeout { limit: self.patience.boot.as_secs_f64() }))
+                Some(Ending::Stopped(Stopped::BootTimeout { limit: self.timeouts.boot.as_secs_f64() }))
             }
             Phase::Dose => {
                 let stopped = Stopped::Terminate { limit: self.limits.terminate.as_secs_f64() };
@@ -124,12 +124,12 @@ impl Conversation<'_> {
                 None
             }
             Phase::Setup | Phase::Check | Phase::Settle | Phase::Stop => {
-                let patience = if self.seen.phase == Phase::Stop {
-                    self.patience.power_off
+                let limit = if self.seen.phase == Phase::Stop {
+                    self.timeouts.power_off
                 } else {
-                    self.patience.setup
+                    self.timeouts.setup
                 };
-                self.ask_for_evidence(Stopped::Terminate { limit: patience.as_secs_f64() });
+                self.ask_for_evidence(Stopped::Terminate { limit: limit.as_secs_f64() });
                 None
             }
         }
@@ -140,14 +140,14 @@ impl Conversation<'_> {
     fn ask_for_evidence(&mut self, stopped: Stopped) {
         self.session.send(&ToGuest::Blocked);
         let silent = matches!(stopped, Stopped::Silent { .. });
-        let patience = if silent { Duration::ZERO } else { self.patience.answer };
-        self.evidence.asked(Instant::now(), patience);
+        let answer = if silent { Duration::ZERO } else { self.timeouts.answer };
+        self.evidence.asked(Instant::now(), answer);
         if silent && !self.nmi_sent {
             self.nmi_sent = true;
             // a QEMU that does not answer is ended all the same
             let _ = self.session.monitor().nmi();
         }
-        self.close(stopped, self.patience.evidence);
+        self.close(stopped, self.timeouts.evidence);
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
     use crate::oops::Scanner;
 
     #[test]
-    fn hung_tasks_are_told_from_other_hangs() {
+    fn hung_tasks_differ_from_other_hangs() {
         let table = [
             ("INFO: task dd:7 blocked for more than 10 seconds.", true),
             ("INFO: task dd:7 blocked in I/O wait for more than 10 seconds.", true),

@@ -76,7 +76,7 @@ impl Conversation<'_> {
                 Err(_) => self.looks.blind = true,
             }
         }
-        let hangs = self.looks.hangs_since.is_some_and(|since| now >= since + self.patience.crash);
+        let hangs = self.looks.hangs_since.is_some_and(|since| now >= since + self.timeouts.crash);
         (hangs && self.closing == Closing::No).then_some(Ending::Stopped(Stopped::CrashSeen))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::kernel::{Flavour, Larger};
+use crate::kernel::{Flavour, LargerImage};
 use crate::plan::flavour::{divide, on_larger};
 use crate::plan::sample::{kernel, placed};
 
@@ -85,13 +85,14 @@ fn each_test_gets_the_smallest_image_that_suffices() {
     ];
     let small = kernel(Some(Flavour::Cloud), &["loop"], Some(CONFIG));
     let large = kernel(Some(Flavour::Plain), &["loop", "igb"], Some(CONFIG));
-    let missing = Larger::Missing("linux-modules-6.17.13 is gone from the mirror (404)".to_owned());
+    let missing = LargerImage::Missing("linux-modules-6.17.13 is gone from the mirror (404)".to_owned());
     let mut shown = String::new();
-    for (what, larger) in [("known", Larger::known_for_tests()), ("missing", missing), ("none", Larger::None)]
+    for (what, larger) in
+        [("known", LargerImage::known_for_tests()), ("missing", missing), ("none", LargerImage::None)]
     {
         let divided = divide(&tests, &small, &larger);
         let mut cells: BTreeMap<usize, String> = BTreeMap::new();
-        for cell in divided.cells.iter().chain(&on_larger(&divided.short, &large)) {
+        for cell in divided.cells.iter().chain(&on_larger(&divided.needs_larger, &large)) {
             let place = tests.iter().position(|t| t.test.name == cell.test.name).expect("one of the tests");
             let text = cell.unmet.clone().unwrap_or_else(|| "runs".to_owned());
             cells.insert(place, format!("{:8} {:20} {text}\n", cell.test.name, cell.kernel.release));

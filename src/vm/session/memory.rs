@@ -14,7 +14,7 @@ impl Session {
     /// # Errors
     /// QEMU or the host refuses it, or the memory holds no log that can be read; in words.
     pub fn kernel_log(&mut self) -> Result<LogExcerpt, String> {
-        // what is written meanwhile could not be told from what is damaged
+        // what is written meanwhile could not be distinguished from what is damaged
         self.monitor.execute(&qapi::qmp::stop {}).map_err(|e| e.to_string())?;
         self.kernel_log_so_far()
     }
@@ -36,7 +36,7 @@ impl Session {
         Ok(log)
     }
 
-    /// Has a guest that restarts or powers off stand still, so that its memory can be read: [`Happening::StandsStill`].
+    /// Has a guest that restarts or powers off stand still, so that its memory can be read: [`VmEvent::StandsStill`].
     ///
     /// # Errors
     /// As [`Monitor::execute`].

@@ -2,7 +2,7 @@
 //!
 //! A snapshot is a guest right after its agent's first word: its memory as a sparse file, the state of its devices as
 //! QEMU writes it, and what its console had printed. A restored guest maps the memory privately, so that pages are
-//! read when they are touched, and guests of one snapshot share those that none has written. QEMU is told to leave the
+//! read when they are touched, and guests of one snapshot share those that none has written. QEMU is asked to leave the
 //! memory out of the state (`x-ignore-shared`), which every version from 4.0 on can.
 
 mod key;

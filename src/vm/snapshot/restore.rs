@@ -13,7 +13,7 @@ use crate::observation::GuestFacts;
 use crate::vm::VmError;
 use crate::vm::args::{Machine, Origin};
 use crate::vm::qemu::Qemu;
-use crate::vm::session::{Happening, Session, StateFiles};
+use crate::vm::session::{Session, StateFiles, VmEvent};
 
 /// A serial line may lose the first bytes after a restore: these belong to no message.
 const NOISE: &[u8] = &[b'\n'; 32];
@@ -55,13 +55,13 @@ pub fn restore(
     if let Err(error) = restored.begin(qemu, &mut session, &state) {
         // QEMU's own words tell more than a monitor that fell silent
         return Err(match session.wait(Instant::now() + Duration::from_secs(1), cancel) {
-            Ok(Happening::Exited(status)) => VmError::Restore(died(status, &session)),
+            Ok(VmEvent::Exited(status)) => VmError::Restore(died(status, &session)),
             _ => error,
         });
     }
-    restored.until(&mut session, |happening| matches!(happening, Happening::Resumed).then_some(()))?;
-    let hello = |happening: &Happening| match happening {
-        Happening::Message(FromGuest::Hello(facts)) => Some(facts.clone()),
+    restored.until(&mut session, |event| matches!(event, VmEvent::Resumed).then_some(()))?;
+    let hello = |event: &VmEvent| match event {
+        VmEvent::Message(FromGuest::Hello(facts)) => Some(facts.clone()),
         _ => None,
     };
     loop {
@@ -82,9 +82,9 @@ impl Restored {
     /// # Errors
     /// [`VmError::Restore`] with what failed; the guest must not be used then.
     pub fn wait_for_program(&mut self, limit: Duration, cancel: &Cancel) -> Result<(), VmError> {
-        let failed = self.answer(limit, cancel, |happening| match happening {
-            Happening::Message(FromGuest::Probes { .. }) => Some(None),
-            Happening::Message(FromGuest::Failed(failure)) => Some(Some(failure.to_string())),
+        let failed = self.answer(limit, cancel, |event| match event {
+            VmEvent::Message(FromGuest::Probes { .. }) => Some(None),
+            VmEvent::Message(FromGuest::Failed(failure)) => Some(Some(failure.to_string())),
             _ => None,
         })?;
         failed.map_or(Ok(()), |failure| Err(VmError::Restore(failure)))
@@ -108,8 +108,8 @@ impl Restored {
             unix_ns: unix.as_nanos() as u64,
             pause_us: pause.as_micros() as u64,
         });
-        let refused = self.answer(limit, cancel, |happening| match happening {
-            Happening::Message(FromGuest::Refreshed { error }) => Some(error.clone()),
+        let refused = self.answer(limit, cancel, |event| match event {
+            VmEvent::Message(FromGuest::Refreshed { error }) => Some(error.clone()),
             _ => None,
         })?;
         match refused {
@@ -122,7 +122,7 @@ impl Restored {
         &mut self,
         limit: Duration,
         cancel: &Cancel,
-        found: impl Fn(&Happening) -> Option<T>,
+        found: impl Fn(&VmEvent) -> Option<T>,
     ) -> Result<T, VmError> {
         let console = std::mem::take(&mut self.console);
         let mut waiting = Waiting { console, deadline: Instant::now() + limit, cancel };
@@ -156,20 +156,20 @@ impl Waiting<'_> {
     fn until<T>(
         &mut self,
         session: &mut Session,
-        found: impl Fn(&Happening) -> Option<T>,
+        found: impl Fn(&VmEvent) -> Option<T>,
     ) -> Result<T, VmError> {
         loop {
-            let happening = session.wait(self.deadline, self.cancel)?;
-            if let Some(found) = found(&happening) {
+            let event = session.wait(self.deadline, self.cancel)?;
+            if let Some(found) = found(&event) {
                 return Ok(found);
             }
-            match happening {
-                Happening::Console(bytes) => self.console.extend_from_slice(&bytes),
-                Happening::Exited(status) => return Err(VmError::Restore(died(status, session))),
-                Happening::Deadline => {
+            match event {
+                VmEvent::Console(bytes) => self.console.extend_from_slice(&bytes),
+                VmEvent::Exited(status) => return Err(VmError::Restore(died(status, session))),
+                VmEvent::Deadline => {
                     return Err(VmError::Restore("the restored guest did not answer in time".into()));
                 }
-                Happening::Cancelled => return Err(VmError::Restore("called off".into())),
+                VmEvent::Cancelled => return Err(VmError::Restore("called off".into())),
                 _ => {}
             }
         }

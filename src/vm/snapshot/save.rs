@@ -19,7 +19,7 @@ use crate::vm::VmError;
 use crate::vm::args::{Machine, Origin};
 use crate::vm::console::Capture;
 use crate::vm::qemu::Qemu;
-use crate::vm::session::{Happening, Session, StateFiles};
+use crate::vm::session::{Session, StateFiles, VmEvent};
 
 /// How long QEMU may take to write the devices' state: less than a megabyte.
 const WRITING: Duration = Duration::from_secs(30);
@@ -132,8 +132,8 @@ impl Boot {
     fn hello(&mut self, deadline: Instant, cancel: &Cancel) -> Result<String, SaveError> {
         loop {
             match self.session.wait(deadline, cancel)? {
-                Happening::Message(FromGuest::Hello(facts)) => return Ok(facts.release),
-                Happening::Deadline => {
+                VmEvent::Message(FromGuest::Hello(facts)) => return Ok(facts.release),
+                VmEvent::Deadline => {
                     return Err(SaveError::Failed("the guest did not reach its agent in time".into()));
                 }
                 other => self.take(other).map_err(|error| match error {
@@ -162,13 +162,13 @@ impl Boot {
         let deadline = Instant::now() + WRITING;
         loop {
             match self.session.wait(deadline, cancel)? {
-                Happening::Saved(true) => return Ok(()),
-                Happening::Saved(false) => {
+                VmEvent::Saved(true) => return Ok(()),
+                VmEvent::Saved(false) => {
                     let info = self.session.monitor().execute(&qmp::query_migrate {})?;
                     let words = info.error_desc.unwrap_or_else(|| "QEMU could not write its state".into());
                     return Err(SaveError::Failed(words));
                 }
-                Happening::Deadline => {
+                VmEvent::Deadline => {
                     return Err(SaveError::Failed("QEMU did not write its state in time".into()));
                 }
                 other => self.take(other)?,
@@ -190,11 +190,11 @@ impl Boot {
         Ok(console.text)
     }
 
-    fn take(&mut self, happening: Happening) -> Result<(), SaveError> {
-        match happening {
-            Happening::Console(bytes) => self.console.push(&bytes),
-            Happening::Exited(status) => return Err(SaveError::Failed(died(status, &self.session))),
-            Happening::Cancelled => return Err(SaveError::Cancelled),
+    fn take(&mut self, event: VmEvent) -> Result<(), SaveError> {
+        match event {
+            VmEvent::Console(bytes) => self.console.push(&bytes),
+            VmEvent::Exited(status) => return Err(SaveError::Failed(died(status, &self.session))),
+            VmEvent::Cancelled => return Err(SaveError::Cancelled),
             _ => {}
         }
         Ok(())

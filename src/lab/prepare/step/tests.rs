@@ -25,9 +25,9 @@ impl Lives {
     }
 
     fn wait(&self) {
-        let patience = Timespec { tv_sec: 120, tv_nsec: 0 };
+        let limit = Timespec { tv_sec: 120, tv_nsec: 0 };
         let mut waited = [PollFd::new(&self.0, PollFlags::IN)];
-        assert_eq!(poll(&mut waited, Some(&patience)), Ok(1), "processes are left, or none began");
+        assert_eq!(poll(&mut waited, Some(&limit)), Ok(1), "processes are left, or none began");
     }
 
     /// Waits for the end of all.

@@ -1,4 +1,4 @@
-//! The user's side of a visit: standard streams, and the terminal where a shell has it.
+//! The user's side of a session: standard streams, and the terminal where a shell has it.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::escape::{Escape, HELP};
 use super::terminal::RawTerminal;
 use crate::guest::message::WindowSize;
-use crate::lab::visit::{Input, Visitor};
+use crate::lab::interactive::{Input, SessionIo};
 use crate::observation::GuestFacts;
 
 /// The user of one `kregress vm`.
@@ -65,7 +65,7 @@ impl User {
     }
 }
 
-impl Visitor for User {
+impl SessionIo for User {
     fn arrived(&mut self, guest: &GuestFacts, after: Duration) {
         self.clear();
         if self.at_terminal {
@@ -122,7 +122,7 @@ impl Visitor for User {
         };
         if read == 0 {
             self.input_open = false;
-            // a terminal that is gone ends the visit
+            // a terminal that is gone ends the session
             return if self.terminal.is_some() { Input::Leave } else { Input::End };
         }
         if self.terminal.is_none() {

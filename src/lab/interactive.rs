@@ -4,8 +4,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use super::patience::Patience;
 use super::share;
+use super::timeouts::Timeouts;
 use crate::cancel::Cancel;
 use crate::guest::layout::{INBOX, SHARE};
 use crate::guest::message::{ExecuteRequest, FromGuest, ToGuest, WindowSize};
@@ -17,7 +17,7 @@ use crate::vm::args::Machine;
 use crate::vm::console::Capture;
 use crate::vm::device::serial;
 use crate::vm::qemu::Qemu;
-use crate::vm::session::{Happening, Session};
+use crate::vm::session::{Session, VmEvent};
 
 /// Input on its way to the command at once, bytes: as much as it may leave unread without the host reading more.
 const IN_FLIGHT: u64 = 256 * 1024;
@@ -25,8 +25,8 @@ const IN_FLIGHT: u64 = 256 * 1024;
 /// A deadline that nothing waits for.
 const NEVER: Duration = Duration::from_secs(100 * 24 * 3600);
 
-/// The person's side of a visit.
-pub trait Visitor {
+/// The person's side of an interactive session.
+pub trait SessionIo {
     /// The guest is up, so long after its start.
     fn arrived(&mut self, guest: &GuestFacts, after: Duration);
     /// The command runs from now on.
@@ -49,38 +49,38 @@ pub trait Visitor {
     fn resized(&mut self) -> Option<WindowSize>;
 }
 
-/// What came from a visitor.
+/// What a person did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// For the command; may be empty.
     Bytes(Vec<u8>),
     /// There is no more.
     End,
-    /// The visitor leaves, whatever the command does.
+    /// The person leaves, whatever the command does.
     Leave,
 }
 
 /// What is to be done in a guest.
 #[derive(Clone, Debug, Default)]
-pub struct Errand {
-    parcels: Vec<Parcel>,
+pub struct GuestCommand {
+    steps: Vec<SetupStep>,
     command: Option<ExecuteRequest>,
     timeout: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
-enum Parcel {
+enum SetupStep {
     Message(ToGuest),
     File { path: String, contents: Vec<u8> },
 }
 
-impl Errand {
-    /// An errand without a command: it is over when the guest is up and has its modules.
+impl GuestCommand {
+    /// One that runs nothing: it is over when the guest is up and has its modules.
     ///
     /// # Errors
     /// A module is not in this kernel, or cannot be read.
-    pub fn new(kernel: &Kernel, modules: &[&str], share: bool) -> Result<Errand, ModuleError> {
-        let mut errand = Errand::default();
+    pub fn new(kernel: &Kernel, modules: &[&str], share: bool) -> Result<GuestCommand, ModuleError> {
+        let mut command = GuestCommand::default();
         let names: Vec<&str> = share::MODULES
             .into_iter()
             .filter(|_| share)
@@ -91,8 +91,8 @@ impl Errand {
             let path = format!("{INBOX}/modules/{}.ko", module.name);
             let optional = module.optional;
             let contents = kernel.modules.read(&module)?;
-            errand.parcels.push(Parcel::File { path: path.clone(), contents });
-            errand.ask(ToGuest::Module {
+            command.steps.push(SetupStep::File { path: path.clone(), contents });
+            command.ask(ToGuest::Module {
                 name: module.name.clone(),
                 path,
                 parameters: String::new(),
@@ -100,18 +100,18 @@ impl Errand {
             });
         }
         if share {
-            errand.ask(ToGuest::Disk { name: share::DISK.to_owned(), serial: serial(share::DISK) });
-            errand.ask(ToGuest::Mount {
+            command.ask(ToGuest::Disk { name: share::DISK.to_owned(), serial: serial(share::DISK) });
+            command.ask(ToGuest::Mount {
                 disk: share::DISK.to_owned(),
                 path: SHARE.to_owned(),
                 file_system: share::FILE_SYSTEM.to_owned(),
             });
         }
-        Ok(errand)
+        Ok(command)
     }
 
     /// Runs a command, for so long at the most.
-    pub fn command(mut self, command: ExecuteRequest, timeout: Option<Duration>) -> Errand {
+    pub fn command(mut self, command: ExecuteRequest, timeout: Option<Duration>) -> GuestCommand {
         if command.terminal.is_none() {
             // whoever waits for a command wants to hear of a crash; at a terminal one may want to look around
             let (name, value) = ("kernel.panic_on_oops".to_owned(), "1".to_owned());
@@ -123,11 +123,11 @@ impl Errand {
     }
 
     fn ask(&mut self, message: ToGuest) {
-        self.parcels.push(Parcel::Message(message));
+        self.steps.push(SetupStep::Message(message));
     }
 }
 
-/// How a visit ended.
+/// How a session ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The guest came up, and there was no command.
@@ -147,17 +147,17 @@ pub enum Outcome {
     },
     /// The command ran longer than it was given, seconds.
     TimedOut(f64),
-    /// The visitor left.
+    /// The person left.
     Left,
-    /// The visitor takes no more output.
+    /// The person takes no more output.
     OutputClosed,
     /// The user interrupted it.
     Cancelled,
 }
 
-/// What is known after a visit.
+/// What is known after a session.
 #[derive(Clone, Debug)]
-pub struct Visited {
+pub struct SessionEnd {
     /// How it ended.
     pub outcome: Outcome,
     /// The guest; absent: it never spoke.
@@ -168,11 +168,11 @@ pub struct Visited {
     pub console: Vec<u8>,
 }
 
-struct Visit<'a> {
+struct InteractiveSession<'a> {
     session: Session,
-    errand: &'a Errand,
-    visitor: &'a mut dyn Visitor,
-    patience: Patience,
+    command: &'a GuestCommand,
+    io: &'a mut dyn SessionIo,
+    timeouts: Timeouts,
     capture: Capture,
     scanner: Scanner,
     start: Instant,
@@ -182,88 +182,86 @@ struct Visit<'a> {
     boot: Option<Duration>,
     running: bool,
     crashed: bool,
-    silence_told: bool,
+    silence_reported: bool,
     in_flight: u64,
 }
 
-/// Starts a guest and does the errand.
+/// Starts a guest and runs the command in it.
 ///
 /// # Errors
 /// QEMU could not be started.
-pub fn visit(
+pub fn run(
     qemu: &Qemu,
     machine: &Machine,
-    errand: &Errand,
-    patience: Patience,
-    visitor: &mut dyn Visitor,
+    command: &GuestCommand,
+    timeouts: Timeouts,
+    io: &mut dyn SessionIo,
     cancel: &Cancel,
-) -> Result<Visited, VmError> {
+) -> Result<SessionEnd, VmError> {
     let start = Instant::now();
-    let mut visit = Visit {
+    let mut this = InteractiveSession {
         session: Session::start(qemu, machine)?,
-        errand,
-        visitor,
-        patience,
+        command,
+        io,
+        timeouts,
         capture: Capture::new("", None),
         scanner: Scanner::new(),
         start,
-        deadline: start + patience.boot,
+        deadline: start + timeouts.boot,
         last_sign: start,
         guest: None,
         boot: None,
         running: false,
         crashed: false,
-        silence_told: false,
+        silence_reported: false,
         in_flight: 0,
     };
-    let outcome = visit.hold(cancel);
-    visit.session.kill();
-    visit.session.drain_console(&mut visit.capture);
-    let (console, _) = visit.capture.finish();
-    Ok(Visited { outcome, guest: visit.guest, boot: visit.boot, console: console.text })
+    let outcome = this.hold(cancel);
+    this.session.kill();
+    this.session.drain_console(&mut this.capture);
+    let (console, _) = this.capture.finish();
+    Ok(SessionEnd { outcome, guest: this.guest, boot: this.boot, console: console.text })
 }
 
-impl Visit<'_> {
+impl InteractiveSession<'_> {
     fn hold(&mut self, cancel: &Cancel) -> Outcome {
         loop {
             let due = self.next_deadline();
             let mut sources = Vec::new();
-            let input = self.visitor.input_source().filter(|_| self.running && self.in_flight < IN_FLIGHT);
+            let input = self.io.input_source().filter(|_| self.running && self.in_flight < IN_FLIGHT);
             sources.extend(input);
             let input_is_first = !sources.is_empty();
-            sources.extend(self.visitor.resize_source().filter(|_| self.running));
-            let happening = match self.session.wait_with(due, cancel, &sources) {
-                Ok(happening) => happening,
+            sources.extend(self.io.resize_source().filter(|_| self.running));
+            let event = match self.session.wait_with(due, cancel, &sources) {
+                Ok(event) => event,
                 Err(error) => {
                     return Outcome::GuestLost { up: self.guest.is_some(), detail: Some(error.to_string()) };
                 }
             };
-            let outcome = match happening {
-                Happening::Readable(0) if input_is_first => self.pass_input(),
-                Happening::Readable(_) => {
-                    if let Some(size) = self.visitor.resized() {
+            let outcome = match event {
+                VmEvent::Readable(0) if input_is_first => self.pass_input(),
+                VmEvent::Readable(_) => {
+                    if let Some(size) = self.io.resized() {
                         self.session.send(&ToGuest::Resize(size));
                     }
                     None
                 }
-                Happening::Console(bytes) => {
+                VmEvent::Console(bytes) => {
                     self.take_console(&bytes);
                     None
                 }
-                Happening::Output(bytes) => self.pass_output(&bytes, false),
-                Happening::Errors(bytes) => self.pass_output(&bytes, true),
-                Happening::Message(message) => self.told(message),
-                Happening::Device(_) | Happening::Resumed | Happening::Saved(_) | Happening::StandsStill => {
-                    None
-                }
-                Happening::Exited(status) => {
+                VmEvent::Output(bytes) => self.pass_output(&bytes, false),
+                VmEvent::Errors(bytes) => self.pass_output(&bytes, true),
+                VmEvent::Message(message) => self.on_message(message),
+                VmEvent::Device(_) | VmEvent::Resumed | VmEvent::Saved(_) | VmEvent::StandsStill => None,
+                VmEvent::Exited(status) => {
                     let stderr = self.session.stderr();
                     let words = if stderr.is_empty() { format!("QEMU ended with {status}") } else { stderr };
                     let detail = (!status.success()).then_some(words);
                     Some(Outcome::GuestLost { up: self.guest.is_some(), detail })
                 }
-                Happening::Deadline => self.late(),
-                Happening::Cancelled => Some(Outcome::Cancelled),
+                VmEvent::Deadline => self.late(),
+                VmEvent::Cancelled => Some(Outcome::Cancelled),
             };
             if let Some(outcome) = outcome {
                 return outcome;
@@ -272,38 +270,42 @@ impl Visit<'_> {
     }
 
     fn next_deadline(&self) -> Instant {
-        let silence = self.last_sign + self.patience.silence;
-        if self.guest.is_some() && !self.silence_told { self.deadline.min(silence) } else { self.deadline }
+        let silence = self.last_sign + self.timeouts.silence;
+        if self.guest.is_some() && !self.silence_reported {
+            self.deadline.min(silence)
+        } else {
+            self.deadline
+        }
     }
 
     fn is_at_terminal(&self) -> bool {
-        self.errand.command.as_ref().is_some_and(|command| command.terminal.is_some())
+        self.command.command.as_ref().is_some_and(|command| command.terminal.is_some())
     }
 
-    fn told(&mut self, message: FromGuest) -> Option<Outcome> {
+    fn on_message(&mut self, message: FromGuest) -> Option<Outcome> {
         self.last_sign = Instant::now();
-        self.silence_told = false;
+        self.silence_reported = false;
         match message {
             FromGuest::Hello(facts) if self.guest.is_none() => {
                 let boot = self.start.elapsed();
-                self.visitor.arrived(&facts, boot);
+                self.io.arrived(&facts, boot);
                 (self.guest, self.boot) = (Some(facts), Some(boot));
-                self.deadline = Instant::now() + self.patience.setup;
-                for parcel in &self.errand.parcels {
-                    match parcel {
-                        Parcel::Message(message) => self.session.send(message),
-                        Parcel::File { path, contents } => self.session.send_file(path, 0o644, contents),
+                self.deadline = Instant::now() + self.timeouts.setup;
+                for step in &self.command.steps {
+                    match step {
+                        SetupStep::Message(message) => self.session.send(message),
+                        SetupStep::File { path, contents } => self.session.send_file(path, 0o644, contents),
                     }
                 }
-                match &self.errand.command {
+                match &self.command.command {
                     Some(command) => self.session.send(&ToGuest::Execute(command.clone())),
                     None => self.session.send(&ToGuest::PowerOff),
                 }
             }
             FromGuest::Reached { phase: Phase::Dose } => {
                 self.running = true;
-                self.deadline = Instant::now() + self.errand.timeout.unwrap_or(NEVER);
-                if self.visitor.started().is_err() {
+                self.deadline = Instant::now() + self.command.timeout.unwrap_or(NEVER);
+                if self.io.started().is_err() {
                     return Some(Outcome::OutputClosed);
                 }
             }
@@ -317,7 +319,7 @@ impl Visit<'_> {
     }
 
     fn pass_input(&mut self) -> Option<Outcome> {
-        match self.visitor.input() {
+        match self.io.input() {
             Input::Bytes(bytes) if bytes.is_empty() => {}
             Input::Bytes(bytes) => {
                 self.in_flight += bytes.len() as u64;
@@ -331,18 +333,18 @@ impl Visit<'_> {
 
     fn pass_output(&mut self, bytes: &[u8], errors: bool) -> Option<Outcome> {
         self.last_sign = Instant::now();
-        let written = if errors { self.visitor.errors(bytes) } else { self.visitor.output(bytes) };
+        let written = if errors { self.io.errors(bytes) } else { self.io.output(bytes) };
         written.is_err().then_some(Outcome::OutputClosed)
     }
 
     fn take_console(&mut self, bytes: &[u8]) {
         self.capture.push(bytes);
-        self.visitor.console(bytes);
+        self.io.console(bytes);
         let fatal = self.scanner.feed(bytes).is_some_and(|Sighting { goes_on, .. }| !goes_on);
         // at a terminal a kernel that goes on after all is left to the person; one that panics restarts by itself
         if fatal && !self.crashed && !(self.is_at_terminal() && self.running) {
             self.crashed = true;
-            self.deadline = Instant::now() + self.patience.crash;
+            self.deadline = Instant::now() + self.timeouts.crash;
         }
     }
 
@@ -352,19 +354,19 @@ impl Visit<'_> {
         if now >= self.deadline {
             return Some(match (self.crashed, up, self.running) {
                 (true, ..) => Outcome::GuestLost { up, detail: None },
-                (false, false, _) => Outcome::NotBooted(self.patience.boot.as_secs_f64()),
-                (false, true, true) => Outcome::TimedOut(self.errand.timeout.unwrap_or(NEVER).as_secs_f64()),
+                (false, false, _) => Outcome::NotBooted(self.timeouts.boot.as_secs_f64()),
+                (false, true, true) => Outcome::TimedOut(self.command.timeout.unwrap_or(NEVER).as_secs_f64()),
                 (false, true, _) => {
                     let detail =
-                        Some(format!("it did not get ready in {:.0} s", self.patience.setup.as_secs_f64()));
+                        Some(format!("it did not get ready in {:.0} s", self.timeouts.setup.as_secs_f64()));
                     Outcome::GuestLost { up, detail }
                 }
             });
         }
-        let seconds = self.patience.silence.as_secs_f64();
+        let seconds = self.timeouts.silence.as_secs_f64();
         if self.is_at_terminal() && self.running {
-            self.silence_told = true;
-            self.visitor.notice(&format!("the guest has been silent for {seconds:.0} s; Ctrl-A x ends it"));
+            self.silence_reported = true;
+            self.io.notice(&format!("the guest has been silent for {seconds:.0} s; Ctrl-A x ends it"));
             return None;
         }
         Some(Outcome::GuestLost { up, detail: Some(format!("it was silent for {seconds:.0} s")) })

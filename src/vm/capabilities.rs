@@ -1,7 +1,8 @@
-//! What a QEMU has to offer: whether it can build a machine, found out without starting one.
+//! What a QEMU can do: whether it can build a machine, found out without starting one.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+
+use parking_lot::Mutex;
 
 use super::args::Accel;
 use super::device;
@@ -14,9 +15,9 @@ const SINCE: &[(&str, &str, QemuNeed)] = &[
     ("nvme", "sriov_max_vfs", QemuNeed { major: 7, minor: 1 }),
 ];
 
-/// Answers for one QEMU, each asked once.
+/// What one QEMU can do, each asked once.
 #[derive(Debug)]
-pub struct Offer<'q> {
+pub struct Capabilities<'q> {
     qemu: &'q Qemu,
     asked: Mutex<HashMap<String, Known>>,
 }
@@ -32,15 +33,15 @@ enum Known {
     Unknown,
 }
 
-impl<'q> Offer<'q> {
-    /// The offer of this QEMU.
-    pub fn of(qemu: &'q Qemu) -> Offer<'q> {
-        Offer { qemu, asked: Mutex::default() }
+impl<'q> Capabilities<'q> {
+    /// The capabilities of this QEMU.
+    pub fn of(qemu: &'q Qemu) -> Capabilities<'q> {
+        Capabilities { qemu, asked: Mutex::default() }
     }
 
-    /// Why this QEMU cannot build the machine; `None` if it can, as far as can be told without starting it. `accel` is
+    /// Why this QEMU cannot build the machine; `None` if it can, as far as can be seen without starting it. `accel` is
     /// what the run uses, where that is settled.
-    pub fn lacks(&self, machine: &Machine, accel: Option<Accel>) -> Option<String> {
+    pub fn missing(&self, machine: &Machine, accel: Option<Accel>) -> Option<String> {
         if let Some(need) = machine.qemu.filter(|need| !reaches(self.qemu.version, *need)) {
             return Some(format!(
                 "the machine {} needs QEMU {need}, found {}",
@@ -53,10 +54,10 @@ impl<'q> Offer<'q> {
         let models = machine.devices.iter().flat_map(device::models);
         models
             .into_iter()
-            .find_map(|(model, property)| self.lacks_model(&model, property.unwrap_or_default()))
+            .find_map(|(model, property)| self.missing_model(&model, property.unwrap_or_default()))
     }
 
-    fn lacks_model(&self, model: &str, property: &str) -> Option<String> {
+    fn missing_model(&self, model: &str, property: &str) -> Option<String> {
         let what = if property.is_empty() { model.to_owned() } else { format!("{model} with {property}") };
         let since = SINCE.iter().find(|(m, p, _)| *m == model && *p == property);
         if let Some((_, _, need)) = since.filter(|(_, _, need)| !reaches(self.qemu.version, *need)) {
@@ -71,7 +72,7 @@ impl<'q> Offer<'q> {
     }
 
     fn ask(&self, model: &str) -> Known {
-        let mut asked = self.asked.lock().unwrap_or_else(|e| e.into_inner());
+        let mut asked = self.asked.lock();
         asked.entry(model.to_owned()).or_insert_with(|| question(self.qemu, model)).clone()
     }
 }
@@ -107,14 +108,14 @@ mod tests {
     use super::*;
     use crate::machine::{Device, DeviceKind, Medium};
 
-    fn offer_of(version: (u32, u32, u32), answers: &[(&str, Known)], machine: &Machine) -> Option<String> {
+    fn missing_of(version: (u32, u32, u32), answers: &[(&str, Known)], machine: &Machine) -> Option<String> {
         let (major, minor, micro) = version;
         let version = QemuVersion { major, minor, micro };
         let qemu = Qemu { path: "no-such-qemu".into(), version, extra: Vec::new() };
-        let offer = Offer::of(&qemu);
+        let capabilities = Capabilities::of(&qemu);
         let answers = answers.iter().map(|(model, known)| ((*model).to_owned(), known.clone()));
-        offer.asked.lock().unwrap().extend(answers);
-        offer.lacks(machine, Some(Accel::Tcg))
+        capabilities.asked.lock().extend(answers);
+        capabilities.missing(machine, Some(Accel::Tcg))
     }
 
     fn with(kind: DeviceKind) -> Machine {
@@ -128,18 +129,18 @@ mod tests {
         let nvme = with(DeviceKind::Nvme { medium: Medium::Blank(1), vfs: 2 });
         let raw = with(DeviceKind::Raw("edu,addr=5".into()));
         let there = || Known::Properties("edu options:\n  addr=<str>\n".into());
-        insta::assert_snapshot!(offer_of((7, 2, 22), &[], &igb).unwrap(), @"igb needs QEMU 8.0, found 7.2.22");
-        insta::assert_snapshot!(offer_of((10, 0, 2), &[("igb", Known::Absent)], &igb).unwrap(), @"this QEMU (10.0.2) was built without igb");
-        insta::assert_snapshot!(offer_of((7, 0, 0), &[], &nvme).unwrap(), @"nvme with sriov_max_vfs needs QEMU 7.1, found 7.0.0");
-        insta::assert_snapshot!(offer_of((8, 0, 0), &[("nvme", there())], &nvme).unwrap(), @"this QEMU (8.0.0) was built without nvme with sriov_max_vfs");
-        assert_eq!(offer_of((8, 0, 0), &[("igb", there())], &igb), None);
-        assert_eq!(offer_of((8, 0, 0), &[("edu", there())], &raw), None);
+        insta::assert_snapshot!(missing_of((7, 2, 22), &[], &igb).unwrap(), @"igb needs QEMU 8.0, found 7.2.22");
+        insta::assert_snapshot!(missing_of((10, 0, 2), &[("igb", Known::Absent)], &igb).unwrap(), @"this QEMU (10.0.2) was built without igb");
+        insta::assert_snapshot!(missing_of((7, 0, 0), &[], &nvme).unwrap(), @"nvme with sriov_max_vfs needs QEMU 7.1, found 7.0.0");
+        insta::assert_snapshot!(missing_of((8, 0, 0), &[("nvme", there())], &nvme).unwrap(), @"this QEMU (8.0.0) was built without nvme with sriov_max_vfs");
+        assert_eq!(missing_of((8, 0, 0), &[("igb", there())], &igb), None);
+        assert_eq!(missing_of((8, 0, 0), &[("edu", there())], &raw), None);
         // a QEMU that does not understand the question is not called lacking
-        assert_eq!(offer_of((8, 0, 0), &[], &raw), None);
+        assert_eq!(missing_of((8, 0, 0), &[], &raw), None);
         let need = Machine { qemu: Some(QemuNeed { major: 9, minor: 1 }), ..Machine::built_in() };
-        insta::assert_snapshot!(offer_of((9, 0, 4), &[], &need).unwrap(), @"the machine default needs QEMU 9.1, found 9.0.4");
+        insta::assert_snapshot!(missing_of((9, 0, 4), &[], &need).unwrap(), @"the machine default needs QEMU 9.1, found 9.0.4");
         let kvm = Machine { accel: AccelNeed::Kvm, ..Machine::built_in() };
-        insta::assert_snapshot!(offer_of((9, 0, 4), &[], &kvm).unwrap(), @"the machine default needs KVM, this run has none");
+        insta::assert_snapshot!(missing_of((9, 0, 4), &[], &kvm).unwrap(), @"the machine default needs KVM, this run has none");
     }
 
     #[test]

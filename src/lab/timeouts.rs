@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How long things may take, beyond what the test itself says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct Timeouts {
     /// From the start of QEMU to the agent's first message.
     pub boot: Duration,
     /// From the start of QEMU to the answer of a restored guest. A guest that takes longer is given up and boots.
@@ -16,7 +16,7 @@ pub struct Patience {
     pub silence: Duration,
     /// From a crash on the console to the guest's end by itself (it panics and restarts, which ends QEMU).
     pub crash: Duration,
-    /// From the request for blocked tasks to the guest's end, unless they are told earlier.
+    /// From the request for blocked tasks to the guest's end, unless they are reported earlier.
     pub evidence: Duration,
     /// From the request for blocked tasks to the agent's answer; then the kernel itself is asked.
     pub answer: Duration,
@@ -24,9 +24,9 @@ pub struct Patience {
     pub power_off: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience {
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
             boot: Duration::from_secs(60),
             restore: Duration::from_secs(30),
             setup: Duration::from_secs(60),
