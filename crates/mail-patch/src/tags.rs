@@ -8,7 +8,7 @@ use serde::Serialize;
 pub use super::fixes::Fixes;
 pub use super::origin::Reverted;
 pub use super::stable::Stable;
-use super::text::{Line, squeezed};
+use super::text::{Line, lines, squeezed};
 use super::{fixes, origin};
 
 static TRAILER: LazyLock<Regex> = LazyLock::new(|| {
@@ -92,6 +92,11 @@ impl Tags {
 }
 
 /// Reads a description. It ends at a line `---`, as `git am` ends it, where one is there.
+pub fn of_message(message: &str) -> Tags {
+    parse(&lines(message, 1))
+}
+
+/// Reads a description's lines.
 pub fn parse(description: &[Line]) -> Tags {
     let mut tags = Tags::default();
     let end = description.iter().position(|line| line.text.trim_end() == "---").unwrap_or(description.len());
