@@ -18,7 +18,7 @@ use kregress::journal::{Journal, RunDir};
 use kregress::lab::Request;
 use kregress::lab::sim::{self, Outcome, SimLab};
 use kregress::machine::Machine;
-use kregress::plan::{Cell, Placed};
+use kregress::plan::{Cell, PlacedTest};
 use kregress::render::{Run, Subject, write_files};
 use kregress::report::RunSummary;
 use kregress::runner::durations::Durations;
@@ -68,10 +68,10 @@ fn one(cells: usize) {
     std::fs::write(&path, format!("suite: sim\nsummary: simulated\ntests:\n{text}")).expect("a file");
     let suite = suite::load_file(&path).expect("a suite");
     let machine = Arc::new(Machine::built_in());
-    let placed: Vec<Placed> = suite
+    let placed: Vec<PlacedTest> = suite
         .tests
         .iter()
-        .map(|test| Placed { test: Arc::clone(test), machine: Arc::clone(&machine), lacking: None })
+        .map(|test| PlacedTest { test: Arc::clone(test), machine: Arc::clone(&machine), lacking: None })
         .collect();
 
     let run_dir = RunDir::create(&scratch.path().join("reports")).expect("a run's folder");

@@ -57,7 +57,7 @@ pub struct Diagnosis {
     pub text: String,
 }
 
-/// What one attempt came to.
+/// The result of one attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// Number of the attempt within its cell, from 1, retries included.
@@ -97,7 +97,7 @@ pub struct AttemptRecord {
     pub reproduce: Option<String>,
 }
 
-/// What a finished cell came to. This is the record that scripts read.
+/// The result of a finished cell. This is the record that scripts read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CellRecord {
     /// `suite::test`.
@@ -131,7 +131,7 @@ impl CellRecord {
     }
 }
 
-/// What a bisection searches. All that is needed to go on with one is in here and in the attempts.
+/// What a bisection searches. All that is needed to resume one is in here and in the attempts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BisectionRecord {
     /// `suite::test`.
@@ -158,7 +158,7 @@ pub struct BisectionRecord {
 pub enum BisectionSource {
     /// Packages, or other kernels that are there, in the order of their versions or of a list.
     Series {
-        /// Kernels between the ends that cannot be had, with the reason.
+        /// Kernels between the ends that are unavailable, with the reason.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         left_out: Vec<String>,
         /// Whether the kernels are of several lines, so that their order is not that of time.
@@ -212,7 +212,7 @@ pub struct Suspect {
     pub probability: f64,
 }
 
-/// How many cells came to which verdict.
+/// How many cells have which verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// The symptom was observed.
@@ -328,7 +328,7 @@ pub enum Event {
         /// Of which cell.
         #[serde(flatten)]
         cell: CellId,
-        /// What it came to.
+        /// Its result.
         #[serde(flatten)]
         record: Box<AttemptRecord>,
     },
@@ -360,7 +360,7 @@ pub enum Event {
         /// How long it took to get, seconds.
         seconds: f64,
     },
-    /// A candidate is not tried any more, because its kernel cannot be had or judged.
+    /// A candidate is not tried any more, because its kernel is unavailable or cannot be judged.
     CandidateClosed {
         /// Its name.
         kernel: String,
@@ -384,7 +384,7 @@ pub enum Event {
         /// About how many are still to come.
         left: Option<u32>,
     },
-    /// What a bisection came to.
+    /// The result of a bisection.
     BisectionEnded {
         /// The answer; nodes are places in the list of candidates.
         #[serde(flatten)]

@@ -26,10 +26,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::cancel::Cancel;
 use crate::event::{CellRecord, Event};
-use crate::kernel::{Kernel, KernelSpec, LargerImage, Library, Wanted, cache_folder};
+use crate::kernel::{Kernel, KernelSpec, LargerImage, Library, RequestedKernel, cache_folder};
 use crate::lab::qemu::QemuLab;
 use crate::machine::Machines;
-use crate::plan::{Cell, Placed, flavour};
+use crate::plan::{Cell, PlacedTest, flavour};
 use crate::progress::Fetching;
 use crate::runner::{self, Capacity, Queue};
 use crate::suite::{self, Test};
@@ -107,7 +107,7 @@ impl Harness {
     /// The trials, in the suites' order.
     ///
     /// # Errors
-    /// A suite or a kernel's name makes no sense, or the package lists cannot be had; in words.
+    /// A suite or a kernel's name makes no sense, or the package lists are unavailable; in words.
     pub fn trials(&self) -> Result<Vec<Trial>, String> {
         let shown = |error| format!("{:?}", miette::Report::new(error));
         let suites = suite::load_dir(&self.suites).map_err(shown)?;
@@ -159,7 +159,7 @@ fn not_here(reason: &str) -> Result<(), Failed> {
 }
 
 impl Shared {
-    fn trial(&self, test: &Arc<Test>, wanted: &Wanted) -> Result<(), Failed> {
+    fn trial(&self, test: &Arc<Test>, wanted: &RequestedKernel) -> Result<(), Failed> {
         let kernel = match self.kernel(wanted) {
             Ok(kernel) => kernel,
             Err(reason) => return not_here(&reason),
@@ -170,7 +170,7 @@ impl Shared {
         };
         let machine = self.machines.for_test(&test.machine).map_err(|e| e.to_string())?;
         let lacking = lab.capabilities().missing(&machine, lab.accel());
-        let placed = Placed { test: Arc::clone(test), machine: Arc::new(machine), lacking };
+        let placed = PlacedTest { test: Arc::clone(test), machine: Arc::new(machine), lacking };
         match self.cell(placed, wanted, &kernel) {
             Ok(cell) => judge(&run_cell(cell, lab)?, self.strict),
             Err(reason) => not_here(&reason),
@@ -178,18 +178,23 @@ impl Shared {
     }
 
     /// The cell on the smallest image that suffices.
-    fn cell(&self, placed: Placed, wanted: &Wanted, kernel: &Arc<Kernel>) -> Result<Cell, String> {
-        let larger = self.library.larger(wanted);
-        let divided = flavour::divide(&[placed], kernel, &larger);
-        let mut cells = divided.cells;
-        if let (LargerImage::Known(large), Some(test)) = (&larger, divided.needs_larger.first()) {
+    fn cell(
+        &self,
+        placed: PlacedTest,
+        wanted: &RequestedKernel,
+        kernel: &Arc<Kernel>,
+    ) -> Result<Cell, String> {
+        let larger = self.library.larger_image(wanted);
+        let split = flavour::split_by_image(&[placed], kernel, &larger);
+        let mut cells = split.cells;
+        if let (LargerImage::Known(large), Some(test)) = (&larger, split.needs_larger.first()) {
             let large = self.kernel(large).map_err(|e| test.lost(&e))?;
-            cells.extend(flavour::on_larger(&divided.needs_larger, &large));
+            cells.extend(flavour::on_larger(&split.needs_larger, &large));
         }
         cells.pop().ok_or_else(|| "no cell came out of the plan".to_owned())
     }
 
-    fn kernel(&self, wanted: &Wanted) -> Result<Arc<Kernel>, String> {
+    fn kernel(&self, wanted: &RequestedKernel) -> Result<Arc<Kernel>, String> {
         let mut kernels = self.kernels.lock().unwrap_or_else(|e| e.into_inner());
         let key = format!("{} {}", wanted.name(), wanted.release());
         if let Some(kernel) = kernels.get(&key) {
@@ -240,7 +245,7 @@ fn run_cell(cell: Cell, lab: &QemuLab) -> Result<CellRecord, Failed> {
     };
     runner::run(&queue, lab, &config, &sink, &Cancel::new());
     let record = found.into_inner().unwrap_or_else(|e| e.into_inner());
-    record.ok_or_else(|| Failed::from(format!("{id} came to no verdict")))
+    record.ok_or_else(|| Failed::from(format!("{id} got no verdict")))
 }
 
 /// Whether a trial passes: it was good or skipped, or the suite says that this kernel has the bug.

@@ -174,7 +174,7 @@ pub struct Observation {
     pub program: ProgramRun,
     /// The detectors' readings.
     pub probes: Vec<ProbeReading>,
-    /// How the kernel's detectors were set around the dose; empty where it did not come to its end.
+    /// How the kernel's detectors were set around the dose; empty where it did not end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub detectors: Vec<DetectorState>,
     /// Tasks that were blocked at the end, when that was asked.

@@ -23,7 +23,7 @@ pub use needs::{Unmet, unmet};
 
 /// A test with the machine that it runs on.
 #[derive(Clone, Debug)]
-pub struct Placed {
+pub struct PlacedTest {
     /// The test.
     pub test: Arc<Test>,
     /// What it runs on, with what the test itself says about it.
@@ -47,7 +47,7 @@ pub struct Cell {
 
 impl Cell {
     /// A cell, with its needs checked against what the kernel's files say and what the host can build.
-    pub fn new(placed: &Placed, kernel: Arc<Kernel>) -> Cell {
+    pub fn new(placed: &PlacedTest, kernel: Arc<Kernel>) -> Cell {
         let unmet = unmet(placed, &kernel).map(|unmet| unmet.to_string());
         Cell { test: Arc::clone(&placed.test), machine: Arc::clone(&placed.machine), kernel, unmet }
     }
@@ -72,11 +72,11 @@ impl Cell {
 /// Which tests are meant: a name matches when it contains the word, or fits it as a glob.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    words: Vec<Word>,
+    words: Vec<FilterWord>,
 }
 
 #[derive(Clone, Debug)]
-struct Word {
+struct FilterWord {
     text: String,
     glob: Option<GlobMatcher>,
 }
@@ -107,7 +107,7 @@ impl Filter {
                     .then(|| GlobBuilder::new(text).build().map(|g| g.compile_matcher()))
                     .transpose()
                     .map_err(|e| FilterError { word: text.clone(), reason: e.kind().to_string() })?;
-                Ok(Word { text: text.clone(), glob })
+                Ok(FilterWord { text: text.clone(), glob })
             })
             .collect::<Result<_, _>>()?;
         Ok(Filter { words })

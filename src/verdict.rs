@@ -8,10 +8,10 @@ mod messages;
 mod tally;
 
 pub use judge::{
-    Judgement, judge, judge_allowing, likeness_told, overlooked_leaks, shows_symptom, slab_findings,
+    Judgement, judge, judge_allowing, likeness_findings, overlooked_leaks, shows_symptom, slab_findings,
     unrelated_leaks,
 };
-pub use messages::{messages_told, with_messages};
+pub use messages::{message_findings, with_messages};
 pub use tally::{Next, Tally, miss_chance};
 
 use serde::{Deserialize, Serialize};

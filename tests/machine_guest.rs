@@ -61,7 +61,7 @@ fn machines_in_guests() {
         assert_eq!(attempt["reason"], "the program could not judge: 2 results were planned, 1 came");
     }
     if let Some(attempt) = attempt("starved", "blind") {
-        // told by the kernel over the console: the agent never ran again
+        // reported by the kernel over the console: the agent never ran again
         let blocked = &attempt["blocked"][0];
         assert_eq!(blocked["comm"], "starved");
         assert_eq!(blocked["stack"][0], "kernel_clone", "{blocked:#}");

@@ -22,7 +22,7 @@ const CONSOLE: &str = "\
 [    2.000007] ---[ end trace 0000000000000000 ]---
 ";
 
-const AROUND: explain::Around<'static> = explain::Around {
+const CONTEXT: explain::ExplainContext<'static> = explain::ExplainContext {
     today: jiff::civil::date(2026, 11, 21),
     coloured: false,
     kernel: None,
@@ -36,7 +36,7 @@ fn explain_in(files: &[(&str, &str)], arguments: &[&str]) -> String {
     explain_files(&files, arguments).0
 }
 
-/// As [`explain_in`] with files of any bytes. The second text is what is told beside the diagnosis and the exit code.
+/// As [`explain_in`] with files of any bytes. The second text is what is reported beside the diagnosis and the exit code.
 fn explain_files(files: &[(&str, &[u8])], arguments: &[&str]) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -50,7 +50,7 @@ fn explain_files(files: &[(&str, &[u8])], arguments: &[&str]) -> (String, String
     });
     let cli = Cli::try_parse_from(std::iter::once("explain".to_owned()).chain(arguments)).unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let (text, code) = match explain::explain(&cli.args, &AROUND, &mut out, &mut err) {
+    let (text, code) = match explain::explain(&cli.args, &CONTEXT, &mut out, &mut err) {
         Ok(code) => (String::from_utf8(out).unwrap(), format!("{code:?}")),
         Err(explain::ExplainError::Known(error)) => (error.render(false, 100), String::new()),
         Err(error) => (format!("error: {error}"), String::new()),

@@ -8,7 +8,7 @@ use kregress::cli::report::{self, Args};
 use kregress::event::{CellId, CellRecord, Counts, Event, SCHEMA};
 use kregress::journal::{Journal, RunDir};
 use kregress::report::matrix::MatrixStyle;
-use kregress::report::{Ended, ReportError, RunSummary};
+use kregress::report::{ReportError, RunEnd, RunSummary};
 use kregress::verdict::Verdict;
 
 #[derive(Parser)]
@@ -128,7 +128,7 @@ fn junit_of_a_killed_run() {
     std::fs::write(run.journal(), journal).unwrap();
 
     let summary = RunSummary::of(&run).unwrap();
-    assert_eq!((summary.ended, summary.counts().not_run), (Ended::Killed, 1));
+    assert_eq!((summary.ended, summary.counts().not_run), (RunEnd::Killed, 1));
     let to_stdout = kregress_report(root.path(), &["--junit", "-"]).unwrap();
     let file = root.path().join("out.xml");
     assert_eq!(kregress_report(root.path(), &["--junit", file.to_str().unwrap()]).unwrap(), "");
@@ -168,7 +168,7 @@ fn a_killed_runner_loses_nothing() {
     let kept: Vec<Event> =
         kregress::journal::read(&run.journal()).unwrap().map(|event| event.unwrap()).collect();
     assert_eq!(kept, events(&run)[..6]);
-    assert_eq!(RunSummary::of(&run).unwrap().ended, Ended::Killed);
+    assert_eq!(RunSummary::of(&run).unwrap().ended, RunEnd::Killed);
 }
 
 #[test]
@@ -179,9 +179,9 @@ fn a_run_that_goes_on_is_not_called_killed() {
     events(&run).iter().take(5).for_each(|event| {
         journal.append(event).unwrap();
     });
-    assert_eq!(RunSummary::of(&run).unwrap().ended, Ended::Running);
+    assert_eq!(RunSummary::of(&run).unwrap().ended, RunEnd::Running);
     drop(journal);
-    assert_eq!(RunSummary::of(&run).unwrap().ended, Ended::Killed);
+    assert_eq!(RunSummary::of(&run).unwrap().ended, RunEnd::Killed);
 }
 
 #[test]

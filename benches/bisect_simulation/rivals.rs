@@ -2,7 +2,7 @@
 
 use kregress::bisect::simulate::Random;
 
-/// What a search by another rule came to.
+/// The result of a search by another rule.
 pub struct Trial {
     /// Whether it named a culprit, and the right one.
     pub correct: Option<bool>,

@@ -15,7 +15,7 @@ use kregress::lab::timeouts::Timeouts;
 use kregress::lab::{Lab, Watch};
 use kregress::machine::Machine;
 use kregress::observation::Phase;
-use kregress::plan::{Cell, Placed};
+use kregress::plan::{Cell, PlacedTest};
 use kregress::runner::{self, Capacity, Config, Queue};
 use kregress::suite::{self, Test};
 use kregress::verdict::Verdict;
@@ -100,7 +100,7 @@ impl Ran {
     }
 }
 
-/// What a run of one cell came to.
+/// The result of a run of one cell.
 pub struct Ran {
     /// From the request to the verdict in the journal, seconds.
     pub seconds: f64,
@@ -127,7 +127,7 @@ impl Runs {
     /// Runs the cell with so many attempts.
     pub fn run(&self, lab: &dyn Lab, attempts: u32) -> Ran {
         let placed =
-            Placed { test: Arc::clone(&self.test), machine: Arc::clone(&self.machine), lacking: None };
+            PlacedTest { test: Arc::clone(&self.test), machine: Arc::clone(&self.machine), lacking: None };
         let run_dir = RunDir::create(self.folder.path()).expect("a run's folder");
         let journal = Journal::create(run_dir.path()).expect("a journal");
         let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);

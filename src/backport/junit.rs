@@ -11,7 +11,7 @@ use crate::report::junit::text::attribute;
 /// The longest attribute, characters.
 const LONGEST: usize = 1000;
 
-/// The JUnit document. Whatever is no fix fails; what cannot be told is an error. `started` is in seconds since the
+/// The JUnit document. Whatever is no fix fails; what is unknown is an error. `started` is in seconds since the
 /// epoch.
 ///
 /// # Errors

@@ -15,5 +15,5 @@ pub use page::page;
 pub use related::{Related, Tie, related};
 pub use reply::{Mail, reply};
 pub use table::{exit_status, others, reasons, table, took};
-pub use validate::{Built, Half, Kernels, Step, Subject, TreeOutcome, Validation};
+pub use validate::{BuildVariant, Built, Kernels, Step, Subject, TreeOutcome, Validation};
 pub use verdict::{Clean, TreeResult, TreeVerdict, judge};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::validate::{Half, Step, TreeOutcome};
+use super::validate::{BuildVariant, Step, TreeOutcome};
 use super::verdict::{Clean, TreeResult, TreeVerdict};
 use crate::progress::{clock, printable};
 use crate::report::ExitStatus;
@@ -92,8 +92,8 @@ pub fn took(steps: &[Step]) -> Option<String> {
 
 fn step(step: &Step) -> String {
     let name = match step.half {
-        Half::Baseline => "baseline",
-        Half::Patched => "patched",
+        BuildVariant::Baseline => "baseline",
+        BuildVariant::Patched => "patched",
     };
     let built = match step.compiled {
         0 => "built before".to_owned(),
@@ -158,7 +158,7 @@ pub(super) mod tests {
             let step =
                 |half, build_seconds, compiled| Step { half, build_seconds, compiled, test_seconds: 31.0 };
             let steps = match applies {
-                true => vec![step(Half::Baseline, 0.2, 0), step(Half::Patched, 14.0, 3)],
+                true => vec![step(BuildVariant::Baseline, 0.2, 0), step(BuildVariant::Patched, 14.0, 3)],
                 false => Vec::new(),
             };
             TreeOutcome {

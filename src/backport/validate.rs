@@ -17,7 +17,7 @@ use crate::event::{CellRecord, Event};
 use crate::failure::Failure;
 use crate::kernel::Kernel;
 use crate::lab::Lab;
-use crate::plan::{Cell, Placed};
+use crate::plan::{Cell, PlacedTest};
 use crate::report::RunSummary;
 use crate::runner::{self, Queue, Sink};
 use crate::suite::Test;
@@ -29,7 +29,7 @@ const AGAIN: usize = 4;
 /// Which of a tree's two kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Half {
+pub enum BuildVariant {
     /// Without the patch.
     Baseline,
     /// With it.
@@ -47,20 +47,20 @@ pub struct Built {
 /// Gives the kernels of one tree.
 pub trait Kernels {
     /// The name that reports give a kernel's column.
-    fn name(&self, half: Half) -> String;
+    fn name(&self, half: BuildVariant) -> String;
 
     /// Builds one of them, or finds it built.
     ///
     /// # Errors
     /// See [`Failure`].
-    fn kernel(&self, half: Half) -> Result<Built, Failure>;
+    fn kernel(&self, half: BuildVariant) -> Result<Built, Failure>;
 }
 
 /// What one step took.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// Which kernel.
-    pub half: Half,
+    pub half: BuildVariant,
     /// Getting it, seconds.
     pub build_seconds: f64,
     /// Files that were compiled for it.
@@ -69,7 +69,7 @@ pub struct Step {
     pub test_seconds: f64,
 }
 
-/// What a tree came to, with what that rests on.
+/// The result of a tree, with what that rests on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TreeOutcome {
     /// The result.
@@ -98,7 +98,7 @@ pub struct Validation<'a> {
     /// Which of them are about the bug.
     pub about: &'a [Related],
     /// Gives the tests their machines, knowing a kernel.
-    pub place: &'a (dyn Fn(&Kernel) -> Vec<Placed> + Sync),
+    pub place: &'a (dyn Fn(&Kernel) -> Vec<PlacedTest> + Sync),
     /// Runs attempts.
     pub lab: &'a dyn Lab,
     /// How.
@@ -128,7 +128,7 @@ impl Validation<'_> {
             comparison: None,
         };
         let mut built = Vec::new();
-        for half in [Half::Baseline, Half::Patched] {
+        for half in [BuildVariant::Baseline, BuildVariant::Patched] {
             let begun = Instant::now();
             match kernels.kernel(half) {
                 Ok(kernel) => {
@@ -140,11 +140,11 @@ impl Validation<'_> {
                 Err(error) => {
                     if error != Failure::Cancelled {
                         self.without(
-                            &kernels.name(Half::Baseline),
+                            &kernels.name(BuildVariant::Baseline),
                             "not run: one of the tree's kernels was not built",
                         );
                         self.without(
-                            &kernels.name(Half::Patched),
+                            &kernels.name(BuildVariant::Patched),
                             "not run: one of the tree's kernels was not built",
                         );
                     }
@@ -160,7 +160,7 @@ impl Validation<'_> {
         outcome.steps[0].test_seconds = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         let (baseline, patched) = (built[0].name.as_str(), built[1].name.as_str());
-        let with_doses: Vec<Placed> = placed.iter().map(|placed| self.dosed(placed, baseline)).collect();
+        let with_doses: Vec<PlacedTest> = placed.iter().map(|placed| self.dosed(placed, baseline)).collect();
         self.run(&with_doses, &built[1]);
         let rows = self.rows(&placed, &built[0], &built[1]);
         outcome.steps[1].test_seconds = begun.elapsed().as_secs_f64();
@@ -203,18 +203,18 @@ impl Validation<'_> {
     }
 
     /// A test of the bug with as many attempts as make its absence believable, after what the baseline showed.
-    fn dosed(&self, placed: &Placed, baseline: &str) -> Placed {
+    fn dosed(&self, placed: &PlacedTest, baseline: &str) -> PlacedTest {
         let before = self.side(&placed.test.id(), baseline);
         let bad =
             before.filter(|side| side.verdict == Some(Verdict::Bad) && self.is_about(&placed.test.id()));
         let Some(before) = bad else { return placed.clone() };
         let mut test = Test::clone(&placed.test);
         test.dose.attempts = attempts_after(&test, &before);
-        Placed { test: Arc::new(test), ..placed.clone() }
+        PlacedTest { test: Arc::new(test), ..placed.clone() }
     }
 
     /// Runs tests on a kernel and waits for all of them.
-    fn run(&self, placed: &[Placed], kernel: &Arc<Kernel>) {
+    fn run(&self, placed: &[PlacedTest], kernel: &Arc<Kernel>) {
         let cells: Vec<Cell> = placed.iter().map(|placed| Cell::new(placed, Arc::clone(kernel))).collect();
         let tell = |event: Event| {
             // several stages are one run
@@ -234,7 +234,7 @@ impl Validation<'_> {
     }
 
     /// Every test on both kernels; what looks like a regression is run again first.
-    fn rows(&self, placed: &[Placed], baseline: &Arc<Kernel>, patched: &Arc<Kernel>) -> Vec<Row> {
+    fn rows(&self, placed: &[PlacedTest], baseline: &Arc<Kernel>, patched: &Arc<Kernel>) -> Vec<Row> {
         let mut rows = Vec::new();
         for placed in placed {
             let test = placed.test.id();
@@ -293,12 +293,16 @@ fn failed(side: &Side) -> Option<bool> {
     }
 }
 
-fn not_built(half: Half, error: Failure) -> TreeVerdict {
+fn not_built(half: BuildVariant, error: Failure) -> TreeVerdict {
     match (half, error) {
-        (Half::Patched, Failure::Test(error) | Failure::Kernel(error)) => TreeVerdict::DoesNotBuild { error },
-        (Half::Baseline, Failure::Test(error) | Failure::Kernel(error)) => TreeVerdict::Inconclusive {
-            why: format!("the tree does not build without the patch either: {error}"),
-        },
+        (BuildVariant::Patched, Failure::Test(error) | Failure::Kernel(error)) => {
+            TreeVerdict::DoesNotBuild { error }
+        }
+        (BuildVariant::Baseline, Failure::Test(error) | Failure::Kernel(error)) => {
+            TreeVerdict::Inconclusive {
+                why: format!("the tree does not build without the patch either: {error}"),
+            }
+        }
         (_, Failure::Host(error)) => TreeVerdict::Inconclusive { why: error },
         (_, Failure::Cancelled) => TreeVerdict::Inconclusive { why: "interrupted".into() },
     }

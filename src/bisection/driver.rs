@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::content;
-use super::state::State;
+use super::state::BisectionState;
 use crate::bisect::{Answer, Step};
 use crate::cancel::Cancel;
 use crate::event::Event;
@@ -50,7 +50,7 @@ pub struct Driver<'a> {
     pub seed: u64,
     /// The run's folder; absent: nothing is written.
     pub run_dir: Option<PathBuf>,
-    /// Is told of everything.
+    /// Receives every event.
     pub sink: Sink<'a>,
     /// Ends it.
     pub cancel: &'a Cancel,
@@ -58,18 +58,18 @@ pub struct Driver<'a> {
 
 /// How a run of the driver ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Ended {
+pub enum BisectionEnd {
     /// With an answer.
     Answer(Answer),
-    /// By the user; it can be gone on with.
+    /// By the user; it can be resumed.
     Interrupted,
-    /// By a failure of the host, in words; it can be gone on with.
+    /// By a failure of the host, in words; it can be resumed.
     Host(String),
 }
 
 impl Driver<'_> {
-    /// Goes on from `state` to the answer. Everything that happens is told as events, and `state` is what they make.
-    pub fn run(&self, state: &mut State) -> Ended {
+    /// Goes on from `state` to the answer. Everything that happens is reported as events, and `state` is what they make.
+    pub fn run(&self, state: &mut BisectionState) -> BisectionEnd {
         let start = Instant::now();
         (0..state.record().candidates.len())
             .filter(|node| self.kernels.is_here(*node))
@@ -82,7 +82,7 @@ impl Driver<'_> {
         };
         loop {
             if self.cancel.is_set() {
-                return Ended::Interrupted;
+                return BisectionEnd::Interrupted;
             }
             let (step, event) = {
                 let state = lock(&state);
@@ -95,7 +95,7 @@ impl Driver<'_> {
                 Step::Ended(answer) => {
                     let (seconds, answer) = (rounded(start.elapsed().as_secs_f64()), readable(answer));
                     sink(Event::BisectionEnded { answer: answer.clone(), seconds });
-                    return Ended::Answer(answer);
+                    return BisectionEnd::Answer(answer);
                 }
             };
             event.into_iter().for_each(&sink);
@@ -106,10 +106,10 @@ impl Driver<'_> {
                     sink(Event::CandidateClosed { kernel, reason });
                 }
                 Err(Failure::Host(_) | Failure::Cancelled) if self.cancel.is_set() => {
-                    return Ended::Interrupted;
+                    return BisectionEnd::Interrupted;
                 }
-                Err(Failure::Cancelled) => return Ended::Interrupted,
-                Err(Failure::Host(reason)) => return Ended::Host(reason),
+                Err(Failure::Cancelled) => return BisectionEnd::Interrupted,
+                Err(Failure::Host(reason)) => return BisectionEnd::Host(reason),
             }
         }
     }
@@ -119,10 +119,10 @@ impl Driver<'_> {
         &self,
         node: usize,
         attempts: u32,
-        state: &Mutex<&mut State>,
+        state: &Mutex<&mut BisectionState>,
         sink: &(dyn Fn(Event) + Sync),
     ) -> Result<(), Failure> {
-        let fruitless = || lock(state).tried(node).map_or(0, |tried| tried.fruitless_in_a_row());
+        let fruitless = || lock(state).tried(node).map_or(0, |tried| tried.inconclusive_streak());
         if fruitless() > self.retries {
             return Err(self.given_up(node, state));
         }
@@ -149,11 +149,11 @@ impl Driver<'_> {
         node: usize,
         attempts: u32,
         cell: &Cell,
-        state: &Mutex<&mut State>,
+        state: &Mutex<&mut BisectionState>,
         sink: &(dyn Fn(Event) + Sync),
     ) -> Result<(), Failure> {
-        let fruitless = || lock(state).tried(node).map_or(0, |tried| tried.fruitless_in_a_row());
-        let files_trouble_reported = AtomicBool::new(false);
+        let fruitless = || lock(state).tried(node).map_or(0, |tried| tried.inconclusive_streak());
+        let report_file_trouble_reported = AtomicBool::new(false);
         let run_dir = self.run_dir.as_deref();
         let mut left = attempts;
         while left > 0 {
@@ -161,8 +161,9 @@ impl Driver<'_> {
             let at_once = left.min(self.at_once(cell));
             let of = first + left - 1;
             let (lab, seed, cancel) = (self.lab, self.seed, self.cancel);
-            let files_trouble_reported = &files_trouble_reported;
-            let single = &SingleAttempt { lab, seed, run_dir, sink, cancel, files_trouble_reported, at_once };
+            let report_file_trouble_reported = &report_file_trouble_reported;
+            let single =
+                &SingleAttempt { lab, seed, run_dir, sink, cancel, report_file_trouble_reported, at_once };
             let verdicts: Vec<Option<(Verdict, Option<String>)>> = std::thread::scope(|scope| {
                 let runs: Vec<_> = (first..first + at_once)
                     .map(|number| scope.spawn(move || attempt(cell, number, of, single)))
@@ -194,7 +195,7 @@ impl Driver<'_> {
     fn ready(
         &self,
         node: usize,
-        state: &Mutex<&mut State>,
+        state: &Mutex<&mut BisectionState>,
         sink: &(dyn Fn(Event) + Sync),
     ) -> Result<Cell, Failure> {
         let start = Instant::now();
@@ -221,7 +222,7 @@ impl Driver<'_> {
     }
 
     /// Why a candidate whose attempts keep saying nothing is tried no more.
-    fn given_up(&self, node: usize, state: &Mutex<&mut State>) -> Failure {
+    fn given_up(&self, node: usize, state: &Mutex<&mut BisectionState>) -> Failure {
         let state = lock(state);
         let last = state.tried(node).and_then(|tried| tried.attempts.last());
         let Some(last) = last else { return Failure::Kernel("it cannot be judged".into()) };
@@ -241,7 +242,7 @@ impl Driver<'_> {
     }
 }
 
-fn lock<'l, 's>(state: &'l Mutex<&'s mut State>) -> MutexGuard<'l, &'s mut State> {
+fn lock<'l, 's>(state: &'l Mutex<&'s mut BisectionState>) -> MutexGuard<'l, &'s mut BisectionState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -259,7 +260,7 @@ fn readable(answer: Answer) -> Answer {
     }
 }
 
-fn step_event(state: &State, step: &Step) -> Option<Event> {
+fn step_event(state: &BisectionState, step: &Step) -> Option<Event> {
     let Step::Try { node, attempts, purpose } = step else { return None };
     let search = state.search();
     let mut suspects = state.suspects();

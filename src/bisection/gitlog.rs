@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::state::State;
+use super::state::BisectionState;
 use crate::bisect::{Answer, Find};
 use crate::event::{BisectionSource, CandidateRecord};
 
@@ -20,7 +20,7 @@ fn terms(find: Find) -> (&'static str, &'static str) {
 ///
 /// # Errors
 /// The candidates are no commits; in words.
-pub fn export(state: &State) -> Result<String, String> {
+pub fn export(state: &BisectionState) -> Result<String, String> {
     let BisectionSource::Tree { paths, .. } = &state.record().source else {
         return Err("the candidates of this bisection are no commits, so git has no log of them".into());
     };

@@ -1,6 +1,6 @@
 //! Bisections of real kernels: candidates from packages or from git, attempts in a lab, the journal as the only memory.
 //!
-//! [`State`] is a fold over the events of a run; [`Driver`] makes attempts until it has an answer; everything that is
+//! [`BisectionState`] is a fold over the events of a run; [`Driver`] makes attempts until it has an answer; everything that is
 //! printed or written is made from the state, so that it can be made again at any time. What is decided is decided in
 //! [`crate::bisect`], which knows nothing of kernels.
 
@@ -14,6 +14,6 @@ mod state;
 pub mod supply;
 pub mod tree;
 
-pub use driver::{CandidateKernels, Driver, Ended};
+pub use driver::{BisectionEnd, CandidateKernels, Driver};
 pub use series::{Misuse, Series, id_of};
-pub use state::{AttemptSummary, CandidateState, Earlier, State};
+pub use state::{AttemptSummary, BisectionState, CandidateState, EarlierEvidence};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::state::{AttemptSummary, State};
+use super::state::{AttemptSummary, BisectionState};
 use crate::bisect::Seen;
 use crate::event::{BisectionRecord, BisectionSource, Event};
 use crate::journal::RunDir;
@@ -66,7 +66,7 @@ pub fn earlier(root: &Path, record: &BisectionRecord) -> Vec<Event> {
         record.candidates.iter().map(|candidate| (candidate.id.as_str(), candidate.name.as_str())).collect();
     let mut events = Vec::new();
     for dir in runs(root) {
-        let Ok(Some(state)) = State::of(&dir) else { continue };
+        let Ok(Some(state)) = BisectionState::of(&dir) else { continue };
         if state.record().test_digest != record.test_digest || !alike(&state.record().source, &record.source)
         {
             continue;
@@ -100,12 +100,12 @@ fn alike(a: &BisectionSource, b: &BisectionSource) -> bool {
     }
 }
 
-/// The newest bisection in `root` that did not come to an end, or else the newest at all.
+/// The newest bisection in `root` that did not end, or else the newest at all.
 pub fn latest(root: &Path) -> Option<RunDir> {
-    let of = |dir: RunDir| State::of(&dir).ok().flatten().map(|state| (dir, state));
+    let of = |dir: RunDir| BisectionState::of(&dir).ok().flatten().map(|state| (dir, state));
     let mut all = runs(root).into_iter().rev().filter_map(of).peekable();
     all.peek()?;
-    let all: Vec<(RunDir, State)> = all.collect();
+    let all: Vec<(RunDir, BisectionState)> = all.collect();
     let open = all.iter().find(|(_, state)| state.answer().is_none()).or(all.first());
     open.map(|(dir, _)| dir.clone())
 }

@@ -4,14 +4,14 @@ use std::cmp::Ordering;
 
 use crate::bisect::Find;
 use crate::event::{BisectionSource, CandidateRecord};
-use crate::kernel::{LeftOut, Wanted};
+use crate::kernel::{RequestedKernel, UnavailableKernel};
 
 /// Kernels in order, the old end first.
 #[derive(Clone, Debug)]
 pub struct Series {
     /// The kernels.
-    pub kernels: Vec<Wanted>,
-    /// Those between the ends that cannot be had.
+    pub kernels: Vec<RequestedKernel>,
+    /// Those between the ends that are unavailable.
     pub left_out: Vec<String>,
     /// Whether they are of several lines.
     pub several_lines: bool,
@@ -96,7 +96,7 @@ impl Misuse {
 }
 
 /// The old and the new end of a search.
-fn ends(find: Find, good: Wanted, bad: Wanted) -> (Wanted, Wanted) {
+fn ends(find: Find, good: RequestedKernel, bad: RequestedKernel) -> (RequestedKernel, RequestedKernel) {
     match find {
         Find::Cause => (good, bad),
         Find::Fix => (bad, good),
@@ -110,13 +110,13 @@ impl Series {
     /// The ends are none.
     pub fn between(
         find: Find,
-        good: Wanted,
-        bad: Wanted,
-        known: Vec<Wanted>,
-        left_out: &[LeftOut],
+        good: RequestedKernel,
+        bad: RequestedKernel,
+        known: Vec<RequestedKernel>,
+        left_out: &[UnavailableKernel],
     ) -> Result<Series, Misuse> {
         let no_version =
-            |option, wanted: &Wanted| Misuse::NoVersion { option, name: wanted.name().to_owned() };
+            |option, wanted: &RequestedKernel| Misuse::NoVersion { option, name: wanted.name().to_owned() };
         let good_version = good.version().ok_or_else(|| no_version("--good", &good))?;
         let bad_version = bad.version().ok_or_else(|| no_version("--bad", &bad))?;
         let names = (good.name().to_owned(), bad.name().to_owned());
@@ -131,13 +131,13 @@ impl Series {
         }
         let (old, new) = ends(find, good, bad);
         let (first, last) = (old.version(), new.version());
-        let upstream = |wanted: &Wanted| wanted.version().map(|version| version.upstream());
-        let inside = |wanted: &Wanted| {
+        let upstream = |wanted: &RequestedKernel| wanted.version().map(|version| version.upstream());
+        let inside = |wanted: &RequestedKernel| {
             let version = wanted.version();
             version > first && version < last && ![upstream(&old), upstream(&new)].contains(&upstream(wanted))
         };
-        let mut kernels: Vec<Wanted> = known.into_iter().filter(inside).collect();
-        kernels.sort_by_key(Wanted::version);
+        let mut kernels: Vec<RequestedKernel> = known.into_iter().filter(inside).collect();
+        kernels.sort_by_key(RequestedKernel::version);
         kernels.insert(0, old);
         kernels.push(new);
         Ok(Series::of(kernels, left_out))
@@ -149,16 +149,16 @@ impl Series {
     /// The ends are none, or not in the list.
     pub fn listed(
         find: Find,
-        good: Wanted,
-        bad: Wanted,
-        list: Vec<Wanted>,
-        left_out: &[LeftOut],
+        good: RequestedKernel,
+        bad: RequestedKernel,
+        list: Vec<RequestedKernel>,
+        left_out: &[UnavailableKernel],
     ) -> Result<Series, Misuse> {
-        let place = |option: &'static str, end: &Wanted| {
+        let place = |option: &'static str, end: &RequestedKernel| {
             list.iter().position(|wanted| same(wanted, end)).ok_or_else(|| Misuse::NotListed {
                 option,
                 name: end.name().to_owned(),
-                listed: list.iter().map(Wanted::name).collect::<Vec<_>>().join(", "),
+                listed: list.iter().map(RequestedKernel::name).collect::<Vec<_>>().join(", "),
             })
         };
         let (at_good, at_bad) = (place("--good", &good)?, place("--bad", &bad)?);
@@ -173,7 +173,7 @@ impl Series {
         }
     }
 
-    fn of(kernels: Vec<Wanted>, left_out: &[LeftOut]) -> Series {
+    fn of(kernels: Vec<RequestedKernel>, left_out: &[UnavailableKernel]) -> Series {
         let mut lines: Vec<_> = kernels.iter().filter_map(|kernel| kernel.version()?.line()).collect();
         lines.dedup();
         let left_out = left_out.iter().map(|out| format!("{}: {}", out.name, out.reason)).collect();
@@ -182,7 +182,7 @@ impl Series {
 
     /// The list of candidates: each kernel after the one before it.
     pub fn candidates(&self) -> Vec<CandidateRecord> {
-        let candidate = |(at, kernel): (usize, &Wanted)| CandidateRecord {
+        let candidate = |(at, kernel): (usize, &RequestedKernel)| CandidateRecord {
             name: kernel.name().to_owned(),
             id: id_of(kernel),
             parents: at.checked_sub(1).into_iter().collect(),
@@ -198,13 +198,13 @@ impl Series {
 }
 
 /// What a kernel is known by in other runs: a release, or the file of one that has no name.
-pub fn id_of(kernel: &Wanted) -> String {
+pub fn id_of(kernel: &RequestedKernel) -> String {
     match (kernel.release(), kernel.flavour()) {
         (release, Some(_)) if !release.is_empty() => release.to_owned(),
         _ => kernel.spec(),
     }
 }
 
-fn same(a: &Wanted, b: &Wanted) -> bool {
+fn same(a: &RequestedKernel, b: &RequestedKernel) -> bool {
     a.name() == b.name() && a.release() == b.release()
 }

@@ -49,7 +49,7 @@ fn evidence(verdict: Verdict) -> Option<Seen> {
 
 /// What is known of a candidate from elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Earlier {
+pub struct EarlierEvidence {
     /// Symptoms and attempts.
     pub seen: Seen,
     /// A run's id, or a file.
@@ -64,7 +64,7 @@ pub struct CandidateState {
     /// The attempts of this run.
     pub attempts: Vec<AttemptSummary>,
     /// What is known from elsewhere.
-    pub earlier: Vec<Earlier>,
+    pub earlier: Vec<EarlierEvidence>,
     /// Why it is tried no more.
     pub closed: Option<String>,
     /// `uname -r`, where its kernel was there.
@@ -79,7 +79,7 @@ pub struct CandidateState {
 
 impl CandidateState {
     /// How many attempts in a row, up to the last one, said nothing about the test.
-    pub fn fruitless_in_a_row(&self) -> u32 {
+    pub fn inconclusive_streak(&self) -> u32 {
         self.attempts.iter().skip(self.forgiven).rev().take_while(|made| made.seen().is_none()).count() as u32
     }
 
@@ -102,7 +102,7 @@ impl CandidateState {
 
 /// A bisection so far.
 #[derive(Clone, Debug)]
-pub struct State {
+pub struct BisectionState {
     record: BisectionRecord,
     search: Search,
     places: HashMap<String, usize>,
@@ -114,17 +114,17 @@ pub struct State {
     run: String,
 }
 
-impl State {
+impl BisectionState {
     /// A bisection of which nothing is known yet.
     ///
     /// # Errors
     /// The record's candidates are no history.
-    pub fn new(record: BisectionRecord) -> Result<State, HistoryError> {
+    pub fn new(record: BisectionRecord) -> Result<BisectionState, HistoryError> {
         let parents = record.candidates.iter().map(|candidate| candidate.parents.clone()).collect();
         let history = Arc::new(History::new(parents)?);
         let places = record.candidates.iter().enumerate().map(|(at, c)| (c.name.clone(), at)).collect();
         let search = Search::new(history, record.find, record.aims, record.costs);
-        Ok(State {
+        Ok(BisectionState {
             record,
             search,
             places,
@@ -141,11 +141,11 @@ impl State {
     ///
     /// # Errors
     /// The journal cannot be read, or a line before its last one is damaged.
-    pub fn of(run: &RunDir) -> Result<Option<State>, JournalError> {
-        let mut state: Option<State> = None;
+    pub fn of(run: &RunDir) -> Result<Option<BisectionState>, JournalError> {
+        let mut state: Option<BisectionState> = None;
         for (nth, event) in read(&run.journal())?.enumerate() {
             match (event?, &mut state) {
-                (Event::Bisection(record), None) => state = State::new(*record).ok(),
+                (Event::Bisection(record), None) => state = BisectionState::new(*record).ok(),
                 (event, Some(state)) => state.apply(&event),
                 // what comes before the record: the run's start. Other runs are not read any further
                 (_, None) if nth > 3 => return Ok(None),
@@ -165,12 +165,13 @@ impl State {
                 self.run = run.clone();
                 self.reopen();
             }
-            // one that is gone on with may have other aims than at its start
+            // one that is resumed may have other aims than at its start
             Event::Bisection(record) => self.set_aims(record.aims),
             Event::Attempt { cell, record } => self.attempt(&cell.kernel, record),
             Event::Earlier { kernel, seen, from, content } => {
                 if let Some(&node) = self.places.get(kernel) {
-                    let earlier = Earlier { seen: *seen, from: from.clone(), content: content.clone() };
+                    let earlier =
+                        EarlierEvidence { seen: *seen, from: from.clone(), content: content.clone() };
                     self.tried.entry(node).or_default().earlier.push(earlier);
                     self.search.observe(node, *seen);
                 }
@@ -280,7 +281,7 @@ impl State {
         self.search.have(node);
     }
 
-    /// Another aim than at the start, for one that is gone on with.
+    /// Another aim than at the start, for one that is resumed.
     pub fn set_aims(&mut self, aims: Aims) {
         self.record.aims = aims;
         self.answer = None;
@@ -318,12 +319,12 @@ impl State {
         self.answer.as_ref()
     }
 
-    /// Wall time of the runs that came to an end, seconds.
+    /// Wall time of the runs that ended, seconds.
     pub fn seconds(&self) -> f64 {
         self.seconds
     }
 
-    /// What the user was told besides.
+    /// Further notices for the user.
     pub fn notices(&self) -> &[String] {
         &self.notices
     }

@@ -9,28 +9,28 @@ use super::driver::CandidateKernels;
 use crate::cancel::Cancel;
 use crate::failure::Failure;
 use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder};
-use crate::kernel::{FetchProgress, Kernel, LargerImage, Library, Wanted};
-use crate::plan::{Cell, Placed, flavour};
+use crate::kernel::{FetchProgress, Kernel, LargerImage, Library, RequestedKernel};
+use crate::plan::{Cell, PlacedTest, flavour};
 
 /// Says with the first kernel that is there where the test stands on this host.
-pub type Place<'a> = dyn Fn(&Kernel) -> Placed + Sync + 'a;
+pub type PlaceTest<'a> = dyn Fn(&Kernel) -> PlacedTest + Sync + 'a;
 
 /// The cells that are there, and the test's place once it is known.
 struct Pool<'a> {
-    place: &'a Place<'a>,
-    placed: OnceLock<Placed>,
+    place: &'a PlaceTest<'a>,
+    placed: OnceLock<PlacedTest>,
     cells: Mutex<HashMap<usize, Cell>>,
 }
 
 impl<'a> Pool<'a> {
-    fn new(place: &'a Place<'a>) -> Pool<'a> {
+    fn new(place: &'a PlaceTest<'a>) -> Pool<'a> {
         Pool { place, placed: OnceLock::new(), cells: Mutex::default() }
     }
 
     fn cell(
         &self,
         node: usize,
-        get: impl FnOnce(&dyn Fn(&Kernel) -> Placed) -> Result<Cell, Failure>,
+        get: impl FnOnce(&dyn Fn(&Kernel) -> PlacedTest) -> Result<Cell, Failure>,
     ) -> Result<Cell, Failure> {
         if let Some(cell) = self.cells.lock().unwrap_or_else(PoisonError::into_inner).get(&node) {
             return Ok(cell.clone());
@@ -44,28 +44,28 @@ impl<'a> Pool<'a> {
 /// Kernels of a library, each in the smallest image that suffices for the test.
 pub struct Packages<'a> {
     library: &'a Library,
-    kernels: Vec<Wanted>,
+    kernels: Vec<RequestedKernel>,
     progress: &'a (dyn FetchProgress + Sync),
     pool: Pool<'a>,
     /// Whether the small image of a kernel did not suffice for the test: then that of others will not either.
     needs_larger: AtomicBool,
     /// What was downloaded before it was asked for.
-    ahead: Mutex<Vec<Wanted>>,
+    ahead: Mutex<Vec<RequestedKernel>>,
 }
 
 impl<'a> Packages<'a> {
     /// The kernels of these candidates.
     pub fn new(
         library: &'a Library,
-        kernels: Vec<Wanted>,
+        kernels: Vec<RequestedKernel>,
         progress: &'a (dyn FetchProgress + Sync),
-        place: &'a Place<'a>,
+        place: &'a PlaceTest<'a>,
     ) -> Packages<'a> {
         let (pool, needs_larger, ahead) = (Pool::new(place), AtomicBool::new(false), Mutex::default());
         Packages { library, kernels, progress, pool, needs_larger, ahead }
     }
 
-    fn fetch(&self, wanted: &Wanted) -> Result<Arc<Kernel>, Failure> {
+    fn fetch(&self, wanted: &RequestedKernel) -> Result<Arc<Kernel>, Failure> {
         self.library.fetch(wanted, self.progress).map(Arc::new).map_err(|error| error.into_failure(words))
     }
 }
@@ -75,13 +75,13 @@ impl CandidateKernels for Packages<'_> {
         self.pool.cell(node, |place| {
             let wanted = &self.kernels[node];
             let kernel = self.fetch(wanted)?;
-            let larger = self.library.larger(wanted);
-            let mut divided = flavour::divide(&[place(&kernel)], &kernel, &larger);
-            if let (LargerImage::Known(large), false) = (&larger, divided.needs_larger.is_empty()) {
+            let larger = self.library.larger_image(wanted);
+            let mut split = flavour::split_by_image(&[place(&kernel)], &kernel, &larger);
+            if let (LargerImage::Known(large), false) = (&larger, split.needs_larger.is_empty()) {
                 self.needs_larger.store(true, Ordering::Relaxed);
-                divided.cells.extend(flavour::on_larger(&divided.needs_larger, &self.fetch(large)?));
+                split.cells.extend(flavour::on_larger(&split.needs_larger, &self.fetch(large)?));
             }
-            divided.cells.pop().ok_or_else(|| Failure::Host("no cell came out of the plan".into()))
+            split.cells.pop().ok_or_else(|| Failure::Host("no cell came out of the plan".into()))
         })
     }
 
@@ -97,7 +97,7 @@ impl CandidateKernels for Packages<'_> {
         let small = &self.kernels[node];
         let mut images = vec![small.clone()];
         if let (true, LargerImage::Known(large)) =
-            (self.needs_larger.load(Ordering::Relaxed), self.library.larger(small))
+            (self.needs_larger.load(Ordering::Relaxed), self.library.larger_image(small))
         {
             images.push(*large);
         }
@@ -130,7 +130,7 @@ pub struct Commits<'a> {
     pub compiler: Option<String>,
     /// For each candidate its name and its commit's hash.
     pub commits: Vec<(String, String)>,
-    /// Is told of the building.
+    /// Receives the progress of building.
     pub progress: &'a (dyn FetchProgress + Sync),
     /// Ends it.
     pub cancel: &'a Cancel,
@@ -145,7 +145,7 @@ impl<'a> Commits<'a> {
         commits: Vec<(String, String)>,
         progress: &'a (dyn FetchProgress + Sync),
         cancel: &'a Cancel,
-        place: &'a Place<'a>,
+        place: &'a PlaceTest<'a>,
     ) -> Commits<'a> {
         let pool = Pool::new(place);
         Commits { builder, repository, config, compiler, commits, progress, cancel, pool }

@@ -1,7 +1,7 @@
 //! `kregress compare`: what changed between two runs, or between two kernels of a run.
 
 use super::error::CliError;
-use super::format::{Format, parser, print};
+use super::format::{ReportFormat, parser, print};
 use super::guests::ReportArgs;
 use crate::compare::{Comparison, kernels, runs};
 use crate::journal::RunDir;
@@ -22,7 +22,7 @@ pub struct CompareArgs {
     run: String,
     /// How to print it
     #[arg(long, value_parser = parser(Kind::Comparison), default_value = "text")]
-    format: Format,
+    format: ReportFormat,
     #[command(flatten)]
     output: ReportArgs,
 }

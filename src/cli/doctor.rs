@@ -25,16 +25,16 @@ const MACHINES: &str = "machines";
 /// One thing that was looked at.
 struct Finding {
     what: &'static str,
-    state: State,
+    state: CheckResult,
     detail: String,
     /// Debian's packages that would mend it.
     packages: &'static [&'static str],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum CheckResult {
     Good,
-    /// Some tests, or some comfort, are not to be had.
+    /// Some tests, or some comfort, are not available.
     Limited,
     /// No run is possible.
     Missing,
@@ -67,12 +67,12 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
     let mut packages: Vec<&str> = Vec::new();
     for finding in &findings {
         let word = match finding.state {
-            State::Good => console::style("ok     ").green(),
-            State::Limited => console::style("limited").yellow(),
-            State::Missing => console::style("missing").red().bold(),
+            CheckResult::Good => console::style("ok     ").green(),
+            CheckResult::Limited => console::style("limited").yellow(),
+            CheckResult::Missing => console::style("missing").red().bold(),
         };
         println!("{word}  {:<22}  {}", finding.what, finding.detail);
-        if finding.state != State::Good {
+        if finding.state != CheckResult::Good {
             packages.extend(finding.packages);
         }
     }
@@ -82,10 +82,10 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
             packages.join(" ")
         );
     }
-    if findings.iter().any(|f| f.what == MACHINES && f.state == State::Limited) {
+    if findings.iter().any(|f| f.what == MACHINES && f.state == CheckResult::Limited) {
         println!("\n{}", super::newer_qemu::advice());
     }
-    let missing = findings.iter().any(|f| f.state == State::Missing);
+    let missing = findings.iter().any(|f| f.state == CheckResult::Missing);
     Ok(if missing { ExitStatus::SetupFailed } else { ExitStatus::Success })
 }
 
@@ -103,33 +103,38 @@ fn qemu() -> Finding {
                 let text = format!("{} at {}", qemu.version, qemu.path.display());
                 match qemu.version.may_run_stale_code() {
                     true => found(
-                        State::Good,
+                        CheckResult::Good,
                         format!(
                             "{text}; emulating several processors (tcg), it makes a guest crash now and then, which is seen and made again; 8.1 does not"
                         ),
                     ),
-                    false => found(State::Good, text),
+                    false => found(CheckResult::Good, text),
                 }
             }
-            Err(error) => found(State::Missing, error.to_string()),
+            Err(error) => found(CheckResult::Missing, error.to_string()),
         },
-        Err(error) => found(State::Missing, error.to_string()),
+        Err(error) => found(CheckResult::Missing, error.to_string()),
     }
 }
 
 fn acceleration(cache: &Path) -> Finding {
     let found = |state, detail| Finding { what: "acceleration", state, detail, packages: &[] };
-    let Ok(qemu) = Qemu::find() else { return found(State::Limited, "not known without QEMU".into()) };
+    let Ok(qemu) = Qemu::find() else { return found(CheckResult::Limited, "not known without QEMU".into()) };
     match accel::remembered(cache, &qemu) {
         Some(choice) => {
-            let state =
-                if choice.accel == crate::vm::args::Accel::Kvm { State::Good } else { State::Limited };
+            let state = if choice.accel == crate::vm::args::Accel::Kvm {
+                CheckResult::Good
+            } else {
+                CheckResult::Limited
+            };
             found(state, format!("{}: {}", choice.accel, choice.reason))
         }
         None => match std::fs::File::options().read(true).write(true).open("/dev/kvm") {
-            Ok(_) => found(State::Good, "/dev/kvm opens; the first run will try whether it works".into()),
+            Ok(_) => {
+                found(CheckResult::Good, "/dev/kvm opens; the first run will try whether it works".into())
+            }
             Err(error) => found(
-                State::Limited,
+                CheckResult::Limited,
                 format!("tcg, slower: /dev/kvm: {error} (a member of the group kvm may use it)"),
             ),
         },
@@ -141,10 +146,10 @@ fn machines(machines: Result<Machines, CliError>) -> Finding {
     let found = |state, detail| Finding { what: MACHINES, state, detail, packages: &[] };
     let machines = match machines {
         Ok(machines) => machines,
-        Err(error) => return found(State::Missing, error.to_string()),
+        Err(error) => return found(CheckResult::Missing, error.to_string()),
     };
     // without a QEMU there is another finding that says so
-    let Ok(qemu) = Qemu::find() else { return found(State::Good, "not known without QEMU".into()) };
+    let Ok(qemu) = Qemu::find() else { return found(CheckResult::Good, "not known without QEMU".into()) };
     let capabilities = Capabilities::of(&qemu);
     let (mut built, mut lacking) = (Vec::new(), Vec::new());
     for machine in machines.iter() {
@@ -155,8 +160,8 @@ fn machines(machines: Result<Machines, CliError>) -> Finding {
     }
     let can = format!("QEMU builds {}", built.join(", "));
     match lacking.as_slice() {
-        [] => found(State::Good, can),
-        lacking => found(State::Limited, format!("{}; {can}", lacking.join("; "))),
+        [] => found(CheckResult::Good, can),
+        lacking => found(CheckResult::Limited, format!("{}; {can}", lacking.join("; "))),
     }
 }
 
@@ -166,9 +171,9 @@ fn agent() -> Finding {
         Ok(agent) => {
             let kib = agent.image.len() / 1024;
             let from = agent.path.map_or("built in".to_owned(), |path| path.display().to_string());
-            found(State::Good, format!("{from} ({kib} KiB, static)"))
+            found(CheckResult::Good, format!("{from} ({kib} KiB, static)"))
         }
-        Err(error) => found(State::Missing, error.to_string()),
+        Err(error) => found(CheckResult::Missing, error.to_string()),
     }
 }
 
@@ -176,8 +181,10 @@ fn busybox() -> Finding {
     let packages: &[&str] = &["busybox-static"];
     let found = |state, detail| Finding { what: "the guests' shell", state, detail, packages };
     match initramfs::find_busybox() {
-        Ok(busybox) => found(State::Good, format!("busybox, static, {} applets", busybox.applets.len())),
-        Err(error) => found(State::Missing, error.to_string()),
+        Ok(busybox) => {
+            found(CheckResult::Good, format!("busybox, static, {} applets", busybox.applets.len()))
+        }
+        Err(error) => found(CheckResult::Missing, error.to_string()),
     }
 }
 
@@ -186,7 +193,7 @@ fn compiler() -> Finding {
     let found = |state, detail| Finding { what: "C compiler", state, detail, packages };
     let compiler = std::env::var("CC").ok().filter(|c| !c.is_empty()).unwrap_or_else(|| "cc".to_owned());
     let Ok(folder) = tempfile::tempdir() else {
-        return found(State::Limited, "not tried: no temporary folder can be made".into());
+        return found(CheckResult::Limited, "not tried: no temporary folder can be made".into());
     };
     let program = folder.path().join("a.out");
     let run = cmd!(&compiler, "-static", "-x", "c", "-o", &program, "-")
@@ -197,14 +204,14 @@ fn compiler() -> Finding {
         .run();
     match run {
         Ok(output) if output.status.success() => {
-            found(State::Good, format!("{compiler} makes static programs"))
+            found(CheckResult::Good, format!("{compiler} makes static programs"))
         }
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout);
             let line = text.lines().next().unwrap_or("it failed silently").to_owned();
-            found(State::Limited, format!("{compiler} cannot make a static program: {line}"))
+            found(CheckResult::Limited, format!("{compiler} cannot make a static program: {line}"))
         }
-        Err(error) => found(State::Limited, format!("{compiler}: {error}; tests in C cannot be built")),
+        Err(error) => found(CheckResult::Limited, format!("{compiler}: {error}; tests in C cannot be built")),
     }
 }
 
@@ -216,9 +223,9 @@ fn tools(what: &'static str, names: &[&str], purpose: &str, packages: &'static [
     };
     let missing: Vec<&str> = names.iter().filter(|n| !there(n)).copied().collect();
     let (state, detail) = if missing.is_empty() {
-        (State::Good, "found".to_owned())
+        (CheckResult::Good, "found".to_owned())
     } else {
-        (State::Limited, format!("{} not found; needed for {purpose}", missing.join(" and ")))
+        (CheckResult::Limited, format!("{} not found; needed for {purpose}", missing.join(" and ")))
     };
     Finding { what, state, detail, packages }
 }
@@ -228,7 +235,7 @@ fn packages() -> Finding {
     match std::env::var("KREGRESS_DEBIAN_MIRROR").ok().filter(|mirror| !mirror.trim().is_empty()) {
         Some(mirror) => Finding {
             what: "Debian's packages",
-            state: State::Good,
+            state: CheckResult::Good,
             detail: format!("from {mirror}"),
             packages: &[],
         },
@@ -244,14 +251,14 @@ fn packages() -> Finding {
 fn space(cache: &Path) -> Finding {
     let found = |state, detail| Finding { what: "cache", state, detail, packages: &[] };
     if let Err(error) = std::fs::create_dir_all(cache) {
-        return found(State::Missing, format!("{}: {error}", cache.display()));
+        return found(CheckResult::Missing, format!("{}: {error}", cache.display()));
     }
     match rustix::fs::statvfs(cache) {
         Ok(stat) => {
             let gib = (stat.f_bavail * stat.f_frsize) as f64 / f64::from(1 << 30);
-            let state = if gib < 2.0 { State::Limited } else { State::Good };
+            let state = if gib < 2.0 { CheckResult::Limited } else { CheckResult::Good };
             found(state, format!("{} ({gib:.0} GiB free)", cache.display()))
         }
-        Err(error) => found(State::Limited, format!("{}: {error}", cache.display())),
+        Err(error) => found(CheckResult::Limited, format!("{}: {error}", cache.display())),
     }
 }

@@ -10,16 +10,16 @@ use crate::report::matrix::MatrixStyle;
 
 /// A format that was asked for.
 #[derive(Clone, Copy)]
-pub struct Format(pub &'static dyn Renderer);
+pub struct ReportFormat(pub &'static dyn Renderer);
 
-impl std::fmt::Debug for Format {
+impl std::fmt::Debug for ReportFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.0.help())
     }
 }
 
 /// Takes the names of all formats that there are for subjects of a kind.
-pub fn parser(of: Kind) -> impl TypedValueParser<Value = Format> {
+pub fn parser(of: Kind) -> impl TypedValueParser<Value = ReportFormat> {
     let values = FORMATS
         .iter()
         .filter_map(move |format| format.name(of).map(|name| PossibleValue::new(name).help(format.help())));
@@ -30,8 +30,8 @@ pub fn parser(of: Kind) -> impl TypedValueParser<Value = Format> {
 ///
 /// # Panics
 /// There is none: the name does not come from [`parser`].
-pub fn named(name: &str, of: Kind) -> Format {
-    Format(by_name(name, of).unwrap_or_else(|| panic!("no format {name}")))
+pub fn named(name: &str, of: Kind) -> ReportFormat {
+    ReportFormat(by_name(name, of).unwrap_or_else(|| panic!("no format {name}")))
 }
 
 /// Renders to `out`, in the style of the stream that `out` is. A reader of `out` that has gone is no error.

@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::lab::qemu::QemuLab;
 use crate::lab::timeouts::Timeouts;
-use crate::plan::Placed;
+use crate::plan::PlacedTest;
 use crate::runner::Capacity;
 use crate::vm::accel::AccelRequest;
 use crate::vm::qemu::Qemu;
@@ -72,15 +72,15 @@ impl GuestArgs {
     }
 
     /// The tests with what this host lacks for their machines. Which accelerator works can be asked once there is a kernel
-    /// to boot; what the answer is and what the host has is told to `tell`.
+    /// to boot; what the answer is and what the host has is reported to `tell`.
     pub fn place(
         &self,
         lab: &QemuLab,
         kernel: &Kernel,
         capacity: Capacity,
-        placed: &[Placed],
+        placed: &[PlacedTest],
         tell: &dyn Fn(Event),
-    ) -> Vec<Placed> {
+    ) -> Vec<PlacedTest> {
         let choice = lab.choose_accel(self.accel, kernel);
         tell(Event::Host {
             qemu: lab.qemu().version.to_string(),
@@ -90,8 +90,10 @@ impl GuestArgs {
             memory_mib: capacity.memory_mib,
         });
         let capabilities = lab.capabilities();
-        let place =
-            |p: &Placed| Placed { lacking: capabilities.missing(&p.machine, lab.accel()), ..p.clone() };
+        let place = |p: &PlacedTest| PlacedTest {
+            lacking: capabilities.missing(&p.machine, lab.accel()),
+            ..p.clone()
+        };
         placed.iter().map(place).collect()
     }
 }

@@ -147,7 +147,7 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
         KernelsCommand::Update { output } => {
             let (path, lost) = library.write_catalogue(output, &progress)?;
             for lost in lost {
-                progress.report("", Stage::Warning(format!("{} cannot be had: {}", lost.name, lost.reason)));
+                progress.report("", Stage::Warning(format!("{} is unavailable: {}", lost.name, lost.reason)));
             }
             println!("{}", path.display());
             Ok(ExitCode::SUCCESS)
@@ -224,7 +224,7 @@ fn table(kernels: &[Available]) -> String {
 
 /// A line of `--json`: what is known of the kernel, and what follows from that.
 #[derive(Serialize)]
-struct Listed<'a> {
+struct ListedKernel<'a> {
     #[serde(flatten)]
     kernel: &'a Available,
     line: Option<String>,
@@ -233,7 +233,7 @@ struct Listed<'a> {
 }
 
 fn json_lines(kernels: &[Available]) -> String {
-    let listed = kernels.iter().map(|kernel| Listed {
+    let listed = kernels.iter().map(|kernel| ListedKernel {
         kernel,
         line: kernel.line().map(|line| line.to_string()),
         state: kernel.state(),

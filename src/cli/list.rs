@@ -15,11 +15,11 @@ pub struct ListArgs {
     tests: TestArgs,
     /// How to print them
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: ListFormat,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+enum ListFormat {
     /// For people
     #[default]
     Human,
@@ -30,7 +30,7 @@ enum Format {
 }
 
 #[derive(Serialize)]
-struct Listed<'a> {
+struct ListedTest<'a> {
     name: String,
     #[serde(flatten)]
     test: &'a Test,
@@ -42,12 +42,12 @@ pub fn run(args: &ListArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let mut out = String::new();
     for test in &tests {
         match args.format {
-            Format::Human => out.push_str(&human(test)),
-            Format::Names => out.push_str(&format!("{}\n", test.id())),
-            Format::Json => {
+            ListFormat::Human => out.push_str(&human(test)),
+            ListFormat::Names => out.push_str(&format!("{}\n", test.id())),
+            ListFormat::Json => {
                 // the id replaces the name within the suite
                 let mut value =
-                    serde_json::to_value(Listed { name: test.id(), test }).map_err(CliError::setup)?;
+                    serde_json::to_value(ListedTest { name: test.id(), test }).map_err(CliError::setup)?;
                 value["name"] = test.id().into();
                 out.push_str(&format!("{value}\n"));
             }

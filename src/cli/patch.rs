@@ -12,7 +12,7 @@ use crate::report::ExitStatus;
 
 /// What is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum PatchFormat {
     /// For people.
     Human,
     /// One JSON document.
@@ -51,8 +51,8 @@ pub struct PatchArgs {
     #[arg(long, value_name = "PATCHES")]
     pick: Option<Pick>,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = PatchFormat::Human)]
+    format: PatchFormat,
 }
 
 /// Runs the command. A patch that does not apply somewhere, or is missing, is answered by exit code 100.
@@ -77,9 +77,9 @@ pub fn run(args: &PatchArgs) -> Result<ExitStatus, CliError> {
     Ok(if applies && whole { ExitStatus::Success } else { ExitStatus::TestsFailed })
 }
 
-fn print(format: Format, queue: &Queue, results: &[(String, QueueApplication)]) {
+fn print(format: PatchFormat, queue: &Queue, results: &[(String, QueueApplication)]) {
     match format {
-        Format::Human => {
+        PatchFormat::Human => {
             print!("{}", queue::queue(queue));
             for (tree, result) in results {
                 print!("\n{}", queue::application(tree, result));
@@ -88,7 +88,7 @@ fn print(format: Format, queue: &Queue, results: &[(String, QueueApplication)]) 
                 }
             }
         }
-        Format::Json => {
+        PatchFormat::Json => {
             let trees: Vec<_> = results
                 .iter()
                 .map(

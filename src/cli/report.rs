@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::format::{Format, named, parser, print};
+use super::format::{ReportFormat, named, parser, print};
 use super::guests::ReportArgs;
-use crate::bisection::{self, State};
+use crate::bisection::{self, BisectionState};
 use crate::journal::RunDir;
 use crate::render::{Kind, Run, Subject, write_file, write_files};
 use crate::report::matrix::MatrixStyle;
@@ -20,7 +20,7 @@ pub struct Args {
     pub run: String,
     /// Print this to standard output [default: summary, unless --junit or --write is given]
     #[arg(long, value_parser = parser(Kind::Run))]
-    format: Option<Format>,
+    format: Option<ReportFormat>,
     /// Write JUnit XML to this file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -47,7 +47,7 @@ pub fn run(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<ExitS
 fn make(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<(), ReportError> {
     let dir = RunDir::find(&args.output.reports, &args.run)?;
     let run = RunSummary::of(&dir)?;
-    let bisection = State::of(&dir)?.map(|state| bisection::report::Report::of(&state));
+    let bisection = BisectionState::of(&dir)?.map(|state| bisection::report::Report::of(&state));
     let of = Run { summary: &run, dir: &dir };
     let subject = match &bisection {
         Some(report) => Subject::Bisection(report, of),

@@ -15,11 +15,11 @@ use crate::cancel::Cancel;
 use crate::cli::word::words;
 use crate::event::{CellId, Event};
 use crate::journal::{Journal, RunDir};
-use crate::kernel::{Kernel, Library, NoProgress, Wanted};
+use crate::kernel::{Kernel, Library, NoProgress, RequestedKernel};
 use crate::lab::qemu::KeepVmcore;
 use crate::machine::Machine;
-use crate::plan::Placed;
-use crate::progress::{EventSink, Fetching, MessageFormat, Shown, for_streams};
+use crate::plan::PlacedTest;
+use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_streams};
 use crate::render::{Run, Subject, write_files};
 use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary, where_reports_are};
@@ -98,11 +98,11 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
 
     let run_dir = RunDir::create(&args.output.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
-    let Shown { sinks: show, bars } = for_streams(args.message_format);
+    let RunDisplay { sinks: show, bars } = for_streams(args.message_format);
     // the summary is folded in memory too, so that a full disk costs the reports and not the answer
     let outcome = Mutex::new(RunSummary::over(journal.lookup().map_err(CliError::setup)?));
     let sink = |event: Event| {
-        // what could not be written is told at the end, and held until then
+        // what could not be written is reported at the end, and held until then
         let at = journal.append(&event).ok().flatten();
         show.event(&event);
         outcome.lock().unwrap_or_else(|e| e.into_inner()).apply_at(event, at);
@@ -148,7 +148,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     Ok(finish(args, &outcome, &run_dir, &journal, cancel.is_set()))
 }
 
-/// What the user is told of known messages that have expired, each once.
+/// What the user learns of known messages that have expired, each once.
 fn expired_messages(tests: &[Arc<Test>], today: jiff::civil::Date) -> Vec<String> {
     let mut told = Vec::new();
     for entry in tests.iter().flat_map(|test| test.messages.expired(today)) {
@@ -161,13 +161,13 @@ fn expired_messages(tests: &[Arc<Test>], today: jiff::civil::Date) -> Vec<String
 }
 
 /// The tests with their machines; whether the host can build those is not known yet.
-pub(super) fn placed(tests: &[Arc<Test>], paths: &PathArgs) -> Result<Vec<Placed>, CliError> {
+pub(super) fn placed(tests: &[Arc<Test>], paths: &PathArgs) -> Result<Vec<PlacedTest>, CliError> {
     let machines = paths.machines()?;
     let place = |test: &Arc<Test>| {
         let machine = machines
             .for_test(&test.machine)
             .map_err(|error| CliError::setup(format!("{}: {}: {error}", test.span, test.id())))?;
-        Ok(Placed { test: Arc::clone(test), machine: Arc::new(machine), lacking: None })
+        Ok(PlacedTest { test: Arc::clone(test), machine: Arc::new(machine), lacking: None })
     };
     tests.iter().map(place).collect()
 }
@@ -216,7 +216,7 @@ fn finish(
     if failed && status == ExitStatus::Success { ExitStatus::NotJudged } else { status }
 }
 
-fn announce(sink: &dyn Fn(Event), run_dir: &RunDir, tests: &[Arc<Test>], wanted: &[Wanted]) {
+fn announce(sink: &dyn Fn(Event), run_dir: &RunDir, tests: &[Arc<Test>], wanted: &[RequestedKernel]) {
     sink(Event::RunStarted {
         schema: crate::event::SCHEMA,
         run: run_dir.id().to_owned(),
@@ -236,7 +236,7 @@ fn announce(sink: &dyn Fn(Event), run_dir: &RunDir, tests: &[Arc<Test>], wanted:
     }
 }
 
-fn print_plan(library: &Library, placed: &[Placed], wanted: &[Wanted]) {
+fn print_plan(library: &Library, placed: &[PlacedTest], wanted: &[RequestedKernel]) {
     use std::io::Write;
     // without QEMU nothing is said about what it is missing
     let qemu = Qemu::find().ok();
@@ -244,8 +244,8 @@ fn print_plan(library: &Library, placed: &[Placed], wanted: &[Wanted]) {
     let missing = |machine: &Machine| {
         capabilities.as_ref().and_then(|capabilities| capabilities.missing(machine, None))
     };
-    let placed: Vec<Placed> =
-        placed.iter().map(|p| Placed { lacking: missing(&p.machine), ..p.clone() }).collect();
+    let placed: Vec<PlacedTest> =
+        placed.iter().map(|p| PlacedTest { lacking: missing(&p.machine), ..p.clone() }).collect();
     let text: String = wanted.iter().map(|kernel| preview(library, kernel, &placed, &NoProgress)).collect();
     // a closed pipe is the reader's choice
     let _ = std::io::stdout().write_all(text.as_bytes());

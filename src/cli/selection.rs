@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::CliError;
 use super::paths::PathArgs;
 use crate::cli::word::words;
-use crate::kernel::{Flavour, KernelSpec, Library, Wanted};
+use crate::kernel::{Flavour, KernelSpec, Library, RequestedKernel};
 use crate::plan::{Filter, select};
 use crate::progress::Fetching;
 use crate::suite::{self, Suite, Test};
@@ -99,7 +99,7 @@ pub fn load_suites(named: &[String], folders: &[PathBuf]) -> Result<Vec<Suite>, 
 
 impl KernelArgs {
     /// Resolves what was named, or the default kernels.
-    pub fn wanted(&self, library: &Library) -> Result<Vec<Wanted>, CliError> {
+    pub fn wanted(&self, library: &Library) -> Result<Vec<RequestedKernel>, CliError> {
         let named: Vec<String> = if self.kernel.is_empty() {
             DEFAULT_KERNELS.iter().map(|k| (*k).to_owned()).collect()
         } else {

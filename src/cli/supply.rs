@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::event::{CellRecord, Event};
-use crate::kernel::{FetchProgress, Kernel, KernelError, LargerImage, Library, Wanted};
+use crate::kernel::{FetchProgress, Kernel, KernelError, LargerImage, Library, RequestedKernel};
 use crate::plan::flavour::{self, NeedsLarger};
-use crate::plan::{Cell, Placed};
+use crate::plan::{Cell, PlacedTest};
 use crate::runner::Queue;
 use crate::suite::Test;
 use crate::verdict::Verdict;
@@ -20,20 +20,20 @@ pub struct Supply<'a> {
     pub library: &'a Library,
     /// Where cells go.
     pub queue: &'a Queue,
-    /// Told of cells that have no kernel.
+    /// Receives cells that have no kernel.
     pub sink: &'a (dyn Fn(Event) + Sync),
-    /// Told of downloads.
+    /// Receives the progress of downloads.
     pub progress: &'a (dyn FetchProgress + Sync),
     /// Decides with the first kernel that is there what this host can build, and so where each test stands.
-    pub place: &'a (dyn Fn(&Kernel) -> Vec<Placed> + Sync),
+    pub place: &'a (dyn Fn(&Kernel) -> Vec<PlacedTest> + Sync),
 }
 
 /// A kernel that has to be fetched, and for which tests.
 enum Job {
     /// The image that a kernel's name stands for.
-    First(Wanted),
+    First(RequestedKernel),
     /// The larger one, for the tests that the first one does not suffice for.
-    LargerImage { wanted: Wanted, needing: Vec<NeedsLarger> },
+    LargerImage { wanted: RequestedKernel, needing: Vec<NeedsLarger> },
 }
 
 /// Closes the queue when it is dropped.
@@ -48,9 +48,10 @@ impl Drop for Closed<'_> {
 impl Supply<'_> {
     /// Fetches the kernels, those first that are stored already, and closes the queue, also where it panics: who takes
     /// cells out of it would wait for ever.
-    pub fn run(&self, wanted: &[Wanted], tests: &[Arc<Test>]) {
+    pub fn run(&self, wanted: &[RequestedKernel], tests: &[Arc<Test>]) {
         let _closed = Closed(self.queue);
-        let (here, to_fetch): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| w.is_fetched());
+        let (here, to_fetch): (Vec<&RequestedKernel>, Vec<&RequestedKernel>) =
+            wanted.iter().partition(|w| w.is_fetched());
         let jobs = here.into_iter().chain(to_fetch).cloned().map(Job::First).collect();
         let jobs: Mutex<VecDeque<Job>> = Mutex::new(jobs);
         let placed = OnceLock::new();
@@ -74,16 +75,16 @@ impl Supply<'_> {
     }
 
     /// Does one job; gives the one that it leaves to do.
-    fn job(&self, job: Job, tests: &[Arc<Test>], placed: &OnceLock<Vec<Placed>>) -> Option<Job> {
+    fn job(&self, job: Job, tests: &[Arc<Test>], placed: &OnceLock<Vec<PlacedTest>>) -> Option<Job> {
         match job {
             Job::First(wanted) => match self.fetch(&wanted) {
                 Ok(kernel) => {
                     let placed = placed.get_or_init(|| (self.place)(&kernel));
-                    let larger = self.library.larger(&wanted);
-                    let divided = flavour::divide(placed, &kernel, &larger);
-                    self.queue.push(divided.cells);
+                    let larger = self.library.larger_image(&wanted);
+                    let split = flavour::split_by_image(placed, &kernel, &larger);
+                    self.queue.push(split.cells);
                     let LargerImage::Known(larger) = larger else { return None };
-                    let job = Job::LargerImage { wanted: *larger, needing: divided.needs_larger };
+                    let job = Job::LargerImage { wanted: *larger, needing: split.needs_larger };
                     matches!(&job, Job::LargerImage { needing, .. } if !needing.is_empty()).then_some(job)
                 }
                 Err(error) => {
@@ -105,16 +106,16 @@ impl Supply<'_> {
         }
     }
 
-    fn fetch(&self, wanted: &Wanted) -> Result<Arc<Kernel>, KernelError> {
+    fn fetch(&self, wanted: &RequestedKernel) -> Result<Arc<Kernel>, KernelError> {
         if self.queue.enough().is_set() {
             return Err(KernelError::Packages(crate::kernel::SourceError::Interrupted));
         }
         self.library.fetch(wanted, self.progress).map(Arc::new)
     }
 
-    /// The cells of a kernel that cannot be had: lost, with the reason. An interrupted download says nothing about the
+    /// The cells of a kernel that is unavailable: lost, with the reason. An interrupted download says nothing about the
     /// kernel, its cells are not run.
-    fn lose(&self, wanted: &Wanted, reasons: Vec<(&Arc<Test>, String)>) {
+    fn lose(&self, wanted: &RequestedKernel, reasons: Vec<(&Arc<Test>, String)>) {
         if self.queue.enough().is_set() {
             self.queue.forgo(reasons.len() as u64);
             return;
@@ -141,12 +142,12 @@ impl Supply<'_> {
 /// download.
 pub fn preview(
     library: &Library,
-    wanted: &Wanted,
-    placed: &[Placed],
+    wanted: &RequestedKernel,
+    placed: &[PlacedTest],
     progress: &dyn FetchProgress,
 ) -> String {
-    let larger = library.larger(wanted);
-    let state = |wanted: &Wanted| match (wanted.is_fetched(), wanted.is_to_build()) {
+    let larger = library.larger_image(wanted);
+    let state = |wanted: &RequestedKernel| match (wanted.is_fetched(), wanted.is_to_build()) {
         (true, _) => "",
         (false, true) => " (to be built)",
         (false, false) => " (to be fetched)",
@@ -165,23 +166,23 @@ pub fn preview(
         placed.iter().for_each(|p| line(&p.test, &format!("{}{}{or}", wanted.release(), state(wanted))));
         return text;
     };
-    let divided = flavour::divide(placed, &kernel, &larger);
+    let split = flavour::split_by_image(placed, &kernel, &larger);
     let cell_line = |cell: &Cell, state: &str| match &cell.unmet {
         Some(reason) => format!("skip: {reason}"),
         None => format!("{}{state}", cell.kernel.release),
     };
     let mut shown: Vec<(String, String)> =
-        divided.cells.iter().map(|cell| (cell.test.id(), cell_line(cell, ""))).collect();
+        split.cells.iter().map(|cell| (cell.test.id(), cell_line(cell, ""))).collect();
     if let LargerImage::Known(large) = &larger {
         let here = large.is_fetched().then(|| library.fetch(large, progress).ok()).flatten().map(Arc::new);
         match here {
             Some(kernel) => shown.extend(
-                flavour::on_larger(&divided.needs_larger, &kernel)
+                flavour::on_larger(&split.needs_larger, &kernel)
                     .iter()
                     .map(|c| (c.test.id(), cell_line(c, ""))),
             ),
             None => shown.extend(
-                divided
+                split
                     .needs_larger
                     .iter()
                     .map(|s| (s.test().id(), format!("{}{}", large.release(), state(large)))),

@@ -25,7 +25,7 @@ fn convincing(chance: f64) -> bool {
     chance < DOUBT - 1e-9
 }
 
-/// What the attempts of a cell came to.
+/// The result of the attempts of a cell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Side {
     /// The kernel's name.

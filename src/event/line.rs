@@ -28,7 +28,7 @@ pub(crate) fn event(line: &[u8]) -> Result<Event, serde_json::Error> {
 /// # Errors
 /// It holds none.
 pub(crate) fn attempt(line: &[u8]) -> Result<(CellId, AttemptRecord), serde_json::Error> {
-    let Of { _event: _, test, kernel } = serde_json::from_slice(line)?;
+    let CellKey { _event: _, test, kernel } = serde_json::from_slice(line)?;
     Ok((CellId { test, kernel }, serde_json::from_slice(line)?))
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn cell(line: &[u8]) -> Result<CellRecord, serde_json::Error> {
 }
 
 #[derive(Deserialize)]
-struct Of {
+struct CellKey {
     #[serde(rename = "event")]
     _event: IgnoredAny,
     test: String,

@@ -81,7 +81,7 @@ fn cell_name(cell: &CellId) -> String {
     let reversible = [suite, test, &cell.kernel].iter().all(|s| s.chars().all(plain) && !s.contains("__"))
         && name.len() <= NAME_LIMIT;
     if !reversible {
-        // Two cells can come to the same readable name; a part of the hash of the true one keeps them apart.
+        // Two cells can have the same readable name; a part of the hash of the true one keeps them apart.
         let hash = Sha256::digest(format!("{}\0{}", cell.test, cell.kernel));
         let tail: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         name.truncate(NAME_LIMIT - tail.len() - 1);

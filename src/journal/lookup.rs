@@ -17,23 +17,23 @@ const WINDOW: usize = 4 << 10;
 
 /// A journal whose records can be read again. It stays the same file when another one takes its name.
 #[derive(Debug)]
-pub struct Lookup {
+pub struct RecordReader {
     path: PathBuf,
     file: File,
 }
 
-impl Lookup {
+impl RecordReader {
     /// Opens a journal; `path` is the file itself.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub fn open(path: &Path) -> Result<Lookup, JournalError> {
+    pub fn open(path: &Path) -> Result<RecordReader, JournalError> {
         let fail = |source| JournalError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(fail)?;
         if file.metadata().map_err(fail)?.is_dir() {
             return Err(fail(io::ErrorKind::IsADirectory.into()));
         }
-        Ok(Lookup { path: path.to_owned(), file })
+        Ok(RecordReader { path: path.to_owned(), file })
     }
 
     /// All its events from the first one on. To be asked for once: there is one position in the file.
@@ -55,7 +55,7 @@ impl Lookup {
 /// Reads records of a journal.
 #[derive(Debug)]
 pub struct Reader<'j> {
-    journal: &'j Lookup,
+    journal: &'j RecordReader,
     /// What was read last, and where in the file it begins.
     window: Vec<u8>,
     start: u64,
@@ -173,7 +173,7 @@ mod tests {
             record.program.output = "x".repeat(3 * WINDOW);
         }
         let places = written(dir.path(), &events);
-        let journal = Lookup::open(&dir.path().join(FILE_NAME)).unwrap();
+        let journal = RecordReader::open(&dir.path().join(FILE_NAME)).unwrap();
         let mut reader = journal.reader();
         let forwards = events.iter().zip(&places);
         for (event, at) in forwards.clone().chain(forwards.rev()) {
@@ -192,7 +192,7 @@ mod tests {
         let record = sample::record("a::b", "6.1", crate::verdict::Verdict::Good);
         std::fs::write(&path, serde_json::to_string(&Event::Cell(Box::new(record.clone()))).unwrap())
             .unwrap();
-        let journal = Lookup::open(&path).unwrap();
+        let journal = RecordReader::open(&path).unwrap();
         assert_eq!(journal.reader().cell(0, &record.id()).unwrap(), record);
     }
 
@@ -203,7 +203,7 @@ mod tests {
         let records =
             ["6.1", "6.2"].map(|kernel| sample::record("a::b", kernel, crate::verdict::Verdict::Good));
         let places = written(dir.path(), &records.clone().map(|record| Event::Cell(Box::new(record))));
-        let journal = Lookup::open(&path).unwrap();
+        let journal = RecordReader::open(&path).unwrap();
         let said = |reader: &mut Reader<'_>, cell: usize| {
             let error = reader.cell(places[1], &records[cell].id()).unwrap_err();
             error.to_string().replace(dir.path().to_str().unwrap(), "reports/x")

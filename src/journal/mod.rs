@@ -12,10 +12,10 @@ use std::io;
 use std::path::PathBuf;
 
 pub use attempt_dir::AttemptDir;
-pub use lookup::{Lookup, Reader};
+pub use lookup::{Reader, RecordReader};
 pub use read::{Events, read};
 pub use run_dir::{RunDir, RunId};
-pub use write::{Journal, Trouble};
+pub use write::{Journal, WriteFailure};
 
 /// The journal's file name in its run's folder.
 pub const FILE_NAME: &str = "journal.jsonl";

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::{JournalError, Lookup};
+use super::{JournalError, RecordReader};
 use crate::event::{Event, SCHEMA, line};
 
 /// The longest line that is read, bytes. The runner bounds every text of an event far below this.
@@ -15,7 +15,7 @@ pub(super) const LINE_LIMIT: usize = 64 << 20;
 /// # Errors
 /// The file cannot be opened.
 pub fn read(path: &Path) -> Result<Events<BufReader<File>>, JournalError> {
-    Lookup::open(path)?.events()
+    RecordReader::open(path)?.events()
 }
 
 /// The events of a journal, in the order in which they happened.

@@ -156,7 +156,7 @@ impl RunDir {
         (inside && !relative.is_empty()).then(|| self.path.join(relative))
     }
 
-    /// Whether a process is still writing the journal; false also where it cannot be told.
+    /// Whether a process is still writing the journal; false also where that is unknown.
     pub fn is_running(&self) -> bool {
         let Ok(file) = File::open(self.journal()) else { return false };
         let running = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{FILE_NAME, JournalError, Lookup, read};
+use super::{FILE_NAME, JournalError, RecordReader, read};
 use crate::event::Event;
 
 /// The least time between two fdatasync calls before the run's last event. A verdict costs at least one boot, so
@@ -24,29 +24,29 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Journal {
     path: PathBuf,
     file: File,
-    state: Mutex<State>,
+    state: Mutex<WriterState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct WriterState {
     /// Length of the file up to the end of its last whole line.
     whole: u64,
     /// Bytes may follow `whole` that a failed write left behind.
     torn: bool,
     synced: Option<Instant>,
-    trouble: Option<Trouble>,
+    trouble: Option<WriteFailure>,
 }
 
 /// Events that could not be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct WriteFailure {
     /// The first failure, as a sentence.
     pub first: String,
     /// How many events are missing.
     pub missing: u64,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for WriteFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (events, are) = if self.missing == 1 { ("event", "is") } else { ("events", "are") };
         write!(
@@ -75,7 +75,7 @@ impl Journal {
         }
     }
 
-    /// Opens the journal of an earlier run to go on with it. An unfinished last line is cut off.
+    /// Opens the journal of an earlier run to resume it. An unfinished last line is cut off.
     ///
     /// # Errors
     /// The journal cannot be opened, another process writes it, or it is damaged before its last line.
@@ -104,7 +104,7 @@ impl Journal {
     }
 
     fn new(path: PathBuf, file: File) -> Journal {
-        let state = State { whole: 0, torn: false, synced: None, trouble: None };
+        let state = WriterState { whole: 0, torn: false, synced: None, trouble: None };
         Journal { path, file, state: Mutex::new(state) }
     }
 
@@ -127,7 +127,7 @@ impl Journal {
         if let Err(error) = &result {
             let mut state = self.state();
             let first = error.to_string();
-            state.trouble.get_or_insert(Trouble { first, missing: 0 }).missing += 1;
+            state.trouble.get_or_insert(WriteFailure { first, missing: 0 }).missing += 1;
         }
         result.map(Some)
     }
@@ -136,12 +136,12 @@ impl Journal {
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub fn lookup(&self) -> Result<Lookup, JournalError> {
-        Lookup::open(&self.path)
+    pub fn lookup(&self) -> Result<RecordReader, JournalError> {
+        RecordReader::open(&self.path)
     }
 
-    /// What could not be kept so far; for the end of the run, when the user is told.
-    pub fn trouble(&self) -> Option<Trouble> {
+    /// What could not be kept so far; for the end of the run, when it is reported to the user.
+    pub fn trouble(&self) -> Option<WriteFailure> {
         self.state().trouble.clone()
     }
 
@@ -181,13 +181,13 @@ impl Journal {
         Ok(at)
     }
 
-    fn cut(&self, state: &mut State) -> io::Result<()> {
+    fn cut(&self, state: &mut WriterState) -> io::Result<()> {
         let cut = self.file.set_len(state.whole);
         state.torn = cut.is_err();
         cut
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WriterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -250,7 +250,7 @@ mod tests {
         insta::assert_snapshot!(error, @"cannot append to reports/x/journal.jsonl: No space left on device (os error 28); the run goes on, but this event is not kept");
         journal.append(&notice("two")).unwrap_err();
         let trouble = journal.trouble().unwrap();
-        assert_eq!(trouble, Trouble { first: error.to_string(), missing: 2 });
+        assert_eq!(trouble, WriteFailure { first: error.to_string(), missing: 2 });
         insta::assert_snapshot!(trouble, @"2 events of this run are not in its journal; the first time: cannot append to reports/x/journal.jsonl: No space left on device (os error 28); the run goes on, but this event is not kept");
     }
 

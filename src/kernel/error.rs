@@ -14,7 +14,7 @@ use super::progress::megabytes;
 use super::store::StoreError;
 use crate::failure::Failure;
 
-/// Why a kernel cannot be had. Every message names the kernel or file and what to do about it.
+/// Why a kernel is unavailable. Every message names the kernel or file and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// The user's expression cannot be read.
@@ -54,7 +54,7 @@ pub enum KernelError {
         /// What exists.
         known: String,
     },
-    /// The kernel is known, its packages cannot be had.
+    /// The kernel is known, its packages are unavailable.
     #[error("{name} cannot be fetched: {reason}; choose another version (kregress kernels list --available)")]
     Unavailable {
         /// The kernel.
@@ -62,7 +62,7 @@ pub enum KernelError {
         /// Why.
         reason: String,
     },
-    /// There is no debug information to be had.
+    /// No debug information is available.
     #[error("{reason}")]
     NoDebug {
         /// Why, and what to do.
@@ -127,7 +127,7 @@ pub enum KernelError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Modules cannot be had.
+    /// Modules are unavailable.
     #[error(transparent)]
     Module(#[from] ModuleError),
 }

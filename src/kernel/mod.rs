@@ -41,7 +41,9 @@ mod tests;
 pub use cache::cache_folder;
 pub use catalogue::CatalogueError;
 pub use catalogue::spec::{KernelSpec, Selector, SpecError};
-pub use catalogue::wanted::{Available, KernelState, LargerImage, LeftOut, Resolution, Wanted};
+pub use catalogue::wanted::{
+    Available, KernelState, LargerImage, RequestedKernel, Resolution, UnavailableKernel,
+};
 pub use debug::{DebugError, DebugInfo};
 pub use error::KernelError;
 pub use kernel_modules::{

@@ -31,7 +31,7 @@ pub enum Stage {
     Compile {
         /// Files that are made.
         done: u64,
-        /// About how many a whole build makes; absent where this one goes on with another, or nobody knows.
+        /// About how many a whole build makes; absent where this one continues another, or nobody knows.
         total: Option<u64>,
         /// The file that was made last.
         file: String,
@@ -68,7 +68,7 @@ pub mod waiting {
 
 /// Is told how the fetching goes, from several threads.
 pub trait FetchProgress: Sync {
-    /// `kernel` has come to `stage`.
+    /// `kernel` has reached `stage`.
     fn report(&self, kernel: &str, stage: Stage);
 }
 

@@ -1,7 +1,7 @@
 //! Machines: the virtual hardware that tests run on, as data. A machine is a YAML file under `vm/`; what a test says
 //! about its machine is laid over it ([`Machine::for_test`]).
 //!
-//! This room knows what hardware is wanted; [`crate::vm`] knows how QEMU is told, and whether a QEMU has it.
+//! This room knows what hardware is wanted; [`crate::vm`] knows the arguments for QEMU, and whether a QEMU has it.
 //! `vm/README.md` is the reference of the format for people.
 
 mod build;
@@ -12,10 +12,10 @@ mod shape;
 pub use load::Machines;
 pub use model::{AccelNeed, DEFAULT, Device, DeviceKind, Machine, MachineError, Medium, QemuNeed};
 
-use crate::yaml::format::Format;
+use crate::yaml::file_kind::FileKind;
 
 /// The machines' own words in messages.
-static FORMAT: Format = Format {
+static FORMAT: FileKind = FileKind {
     noun: "machine",
     path: "vm/default.yaml",
     start: "a machine starts with `summary: TEXT`, and its file's name is its name",

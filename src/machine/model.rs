@@ -34,7 +34,7 @@ pub enum AccelNeed {
     /// Whatever the run uses.
     #[default]
     Any,
-    /// The host's processor, or the machine cannot be had.
+    /// The host's processor, or the machine is unavailable.
     Kvm,
     /// QEMU's translator, even where KVM works.
     Tcg,

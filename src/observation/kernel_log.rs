@@ -12,7 +12,7 @@ pub struct LogExcerpt {
     pub lost: u64,
     /// Records that were read and are not kept, because there are too many.
     pub left_out: u64,
-    /// Whether the reader came to the end: for the agent that is the mark at the dose's end.
+    /// Whether the reader reached the end: for the agent that is the mark at the dose's end.
     pub ended: bool,
 }
 

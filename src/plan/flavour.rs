@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Cell, Placed, Unmet, unmet};
+use super::{Cell, PlacedTest, Unmet, unmet};
 use crate::kernel::{Kernel, LargerImage};
 
 /// Options that no image of Debian's has: nothing is fetched to look for them.
@@ -13,7 +13,7 @@ const NOT_IN_DEBIAN: &[&str] = &["KASAN", "KCSAN", "KMSAN", "DEBUG_KMEMLEAK", "P
 /// A test that needs more than the small image has.
 #[derive(Clone, Debug)]
 pub struct NeedsLarger {
-    placed: Placed,
+    placed: PlacedTest,
     what: String,
     /// What the small image lacks, a whole sentence.
     reason: String,
@@ -21,7 +21,7 @@ pub struct NeedsLarger {
 
 /// The tests of a kernel, by what its small image has.
 #[derive(Clone, Debug, Default)]
-pub struct Divided {
+pub struct ImageSplit {
     /// Cells on the small image, those among them that are skipped on any image.
     pub cells: Vec<Cell>,
     /// Tests that need the large one.
@@ -29,29 +29,29 @@ pub struct Divided {
 }
 
 /// Divides the tests. Where there is no larger image, all of them are cells on this one.
-pub fn divide(tests: &[Placed], kernel: &Arc<Kernel>, larger: &LargerImage) -> Divided {
-    let mut divided = Divided::default();
+pub fn split_by_image(tests: &[PlacedTest], kernel: &Arc<Kernel>, larger: &LargerImage) -> ImageSplit {
+    let mut split = ImageSplit::default();
     for placed in tests {
         let unmet = unmet(placed, kernel);
         match (&unmet, larger) {
             (Some(Unmet::Image { what, reason, options }), LargerImage::Known(_)) if !in_none(options) => {
                 let (what, reason) = (what.clone(), reason.clone());
-                divided.needs_larger.push(NeedsLarger { placed: placed.clone(), what, reason });
+                split.needs_larger.push(NeedsLarger { placed: placed.clone(), what, reason });
             }
             (Some(Unmet::Image { reason, options, .. }), LargerImage::Known(_) | LargerImage::Missing(_))
                 if in_none(options) =>
             {
                 let reason = format!("{reason}; no image of Debian's has it");
-                divided.cells.push(skipped(placed, kernel, reason));
+                split.cells.push(skipped(placed, kernel, reason));
             }
             (Some(Unmet::Image { reason, .. }), LargerImage::Missing(why)) => {
-                let reason = format!("{reason}; the plain image, which may have it, cannot be had: {why}");
-                divided.cells.push(skipped(placed, kernel, reason));
+                let reason = format!("{reason}; the plain image, which may have it, is unavailable: {why}");
+                split.cells.push(skipped(placed, kernel, reason));
             }
-            _ => divided.cells.push(skipped_or_not(placed, kernel, unmet.map(|unmet| unmet.to_string()))),
+            _ => split.cells.push(skipped_or_not(placed, kernel, unmet.map(|unmet| unmet.to_string()))),
         }
     }
-    divided
+    split
 }
 
 /// The cells of the tests that need the large image, now that it is here. What it lacks too is said of both.
@@ -86,11 +86,11 @@ fn in_none(options: &[String]) -> bool {
     !options.is_empty() && options.iter().all(|option| NOT_IN_DEBIAN.contains(&option.as_str()))
 }
 
-fn skipped(placed: &Placed, kernel: &Arc<Kernel>, reason: String) -> Cell {
+fn skipped(placed: &PlacedTest, kernel: &Arc<Kernel>, reason: String) -> Cell {
     skipped_or_not(placed, kernel, Some(reason))
 }
 
-fn skipped_or_not(placed: &Placed, kernel: &Arc<Kernel>, unmet: Option<String>) -> Cell {
+fn skipped_or_not(placed: &PlacedTest, kernel: &Arc<Kernel>, unmet: Option<String>) -> Cell {
     Cell {
         test: Arc::clone(&placed.test),
         machine: Arc::clone(&placed.machine),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Placed;
+use super::PlacedTest;
 use crate::kernel::{Kernel, ModuleState};
 use crate::machine::Machine;
 use crate::suite::detector;
@@ -33,7 +33,7 @@ impl fmt::Display for Unmet {
 
 /// The first need of a test that a kernel or the host does not meet. Those that hold for every image of the kernel
 /// come first, so that no other image is fetched in vain.
-pub fn unmet(placed: &Placed, kernel: &Kernel) -> Option<Unmet> {
+pub fn unmet(placed: &PlacedTest, kernel: &Kernel) -> Option<Unmet> {
     let needs = &placed.test.needs;
     if let Some(range) = &needs.kernel
         && !range.contains(&kernel.version)
@@ -60,7 +60,7 @@ pub fn unmet(placed: &Placed, kernel: &Kernel) -> Option<Unmet> {
 }
 
 /// An option that is not as the test needs it.
-fn unmet_option(placed: &Placed, kernel: &Kernel) -> Option<Unmet> {
+fn unmet_option(placed: &PlacedTest, kernel: &Kernel) -> Option<Unmet> {
     for need in placed.test.needs.config_needs() {
         let wanted = need.value.unwrap_or("y or m");
         let Some(config) = &kernel.config else {
@@ -78,7 +78,7 @@ fn unmet_option(placed: &Placed, kernel: &Kernel) -> Option<Unmet> {
 }
 
 /// A symptom that this kernel could not show even if it had the bug: its absence would prove nothing.
-fn unseen(placed: &Placed, kernel: &Kernel) -> Option<Unmet> {
+fn unseen(placed: &PlacedTest, kernel: &Kernel) -> Option<Unmet> {
     let on = |option: &str| is_at_work(option, kernel, &placed.machine);
     let options = detector::missing(&placed.test.symptom, &on)?;
     let names = options.iter().map(|option| format!("CONFIG_{option}")).collect::<Vec<_>>().join(" or ");

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Placed;
+use super::PlacedTest;
 use crate::kernel::{Flavour, Kernel, KernelConfig, ModuleTree, Origin};
 use crate::machine::Machine;
 use crate::suite::Test;
 
 /// A test with this text behind its summary, on the built-in machine.
-pub(crate) fn placed(name: &str, text: &str) -> Placed {
+pub(crate) fn placed(name: &str, text: &str) -> PlacedTest {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("suite.yaml");
     let symptom = if text.contains("symptom:") { "" } else { "  symptom: {exit: {code: 1}}\n" };
@@ -19,7 +19,7 @@ pub(crate) fn placed(name: &str, text: &str) -> Placed {
     std::fs::write(&path, text).expect("the folder is writable");
     let suite = crate::suite::load_file(&path).unwrap_or_else(|error| panic!("{error:?}"));
     let test: Arc<Test> = Arc::clone(&suite.tests[0]);
-    Placed { test, machine: Arc::new(Machine::built_in()), lacking: None }
+    PlacedTest { test, machine: Arc::new(Machine::built_in()), lacking: None }
 }
 
 /// A kernel with these modules built in and this configuration.

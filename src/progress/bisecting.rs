@@ -9,14 +9,14 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::line::{Line, likely, printable, status_word};
 use super::paint::{Paint, Tone};
-use super::{EventSink, JsonLines, MessageFormat, Shown, View, choose};
+use super::{EventSink, ForPeople, JsonLines, MessageFormat, RunDisplay, choose};
 use crate::bisect::{Find, Purpose};
 use crate::event::{AttemptRecord, CandidateRecord, Event, Suspect};
 
 /// What fits this process's own streams.
-pub fn for_bisection(format: MessageFormat) -> Shown {
+pub fn for_bisection(format: MessageFormat) -> RunDisplay {
     let choice = choose(format, io::stdout().is_terminal(), io::stderr().is_terminal());
-    let bars = (choice.people == Some(View::Live)).then(MultiProgress::new);
+    let bars = (choice.people == Some(ForPeople::Live)).then(MultiProgress::new);
     let mut sinks: Vec<Box<dyn EventSink>> = Vec::new();
     if choice.json {
         sinks.push(Box::new(JsonLines::new(io::stdout())));
@@ -25,16 +25,16 @@ pub fn for_bisection(format: MessageFormat) -> Shown {
         let paint = Paint::for_stderr();
         sinks.push(Box::new(Bisecting::new(bars.clone(), io::stderr(), paint)));
     }
-    Shown { sinks, bars }
+    RunDisplay { sinks, bars }
 }
 
 /// Lines, and bars among `bars` if there are any.
 pub struct Bisecting<W> {
     bars: Option<MultiProgress>,
-    state: Mutex<State<W>>,
+    state: Mutex<BisectingState<W>>,
 }
 
-struct State<W> {
+struct BisectingState<W> {
     out: W,
     line: Line,
     paint: Paint,
@@ -49,11 +49,11 @@ impl<W: Write + Send> Bisecting<W> {
     pub fn new(bars: Option<MultiProgress>, out: W, paint: Paint) -> Bisecting<W> {
         let line = Line::new(paint);
         let (suspects, attempts, subjects) = (Vec::new(), HashMap::new(), HashMap::new());
-        let state = State { out, line, paint, suspects, attempts, subjects };
+        let state = BisectingState { out, line, paint, suspects, attempts, subjects };
         Bisecting { bars, state: Mutex::new(state) }
     }
 
-    fn println(&self, state: &mut State<W>, text: &str) {
+    fn println(&self, state: &mut BisectingState<W>, text: &str) {
         // nobody reads: the journal still has it
         let _ = match &self.bars {
             Some(bars) => bars.println(text),
@@ -62,7 +62,7 @@ impl<W: Write + Send> Bisecting<W> {
     }
 
     /// The leading candidates, one bar each.
-    fn show_suspects(&self, state: &mut State<W>, suspects: &[Suspect]) {
+    fn show_suspects(&self, state: &mut BisectingState<W>, suspects: &[Suspect]) {
         let Some(bars) = &self.bars else { return };
         while state.suspects.len() < suspects.len() {
             let bar = bars.add(ProgressBar::new(1000));
@@ -82,7 +82,7 @@ impl<W: Write + Send> Bisecting<W> {
         }
     }
 
-    fn show_attempt(&self, state: &mut State<W>, kernel: &str, attempt: u32, phase: &str) {
+    fn show_attempt(&self, state: &mut BisectingState<W>, kernel: &str, attempt: u32, phase: &str) {
         let Some(bars) = &self.bars else { return };
         let bar = state.attempts.entry((kernel.to_owned(), attempt)).or_insert_with(|| {
             let bar = match state.suspects.first() {
@@ -97,7 +97,7 @@ impl<W: Write + Send> Bisecting<W> {
         bar.set_message(format!("{}  {phase}, attempt {attempt}", printable(kernel)));
     }
 
-    fn text(&self, state: &State<W>, event: &Event) -> Option<String> {
+    fn text(&self, state: &BisectingState<W>, event: &Event) -> Option<String> {
         let line = &state.line;
         // where there are bars, they show who is likeliest
         let named = if self.bars.is_some() { 0 } else { NAMED };

@@ -9,11 +9,11 @@ use crate::event::Event;
 /// Writes each kept event as one JSON object a line, the same objects that the journal has.
 #[derive(Debug)]
 pub struct JsonLines<W> {
-    state: Mutex<State<W>>,
+    state: Mutex<JsonLinesState<W>>,
 }
 
 #[derive(Debug)]
-struct State<W> {
+struct JsonLinesState<W> {
     out: W,
     failure: Option<io::Error>,
 }
@@ -21,7 +21,7 @@ struct State<W> {
 impl<W: Write + Send> JsonLines<W> {
     /// Objects to `out`.
     pub fn new(out: W) -> JsonLines<W> {
-        JsonLines { state: Mutex::new(State { out, failure: None }) }
+        JsonLines { state: Mutex::new(JsonLinesState { out, failure: None }) }
     }
 }
 

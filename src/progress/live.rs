@@ -25,11 +25,11 @@ const RUN: &str = "{prefix} [ {clock}] [{bar:16}] {pos}/{len}{left}: {wide_msg}"
 #[derive(Debug)]
 pub struct Live {
     bars: MultiProgress,
-    state: Mutex<State>,
+    state: Mutex<LiveState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct LiveState {
     line: Line,
     running: Running,
     run: Option<ProgressBar>,
@@ -40,7 +40,7 @@ struct State {
 impl Live {
     /// The view among `bars`, which others may show theirs in too.
     pub fn new(bars: MultiProgress, paint: Paint) -> Live {
-        let state = State {
+        let state = LiveState {
             line: Line::new(paint),
             running: Running::default(),
             run: None,
@@ -55,7 +55,7 @@ impl Live {
         let _ = self.bars.println(text);
     }
 
-    fn show_attempt(&self, state: &mut State, cell: &CellId) {
+    fn show_attempt(&self, state: &mut LiveState, cell: &CellId) {
         let Some(attempt) = state.running.attempt(cell) else { return };
         let (before, after) = state.line.running(cell, attempt.attempt, attempt.of, attempt.phase);
         let bar = state.attempts.entry(cell.clone()).or_insert_with(|| {
@@ -71,7 +71,7 @@ impl Live {
         bar.set_message(after);
     }
 
-    fn show_run(&self, state: &mut State) {
+    fn show_run(&self, state: &mut LiveState) {
         let run = state.run.get_or_insert_with(|| {
             let bar = self.bars.add(ProgressBar::new(0));
             bar.set_style(run_style());

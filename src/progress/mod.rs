@@ -54,26 +54,26 @@ pub enum MessageFormat {
 
 /// What is shown where, as the format and the two streams allow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Choice {
+struct Display {
     json: bool,
-    people: Option<View>,
+    people: Option<ForPeople>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum View {
+enum ForPeople {
     Live,
     Plain,
 }
 
-fn choose(format: MessageFormat, stdout_terminal: bool, stderr_terminal: bool) -> Choice {
+fn choose(format: MessageFormat, stdout_terminal: bool, stderr_terminal: bool) -> Display {
     let json = format == MessageFormat::Json;
-    let view = if stderr_terminal { View::Live } else { View::Plain };
+    let view = if stderr_terminal { ForPeople::Live } else { ForPeople::Plain };
     let both_on_one_terminal = json && stdout_terminal && stderr_terminal;
-    Choice { json, people: (!both_on_one_terminal).then_some(view) }
+    Display { json, people: (!both_on_one_terminal).then_some(view) }
 }
 
 /// What is shown of a run.
-pub struct Shown {
+pub struct RunDisplay {
     /// Take in the events.
     pub sinks: Vec<Box<dyn EventSink>>,
     /// Where other bars go, such as those of downloads, on a terminal.
@@ -81,21 +81,21 @@ pub struct Shown {
 }
 
 /// What fits this process's own streams.
-pub fn for_streams(format: MessageFormat) -> Shown {
+pub fn for_streams(format: MessageFormat) -> RunDisplay {
     let choice = choose(format, io::stdout().is_terminal(), io::stderr().is_terminal());
-    let bars = (choice.people == Some(View::Live)).then(MultiProgress::new);
+    let bars = (choice.people == Some(ForPeople::Live)).then(MultiProgress::new);
     let mut sinks: Vec<Box<dyn EventSink>> = Vec::new();
     if choice.json {
         sinks.push(Box::new(JsonLines::new(io::stdout())));
     }
     match choice.people {
-        Some(View::Live) => {
+        Some(ForPeople::Live) => {
             sinks.push(Box::new(Live::new(bars.clone().unwrap_or_default(), Paint::for_stderr())));
         }
-        Some(View::Plain) => sinks.push(Box::new(Plain::new(io::stderr(), Paint::for_stderr()))),
+        Some(ForPeople::Plain) => sinks.push(Box::new(Plain::new(io::stderr(), Paint::for_stderr()))),
         None => {}
     }
-    Shown { sinks, bars }
+    RunDisplay { sinks, bars }
 }
 
 impl EventSink for Vec<Box<dyn EventSink>> {
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn json_and_bars_never_share_a_terminal() {
         use MessageFormat::{Human, Json};
-        let (live, plain) = (Some(View::Live), Some(View::Plain));
+        let (live, plain) = (Some(ForPeople::Live), Some(ForPeople::Plain));
         let cases = [
             (Human, true, true, false, live),
             (Human, false, true, false, live),
@@ -133,7 +133,7 @@ mod tests {
         for (format, stdout, stderr, json, people) in cases {
             assert_eq!(
                 choose(format, stdout, stderr),
-                Choice { json, people },
+                Display { json, people },
                 "{format:?} {stdout} {stderr}"
             );
         }

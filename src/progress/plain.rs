@@ -12,11 +12,11 @@ use crate::event::Event;
 /// Writes one line for each event that is worth one. A stream that cannot be written to is left alone.
 #[derive(Debug)]
 pub struct Plain<W> {
-    state: Mutex<State<W>>,
+    state: Mutex<PlainState<W>>,
 }
 
 #[derive(Debug)]
-struct State<W> {
+struct PlainState<W> {
     out: W,
     line: Line,
     running: Running,
@@ -25,7 +25,7 @@ struct State<W> {
 impl<W: Write + Send> Plain<W> {
     /// Lines to `out`, coloured as `paint` says.
     pub fn new(out: W, paint: Paint) -> Plain<W> {
-        Plain { state: Mutex::new(State { out, line: Line::new(paint), running: Running::default() }) }
+        Plain { state: Mutex::new(PlainState { out, line: Line::new(paint), running: Running::default() }) }
     }
 }
 

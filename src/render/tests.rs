@@ -1,5 +1,5 @@
 use super::*;
-use crate::backport::{Half, Step, TreeResult, TreeVerdict};
+use crate::backport::{BuildVariant, Step, TreeResult, TreeVerdict};
 use crate::compare;
 use crate::journal::{Journal, JournalError};
 use crate::report::{HTML_FILE, sample};
@@ -52,7 +52,7 @@ fn a_backport_as_markdown() {
         failing: 0,
         unjudged: Vec::new(),
     };
-    let step = Step { half: Half::Patched, build_seconds: 14.0, compiled: 3, test_seconds: 31.0 };
+    let step = Step { half: BuildVariant::Patched, build_seconds: 14.0, compiled: 3, test_seconds: 31.0 };
     let trees = [TreeOutcome { result, steps: vec![step], comparison: None }];
     let backport = Backport { title: "[PATCH] x", trees: &trees, reply: "> a\n```\n", started: 0 };
     insta::assert_snapshot!(rendered("markdown", &Subject::Backport(&backport)), @r#"

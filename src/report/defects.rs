@@ -26,11 +26,11 @@ pub(super) struct Defect {
     /// The line of its crash report in there, from 1.
     pub(super) line: Option<usize>,
     /// What others are compared with.
-    likeness: Likeness,
+    likeness: Fingerprint,
 }
 
 #[derive(Clone, Debug)]
-enum Likeness {
+enum Fingerprint {
     Crash(Box<Report>),
     /// A title that no crash report has says something only of its own test.
     Symptom {
@@ -87,8 +87,8 @@ pub(super) fn headline(defects: &[Defect]) -> Option<String> {
 fn add(found: &mut Vec<Defect>, place: usize, test: &str, attempt: &AttemptRecord, title: &str) {
     let diagnosis = attempt.diagnoses.iter().find(|diagnosis| diagnosis.title == title);
     let likeness = match diagnosis {
-        Some(diagnosis) => Likeness::Crash(Box::new(report(diagnosis))),
-        None => Likeness::Symptom { test: test.to_owned(), title: stable_title(title) },
+        Some(diagnosis) => Fingerprint::Crash(Box::new(report(diagnosis))),
+        None => Fingerprint::Symptom { test: test.to_owned(), title: stable_title(title) },
     };
     if let Some(defect) = found.iter_mut().find(|defect| defect.likeness.is(&likeness)) {
         let told = title == defect.title || defect.also.iter().any(|also| also == title);
@@ -113,11 +113,11 @@ fn add(found: &mut Vec<Defect>, place: usize, test: &str, attempt: &AttemptRecor
     });
 }
 
-impl Likeness {
-    fn is(&self, other: &Likeness) -> bool {
+impl Fingerprint {
+    fn is(&self, other: &Fingerprint) -> bool {
         match (self, other) {
-            (Likeness::Crash(a), Likeness::Crash(b)) => same_defect(a, b).is_same(),
-            (Likeness::Symptom { test: a, title: x }, Likeness::Symptom { test: b, title: y }) => {
+            (Fingerprint::Crash(a), Fingerprint::Crash(b)) => same_defect(a, b).is_same(),
+            (Fingerprint::Symptom { test: a, title: x }, Fingerprint::Symptom { test: b, title: y }) => {
                 a == b && x == y
             }
             _ => false,

@@ -6,7 +6,7 @@ use super::fold::CellSummary;
 use crate::event::AttemptRecord;
 use crate::observation::{Ending, Stopped};
 
-/// Attempts that are told one by one; a long series of clean ones says nothing new.
+/// Attempts that are listed one by one; a long series of clean ones says nothing new.
 const ATTEMPTS_SHOWN: usize = 50;
 
 /// How an attempt ended, in words.

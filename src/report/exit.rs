@@ -2,7 +2,7 @@
 
 use std::process::{ExitCode, Termination};
 
-use super::fold::{Ended, RunSummary};
+use super::fold::{RunEnd, RunSummary};
 
 /// What the command's exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,8 @@ impl RunSummary {
             ExitStatus::Interrupted
         } else if counts.bad > excused || counts.other > 0 {
             ExitStatus::TestsFailed
-        } else if unjudged > 0 || (matches!(self.ended, Ended::Killed | Ended::Running) && self.planned() > 0)
+        } else if unjudged > 0
+            || (matches!(self.ended, RunEnd::Killed | RunEnd::Running) && self.planned() > 0)
         {
             ExitStatus::NotJudged
         } else if counts.finished() == counts.skip {

@@ -1,16 +1,16 @@
-//! Events to what the run came to.
+//! Events to the result of a run.
 
 use jiff::Timestamp;
 
 use super::cells::{Cells, Outline};
 use super::records::{Details, Records};
 use crate::event::{AttemptRecord, CellId, CellRecord, Counts, Diagnosis, Event};
-use crate::journal::{JournalError, Lookup, RunDir};
+use crate::journal::{JournalError, RecordReader, RunDir};
 use crate::verdict::Verdict;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ended {
+pub enum RunEnd {
     /// Its last event is missing: the runner was killed.
     #[default]
     Killed,
@@ -19,28 +19,28 @@ pub enum Ended {
     Running,
     /// The user or a limit such as `--max-fail` ended it before every cell was run.
     Cancelled,
-    /// It came to its end.
+    /// It ended by itself.
     Finished,
 }
 
-impl Ended {
+impl RunEnd {
     /// The word in machine-readable output.
     pub fn word(self) -> &'static str {
         match self {
-            Ended::Killed => "killed",
-            Ended::Running => "running",
-            Ended::Cancelled => "cancelled",
-            Ended::Finished => "finished",
+            RunEnd::Killed => "killed",
+            RunEnd::Running => "running",
+            RunEnd::Cancelled => "cancelled",
+            RunEnd::Finished => "finished",
         }
     }
 
     /// Why a planned cell has no verdict, as a sentence of a report.
     pub fn why_not_run(self) -> &'static str {
         match self {
-            Ended::Killed => "not run: the runner was killed before this cell had a verdict",
-            Ended::Running => "not run yet: the run still goes on",
-            Ended::Cancelled => "not run: the run was ended before this cell had a verdict",
-            Ended::Finished => "not run: the run finished without a verdict for this cell",
+            RunEnd::Killed => "not run: the runner was killed before this cell had a verdict",
+            RunEnd::Running => "not run yet: the run still goes on",
+            RunEnd::Cancelled => "not run: the run was ended before this cell had a verdict",
+            RunEnd::Finished => "not run: the run finished without a verdict for this cell",
         }
     }
 }
@@ -108,7 +108,7 @@ impl CellSummary {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 ///
 /// Of its cells only outlines are held ([`Outline`]), so that a run may have a million of them. Their records are read
 /// again when they are asked for ([`RunSummary::details`]); those of events that are in no journal are held.
@@ -127,7 +127,7 @@ pub struct RunSummary {
     /// What the user should know that belongs to no cell.
     pub notices: Vec<String>,
     /// How it ended.
-    pub ended: Ended,
+    pub ended: RunEnd,
     /// Wall time, seconds; of a killed run the time of its finished cells one after the other.
     pub seconds: f64,
     /// The cells that the first event announced. More than there are when the runner was killed while it planned.
@@ -141,16 +141,16 @@ pub struct RunSummary {
 
 impl RunSummary {
     /// A run whose records are in this journal, as far as [`RunSummary::apply_at`] says where.
-    pub fn over(journal: Lookup) -> RunSummary {
+    pub fn over(journal: RecordReader) -> RunSummary {
         RunSummary { records: Records::of(journal), ..RunSummary::default() }
     }
 
-    /// Reads what a run came to from its journal.
+    /// Reads the result of a run from its journal.
     ///
     /// # Errors
     /// The journal cannot be read, or a line before its last one is damaged.
     pub fn of(run: &RunDir) -> Result<RunSummary, JournalError> {
-        let journal = Lookup::open(&run.journal())?;
+        let journal = RecordReader::open(&run.journal())?;
         let mut events = journal.events()?;
         let mut summary = RunSummary::over(journal);
         while let Some(event) = events.next() {
@@ -160,8 +160,8 @@ impl RunSummary {
             // Killed before its first event was kept.
             summary.id = run.id().to_owned();
         }
-        if summary.ended == Ended::Killed && run.is_running() {
-            summary.ended = Ended::Running;
+        if summary.ended == RunEnd::Killed && run.is_running() {
+            summary.ended = RunEnd::Running;
         }
         Ok(summary)
     }
@@ -181,7 +181,7 @@ impl RunSummary {
                 self.command = command;
                 self.announced = self.announced.max(cells);
                 // A resumed run ends anew.
-                self.ended = Ended::Killed;
+                self.ended = RunEnd::Killed;
             }
             Event::Host { qemu, accel, accel_reason, cpus, memory_mib } => {
                 self.host = Some(HostInfo { qemu, accel, accel_reason, cpus, memory_mib });
@@ -197,17 +197,17 @@ impl RunSummary {
             Event::Cell(record) => {
                 let seconds = record.seconds;
                 let earlier = self.cells.settle(&record, self.records.cell(&record, at));
-                if self.ended == Ended::Killed {
+                if self.ended == RunEnd::Killed {
                     self.seconds += seconds - earlier;
                 }
             }
             Event::Notice { text } => self.notices.push(text),
             Event::RunFinished { at: _, seconds, cancelled, counts: _ } => {
-                self.ended = if cancelled { Ended::Cancelled } else { Ended::Finished };
+                self.ended = if cancelled { RunEnd::Cancelled } else { RunEnd::Finished };
                 self.seconds = seconds;
             }
             Event::Phase { .. } | Event::Slow { .. } => {}
-            // what a bisection comes to is a fold of its own
+            // the result of a bisection is a fold of its own
             Event::Bisection(_)
             | Event::Earlier { .. }
             | Event::CandidateReady { .. }
@@ -315,7 +315,7 @@ mod tests {
         );
         assert_eq!(run.kernels(), ["6.12.57", "6.17.13", "7.2.13"]);
         assert_eq!(run.tests().len(), 3);
-        assert_eq!(run.ended, Ended::Finished);
+        assert_eq!(run.ended, RunEnd::Finished);
         assert_eq!(run.seconds, 42.3);
     }
 
@@ -326,7 +326,7 @@ mod tests {
             let counts = run.counts();
             assert_eq!(counts.finished() + counts.not_run, run.planned(), "after {keep} events");
             assert_eq!(run.planned(), if keep == 0 { 0 } else { 9 });
-            assert_eq!(run.ended == Ended::Finished, keep == sample::events().len());
+            assert_eq!(run.ended == RunEnd::Finished, keep == sample::events().len());
         }
     }
 

@@ -1,4 +1,4 @@
-//! How the kernels of a run started: each image, the time from power-on to the agent, and what its cells came to.
+//! How the kernels of a run started: each image, the time from power-on to the agent, and the results of its cells.
 
 use console::measure_text_width as width;
 

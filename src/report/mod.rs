@@ -1,4 +1,4 @@
-//! What a run came to, for people and for programs. Every report is made from a [`RunSummary`], and that is a fold
+//! The result of a run, for people and for programs. Every report is made from a [`RunSummary`], and that is a fold
 //! over the journal: a report can be made again at any time, also of a run that was killed. A run may have very many
 //! cells: records stay in the journal, and no document is held as a whole.
 
@@ -24,7 +24,7 @@ pub(crate) mod sample;
 
 pub use cells::Outline;
 pub use exit::{ExitPolicy, ExitStatus};
-pub use fold::{CellSummary, Ended, RunSummary};
+pub use fold::{CellSummary, RunEnd, RunSummary};
 pub use records::Details;
 pub(crate) use text::escape;
 

@@ -1,4 +1,4 @@
-//! The records of a run: what its attempts and cells came to in full. Those that a journal has are read again when they
+//! The records of a run: the results of its attempts and cells in full. Those that a journal has are read again when they
 //! are asked for, the others are held.
 
 use std::num::NonZeroU64;
@@ -6,14 +6,14 @@ use std::num::NonZeroU64;
 use super::cells::Outline;
 use super::fold::{CellSummary, RunSummary};
 use crate::event::{AttemptRecord, CellId, CellRecord};
-use crate::journal::{JournalError, Lookup, Reader};
+use crate::journal::{JournalError, Reader, RecordReader};
 
 /// Where a record is, in eight bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RecordOffset(NonZeroU64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum RecordLocation {
     /// In the journal, in the line that begins at so many bytes.
     Journal(u64),
     /// At this place among those that are held.
@@ -23,47 +23,51 @@ enum Place {
 /// The bit that marks a record that is held.
 const HELD: u64 = 1 << 63;
 
-impl From<Place> for RecordOffset {
-    fn from(place: Place) -> RecordOffset {
+impl From<RecordLocation> for RecordOffset {
+    fn from(place: RecordLocation) -> RecordOffset {
         let number = match place {
-            Place::Journal(at) => at,
-            Place::Held(place) => HELD | place as u64,
+            RecordLocation::Journal(at) => at,
+            RecordLocation::Held(place) => HELD | place as u64,
         };
         RecordOffset(NonZeroU64::MIN.saturating_add(number))
     }
 }
 
-impl From<RecordOffset> for Place {
-    fn from(RecordOffset(number): RecordOffset) -> Place {
+impl From<RecordOffset> for RecordLocation {
+    fn from(RecordOffset(number): RecordOffset) -> RecordLocation {
         let number = number.get() - 1;
-        if number & HELD == 0 { Place::Journal(number) } else { Place::Held((number & !HELD) as usize) }
+        if number & HELD == 0 {
+            RecordLocation::Journal(number)
+        } else {
+            RecordLocation::Held((number & !HELD) as usize)
+        }
     }
 }
 
 /// Where the records of a run are.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    journal: Option<Lookup>,
+    journal: Option<RecordReader>,
     attempts: Vec<AttemptRecord>,
     cells: Vec<CellRecord>,
 }
 
 impl Records {
     /// Those that this journal has, and others.
-    pub(super) fn of(journal: Lookup) -> Records {
+    pub(super) fn of(journal: RecordReader) -> Records {
         Records { journal: Some(journal), ..Records::default() }
     }
 
     /// Where in the journal a record is that begins at `at`; `None`: it has to be held.
     fn kept(&self, at: Option<u64>) -> Option<RecordOffset> {
-        self.journal.as_ref().and(at).map(|at| Place::Journal(at).into())
+        self.journal.as_ref().and(at).map(|at| RecordLocation::Journal(at).into())
     }
 
     /// Remembers an attempt whose line in the journal begins at `at`, if it is there.
     pub(super) fn attempt(&mut self, record: AttemptRecord, at: Option<u64>) -> RecordOffset {
         self.kept(at).unwrap_or_else(|| {
             self.attempts.push(record);
-            Place::Held(self.attempts.len() - 1).into()
+            RecordLocation::Held(self.attempts.len() - 1).into()
         })
     }
 
@@ -71,7 +75,7 @@ impl Records {
     pub(super) fn cell(&mut self, record: &CellRecord, at: Option<u64>) -> RecordOffset {
         self.kept(at).unwrap_or_else(|| {
             self.cells.push(record.clone());
-            Place::Held(self.cells.len() - 1).into()
+            RecordLocation::Held(self.cells.len() - 1).into()
         })
     }
 }
@@ -85,7 +89,7 @@ pub struct Details<'r> {
 
 impl<'r> Details<'r> {
     pub(super) fn of(run: &'r RunSummary) -> Details<'r> {
-        Details { run, reader: run.records().journal.as_ref().map(Lookup::reader) }
+        Details { run, reader: run.records().journal.as_ref().map(RecordReader::reader) }
     }
 
     /// The cell at this place of the run, which there is.
@@ -109,15 +113,15 @@ impl<'r> Details<'r> {
 
     fn attempt(&mut self, place: RecordOffset, cell: &CellId) -> Result<AttemptRecord, JournalError> {
         match place.into() {
-            Place::Journal(at) => self.reader().attempt(at, cell),
-            Place::Held(place) => Ok(self.run.records().attempts[place].clone()),
+            RecordLocation::Journal(at) => self.reader().attempt(at, cell),
+            RecordLocation::Held(place) => Ok(self.run.records().attempts[place].clone()),
         }
     }
 
     fn record(&mut self, place: RecordOffset, cell: &CellId) -> Result<CellRecord, JournalError> {
         match place.into() {
-            Place::Journal(at) => self.reader().cell(at, cell),
-            Place::Held(place) => Ok(self.run.records().cells[place].clone()),
+            RecordLocation::Journal(at) => self.reader().cell(at, cell),
+            RecordLocation::Held(place) => Ok(self.run.records().cells[place].clone()),
         }
     }
 
@@ -190,8 +194,13 @@ mod tests {
 
     #[test]
     fn every_place_has_its_number() {
-        for place in [Place::Journal(0), Place::Journal(1 << 40), Place::Held(0), Place::Held(1 << 32)] {
-            assert_eq!(Place::from(RecordOffset::from(place)), place);
+        for place in [
+            RecordLocation::Journal(0),
+            RecordLocation::Journal(1 << 40),
+            RecordLocation::Held(0),
+            RecordLocation::Held(1 << 32),
+        ] {
+            assert_eq!(RecordLocation::from(RecordOffset::from(place)), place);
         }
     }
 }

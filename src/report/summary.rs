@@ -7,7 +7,7 @@ use console::measure_text_width as width;
 
 use super::cells::Outline;
 use super::defects::{defects, headline as distinct_headline};
-use super::fold::{CellSummary, Ended, RunSummary};
+use super::fold::{CellSummary, RunEnd, RunSummary};
 use super::matrix::{MatrixStyle, matrix};
 use crate::journal::{JournalError, RunDir};
 use crate::progress::{Line, Tone, percent, printable, tally};
@@ -81,7 +81,7 @@ fn headline(run: &RunSummary, line: &Line) -> String {
     let counts = run.counts();
     let (known, fixed) = run.known_and_fixed();
     let failed = counts.bad > known || counts.other > 0;
-    let doubtful = counts.blind + counts.lost + counts.not_run > 0 || run.ended != Ended::Finished;
+    let doubtful = counts.blind + counts.lost + counts.not_run > 0 || run.ended != RunEnd::Finished;
     let tone = match (failed, doubtful) {
         (true, _) => Tone::Bad,
         (false, true) => Tone::Warn,
@@ -93,10 +93,10 @@ fn headline(run: &RunSummary, line: &Line) -> String {
         tally = "nothing to run".into();
     }
     let ended = match run.ended {
-        Ended::Finished => "",
-        Ended::Cancelled => "; ended before every cell was run",
-        Ended::Killed => "; the runner was killed",
-        Ended::Running => "; the run still goes on",
+        RunEnd::Finished => "",
+        RunEnd::Cancelled => "; ended before every cell was run",
+        RunEnd::Killed => "; the runner was killed",
+        RunEnd::Running => "; the run still goes on",
     };
     format!("{} [{:>8.3}s] {cells}: {tally}{ended}", line.status("Summary", tone), run.seconds)
 }

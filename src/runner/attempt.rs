@@ -13,19 +13,19 @@ use crate::lab::{Lab, Request, Watch};
 use crate::observation::{KernelLog, Observation, Phase};
 use crate::oops;
 use crate::plan::Cell;
-use crate::suite::{Circumstances, Sorted};
+use crate::suite::{MatchContext, SortedReports};
 use crate::verdict::{
-    Judgement, Verdict, judge_allowing, likeness_told, messages_told, overlooked_leaks, shows_symptom,
+    Judgement, Verdict, judge_allowing, likeness_findings, message_findings, overlooked_leaks, shows_symptom,
     slab_findings, unrelated_leaks, with_messages,
 };
-use crate::witness::{self, Testimony};
+use crate::witness::{self, WitnessEvidence};
 
-/// What an attempt came to.
+/// The result of an attempt.
 pub struct Finished {
     /// What it says alone.
     pub judgement: Judgement,
     /// The crash reports of its console.
-    pub sorted: Sorted,
+    pub sorted: SortedReports,
     /// Its record.
     pub record: AttemptRecord,
 }
@@ -39,15 +39,15 @@ pub struct AttemptReporter<'a> {
     /// Its number.
     pub attempt: u32,
     /// Whether a trouble with the host's files was reported already: a full disk has the same for every attempt.
-    pub files_trouble_reported: &'a AtomicBool,
+    pub report_file_trouble_reported: &'a AtomicBool,
     /// Called when the program has ended and the guest is only watched any more.
     pub settling: &'a dyn Fn(),
 }
 
 impl AttemptReporter<'_> {
     /// Reports that a file of the attempt could not be written.
-    pub fn files_trouble(&self, text: &str) {
-        if !self.files_trouble_reported.swap(true, Ordering::Relaxed) {
+    pub fn report_file_trouble(&self, text: &str) {
+        if !self.report_file_trouble_reported.swap(true, Ordering::Relaxed) {
             let text =
                 format!("{}, attempt {}: {text}; later ones may lack theirs too", self.cell, self.attempt);
             (self.sink)(Event::Notice { text });
@@ -68,7 +68,7 @@ impl Watch for AttemptReporter<'_> {
     }
 
     fn trouble(&self, text: &str) {
-        self.files_trouble(text);
+        self.report_file_trouble(text);
     }
 
     fn notice(&self, text: &str) {
@@ -76,7 +76,7 @@ impl Watch for AttemptReporter<'_> {
     }
 }
 
-/// Makes the attempt and judges it; `seed` is the run's. After `over` was set what it came to means nothing.
+/// Makes the attempt and judges it; `seed` is the run's. After `over` was set its result means nothing.
 pub fn make(
     cell: &Cell,
     nth: u32,
@@ -109,7 +109,7 @@ pub fn make(
     let mut findings = findings::of(&judgement, &seen, &sorted.reports);
     let decided = sorted.reports.iter().find(|report| judgement.title.as_ref() == Some(&report.title));
     findings.extend(decided.and_then(|report| testimony.on_deciding(report)));
-    findings.extend(decided.into_iter().flat_map(|report| likeness_told(&cell.test.symptom, report)));
+    findings.extend(decided.into_iter().flat_map(|report| likeness_findings(&cell.test.symptom, report)));
     findings.extend(unrelated_leaks(&cell.test.symptom, &seen));
     judgement.explain(&findings);
     findings.extend(slab_findings(&cell.test.symptom, &seen));
@@ -117,9 +117,9 @@ pub fn make(
         reporter.notice(&format!("{}, attempt {nth}: {warning}", reporter.cell));
         findings.push(warning);
     }
-    findings.extend(messages_told(&sorted));
-    findings.extend(testimony.told());
-    findings.extend(memory_told(&seen.kernel_log));
+    findings.extend(message_findings(&sorted));
+    findings.extend(testimony.findings());
+    findings.extend(guest_memory_findings(&seen.kernel_log));
     let failed = !matches!(judgement.verdict, Verdict::Good | Verdict::Skip);
     findings.extend(dir.and_then(|dir| settle_vmcore(&dir.vmcore(), lab.keeps_vmcore(failed))));
     let reports = sorted.all();
@@ -127,18 +127,18 @@ pub fn make(
     Finished { judgement, sorted, record }
 }
 
-/// The crash reports of an attempt by all witnesses, known messages told apart.
-fn allowed_in_dose(seen: &Observation, sorted: &Sorted) -> usize {
+/// The crash reports of an attempt by all witnesses, known messages apart.
+fn allowed_in_dose(seen: &Observation, sorted: &SortedReports) -> usize {
     let start = seen.console.dose_start.unwrap_or(usize::MAX);
     sorted.allowed.iter().filter(|(report, _)| report.start >= start).count()
 }
 
-fn read_witnesses(cell: &Cell, seen: &mut Observation) -> (Sorted, Testimony) {
+fn read_witnesses(cell: &Cell, seen: &mut Observation) -> (SortedReports, WitnessEvidence) {
     let today = jiff::Zoned::now().date();
     let own = |report: &oops::Report| shows_symptom(&cell.test, report);
     witness::read(seen, &|text, lines_from| {
         // what was said before the dose is not the test's
-        let now = Circumstances { today, version: Some(&cell.kernel.version), lines_from };
+        let now = MatchContext { today, version: Some(&cell.kernel.version), lines_from };
         cell.test.messages.read(oops::Engine::embedded(), text, now, own)
     })
 }
@@ -157,13 +157,13 @@ fn settle_vmcore(path: &Path, keep: bool) -> Option<String> {
 }
 
 /// What could not be read in the guest's memory.
-fn memory_told(log: &KernelLog) -> Vec<String> {
+fn guest_memory_findings(log: &KernelLog) -> Vec<String> {
     let unread = log
         .memory_error
         .iter()
         .map(|why| format!("the kernel's log in the guest's memory could not be read: {why}"));
     let bare = log.vmcore_lacks.iter().map(|why| {
-        format!("the file of the guest's memory has no VMCOREINFO note, without which crash and drgn need to be told more: {why}")
+        format!("the file of the guest's memory has no VMCOREINFO note, without which crash and drgn need more options: {why}")
     });
     unread.chain(bare).collect()
 }
@@ -174,6 +174,7 @@ fn keep_added(dir: Option<&AttemptDir>, added: &[u8], reporter: &AttemptReporter
     let written =
         OpenOptions::new().append(true).create(true).open(&path).and_then(|mut file| file.write_all(added));
     if let Err(error) = written {
-        reporter.files_trouble(&format!("{} lacks what the kernel's log adds: {error}", path.display()));
+        reporter
+            .report_file_trouble(&format!("{} lacks what the kernel's log adds: {error}", path.display()));
     }
 }

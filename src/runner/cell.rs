@@ -1,6 +1,6 @@
 //! One cell: attempts until its verdict is settled, made by one worker or by several at once.
 //!
-//! What attempts come to is taken in the order of their numbers, however they end: the verdict is the one that they
+//! Results of attempts are taken in the order of their numbers, however they end: the verdict is the one that they
 //! would give one after the other. Only a symptom settles it at once.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::attempt::{self, AttemptReporter, Finished};
-use super::others::Others;
+use super::other_crashes::OtherCrashes;
 use super::{Config, Sink};
 use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Event};
@@ -26,27 +26,27 @@ pub struct OpenCell {
     /// Clean attempts that make a `good`.
     needed: u32,
     start: Instant,
-    state: Mutex<State>,
+    state: Mutex<CellState>,
     /// Ends the attempts that run when the verdict is settled, and with the run.
     over: Cancel,
 }
 
-struct State {
+struct CellState {
     /// Whether attempts can be made: everything that they need is there.
     ready: bool,
     tally: Tally,
-    others: Others,
+    other_crashes: OtherCrashes,
     /// Attempts begun.
     begun: u32,
     /// Of them those that were taken in.
     taken: u32,
-    /// What attempts came to that wait for earlier ones.
+    /// Results of attempts that wait for earlier ones.
     waiting: BTreeMap<u32, Finished>,
     settled: bool,
 }
 
 /// What a worker has to do after an attempt.
-pub enum Then {
+pub enum NextStep {
     /// Another attempt of this cell, of this number.
     Attempt(u32),
     /// Nothing more here: others are at it, or it is settled.
@@ -63,10 +63,10 @@ impl OpenCell {
             id: cell.id(),
             needed,
             start: Instant::now(),
-            state: Mutex::new(State {
+            state: Mutex::new(CellState {
                 ready: false,
                 tally: Tally::new(needed, config.retries),
-                others: Others::default(),
+                other_crashes: OtherCrashes::default(),
                 begun: 0,
                 taken: 0,
                 waiting: BTreeMap::new(),
@@ -82,7 +82,7 @@ impl OpenCell {
         &self.cell
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CellState> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
@@ -142,24 +142,24 @@ impl OpenCell {
         None
     }
 
-    /// Takes in what an attempt came to and says what its worker does next. One that came to `helped` goes on only
+    /// Takes in the result of an attempt and says what its worker does next. One that came to `helped` goes on only
     /// when nobody else is at it.
-    pub fn take(&self, nth: u32, finished: Finished, helped: bool, sink: Sink<'_>) -> Then {
+    pub fn take(&self, nth: u32, finished: Finished, helped: bool, sink: Sink<'_>) -> NextStep {
         let mut state = self.lock();
         if state.settled {
-            return Then::Leave;
+            return NextStep::Leave;
         }
         let seen = finished.judgement.verdict == Verdict::Bad;
         state.waiting.insert(nth, finished);
         let mut settled = None;
-        // a symptom is not to be undone by what an earlier attempt comes to
+        // a symptom is not to be undone by the result of an earlier attempt
         while !seen && settled.is_none() {
             let next = state.taken + 1;
             let Some(finished) = state.waiting.remove(&next) else { break };
             settled = state.enter(finished, &self.id, sink);
         }
         if seen || settled.is_some() {
-            // of them, too, is told what they came to
+            // of them, too, learns their results
             for (n, finished) in std::mem::take(&mut state.waiting) {
                 let meant = state.enter(finished, &self.id, sink);
                 settled = if seen && n == nth { meant } else { settled };
@@ -169,16 +169,16 @@ impl OpenCell {
             state.settled = true;
             self.over.set();
             if judgement.verdict == Verdict::Other {
-                judgement.explain(&state.others.told());
+                judgement.explain(&state.other_crashes.describe());
             }
-            return Then::Settled(Box::new(self.record(judgement, state.taken)));
+            return NextStep::Settled(Box::new(self.record(judgement, state.taken)));
         }
         let running = state.begun - state.taken - state.waiting.len() as u32;
         if state.wanted() == 0 || (helped && running > 0) {
-            return Then::Leave;
+            return NextStep::Leave;
         }
         state.begun += 1;
-        Then::Attempt(state.begun)
+        NextStep::Attempt(state.begun)
     }
 
     fn record(&self, judgement: Judgement, attempts: u32) -> CellRecord {
@@ -199,7 +199,7 @@ impl OpenCell {
     }
 }
 
-impl State {
+impl CellState {
     /// Attempts that could begin now: as many as are at least missing to the verdict, without those that run or wait.
     fn wanted(&self) -> u32 {
         if self.settled { 0 } else { self.tally.missing().saturating_sub(self.begun - self.taken) }
@@ -209,7 +209,7 @@ impl State {
     fn enter(&mut self, finished: Finished, id: &CellId, sink: Sink<'_>) -> Option<Judgement> {
         let Finished { judgement, sorted, record } = finished;
         self.taken += 1;
-        self.others.take(&judgement, &sorted);
+        self.other_crashes.take(&judgement, &sorted);
         sink(Event::Attempt { cell: id.clone(), record: Box::new(record) });
         match self.tally.take(judgement) {
             Next::Attempt => None,
@@ -218,13 +218,14 @@ impl State {
     }
 }
 
-/// The attempt's folder. A disk that cannot take it costs the console's copy, not the verdict, and is told.
+/// The attempt's folder. A disk that cannot take it costs the console's copy, not the verdict, and is reported.
 pub(super) fn attempt_dir(run: Option<&Path>, reporter: &AttemptReporter<'_>) -> Option<AttemptDir> {
     let dir = RunDir::at(run?).attempt(reporter.cell, reporter.attempt);
     match dir.create() {
         Ok(()) => Some(dir),
         Err(error) => {
-            reporter.files_trouble(&format!("the console is not kept: {}: {error}", dir.path().display()));
+            reporter
+                .report_file_trouble(&format!("the console is not kept: {}: {error}", dir.path().display()));
             None
         }
     }

@@ -23,7 +23,7 @@ const BESIDE: f64 = 3.0;
 
 /// What one cell took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Taken {
+struct TestDuration {
     /// One attempt, seconds.
     attempt: f64,
     /// Whether a symptom settled it before all its attempts were made.
@@ -37,7 +37,7 @@ struct Taken {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Durations {
-    tests: HashMap<String, HashMap<String, Taken>>,
+    tests: HashMap<String, HashMap<String, TestDuration>>,
     /// How many cells these are.
     #[serde(skip)]
     cells: usize,
@@ -71,7 +71,7 @@ impl Durations {
         }
         let attempt = record.seconds / f64::from(record.attempts);
         let early = record.verdict == Verdict::Bad;
-        let taken = Taken { attempt, early, new: true };
+        let taken = TestDuration { attempt, early, new: true };
         let kernels = self.tests.entry(record.test.clone()).or_default();
         self.cells += usize::from(kernels.insert(record.kernel.clone(), taken).is_none());
     }
@@ -91,7 +91,7 @@ impl Durations {
     /// `attempts` is what the run asks of every test, if anything.
     pub fn expected(&self, cell: &Cell, attempts: Option<u32>) -> f64 {
         let needed = f64::from(attempts.unwrap_or(cell.test.dose.attempts));
-        let of = |taken: &Taken| taken.attempt * if taken.early { 1.0 } else { needed };
+        let of = |taken: &TestDuration| taken.attempt * if taken.early { 1.0 } else { needed };
         let Some(kernels) = self.tests.get(&cell.test.id()) else {
             return needed * (BESIDE + f64::from(cell.test.dose.seconds.unwrap_or(0)));
         };

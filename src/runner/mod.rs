@@ -1,11 +1,11 @@
-//! Executes cells on a lab: capacity, order, retries, cancellation. What happens is told as events; the runner knows
+//! Executes cells on a lab: capacity, order, retries, cancellation. What happens is reported as events; the runner knows
 //! no QEMU and writes no report.
 
 mod attempt;
 mod cell;
 pub mod durations;
 mod findings;
-mod others;
+mod other_crashes;
 mod queue;
 mod record;
 mod single;
@@ -26,7 +26,7 @@ use crate::event::{CellId, CellRecord, Counts, Event};
 use crate::lab::Lab;
 use crate::verdict::Verdict;
 use attempt::AttemptReporter;
-use cell::{OpenCell, Then};
+use cell::{NextStep, OpenCell};
 use queue::Work;
 
 /// What the virtual machines of a run may take of the host together.
@@ -69,14 +69,14 @@ pub type Sink<'a> = &'a (dyn Fn(Event) + Sync);
 pub fn run(queue: &Queue, lab: &dyn Lab, config: &Config, sink: Sink<'_>, cancel: &Cancel) -> Counts {
     let start = Instant::now();
     let counts = Mutex::new(Counts::default());
-    let files_trouble_reported = AtomicBool::new(false);
+    let report_file_trouble_reported = AtomicBool::new(false);
     let runner = Runner {
         queue,
         lab,
         config,
         sink,
         cancel,
-        files_trouble_reported: &files_trouble_reported,
+        report_file_trouble_reported: &report_file_trouble_reported,
         counts: &counts,
     };
     let workers = config.capacity.jobs.unwrap_or(config.capacity.cpus).max(1);
@@ -105,7 +105,7 @@ struct Runner<'a> {
     config: &'a Config,
     sink: Sink<'a>,
     cancel: &'a Cancel,
-    files_trouble_reported: &'a AtomicBool,
+    report_file_trouble_reported: &'a AtomicBool,
     counts: &'a Mutex<Counts>,
 }
 
@@ -152,19 +152,19 @@ impl Runner<'_> {
                 sink: self.sink,
                 cell: &id,
                 attempt: nth,
-                files_trouble_reported: self.files_trouble_reported,
+                report_file_trouble_reported: self.report_file_trouble_reported,
                 settling: &settling,
             };
             let finished = cell.attempt(nth, self.lab, self.config, &reporter)?;
             let then = cell.take(nth, finished, helped, self.sink);
             match then {
-                Then::Attempt(next) => {
+                NextStep::Attempt(next) => {
                     // one that said nothing may have made room for others
                     self.queue.look_again();
                     nth = next;
                 }
-                Then::Leave => return None,
-                Then::Settled(record) => {
+                NextStep::Leave => return None,
+                NextStep::Settled(record) => {
                     self.queue.forget(cell);
                     return Some(*record);
                 }

@@ -15,7 +15,7 @@ use crate::plan::Cell;
 pub struct Queue {
     capacity: Capacity,
     order: Mutex<Order>,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     changed: Condvar,
     enough: Cancel,
 }
@@ -29,7 +29,7 @@ struct Order {
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     waiting: Waiting,
     /// Cells at which several workers may be at work.
     open: Vec<Arc<OpenCell>>,
@@ -94,7 +94,7 @@ impl Queue {
         self.order.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
@@ -115,7 +115,7 @@ impl Queue {
         self.lock().total += cells;
     }
 
-    /// Counts cells that were planned and are lost already: their kernel could not be had.
+    /// Counts cells that were planned and are lost already: their kernel was unavailable.
     pub fn lose(&self, cells: u64) {
         let mut state = self.lock();
         state.total += cells;
@@ -213,7 +213,7 @@ impl Queue {
         (!state.stopped).then(|| state.waiting.foremost()).flatten()
     }
 
-    fn begin(&self, state: &mut State, config: &Config, cancel: &Cancel) -> Option<Claim<'_>> {
+    fn begin(&self, state: &mut QueueState, config: &Config, cancel: &Cancel) -> Option<Claim<'_>> {
         let mut waiting = std::mem::take(&mut state.waiting);
         let found = waiting.pop(|share| self.fits(state, share));
         state.waiting = waiting;
@@ -225,7 +225,7 @@ impl Queue {
         Some(Claim { work: Work::Begin(Arc::new(cell)), share, queue: self })
     }
 
-    fn help(&self, state: &mut State) -> Option<Claim<'_>> {
+    fn help(&self, state: &mut QueueState) -> Option<Claim<'_>> {
         let wanted = |cell: &&Arc<OpenCell>| cell.wanted();
         let needy = state.open.iter().filter(|cell| wanted(cell) > 0);
         let fitting = needy.filter(|cell| self.fits(state, &Share::of(cell.cell())));
@@ -237,7 +237,7 @@ impl Queue {
     }
 
     /// A machine larger than the host runs alone.
-    fn fits(&self, state: &State, share: &Share) -> bool {
+    fn fits(&self, state: &QueueState, share: &Share) -> bool {
         if let Some((group, max)) = &share.group
             && state.groups.get(group).is_some_and(|running| running >= max)
         {
@@ -255,7 +255,7 @@ impl Queue {
     }
 }
 
-impl State {
+impl QueueState {
     fn take(&mut self, share: &Share) {
         self.running += 1;
         self.cpus += share.cpus;

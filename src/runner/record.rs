@@ -5,7 +5,7 @@ use crate::journal::AttemptDir;
 use crate::observation::Observation;
 use crate::oops::Report;
 use crate::verdict::Judgement;
-use crate::witness::Testimony;
+use crate::witness::WitnessEvidence;
 
 /// The longest text of one crash report in a record, bytes. The whole of it is in the console's file.
 const EXCERPT: usize = 16 * 1024;
@@ -22,7 +22,7 @@ pub fn attempt(
     judgement: &Judgement,
     seen: Observation,
     reports: &[Report],
-    testimony: &Testimony,
+    testimony: &WitnessEvidence,
     findings: Vec<String>,
     dir: Option<&AttemptDir>,
 ) -> AttemptRecord {

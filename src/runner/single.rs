@@ -10,7 +10,7 @@ use crate::cancel::Cancel;
 use crate::event::Event;
 use crate::lab::Lab;
 use crate::plan::Cell;
-use crate::suite::Sorted;
+use crate::suite::SortedReports;
 use crate::verdict::Judgement;
 
 /// What single attempts need besides their cell.
@@ -29,12 +29,17 @@ pub struct SingleAttempt<'a> {
     /// How many of them run side by side.
     pub at_once: u32,
     /// Whether a trouble with the host's files was reported already.
-    pub files_trouble_reported: &'a AtomicBool,
+    pub report_file_trouble_reported: &'a AtomicBool,
 }
 
 /// Runs attempt `number` of a cell whose lab is prepared, and judges it by itself; `of` attempts are shown as the most
 /// of the cell. The attempt with its judgement is reported as an event. `None`: it was interrupted.
-pub fn attempt(cell: &Cell, number: u32, of: u32, single: &SingleAttempt<'_>) -> Option<(Judgement, Sorted)> {
+pub fn attempt(
+    cell: &Cell,
+    number: u32,
+    of: u32,
+    single: &SingleAttempt<'_>,
+) -> Option<(Judgement, SortedReports)> {
     let id = cell.id();
     (single.sink)(Event::AttemptStarted { cell: id.clone(), attempt: number, of });
     // the one that takes its place; after the last one nobody knows which kernel is next
@@ -48,7 +53,7 @@ pub fn attempt(cell: &Cell, number: u32, of: u32, single: &SingleAttempt<'_>) ->
         sink: single.sink,
         cell: &id,
         attempt: number,
-        files_trouble_reported: single.files_trouble_reported,
+        report_file_trouble_reported: single.report_file_trouble_reported,
         settling: &settling,
     };
     let dir = attempt_dir(single.run_dir, &reporter);

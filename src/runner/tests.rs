@@ -12,7 +12,7 @@ use crate::lab::sim::{self, Outcome, SimLab};
 use crate::lab::{Request, Watch};
 use crate::machine::Machine;
 use crate::observation::Observation;
-use crate::plan::{Cell, Placed};
+use crate::plan::{Cell, PlacedTest};
 use crate::suite::Test;
 
 /// Cells of tests, written as in a suite behind its `tests:`, on one kernel; a machine has one processor.
@@ -29,7 +29,7 @@ fn cells(head: &str, tests: &[(&str, &str)]) -> Vec<Cell> {
     let suite = crate::suite::load_file(&path).unwrap_or_else(|e| panic!("{}", e.render(false, 100)));
     let kernel = sim::kernel("6.12.1");
     let machine = Arc::new(Machine { cpus: 1, ..Machine::built_in() });
-    let placed = |test: &Arc<crate::suite::Test>| Placed {
+    let placed = |test: &Arc<crate::suite::Test>| PlacedTest {
         test: Arc::clone(test),
         machine: Arc::clone(&machine),
         lacking: None,
@@ -124,7 +124,7 @@ fn a_symptom_ends_the_attempts_that_still_run() {
 #[test]
 fn attempts_at_once_come_to_what_they_would_one_after_the_other() {
     use Outcome::*;
-    // of each: what the attempts come to, and what the cell
+    // of each: the results of the attempts, and that of the cell
     let table: &[(&[Outcome], Verdict, u32)] = &[
         (&[Clean, Clean, Clean], Verdict::Good, 3),
         (&[Outcome::symptom(), Outcome::blind(), Clean], Verdict::Bad, 1),
@@ -165,7 +165,7 @@ fn attempts_at_once_come_to_what_they_would_one_after_the_other() {
                     _ => None,
                 })
                 .collect();
-            assert_eq!(numbers.len(), made as usize, "every attempt that counts is told");
+            assert_eq!(numbers.len(), made as usize, "every attempt that counts is reported");
             assert!(numbers.is_sorted(), "{numbers:?}");
         }
     }
@@ -252,7 +252,7 @@ fn an_interrupt_leaves_cells_without_a_verdict() {
     assert_eq!(count(&events, |e| matches!(e, Event::Attempt { .. } | Event::Cell(_))), 0);
 }
 
-/// A simulated lab that remembers which tests it was told of.
+/// A simulated lab that records which tests were announced to it.
 struct Prefetching<L>(L, Mutex<Vec<String>>);
 
 impl<L: Lab> Lab for Prefetching<L> {

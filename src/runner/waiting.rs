@@ -35,7 +35,7 @@ impl Share {
 /// The place of a cell among those that wait: the highest priority first, then the one that is expected to take the
 /// longest, then the one that came first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct QueueRank {
     priority: i32,
     milliseconds: u64,
     number: Reverse<u64>,
@@ -43,14 +43,14 @@ struct Place {
 
 /// A cell that takes something, so that no need of it is unmet: of a million of them every byte counts.
 struct Entry {
-    place: Place,
+    place: QueueRank,
     test: Arc<Test>,
     machine: Arc<Machine>,
     kernel: Arc<Kernel>,
 }
 
 impl Entry {
-    fn new(place: Place, cell: Cell) -> Entry {
+    fn new(place: QueueRank, cell: Cell) -> Entry {
         let Cell { test, machine, kernel, unmet: _ } = cell;
         Entry { place, test, machine, kernel }
     }
@@ -99,7 +99,7 @@ impl Waiting {
             return;
         }
         self.number += 1;
-        let place = Place {
+        let place = QueueRank {
             priority: cell.test.turn.priority,
             milliseconds: (seconds * 1e3) as u64,
             number: Reverse(self.number),

@@ -42,7 +42,7 @@ pub struct KnownMessage {
 
 /// What decides which entries hold.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances<'a> {
+pub struct MatchContext<'a> {
     /// The day.
     pub today: Date,
     /// The kernel; where it is not known, an entry with `versions` does not hold.
@@ -53,7 +53,7 @@ pub struct Circumstances<'a> {
 
 /// A console read with the lists.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sorted {
+pub struct SortedReports {
     /// Crash reports that count, in order of appearance.
     pub reports: Vec<Report>,
     /// Crash reports that do no harm, each with the entry that says so.
@@ -64,7 +64,7 @@ pub struct Sorted {
     pub passed_over: PassedOver,
 }
 
-impl Sorted {
+impl SortedReports {
     /// Every report, those that count and the others, in order of appearance.
     pub fn all(&self) -> Vec<Report> {
         let aside = self.allowed.iter().chain(&self.denied).map(|(report, _)| report);
@@ -88,7 +88,7 @@ impl KnownMessage {
         }
     }
 
-    /// What a user is told of an entry that has expired.
+    /// The notice for an entry that has expired.
     pub fn expiry_notice(&self) -> String {
         let day = self.expires.map(|day| day.to_string()).unwrap_or_default();
         let (span, pattern, reason) = (&self.span, &self.matching, &self.reason);
@@ -97,7 +97,7 @@ impl KnownMessage {
         )
     }
 
-    fn holds(&self, now: Circumstances<'_>) -> bool {
+    fn holds(&self, now: MatchContext<'_>) -> bool {
         let versions = self.versions.as_ref();
         !self.is_expired(now.today)
             && versions.is_none_or(|range| now.version.is_some_and(|version| range.contains(version)))
@@ -134,9 +134,9 @@ impl KnownMessages {
         &self,
         engine: &Engine,
         console: &[u8],
-        now: Circumstances<'_>,
+        now: MatchContext<'_>,
         counts_anyway: impl Fn(&Report) -> bool,
-    ) -> Sorted {
+    ) -> SortedReports {
         let allow: Vec<&KnownMessage> = self.allow.iter().filter(|entry| entry.holds(now)).collect();
         let entry = |report: &Report, first_line: &[u8]| {
             let first_line = String::from_utf8_lossy(first_line);
@@ -154,10 +154,10 @@ impl KnownMessages {
             let entry = (*entry(&report, first_line(&report))?).clone();
             Some((report, entry))
         });
-        Sorted { reports, allowed: named.collect(), denied: self.denied(console, now), passed_over }
+        SortedReports { reports, allowed: named.collect(), denied: self.denied(console, now), passed_over }
     }
 
-    fn denied(&self, console: &[u8], now: Circumstances<'_>) -> Vec<(Report, KnownMessage)> {
+    fn denied(&self, console: &[u8], now: MatchContext<'_>) -> Vec<(Report, KnownMessage)> {
         let mut waiting: Vec<&KnownMessage> = self.deny.iter().filter(|entry| entry.holds(now)).collect();
         let mut found = Vec::new();
         if waiting.is_empty() {

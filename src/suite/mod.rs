@@ -18,10 +18,10 @@ mod shape;
 mod symptom;
 
 pub use load::{load_dir, load_file, load_messages};
-pub use messages::{Circumstances, KnownMessage, KnownMessages, Sorted};
+pub use messages::{KnownMessage, KnownMessages, MatchContext, SortedReports};
 pub use model::{
     Commit, ConfigNeed, DiskNeed, Dose, Group, Hang, History, Known, KnownVerdict, MachineNeeds, Needs,
-    PrepareStep, Program, Suite, Test, Timeouts, Turn,
+    PrepareStep, Program, Scheduling, Suite, Test, Timeouts,
 };
 pub use pattern::Pattern;
 pub use range::VersionRange;
@@ -31,10 +31,10 @@ pub use symptom::{CrashPattern, HangPattern, Probe, ProbeKind, Symptom};
 pub use crate::yaml::quantity::{duration as parse_duration, memory_mib as parse_memory};
 pub use crate::yaml::{LoadError as SuiteError, Location, Problem, ProblemKind, Rejection};
 
-use crate::yaml::format::Format;
+use crate::yaml::file_kind::FileKind;
 
 /// The suites' own words in messages.
-pub(crate) static FORMAT: Format = Format {
+pub(crate) static FORMAT: FileKind = FileKind {
     noun: "suite",
     path: "suites/block.yaml",
     start: "a suite starts with `suite: NAME`, `summary: TEXT` and `tests:`",
@@ -43,7 +43,7 @@ pub(crate) static FORMAT: Format = Format {
 };
 
 /// The words of files that hold known messages and nothing else.
-static MESSAGES_FORMAT: Format = Format {
+static MESSAGES_FORMAT: FileKind = FileKind {
     noun: "list",
     path: "known-messages.yaml",
     start: "known messages are listed under `allow:` and `deny:`",

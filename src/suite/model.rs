@@ -60,7 +60,7 @@ pub struct Test {
     /// When the kernel calls a task hung.
     pub hang: Hang,
     /// When it runs among the others.
-    pub turn: Turn,
+    pub turn: Scheduling,
     /// Why each attempt boots its guest instead of restoring one; absent: it need not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boots: Option<String>,
@@ -253,9 +253,9 @@ pub struct Timeouts {
     pub terminate: Duration,
 }
 
-/// When a test's turn comes; what it comes to does not depend on it.
+/// When a test's turn comes; its result does not depend on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Turn {
+pub struct Scheduling {
     /// Of tests that wait the one with the highest number begins, -100 to 100.
     pub priority: i32,
     /// Tests of which only some may run at once.

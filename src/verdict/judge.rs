@@ -1,12 +1,12 @@
 //! What one attempt means: the [`evidence`] is prepared once, then the [`questions`] are asked in their order until one
 //! decides.
 
+mod detection;
 mod detectors;
 mod environment;
 mod evidence;
 mod leaks;
 mod questions;
-mod sight;
 #[cfg(test)]
 mod tests;
 
@@ -14,12 +14,12 @@ use super::Verdict;
 use crate::observation::Observation;
 use crate::oops::Report;
 use crate::suite::Test;
+use detection::part_in_reports;
 use evidence::Evidence;
 use questions::QUESTIONS;
-use sight::part_in_reports;
 
+pub use detection::likeness_findings;
 pub use leaks::{overlooked_leaks, slab_findings, unrelated_leaks};
-pub use sight::likeness_told;
 
 /// What one attempt alone says.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,14 +4,14 @@
 use super::{Judgement, Verdict};
 use crate::observation::{Ending, Observation, Stopped};
 use crate::oops::PassedOver;
-use crate::suite::Sorted;
+use crate::suite::SortedReports;
 
 /// The judgement with the suite's and the run's lists taken into account, and the reports that were not read.
 ///
 /// A denied line during the dose makes an attempt `other` that would have been `good` or `blind`. It never makes one
 /// `bad`: that is the symptom's alone. An allowed report never makes one `good` by itself: where it ended the attempt
 /// that is `blind`. And so is one during whose dose reports begin that were passed over, because the console has too many.
-pub fn with_messages(mut judgement: Judgement, seen: &Observation, sorted: &Sorted) -> Judgement {
+pub fn with_messages(mut judgement: Judgement, seen: &Observation, sorted: &SortedReports) -> Judgement {
     if let Some((line, entry)) = sorted.denied.first()
         && judgement.dosed
         && matches!(judgement.verdict, Verdict::Good | Verdict::Blind)
@@ -46,7 +46,7 @@ pub fn with_messages(mut judgement: Judgement, seen: &Observation, sorted: &Sort
 }
 
 /// One sentence for each known message that an attempt has, those of the same entry and title taken together.
-pub fn messages_told(sorted: &Sorted) -> Vec<String> {
+pub fn message_findings(sorted: &SortedReports) -> Vec<String> {
     let mut lines: Vec<(String, usize, &str, String)> = Vec::new();
     let allowed = sorted.allowed.iter().map(|entry| ("allowed", entry));
     for (word, (report, entry)) in allowed.chain(sorted.denied.iter().map(|entry| ("denied", entry))) {

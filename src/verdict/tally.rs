@@ -25,7 +25,7 @@ pub struct Tally {
     other: Option<Judgement>,
     /// The first crash before a dose.
     early: Option<Judgement>,
-    /// What the last attempt that said nothing about the test came to.
+    /// The result of the last attempt that said nothing about the test.
     failed: Option<Judgement>,
 }
 
@@ -48,7 +48,7 @@ impl Tally {
     /// Takes in one more attempt and says what is next.
     ///
     /// One symptom settles `bad`. `good` takes every clean attempt that was asked for. A crash of another kind does
-    /// not end the cell: the symptom may still come. It is never swallowed either: where a later attempt comes to `skip`,
+    /// not end the cell: the symptom may still come. It is never swallowed either: where a later attempt ends in `skip`,
     /// `blind` or `lost`, the cell is `other`. What was lost before the dose is tried again.
     pub fn take(&mut self, judgement: Judgement) -> Next {
         self.made += 1;
@@ -82,7 +82,7 @@ impl Tally {
         }))
     }
 
-    /// What an unfinished cell comes to when no more attempts are made.
+    /// The result of an unfinished cell when no more attempts are made.
     pub fn unfinished(&self) -> Option<&Judgement> {
         self.other.as_ref().or(self.early.as_ref()).or(self.failed.as_ref())
     }

@@ -1,17 +1,17 @@
 //! Crash reports from all witnesses together.
 
-use super::{Comparison, Why, Witness, compare};
+use super::{Comparison, GapReason, Witness, compare};
 use crate::observation::{Ending, Observation, Stopped};
 use crate::oops::{self, Report};
-use crate::suite::Sorted;
+use crate::suite::SortedReports;
 
 /// What the other witnesses added to the console.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Testimony {
+pub struct WitnessEvidence {
     /// Who has what the console lacks; absent: it lacks nothing that is known of.
     pub witness: Option<Witness>,
     /// How many messages it lacks, for each reason.
-    pub lacking: Vec<(Why, u64)>,
+    pub lacking: Vec<(GapReason, u64)>,
     /// The last of them, for a guest whose console fell silent.
     pub last: Vec<String>,
     /// The kernel's last messages before a guest hung that the console lacks nothing of, from its memory.
@@ -24,14 +24,14 @@ pub struct Testimony {
     pub added_at: Option<usize>,
 }
 
-/// So many messages of a silent guest are told.
+/// So many messages of a silent guest are reported.
 const LAST: usize = 24;
 /// So many of one that hangs, and whose console has them.
 const LAST_BEFORE_HANG: usize = 6;
-/// A message that is told is cut to this, characters.
+/// A message that is reported is cut to this, characters.
 const LONGEST: usize = 200;
 
-impl Testimony {
+impl WitnessEvidence {
     /// Whether a report is not from the console.
     pub fn witness_of(&self, report: &Report) -> Option<Witness> {
         self.witness.filter(|_| self.added_at.is_some_and(|at| report.start >= at))
@@ -45,7 +45,7 @@ impl Testimony {
     }
 
     /// What there is to tell, a line each.
-    pub fn told(&self) -> Vec<String> {
+    pub fn findings(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(witness) = self.witness {
             let count: u64 = self.lacking.iter().map(|(_, count)| count).sum();
@@ -80,11 +80,15 @@ impl Testimony {
 /// Reads the reports of an attempt: those of its console, without what programs wrote there, and those that only another
 /// witness has. What the console lacks is added behind its text. `diagnose` reads a text, in which known messages are
 /// lines that count from a place on.
-pub fn read(seen: &mut Observation, diagnose: &dyn Fn(&[u8], usize) -> Sorted) -> (Sorted, Testimony) {
+pub fn read(
+    seen: &mut Observation,
+    diagnose: &dyn Fn(&[u8], usize) -> SortedReports,
+) -> (SortedReports, WitnessEvidence) {
     let Comparison { console, written_by_programs, lacking, doubt } = compare(seen);
     let mut sorted = diagnose(&console, seen.console.dose_start.unwrap_or(usize::MAX));
     let forged = oops::diagnose(&written_by_programs).into_iter().next().map(|report| report.title);
-    let mut testimony = Testimony { forged, doubt, before_hang: before_hang(seen), ..Testimony::default() };
+    let mut testimony =
+        WitnessEvidence { forged, doubt, before_hang: before_hang(seen), ..WitnessEvidence::default() };
     let Some((witness, lacking)) = lacking else { return (sorted, testimony) };
 
     let heading =
@@ -122,7 +126,7 @@ pub fn read(seen: &mut Observation, diagnose: &dyn Fn(&[u8], usize) -> Sorted) -
         sorted.passed_over.lines += added.passed_over.lines;
         sorted.passed_over.last = added.passed_over.last + at;
     }
-    if lacking.why.iter().any(|(why, _)| *why == Why::Silent) {
+    if lacking.why.iter().any(|(why, _)| *why == GapReason::Silent) {
         let ends: Vec<&(usize, usize)> = lacking.lines.iter().rev().take(LAST).collect();
         let line = |(start, end): &&(usize, usize)| {
             let line = String::from_utf8_lossy(&lacking.text[*start..*end]);

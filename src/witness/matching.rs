@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::lines::ConsoleLines;
-use super::{Lacking, Why};
+use super::{ConsoleGaps, GapReason};
 use crate::observation::LogRecord;
 
-/// The longest report, messages: so far around one that is missing others are told too.
+/// The longest report, messages: so far around one that is missing others are reported too.
 const REACH: usize = 200;
 
 /// The console's lines and the log's records, each with what belongs to it.
@@ -97,14 +97,14 @@ impl Matched {
     }
 
     /// What the console lacks of the kernel's messages.
-    pub fn lacking(&self, lines: &ConsoleLines<'_>, records: &[LogRecord]) -> Option<Lacking> {
+    pub fn lacking(&self, lines: &ConsoleLines<'_>, records: &[LogRecord]) -> Option<ConsoleGaps> {
         let is_missing = |shown: &[Option<usize>]| shown.iter().any(Option::is_none);
         let missing: Vec<bool> =
             records.iter().zip(&self.shown).map(|(r, shown)| r.is_kernels() && is_missing(shown)).collect();
         if !missing.contains(&true) {
             return None;
         }
-        let mut lacking = Lacking::default();
+        let mut lacking = ConsoleGaps::default();
         let near = near(&missing);
         for (n, record) in records.iter().enumerate().filter(|(n, record)| record.is_kernels() && near[*n]) {
             let mut places: Vec<Range<usize>> = Vec::new();
@@ -125,20 +125,22 @@ impl Matched {
     }
 
     /// Why this record is not on the console.
-    fn why(&self, n: usize, lines: &ConsoleLines<'_>, records: &[LogRecord]) -> Why {
+    fn why(&self, n: usize, lines: &ConsoleLines<'_>, records: &[LogRecord]) -> GapReason {
         if self.shown[n].iter().any(Option::is_some) || !lines.at(records[n].micros).is_empty() {
-            return Why::Damaged;
+            return GapReason::Damaged;
         }
         let place = |shown: &[Option<usize>]| {
             shown.iter().flatten().next().map(|line| lines.lines[*line].place.start)
         };
         let before = self.shown[..n].iter().rev().find_map(|shown| place(shown)).unwrap_or(0);
-        let Some(after) = self.shown[n..].iter().find_map(|shown| place(shown)) else { return Why::Silent };
+        let Some(after) = self.shown[n..].iter().find_map(|shown| place(shown)) else {
+            return GapReason::Silent;
+        };
         // the notice may stand at the beginning of the next message's own line
         let after = lines.lines.iter().find(|line| line.place.start == after).map_or(after, |line| line.text);
         match lines.drops.iter().any(|drop| (before..after).contains(drop)) {
-            true => Why::Dropped,
-            false => Why::Quiet,
+            true => GapReason::Dropped,
+            false => GapReason::Quiet,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`compare`] holds them against each other. The console alone can be silenced: by a log level that a script lowers, and
 //! since 6.18, where the serial console prints in a task of its own, by processors that are all busy. What the log has of
-//! the dose and the console lacks is [`Lacking`], text from which crash reports are read as from a console. The log also
+//! the dose and the console lacks is [`ConsoleGaps`], text from which crash reports are read as from a console. The log also
 //! tells who wrote a record: what programs wrote is never a report of the kernel, whatever it looks like.
 
 mod evidence;
@@ -13,7 +13,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use evidence::{Testimony, read};
+pub use evidence::{WitnessEvidence, read};
 
 use crate::observation::{Ending, LogExcerpt, LogRecord, Observation};
 use lines::ConsoleLines;
@@ -41,7 +41,7 @@ impl Witness {
 
 /// Why the console lacks a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
+pub enum GapReason {
     /// Later ones are on it: the console's log level did not let this one through.
     Quiet,
     /// The kernel says that it dropped messages there.
@@ -52,29 +52,29 @@ pub enum Why {
     Silent,
 }
 
-impl Why {
+impl GapReason {
     fn words(self) -> &'static str {
         match self {
-            Why::Quiet => "its log level did not let them through",
-            Why::Dropped => "the kernel dropped them there",
-            Why::Damaged => "only parts of them arrived",
-            Why::Silent => "it was silent from then on",
+            GapReason::Quiet => "its log level did not let them through",
+            GapReason::Dropped => "the kernel dropped them there",
+            GapReason::Damaged => "only parts of them arrived",
+            GapReason::Silent => "it was silent from then on",
         }
     }
 }
 
 /// What the console lacks of the kernel's own messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lacking {
+pub struct ConsoleGaps {
     /// The kernel's messages as its console shows them: those that it lacks, and those around them.
     pub text: Vec<u8>,
     /// Which lines of `text` the console lacks: where they begin and end, bytes.
     pub lines: Vec<(usize, usize)>,
     /// How many messages it lacks, for each reason.
-    pub why: Vec<(Why, u64)>,
+    pub why: Vec<(GapReason, u64)>,
 }
 
-impl Lacking {
+impl ConsoleGaps {
     /// Messages that the console lacks.
     pub fn messages(&self) -> u64 {
         self.why.iter().map(|(_, count)| count).sum()
@@ -94,7 +94,7 @@ pub struct Comparison {
     /// What others wrote so that it looks like the kernel's, as a console shows it.
     pub written_by_programs: Vec<u8>,
     /// What the console lacks, and who has it; absent: nothing that is known of.
-    pub lacking: Option<(Witness, Lacking)>,
+    pub lacking: Option<(Witness, ConsoleGaps)>,
     /// Why it is not known whether the console lacks something; absent: it is known.
     pub doubt: Option<String>,
 }

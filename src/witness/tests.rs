@@ -54,13 +54,13 @@ fn seen(log: &LogExcerpt, without: &dyn Fn(usize) -> bool) -> Observation {
     }
 }
 
-fn read_all(seen: &Observation) -> (Vec<String>, Testimony) {
+fn read_all(seen: &Observation) -> (Vec<String>, WitnessEvidence) {
     let mut seen = seen.clone();
     let lists = KnownMessages::default();
     let engine = oops::Engine::embedded();
     let (sorted, testimony) = read(&mut seen, &|text, lines_from| {
         let now =
-            crate::suite::Circumstances { today: jiff::civil::date(2026, 1, 1), version: None, lines_from };
+            crate::suite::MatchContext { today: jiff::civil::date(2026, 1, 1), version: None, lines_from };
         lists.read(engine, text, now, |_| false)
     });
     for report in &sorted.reports {
@@ -87,7 +87,7 @@ fn a_console_that_has_everything_is_believed() {
         assert_eq!(compared.console.len(), seen.console.text.len());
     }
     let (titles, testimony) = read_all(&seen(&log(WARNING), &|_| false));
-    assert_eq!((titles, testimony), (vec!["WARNING in example_warn".to_owned()], Testimony::default()));
+    assert_eq!((titles, testimony), (vec!["WARNING in example_warn".to_owned()], WitnessEvidence::default()));
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn what_a_log_level_hid_is_evidence() {
     let quiet = seen(&log, &|n| (2..2 + WARNING.len()).contains(&n));
     let (titles, testimony) = read_all(&quiet);
     assert_eq!(titles, ["WARNING in example_warn (Log)"]);
-    assert_eq!((testimony.lacking.clone(), testimony.doubt.clone()), (vec![(Why::Quiet, 10)], None));
-    insta::assert_snapshot!(testimony.told().join("\n"), @"the console lacks 10 messages of the kernel (its log level did not let them through); the kernel's log has them");
+    assert_eq!((testimony.lacking.clone(), testimony.doubt.clone()), (vec![(GapReason::Quiet, 10)], None));
+    insta::assert_snapshot!(testimony.findings().join("\n"), @"the console lacks 10 messages of the kernel (its log level did not let them through); the kernel's log has them");
     // a part of the report is on the console: one report, not two
     let (titles, _) = read_all(&seen(&log, &|n| (6..2 + WARNING.len()).contains(&n)));
     assert_eq!(titles, ["WARNING in example_warn (Log)"]);
@@ -106,7 +106,7 @@ fn what_a_log_level_hid_is_evidence() {
     let (titles, testimony) = read_all(&seen(&log, &|n| n == 1));
     assert_eq!(
         (titles, testimony.lacking),
-        (vec!["WARNING in example_warn".to_owned()], vec![(Why::Quiet, 1)])
+        (vec!["WARNING in example_warn".to_owned()], vec![(GapReason::Quiet, 1)])
     );
 }
 
@@ -152,17 +152,23 @@ fn the_kernels_own_report_counts_beside_one_that_a_program_wrote() {
 fn each_difference_has_its_reason() {
     let log = log(&["a", "b", "c", "d"]);
     let why = |seen: &Observation| compare(seen).lacking.map(|(_, lacking)| lacking.why).unwrap_or_default();
-    assert_eq!(why(&seen(&log, &|n| n == 2 || n == 3)), [(Why::Quiet, 2)]);
-    assert_eq!(why(&seen(&log, &|n| n >= 3)), [(Why::Silent, 2)]);
+    assert_eq!(why(&seen(&log, &|n| n == 2 || n == 3)), [(GapReason::Quiet, 2)]);
+    assert_eq!(why(&seen(&log, &|n| n >= 3)), [(GapReason::Silent, 2)]);
     let replaced = |from: &str, to: &str| {
         let mut seen = seen(&log, &|_| false);
         seen.console.text =
             String::from_utf8(seen.console.text).expect("text").replace(from, to).into_bytes();
         why(&seen)
     };
-    assert_eq!(replaced("2.000052] b", "2.000052] "), [(Why::Damaged, 1)]);
-    assert_eq!(replaced("[    2.000052] b\r\n", "** 1 printk messages dropped **\r\n"), [(Why::Dropped, 1)]);
-    assert_eq!(replaced("[    2.000052] b\r\n[", "** 1 printk messages dropped ** ["), [(Why::Dropped, 1)]);
+    assert_eq!(replaced("2.000052] b", "2.000052] "), [(GapReason::Damaged, 1)]);
+    assert_eq!(
+        replaced("[    2.000052] b\r\n", "** 1 printk messages dropped **\r\n"),
+        [(GapReason::Dropped, 1)]
+    );
+    assert_eq!(
+        replaced("[    2.000052] b\r\n[", "** 1 printk messages dropped ** ["),
+        [(GapReason::Dropped, 1)]
+    );
     // text of a program in front, a caller's name: the message is there
     assert_eq!(replaced("[    2.000052] b", "a prompt> [    2.000052] b"), []);
     assert_eq!(replaced("[    2.000052] b", "[    2.000052][  T99] b"), []);
@@ -230,7 +236,7 @@ fn a_silent_guest_speaks_through_its_memory() {
         silent.kernel_log = KernelLog { kmsg, memory: Some(memory.clone()), ..KernelLog::default() };
         let (titles, testimony) = read_all(&silent);
         assert_eq!(titles, ["BUG: soft lockup in example_write (Memory)"]);
-        told.push(testimony.told().join("\n"));
+        told.push(testimony.findings().join("\n"));
     }
     assert_eq!(told[0], told[1]);
     insta::assert_snapshot!(told[0], @r"
@@ -253,9 +259,9 @@ fn a_guest_that_hangs_tells_its_last_messages() {
         log(&["Loading the example", "example: interrupts are off", "sysrq: Show Blocked State", "task: sh"]);
     let mut hung = seen(&all, &|_| false);
     hung.kernel_log = KernelLog { memory: Some(all), ..KernelLog::default() };
-    assert_eq!(read_all(&hung).1.told(), [""; 0], "one that ended as it should");
+    assert_eq!(read_all(&hung).1.findings(), [""; 0], "one that ended as it should");
     hung.ending = Ending::Stopped(crate::observation::Stopped::Terminate { limit: 25.0 });
-    insta::assert_snapshot!(read_all(&hung).1.told().join("\n"), @r"
+    insta::assert_snapshot!(read_all(&hung).1.findings().join("\n"), @r"
     the kernel's last messages, by its log in the guest's memory:
       [    2.000051] Loading the example
       [    2.000052] example: interrupts are off

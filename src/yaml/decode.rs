@@ -9,7 +9,7 @@ use serde_yaml::Value;
 
 use super::document::{Content, Node};
 use super::fields::Fields;
-use super::format::Format;
+use super::file_kind::FileKind;
 use super::keypath::{KeyPath, Step};
 use super::problem::ProblemKind;
 use super::rejection::quoted;
@@ -104,7 +104,7 @@ fn wrong_type(fields: &mut Fields<'_>, path: &KeyPath, message: &str) {
         Some(Content::Null) | None => "nothing".to_owned(),
     };
     if path.0.is_empty() {
-        let Format { noun, start, .. } = fields.source.format;
+        let FileKind { noun, start, .. } = fields.source.format;
         let headline = format!("wrong type: expected a {noun}, a mapping (`key: value`)");
         let help = (*start).to_owned();
         return fields.report(

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::format::Format;
+use super::file_kind::FileKind;
 use super::problem::{Problem, ProblemKind};
 use super::source::Source;
 
@@ -83,7 +83,7 @@ pub(crate) fn parse(source: &Source, problems: &mut Vec<Problem>) -> Result<Rc<N
         reader.take(event, span)?;
     }
     reader.root.ok_or_else(|| {
-        let Format { noun, start, .. } = source.format;
+        let FileKind { noun, start, .. } = source.format;
         Problem::new(
             source.format,
             ProblemKind::Syntax,
@@ -254,7 +254,7 @@ impl Reader<'_> {
                 .refuse(tab..tab + 1, "found a tab in the indentation, expected spaces", "a tab")
                 .help("YAML is indented with spaces only; two per level is usual".to_owned());
         }
-        // The parser has a bound of its own for what it has not yet told as events.
+        // The parser has a bound of its own for what it has not yet reported as events.
         if error.info().contains("recursion limit") {
             return self.too_deep(at..at);
         }
@@ -279,7 +279,7 @@ mod tests {
     use std::path::Path;
 
     fn read(text: &str) -> Result<Rc<Node>, String> {
-        let source = Source::from_bytes(&crate::yaml::format::PLAIN, Path::new("x.yaml"), text.into())
+        let source = Source::from_bytes(&crate::yaml::file_kind::PLAIN, Path::new("x.yaml"), text.into())
             .map_err(|problem| problem.to_string())?;
         parse(&source, &mut Vec::new()).map_err(|problem| format!("{}: {problem}", problem.place()))
     }
@@ -298,7 +298,7 @@ mod tests {
             }
         }
         let source =
-            Source::from_bytes(&crate::yaml::format::PLAIN, Path::new("x.yaml"), text.into()).unwrap();
+            Source::from_bytes(&crate::yaml::file_kind::PLAIN, Path::new("x.yaml"), text.into()).unwrap();
         let mut out = Vec::new();
         walk(&source.text, &parse(&source, &mut Vec::new()).unwrap(), &mut out);
         out.join("\n")

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::decode::decode;
 use super::document;
 use super::fields::Fields;
-use super::format::Format;
+use super::file_kind::FileKind;
 use super::problem::Problem;
 use super::source::Source;
 
@@ -17,7 +17,7 @@ const MOST_PROBLEMS: usize = 50;
 
 /// Reads a file as `S` and makes a `T` of it; what does not fit is reported, and then there is no `T`.
 pub(crate) fn read<S: DeserializeOwned, T>(
-    format: &'static Format,
+    format: &'static FileKind,
     path: &Path,
     build: impl FnOnce(&mut Fields<'_>, &S) -> Option<T>,
 ) -> Result<T, Vec<Problem>> {

@@ -2,14 +2,14 @@
 //! stands.
 //!
 //! A file is read in four steps: `source` takes the text from the disk within bounds, `document` turns it into a tree
-//! of nodes with positions, `decode` lets serde put the tree into the form that the [`Format`](format::Format) has (so
+//! of nodes with positions, `decode` lets serde put the tree into the form that the [`FileKind`](file_kind::FileKind) has (so
 //! that unknown keys and wrong types come out), and `fields` takes values out of it by their paths. All of them report
 //! [`Problem`]s and go on, so that one load shows everything that is wrong.
 
 pub(crate) mod decode;
 pub(crate) mod document;
 pub(crate) mod fields;
-pub(crate) mod format;
+pub(crate) mod file_kind;
 pub(crate) mod keypath;
 pub(crate) mod load;
 pub(crate) mod problem;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use serde::Serialize;
 
-use super::format::Format;
+use super::file_kind::FileKind;
 
 /// Everything that is wrong with the files of one load, in the order of files and lines; never empty.
 #[derive(Debug, Clone)]
@@ -128,17 +128,17 @@ impl ProblemKind {
 #[derive(Debug, Clone)]
 pub struct Problem {
     /// What sort of file it is in: `suite`.
-    format: &'static Format,
+    format: &'static FileKind,
     kind: ProblemKind,
     headline: Box<str>,
     help: Option<Box<str>>,
-    place: Place,
+    place: ProblemLocation,
     source_text: Option<Arc<NamedSource<Arc<str>>>>,
     labels: Vec<(Range<usize>, String)>,
 }
 
 #[derive(Debug, Clone)]
-enum Place {
+enum ProblemLocation {
     File(PathBuf),
     At(Location),
 }
@@ -146,7 +146,7 @@ enum Place {
 impl Problem {
     /// A problem with a whole file.
     pub(crate) fn new(
-        format: &'static Format,
+        format: &'static FileKind,
         kind: ProblemKind,
         file: impl Into<PathBuf>,
         headline: impl Into<String>,
@@ -156,7 +156,7 @@ impl Problem {
             kind,
             headline: headline.into().into(),
             help: None,
-            place: Place::File(file.into()),
+            place: ProblemLocation::File(file.into()),
             source_text: None,
             labels: Vec::new(),
         }
@@ -164,7 +164,7 @@ impl Problem {
 
     /// Says where; without `source` the line is not shown.
     pub(crate) fn at(mut self, location: Location, source: Option<&Arc<NamedSource<Arc<str>>>>) -> Self {
-        self.place = Place::At(location);
+        self.place = ProblemLocation::At(location);
         self.source_text = source.cloned();
         self
     }
@@ -189,24 +189,24 @@ impl Problem {
     /// Where it is; `None` if it is about a whole file.
     pub fn location(&self) -> Option<&Location> {
         match &self.place {
-            Place::File(_) => None,
-            Place::At(location) => Some(location),
+            ProblemLocation::File(_) => None,
+            ProblemLocation::At(location) => Some(location),
         }
     }
 
     /// `FILE:LINE:COLUMN`, or the file alone.
     pub fn place(&self) -> String {
         match &self.place {
-            Place::File(file) => file.display().to_string(),
-            Place::At(location) => location.to_string(),
+            ProblemLocation::File(file) => file.display().to_string(),
+            ProblemLocation::At(location) => location.to_string(),
         }
     }
 
     /// The file or folder.
     pub fn file(&self) -> &Path {
         match &self.place {
-            Place::File(file) => file,
-            Place::At(location) => &location.file,
+            ProblemLocation::File(file) => file,
+            ProblemLocation::At(location) => &location.file,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use miette::NamedSource;
 
-use super::format::Format;
+use super::file_kind::FileKind;
 use super::problem::Location;
 use super::problem::{Problem, ProblemKind};
 
@@ -22,7 +22,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// The text of a file, and what is needed to point into it.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    pub format: &'static Format,
+    pub format: &'static FileKind,
     pub path: PathBuf,
     pub text: Arc<str>,
     named: Arc<NamedSource<Arc<str>>>,
@@ -31,7 +31,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// Reads a file. What is not a regular file, too large, not UTF-8 or not text is refused before it is parsed.
-    pub fn read(format: &'static Format, path: &Path) -> Result<Self, Problem> {
+    pub fn read(format: &'static FileKind, path: &Path) -> Result<Self, Problem> {
         let noun = format.noun;
         let unreadable = |error: io::Error| {
             Problem::new(
@@ -70,7 +70,7 @@ impl Source {
     }
 
     /// Takes text that was read already.
-    pub fn from_bytes(format: &'static Format, path: &Path, mut bytes: Vec<u8>) -> Result<Self, Problem> {
+    pub fn from_bytes(format: &'static FileKind, path: &Path, mut bytes: Vec<u8>) -> Result<Self, Problem> {
         if bytes.starts_with(BYTE_ORDER_MARK) {
             bytes.drain(..BYTE_ORDER_MARK.len());
         }
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     fn source(text: &str) -> Source {
-        Source::from_bytes(&crate::yaml::format::PLAIN, Path::new("x.yaml"), text.into()).unwrap()
+        Source::from_bytes(&crate::yaml::file_kind::PLAIN, Path::new("x.yaml"), text.into()).unwrap()
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
     fn what_is_not_text_is_refused() {
         let refusal = |bytes: &[u8]| {
             let problem =
-                Source::from_bytes(&crate::yaml::format::PLAIN, Path::new("x.yaml"), bytes.to_vec())
+                Source::from_bytes(&crate::yaml::file_kind::PLAIN, Path::new("x.yaml"), bytes.to_vec())
                     .unwrap_err();
             format!("{}: {problem}", problem.place())
         };

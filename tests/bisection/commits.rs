@@ -8,13 +8,13 @@ use std::sync::Arc;
 use kregress::bisect::{Answer, Find};
 use kregress::bisection::supply::Commits;
 use kregress::bisection::tree::{Range, Tree};
-use kregress::bisection::{Ended, State};
+use kregress::bisection::{BisectionEnd, BisectionState};
 use kregress::cancel::Cancel;
 use kregress::event::{BisectionRecord, BisectionSource};
 use kregress::kernel::NoProgress;
 use kregress::kernel::compile::Builder;
 use kregress::lab::sim::Outcome;
-use kregress::plan::Placed;
+use kregress::plan::PlacedTest;
 
 use super::git::git;
 use super::place::{drive, line, machine, test};
@@ -105,14 +105,14 @@ fn commits_are_compiled_and_what_does_not_compile_is_passed_over() {
     let builder = Builder::new(&folder.path().join("cache"), &[folder.path().join("kernels")]);
     let commits = record.candidates.iter().map(|c| (c.name.clone(), c.id.clone())).collect();
     let (test, cancel) = (test(), Cancel::new());
-    let place = |_: &kregress::kernel::Kernel| Placed {
+    let place = |_: &kregress::kernel::Kernel| PlacedTest {
         test: Arc::clone(&test),
         machine: Arc::new(machine()),
         lacking: None,
     };
     let recipe = (linux.clone(), "tiny".to_owned(), None);
     let kernels = Commits::new(&builder, recipe, commits, &NoProgress, &cancel, &place);
-    let mut state = State::new(record).unwrap();
+    let mut state = BisectionState::new(record).unwrap();
     let bug = |kernel: &str, _: u32| {
         let asked = Command::new("git")
             .current_dir(&linux)
@@ -124,7 +124,7 @@ fn commits_are_compiled_and_what_does_not_compile_is_passed_over() {
         }
     };
     let (ended, _) = drive(&mut state, &kernels, bug);
-    let Ended::Answer(Answer::Found { candidates, .. }) = ended else { panic!("{ended:?}") };
+    let BisectionEnd::Answer(Answer::Found { candidates, .. }) = ended else { panic!("{ended:?}") };
     let found: Vec<&str> = candidates.iter().map(|node| state.candidate(*node).id.as_str()).collect();
     assert_eq!(found, [culprit]);
     for (node, tried) in state.all_tried() {

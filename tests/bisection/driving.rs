@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use kregress::bisect::{Answer, Find, Seen};
-use kregress::bisection::{CandidateKernels, Ended, State};
+use kregress::bisection::{BisectionEnd, BisectionState, CandidateKernels};
 use kregress::cancel::Cancel;
 use kregress::event::Event;
 use kregress::failure::Failure;
@@ -19,9 +19,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::place::{Kernels, drive, drive_on, drive_until, from, line, number};
 
-fn found(ended: &Ended) -> Vec<usize> {
+fn found(ended: &BisectionEnd) -> Vec<usize> {
     match ended {
-        Ended::Answer(Answer::Found { candidates, .. }) => candidates.clone(),
+        BisectionEnd::Answer(Answer::Found { candidates, .. }) => candidates.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -31,7 +31,7 @@ fn a_flaky_cause_and_a_fix_are_found() {
     for (chance, culprit) in [(1.0, 13), (0.5, 1), (0.5, 20), (0.3, 7)] {
         let record = line(20, Find::Cause);
         let kernels = Kernels::of(&record);
-        let mut state = State::new(record).unwrap();
+        let mut state = BisectionState::new(record).unwrap();
         let (ended, _) = drive(&mut state, &kernels, from(culprit, chance));
         assert_eq!(found(&ended), [culprit], "{chance}");
     }
@@ -41,7 +41,7 @@ fn a_flaky_cause_and_a_fix_are_found() {
         true => Outcome::Clean,
         false => from(0, 0.5)(kernel, attempt),
     };
-    let (ended, _) = drive(&mut State::new(record).unwrap(), &kernels, fixed);
+    let (ended, _) = drive(&mut BisectionState::new(record).unwrap(), &kernels, fixed);
     assert_eq!(found(&ended), [9]);
 }
 
@@ -51,7 +51,7 @@ fn what_is_no_evidence_moves_nothing() {
     for outcome in [Outcome::Crash, Outcome::Lost, Outcome::Blind("?".into()), Outcome::Skip("no".into())] {
         let record = line(30, Find::Cause);
         let kernels = Kernels::of(&record);
-        let mut state = State::new(record).unwrap();
+        let mut state = BisectionState::new(record).unwrap();
         let broken = outcome.clone();
         let (ended, _) = drive(&mut state, &kernels, |kernel, attempt| match number(kernel) {
             11..=13 => broken.clone(),
@@ -69,7 +69,7 @@ fn what_is_no_evidence_moves_nothing() {
 fn now_and_then_an_attempt_is_lost() {
     let record = line(12, Find::Cause);
     let kernels = Kernels::of(&record);
-    let mut state = State::new(record).unwrap();
+    let mut state = BisectionState::new(record).unwrap();
     let (ended, _) = drive(&mut state, &kernels, |kernel, attempt| match attempt % 2 {
         0 => Outcome::Lost,
         _ => from(5, 1.0)(kernel, attempt),
@@ -84,7 +84,7 @@ fn kernels_that_cannot_be_had_are_passed_over() {
     for node in [9, 10, 11] {
         kernels.failing.insert(node, Failure::Kernel("it does not compile".into()));
     }
-    let mut state = State::new(record).unwrap();
+    let mut state = BisectionState::new(record).unwrap();
     let (ended, events) = drive(&mut state, &kernels, from(15, 1.0));
     assert_eq!(found(&ended), [15]);
     let closed = events.iter().filter(|event| matches!(event, Event::CandidateClosed { .. })).count();
@@ -98,9 +98,9 @@ fn a_full_disk_ends_it_and_room_goes_on_with_it() {
     for node in 1..20 {
         kernels.failing.insert(node, Failure::Host("the disk is full".into()));
     }
-    let mut state = State::new(record).unwrap();
+    let mut state = BisectionState::new(record).unwrap();
     let (ended, _) = drive(&mut state, &kernels, from(7, 1.0));
-    assert_eq!(ended, Ended::Host("the disk is full".into()));
+    assert_eq!(ended, BisectionEnd::Host("the disk is full".into()));
     assert!(state.all_tried().all(|(_, tried)| tried.closed.is_none()));
     kernels.failing.clear();
     let (ended, _) = drive(&mut state, &kernels, from(7, 1.0));
@@ -112,8 +112,8 @@ fn the_ends_are_tried_first() {
     let answer = |outcome: &(dyn Fn(&str, u32) -> Outcome + Sync)| {
         let record = line(20, Find::Cause);
         let kernels = Kernels::of(&record);
-        let mut state = State::new(record).unwrap();
-        let (Ended::Answer(answer), _) = drive(&mut state, &kernels, outcome) else { panic!() };
+        let mut state = BisectionState::new(record).unwrap();
+        let (BisectionEnd::Answer(answer), _) = drive(&mut state, &kernels, outcome) else { panic!() };
         assert!(state.all_tried().all(|(node, _)| node == 0 || node == 20), "nothing in between was tried");
         answer
     };
@@ -131,7 +131,7 @@ fn the_ends_are_tried_first() {
 fn killed_anywhere_it_goes_on_where_it_was() {
     let record = line(24, Find::Cause);
     let kernels = Kernels::of(&record);
-    let (whole, events) = drive(&mut State::new(record.clone()).unwrap(), &kernels, from(17, 0.5));
+    let (whole, events) = drive(&mut BisectionState::new(record.clone()).unwrap(), &kernels, from(17, 0.5));
     let attempts = |events: &[Event]| events.iter().filter(|e| matches!(e, Event::Attempt { .. })).count();
     // every event is a line of the journal: it has to come back as it was
     for event in &events {
@@ -139,7 +139,7 @@ fn killed_anywhere_it_goes_on_where_it_was() {
         assert_eq!(&serde_json::from_str::<Event>(&line).unwrap(), event, "{line}");
     }
     for killed_after in (0..events.len()).step_by(5) {
-        let mut state = State::new(record.clone()).unwrap();
+        let mut state = BisectionState::new(record.clone()).unwrap();
         events[..killed_after].iter().for_each(|event| state.apply(event));
         let (ended, more) = drive(&mut state, &kernels, from(17, 0.5));
         assert_eq!(found(&ended), found(&whole), "after {killed_after} events");
@@ -153,14 +153,14 @@ fn killed_anywhere_it_goes_on_where_it_was() {
 fn an_interruption_is_no_evidence() {
     let record = line(24, Find::Cause);
     let kernels = Kernels::of(&record);
-    let mut state = State::new(record).unwrap();
+    let mut state = BisectionState::new(record).unwrap();
     let cancel = Cancel::new();
     let (ended, events) = drive_until(&mut state, &kernels, from(17, 1.0), &cancel, |event| {
         if matches!(event, Event::AttemptStarted { cell, .. } if cell.kernel == "k12") {
             cancel.set();
         }
     });
-    assert_eq!(ended, Ended::Interrupted);
+    assert_eq!(ended, BisectionEnd::Interrupted);
     assert!(!events.iter().any(|event| matches!(event, Event::Attempt { cell, .. } if cell.kernel == "k12")));
     let (ended, _) = drive(&mut state, &kernels, from(17, 1.0));
     assert_eq!(found(&ended), [17]);
@@ -170,9 +170,9 @@ fn an_interruption_is_no_evidence() {
 fn earlier_attempts_count_where_the_kernel_is_the_same() {
     let record = line(24, Find::Cause);
     let kernels = Kernels::of(&record);
-    let mut first = State::new(record.clone()).unwrap();
+    let mut first = BisectionState::new(record.clone()).unwrap();
     drive(&mut first, &kernels, from(17, 0.9));
-    let mut second = State::new(record.clone()).unwrap();
+    let mut second = BisectionState::new(record.clone()).unwrap();
     for (node, tried) in first.all_tried() {
         let seen = first.search().posterior().seen(node);
         let (from, content) = ("before".to_owned(), tried.content.clone());
@@ -183,7 +183,7 @@ fn earlier_attempts_count_where_the_kernel_is_the_same() {
     assert!(!events.iter().any(|event| matches!(event, Event::Attempt { .. })));
 
     // what was seen of another kernel of the same name is forgotten as soon as that is known
-    let mut third = State::new(record).unwrap();
+    let mut third = BisectionState::new(record).unwrap();
     let (seen, from_run) = (Seen::new(0, 50), "before".to_owned());
     third.apply(&Event::Earlier {
         kernel: "k24".into(),
@@ -204,9 +204,9 @@ fn more_attempts_may_be_allowed_later() {
     let mut record = line(64, Find::Cause);
     record.aims.most_attempts = 8;
     let kernels = Kernels::of(&record);
-    let mut state = State::new(record).unwrap();
+    let mut state = BisectionState::new(record).unwrap();
     let (ended, _) = drive(&mut state, &kernels, from(40, 0.6));
-    assert!(matches!(ended, Ended::Answer(Answer::Inconclusive { .. })), "{ended:?}");
+    assert!(matches!(ended, BisectionEnd::Answer(Answer::Inconclusive { .. })), "{ended:?}");
     state.set_aims(kregress::bisect::Aims { most_attempts: 500, ..state.record().aims });
     let (ended, _) = drive(&mut state, &kernels, from(40, 0.6));
     assert_eq!(found(&ended), [40]);
@@ -216,7 +216,7 @@ fn more_attempts_may_be_allowed_later() {
 fn what_the_host_lost_is_tried_again_when_it_is_gone_on_with() {
     let record = line(20, Find::Cause);
     let kernels = Kernels::of(&record);
-    let mut state = State::new(record).unwrap();
+    let mut state = BisectionState::new(record).unwrap();
     let (ended, _) = drive(&mut state, &kernels, |kernel, attempt| match number(kernel) {
         10..=14 => Outcome::Lost,
         5 => Outcome::Crash,
@@ -267,7 +267,7 @@ impl CandidateKernels for Ahead {
 fn the_kernel_that_is_likely_next_is_brought_while_attempts_run_and_delays_nothing() {
     let record = line(20, Find::Cause);
     let kernels = Ahead { kernels: Kernels::of(&record), log: Default::default() };
-    let (ended, _) = drive(&mut State::new(record).unwrap(), &kernels, from(13, 1.0));
+    let (ended, _) = drive(&mut BisectionState::new(record).unwrap(), &kernels, from(13, 1.0));
     assert_eq!(found(&ended), [13]);
     let log = kernels.log.into_inner().unwrap();
     // at the bad end it is the good one, there it is the middle
@@ -279,7 +279,7 @@ fn the_kernel_that_is_likely_next_is_brought_while_attempts_run_and_delays_nothi
     }
 }
 
-/// A lab without guests that counts the attempts it was told to be ready for, by kernel.
+/// A lab without guests that counts the attempts that were announced to it, by kernel.
 struct Prefetching<F>(SimLab<F>, Mutex<BTreeMap<String, usize>>);
 
 impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for Prefetching<F> {
@@ -300,7 +300,7 @@ impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for Prefetching<F> {
 fn no_guest_is_made_ready_that_no_attempt_follows() {
     let record = line(12, Find::Cause);
     let kernels = Kernels::of(&record);
-    let mut state = State::new(record).unwrap();
+    let mut state = BisectionState::new(record).unwrap();
     let outcome = from(5, 0.3);
     let sim = SimLab::new(|request: &Request<'_>| outcome(&request.kernel.name, request.attempt));
     let lab = Prefetching(sim, Mutex::default());

@@ -6,7 +6,7 @@ use std::process::Command;
 use kregress::bisect::{Answer, Find};
 use kregress::bisection::gitlog::{Called, Log, export};
 use kregress::bisection::tree::{Range, Tree};
-use kregress::bisection::{Ended, State};
+use kregress::bisection::{BisectionEnd, BisectionState};
 use kregress::event::{BisectionRecord, BisectionSource, CandidateRecord};
 use kregress::lab::sim::Outcome;
 
@@ -55,7 +55,7 @@ pub fn git(folder: &Path, arguments: &[&str]) -> String {
         .args(arguments)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_SYSTEM", "/dev/null")
-        // the same hashes every time: what an attempt comes to is drawn from them
+        // the same hashes every time: an attempt's result is drawn from them
         .env("GIT_AUTHOR_DATE", "2026-01-01T00:00:00Z")
         .env("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")
         .output()
@@ -126,14 +126,14 @@ fn every_commit_of_a_merged_history_is_found_and_git_replays_the_log() {
         let record = record_of(tree.clone(), &repository, Find::Cause, Vec::new());
         let kernels = Kernels::of(&record);
         let culprit_hash = record.candidates[culprit].id.clone();
-        let mut state = State::new(record).unwrap();
+        let mut state = BisectionState::new(record).unwrap();
         let (ended, _) = drive(&mut state, &kernels, |kernel, attempt| {
             match holds(&repository, kernel, &culprit_hash) && draw(kernel, attempt) < 0.7 {
                 true => Outcome::Symptom("boom".into()),
                 false => Outcome::Clean,
             }
         });
-        let Ended::Answer(Answer::Found { candidates, .. }) = ended else { panic!("{ended:?}") };
+        let BisectionEnd::Answer(Answer::Found { candidates, .. }) = ended else { panic!("{ended:?}") };
         assert_eq!(candidates, [culprit]);
 
         let log = export(&state).unwrap();
@@ -157,7 +157,7 @@ fn a_fix_has_its_own_words_in_the_log() {
     let tree = Tree::read(&range).unwrap();
     let record = record_of(tree, &repository, Find::Fix, Vec::new());
     let (kernels, fix) = (Kernels::of(&record), record.candidates[6].id.clone());
-    let mut state = State::new(record).unwrap();
+    let mut state = BisectionState::new(record).unwrap();
     drive(&mut state, &kernels, |kernel, _| match holds(&repository, kernel, &fix) {
         true => Outcome::Clean,
         false => Outcome::Symptom("boom".into()),

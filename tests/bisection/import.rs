@@ -126,7 +126,7 @@ fn one_verdict_a_commit_is_not_enough_and_a_log_of_another_kind_is_refused() {
     // it went on where git was, with a kernel that it would have compiled
     assert!(err.contains("Earlier <11>: 1 of 1 attempts showed the symptom in log"), "{err}");
     assert!(err.contains("it is no kernel's source"), "{err}");
-    assert!(err.contains("goes on with it"), "{err}");
+    assert!(err.contains("resumes it"), "{err}");
 
     std::fs::write(root.join("other"), "# a comment\ngit bisect good 1234\n").expect("a file");
     let (_, err, code) = place.said(&["one", "--tree", "linux", "--import", "other"]);

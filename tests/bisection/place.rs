@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use kregress::bisect::{Aims, Costs, Find};
-use kregress::bisection::{CandidateKernels, Driver, Ended, State};
+use kregress::bisection::{BisectionEnd, BisectionState, CandidateKernels, Driver};
 use kregress::cancel::Cancel;
 use kregress::event::{BisectionRecord, BisectionSource, CandidateRecord, Event};
 use kregress::failure::Failure;
@@ -113,21 +113,21 @@ impl CandidateKernels for Kernels {
 
 /// Runs to the end; gives how it ended and every event that a journal would keep.
 pub fn drive(
-    state: &mut State,
+    state: &mut BisectionState,
     kernels: &dyn CandidateKernels,
     outcome: impl Fn(&str, u32) -> Outcome + Sync,
-) -> (Ended, Vec<Event>) {
+) -> (BisectionEnd, Vec<Event>) {
     drive_until(state, kernels, outcome, &Cancel::new(), |_| {})
 }
 
-/// The same, told of every event.
+/// The same, with a callback for every event.
 pub fn drive_until(
-    state: &mut State,
+    state: &mut BisectionState,
     kernels: &dyn CandidateKernels,
     outcome: impl Fn(&str, u32) -> Outcome + Sync,
     cancel: &Cancel,
     hears: impl Fn(&Event) + Sync,
-) -> (Ended, Vec<Event>) {
+) -> (BisectionEnd, Vec<Event>) {
     let lab = SimLab::new(|request: &Request<'_>| outcome(&request.kernel.name, request.attempt));
     drive_on(&lab, state, kernels, cancel, hears)
 }
@@ -135,11 +135,11 @@ pub fn drive_until(
 /// The same on a lab of one's own.
 pub fn drive_on(
     lab: &dyn Lab,
-    state: &mut State,
+    state: &mut BisectionState,
     kernels: &dyn CandidateKernels,
     cancel: &Cancel,
     hears: impl Fn(&Event) + Sync,
-) -> (Ended, Vec<Event>) {
+) -> (BisectionEnd, Vec<Event>) {
     let kept = Mutex::new(Vec::new());
     let sink = |event: Event| {
         hears(&event);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use kregress::bisect::{Find, Seen};
-use kregress::bisection::State;
+use kregress::bisection::BisectionState;
 use kregress::bisection::report::{Report, html, markdown, text};
 use kregress::cancel::Cancel;
 use kregress::event::{BisectionSource, Event};
@@ -27,7 +27,11 @@ fn started() -> Event {
 }
 
 /// The report of a bisection that was driven to its end, without its wall time.
-fn report(state: &mut State, kernels: &Kernels, outcome: impl Fn(&str, u32) -> Outcome + Sync) -> Report {
+fn report(
+    state: &mut BisectionState,
+    kernels: &Kernels,
+    outcome: impl Fn(&str, u32) -> Outcome + Sync,
+) -> Report {
     state.apply(&started());
     drive(state, kernels, outcome);
     let mut report = Report::of(state);
@@ -41,7 +45,7 @@ fn a_culprit() {
     record.source =
         BisectionSource::Series { left_out: vec!["k3.5: gone from the mirror".into()], several_lines: true };
     let kernels = Kernels::of(&record);
-    let report = report(&mut State::new(record).unwrap(), &kernels, from(6, 1.0));
+    let report = report(&mut BisectionState::new(record).unwrap(), &kernels, from(6, 1.0));
     assert_eq!(report.exit_status(), ExitStatus::Success);
     insta::assert_snapshot!(text(&report, MatrixStyle::PLAIN));
     insta::assert_snapshot!(markdown(&report));
@@ -59,13 +63,13 @@ fn several_candidates_and_none() {
         4 => Outcome::Crash,
         _ => Outcome::Clean,
     };
-    let set = report(&mut State::new(record).unwrap(), &kernels, broken);
+    let set = report(&mut BisectionState::new(record).unwrap(), &kernels, broken);
     assert_eq!(set.exit_status(), ExitStatus::Inconclusive);
 
     let mut record = line(64, Find::Cause);
     record.aims.most_attempts = 9;
     let kernels = Kernels::of(&record);
-    let none = report(&mut State::new(record).unwrap(), &kernels, from(40, 1.0));
+    let none = report(&mut BisectionState::new(record).unwrap(), &kernels, from(40, 1.0));
     assert_eq!(none.exit_status(), ExitStatus::Inconclusive);
     insta::assert_snapshot!(text(&set, MatrixStyle::PLAIN) + &text(&none, MatrixStyle::PLAIN));
 }
@@ -75,7 +79,7 @@ fn ends_that_are_not_what_they_are_called() {
     let said = |outcome: &(dyn Fn(&str, u32) -> Outcome + Sync)| {
         let record = line(8, Find::Cause);
         let kernels = Kernels::of(&record);
-        let report = report(&mut State::new(record).unwrap(), &kernels, outcome);
+        let report = report(&mut BisectionState::new(record).unwrap(), &kernels, outcome);
         assert_eq!(report.exit_status(), ExitStatus::Inconclusive);
         format!("{}\n  {}\n", report.headline, report.remarks.join("\n  "))
     };
@@ -113,7 +117,7 @@ fn a_merge_and_builds_that_cannot_differ_are_said() {
     record.candidates[3].author = "A Maintainer <a@example.org>".into();
     let mut kernels = Kernels::of(&record);
     kernels.digests.extend([(2, "same".into()), (3, "same".into())]);
-    let mut state = State::new(record).unwrap();
+    let mut state = BisectionState::new(record).unwrap();
     let report = report(&mut state, &kernels, from(3, 1.0));
     insta::assert_snapshot!(format!(
         "{}\n{}\n{}",
@@ -125,7 +129,7 @@ fn a_merge_and_builds_that_cannot_differ_are_said() {
 
 #[test]
 fn one_that_did_not_end_says_how_to_go_on() {
-    let mut state = State::new(line(8, Find::Cause)).unwrap();
+    let mut state = BisectionState::new(line(8, Find::Cause)).unwrap();
     state.apply(&started());
     let mut report = Report::of(&state);
     report.plot.clear();
@@ -151,7 +155,7 @@ fn what_is_told_on_the_way() {
     let record = line(6, Find::Cause);
     let mut kernels = Kernels::of(&record);
     kernels.failing.insert(3, Failure::Kernel("it does not compile:\nfs/x.c:1: error".into()));
-    let mut state = State::new(record.clone()).unwrap();
+    let mut state = BisectionState::new(record.clone()).unwrap();
     let written = Written::default();
     let view = Bisecting::new(None, written.clone(), Paint::OFF);
     view.event(&Event::Bisection(Box::new(record)));

@@ -1,4 +1,4 @@
-//! Guests that do not come up, kernels that are none, and kernels that cannot be had.
+//! Guests that do not come up, kernels that are none, and kernels that are unavailable.
 
 use super::place::{KERNEL, Place};
 
@@ -13,7 +13,7 @@ fn boots_that_do_not_reach_the_agent() {
     );
     assert_eq!(
         ended.cell("boots::no-init"),
-        "lost: the kernel had no init to go on with during boot: kernel panic: VFS: Unable to mount root fs on unknown-block(NUM,NUM)"
+        "lost: the kernel had no init to run during boot: kernel panic: VFS: Unable to mount root fs on unknown-block(NUM,NUM)"
     );
     assert_eq!(ended.code, Some(102), "{}", ended.err);
 }

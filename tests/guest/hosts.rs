@@ -82,7 +82,7 @@ fn a_full_disk_costs_the_reports_and_not_the_verdict() {
     assert_eq!((&ended.last()["good"], &ended.last()["bad"]), (&1.into(), &1.into()));
     assert!(ended.err.contains(" events are missing from the journal: "), "{}", ended.err);
     assert!(ended.err.contains("error: the reports could not be written: "), "{}", ended.err);
-    // told once, not for every attempt
+    // reported once, not for every attempt
     let notice = ended.event("notice")["text"].as_str().expect("text");
     let tail = "is not kept whole: No space left on device (os error 28); later ones may lack theirs too";
     assert!(

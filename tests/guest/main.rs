@@ -1,7 +1,7 @@
-//! The whole way through real guests, on bad input and under bad treatment: what each comes to, and what is left behind.
+//! The whole way through real guests, on bad input and under bad treatment: the result of each, and what is left behind.
 //!
 //! Needs QEMU, a static busybox and one of Debian's kernels, which is fetched where it is missing. Where one of them
-//! cannot be had the tests are skipped and say so; with `KREGRESS_CI` set that is a failure.
+//! is unavailable the tests are skipped and say so; with `KREGRESS_CI` set that is a failure.
 
 mod boots;
 mod consoles;

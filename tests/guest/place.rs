@@ -38,7 +38,7 @@ pub struct Ended {
     pub events: Vec<Value>,
     /// Its standard error.
     pub err: String,
-    /// The most memory it had when an event was told, KiB.
+    /// The most memory it had when an event was reported, KiB.
     pub peak_kib: u64,
 }
 
@@ -205,7 +205,7 @@ impl Place {
             if let Some(found) = probe() {
                 return found;
             }
-            assert!(Instant::now() < deadline, "{what} did not come to pass");
+            assert!(Instant::now() < deadline, "{what} did not happen");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

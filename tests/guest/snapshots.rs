@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::place::{Ended, Place, ends_within, fetch};
 
-/// How the attempts' guests came to be, in order.
+/// How the attempts' guests were started, in order.
 fn starts(ended: &Ended) -> Vec<&str> {
     let attempts = ended.events.iter().filter(|e| e["event"] == "attempt");
     attempts.map(|attempt| attempt["start"].as_str().expect("how it started")).collect()
@@ -123,7 +123,7 @@ fn a_snapshot_that_fails_is_made_anew_and_decides_nothing() {
     assert_eq!(notices(&ended), Vec::<&str>::new());
     assert_ne!(memory(), made);
 
-    // what QEMU does not take is told, and one attempt boots
+    // what QEMU does not take is reported, and one attempt boots
     let made = memory();
     replace(snapshot, "state", b"QEVM, and nothing of use");
     let ended = run();

@@ -8,7 +8,7 @@
 /// Sizes of the batches that are weighed against each other, attempts.
 pub const BATCHES: [u32; 5] = [1, 2, 4, 8, 16];
 
-/// Chances per attempt on a kernel with the bug. Below the first one the bug cannot be told from noise within a number
+/// Chances per attempt on a kernel with the bug. Below the first one the bug is not distinguishable from noise within a number
 /// of attempts that anybody makes.
 const BAD: [f64; 23] = [
     0.04, 0.055, 0.075, 0.1, 0.13, 0.165, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75,

@@ -52,7 +52,7 @@ pub struct World {
     pub costs: Costs,
 }
 
-/// What one simulated search came to.
+/// The result of one simulated search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
     /// Its answer.
@@ -101,7 +101,7 @@ pub fn search(world: &World, culprit: usize, aims: Aims, random: &mut Random) ->
     }
 }
 
-/// What many simulated searches came to.
+/// The results of many simulated searches.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Outcomes {
     /// Searches.

@@ -4,7 +4,7 @@ use std::fs;
 
 use guest_protocol::blocked::BlockedTask;
 
-/// The most tasks that are told; a storm of blocked tasks repeats itself.
+/// The most tasks that are reported; a storm of blocked tasks repeats itself.
 const MOST: usize = 64;
 
 /// Tasks in uninterruptible sleep with their kernel stacks, from `/proc/PID/stat` and `/proc/PID/stack`.

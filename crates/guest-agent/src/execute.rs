@@ -1,4 +1,4 @@
-//! A command that a person runs in the guest: its streams go to the host as they are, its end is told.
+//! A command that a person runs in the guest: its streams go to the host as they are, its end is reported.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

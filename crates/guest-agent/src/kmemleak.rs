@@ -23,7 +23,7 @@ const SCANS: &str = "/sys/module/kmemleak/parameters/min_unref_scans";
 /// The most objects that are read. A leak that shows in thousands of objects shows in the first of them.
 const MOST_OBJECTS: usize = 2_000;
 
-/// The most different origins that are told.
+/// The most different origins that are reported.
 const MOST_ORIGINS: usize = 32;
 
 /// What the detector is reached by.
@@ -32,7 +32,7 @@ pub(super) trait Access {
     fn command(&mut self, command: &str) -> io::Result<()>;
     /// Opens the list of objects.
     fn list(&mut self) -> io::Result<Box<dyn BufRead>>;
-    /// The kernel's clock in ticks, as the list has it; absent: it is not to be had.
+    /// The kernel's clock in ticks, as the list has it; absent: it is not available.
     fn ticks(&mut self) -> Option<u64>;
     /// How many scans it takes until an object is in the list.
     fn scans(&mut self) -> u32;
@@ -45,7 +45,7 @@ pub(super) trait Access {
 pub(super) struct Leaked {
     pub origins: Vec<LeakedObjects>,
     pub objects: u64,
-    /// Whether there were more objects or origins than are told.
+    /// Whether there were more objects or origins than are reported.
     pub cut: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Runs the test's program: its output and report lines go to the host, the host's answers to it, its end is told.
+//! Runs the test's program: its output and report lines go to the host, the host's answers to it, its end is reported.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};

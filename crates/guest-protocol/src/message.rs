@@ -179,7 +179,7 @@ pub enum ToGuest {
     Check,
     /// Run the test's program.
     Run(ProgramRequest),
-    /// Run a command for a person. It is told with [`FromGuest::Reached`] and `dose` that it was started.
+    /// Run a command for a person. It is reported with [`FromGuest::Reached`] and `dose` that it was started.
     Execute(ExecuteRequest),
     /// Pass the data frames that follow to the command's standard input.
     Input {
@@ -273,7 +273,7 @@ pub enum FromGuest {
         records: String,
         /// Records before these that were overwritten before they could be read.
         lost: u64,
-        /// Records that are not told because there are too many; told at the end.
+        /// Records that are not sent because there are too many; sent at the end.
         left_out: u64,
         /// Whether this is the last of them, with the mark of the dose's end.
         ended: bool,

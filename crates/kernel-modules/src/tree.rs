@@ -38,7 +38,7 @@ pub struct ModuleFile {
     pub optional: bool,
 }
 
-/// Why modules cannot be had.
+/// Why modules are unavailable.
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
     /// This kernel has no such module.

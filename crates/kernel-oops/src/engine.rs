@@ -144,7 +144,7 @@ impl Engine {
     /// aside. `allow` is given each report and its first line without time stamp.
     ///
     /// Reports that are set aside hide no other one: a sign of a defect that counts only where there is no report
-    /// counts, and a header that would go on with the report before it begins one of its own behind that one's lines.
+    /// counts, and a header that would continue the report before it begins one of its own behind that one's lines.
     pub fn diagnose_allowing(&self, console: &[u8], allow: &dyn Fn(&Report, &[u8]) -> bool) -> Findings {
         let mut reading = Reading::new(self).allowing(allow);
         reading.take(console, true);
@@ -276,7 +276,7 @@ impl Engine {
 
     /// The family whose report begins with this line, if one does.
     ///
-    /// `stamped` tells whether the kernel's lines can be told from others by their time stamps, `booted` whether the
+    /// `stamped` tells whether the kernel's lines are known by their time stamps, `booted` whether the
     /// kernel has printed anything before.
     pub(super) fn family_of(
         &self,

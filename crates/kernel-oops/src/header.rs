@@ -12,7 +12,7 @@ pub(super) struct Header {
     pub(super) end: usize,
     /// The family it belongs to.
     pub(super) family: usize,
-    /// Whether it goes on with the report before it, if one is under way.
+    /// Whether it continues the report before it, if one is under way.
     pub(super) continuation: bool,
     /// So many bytes behind the first line of another report it is part of that one.
     pub(super) within: usize,

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use object::{Object, ObjectSymbol, SymbolKind};
 use regex::bytes::{Captures, Regex};
 
-/// Why no symbols can be had from a file.
+/// Why a file has no usable symbols.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SymbolError {

@@ -136,7 +136,7 @@ fn floods_are_read_in_part_only() {
     assert_eq!(reports.len(), 16, "a line that is repeated word for word is read so often");
     let distinct: String = (0..1000).map(|number| line.replace("func", &format!("f{number}x"))).collect();
     assert_eq!(diagnose(distinct.as_bytes()).len(), 512, "and all in all so many reports");
-    // what was not read is told, however the console is read
+    // what was not read is reported, however the console is read
     for (repeated, read) in [(20_000, 512), (70_000, 16)] {
         let many = line.repeat(repeated) + &distinct;
         let found = Engine::embedded().diagnose_allowing(many.as_bytes(), &|_, _| false);

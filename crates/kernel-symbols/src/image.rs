@@ -125,7 +125,7 @@ impl Image {
     /// The lines of a place: the innermost inlined function first, the function that the trace names last.
     ///
     /// # Errors
-    /// If there is no such function, or none that is as long, or it cannot be told which of several is meant, or it has
+    /// If there is no such function, or none that is as long, or it is not clear which of several is meant, or it has
     /// no lines.
     pub fn lookup(&self, place: &Place) -> Result<Vec<Line>, LookupError> {
         let function = || place.function.clone();

@@ -83,7 +83,7 @@ fn told(image: &Image, function: &str, length: u64, returns: bool) -> Vec<String
     told
 }
 
-/// The length that the image has for a function, which a wrong guess is told.
+/// The length that the image has for a function, which a wrong guess is answered with.
 fn length_of(image: &Image, function: &str) -> u64 {
     let place =
         Place { function: function.to_owned(), offset: 0, length: 0xfff_ffff, module: None, returns: false };

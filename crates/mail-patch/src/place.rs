@@ -15,7 +15,7 @@ pub struct Text<'t> {
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'h> {
+pub struct HunkTarget<'h> {
     /// The hunk's lines.
     pub lines: &'h [HunkLine],
     /// The first line of its old side as its header has it, from 1.
@@ -78,7 +78,7 @@ fn edges(lines: &[HunkLine]) -> (usize, usize) {
 }
 
 /// Looks for the hunk in the file's lines from `from` on. Up to `fuzz` context lines may be left out at either end.
-pub fn place(file: Text<'_>, from: usize, wanted: Wanted<'_>, fuzz: usize) -> Fit {
+pub fn place(file: Text<'_>, from: usize, wanted: HunkTarget<'_>, fuzz: usize) -> Fit {
     let (start, end) = edges(wanted.lines);
     let mut levels = vec![Rules::Git];
     if fuzz > 0 {
@@ -101,18 +101,18 @@ pub fn place(file: Text<'_>, from: usize, wanted: Wanted<'_>, fuzz: usize) -> Fi
 }
 
 /// Whether the whole hunk fits where it should be.
-pub fn where_wanted(file: Text<'_>, from: usize, wanted: Wanted<'_>) -> bool {
+pub fn where_wanted(file: Text<'_>, from: usize, wanted: HunkTarget<'_>) -> bool {
     wanted.at >= from && !within(file, wanted.at..=wanted.at, wanted, (0, 0), Rules::Git).is_empty()
 }
 
 /// All lines from `from` on, from 0, where the whole hunk fits.
-pub fn places(file: Text<'_>, from: usize, wanted: Wanted<'_>) -> Vec<usize> {
+pub fn places(file: Text<'_>, from: usize, wanted: HunkTarget<'_>) -> Vec<usize> {
     within(file, from..=usize::MAX, wanted, (0, 0), Rules::Git)
 }
 
 /// The first place where the hunk's old side is, but that it must be at the file's start or end, or has another newline at
 /// the end.
-pub fn elsewhere(file: Text<'_>, wanted: Wanted<'_>) -> Option<usize> {
+pub fn elsewhere(file: Text<'_>, wanted: HunkTarget<'_>) -> Option<usize> {
     within(file, 0..=usize::MAX, wanted, (0, 0), Rules::Anywhere)
         .first()
         .copied()
@@ -122,7 +122,7 @@ pub fn elsewhere(file: Text<'_>, wanted: Wanted<'_>) -> Option<usize> {
 fn within(
     file: Text<'_>,
     range: RangeInclusive<usize>,
-    wanted: Wanted<'_>,
+    wanted: HunkTarget<'_>,
     skip: (usize, usize),
     rules: Rules,
 ) -> Vec<usize> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::damage::Damage;
 use super::diff::{FileDiff, Kind};
-use super::place::{self, Fit, Text, Wanted};
+use super::place::{self, Fit, HunkTarget, Text};
 use super::reading::Reading;
 use super::source::Source;
 use super::text::{shortened, squeezed};
@@ -168,20 +168,20 @@ pub fn missing(path: &str, file: &FileDiff, source: &dyn Source) -> Reason {
 }
 
 /// Where the file has what the hunk makes of it; `wanted.first` is the first line of the hunk's new side.
-pub fn undone(file: Text<'_>, wanted: Wanted<'_>) -> Option<usize> {
+pub fn undone(file: Text<'_>, wanted: HunkTarget<'_>) -> Option<usize> {
     let lines = place::reversed(wanted.lines);
     // without a line to compare anything would fit
     if place::old_side(&lines).is_empty() {
         return None;
     }
-    match place::place(file, 0, Wanted { lines: &lines, ..wanted }, 0) {
+    match place::place(file, 0, HunkTarget { lines: &lines, ..wanted }, 0) {
         Fit::At { line, .. } => Some(line),
         _ => None,
     }
 }
 
 /// A hunk whose context is in the file, where git does not take it.
-pub fn at_an_end(file: Text<'_>, wanted: Wanted<'_>) -> Option<Reason> {
+pub fn at_an_end(file: Text<'_>, wanted: HunkTarget<'_>) -> Option<Reason> {
     let at = place::elsewhere(file, wanted)?;
     let old = place::old_side(wanted.lines);
     let at_end = at + old.len() == file.lines.len();

@@ -1,4 +1,4 @@
-//! The ways to read a damaged hunk: lines without a mark go on with the line before or are context, and the header says
+//! The ways to read a damaged hunk: lines without a mark continue the line before or are context, and the header says
 //! how many there were.
 
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ const MOST: usize = 64;
 /// A choice for a line without a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Choice {
-    /// It goes on with the line before.
+    /// It continues the line before.
     Joined,
     /// It is context that lost its mark.
     Context,
@@ -23,7 +23,7 @@ enum Choice {
 
 /// What matters of the lines read so far for how the next can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct State {
+struct ParseState {
     /// The next line.
     at: usize,
     /// What the header still promises of the old and the new file.
@@ -61,7 +61,7 @@ pub struct Search<'h> {
     ways: Vec<Choices>,
     found: Vec<(Reading, Choices)>,
     /// Where nothing that follows counts right.
-    dead: HashSet<State>,
+    dead: HashSet<ParseState>,
     gave_up: bool,
 }
 
@@ -82,7 +82,7 @@ impl<'h> Search<'h> {
     /// The ways that count right, with what is damaged; `at_end` says whether the text ends behind the lines.
     pub fn repair(mut self, at_end: bool) -> Repair {
         let (old, new) = (self.hunk.old.len, self.hunk.new.len);
-        self.walk(State { at: 0, old, new, last: Last::Header, section: false }, &mut Vec::new());
+        self.walk(ParseState { at: 0, old, new, last: Last::Header, section: false }, &mut Vec::new());
         // what putting a line of a reading together takes
         const LINE: usize = 50;
         let lines = self.raw.len().min(old.saturating_add(new)).saturating_mul(self.ways.len());
@@ -99,7 +99,7 @@ impl<'h> Search<'h> {
     }
 
     /// Tries the lines from the state's on. Only lines without a mark can be read in two ways.
-    fn walk(&mut self, mut state: State, choices: &mut Choices) -> bool {
+    fn walk(&mut self, mut state: ParseState, choices: &mut Choices) -> bool {
         /// Lines without a mark that are looked at.
         const DEEPEST: usize = 800;
         /// What looking at one of them takes.
@@ -146,7 +146,7 @@ impl<'h> Search<'h> {
         alive
     }
 
-    fn branch(&mut self, state: State, line: &Line, choices: &mut Choices) {
+    fn branch(&mut self, state: ParseState, line: &Line, choices: &mut Choices) {
         let section = state.section || !self.hunk.section.is_empty();
         let joins = match state.last {
             Last::Header => section,
@@ -157,7 +157,7 @@ impl<'h> Search<'h> {
         if joins && !line.text.starts_with('\t') {
             let header = state.last == Last::Header;
             let last = if header { Last::Header } else { Last::Open { blank: line.text.ends_with(' ') } };
-            let joined = State { at: state.at + 1, last, section: state.section || header, ..state };
+            let joined = ParseState { at: state.at + 1, last, section: state.section || header, ..state };
             next.push((Choice::Joined, joined));
         }
         // git trims the text behind a header, so a blank at its end is where a mail client broke the line
@@ -166,7 +166,7 @@ impl<'h> Search<'h> {
             let (old, new) = (state.old - 1, state.new - 1);
             next.push((
                 Choice::Context,
-                State { at: state.at + 1, old, new, last: Last::of(&line.text), ..state },
+                ParseState { at: state.at + 1, old, new, last: Last::of(&line.text), ..state },
             ));
         }
         for (choice, next) in next {
@@ -301,7 +301,7 @@ impl<'h> Search<'h> {
             lines: vec![line],
             proof: format!("`{text}` has no mark"),
             fix: Fix::WithSource(format!(
-                "line {line} either goes on with the line before or is context without its blank, and the hunk counts right both ways; the source decides"
+                "line {line} either continues the line before or is context without its blank, and the hunk counts right both ways; the source decides"
             )),
         }
     }

@@ -8,7 +8,7 @@ use super::budget::Budget;
 use super::damage::{Damage, DamageKind, Fix};
 use super::diff::{FileDiff, Hunk, HunkLine, Kind};
 use super::header::Header;
-use super::place::{self, Fit, Text, Wanted};
+use super::place::{self, Fit, HunkTarget, Text};
 use super::reading::Reading;
 use super::reason::{self, Reason};
 use super::repair;
@@ -70,9 +70,9 @@ impl<'h> Prepared<'h> {
     }
 
     /// What is looked for to place a reading of it.
-    fn sought<'r>(&'r self, reading: &'r Reading, at: usize) -> Wanted<'r> {
+    fn sought<'r>(&'r self, reading: &'r Reading, at: usize) -> HunkTarget<'r> {
         let section = reading.section.as_deref().unwrap_or(&self.hunk.section);
-        Wanted { lines: &reading.lines, first: self.hunk.old.start, at, section }
+        HunkTarget { lines: &reading.lines, first: self.hunk.old.start, at, section }
     }
 }
 
@@ -249,7 +249,7 @@ impl<'t> Target<'t> {
                     return Err(NoMatch::GaveUp);
                 }
                 let first = hunk.hunk.new.start;
-                if let Some(line) = reason::undone(self.text(), Wanted { first, ..sought }) {
+                if let Some(line) = reason::undone(self.text(), HunkTarget { first, ..sought }) {
                     return Err(NoMatch::Already(line));
                 }
                 fit = place::place(self.text(), from, sought, terms.options.fuzz);
@@ -299,7 +299,7 @@ impl<'t> Target<'t> {
                 let Some(reading) = hunk.readings.first() else {
                     return Reason::Damaged { damages: hunk.damages.clone() };
                 };
-                let sought = Wanted { first: hunk.hunk.new.start, ..hunk.sought(reading, wanted) };
+                let sought = HunkTarget { first: hunk.hunk.new.start, ..hunk.sought(reading, wanted) };
                 if !terms.budget.compare(self.lines.len()) {
                     return Reason::GaveUp { after: terms.budget.hunks() };
                 }

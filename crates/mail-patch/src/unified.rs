@@ -13,7 +13,7 @@ const CONTEXT: usize = 3;
 
 /// One side of a file's change.
 #[derive(Clone, Default)]
-struct State {
+struct FileSide {
     content: Vec<u8>,
     mode: String,
 }
@@ -21,16 +21,16 @@ struct State {
 /// The difference between a source and what an application made of it, in the form of `git diff`. Binary safe. What is deleted
 /// comes first, as something of another kind may take its place; so is a file that becomes a link, or a link a file.
 pub fn unified(source: &dyn Source, application: &Application) -> Vec<u8> {
-    let mut changed: Vec<(&str, Option<State>, Option<State>)> = Vec::new();
+    let mut changed: Vec<(&str, Option<FileSide>, Option<FileSide>)> = Vec::new();
     for (path, new) in &application.contents {
         let had = source.mode(path);
-        let old = source.read(path).map(|content| State { content, mode: had.to_owned() });
+        let old = source.read(path).map(|content| FileSide { content, mode: had.to_owned() });
         let mode = || match application.modes.get(path) {
             Some(mode) => mode.clone(),
             // one that was deleted and made again tells its mode
             None => old.as_ref().map_or(PLAIN, |_| had).to_owned(),
         };
-        let new = new.as_ref().map(|content| State { content: content.clone(), mode: mode() });
+        let new = new.as_ref().map(|content| FileSide { content: content.clone(), mode: mode() });
         match (&old, &new) {
             (Some(a), Some(b)) if (a.mode == LINK) != (b.mode == LINK) => {
                 changed.push((path, old, None));
@@ -47,7 +47,7 @@ pub fn unified(source: &dyn Source, application: &Application) -> Vec<u8> {
     out
 }
 
-fn file(path: &str, old: Option<&State>, new: Option<&State>, out: &mut Vec<u8>) {
+fn file(path: &str, old: Option<&FileSide>, new: Option<&FileSide>, out: &mut Vec<u8>) {
     let modes = match (old, new) {
         (None, Some(new)) => format!("new file mode {}\n", new.mode),
         (Some(old), None) => format!("deleted file mode {}\n", old.mode),
@@ -56,7 +56,7 @@ fn file(path: &str, old: Option<&State>, new: Option<&State>, out: &mut Vec<u8>)
         }
         _ => String::new(),
     };
-    let content = |state: Option<&State>| state.map(|state| state.content.clone()).unwrap_or_default();
+    let content = |state: Option<&FileSide>| state.map(|state| state.content.clone()).unwrap_or_default();
     let (a, b) = (content(old), content(new));
     if a == b && modes.is_empty() {
         return;
@@ -69,7 +69,7 @@ fn file(path: &str, old: Option<&State>, new: Option<&State>, out: &mut Vec<u8>)
         let [before, after] = ["1", "2"].map(|digit| digit.repeat(40));
         out.extend_from_slice(format!("index {before}..{after} {LINK}\n").as_bytes());
     }
-    let name = |side: &str, state: Option<&State>| match state {
+    let name = |side: &str, state: Option<&FileSide>| match state {
         Some(_) => format!("{side}/{path}"),
         None => "/dev/null".to_owned(),
     };

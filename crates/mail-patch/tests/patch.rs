@@ -1,4 +1,4 @@
-//! Patches: what is read from them, what damage is found, and what they come to on a source.
+//! Patches: what is read from them, what damage is found, and their results on a source.
 
 #[path = "patch/forms.rs"]
 mod forms;

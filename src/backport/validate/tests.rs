@@ -103,15 +103,15 @@ impl Lab for Simulated {
 /// A builder that has nothing to compile.
 #[derive(Default)]
 struct Fake {
-    fails: Option<(Half, Failure)>,
+    fails: Option<(BuildVariant, Failure)>,
 }
 
 impl Kernels for Fake {
-    fn name(&self, half: Half) -> String {
-        if half == Half::Baseline { "tree".into() } else { "tree+patch".into() }
+    fn name(&self, half: BuildVariant) -> String {
+        if half == BuildVariant::Baseline { "tree".into() } else { "tree+patch".into() }
     }
 
-    fn kernel(&self, half: Half) -> Result<Built, Failure> {
+    fn kernel(&self, half: BuildVariant) -> Result<Built, Failure> {
         if let Some((_, error)) = self.fails.as_ref().filter(|(which, _)| *which == half) {
             return Err(error.clone());
         }
@@ -138,8 +138,11 @@ fn validated(lab: &Simulated, kernels: &Fake, about: &[&str]) -> (TreeOutcome, R
     std::fs::write(&path, SUITE).unwrap();
     let suite = crate::suite::load_file(&path).unwrap_or_else(|error| panic!("{error:?}"));
     let machine = Arc::new(Machine::built_in());
-    let placed =
-        |test: &Arc<Test>| Placed { test: Arc::clone(test), machine: Arc::clone(&machine), lacking: None };
+    let placed = |test: &Arc<Test>| PlacedTest {
+        test: Arc::clone(test),
+        machine: Arc::clone(&machine),
+        lacking: None,
+    };
     let about: Vec<Related> =
         about.iter().map(|name| Related { test: format!("s::{name}"), tie: Tie::Named }).collect();
     let cancel = Cancel::new();
@@ -240,9 +243,9 @@ fn a_regression_is_run_again_until_it_is_one() {
 fn a_kernel_that_is_not_there_says_whose_fault_it_is() {
     let error = || "inode.c:7: implicit declaration of f".to_owned();
     let table = [
-        (Half::Patched, Failure::Kernel(error()), "does not build"),
-        (Half::Baseline, Failure::Kernel(error()), "inconclusive"),
-        (Half::Patched, Failure::Host("the disk is full".into()), "inconclusive"),
+        (BuildVariant::Patched, Failure::Kernel(error()), "does not build"),
+        (BuildVariant::Baseline, Failure::Kernel(error()), "inconclusive"),
+        (BuildVariant::Patched, Failure::Host("the disk is full".into()), "inconclusive"),
     ];
     for (half, why, expected) in table {
         let lab = Simulated::default();

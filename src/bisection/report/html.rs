@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::text::notes;
-use super::{Report, counted, likely, said, standing};
+use super::{Report, counted, likely, standing, wording};
 use crate::report::escape;
 use crate::report::html::head;
 
@@ -22,7 +22,7 @@ pub fn html(report: &Report) -> String {
     let mut out = head(&title, STYLE);
     let _ = writeln!(out, "<main>\n<h1>{title}</h1>");
     let _ = writeln!(out, "<p class=\"answer\">{}</p>\n<ul>", escape(&report.headline));
-    let effort = said::effort(report);
+    let effort = wording::effort(report);
     let run = format!("run {}", report.run);
     for remark in report.remarks.iter().chain(&report.notices).chain([&effort, &run]) {
         let _ = writeln!(out, "<li>{}</li>", escape(remark));

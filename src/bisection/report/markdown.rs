@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::text::{bar, notes};
-use super::{Report, counted, likely, said, standing};
+use super::{Report, counted, likely, standing, wording};
 use crate::progress::printable;
 
 /// The report as Markdown.
 pub fn markdown(report: &Report) -> String {
     let mut out = format!("## Bisection of {}\n\n", code(&report.test));
     let _ = writeln!(out, "**{}**\n", plain(&report.headline));
-    for remark in report.remarks.iter().chain([&said::effort(report)]) {
+    for remark in report.remarks.iter().chain([&wording::effort(report)]) {
         let _ = writeln!(out, "- {}", plain(remark));
     }
     out.push_str("\n| kernel | symptoms | standing | |\n| --- | ---: | --- | --- |\n");

@@ -1,19 +1,19 @@
-//! What a bisection came to, for people and for programs. [`Report`] holds the sentences and figures, the renderers only
+//! The result of a bisection, for people and for programs. [`Report`] holds the sentences and figures, the renderers only
 //! lay them out.
 
 mod html;
 mod markdown;
-mod said;
 mod text;
+mod wording;
 
 use serde::Serialize;
 
 pub use html::html;
 pub use markdown::markdown;
-pub use said::effort;
 pub use text::{notes, text};
+pub use wording::effort;
 
-use super::state::{CandidateState, State};
+use super::state::{BisectionState, CandidateState};
 use crate::bisect::{Answer, Find, Seen};
 use crate::event::{BisectionSource, CandidateRecord, Suspect};
 use crate::progress::likely;
@@ -34,7 +34,7 @@ pub struct Report {
     pub test: String,
     /// Whether the cause or the fix was looked for.
     pub find: Find,
-    /// One sentence: what it came to.
+    /// One sentence: the result.
     pub headline: String,
     /// More of it, a sentence each.
     pub remarks: Vec<String>,
@@ -62,7 +62,7 @@ pub struct Report {
     pub plot: Vec<Suspect>,
     /// Commands that show the same by hand.
     pub confirm: Vec<String>,
-    /// What the user was told besides.
+    /// Further notices for the user.
     pub notices: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ pub struct Row {
 
 impl Report {
     /// The report of a bisection as it is now.
-    pub fn of(state: &State) -> Report {
+    pub fn of(state: &BisectionState) -> Report {
         let posterior = state.search().posterior();
         let bad = posterior.bad_probabilities();
         let culprits = match state.answer() {
@@ -106,8 +106,8 @@ impl Report {
             run: state.run().to_owned(),
             test: state.record().test.clone(),
             find: state.record().find,
-            headline: said::headline(state),
-            remarks: said::remarks(state),
+            headline: wording::headline(state),
+            remarks: wording::remarks(state),
             answer: state.answer().cloned(),
             culprits: culprits.iter().map(|node| state.candidate(*node).clone()).collect(),
             probability,
@@ -124,7 +124,7 @@ impl Report {
         }
     }
 
-    /// The exit code that says what it came to.
+    /// The exit code for the result.
     pub fn exit_status(&self) -> ExitStatus {
         match self.culprits.len() {
             1 => ExitStatus::Success,
@@ -133,7 +133,7 @@ impl Report {
     }
 }
 
-fn row(state: &State, node: usize, tried: &CandidateState, bad: f64) -> Row {
+fn row(state: &BisectionState, node: usize, tried: &CandidateState, bad: f64) -> Row {
     let candidate = state.candidate(node);
     Row {
         kernel: candidate.name.clone(),
@@ -148,7 +148,7 @@ fn row(state: &State, node: usize, tried: &CandidateState, bad: f64) -> Row {
 }
 
 /// The likeliest candidates with some probability, in order, and what lies outside of the ends.
-fn plot(state: &State) -> Vec<Suspect> {
+fn plot(state: &BisectionState) -> Vec<Suspect> {
     let posterior = state.search().posterior();
     let mut shown: Vec<(f64, usize)> = (1..state.record().candidates.len())
         .map(|node| (posterior.probability(node), node))
@@ -167,7 +167,7 @@ fn plot(state: &State) -> Vec<Suspect> {
 }
 
 /// Commands that show by hand what the answer says.
-fn confirm(state: &State, culprits: &[usize]) -> Vec<String> {
+fn confirm(state: &BisectionState, culprits: &[usize]) -> Vec<String> {
     let record = state.record();
     let [culprit, ..] = culprits else { return Vec::new() };
     let (holder, bases) = state.search().neighbours(culprits);

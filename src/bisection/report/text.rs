@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use console::measure_text_width as width;
 
-use super::{Report, Row, counted, likely, said, standing};
+use super::{Report, Row, counted, likely, standing, wording};
 use crate::progress::{Paint, Tone, printable};
 use crate::report::matrix::MatrixStyle;
 
@@ -36,7 +36,7 @@ pub fn text(report: &Report, style: MatrixStyle) -> String {
     line("Bisection", Tone::Name, &format!("{}, run {}", report.test, report.run));
     line("Answer", tone, &report.headline);
     report.remarks.iter().for_each(|remark| line("", Tone::Dim, remark));
-    line("Effort", Tone::Dim, &said::effort(report));
+    line("Effort", Tone::Dim, &wording::effort(report));
     table(&mut out, report, style.paint);
     plot(&mut out, report, style);
     if !report.confirm.is_empty() {

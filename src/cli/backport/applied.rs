@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::backport::{Built, Half, Kernels};
+use crate::backport::{BuildVariant, Built, Kernels};
 use crate::cancel::Cancel;
 use crate::failure::Failure;
 use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder, Patch};
@@ -54,7 +54,7 @@ impl Applier<'_> {
     /// Tries the patch on a tree.
     ///
     /// # Errors
-    /// The source cannot be had, in the builder's words, or a merge cannot be tried.
+    /// The source is unavailable, in the builder's words, or a merge cannot be tried.
     pub fn on(&self, baseline: BuildRequest) -> Result<Applied, String> {
         let result = match &baseline.source {
             BuildSource::Git { repository, reference } if baseline.patches.is_empty() => {
@@ -71,7 +71,9 @@ impl Applier<'_> {
                 let own = folder.filter(|folder| folder.join(".git").exists());
                 let own = own.and_then(|folder| GitTree::new(folder, "HEAD"));
                 let look = |tree: &Path| self.apply(&Folder::new(tree), own.as_ref());
-                self.builder.look(&baseline, self.progress, self.cancel, look).map_err(|e| e.to_string())?
+                self.builder
+                    .inspect(&baseline, self.progress, self.cancel, look)
+                    .map_err(|e| e.to_string())?
             }
         };
         let (application, lacking, patch) = result?;
@@ -167,11 +169,11 @@ impl FetchProgress for Counted<'_> {
 }
 
 impl Kernels for TreeKernels<'_> {
-    fn name(&self, half: Half) -> String {
+    fn name(&self, half: BuildVariant) -> String {
         self.request(half).name
     }
 
-    fn kernel(&self, half: Half) -> Result<Built, Failure> {
+    fn kernel(&self, half: BuildVariant) -> Result<Built, Failure> {
         let counted = Counted { progress: self.progress, compiled: AtomicU64::new(0) };
         let kernel = self
             .builder
@@ -182,10 +184,10 @@ impl Kernels for TreeKernels<'_> {
 }
 
 impl TreeKernels<'_> {
-    fn request(&self, half: Half) -> BuildRequest {
+    fn request(&self, half: BuildVariant) -> BuildRequest {
         match half {
-            Half::Baseline => self.applied.baseline.clone(),
-            Half::Patched => self.applied.patched(),
+            BuildVariant::Baseline => self.applied.baseline.clone(),
+            BuildVariant::Patched => self.applied.patched(),
         }
     }
 }

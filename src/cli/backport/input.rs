@@ -7,20 +7,20 @@ use crate::patch::queue::at_commit;
 use crate::patch::{PatchMail, Pick, Queue, git};
 
 /// The patch or series that is meant, with where it came from.
-pub struct Handed {
+pub struct InputPatches {
     /// The patches, in order.
     pub queue: Queue,
     /// The commit that was named, and the repository that has it.
     pub commit: Option<(PathBuf, String)>,
 }
 
-impl Handed {
+impl InputPatches {
     /// Reads `text`: a file, `-`, a folder, or REPOSITORY@COMMIT, where a range of commits is a series.
     ///
     /// # Errors
     /// It cannot be read, or a patch of the series is missing and none was picked: a kernel with half of a fix proves
     /// nothing.
-    pub fn read(text: &str, pick: &Pick) -> Result<Handed, CliError> {
+    pub fn read(text: &str, pick: &Pick) -> Result<InputPatches, CliError> {
         let queue = Queue::open(text, pick).map_err(CliError::setup)?;
         if let Some(hole) = queue.hole() {
             let text = format!("{}: {hole}; fetch it, or choose patches with --pick", queue.name);
@@ -29,7 +29,7 @@ impl Handed {
         let is_file = std::path::Path::new(text).exists();
         let commit = at_commit(text).filter(|_| !is_file);
         let commit = commit.and_then(|(folder, commit)| git::resolve(&folder, commit).map(|id| (folder, id)));
-        Ok(Handed { queue, commit })
+        Ok(InputPatches { queue, commit })
     }
 
     /// The patches to apply.

@@ -13,9 +13,9 @@ use jiff::Timestamp;
 
 use self::applied::{Applied, Applier, TreeKernels};
 use self::choice::Chosen;
-use self::input::Handed;
+use self::input::InputPatches;
 use super::error::CliError;
-use super::format::{Format, parser};
+use super::format::{ReportFormat, parser};
 use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
@@ -27,7 +27,7 @@ use crate::event::Event;
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library};
 use crate::patch::{GitTree, Options, Pick, queue, show};
-use crate::progress::{EventSink, Fetching, MessageFormat, Shown, for_streams};
+use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_streams};
 use crate::render::Kind;
 use crate::report::{ExitStatus, RunSummary};
 use crate::runner;
@@ -103,7 +103,7 @@ pub struct BackportArgs {
     output: ReportArgs,
     /// What standard output carries
     #[arg(long, value_parser = parser(Kind::Backport), default_value = "human", value_name = "FORMAT")]
-    format: Format,
+    format: ReportFormat,
 }
 
 /// Runs the command.
@@ -111,7 +111,7 @@ pub struct BackportArgs {
 /// # Errors
 /// The patch, a tree, a suite or the host cannot be used.
 pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
-    let handed = Handed::read(&args.input, &args.pick.clone().unwrap_or_default())?;
+    let handed = InputPatches::read(&args.input, &args.pick.clone().unwrap_or_default())?;
     let patches = handed.patches();
     let suites = load_suites(&args.suite, &paths.suites()?)?;
     let upstream = handed.commit.as_ref().map(|(_, id)| id.as_str());
@@ -168,7 +168,7 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
         return Ok(if applies { ExitStatus::Success } else { ExitStatus::TestsFailed });
     }
     eprint!("\n{plan}");
-    let work = Work { args, paths, handed: &handed, library: &library, cache, chosen, cancel };
+    let work = BackportContext { args, paths, handed: &handed, library: &library, cache, chosen, cancel };
     // what was prepared is no longer in work
     drop(progress);
     work.run(&applied, shown)
@@ -192,7 +192,7 @@ fn one_place_each(applied: &[Applied], library: &Library) -> Result<(), CliError
     Ok(())
 }
 
-fn history(args: &BackportArgs, handed: &Handed) -> Result<Option<GitTree>, CliError> {
+fn history(args: &BackportArgs, handed: &InputPatches) -> Result<Option<GitTree>, CliError> {
     match (&args.history, &handed.commit) {
         (Some(repository), _) => match GitTree::new(repository, "HEAD") {
             Some(tree) => Ok(Some(tree)),
@@ -207,26 +207,26 @@ fn history(args: &BackportArgs, handed: &Handed) -> Result<Option<GitTree>, CliE
 }
 
 /// Everything that building and running needs.
-struct Work<'a> {
+struct BackportContext<'a> {
     args: &'a BackportArgs,
     paths: &'a PathArgs,
-    handed: &'a Handed,
+    handed: &'a InputPatches,
     library: &'a Library,
     cache: PathBuf,
     chosen: Chosen,
     cancel: Cancel,
 }
 
-impl Work<'_> {
-    fn run(&self, applied: &[Applied], shown: Shown) -> Result<ExitStatus, CliError> {
-        let Work { args, chosen, cancel, .. } = self;
+impl BackportContext<'_> {
+    fn run(&self, applied: &[Applied], shown: RunDisplay) -> Result<ExitStatus, CliError> {
+        let BackportContext { args, chosen, cancel, .. } = self;
         let places = placed(&chosen.tests, self.paths)?;
         let lab = args.guests.lab(&self.cache, cancel)?;
         let run_dir = RunDir::create(&args.output.reports).map_err(CliError::setup)?;
         let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
-        let Shown { sinks: show, bars } = shown;
+        let RunDisplay { sinks: show, bars } = shown;
         let sink = |event: Event| {
-            // what could not be written is told at the end
+            // what could not be written is reported at the end
             let _ = journal.append(&event);
             show.event(&event);
         };

@@ -18,31 +18,31 @@ const CONFIGURED: &str = "catalogues (kernels/*.yaml)";
 const SMALLEST: &str = "small";
 
 /// Which lines a patch asks for.
-enum Asked {
+enum RequestedLines {
     Target(Target),
     Stable(Stable),
 }
 
-impl Asked {
+impl RequestedLines {
     fn covers(&self, line: Line) -> bool {
         match self {
-            Asked::Target(target) => target.covers(line),
-            Asked::Stable(stable) => stable.covers(line),
+            RequestedLines::Target(target) => target.covers(line),
+            RequestedLines::Stable(stable) => stable.covers(line),
         }
     }
 }
 
-impl std::fmt::Display for Asked {
+impl std::fmt::Display for RequestedLines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Asked::Target(target) => write!(f, "the subject asks for {target}"),
-            Asked::Stable(stable) => write!(f, "`Cc: stable` asks for {stable}"),
+            RequestedLines::Target(target) => write!(f, "the subject asks for {target}"),
+            RequestedLines::Stable(stable) => write!(f, "`Cc: stable` asks for {stable}"),
         }
     }
 }
 
 /// The unpatched kernels of the trees that were named, each to be built with `config` if one is given. What `auto` chose
-/// is told to `tell`.
+/// is reported to `tell`.
 pub fn trees(
     named: &[String],
     patches: &[&PatchMail],
@@ -87,9 +87,10 @@ fn auto(
     config: Option<&str>,
     tell: &dyn Fn(String),
 ) -> Result<Vec<BuildRequest>, CliError> {
-    let target = patches.iter().find_map(|patch| patch.subject.as_ref()?.target.clone()).map(Asked::Target);
+    let target =
+        patches.iter().find_map(|patch| patch.subject.as_ref()?.target.clone()).map(RequestedLines::Target);
     let stable = || patches.iter().find_map(|patch| patch.tags.stable.clone().filter(Stable::names_lines));
-    let asked = target.or_else(|| stable().map(Asked::Stable)).ok_or_else(|| {
+    let asked = target.or_else(|| stable().map(RequestedLines::Stable)).ok_or_else(|| {
         let text = "--onto auto: neither the subject (`[PATCH 6.6]`, `[PATCH AUTOSEL 7.0-6.1]`) nor `Cc: stable # 5.15+` \
             names a line; name the trees";
         CliError::setup(text)

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::input::Handed;
+use super::input::InputPatches;
 use crate::backport::{Mail, Related, TreeOutcome, TreeResult, reply};
-use crate::cli::format::{Format, named, print};
+use crate::cli::format::{ReportFormat, named, print};
 use crate::journal::RunDir;
 use crate::kernel::compile::Patch;
 use crate::patch::PatchMail;
@@ -34,7 +34,7 @@ pub fn plan(about: &[Related], tests: &[Arc<Test>]) -> String {
 
 /// The answer to the mail.
 pub fn reply_to(
-    handed: &Handed,
+    handed: &InputPatches,
     patches: &[&PatchMail],
     trees: &[TreeOutcome],
     tester: Option<&str>,
@@ -51,7 +51,7 @@ pub fn reply_to(
     reply(&mail, &results, tester)
 }
 
-/// Everything that is told at the end.
+/// Everything that is reported at the end.
 pub struct Reports<'a> {
     /// The patch's title.
     pub title: String,
@@ -80,7 +80,7 @@ impl Reports<'_> {
     }
 
     /// Prints what was asked for. The text for a terminal stands apart from what was printed before.
-    pub fn print(&self, format: Format) -> Result<(), ReportError> {
+    pub fn print(&self, format: ReportFormat) -> Result<(), ReportError> {
         let human = named("human", Kind::Backport).0;
         if format.0.name(Kind::Backport) == human.name(Kind::Backport) {
             print!("\n");

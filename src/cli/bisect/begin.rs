@@ -9,8 +9,8 @@ use crate::bisection::gitlog::{Called, Log};
 use crate::bisection::tree::{Range, Tree};
 use crate::bisection::{Misuse, Series, reuse};
 use crate::event::{BisectionRecord, BisectionSource, Event};
-use crate::kernel::{KernelSpec, Library, Wanted};
-use crate::plan::Placed;
+use crate::kernel::{KernelSpec, Library, RequestedKernel};
+use crate::plan::PlacedTest;
 use crate::progress::Fetching;
 use crate::suite::Test;
 
@@ -22,11 +22,11 @@ const BUILD: f64 = 240.0;
 const BOOT: f64 = 5.0;
 
 /// A bisection that can begin.
-pub struct Begun {
+pub struct PreparedBisection {
     /// What is searched.
     pub record: BisectionRecord,
     /// The kernels of packages; empty for commits.
-    pub kernels: Vec<Wanted>,
+    pub kernels: Vec<RequestedKernel>,
     /// What is known from elsewhere.
     pub earlier: Vec<Event>,
     /// What the user should know.
@@ -51,7 +51,7 @@ pub fn test(args: &BisectArgs, paths: &PathArgs, filter: &str) -> Result<Arc<Tes
 }
 
 /// What the arguments ask for.
-pub fn begin(args: &BisectArgs, at: &Placed, library: &Library) -> Result<Begun, CliError> {
+pub fn begin(args: &BisectArgs, at: &PlacedTest, library: &Library) -> Result<PreparedBisection, CliError> {
     let test = at.test.as_ref();
     let find = Find::from(args.find);
     let (candidates, source, kernels, earlier, notices, kernel_cost) = match &args.tree.tree {
@@ -91,7 +91,7 @@ pub fn begin(args: &BisectArgs, at: &Placed, library: &Library) -> Result<Begun,
         source,
         candidates,
     };
-    Ok(Begun { record, kernels, earlier, notices })
+    Ok(PreparedBisection { record, kernels, earlier, notices })
 }
 
 /// A path that means the same from everywhere.
@@ -124,7 +124,7 @@ fn one(
     library: &Library,
     option: &'static str,
     text: &Option<String>,
-) -> Result<Wanted, CliError> {
+) -> Result<RequestedKernel, CliError> {
     let text = text.as_deref().ok_or_else(|| CliError::usage(format!("{option} KERNEL is missing")))?;
     let resolution = library
         .resolve(&[spec(args, text)?], &Fetching::on_stderr())
@@ -132,7 +132,7 @@ fn one(
     match resolution.wanted.as_slice() {
         [wanted] => Ok(wanted.clone()),
         several => {
-            let kernels: Vec<&str> = several.iter().take(4).map(Wanted::name).collect();
+            let kernels: Vec<&str> = several.iter().take(4).map(RequestedKernel::name).collect();
             let (asked, count) = (text.to_owned(), several.len());
             Err(CliError::usage(Misuse::Several { option, asked, count, kernels: kernels.join(", ") }))
         }
@@ -143,10 +143,10 @@ fn one(
 fn between(
     args: &BisectArgs,
     library: &Library,
-    good: &Wanted,
-    bad: &Wanted,
-) -> Result<(Vec<Wanted>, Vec<crate::kernel::LeftOut>), CliError> {
-    let mut ends: Vec<_> = [good, bad].into_iter().filter_map(Wanted::version).collect();
+    good: &RequestedKernel,
+    bad: &RequestedKernel,
+) -> Result<(Vec<RequestedKernel>, Vec<crate::kernel::UnavailableKernel>), CliError> {
+    let mut ends: Vec<_> = [good, bad].into_iter().filter_map(RequestedKernel::version).collect();
     ends.sort();
     let [first, last] = &ends[..] else { return Ok((Vec::new(), Vec::new())) };
     let range = format!("{}..{}", first.upstream(), last.upstream());
@@ -211,8 +211,8 @@ fn read_log(path: &Path) -> Result<(String, Log), CliError> {
     Ok((name, log))
 }
 
-/// The kernels of a bisection that is gone on with.
-pub fn again(record: &BisectionRecord, library: &Library) -> Result<Vec<Wanted>, CliError> {
+/// The kernels of a bisection that is resumed.
+pub fn again(record: &BisectionRecord, library: &Library) -> Result<Vec<RequestedKernel>, CliError> {
     if let BisectionSource::Tree { config, config_digest, .. } = &record.source {
         let now = library.builder().config_digest(config).map_err(CliError::setup)?;
         if !config_digest.is_empty() && *config_digest != now {
@@ -236,7 +236,7 @@ pub fn again(record: &BisectionRecord, library: &Library) -> Result<Vec<Wanted>,
                 "{} was {} when the bisection began, and is {} now; begin a new one",
                 candidate.name,
                 candidate.id,
-                found.as_deref().unwrap_or("not to be had")
+                found.as_deref().unwrap_or("not available")
             )));
         }
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::begin::{self, Begun};
+use super::begin::{self, PreparedBisection};
 use super::{BisectArgs, CliError, PathArgs};
 use crate::bisection::report::{Report, text};
-use crate::bisection::supply::{Commits, Packages, Place};
-use crate::bisection::{CandidateKernels, CandidateState, Driver, Ended, State, reuse};
+use crate::bisection::supply::{Commits, Packages, PlaceTest};
+use crate::bisection::{BisectionEnd, BisectionState, CandidateKernels, CandidateState, Driver, reuse};
 use crate::cancel::Cancel;
 use crate::cli::guests::random_seed;
 use crate::cli::interrupt::{self, Ending};
@@ -18,9 +18,9 @@ use crate::cli::run::placed;
 use crate::event::{BisectionSource, CellRecord, Counts, Event, SCHEMA};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::compile::Builder;
-use crate::kernel::{FetchProgress, Kernel, Library, Wanted};
-use crate::plan::Placed;
-use crate::progress::{EventSink, Fetching, MessageFormat, Shown, for_bisection};
+use crate::kernel::{FetchProgress, Kernel, Library, RequestedKernel};
+use crate::plan::PlacedTest;
+use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_bisection};
 use crate::render::{Run, Subject, write_files};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::shown_path;
@@ -30,12 +30,12 @@ use crate::verdict::Verdict;
 use crate::vm::qemu::Qemu;
 
 /// Everything that a bisection runs on.
-struct Scene<'a> {
+struct BisectContext<'a> {
     args: &'a BisectArgs,
     cache: PathBuf,
     library: Library,
-    at: Placed,
-    kernels: Vec<Wanted>,
+    at: PlacedTest,
+    kernels: Vec<RequestedKernel>,
     cancel: Cancel,
 }
 
@@ -45,20 +45,20 @@ pub fn begin(args: &BisectArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let (cache, library) = library(paths)?;
     let at = machine(&test, paths)?;
     let begun = begin::begin(args, &at, &library)?;
-    let mut state = State::new(begun.record.clone()).map_err(CliError::usage)?;
+    let mut state = BisectionState::new(begun.record.clone()).map_err(CliError::usage)?;
     // what this host lacks is said before anything is written
     Qemu::find().map_err(CliError::setup)?;
     let earlier =
         if args.search.fresh { Vec::new() } else { reuse::earlier(&args.run.output.reports, &begun.record) };
     let dir = RunDir::create(&args.run.output.reports).map_err(CliError::setup)?;
     let journal = Journal::create(dir.path()).map_err(CliError::setup)?;
-    let Begun { record, kernels, earlier: imported, notices } = begun;
+    let PreparedBisection { record, kernels, earlier: imported, notices } = begun;
     let first = [started(&dir, record.candidates.len()), Event::Bisection(Box::new(record))];
     let notices = notices.into_iter().map(|text| Event::Notice { text });
     let events: Vec<Event> = first.into_iter().chain(notices).chain(imported).chain(earlier).collect();
     // the record itself made the state
     events.iter().filter(|event| !matches!(event, Event::Bisection(_))).for_each(|event| state.apply(event));
-    let scene = Scene { args, cache, library, at, kernels, cancel: Cancel::new() };
+    let scene = BisectContext { args, cache, library, at, kernels, cancel: Cancel::new() };
     scene.run(state, &dir, &journal, events)
 }
 
@@ -67,7 +67,7 @@ pub fn go_on(
     args: &BisectArgs,
     paths: &PathArgs,
     dir: &RunDir,
-    mut state: State,
+    mut state: BisectionState,
 ) -> Result<ExitStatus, CliError> {
     let test = begin::test(args, paths, &state.record().test)?;
     let at = machine(&test, paths)?;
@@ -80,7 +80,7 @@ pub fn go_on(
     }
     let journal = Journal::resume(dir.path()).map_err(CliError::setup)?;
     // what was appended before the journal was locked
-    state = State::of(dir).map_err(CliError::setup)?.unwrap_or(state);
+    state = BisectionState::of(dir).map_err(CliError::setup)?.unwrap_or(state);
     let mut events = vec![started(dir, state.record().candidates.len())];
     let aims = args.search.changed(state.record().aims);
     if aims != state.record().aims {
@@ -90,12 +90,12 @@ pub fn go_on(
     events.iter().for_each(|event| state.apply(event));
     let (cache, library) = library(paths)?;
     let kernels = begin::again(state.record(), &library)?;
-    let scene = Scene { args, cache, library, at, kernels, cancel: Cancel::new() };
+    let scene = BisectContext { args, cache, library, at, kernels, cancel: Cancel::new() };
     scene.run(state, dir, &journal, events)
 }
 
 /// The test with its machine.
-fn machine(test: &Arc<Test>, paths: &PathArgs) -> Result<Placed, CliError> {
+fn machine(test: &Arc<Test>, paths: &PathArgs) -> Result<PlacedTest, CliError> {
     let at = placed(std::slice::from_ref(test), paths)?.pop();
     at.ok_or_else(|| CliError::setup(format!("{} has no machine", test.id())))
 }
@@ -117,11 +117,11 @@ fn started(dir: &RunDir, candidates: usize) -> Event {
     }
 }
 
-impl Scene<'_> {
+impl BisectContext<'_> {
     /// Makes attempts until there is an answer, and reports it. `events` are those that the journal does not have yet.
     fn run(
         self,
-        mut state: State,
+        mut state: BisectionState,
         dir: &RunDir,
         journal: &Journal,
         events: Vec<Event>,
@@ -129,15 +129,15 @@ impl Scene<'_> {
         let start = std::time::Instant::now();
         let run = &self.args.run;
         let lab = run.guests.lab(&self.cache, &self.cancel)?;
-        let Shown { sinks: show, bars } = for_bisection(run.message_format);
+        let RunDisplay { sinks: show, bars } = for_bisection(run.message_format);
         let sink = |event: Event| {
-            // what could not be written is told at the end
+            // what could not be written is reported at the end
             let _ = journal.append(&event);
             show.event(&event);
         };
         if !events.iter().any(|event| matches!(event, Event::Bisection(_))) {
             use crate::progress::EventSink;
-            // the journal of one that is gone on with has it already
+            // the journal of one that is resumed has it already
             show.event(&Event::Bisection(Box::new(state.record().clone())));
         }
         events.into_iter().for_each(&sink);
@@ -164,13 +164,13 @@ impl Scene<'_> {
         };
         let ended = driver.run(&mut state);
         let mut counts = Counts::default();
-        if matches!(ended, Ended::Answer(_)) {
+        if matches!(ended, BisectionEnd::Answer(_)) {
             for record in cells(&state) {
                 counts.add(record.verdict);
                 sink(Event::Cell(Box::new(record)));
             }
         }
-        let cancelled = !matches!(ended, Ended::Answer(_));
+        let cancelled = !matches!(ended, BisectionEnd::Answer(_));
         let seconds = start.elapsed().as_secs_f64();
         sink(Event::RunFinished { at: Timestamp::now(), seconds, cancelled, counts });
         {
@@ -185,12 +185,12 @@ impl Scene<'_> {
 }
 
 fn supply<'a>(
-    state: &State,
-    kernels: Vec<Wanted>,
+    state: &BisectionState,
+    kernels: Vec<RequestedKernel>,
     library: &'a Library,
     builder: &'a Builder,
     progress: &'a (dyn FetchProgress + Send),
-    place: &'a Place<'a>,
+    place: &'a PlaceTest<'a>,
     cancel: &'a Cancel,
 ) -> Box<dyn CandidateKernels + 'a> {
     match &state.record().source {
@@ -206,7 +206,7 @@ fn supply<'a>(
 }
 
 /// The kernels that were tried as cells, so that the matrix and JUnit show them too.
-fn cells(state: &State) -> Vec<CellRecord> {
+fn cells(state: &BisectionState) -> Vec<CellRecord> {
     let cell = |(node, tried): (usize, &CandidateState)| {
         let seen = tried.attempts.iter().filter_map(|made| made.seen());
         let (symptoms, clean) =
@@ -236,10 +236,10 @@ fn cells(state: &State) -> Vec<CellRecord> {
 /// Prints the report, writes it into the run's folder, answers the exit code.
 fn finish(
     format: MessageFormat,
-    state: &State,
+    state: &BisectionState,
     dir: &RunDir,
     journal: &Journal,
-    ended: &Ended,
+    ended: &BisectionEnd,
 ) -> Result<ExitStatus, CliError> {
     let report = Report::of(state);
     match format {
@@ -261,13 +261,13 @@ fn finish(
     if let Some(trouble) = journal.trouble() {
         eprintln!("error: {trouble}");
     }
-    let again = format!("`kregress bisect --resume {}` goes on with it", dir.id());
+    let again = format!("`kregress bisect --resume {}` resumes it", dir.id());
     match ended {
-        Ended::Answer(_) => Ok(report.exit_status()),
-        Ended::Interrupted => {
+        BisectionEnd::Answer(_) => Ok(report.exit_status()),
+        BisectionEnd::Interrupted => {
             eprintln!("interrupted; {again}");
             Ok(ExitStatus::Interrupted)
         }
-        Ended::Host(reason) => Err(CliError::setup(format!("{reason}\n{again}"))),
+        BisectionEnd::Host(reason) => Err(CliError::setup(format!("{reason}\n{again}"))),
     }
 }

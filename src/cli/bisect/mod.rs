@@ -12,7 +12,7 @@ use super::guests::{GuestArgs, ReportArgs};
 use super::paths::PathArgs;
 use super::selection::TestArgs;
 use crate::bisect::{Aims, Find};
-use crate::bisection::{State, reuse};
+use crate::bisection::{BisectionState, reuse};
 use crate::cli::word::words;
 use crate::journal::RunDir;
 use crate::kernel::Flavour;
@@ -34,7 +34,7 @@ Examples:
   kregress bisect ext4 --tree ~/linux --good v7.1 --bad v7.2 -- fs/ext4
       the commit, among those that touch fs/ext4
   kregress bisect --resume
-      go on with the last one that did not end
+      resume the last one that did not end
   kregress bisect --log > log; git bisect replay log
       hand over to git
   kregress bisect --simulate 1024,0.3,5
@@ -57,7 +57,7 @@ pub struct BisectArgs {
     bad: Option<String>,
     /// What is looked for; the fix is after the bad end, the cause before it
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    find: Wanted,
+    find: FindArg,
     /// The candidates in their order, as `run -k` takes kernels [default: all versions between the ends]
     #[arg(long, value_name = "KERNEL", value_delimiter = ',', conflicts_with = "tree")]
     kernels: Vec<String>,
@@ -128,7 +128,7 @@ struct OtherArgs {
     log: Option<String>,
     /// Say what a search would take: candidates, chance per attempt, and what a kernel costs in attempts
     #[arg(long, value_name = "N,CHANCE[,COST]", value_parser = simulate::parse, conflicts_with_all = ["test", "good", "bad", "tree", "resume", "log"])]
-    simulate: Option<simulate::Asked>,
+    simulate: Option<simulate::SimulationRequest>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -154,7 +154,7 @@ struct RunArgs {
 
 /// What is looked for, as the command line has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Wanted {
+enum FindArg {
     /// What brought the bug
     #[default]
     Cause,
@@ -162,11 +162,11 @@ enum Wanted {
     Fix,
 }
 
-impl From<Wanted> for Find {
-    fn from(wanted: Wanted) -> Find {
+impl From<FindArg> for Find {
+    fn from(wanted: FindArg) -> Find {
         match wanted {
-            Wanted::Cause => Find::Cause,
-            Wanted::Fix => Find::Fix,
+            FindArg::Cause => Find::Cause,
+            FindArg::Fix => Find::Fix,
         }
     }
 }
@@ -201,7 +201,7 @@ impl SearchArgs {
         }
     }
 
-    /// Those of a search that is gone on with; what is not named stays.
+    /// Those of a search that is resumed; what is not named stays.
     fn changed(&self, aims: Aims) -> Aims {
         Aims {
             confidence: self.confidence.unwrap_or(aims.confidence),
@@ -238,7 +238,7 @@ pub fn run(args: &BisectArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
 }
 
 /// An earlier bisection.
-fn find(args: &BisectArgs, asked: &str) -> Result<(RunDir, State), CliError> {
+fn find(args: &BisectArgs, asked: &str) -> Result<(RunDir, BisectionState), CliError> {
     let root = &args.run.output.reports;
     let dir = match asked {
         "latest" => reuse::latest(root).ok_or_else(|| {
@@ -249,7 +249,7 @@ fn find(args: &BisectArgs, asked: &str) -> Result<(RunDir, State), CliError> {
         })?,
         asked => RunDir::find(root, asked).map_err(CliError::setup)?,
     };
-    match State::of(&dir).map_err(CliError::setup)? {
+    match BisectionState::of(&dir).map_err(CliError::setup)? {
         Some(state) => Ok((dir, state)),
         None => Err(CliError::setup(format!(
             "run {} is no bisection; `kregress report {0}` shows what it is",

@@ -14,7 +14,7 @@ const MOST: usize = 20_000;
 
 /// A search that is to be planned.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Asked {
+pub struct SimulationRequest {
     candidates: usize,
     chance: f64,
     cost: f64,
@@ -24,7 +24,7 @@ pub struct Asked {
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub fn parse(text: &str) -> Result<Asked, String> {
+pub fn parse(text: &str) -> Result<SimulationRequest, String> {
     let form = "expected candidates, chance per attempt, and what a kernel costs in attempts: 1024,0.3,5";
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
     let (candidates, chance, cost) = match parts[..] {
@@ -41,11 +41,11 @@ pub fn parse(text: &str) -> Result<Asked, String> {
     if !(0.0..=1e6).contains(&cost) {
         return Err(format!("a kernel costs from 0 to 1000000 attempts, not {cost}"));
     }
-    Ok(Asked { candidates, chance, cost })
+    Ok(SimulationRequest { candidates, chance, cost })
 }
 
 /// Simulates and prints.
-pub fn print(asked: &Asked, aims: Aims) {
+pub fn print(asked: &SimulationRequest, aims: Aims) {
     let history = Arc::new(History::linear(asked.candidates));
     let costs = Costs { kernel: asked.cost, attempt: 1.0 };
     let world = World { history, bad: asked.chance, spurious: 0.0, costs };
@@ -53,7 +53,7 @@ pub fn print(asked: &Asked, aims: Aims) {
     print!("{}", text(asked, &outcomes));
 }
 
-fn text(asked: &Asked, outcomes: &Outcomes) -> String {
+fn text(asked: &SimulationRequest, outcomes: &Outcomes) -> String {
     let shown = |count: u32| percent(outcomes.share(count));
     format!(
         "\
@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_read() {
-        assert_eq!(parse("64,0.5"), Ok(Asked { candidates: 64, chance: 0.5, cost: 0.0 }));
-        assert_eq!(parse("64, 30%, 5"), Ok(Asked { candidates: 64, chance: 0.3, cost: 5.0 }));
+        assert_eq!(parse("64,0.5"), Ok(SimulationRequest { candidates: 64, chance: 0.5, cost: 0.0 }));
+        assert_eq!(parse("64, 30%, 5"), Ok(SimulationRequest { candidates: 64, chance: 0.3, cost: 5.0 }));
         let said: Vec<String> =
             ["64", "x,0.5", "64,2", "0,0.5", "64,0.5,-1"].iter().map(|t| parse(t).unwrap_err()).collect();
         insta::assert_snapshot!(said.join("\n"), @r"
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_plan_is_printed() {
-        let asked = Asked { candidates: 64, chance: 0.5, cost: 5.0 };
+        let asked = SimulationRequest { candidates: 64, chance: 0.5, cost: 5.0 };
         let outcomes = Outcomes {
             trials: 100,
             correct: 99,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::tools::Tools;
-use super::{ExplainArgs, ExplainError, Format, json_line};
+use super::{ExplainArgs, ExplainError, ExplainFormat, json_line};
 use crate::oops::{Report, Sameness, same_defect};
 
 /// The JSON form: one object.
@@ -37,7 +37,7 @@ pub(super) fn compare(
         return Err(ExplainError::NotTwo { found: args.files.len() });
     };
     let first = |file: &std::path::PathBuf| -> Result<(String, Report), ExplainError> {
-        let diagnosed = tools.diagnose(file, Format::Title)?;
+        let diagnosed = tools.diagnose(file, ExplainFormat::Title)?;
         let name = file.display().to_string();
         if let Some(what) = diagnosed.unreadable {
             return Err(ExplainError::NoLog { file: name, what: what.to_string() });
@@ -55,14 +55,14 @@ pub(super) fn compare(
         Sameness::Different(_) => ("different", "different defects"),
     };
     let text = match args.format {
-        Format::Json => json_line(Comparison {
+        ExplainFormat::Json => json_line(Comparison {
             verdict,
             reason: sameness.reason(),
             a: Side { file: name_a, title: &a.title, line: a.start_line },
             b: Side { file: name_b, title: &b.title, line: b.start_line },
         })?,
-        Format::Title | Format::Log => format!("{verdict}\n"),
-        Format::Human => format!(
+        ExplainFormat::Title | ExplainFormat::Log => format!("{verdict}\n"),
+        ExplainFormat::Human => format!(
             "{sentence}: {}\n  {} ({name_a}:{})\n  {} ({name_b}:{})\n",
             sameness.reason(),
             a.title,

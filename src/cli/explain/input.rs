@@ -19,7 +19,7 @@ const OVERLAP: usize = 256;
 const MAX_LINE: usize = 4 * CHUNK;
 
 /// Where a log comes from.
-enum Origin {
+enum LogSource {
     File(PathBuf),
     /// Standard input, read once.
     Stdin,
@@ -29,7 +29,7 @@ enum Origin {
 
 /// A log.
 pub(super) struct Input {
-    origin: Origin,
+    origin: LogSource,
     damage: Damage,
 }
 
@@ -37,13 +37,13 @@ impl Input {
     /// The file, or standard input for `-`. `again` says whether it is read more than once.
     pub(super) fn of(path: &Path, again: bool) -> io::Result<Input> {
         let origin = if path != Path::new("-") {
-            Origin::File(path.to_owned())
+            LogSource::File(path.to_owned())
         } else if again {
             let mut spool = tempfile::tempfile()?;
             io::copy(&mut io::stdin().lock(), &mut spool)?;
-            Origin::Spool(spool)
+            LogSource::Spool(spool)
         } else {
-            Origin::Stdin
+            LogSource::Stdin
         };
         Ok(Input { origin, damage: Damage::default() })
     }
@@ -51,9 +51,9 @@ impl Input {
     /// The log from its beginning, without what it is wrapped in.
     pub(super) fn open(&self) -> io::Result<Opened<'_>> {
         match &self.origin {
-            Origin::File(path) => container::open(File::open(path)?, &self.damage),
-            Origin::Stdin => container::open(io::stdin().lock(), &self.damage),
-            Origin::Spool(file) => container::open(FromStart { file, at: 0 }, &self.damage),
+            LogSource::File(path) => container::open(File::open(path)?, &self.damage),
+            LogSource::Stdin => container::open(io::stdin().lock(), &self.damage),
+            LogSource::Spool(file) => container::open(CursorReader { file, at: 0 }, &self.damage),
         }
     }
 
@@ -69,7 +69,7 @@ impl Input {
     pub(super) fn unreadable(&self) -> io::Result<Option<Unreadable>> {
         match &self.origin {
             // it cannot be opened twice
-            Origin::Stdin => Ok(None),
+            LogSource::Stdin => Ok(None),
             _ => Ok(match self.open()? {
                 Opened::Log(_) => None,
                 Opened::Unreadable(what) => Some(what),
@@ -84,12 +84,12 @@ impl Input {
 }
 
 /// A file from its beginning, whatever else reads it.
-struct FromStart<'f> {
+struct CursorReader<'f> {
     file: &'f File,
     at: u64,
 }
 
-impl Read for FromStart<'_> {
+impl Read for CursorReader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read_at(out, self.at)?;
         self.at += length as u64;
@@ -99,17 +99,17 @@ impl Read for FromStart<'_> {
 
 /// What decides how a log is read, and stands anywhere in it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Preface {
+pub(super) struct KernelIdentity {
     /// The release of the first kernel that names itself.
     pub(super) release: Option<String>,
     /// How far behind its symbols' addresses the kernel was loaded, in bytes.
     pub(super) slide: u64,
 }
 
-impl Preface {
+impl KernelIdentity {
     /// Looks for it. Without `all` only the release counts.
-    pub(super) fn find(mut log: impl Read, all: bool) -> io::Result<Preface> {
-        let mut preface = Preface::default();
+    pub(super) fn find(mut log: impl Read, all: bool) -> io::Result<KernelIdentity> {
+        let mut preface = KernelIdentity::default();
         let mut window = Vec::with_capacity(CHUNK + OVERLAP);
         loop {
             let got = log.by_ref().take(CHUNK as u64).read_to_end(&mut window)?;
@@ -134,7 +134,7 @@ impl Preface {
 }
 
 /// A log with names in the place of raw addresses.
-pub(super) struct Named<'s, R> {
+pub(super) struct SymbolizedLog<'s, R> {
     source: R,
     symbols: &'s Symbols,
     slide: u64,
@@ -144,13 +144,13 @@ pub(super) struct Named<'s, R> {
     ended: bool,
 }
 
-impl<'s, R: Read> Named<'s, R> {
+impl<'s, R: Read> SymbolizedLog<'s, R> {
     pub(super) fn new(source: R, symbols: &'s Symbols, slide: u64) -> Self {
-        Named { source, symbols, slide, rest: Vec::new(), out: Vec::new(), at: 0, ended: false }
+        SymbolizedLog { source, symbols, slide, rest: Vec::new(), out: Vec::new(), at: 0, ended: false }
     }
 }
 
-impl<R: Read> Read for Named<'_, R> {
+impl<R: Read> Read for SymbolizedLog<'_, R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.at == self.out.len() && !self.ended {
             let got = self.source.by_ref().take(CHUNK as u64).read_to_end(&mut self.rest)?;
@@ -217,10 +217,14 @@ mod tests {
         for shift in 0..80 {
             let filler = "x".repeat(CHUNK - 100 + shift) + "\n";
             let log = format!("{filler}{banner}{filler}{offset}");
-            let found = Preface::find(log.as_bytes(), true).unwrap();
-            assert_eq!(found, Preface { release: Some("6.12.57".to_owned()), slide: 0x1c00_0000 }, "{shift}");
+            let found = KernelIdentity::find(log.as_bytes(), true).unwrap();
+            assert_eq!(
+                found,
+                KernelIdentity { release: Some("6.12.57".to_owned()), slide: 0x1c00_0000 },
+                "{shift}"
+            );
         }
-        assert_eq!(Preface::find(&b""[..], true).unwrap(), Preface::default());
+        assert_eq!(KernelIdentity::find(&b""[..], true).unwrap(), KernelIdentity::default());
     }
 
     #[test]
@@ -242,7 +246,7 @@ mod tests {
         let line = "[    1.0]  0xffffffff91000010\n";
         let log = line.repeat(CHUNK / line.len() + 5);
         let mut named = String::new();
-        Named::new(log.as_bytes(), &symbols, 0x1000_0000).read_to_string(&mut named).unwrap();
+        SymbolizedLog::new(log.as_bytes(), &symbols, 0x1000_0000).read_to_string(&mut named).unwrap();
         assert!(named == log.replace("0xffffffff91000010", "first+0x10/0x100"));
     }
 }

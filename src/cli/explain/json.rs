@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::decode::Decoded;
-use super::who::Who;
+use super::maintainership::Maintainership;
 use crate::oops::{Details, Report};
 use crate::suite::KnownMessage;
 
@@ -41,7 +41,7 @@ pub(super) struct ReportJson {
     pub(super) trace: Vec<Decoded>,
     /// Who looks after `file`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) who: Option<Who>,
+    pub(super) who: Option<Maintainership>,
 }
 
 /// How many reports were not read.

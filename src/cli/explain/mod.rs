@@ -5,9 +5,9 @@ mod container;
 mod decode;
 mod input;
 mod json;
+mod maintainership;
 mod show;
 mod tools;
-mod who;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ Examples:
   kregress explain console.log                every crash report of a console
   dmesg | kregress explain                    the same for this machine
   kregress explain --compare old.log new.log  whether two show one defect
-  kregress explain --known known.yaml *.log   known messages told apart
+  kregress explain --known known.yaml *.log   known messages apart
   kregress explain --vmlinux vmlinux oops.log file and line of each function
   kregress explain -k 6.12.117 --fetch-debug oops.log
                                               the same, with Debian's package
@@ -46,8 +46,8 @@ pub struct ExplainArgs {
     pub files: Vec<PathBuf>,
 
     /// How to show the reports
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Human)]
+    pub format: ExplainFormat,
 
     /// Say whether the first reports of two files are the same defect, and why
     #[arg(long, requires = "files")]
@@ -97,7 +97,7 @@ pub struct ExplainArgs {
 
 /// How reports are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum ExplainFormat {
     /// For a reader: the lines that matter, the blamed function marked
     Human,
     /// One JSON object a file
@@ -134,7 +134,7 @@ pub enum ExplainError {
     /// The list of known messages is faulty.
     #[error(transparent)]
     Known(#[from] SuiteError),
-    /// There are no symbols to be had.
+    /// No symbols are available.
     #[error("{file}: {source}")]
     Symbols {
         /// The file as it was given.
@@ -197,7 +197,7 @@ pub(super) fn run(args: &ExplainArgs, paths: &PathArgs) -> Result<ExitCode, CliE
         Some((library, kernel)) if args.debug.is_none() => debug_of(args, library, kernel)?,
         _ => Debug::default(),
     };
-    let around = Around {
+    let around = ExplainContext {
         today: jiff::Zoned::now().date(),
         coloured: console::colors_enabled(),
         kernel: fetched.as_ref().map(|(_, kernel)| kernel),
@@ -257,7 +257,7 @@ fn debug_of(args: &ExplainArgs, library: &Library, kernel: &Kernel) -> Result<De
 
 /// What comes from outside besides the arguments.
 #[derive(Clone, Copy, Debug)]
-pub struct Around<'a> {
+pub struct ExplainContext<'a> {
     /// The day that decides which known messages hold.
     pub today: Date,
     /// Whether the reader sees colours.
@@ -270,14 +270,14 @@ pub struct Around<'a> {
     pub no_debug: Option<&'a str>,
 }
 
-/// Explains the files in order on `out`. What has no place in its format is told on `err`.
+/// Explains the files in order on `out`. What has no place in its format is reported on `err`.
 ///
 /// # Errors
 /// If a file cannot be read, or the rules, known messages, symbols or debug information are unusable. A log without a
-/// report is no error; a file that is no log is told, and makes the exit code one of failure.
+/// report is no error; a file that is no log is reported, and makes the exit code one of failure.
 pub fn explain(
     args: &ExplainArgs,
-    around: &Around<'_>,
+    around: &ExplainContext<'_>,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<ExitCode, ExplainError> {
@@ -294,27 +294,27 @@ pub fn explain(
         unreadable |= diagnosed.unreadable.is_some();
         let read_error = |source| read_error(file, source);
         let text = match args.format {
-            Format::Json => json_line(show::json(&tools, &diagnosed).map_err(read_error)?)?,
-            Format::Title => show::titles(&diagnosed),
-            Format::Human => {
+            ExplainFormat::Json => json_line(show::json(&tools, &diagnosed).map_err(read_error)?)?,
+            ExplainFormat::Title => show::titles(&diagnosed),
+            ExplainFormat::Human => {
                 let gap = if index > 0 { "\n" } else { "" };
                 let text = show::human(&tools, &diagnosed, &palette).map_err(read_error)?;
                 format!("{gap}{text}")
             }
-            Format::Log => {
+            ExplainFormat::Log => {
                 show::log(&tools, &diagnosed, out)?;
                 String::new()
             }
         };
         out.write_all(text.as_bytes()).map_err(ExplainError::Write)?;
-        if matches!(args.format, Format::Title | Format::Log) {
+        if matches!(args.format, ExplainFormat::Title | ExplainFormat::Log) {
             err.write_all(show::remarks(&diagnosed).as_bytes()).map_err(ExplainError::Write)?;
         }
-        if args.format == Format::Human {
+        if args.format == ExplainFormat::Human {
             defects.take(&diagnosed.name, diagnosed.sorted.reports);
         }
     }
-    if args.format == Format::Human {
+    if args.format == ExplainFormat::Human {
         let text = defects.told() + &tools.expired();
         out.write_all(text.as_bytes()).map_err(ExplainError::Write)?;
     }

@@ -6,7 +6,7 @@ use super::json::{FileJson, KnownJson, PassedOverJson, ReportJson};
 use super::tools::{Diagnosed, Tools};
 use super::{ExplainError, read_error};
 use crate::oops::{Details, Extras, Palette, Report, details, distinct, heading, render_report_with};
-use crate::verdict::messages_told;
+use crate::verdict::message_findings;
 
 /// So many places of one defect are named.
 const PLACES_SHOWN: usize = 6;
@@ -44,7 +44,7 @@ pub(super) fn human(tools: &Tools, diagnosed: &Diagnosed, palette: &Palette) -> 
         let extras = Extras { notes: &rows, facts: &facts };
         text.push_str(&render_report_with(name, &region, report, palette, extras));
     }
-    for line in left_out(diagnosed).into_iter().chain(messages_told(sorted)) {
+    for line in left_out(diagnosed).into_iter().chain(message_findings(sorted)) {
         text.push_str(&format!("\n{line}\n"));
     }
     Ok(text)
@@ -105,11 +105,11 @@ pub(super) fn log(tools: &Tools, diagnosed: &Diagnosed, out: &mut impl Write) ->
     }
 }
 
-/// What a format that has no place for it is told beside it: that the file is no log, or that reports are left out.
+/// What is reported beside a format that has no place for it: that the file is no log, or that reports are left out.
 pub(super) fn remarks(diagnosed: &Diagnosed) -> String {
     let name = &diagnosed.name;
     let what = diagnosed.unreadable.map(|what| what.to_string());
-    let told = messages_told(&diagnosed.sorted);
+    let told = message_findings(&diagnosed.sorted);
     what.into_iter().chain(left_out(diagnosed)).chain(told).map(|line| format!("{name}: {line}\n")).collect()
 }
 

@@ -8,15 +8,15 @@ use kernel_modules::inflate;
 
 use super::container::Unreadable;
 use super::decode::Decoder;
-use super::input::{Input, Named, Preface, Regions};
-use super::who::Tree;
-use super::{Around, ExplainArgs, ExplainError, Format, read_error};
+use super::input::{Input, KernelIdentity, Regions, SymbolizedLog};
+use super::maintainership::Tree;
+use super::{ExplainArgs, ExplainContext, ExplainError, ExplainFormat, read_error};
 use crate::kernel::{DebugInfo, Kernel};
 use crate::oops::{Engine, Findings, SymbolError, Symbols};
-use crate::suite::{Circumstances, KnownMessages, Sorted, load_messages};
+use crate::suite::{KnownMessages, MatchContext, SortedReports, load_messages};
 use crate::version::KernelVersion;
 
-/// So many reasons why functions have no lines are told.
+/// So many reasons why functions have no lines are reported.
 const COMPLAINTS_SHOWN: usize = 6;
 
 /// What is loaded once for all files.
@@ -34,7 +34,7 @@ pub(super) struct Tools {
 /// One file that was read.
 pub(super) struct Diagnosed {
     pub(super) name: String,
-    pub(super) sorted: Sorted,
+    pub(super) sorted: SortedReports,
     /// What it is instead of a log.
     pub(super) unreadable: Option<Unreadable>,
     /// What could not be read of it.
@@ -44,7 +44,7 @@ pub(super) struct Diagnosed {
 }
 
 impl Tools {
-    pub(super) fn load(args: &ExplainArgs, around: &Around<'_>) -> Result<Tools, ExplainError> {
+    pub(super) fn load(args: &ExplainArgs, around: &ExplainContext<'_>) -> Result<Tools, ExplainError> {
         let overlay = match &args.rules {
             None => None,
             Some(file) => {
@@ -60,7 +60,7 @@ impl Tools {
             (Some(file), ..) => Some(load_symbols(file, Symbols::from_vmlinux)?),
             (None, Some(file), _) => Some(load_symbols(file, Symbols::from_system_map)?),
             (None, None, Some(kernel)) => match symbols_of(kernel, around.debug) {
-                // consoles name functions, and that there are no lines is told
+                // consoles name functions, and that there are no lines is reported
                 Err(ExplainError::NoSymbols { .. }) if decoder.is_some() || around.no_debug.is_some() => None,
                 found => Some(found?),
             },
@@ -71,7 +71,7 @@ impl Tools {
         Ok(Tools { overlay, known, symbols, decoder, tree, version, today: around.today, remarks })
     }
 
-    /// What is to be told about entries that have expired.
+    /// What is to be reported about entries that have expired.
     pub(super) fn expired(&self) -> String {
         let expired = self.known.iter().flat_map(|known| known.expired(self.today));
         expired.map(|entry| format!("\n{}\n", entry.expiry_notice())).collect()
@@ -90,13 +90,13 @@ impl Tools {
     }
 
     /// Reads one file, once or several times, and never has more of it in memory than a window.
-    pub(super) fn diagnose(&self, file: &Path, format: Format) -> Result<Diagnosed, ExplainError> {
+    pub(super) fn diagnose(&self, file: &Path, format: ExplainFormat) -> Result<Diagnosed, ExplainError> {
         let fail = |source| read_error(file, source);
         let prepared = self.symbols.is_some() || self.known.is_some();
-        let input = Input::of(file, prepared || format != Format::Title).map_err(fail)?;
+        let input = Input::of(file, prepared || format != ExplainFormat::Title).map_err(fail)?;
         let mut diagnosed = Diagnosed {
             name: file.to_string_lossy().into_owned(),
-            sorted: Sorted::default(),
+            sorted: SortedReports::default(),
             unreadable: input.unreadable().map_err(fail)?,
             damage: None,
             input,
@@ -109,21 +109,21 @@ impl Tools {
         Ok(diagnosed)
     }
 
-    fn read(&self, diagnosed: &mut Diagnosed, prepared: bool) -> io::Result<Sorted> {
+    fn read(&self, diagnosed: &mut Diagnosed, prepared: bool) -> io::Result<SortedReports> {
         let engine = self.overlay.as_ref().unwrap_or_else(|| Engine::embedded());
         let mut named = None;
         if prepared {
-            let preface = Preface::find(diagnosed.input.text()?, self.symbols.is_some())?;
+            let preface = KernelIdentity::find(diagnosed.input.text()?, self.symbols.is_some())?;
             diagnosed.slide = preface.slide;
             named = preface.release.and_then(|release| release.parse().ok());
         }
         let Some(known) = &self.known else {
             let found = engine.diagnose_reader(self.text(diagnosed)?)?;
             let Findings { reports, passed_over, .. } = found;
-            return Ok(Sorted { reports, passed_over, ..Sorted::default() });
+            return Ok(SortedReports { reports, passed_over, ..SortedReports::default() });
         };
         let version = self.version.as_ref().or(named.as_ref());
-        let now = Circumstances { today: self.today, version, lines_from: 0 };
+        let now = MatchContext { today: self.today, version, lines_from: 0 };
         known.read_from(engine, || self.text(diagnosed), now)
     }
 
@@ -131,7 +131,7 @@ impl Tools {
     pub(super) fn text<'d>(&'d self, diagnosed: &'d Diagnosed) -> io::Result<Box<dyn Read + 'd>> {
         let log = diagnosed.input.text()?;
         Ok(match &self.symbols {
-            Some(symbols) => Box::new(Named::new(log, symbols, diagnosed.slide)),
+            Some(symbols) => Box::new(SymbolizedLog::new(log, symbols, diagnosed.slide)),
             None => log,
         })
     }
@@ -147,7 +147,7 @@ impl Tools {
 
 fn decoder(
     args: &ExplainArgs,
-    around: &Around<'_>,
+    around: &ExplainContext<'_>,
     remarks: &mut Vec<String>,
 ) -> Result<Option<Decoder>, ExplainError> {
     let debug = args.debug.as_deref().or(around.debug);

@@ -16,7 +16,7 @@ struct World {
     root: tempfile::TempDir,
     library: Library,
     queue: Queue,
-    placed: Vec<Placed>,
+    placed: Vec<PlacedTest>,
     events: Mutex<Vec<Event>>,
 }
 
@@ -37,7 +37,7 @@ impl World {
         path
     }
 
-    fn wanted(&self, releases: &[&str]) -> Vec<Wanted> {
+    fn wanted(&self, releases: &[&str]) -> Vec<RequestedKernel> {
         let specs: Vec<KernelSpec> = releases
             .iter()
             .map(|release| self.image(release).display().to_string().parse().expect("a path"))
@@ -45,7 +45,7 @@ impl World {
         self.library.resolve(&specs, &NoProgress).expect("images").wanted
     }
 
-    fn run(&self, wanted: &[Wanted], place: &(dyn Fn(&Kernel) -> Vec<Placed> + Sync)) {
+    fn run(&self, wanted: &[RequestedKernel], place: &(dyn Fn(&Kernel) -> Vec<PlacedTest> + Sync)) {
         let sink = |event| self.events.lock().expect("nobody panicked").push(event);
         let supply =
             Supply { library: &self.library, queue: &self.queue, sink: &sink, progress: &NoProgress, place };
@@ -78,7 +78,7 @@ impl World {
         names
     }
 
-    /// The cells that were told as finished, with verdict and reason.
+    /// The cells that were reported as finished, with verdict and reason.
     fn told(&self) -> Vec<String> {
         let root = self.root.path().display().to_string();
         let line = |event: &Event| match event {

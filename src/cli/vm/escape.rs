@@ -14,7 +14,7 @@ pub struct Escape {
 
 /// What was typed.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Typed {
+pub struct KeyInput {
     /// For the guest.
     pub bytes: Vec<u8>,
     /// The guest is to be ended, before anything that was typed after it.
@@ -25,8 +25,8 @@ pub struct Typed {
 
 impl Escape {
     /// Takes in what was typed.
-    pub fn take(&mut self, keys: &[u8]) -> Typed {
-        let mut typed = Typed::default();
+    pub fn take(&mut self, keys: &[u8]) -> KeyInput {
+        let mut typed = KeyInput::default();
         for &key in keys {
             if !std::mem::take(&mut self.pending) {
                 match key {
@@ -54,9 +54,9 @@ impl Escape {
 mod tests {
     use super::*;
 
-    fn take(parts: &[&[u8]]) -> Typed {
+    fn take(parts: &[&[u8]]) -> KeyInput {
         let mut escape = Escape::default();
-        let mut all = Typed::default();
+        let mut all = KeyInput::default();
         for part in parts {
             let typed = escape.take(part);
             all.bytes.extend(typed.bytes);
@@ -68,8 +68,8 @@ mod tests {
 
     #[test]
     fn keys_are_told_apart() {
-        let typed = |bytes: &[u8], leave, help| Typed { bytes: bytes.to_vec(), leave, help };
-        let table: &[(&[&[u8]], Typed)] = &[
+        let typed = |bytes: &[u8], leave, help| KeyInput { bytes: bytes.to_vec(), leave, help };
+        let table: &[(&[&[u8]], KeyInput)] = &[
             (&[b"uname -r\n"], typed(b"uname -r\n", false, false)),
             (&[b"ab\x01xcd"], typed(b"ab", true, false)),
             // one key a read, as people type

@@ -15,7 +15,7 @@ use crate::cancel::Cancel;
 use crate::cli::word::words;
 use crate::guest::layout::SHARE;
 use crate::guest::message::ExecuteRequest;
-use crate::kernel::{Flavour, Kernel, KernelSpec, LargerImage, Library, ModuleState, Wanted};
+use crate::kernel::{Flavour, Kernel, KernelSpec, LargerImage, Library, ModuleState, RequestedKernel};
 use crate::lab::interactive::{self, GuestCommand, Outcome, SessionEnd};
 use crate::lab::prepare::Prepared;
 use crate::lab::qemu::QemuLab;
@@ -139,7 +139,7 @@ fn parse_memory(text: &str) -> Result<u32, String> {
 }
 
 /// What runs in the guest.
-enum Wanting {
+enum GuestTask {
     Nothing,
     Command(Vec<String>),
     Shell,
@@ -148,9 +148,9 @@ enum Wanting {
 /// Does it.
 pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let (args, wanting) = match &args.command {
-        VmCommand::Boot { guest, command } if command.is_empty() => (guest, Wanting::Nothing),
-        VmCommand::Boot { guest, command } => (guest, Wanting::Command(command.clone())),
-        VmCommand::Shell { guest } => (guest, Wanting::Shell),
+        VmCommand::Boot { guest, command } if command.is_empty() => (guest, GuestTask::Nothing),
+        VmCommand::Boot { guest, command } => (guest, GuestTask::Command(command.clone())),
+        VmCommand::Shell { guest } => (guest, GuestTask::Shell),
     };
     let cancel = Cancel::new();
     terminal::watch_signals(&cancel)?;
@@ -168,8 +168,8 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let guest = lab.machine(&kernel, &machine, &Prepared::default()).map_err(CliError::setup)?;
     let names: Vec<&str> = args.modules.iter().map(String::as_str).collect();
     let mut guest_command = GuestCommand::new(&kernel, &names, share.is_some()).map_err(CliError::setup)?;
-    let at_terminal = matches!(wanting, Wanting::Shell) && terminal::is_there();
-    let is_shell = matches!(wanting, Wanting::Shell);
+    let at_terminal = matches!(wanting, GuestTask::Shell) && terminal::is_there();
+    let is_shell = matches!(wanting, GuestTask::Shell);
     if let Some(command) = request(wanting, &kernel, at_terminal, share.is_some()) {
         guest_command = guest_command.command(command, args.timeout);
     }
@@ -224,7 +224,7 @@ fn kernel(args: &GuestArgs, library: &Library) -> Result<Kernel, CliError> {
     let wanted = match &resolution.wanted[..] {
         [wanted] => wanted,
         all => {
-            let names: Vec<&str> = all.iter().map(Wanted::name).collect();
+            let names: Vec<&str> = all.iter().map(RequestedKernel::name).collect();
             return Err(CliError::setup(not_one(&names)));
         }
     };
@@ -234,7 +234,7 @@ fn kernel(args: &GuestArgs, library: &Library) -> Result<Kernel, CliError> {
         args.modules.iter().find(missing).cloned()
     };
     if let Some(module) = missing_module(&kernel).filter(|_| kernel.flavour == Some(Flavour::Cloud))
-        && let LargerImage::Known(plain) = library.larger(wanted)
+        && let LargerImage::Known(plain) = library.larger_image(wanted)
     {
         eprintln!("{} has no module {module}: {} is taken", kernel.release, plain.release());
         return library.fetch(&plain, &progress).map_err(CliError::setup);
@@ -288,17 +288,17 @@ fn machine(args: &GuestArgs, paths: &PathArgs, share: Option<&ScratchDir>) -> Re
     Ok(machine)
 }
 
-fn request(wanting: Wanting, kernel: &Kernel, at_terminal: bool, share: bool) -> Option<ExecuteRequest> {
+fn request(wanting: GuestTask, kernel: &Kernel, at_terminal: bool, share: bool) -> Option<ExecuteRequest> {
     let mut environment = BTreeMap::new();
     let command = match wanting {
-        Wanting::Nothing => return None,
-        Wanting::Command(words) => match &words[..] {
+        GuestTask::Nothing => return None,
+        GuestTask::Command(words) => match &words[..] {
             [line] if line.contains(char::is_whitespace) => {
                 ["/bin/sh", "-c", line].map(str::to_owned).to_vec()
             }
             _ => words,
         },
-        Wanting::Shell => {
+        GuestTask::Shell => {
             environment.insert("PS1".to_owned(), format!("{} \\w # ", kernel.name));
             vec!["/bin/sh".to_owned()]
         }
@@ -345,7 +345,7 @@ fn label(word: &'static str) -> console::StyledObject<&'static str> {
     if word == "error" { style.red() } else { style.yellow() }
 }
 
-/// What an end comes to.
+/// The exit status of an end.
 #[derive(Debug, PartialEq, Eq)]
 struct Ending {
     status: u8,

@@ -24,7 +24,7 @@ pub(crate) mod wanted;
 use spec::{KernelSpec, Selector};
 
 use named::NamedEntry;
-pub(crate) use named::{Named, NamedSource};
+pub(crate) use named::{NamedKernel, NamedSource};
 
 /// Name of the file with Debian's kernels.
 pub(crate) const DEBIAN_FILE: &str = "debian.yaml";
@@ -112,7 +112,7 @@ pub(crate) struct Catalogue {
     /// Kernels in Debian's packages.
     pub builds: Vec<PackagedKernel>,
     /// Other kernels by name.
-    pub named: BTreeMap<String, Named>,
+    pub named: BTreeMap<String, NamedKernel>,
 }
 
 #[derive(Deserialize)]
@@ -221,7 +221,7 @@ impl Catalogue {
                 NamedSource::Package(file) => *file = folder.join(&file),
                 _ => {}
             }
-            let taken = self.named.insert(name.clone(), Named { source, recipe, file: path() });
+            let taken = self.named.insert(name.clone(), NamedKernel { source, recipe, file: path() });
             if let Some(other) = taken {
                 return Err(CatalogueError::Duplicate { path: path(), name, other: other.file });
             }

@@ -10,7 +10,7 @@ use crate::kernel::packages::source::Package;
 
 /// A kernel with a name of its own.
 #[derive(Debug, Clone)]
-pub(crate) struct Named {
+pub(crate) struct NamedKernel {
     /// How it is obtained.
     pub source: NamedSource,
     /// How it is compiled, if its source is.
@@ -28,7 +28,7 @@ pub(super) struct Recipe {
     compiler: Option<String>,
 }
 
-impl Named {
+impl NamedKernel {
     /// Whether it is compiled here.
     pub(crate) fn is_to_build(&self) -> bool {
         self.recipe.is_some()

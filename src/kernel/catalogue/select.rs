@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use kernel_modules::closest;
 
 use super::spec::{KernelSpec, Selector};
-use super::wanted::{LeftOut, Resolution, Wanted};
-use super::{Named, NamedSource};
+use super::wanted::{RequestedKernel, Resolution, UnavailableKernel};
+use super::{NamedKernel, NamedSource};
 use crate::kernel::compile::{BuildError, BuildRequest};
 use crate::kernel::packages::local;
 use crate::kernel::packages::source::PackagedKernel;
@@ -30,7 +30,7 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// Why it cannot be had; `None` if it can.
+    /// Why it is unavailable; `None` if it is available.
     pub(crate) fn missing(&self) -> Option<&str> {
         match (&self.stored, &self.build) {
             (Some(_), _) => None,
@@ -39,7 +39,7 @@ impl Candidate {
         }
     }
 
-    /// Which of two builds of one upstream version is taken: one that can be had, then the one with the higher Debian
+    /// Which of two builds of one upstream version is taken: one that is available, then the one with the higher Debian
     /// version. As 6.12.117-1~deb12u1 is lower than 6.12.117-1, a release's own build goes before those for older ones.
     pub(crate) fn preference(&self, other: &Candidate) -> Ordering {
         let version = |candidate: &Candidate| candidate.package_version.clone().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Candidate {
     }
 }
 
-/// The build that an upstream version stands for: of the wanted flavour, or else cloud if it can be had, or else plain.
+/// The build that an upstream version stands for: of the wanted flavour, or else cloud if it is available, or else plain.
 fn pick(known: &[Candidate], upstream: Upstream, flavour: Option<Flavour>) -> Option<&Candidate> {
     let of_flavour = |flavour: Option<Flavour>| {
         known
@@ -104,7 +104,7 @@ pub(crate) fn name_of(known: &[Candidate], candidate: &Candidate) -> String {
 /// What `specs` select among `known`.
 pub(crate) fn select(
     known: &[Candidate],
-    named: &BTreeMap<String, Named>,
+    named: &BTreeMap<String, NamedKernel>,
     specs: &[KernelSpec],
 ) -> Result<Resolution, KernelError> {
     let all: KernelSpec = "all".parse()?;
@@ -184,19 +184,19 @@ impl Selection<'_> {
             return;
         }
         let name = name.map_or_else(|| name_of(self.known, candidate), String::from);
-        self.resolution.wanted.push(Wanted::known(name, candidate, open));
+        self.resolution.wanted.push(RequestedKernel::known(name, candidate, open));
     }
 
     fn leave_out(&mut self, candidate: &Candidate, reason: &str) {
         if self.seen.insert(candidate.release.clone()) {
             let name = name_of(self.known, candidate);
-            self.resolution.left_out.push(LeftOut { name, reason: reason.to_string() });
+            self.resolution.left_out.push(UnavailableKernel { name, reason: reason.to_string() });
         }
     }
 
     fn add_built(&mut self, request: BuildRequest) {
         if self.seen.insert(format!("name {}", request.name)) {
-            self.resolution.wanted.push(Wanted::built(request, None));
+            self.resolution.wanted.push(RequestedKernel::built(request, None));
         }
     }
 
@@ -215,7 +215,7 @@ impl Selection<'_> {
                 (None, true) => format!("{}@{}", image.release, &image.digest[..8]),
                 (None, false) => image.release.clone(),
             };
-            self.resolution.wanted.push(Wanted::local(name, image));
+            self.resolution.wanted.push(RequestedKernel::local(name, image));
         }
         Ok(())
     }
@@ -354,7 +354,7 @@ fn unknown(known: &[Candidate], spec: &KernelSpec, wanted: &str) -> KernelError 
     KernelError::UnknownVersion { spec: spec.to_string(), hint }
 }
 
-fn unknown_name(name: &str, named: &BTreeMap<String, Named>) -> KernelError {
+fn unknown_name(name: &str, named: &BTreeMap<String, NamedKernel>) -> KernelError {
     let words = ["all", "each-line", "cloud", "plain", "latest:", "oldest:"]
         .into_iter()
         .chain(named.keys().map(String::as_str));

@@ -15,7 +15,7 @@ use crate::version::{KernelVersion, Line, RangeError, VersionError, VersionRange
 /// | `6.12.117+deb12`, `6.17.13+deb13-cloud-amd64` | that build of it |
 /// | `6.12..7.2`, `6.18..` | every version in between, both ends included |
 /// | `6.12.y` | every version of the line |
-/// | `latest:6.12`, `oldest:6.12` | the newest, oldest of the line that is known and can be had |
+/// | `latest:6.12`, `oldest:6.12` | the newest, oldest of the line that is known and available |
 /// | `each-line` | the newest of every line |
 /// | `all` | every known version |
 /// | `6.1*` | every name that matches |

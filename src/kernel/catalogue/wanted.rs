@@ -16,7 +16,7 @@ use crate::version::{KernelVersion, Line};
 
 /// A kernel that a user asked for, not necessarily fetched.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct RequestedKernel {
     name: String,
     source: Source,
     /// Whether the user left it open which image of the version is meant.
@@ -28,10 +28,10 @@ pub struct Wanted {
 pub enum LargerImage {
     /// There is none, or the user has named the image.
     None,
-    /// There is one, and it cannot be had; why.
+    /// There is one, and it is unavailable; why.
     Missing(String),
     /// There is one; it bears the name of the small one.
-    Known(Box<Wanted>),
+    Known(Box<RequestedKernel>),
 }
 
 #[derive(Debug, Clone)]
@@ -43,13 +43,13 @@ pub(crate) enum Source {
     Built(Box<BuildRequest>, Option<Box<(PathBuf, Record)>>),
 }
 
-impl Wanted {
+impl RequestedKernel {
     pub(crate) fn known(name: String, candidate: &Candidate, open: bool) -> Self {
-        Wanted { name, source: Source::Known(Box::new(candidate.clone())), open }
+        RequestedKernel { name, source: Source::Known(Box::new(candidate.clone())), open }
     }
 
     pub(crate) fn local(name: String, local: LocalKernel) -> Self {
-        Wanted { name, source: Source::Local(Box::new(local)), open: false }
+        RequestedKernel { name, source: Source::Local(Box::new(local)), open: false }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -57,7 +57,7 @@ impl Wanted {
     }
 
     pub(crate) fn built(request: BuildRequest, stored: Option<(PathBuf, Record)>) -> Self {
-        Wanted {
+        RequestedKernel {
             name: request.name.clone(),
             source: Source::Built(Box::new(request), stored.map(Box::new)),
             open: false,
@@ -138,22 +138,22 @@ impl Wanted {
     }
 }
 
-/// A kernel that an expression covers and that cannot be had.
+/// A kernel that an expression covers and that is unavailable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct UnavailableKernel {
     /// Its short name.
     pub name: String,
     /// Why.
     pub reason: String,
 }
 
-/// What a list of expressions comes to.
+/// The result of a list of expressions.
 #[derive(Debug, Clone, Default)]
 pub struct Resolution {
     /// The kernels, each once, in the order of the expressions and within one from old to new.
-    pub wanted: Vec<Wanted>,
-    /// What a range, a pattern or `all` covers but cannot be had.
-    pub left_out: Vec<LeftOut>,
+    pub wanted: Vec<RequestedKernel>,
+    /// What a range, a pattern or `all` covers but is unavailable.
+    pub left_out: Vec<UnavailableKernel>,
 }
 
 /// What it takes to have a kernel.
@@ -168,7 +168,7 @@ pub enum KernelState {
     Available,
     /// It can be compiled.
     ToBuild,
-    /// It cannot be had.
+    /// It is unavailable.
     Gone,
 }
 
@@ -193,7 +193,7 @@ pub struct Available {
     pub stored: Option<u64>,
     /// Bytes to download, if its packages are known.
     pub download: Option<u64>,
-    /// Why it cannot be had, if it can not.
+    /// Why it is unavailable, if it is.
     pub missing: Option<String>,
     /// What it is compiled from, if it is compiled here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -229,6 +229,6 @@ impl LargerImage {
     pub(crate) fn known_for_tests() -> LargerImage {
         let files = LocalFiles::InPlace { image: "x".into(), modules: None };
         let local = LocalKernel { given: "x".into(), release: "x".into(), digest: "x".into(), files };
-        LargerImage::Known(Box::new(Wanted::local("x".into(), local)))
+        LargerImage::Known(Box::new(RequestedKernel::local("x".into(), local)))
     }
 }

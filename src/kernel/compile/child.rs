@@ -19,7 +19,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The descriptor by which they hold the lock of the place.
 const LOCK_FD: i32 = 9;
 
-/// Why a process came to no end of its own.
+/// Why a process did not end by itself.
 #[derive(Debug)]
 pub(super) enum Stopped {
     /// It was asked to stop.

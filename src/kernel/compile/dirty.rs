@@ -8,19 +8,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Says that a build folder is being worked in.
-pub(super) struct Mark {
+pub(super) struct DirtyMark {
     path: PathBuf,
 }
 
-impl Mark {
+impl DirtyMark {
     /// Sets the mark. If it was set already, whoever set it was killed, and the folder is put right.
-    pub(super) fn set(output: &Path) -> io::Result<Mark> {
+    pub(super) fn set(output: &Path) -> io::Result<DirtyMark> {
         let path = output.join("kregress.unfinished");
         if path.exists() {
             remove_halves(output)?;
         }
         File::create(&path)?.sync_all()?;
-        Ok(Mark { path })
+        Ok(DirtyMark { path })
     }
 
     /// Every process of the build has ended in order.
@@ -68,10 +68,10 @@ mod tests {
         write(".whole.o.cmd", 49);
         write("other", 5);
         let there = |name: &str| fs_folder.join(name).exists();
-        Mark::set(folder.path()).and_then(Mark::clear).expect("it is writable");
+        DirtyMark::set(folder.path()).and_then(DirtyMark::clear).expect("it is writable");
         assert!(there("half.o"));
-        let _killed = Mark::set(folder.path()).expect("it is writable");
-        Mark::set(folder.path()).expect("it is writable");
+        let _killed = DirtyMark::set(folder.path()).expect("it is writable");
+        DirtyMark::set(folder.path()).expect("it is writable");
         assert!(!there("half.o") && there("whole.o") && there("other"));
     }
 }

@@ -17,7 +17,7 @@ pub enum BuildError {
     /// A patch cannot be applied.
     #[error(transparent)]
     Patch(#[from] PatchError),
-    /// The configuration cannot be read, or cannot be had in this tree.
+    /// The configuration cannot be read, or is not possible in this tree.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The tree does not compile.
@@ -40,7 +40,7 @@ pub enum BuildError {
         /// The kernel.
         name: String,
     },
-    /// The source cannot be had or is no kernel's.
+    /// The source is unavailable or is no kernel's.
     #[error("{what}: {reason}")]
     Source {
         /// The repository, folder, tarball or package.

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::lost::Lost;
+use super::lost::LostOption;
 use kernel_modules::closest;
 
 /// Fragments that come with the program; a file of the same name in a catalogue's folder `configs` goes first.
@@ -57,14 +57,14 @@ pub enum ConfigError {
     },
     /// Options that were asked for and that Kconfig did not keep.
     #[error(
-        "the configuration {config} cannot be had in this tree:\n{}\nadd what an option needs, remove its line, or end the line with `# optional`",
+        "the configuration {config} is not possible in this tree:\n{}\nadd what an option needs, remove its line, or end the line with `# optional`",
         .lost.iter().map(|lost| format!("  {lost}")).collect::<Vec<_>>().join("\n")
     )]
     Lost {
         /// The whole configuration.
         config: String,
         /// The options.
-        lost: Vec<Lost>,
+        lost: Vec<LostOption>,
     },
 }
 
@@ -89,7 +89,7 @@ impl Base {
 
 /// One option that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct OptionRequest {
     /// Without `CONFIG_`.
     pub option: String,
     /// As in `.config`, strings with their quotes; `n` for off.
@@ -104,19 +104,20 @@ pub(crate) struct Wish {
 
 /// Fragments put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Composed {
+pub(crate) struct MergedFragments {
     /// As written: `small+kasan`.
     pub name: String,
     pub base: Base,
     /// Each option once, in the order in which they were asked for last.
-    pub wishes: Vec<Wish>,
+    pub wishes: Vec<OptionRequest>,
 }
 
-impl Composed {
+impl MergedFragments {
     /// Puts the fragments of `name`, joined by `+`, together. A part with a `/` is a file. Where two ask for different
     /// values, the later one has its way.
-    pub(crate) fn new(name: &str, folders: &[PathBuf]) -> Result<Composed, ConfigError> {
-        let mut composed = Composed { name: name.to_string(), base: Base::Defaults, wishes: Vec::new() };
+    pub(crate) fn new(name: &str, folders: &[PathBuf]) -> Result<MergedFragments, ConfigError> {
+        let mut composed =
+            MergedFragments { name: name.to_string(), base: Base::Defaults, wishes: Vec::new() };
         for part in name.split('+') {
             let (file, text) = find(name, part.trim(), folders)?;
             let (base, wishes) = parse(&file, &text)?;
@@ -132,7 +133,7 @@ impl Composed {
     /// The file that Kconfig reads (`KCONFIG_ALLCONFIG`). Two configurations with the same text are the same.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("# {}\n", self.base.target());
-        for Wish { option, value, .. } in &self.wishes {
+        for OptionRequest { option, value, .. } in &self.wishes {
             text += &match value.as_str() {
                 "n" => format!("# CONFIG_{option} is not set\n"),
                 value => format!("CONFIG_{option}={value}\n"),
@@ -194,7 +195,7 @@ fn find(whole: &str, name: &str, folders: &[PathBuf]) -> Result<(String, String)
 }
 
 /// Reads one fragment.
-fn parse(file: &str, text: &str) -> Result<(Option<Base>, Vec<Wish>), ConfigError> {
+fn parse(file: &str, text: &str) -> Result<(Option<Base>, Vec<OptionRequest>), ConfigError> {
     let mut base = None;
     let mut wishes = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -210,7 +211,7 @@ fn parse(file: &str, text: &str) -> Result<(Option<Base>, Vec<Wish>), ConfigErro
             if let Some(option) = comment.strip_prefix("CONFIG_").and_then(|c| c.strip_suffix(" is not set"))
             {
                 let (option, value) = (option.to_string(), "n".to_string());
-                wishes.push(Wish {
+                wishes.push(OptionRequest {
                     option,
                     value,
                     optional: false,
@@ -244,7 +245,7 @@ fn parse(file: &str, text: &str) -> Result<(Option<Base>, Vec<Wish>), ConfigErro
             _ => return Err(wrong("nothing behind the value but `# optional` and why")),
         };
         let (option, value, file) = (option.to_string(), value.to_string(), file.to_string());
-        wishes.push(Wish { option, value, optional, file, line: number + 1 });
+        wishes.push(OptionRequest { option, value, optional, file, line: number + 1 });
     }
     Ok((base, wishes))
 }
@@ -286,7 +287,8 @@ mod tests {
             ),
             ("b.config", "# CONFIG_A is not set\nCONFIG_N=16000\n"),
         ]);
-        let composed = Composed::new("a+b", &[folder.path().to_path_buf()]).unwrap_or_else(|e| panic!("{e}"));
+        let composed =
+            MergedFragments::new("a+b", &[folder.path().to_path_buf()]).unwrap_or_else(|e| panic!("{e}"));
         insta::assert_snapshot!(composed.text(), @r#"
         # allnoconfig
         CONFIG_B=m
@@ -301,13 +303,13 @@ mod tests {
     #[test]
     fn the_embedded_fragments_read_and_fit_together() {
         for name in ["small", "small+kasan", "small+kmemleak", "small+lockdep", "small+debuginfo"] {
-            let composed = Composed::new(name, &[]).unwrap_or_else(|error| panic!("{error}"));
+            let composed = MergedFragments::new(name, &[]).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(composed.base, Base::AllNo, "{name}");
             assert!(composed.wishes.len() > 50, "{name}");
         }
         // the base of tinyconfig, which takes KASAN away without a word
         let off = |name: &str| {
-            let composed = Composed::new(name, &[]).expect("it is embedded");
+            let composed = MergedFragments::new(name, &[]).expect("it is embedded");
             composed.wishes.iter().any(|wish| wish.option == "SLUB_TINY" && wish.value == "n")
         };
         assert!(off("small") && off("kasan") && off("kmemleak"));
@@ -339,7 +341,7 @@ mod tests {
             "./nowhere.config",
             "",
         ] {
-            let error = Composed::new(name, &folders).expect_err(name).to_string();
+            let error = MergedFragments::new(name, &folders).expect_err(name).to_string();
             said += &format!("{}\n", error.replace(&format!("{}/", folder.path().display()), ""));
         }
         insta::assert_snapshot!(said, @r#"
@@ -361,9 +363,9 @@ mod tests {
     fn a_release_stays_within_its_characters() {
         let folder = folder(&[("x.config", "")]);
         let name = format!("{}/configs/x.config", folder.path().display());
-        let composed = Composed::new(&name, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let composed = MergedFragments::new(&name, &[]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(composed.local_version(), "-x");
-        let long = Composed { name: "a b~".repeat(30), ..composed };
+        let long = MergedFragments { name: "a b~".repeat(30), ..composed };
         assert_eq!(long.local_version().len(), 40);
         assert!(long.local_version().starts_with("-a_b_a_b_"));
     }

@@ -111,7 +111,7 @@ impl CheckOut<'_> {
         let (mut said, mut line) = (String::new(), Vec::new());
         let ended = child::run(command(folder, arguments), self.lock, self.cancel, &mut |bytes| {
             for byte in bytes {
-                // what is done is told in one line that is written over and over
+                // progress is reported in one line that is written over and over
                 if !matches!(byte, b'\r' | b'\n') {
                     line.push(*byte);
                     continue;

@@ -2,16 +2,21 @@
 
 use super::BuildRequest;
 use super::compiler::Compiler;
-use super::fragment::Composed;
+use super::fragment::MergedFragments;
 use super::patch::Patch;
-use super::source::Identified;
+use super::source::IdentifiedSource;
 use crate::kernel::store::sha256;
 
 /// Part of every key: another way of building makes another kernel.
 const RECIPE: &str = "kregress build 1";
 
 /// The digest of everything that a build depends on.
-pub(super) fn key(found: &Identified, patches: &[Patch], composed: &Composed, compiler: &Compiler) -> String {
+pub(super) fn key(
+    found: &IdentifiedSource,
+    patches: &[Patch],
+    composed: &MergedFragments,
+    compiler: &Compiler,
+) -> String {
     let patches: Vec<String> = patches.iter().map(Patch::digest).collect();
     let parts = [
         RECIPE,
@@ -25,7 +30,7 @@ pub(super) fn key(found: &Identified, patches: &[Patch], composed: &Composed, co
 }
 
 /// The digest of what a request says.
-pub(super) fn words(request: &BuildRequest, composed: &Composed) -> String {
+pub(super) fn words(request: &BuildRequest, composed: &MergedFragments) -> String {
     let patches: Vec<String> = request.patches.iter().map(Patch::digest).collect();
     let compiler = request.compiler.as_deref().unwrap_or_default();
     let parts = [RECIPE, &request.source.name(), &patches.join(" "), &composed.text(), compiler];

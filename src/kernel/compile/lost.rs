@@ -5,12 +5,12 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use super::fragment::{Composed, Wish};
+use super::fragment::{MergedFragments, OptionRequest};
 use kernel_modules::closest;
 
 /// One option that did not come out as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
+pub struct LostOption {
     /// Without `CONFIG_`.
     pub option: String,
     /// The value that was asked for.
@@ -23,30 +23,30 @@ pub struct Lost {
     pub why: String,
 }
 
-impl fmt::Display for Lost {
+impl fmt::Display for LostOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Lost { option, wanted, found, place, why } = self;
+        let LostOption { option, wanted, found, place, why } = self;
         write!(f, "{place}: CONFIG_{option}={wanted} was asked for, it came out as {found}{why}")
     }
 }
 
 /// Compares what was asked for with a `.config`. `tree` is the source, for the reasons.
-pub(super) fn lost(composed: &Composed, config: &str, tree: &Path) -> Vec<Lost> {
+pub(super) fn lost(composed: &MergedFragments, config: &str, tree: &Path) -> Vec<LostOption> {
     let found = values(config);
     let value = |option: &str| found.get(option).copied().unwrap_or("n");
-    let missed = |wish: &&Wish| {
+    let missed = |wish: &&OptionRequest| {
         let found = value(&wish.option);
         // what another option needs built in is there all the same
         !wish.optional && found != wish.value && !(wish.value == "m" && found == "y")
     };
-    let missed: Vec<&Wish> = composed.wishes.iter().filter(missed).collect();
+    let missed: Vec<&OptionRequest> = composed.wishes.iter().filter(missed).collect();
     if missed.is_empty() {
         return Vec::new();
     }
     let known = definitions(tree);
     missed
         .into_iter()
-        .map(|wish| Lost {
+        .map(|wish| LostOption {
             option: wish.option.clone(),
             wanted: wish.value.clone(),
             found: value(&wish.option).to_string(),
@@ -61,7 +61,7 @@ fn values(config: &str) -> BTreeMap<&str, &str> {
     config.lines().filter_map(|line| line.strip_prefix("CONFIG_")?.split_once('=')).collect()
 }
 
-fn why<'a>(wish: &Wish, known: &Definitions, value: &dyn Fn(&str) -> &'a str) -> String {
+fn why<'a>(wish: &OptionRequest, known: &Definitions, value: &dyn Fn(&str) -> &'a str) -> String {
     let Some(dependencies) = known.get(&wish.option) else {
         if known.is_empty() {
             return String::new();
@@ -204,9 +204,10 @@ mod tests {
         fs::write(tree.path().join("arch/arm/Kconfig"), "config BLK_DEV_NUL_BLK\n").expect("it is writable");
         let file = tree.path().join("x.config");
         fs::write(&file, fragment).expect("it is writable");
-        let composed = Composed::new(&file.display().to_string(), &[]).unwrap_or_else(|e| panic!("{e}"));
+        let composed =
+            MergedFragments::new(&file.display().to_string(), &[]).unwrap_or_else(|e| panic!("{e}"));
         let lost = lost(&composed, config, tree.path());
-        let lines: Vec<String> = lost.iter().map(Lost::to_string).collect();
+        let lines: Vec<String> = lost.iter().map(LostOption::to_string).collect();
         lines.join("\n").replace(&file.display().to_string(), "x.config")
     }
 

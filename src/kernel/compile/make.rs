@@ -81,7 +81,7 @@ pub(super) struct Make<'a> {
 }
 
 impl Make<'_> {
-    /// Runs `make` with these arguments and variables; `step` is told of each file that is made.
+    /// Runs `make` with these arguments and variables; `step` is called for each file that is made.
     pub(super) fn run(
         &self,
         arguments: &[&str],

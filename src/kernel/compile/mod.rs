@@ -20,9 +20,9 @@ mod error;
 mod failure;
 mod fragment;
 mod git;
+mod inspect;
 mod install;
 mod key;
-mod look;
 mod lost;
 mod make;
 mod manifest;
@@ -36,7 +36,7 @@ mod tests;
 
 pub use error::BuildError;
 pub use fragment::ConfigError;
-pub use lost::Lost;
+pub use lost::LostOption;
 pub use patch::{Patch, PatchError};
 pub use source::BuildSource;
 
@@ -48,13 +48,13 @@ use super::store::{Identity, Lock, Record, Store, sha256};
 use super::{Kernel, Origin};
 use crate::cancel::Cancel;
 use compiler::Compiler;
-use fragment::Composed;
+use fragment::MergedFragments;
 use git::CheckOut;
 use key::{key, words};
 use make::Make;
 use package::find_package;
 use patched::Patched;
-use source::Identified;
+use source::IdentifiedSource;
 
 /// What is to be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub struct Builder {
     for_patches: bool,
     busy: Mutex<()>,
     /// Configurations by name, as their fragments were when they were read first.
-    composed: Mutex<HashMap<String, Composed>>,
+    composed: Mutex<HashMap<String, MergedFragments>>,
     /// Locks of kernels that this process uses.
     in_use: Mutex<Vec<File>>,
 }
@@ -97,9 +97,9 @@ type Stored = (PathBuf, Record);
 /// Everything about one build that is known before it begins.
 struct Job<'a> {
     request: &'a BuildRequest,
-    composed: Composed,
+    composed: MergedFragments,
     compiler: Compiler,
-    found: Identified,
+    found: IdentifiedSource,
     key: String,
     progress: &'a dyn FetchProgress,
     cancel: &'a Cancel,
@@ -197,12 +197,12 @@ impl Builder {
 
     /// The configuration of this name. Its fragments are read once, so that a fragment that is edited meanwhile does not
     /// make kernels differ in more than their sources.
-    fn composed(&self, name: &str) -> Result<Composed, ConfigError> {
+    fn composed(&self, name: &str) -> Result<MergedFragments, ConfigError> {
         let mut known = self.composed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(composed) = known.get(name) {
             return Ok(composed.clone());
         }
-        let composed = Composed::new(name, &self.catalogues)?;
+        let composed = MergedFragments::new(name, &self.catalogues)?;
         known.insert(name.to_owned(), composed.clone());
         Ok(composed)
     }
@@ -211,7 +211,7 @@ impl Builder {
         self.cache.join("build")
     }
 
-    fn identify(&self, source: &BuildSource) -> Result<Identified, BuildError> {
+    fn identify(&self, source: &BuildSource) -> Result<IdentifiedSource, BuildError> {
         let found = source.identify(&self.places())?;
         Ok(if self.for_patches { found.by_line() } else { found })
     }
@@ -249,7 +249,7 @@ impl Builder {
         let make =
             Make { tree: &tree, output: &output, cc, jobs, lock: lock.file(), log: &log, cancel: job.cancel };
 
-        let dirty = dirty::Mark::set(&output).map_err(BuildError::io("write", &output))?;
+        let dirty = dirty::DirtyMark::set(&output).map_err(BuildError::io("write", &output))?;
         let made = self.configure(job, &make, &text).and_then(|()| self.compile(job, &make, total));
         // after these every process of the build has ended by itself; the others leave the mark
         if matches!(made, Ok(_) | Err(BuildError::Compile { .. } | BuildError::Config(_))) {

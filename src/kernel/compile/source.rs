@@ -44,7 +44,7 @@ pub enum BuildSource {
 
 /// A source whose contents are known, before anything of it is unpacked.
 #[derive(Debug, Clone)]
-pub(super) struct Identified {
+pub(super) struct IdentifiedSource {
     /// Says which contents: two sources with the same identity hold the same files.
     pub identity: String,
     /// The name of its place under the cache.
@@ -59,9 +59,9 @@ pub(super) struct Identified {
     manifest: Option<Manifest>,
 }
 
-impl Identified {
+impl IdentifiedSource {
     /// The same in a place that commits of other lines do not share.
-    pub(super) fn by_line(mut self) -> Identified {
+    pub(super) fn by_line(mut self) -> IdentifiedSource {
         let line = self.version.as_ref().and_then(KernelVersion::line).filter(|_| self.commit.is_some());
         if let Some(line) = line {
             self.place += &format!("-{}.{}", line.major, line.minor);
@@ -100,13 +100,13 @@ impl BuildSource {
     }
 
     /// Finds out what it holds. `places` is the folder with all places.
-    pub(super) fn identify(&self, places: &Path) -> Result<Identified, BuildError> {
+    pub(super) fn identify(&self, places: &Path) -> Result<IdentifiedSource, BuildError> {
         let name = self.name();
         let of_path = |kind: &str, path: &Path| -> Result<String, BuildError> {
             let path = fs::canonicalize(path).map_err(BuildError::io("read", path))?;
             Ok(format!("{kind}-{}", &sha256(path.as_os_str().as_encoded_bytes())[..12]))
         };
-        let identified = |identity, place| Identified {
+        let identified = |identity, place| IdentifiedSource {
             identity,
             place,
             name: name.clone(),
@@ -154,7 +154,7 @@ impl BuildSource {
     /// all patches off. `own` asks for a tree that may be changed; `download` gets a Debian package into a file.
     pub(super) fn prepare(
         &self,
-        found: &Identified,
+        found: &IdentifiedSource,
         place: &Path,
         own: bool,
         check_out: &CheckOut,

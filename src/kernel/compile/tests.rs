@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::kernel::{DebugState, KernelError, KernelSpec, Library, ModuleState, NoProgress};
 
-mod look;
+mod inspect;
 
 const MAKEFILE: &str = "# a stand-in
 VERSION = 6
@@ -436,11 +436,11 @@ fn says_what_is_wrong() {
     --- an unknown fragment
     the configuration `tiny+kasam`: there is no fragment `kasam`; did you mean `kasan`?
     --- an option with a typo
-    the configuration tiny+typo cannot be had in this tree:
+    the configuration tiny+typo is not possible in this tree:
       ROOT/kernels/configs/typo.config:1: CONFIG_KASSAN=y was asked for, it came out as n: this tree has no such option; did you mean CONFIG_KASAN?
     add what an option needs, remove its line, or end the line with `# optional`
     --- an option that did not survive
-    the configuration tiny+kasan cannot be had in this tree:
+    the configuration tiny+kasan is not possible in this tree:
       ROOT/kernels/configs/kasan.config:1: CONFIG_KASAN=y was asked for, it came out as n: it depends on `SLUB && !SLUB_TINY`, and here SLUB=n
     add what an option needs, remove its line, or end the line with `# optional`
     --- a compile error

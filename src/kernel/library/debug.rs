@@ -42,14 +42,14 @@ pub enum DebugState {
 }
 
 /// Carries errors out of the walk through a package.
-enum Inner {
+enum WalkError {
     Package(PackageError),
     Store(StoreError),
 }
 
-impl From<PackageError> for Inner {
+impl From<PackageError> for WalkError {
     fn from(error: PackageError) -> Self {
-        Inner::Package(error)
+        WalkError::Package(error)
     }
 }
 
@@ -219,14 +219,14 @@ fn unpack(package: &Path, into: &DebugFolder) -> Result<(), KernelError> {
             _ => return Ok(ControlFlow::Continue(())),
         };
         into.add(name, contents).map_err(|error| match error {
-            AddError::Read(error) => Inner::Package(error.into()),
-            AddError::Store(error) => Inner::Store(error),
+            AddError::Read(error) => WalkError::Package(error.into()),
+            AddError::Store(error) => WalkError::Store(error),
         })?;
         Ok(ControlFlow::Continue(()))
     };
     DEB.for_each_file(package, each).map_err(|error| match error {
-        Inner::Store(error) => KernelError::from(error),
-        Inner::Package(source) => {
+        WalkError::Store(error) => KernelError::from(error),
+        WalkError::Package(source) => {
             let package = package.file_name().unwrap_or_default().to_string_lossy().into_owned();
             UnpackError::Package { package, source }.into()
         }

@@ -13,7 +13,7 @@ use crate::version::{KernelVersion, Upstream};
 
 /// What ELF files start with.
 const ELF: &[u8] = b"\x7fELF";
-use crate::kernel::catalogue::wanted::{Source, Wanted};
+use crate::kernel::catalogue::wanted::{RequestedKernel, Source};
 use crate::kernel::packages::files::Part;
 use crate::kernel::packages::local::{LocalFiles, LocalKernel};
 use crate::kernel::packages::source::{Package, PackagedKernel, SourceError};
@@ -26,7 +26,11 @@ use crate::kernel::{Kernel, KernelError, Origin, StoreError};
 impl Library {
     /// Gets a kernel: from the store, or by downloading and unpacking it. Safe to call from several threads and
     /// processes at once.
-    pub fn fetch(&self, wanted: &Wanted, progress: &dyn FetchProgress) -> Result<Kernel, KernelError> {
+    pub fn fetch(
+        &self,
+        wanted: &RequestedKernel,
+        progress: &dyn FetchProgress,
+    ) -> Result<Kernel, KernelError> {
         match wanted.source() {
             Source::Local(local) => match &local.files {
                 LocalFiles::InPlace { image, modules } => {
@@ -64,8 +68,8 @@ impl Library {
     }
 
     /// Downloads what [`fetch`](Library::fetch) of this kernel would download, and unpacks nothing. It ends when `enough` is
-    /// set; what has come in is kept, and a fetch goes on from there. What cannot be had is told by the fetch.
-    pub fn download_ahead(&self, wanted: &Wanted, enough: &Cancel) {
+    /// set; what has come in is kept, and a fetch goes on from there. What is unavailable is reported by the fetch.
+    pub fn download_ahead(&self, wanted: &RequestedKernel, enough: &Cancel) {
         let Some(build) = to_download(wanted) else { return };
         // whoever holds the lock fetches it already
         if let Ok(Some(_lock)) = self.store.try_lock(&build.release) {
@@ -74,7 +78,7 @@ impl Library {
     }
 
     /// Removes what [`download_ahead`](Library::download_ahead) has brought of a kernel that is not needed after all.
-    pub fn forget_ahead(&self, wanted: &Wanted) {
+    pub fn forget_ahead(&self, wanted: &RequestedKernel) {
         let Some(build) = to_download(wanted) else { return };
         if let (Ok(Some(_lock)), Ok(folder)) = (self.store.try_lock(&build.release), self.store.downloads()) {
             for package in &build.packages {
@@ -87,10 +91,10 @@ impl Library {
     /// any order.
     pub fn fetch_all(
         &self,
-        wanted: &[Wanted],
+        wanted: &[RequestedKernel],
         jobs: usize,
         progress: &dyn FetchProgress,
-        each: &(dyn Fn(&Wanted, Result<Kernel, KernelError>) + Sync),
+        each: &(dyn Fn(&RequestedKernel, Result<Kernel, KernelError>) + Sync),
     ) {
         let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
@@ -271,7 +275,7 @@ impl Library {
 }
 
 /// The packages of a kernel that has to be downloaded and can be.
-fn to_download(wanted: &Wanted) -> Option<&PackagedKernel> {
+fn to_download(wanted: &RequestedKernel) -> Option<&PackagedKernel> {
     let Source::Known(candidate) = wanted.source() else { return None };
     let build = candidate.build.as_ref().filter(|build| build.is_complete())?;
     candidate.stored.is_none().then_some(build)

@@ -16,7 +16,7 @@ pub use housekeeping::{BuildPlace, Collected, Stored};
 
 use super::catalogue::Catalogue;
 use super::catalogue::select::{Candidate, larger_of, name_of, select};
-use super::catalogue::wanted::{Available, LargerImage, Resolution, Source, Wanted};
+use super::catalogue::wanted::{Available, LargerImage, RequestedKernel, Resolution, Source};
 use super::compile::{BuildRequest, Builder, PatchError};
 use super::packages::debian::{self, pin};
 use super::packages::source::{PackagedKernel, SOURCES, Settings, SourceError};
@@ -119,7 +119,7 @@ impl Library {
     /// The version of the newest source package of this name in the package lists, which are fetched if they lack it.
     ///
     /// # Errors
-    /// The lists cannot be had, or have no such package; in words.
+    /// The lists are unavailable, or have no such package; in words.
     pub fn newest_source(&self, package: &str, progress: &dyn FetchProgress) -> Result<String, String> {
         let words = |error: &dyn std::fmt::Display| error.to_string();
         let _lock = self
@@ -177,7 +177,7 @@ impl Library {
     }
 
     /// The larger image of a kernel, for tests that need what the small one lacks.
-    pub fn larger(&self, wanted: &Wanted) -> LargerImage {
+    pub fn larger_image(&self, wanted: &RequestedKernel) -> LargerImage {
         let Source::Known(small) = wanted.source() else { return LargerImage::None };
         if !wanted.is_open() {
             return LargerImage::None;
@@ -187,18 +187,22 @@ impl Library {
             None => LargerImage::None,
             Some(large) => match large.missing() {
                 Some(reason) => LargerImage::Missing(reason.to_owned()),
-                None => LargerImage::Known(Box::new(Wanted::known(wanted.name().to_owned(), large, false))),
+                None => LargerImage::Known(Box::new(RequestedKernel::known(
+                    wanted.name().to_owned(),
+                    large,
+                    false,
+                ))),
             },
         }
     }
 
     /// A kernel to compile, with what was built of the same words before.
-    fn to_build(&self, request: BuildRequest) -> Wanted {
+    fn to_build(&self, request: BuildRequest) -> RequestedKernel {
         let words = self.builder.words(&request);
         let stored = self.store.records().into_iter().rfind(|(_, record)| {
             matches!(&record.origin, Origin::Built { words: built, .. } if Some(built) == words.as_ref())
         });
-        Wanted::built(request, stored)
+        RequestedKernel::built(request, stored)
     }
 
     /// Every known kernel: those with a version of their own, oldest first, then those that catalogues have to be compiled.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Library;
-use crate::kernel::catalogue::wanted::LeftOut;
+use crate::kernel::catalogue::wanted::UnavailableKernel;
 use crate::kernel::catalogue::{DEBIAN_FILE, debian_text};
 use crate::kernel::packages::debian::{self, group, pin};
 use crate::kernel::packages::source::PackagedKernel;
@@ -15,12 +15,12 @@ use crate::kernel::{CatalogueError, KernelError};
 impl Library {
     /// Writes the catalogue of Debian's kernels into `folder`, from the package lists as they are now. Kernels that have
     /// left the lists stay in it; packages that have left them are looked up in the pool and pinned by their hash.
-    /// Returns the file and the kernels of it that cannot be had.
+    /// Returns the file and the kernels of it that are unavailable.
     pub fn write_catalogue(
         &self,
         folder: &Path,
         progress: &dyn FetchProgress,
-    ) -> Result<(PathBuf, Vec<LeftOut>), KernelError> {
+    ) -> Result<(PathBuf, Vec<UnavailableKernel>), KernelError> {
         self.update(progress)?;
         let debian = self.settings.open(debian::NAME)?;
         let downloads = self.store.downloads()?;
@@ -56,7 +56,7 @@ impl Library {
         };
         write().map_err(|source| CatalogueError::Io { what: "write", path: path.clone(), source })?;
         let lost = builds.iter().filter_map(|build| {
-            Some(LeftOut { name: build.release.clone(), reason: build.missing.clone()? })
+            Some(UnavailableKernel { name: build.release.clone(), reason: build.missing.clone()? })
         });
         Ok((path, lost.collect()))
     }

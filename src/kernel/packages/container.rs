@@ -39,7 +39,7 @@ pub enum PackageError {
 pub(crate) type Visit<'a> = dyn FnMut(&str, u64, &mut dyn Read) -> ControlFlow<()> + 'a;
 
 /// A kind of container.
-pub(crate) struct Format {
+pub(crate) struct ContainerFormat {
     /// What it is called in messages.
     pub name: &'static str,
     /// Whether a file is one, by its first bytes, decompressed if they are compressed.
@@ -49,11 +49,11 @@ pub(crate) struct Format {
 }
 
 /// The containers that kernels come in.
-static FORMATS: &[&Format] = &[
+static FORMATS: &[&ContainerFormat] = &[
     &DEB,
-    &Format { name: "rpm package", is: |raw, _| raw.starts_with(rpm::MAGIC), walk: rpm::walk },
+    &ContainerFormat { name: "rpm package", is: |raw, _| raw.starts_with(rpm::MAGIC), walk: rpm::walk },
     // `ustar` is at this place in the formats of POSIX and of GNU tar
-    &Format {
+    &ContainerFormat {
         name: "tar archive",
         is: |_, inflated| inflated.get(257..262) == Some(b"ustar"),
         walk: walk_tar,
@@ -61,21 +61,24 @@ static FORMATS: &[&Format] = &[
 ];
 
 /// Debian's packages.
-pub(crate) static DEB: Format =
-    Format { name: "Debian package", is: |raw, _| raw.starts_with(b"!<arch>\ndebian"), walk: deb::walk };
+pub(crate) static DEB: ContainerFormat = ContainerFormat {
+    name: "Debian package",
+    is: |raw, _| raw.starts_with(b"!<arch>\ndebian"),
+    walk: deb::walk,
+};
 
 /// How much of a file is looked at, bytes: a header of tar.
 const START: u64 = 512;
 
-impl std::fmt::Debug for Format {
+impl std::fmt::Debug for ContainerFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
 }
 
-impl Format {
+impl ContainerFormat {
     /// The format of a file; `None` if it is no container.
-    pub(crate) fn of(path: &Path) -> io::Result<Option<&'static Format>> {
+    pub(crate) fn of(path: &Path) -> io::Result<Option<&'static ContainerFormat>> {
         let mut raw = Vec::new();
         File::open(path)?.take(START).read_to_end(&mut raw)?;
         let mut inflated = Vec::new();
@@ -165,7 +168,7 @@ mod tests {
         for (name, bytes, expected) in cases {
             let path = folder.path().join("file");
             std::fs::write(&path, bytes).expect("the folder is writable");
-            let format = Format::of(&path).expect("it is readable");
+            let format = ContainerFormat::of(&path).expect("it is readable");
             assert_eq!(format.map(|format| format.name), expected, "{name}");
         }
     }
@@ -177,7 +180,7 @@ mod tests {
         for (name, bytes) in [("rpm", rpm(files)), ("tar.zst", zstd(&tar(files)))] {
             let path = folder.path().join(name);
             std::fs::write(&path, bytes).expect("the folder is writable");
-            let format = Format::of(&path).expect("it is readable").expect("it is a container");
+            let format = ContainerFormat::of(&path).expect("it is readable").expect("it is a container");
             let mut found = Vec::new();
             format
                 .for_each_file::<PackageError>(&path, |path, size, contents| {

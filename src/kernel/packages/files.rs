@@ -13,7 +13,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::container::{Format, PackageError};
+use super::container::{ContainerFormat, PackageError};
 
 /// One of the files that a kernel consists of.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub(crate) enum Part {
     /// Its symbols.
     SystemMap(PathBuf),
     /// A package or archive with some of the others.
-    Container(PathBuf, &'static Format),
+    Container(PathBuf, &'static ContainerFormat),
     /// A folder `lib/modules/RELEASE`.
     Modules(PathBuf),
 }
@@ -79,7 +79,7 @@ pub enum FileError {
     },
     /// Nobody could tell a built-in module from a missing one.
     #[error(
-        "{path} has modules of {release} without their list of built-in ones (modules.builtin), so that a missing module could not be told from a built-in one; `make modules_install` writes it"
+        "{path} has modules of {release} without their list of built-in ones (modules.builtin), so that a missing module looks like a built-in one; `make modules_install` writes it"
     )]
     NoBuiltinList {
         /// What was given.
@@ -146,7 +146,8 @@ fn is_folder(path: &Path) -> Result<bool, FileError> {
 }
 
 fn part_of_file(path: &Path) -> Result<Part, FileError> {
-    let format = Format::of(path).map_err(|source| FileError::Read { path: path.to_path_buf(), source })?;
+    let format =
+        ContainerFormat::of(path).map_err(|source| FileError::Read { path: path.to_path_buf(), source })?;
     Ok(match format {
         Some(format) => Part::Container(path.to_path_buf(), format),
         None => Part::Image(path.to_path_buf()),

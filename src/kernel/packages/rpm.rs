@@ -78,7 +78,7 @@ fn entries_of_cpio(archive: impl Read, each: &mut Visit) -> Result<(), PackageEr
         let (mode, size) = (entry.entry().mode(), u64::from(entry.entry().file_size()));
         if mode & KIND == REGULAR {
             let path = entry.entry().name().to_string();
-            let mut contents = Exactly { inner: &mut entry, left: size };
+            let mut contents = ExactReader { inner: &mut entry, left: size };
             if each(in_package(&path), size, &mut contents).is_break() {
                 return Ok(());
             }
@@ -88,12 +88,12 @@ fn entries_of_cpio(archive: impl Read, each: &mut Visit) -> Result<(), PackageEr
 }
 
 /// A reader that says when there is less than was promised.
-struct Exactly<R> {
+struct ExactReader<R> {
     inner: R,
     left: u64,
 }
 
-impl<R: Read> Read for Exactly<R> {
+impl<R: Read> Read for ExactReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(out)?;
         if n == 0 && self.left > 0 && !out.is_empty() {

@@ -241,7 +241,7 @@ pub enum SourceError {
 /// What became of an update of the lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Updated {
-    /// What went wrong beyond a suite that the mirror does not have. The lists that could be had are usable.
+    /// What went wrong beyond a suite that the mirror does not have. The lists that were fetched are usable.
     pub problems: Vec<String>,
 }
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::container::{DEB, Format, PackageError};
+use super::container::{ContainerFormat, DEB, PackageError};
 use super::files::Part;
 use kernel_modules::{
     Job, ModuleError, ModuleIndex, add_builtin, add_builtin_modinfo, index_modules, is_module, packed,
@@ -58,14 +58,14 @@ pub enum UnpackError {
 }
 
 /// Carries a [`PackageError`] out of the walk until the package's name is known.
-enum Inner {
+enum WalkError {
     Package(PackageError),
     Other(UnpackError),
 }
 
-impl From<PackageError> for Inner {
+impl From<PackageError> for WalkError {
     fn from(error: PackageError) -> Self {
-        Inner::Package(error)
+        WalkError::Package(error)
     }
 }
 
@@ -73,7 +73,7 @@ impl From<PackageError> for Inner {
 /// modules.
 pub(crate) fn unpack(packages: &[PathBuf], release: &str, into: &Path) -> Result<ModuleIndex, UnpackError> {
     // what is none, such as an error page in the place of a package, is refused as the package that it should be
-    let format = |package: &PathBuf| Format::of(package).ok().flatten().unwrap_or(&DEB);
+    let format = |package: &PathBuf| ContainerFormat::of(package).ok().flatten().unwrap_or(&DEB);
     let parts: Vec<Part> =
         packages.iter().map(|package| Part::Container(package.clone(), format(package))).collect();
     let index = unpack_parts(&parts, release, into)?;
@@ -122,8 +122,8 @@ pub(crate) fn unpack_parts(parts: &[Part], release: &str, into: &Path) -> Result
                 }
             };
             done.map_err(|error| match error {
-                Inner::Package(source) => UnpackError::Package { package: file_name(path), source },
-                Inner::Other(error) => error,
+                WalkError::Package(source) => UnpackError::Package { package: file_name(path), source },
+                WalkError::Other(error) => error,
             })?;
         }
         Ok::<(), UnpackError>(())
@@ -145,7 +145,7 @@ struct Files<'a> {
 
 impl Files<'_> {
     /// Takes a file of a package, if it is one of the kernel's.
-    fn add(&mut self, path: &str, size: u64, contents: &mut dyn Read) -> Result<(), Inner> {
+    fn add(&mut self, path: &str, size: u64, contents: &mut dyn Read) -> Result<(), WalkError> {
         let release = self.release;
         let path = path.strip_prefix("usr/").unwrap_or(path);
         let in_tree = path
@@ -175,17 +175,17 @@ impl Files<'_> {
         Ok(())
     }
 
-    fn copy(&self, name: &str, contents: &mut dyn Read) -> Result<(), Inner> {
+    fn copy(&self, name: &str, contents: &mut dyn Read) -> Result<(), WalkError> {
         copy_to(&self.into.join(name), contents)
     }
 
-    fn copy_file(&self, name: &str, path: &Path) -> Result<(), Inner> {
+    fn copy_file(&self, name: &str, path: &Path) -> Result<(), WalkError> {
         let mut file = File::open(path).map_err(PackageError::from)?;
         self.copy(name, &mut file)
     }
 
     /// Takes the files of a folder, which is called `name` in packages. Symbolic links, such as `build`, are not followed.
-    fn add_folder(&mut self, folder: &Path, name: &str) -> Result<(), Inner> {
+    fn add_folder(&mut self, folder: &Path, name: &str) -> Result<(), WalkError> {
         for entry in fs::read_dir(folder).map_err(PackageError::from)? {
             let entry = entry.map_err(PackageError::from)?;
             let kind = entry.file_type().map_err(PackageError::from)?;
@@ -206,14 +206,14 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn read_whole(contents: &mut dyn Read, size: u64) -> Result<Vec<u8>, Inner> {
+fn read_whole(contents: &mut dyn Read, size: u64) -> Result<Vec<u8>, WalkError> {
     let mut bytes = Vec::with_capacity(size.min(1 << 28) as usize);
-    contents.read_to_end(&mut bytes).map_err(|error| Inner::Package(error.into()))?;
+    contents.read_to_end(&mut bytes).map_err(|error| WalkError::Package(error.into()))?;
     Ok(bytes)
 }
 
 /// Copies in two steps, to tell a damaged package from a full disk.
-fn copy_to(path: &Path, contents: &mut dyn Read) -> Result<(), Inner> {
+fn copy_to(path: &Path, contents: &mut dyn Read) -> Result<(), WalkError> {
     let bytes = read_whole(contents, 0)?;
     let write = || -> io::Result<()> {
         let mut file = File::create(path)?;
@@ -222,7 +222,7 @@ fn copy_to(path: &Path, contents: &mut dyn Read) -> Result<(), Inner> {
     };
     write().map_err(|source| {
         let _ = fs::remove_file(path);
-        Inner::Other(UnpackError::Write { path: path.to_path_buf(), source })
+        WalkError::Other(UnpackError::Write { path: path.to_path_buf(), source })
     })
 }
 

@@ -185,7 +185,7 @@ fn says_what_is_wrong_with_files() {
     DIR/truncated.deb: it is truncated: member data.tar.xz needs 1080 bytes and 990 are left; get the file again
     DIR/modules.tar has files of 6.17.13+deb13-cloud-amd64, but not its image (boot/vmlinuz-6.17.13+deb13-cloud-amd64, lib/modules/6.17.13+deb13-cloud-amd64/vmlinuz); give the package or file that has the image, and this one with --modules
     DIR/headers.deb: there is no kernel in it: expected boot/vmlinuz-RELEASE, lib/modules/RELEASE/vmlinuz, or modules of a kernel that is given with it
-    DIR/nolist.tar has modules of 6.17.13+deb13-cloud-amd64 without their list of built-in ones (modules.builtin), so that a missing module could not be told from a built-in one; `make modules_install` writes it
+    DIR/nolist.tar has modules of 6.17.13+deb13-cloud-amd64 without their list of built-in ones (modules.builtin), so that a missing module looks like a built-in one; `make modules_install` writes it
     DIR/renamed.tar: the image is of 6.17.13+deb13-cloud-amd64, the files with it are of 6.1; give those of one kernel
     kernel image DIR/text.bin: it is no x86 kernel image: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz) or an ELF file (vmlinux)
     the folder DIR/empty has no kernel: expected an image (bzImage, vmlinuz, boot/vmlinuz-RELEASE), with modules.tar.xz or lib/modules/RELEASE beside it, or the .deb or .rpm packages of one kernel

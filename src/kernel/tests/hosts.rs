@@ -1,4 +1,4 @@
-//! Hosts on which a kernel cannot be had: a disk that is full or read-only, no network, package lists that are out of
+//! Hosts on which a kernel is unavailable: a disk that is full or read-only, no network, package lists that are out of
 //! date. Each of these tests runs again in a process of its own, where it may mount and cut the network off.
 
 use std::collections::BTreeSet;
@@ -68,7 +68,7 @@ impl World {
             .expect("the folder is writable");
     }
 
-    /// What a list of expressions comes to, or why not, and what was warned of.
+    /// The result of a list of expressions, or why there is none, and what was warned of.
     fn resolved(&self, specs: &str) -> String {
         let specs: Vec<KernelSpec> = specs.split(' ').map(|spec| spec.parse().expect("a spec")).collect();
         let heard = Heard::default();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::kernel::{Flavour, LargerImage};
-use crate::plan::flavour::{divide, on_larger};
+use crate::plan::flavour::{on_larger, split_by_image};
 use crate::plan::sample::{kernel, placed};
 
 const CONFIG: &str = "CONFIG_BLOCK=y\nCONFIG_KFENCE=y\nCONFIG_KFENCE_SAMPLE_INTERVAL=0\nCONFIG_UBSAN=y\n";
@@ -78,7 +78,7 @@ fn each_test_gets_the_smallest_image_that_suffices() {
         placed("two", "needs: {modules: [igb], config: [ZFS]}"),
         placed("kasan", "needs: {config: [KASAN]}"),
         placed("newer", "needs: {modules: [igb], kernel: 6.18..}"),
-        Placed {
+        PlacedTest {
             lacking: Some("igb needs QEMU 8.0, found 7.2".to_owned()),
             ..placed("host", "needs: {modules: [igb]}")
         },
@@ -90,9 +90,9 @@ fn each_test_gets_the_smallest_image_that_suffices() {
     for (what, larger) in
         [("known", LargerImage::known_for_tests()), ("missing", missing), ("none", LargerImage::None)]
     {
-        let divided = divide(&tests, &small, &larger);
+        let split = split_by_image(&tests, &small, &larger);
         let mut cells: BTreeMap<usize, String> = BTreeMap::new();
-        for cell in divided.cells.iter().chain(&on_larger(&divided.needs_larger, &large)) {
+        for cell in split.cells.iter().chain(&on_larger(&split.needs_larger, &large)) {
             let place = tests.iter().position(|t| t.test.name == cell.test.name).expect("one of the tests");
             let text = cell.unmet.clone().unwrap_or_else(|| "runs".to_owned());
             cells.insert(place, format!("{:8} {:20} {text}\n", cell.test.name, cell.kernel.release));
@@ -111,9 +111,9 @@ fn each_test_gets_the_smallest_image_that_suffices() {
     host     6.17.13-cloud-amd64  igb needs QEMU 8.0, found 7.2
     --- larger image: missing
     small    6.17.13-cloud-amd64  runs
-    large    6.17.13-cloud-amd64  module igb is not in 6.17.13-cloud-amd64; the plain image, which may have it, cannot be had: linux-modules-6.17.13 is gone from the mirror (404)
-    neither  6.17.13-cloud-amd64  module zfs is not in 6.17.13-cloud-amd64; the plain image, which may have it, cannot be had: linux-modules-6.17.13 is gone from the mirror (404)
-    two      6.17.13-cloud-amd64  module igb is not in 6.17.13-cloud-amd64; the plain image, which may have it, cannot be had: linux-modules-6.17.13 is gone from the mirror (404)
+    large    6.17.13-cloud-amd64  module igb is not in 6.17.13-cloud-amd64; the plain image, which may have it, is unavailable: linux-modules-6.17.13 is gone from the mirror (404)
+    neither  6.17.13-cloud-amd64  module zfs is not in 6.17.13-cloud-amd64; the plain image, which may have it, is unavailable: linux-modules-6.17.13 is gone from the mirror (404)
+    two      6.17.13-cloud-amd64  module igb is not in 6.17.13-cloud-amd64; the plain image, which may have it, is unavailable: linux-modules-6.17.13 is gone from the mirror (404)
     kasan    6.17.13-cloud-amd64  needs CONFIG_KASAN=y or m, 6.17.13-cloud-amd64 has it not set; no image of Debian's has it
     newer    6.17.13-cloud-amd64  needs a kernel of 6.18.., this is 6.17.13
     host     6.17.13-cloud-amd64  igb needs QEMU 8.0, found 7.2

@@ -8,7 +8,7 @@ use crate::journal::RunDir;
 use crate::progress::percent;
 use crate::report::evidence::{attempt_line, readings};
 use crate::report::excerpt::excerpt;
-use crate::report::fold::{CellSummary, Ended};
+use crate::report::fold::{CellSummary, RunEnd};
 use crate::report::text::{cut_middle, escape};
 use crate::verdict::Verdict;
 
@@ -18,7 +18,7 @@ const ATTEMPTS_SHOWN: usize = 50;
 const TEXT_LIMIT: usize = 16 << 10;
 
 /// Adds the section of a cell, to which `#anchor` leads.
-pub(super) fn push(out: &mut String, cell: &CellSummary, anchor: &str, ended: Ended, dir: &RunDir) {
+pub(super) fn push(out: &mut String, cell: &CellSummary, anchor: &str, ended: RunEnd, dir: &RunDir) {
     let (word, class) = word_and_class(cell.verdict(), cell.known());
     let good = cell.verdict() == Some(Verdict::Good);
     let kind = if good { "cell is-good" } else { "cell" };
@@ -50,7 +50,7 @@ pub(super) fn push(out: &mut String, cell: &CellSummary, anchor: &str, ended: En
     out.push_str("</section>\n");
 }
 
-fn headline(cell: &CellSummary, ended: Ended) -> String {
+fn headline(cell: &CellSummary, ended: RunEnd) -> String {
     let Some(record) = &cell.record else { return ended.why_not_run().to_owned() };
     let mut text =
         record.title.as_ref().or(record.reason.as_ref()).cloned().unwrap_or_else(|| match record.verdict {

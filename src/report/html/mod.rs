@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 pub use head::{STYLE, head};
 
 use super::ReportError;
-use super::fold::{Ended, RunSummary};
+use super::fold::{RunEnd, RunSummary};
 use super::matrix::word_of;
 use super::summary::absence;
 use super::text::escape;
@@ -64,10 +64,10 @@ fn push_facts(out: &mut String, run: &RunSummary) {
     let (known, fixed) = run.known_and_fixed();
     let mut result = format!("{} cells: {}", run.planned(), tally(&run.counts(), known, fixed).join(", "));
     match run.ended {
-        Ended::Finished => {}
-        Ended::Cancelled => result.push_str("; the run was ended before every cell was run"),
-        Ended::Killed => result.push_str("; the runner was killed"),
-        Ended::Running => result.push_str("; the run still goes on"),
+        RunEnd::Finished => {}
+        RunEnd::Cancelled => result.push_str("; the run was ended before every cell was run"),
+        RunEnd::Killed => result.push_str("; the runner was killed"),
+        RunEnd::Running => result.push_str("; the run still goes on"),
     }
     let mut facts = vec![("Result", result)];
     if let Some(at) = run.started {

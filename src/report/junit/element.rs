@@ -4,7 +4,7 @@
 use junit_report::{Duration, Error, Report, TestCase, TestSuite};
 
 use crate::report::ReportError;
-use crate::report::fold::Ended;
+use crate::report::fold::RunEnd;
 use crate::verdict::Verdict;
 
 /// What the start tag of a test suite says of its test cases.
@@ -18,15 +18,15 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    /// Counts a cell that came to this, as its test case says it.
-    pub(super) fn add(&mut self, verdict: Option<Verdict>, ended: Ended, time: Duration) {
+    /// Counts a cell with this result, as its test case says it.
+    pub(super) fn add(&mut self, verdict: Option<Verdict>, ended: RunEnd, time: Duration) {
         self.tests += 1;
         self.time += time;
         match (verdict, ended) {
             (Some(Verdict::Good), _) => {}
             (Some(Verdict::Bad | Verdict::Other), _) => self.failures += 1,
-            (Some(Verdict::Skip), _) | (None, Ended::Cancelled | Ended::Running) => self.skipped += 1,
-            (Some(Verdict::Blind | Verdict::Lost), _) | (None, Ended::Killed | Ended::Finished) => {
+            (Some(Verdict::Skip), _) | (None, RunEnd::Cancelled | RunEnd::Running) => self.skipped += 1,
+            (Some(Verdict::Blind | Verdict::Lost), _) | (None, RunEnd::Killed | RunEnd::Finished) => {
                 self.errors += 1;
             }
         }

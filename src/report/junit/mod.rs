@@ -16,7 +16,7 @@ use junit_report::{
 use self::element::{Totals, case_element, start_tag};
 use self::extras::{Extras, add_extras};
 use self::text::{attribute, cdata};
-use super::fold::{CellSummary, Ended, RunSummary};
+use super::fold::{CellSummary, RunEnd, RunSummary};
 use super::records::Details;
 use super::{ReportError, evidence};
 use crate::event::CellRecord;
@@ -128,7 +128,7 @@ fn duration(seconds: f64) -> Duration {
     Duration::milliseconds((seconds * 1000.0) as i64)
 }
 
-fn test_case(cell: &CellSummary, ended: Ended) -> TestCase {
+fn test_case(cell: &CellSummary, ended: RunEnd) -> TestCase {
     let (suite, test) = cell.suite_and_test();
     let mut case = TestCaseBuilder::success(&attribute(test, ATTRIBUTE_LIMIT), duration(seconds(cell)));
     case.set_classname(&attribute(suite, ATTRIBUTE_LIMIT));
@@ -138,12 +138,14 @@ fn test_case(cell: &CellSummary, ended: Ended) -> TestCase {
     case
 }
 
-fn result(cell: &CellSummary, ended: Ended) -> TestResult {
+fn result(cell: &CellSummary, ended: RunEnd) -> TestResult {
     let Some(record) = &cell.record else {
         let (type_, message) = ("not run".to_owned(), ended.why_not_run().to_owned());
         return match ended {
-            Ended::Cancelled | Ended::Running => TestResult::SkippedWithCause { type_, message, cause: None },
-            Ended::Killed | Ended::Finished => TestResult::Error { type_, message, cause: None },
+            RunEnd::Cancelled | RunEnd::Running => {
+                TestResult::SkippedWithCause { type_, message, cause: None }
+            }
+            RunEnd::Killed | RunEnd::Finished => TestResult::Error { type_, message, cause: None },
         };
     };
     let diagnosis = cell.deciding_diagnosis();

@@ -3,8 +3,8 @@
 mod machine;
 pub(super) mod messages;
 mod program;
+mod scheduling;
 mod symptom;
-mod turn;
 
 pub(super) use machine::Settings;
 
@@ -34,7 +34,7 @@ pub(super) fn suite(fields: &mut Fields<'_>, shape: &SuiteShape) -> Option<Suite
     let summary = fields.required(&top.key("summary"), shape.summary.as_ref(), word::sentence);
     let defaults = shape.defaults.clone().unwrap_or_default();
     // Tests may override every default: a wrong one must not wait for the first test that does not.
-    let groups = turn::groups(fields, name.as_deref().unwrap_or_default(), shape.groups.as_ref());
+    let groups = scheduling::groups(fields, name.as_deref().unwrap_or_default(), shape.groups.as_ref());
     let context = Context {
         test: top.key("defaults"),
         defaults_path: top.key("defaults"),
@@ -44,7 +44,7 @@ pub(super) fn suite(fields: &mut Fields<'_>, shape: &SuiteShape) -> Option<Suite
         groups: &groups,
     };
     machine::settings(fields, &context, &TestShape::default());
-    turn::turn(fields, &context, &TestShape::default());
+    scheduling::scheduling(fields, &context, &TestShape::default());
 
     let tests_path = top.key("tests");
     let no_tests = Vec::new();
@@ -111,7 +111,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
     let links = fields.list(&at.key("links"), shape.links.as_ref(), word::link);
     let history = history(fields, &at.key("history"), shape.history.as_ref());
     let settings = machine::settings(fields, context, shape);
-    let turn = turn::turn(fields, context, shape);
+    let turn = scheduling::scheduling(fields, context, shape);
     let boots = fields.optional(&at.key("boots"), shape.boots.as_ref(), word::sentence);
     let prepare = program::prepare(fields, &at.key("prepare"), &shape.prepare);
     let files = program::files(fields, context, shape);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::Range;
 
-use super::{Circumstances, KnownMessage, KnownMessages, Sorted};
+use super::{KnownMessage, KnownMessages, MatchContext, SortedReports};
 use crate::oops::{self, Engine, Findings, Report};
 
 /// So much of a line is kept; what is longer is no message of a kernel's.
@@ -20,8 +20,8 @@ impl KnownMessages {
         &self,
         engine: &Engine,
         open: impl Fn() -> io::Result<R>,
-        now: Circumstances<'_>,
-    ) -> io::Result<Sorted> {
+        now: MatchContext<'_>,
+    ) -> io::Result<SortedReports> {
         let allow: Vec<&KnownMessage> = self.allow.iter().filter(|entry| entry.holds(now)).collect();
         let reasons = RefCell::new(Vec::new());
         let found = engine.diagnose_reader_allowing(open()?, &|report, first_line| {
@@ -48,7 +48,7 @@ impl KnownMessages {
             })?;
         }
         let allowed = allowed.into_iter().zip(reasons.into_inner()).collect();
-        Ok(Sorted { reports, allowed, denied, passed_over })
+        Ok(SortedReports { reports, allowed, denied, passed_over })
     }
 }
 

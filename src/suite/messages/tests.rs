@@ -16,7 +16,7 @@ fn entries_hold_on_their_days_and_kernels() {
     let entry = &list.allow[0];
     let (old, new): (KernelVersion, KernelVersion) = ("6.1.3".parse().unwrap(), "6.12.57".parse().unwrap());
     let (last, after) = (jiff::civil::date(2026, 1, 31), jiff::civil::date(2026, 2, 1));
-    let holds = |today, version| entry.holds(Circumstances { today, version, lines_from: 0 });
+    let holds = |today, version| entry.holds(MatchContext { today, version, lines_from: 0 });
     assert!(holds(last, Some(&new)));
     assert!(!holds(last, Some(&old)) && !holds(last, None) && !holds(after, Some(&new)));
     assert_eq!(list.expired(last).count(), 0);

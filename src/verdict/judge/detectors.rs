@@ -6,7 +6,7 @@ use crate::suite::detector::{SLAB_CHECKS, SLAB_POISON, SLAB_RED_ZONE};
 
 /// What makes a detector blind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Off {
+pub(super) struct DetectorOff {
     /// In words.
     pub reason: String,
     /// Whether it was at work when the dose began.
@@ -42,13 +42,13 @@ impl<'a> Detectors<'a> {
     /// Why none of the detectors behind these options could see its symptom; `None`: one could. One that stopped
     /// meanwhile may be the one on which it rested.
     pub fn all_off(&self, options: &[&str]) -> Option<String> {
-        let off: Vec<Off> = options.iter().filter_map(|option| self.off(option)).collect();
+        let off: Vec<DetectorOff> = options.iter().filter_map(|option| self.off(option)).collect();
         let first = off.iter().find(|off| off.meanwhile).or(off.first())?;
         (first.meanwhile || off.len() == options.len()).then(|| first.reason.clone())
     }
 
     /// Why the detector behind this option was not at work all the time, as far as anything tells.
-    pub fn off(&self, option: &str) -> Option<Off> {
+    pub fn off(&self, option: &str) -> Option<DetectorOff> {
         match option {
             "DETECT_HUNG_TASK" => self.hung_task(),
             "SOFTLOCKUP_DETECTOR" => self.watchdog(&["kernel.watchdog", "kernel.soft_watchdog"]),
@@ -70,12 +70,12 @@ impl<'a> Detectors<'a> {
         }
     }
 
-    fn hung_task(&self) -> Option<Off> {
+    fn hung_task(&self) -> Option<DetectorOff> {
         match self.seen.guest.as_ref().and_then(|guest| guest.hung_task_timeout) {
             Some(seconds) if seconds > 0 => {}
             _ => {
                 let reason = "this kernel has no hung-task detector, or it is switched off".to_owned();
-                return Some(Off { reason, meanwhile: false });
+                return Some(DetectorOff { reason, meanwhile: false });
             }
         }
         self.not_zero("kernel.hung_task_timeout_secs")
@@ -85,7 +85,7 @@ impl<'a> Detectors<'a> {
     }
 
     /// An interval of 0 is as long as the timeout.
-    fn interval(&self) -> Option<Off> {
+    fn interval(&self) -> Option<DetectorOff> {
         let state = self.state("kernel.hung_task_check_interval_secs")?;
         match state.numbers() {
             (Some(1..), Some(0)) => Some(changed(state)),
@@ -93,32 +93,32 @@ impl<'a> Detectors<'a> {
         }
     }
 
-    fn watchdog(&self, switches: &[&str]) -> Option<Off> {
+    fn watchdog(&self, switches: &[&str]) -> Option<DetectorOff> {
         let switched_off = switches.iter().find_map(|switch| self.not_zero(switch));
         let thresh = "kernel.watchdog_thresh";
         switched_off.or_else(|| self.not_zero(thresh)).or_else(|| self.not_raised(thresh))
     }
 
-    fn lockdep(&self) -> Option<Off> {
+    fn lockdep(&self) -> Option<DetectorOff> {
         if let Some(report) = self.before.iter().find(|report| report.kind == ReportKind::Lockdep) {
             let reason =
                 format!("lockdep was off: it reports once, and did before the dose ({})", report.title);
-            return Some(Off { reason, meanwhile: false });
+            return Some(DetectorOff { reason, meanwhile: false });
         }
         self.said(LOCKDEP_OFF, "lockdep").or_else(|| self.not_zero("debug_locks"))
     }
 
-    /// KASAN reports once, unless it is told otherwise at boot.
-    fn kasan(&self) -> Option<Off> {
+    /// KASAN reports once, unless an option at boot says otherwise.
+    fn kasan(&self) -> Option<DetectorOff> {
         let multi = self.seen.guest.as_ref().is_some_and(|guest| guest.cmdline.contains("kasan_multi_shot"));
         let report =
             self.before.iter().find(|report| report.kind.word().starts_with("KASAN")).filter(|_| !multi)?;
         let reason = format!("KASAN was off: it reports once, and did before the dose ({})", report.title);
-        Some(Off { reason, meanwhile: false })
+        Some(DetectorOff { reason, meanwhile: false })
     }
 
     /// Flags may have been given for some caches only.
-    fn slab(&self, flag: &str) -> Option<Off> {
+    fn slab(&self, flag: &str) -> Option<DetectorOff> {
         let for_some = self.seen.guest.as_ref().is_some_and(|guest| {
             let mut words = guest.cmdline.split_whitespace();
             words.any(|word| {
@@ -132,39 +132,40 @@ impl<'a> Detectors<'a> {
         self.seen.detectors.iter().find(|state| state.name == name)
     }
 
-    fn not_zero(&self, name: &str) -> Option<Off> {
+    fn not_zero(&self, name: &str) -> Option<DetectorOff> {
         let state = self.state(name)?;
         match state.numbers() {
-            (Some(0), _) => Some(Off {
+            (Some(0), _) => Some(DetectorOff {
                 reason: format!("a detector was off: {name} was 0 before the dose"),
                 meanwhile: false,
             }),
             (Some(_), Some(0)) => Some(changed(state)),
-            (Some(_), None) => {
-                Some(Off { reason: format!("{name} could not be read after the dose"), meanwhile: true })
-            }
+            (Some(_), None) => Some(DetectorOff {
+                reason: format!("{name} could not be read after the dose"),
+                meanwhile: true,
+            }),
             _ => None,
         }
     }
 
-    fn not_raised(&self, name: &str) -> Option<Off> {
+    fn not_raised(&self, name: &str) -> Option<DetectorOff> {
         let state = self.state(name)?;
         matches!(state.numbers(), (Some(before), Some(after)) if after > before).then(|| changed(state))
     }
 
     /// Whether the kernel said one of these things at any time.
-    fn said(&self, words: &[&str], who: &str) -> Option<Off> {
+    fn said(&self, words: &[&str], who: &str) -> Option<DetectorOff> {
         let console = &self.seen.console;
         let find = |words: &&str| {
             Some((memchr::memmem::find(&console.text, words.as_bytes())?, (*words).to_owned()))
         };
         let (at, words) = words.iter().find_map(find)?;
         let meanwhile = console.dose_start.is_some_and(|start| at >= start);
-        Some(Off { reason: format!("{who} was off: the console says {words:?}"), meanwhile })
+        Some(DetectorOff { reason: format!("{who} was off: the console says {words:?}"), meanwhile })
     }
 }
 
-fn changed(state: &DetectorState) -> Off {
+fn changed(state: &DetectorState) -> DetectorOff {
     let DetectorState { name, before, after } = state;
     let word = |text: &Option<String>| text.as_deref().unwrap_or("unreadable").to_owned();
     let reason = format!(
@@ -172,5 +173,5 @@ fn changed(state: &DetectorState) -> Off {
         word(before),
         word(after)
     );
-    Off { reason, meanwhile: true }
+    DetectorOff { reason, meanwhile: true }
 }

@@ -16,7 +16,7 @@ const NO_INIT: &[&str] = &[
 
 /// Who is to blame for a report in place of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Blamed {
+pub(super) enum Culprit {
     /// What this program put into the guest, or what the test's program did to its init.
     Init,
     /// A machine without memory enough.
@@ -28,13 +28,13 @@ pub(super) enum Blamed {
 }
 
 /// Who it is; absent: the kernel.
-pub(super) fn blamed(report: &Report, seen: &Observation) -> Option<Blamed> {
+pub(super) fn blamed(report: &Report, seen: &Observation) -> Option<Culprit> {
     if report.title.starts_with(LATE_TIMER) {
-        return Some(Blamed::Host);
+        return Some(Culprit::Host);
     }
     if NO_INIT.iter().any(|panic| report.title.starts_with(panic)) {
-        return Some(Blamed::Init);
+        return Some(Culprit::Init);
     }
     let text = seen.console.text.get(report.start..report.end).unwrap_or_default();
-    (seen.stale_code && breakpoint_was_taken_back(text)).then_some(Blamed::Emulator)
+    (seen.stale_code && breakpoint_was_taken_back(text)).then_some(Culprit::Emulator)
 }

@@ -1,9 +1,9 @@
 //! What one attempt gave, sorted once for all questions.
 
+use super::detection::{Detection, evaluate};
 use super::detectors::Detectors;
-use super::environment::{Blamed, blamed};
+use super::environment::{Culprit, blamed};
 use super::questions::is_exhaustion;
-use super::sight::{Sight, look};
 use crate::observation::Observation;
 use crate::oops::Report;
 use crate::suite::Test;
@@ -22,14 +22,14 @@ pub(super) struct Evidence<'a> {
     /// Reports of the dose that say that the machine is not sound.
     pub unsound: Vec<&'a Report>,
     /// Reports that are not the kernel's, because its init ended or the host was too busy.
-    pub blamed: Vec<(&'a Report, Blamed)>,
+    pub blamed: Vec<(&'a Report, Culprit)>,
     /// The first report that QEMU is to blame for. Its kernel was made to crash: what it printed from then on is in
     /// none of these lists.
     pub emulators_fault: Option<&'a Report>,
     /// Reports of the dose that are known to do no harm, and are in none of these lists.
     pub allowed: usize,
     /// Whether the symptom was seen, in reports of the dose and everything else.
-    pub sight: Sight,
+    pub detection: Detection,
 }
 
 impl<'a> Evidence<'a> {
@@ -46,24 +46,24 @@ impl<'a> Evidence<'a> {
             blamed: Vec::new(),
             emulators_fault: None,
             allowed,
-            sight: Sight::NotSeen,
+            detection: Detection::NotSeen,
         };
         for report in reports {
             let before = report.start < dose_start;
             match blamed(report, seen) {
-                Some(Blamed::Emulator) => {
+                Some(Culprit::Emulator) => {
                     evidence.emulators_fault = Some(report);
                     break;
                 }
                 Some(other) => evidence.blamed.push((report, other)),
-                None if before && is_exhaustion(report) => evidence.blamed.push((report, Blamed::Memory)),
+                None if before && is_exhaustion(report) => evidence.blamed.push((report, Culprit::Memory)),
                 None if before => evidence.before.push(report),
                 None if report.suppressed => evidence.unsound.push(report),
                 None => evidence.during.push(report),
             }
         }
         let detectors = Detectors::of(seen, &evidence.before);
-        evidence.sight = look(&test.symptom, seen, &evidence.during, &detectors);
+        evidence.detection = evaluate(&test.symptom, seen, &evidence.during, &detectors);
         evidence
     }
 }

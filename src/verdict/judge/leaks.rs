@@ -1,6 +1,6 @@
 //! Whether memory was leaked: the growth of slab caches, and what the kernel's own detector found.
 
-use super::sight::{Sight, functions_match};
+use super::detection::{Detection, functions_match};
 use crate::observation::{LeakedObjects, NO_LEAK, NOISE, Observation, ProbeReading, SlabCaches, SlabRow};
 use crate::suite::{Pattern, Symptom};
 
@@ -44,38 +44,38 @@ fn reading<'a>(seen: &'a Observation, probe: &str) -> impl Iterator<Item = &'a P
 }
 
 /// Whether slab caches grew with the iterations.
-pub(super) fn slab(seen: &Observation, caches: &SlabCaches, per_iteration: f64, at_least: f64) -> Sight {
+pub(super) fn slab(seen: &Observation, caches: &SlabCaches, per_iteration: f64, at_least: f64) -> Detection {
     let what = described(caches);
     let Some(reading) = slab_reading(seen, caches) else {
-        return Sight::Unknown(format!("{what} was not read"));
+        return Detection::Unknown(format!("{what} was not read"));
     };
     let (Some(before), Some(after)) = (reading.before, reading.after) else {
         let why = reading.error.clone().unwrap_or_else(|| "a reading is missing".into());
-        return Sight::Unknown(format!("{what}: {why}"));
+        return Detection::Unknown(format!("{what}: {why}"));
     };
     let Some(iterations) = seen.program.iterations().filter(|n| *n > 0) else {
-        return Sight::Unknown("the program did not say how many iterations it did".into());
+        return Detection::Unknown("the program did not say how many iterations it did".into());
     };
     let growth = after - before;
     let expected = per_iteration * iterations as f64;
     if expected * at_least < NOISE {
-        return Sight::Unknown(format!(
+        return Detection::Unknown(format!(
             "{iterations} iterations leak {expected:.0} objects at most, too few to tell from the noise of {what}; do more of them"
         ));
     }
     let share = growth as f64 / expected;
     let text = format!("{caches} grew by {growth} objects in {iterations} iterations");
     if share >= at_least {
-        Sight::Seen(format!("memory leak: {text}"))
+        Detection::Seen(format!("memory leak: {text}"))
     } else if share <= NO_LEAK && !reading.slab.without_row.is_empty() {
         let missing = reading.slab.without_row.join(", ");
-        Sight::Unknown(format!(
+        Detection::Unknown(format!(
             "{what}: the kernel merged {missing} with other caches and does not count it alone; {SLAB_NOMERGE}"
         ))
     } else if share <= NO_LEAK {
-        Sight::NotSeen
+        Detection::NotSeen
     } else {
-        Sight::Unknown(format!("{text}: neither the leak's {per_iteration} an iteration nor none"))
+        Detection::Unknown(format!("{text}: neither the leak's {per_iteration} an iteration nor none"))
     }
 }
 
@@ -92,53 +92,53 @@ fn described(caches: &SlabCaches) -> String {
 }
 
 /// Whether the kernel's detector found objects of such an origin.
-pub(super) fn kmemleak(seen: &Observation, functions: &[Pattern], at_least: u64) -> Sight {
+pub(super) fn kmemleak(seen: &Observation, functions: &[Pattern], at_least: u64) -> Detection {
     let Some(reading) = reading(seen, "kmemleak").next() else {
-        return Sight::Unknown("kmemleak was not read".into());
+        return Detection::Unknown("kmemleak was not read".into());
     };
     if reading.before.is_none() || reading.after.is_none() {
         let why = reading.error.as_deref().unwrap_or("a reading is missing");
-        return Sight::Unknown(format!("kmemleak: {why}"));
+        return Detection::Unknown(format!("kmemleak: {why}"));
     }
     let own = || reading.leaks.iter().filter(|leak| functions_match(functions, leak.stack.iter()));
     let objects: u64 = own().map(|leak| leak.objects).sum();
     if objects >= at_least {
         let function = own().find_map(|leak| leak.stack.iter().find(|f| functions[0].is_match(f)));
-        return Sight::Seen(format!("memory leak in {}", function.map_or("unknown", String::as_str)));
+        return Detection::Seen(format!("memory leak in {}", function.map_or("unknown", String::as_str)));
     }
     if objects > 0 {
         let noun = if objects == 1 { "object" } else { "objects" };
-        return Sight::Unknown(format!(
+        return Detection::Unknown(format!(
             "kmemleak found {objects} leaked {noun} of the {at_least} that make the symptom"
         ));
     }
     if reading.leaks_cut {
-        return Sight::Unknown(
+        return Detection::Unknown(
             "kmemleak found more leaked objects than are read, the symptom may be among the others".into(),
         );
     }
-    Sight::NotSeen
+    Detection::NotSeen
 }
 
 /// One symptom that several detectors look at. One that cannot judge does not matter where another one can; two that
 /// can and do not agree prove nothing.
-pub(super) fn detectors(sights: impl Iterator<Item = Sight>) -> Sight {
+pub(super) fn detectors(detections: impl Iterator<Item = Detection>) -> Detection {
     let (mut titles, mut unknown, mut unseen) = (Vec::new(), Vec::new(), false);
-    for sight in sights {
-        match sight {
-            Sight::Seen(title) => titles.push(title),
-            Sight::NotSeen => unseen = true,
-            Sight::Unknown(reason) => unknown.push(reason),
+    for detection in detections {
+        match detection {
+            Detection::Seen(title) => titles.push(title),
+            Detection::NotSeen => unseen = true,
+            Detection::Unknown(reason) => unknown.push(reason),
         }
     }
     match (titles.is_empty(), unseen) {
-        (false, false) => Sight::Seen(titles.join("; ")),
-        (false, true) => Sight::Unknown(format!(
+        (false, false) => Detection::Seen(titles.join("; ")),
+        (false, true) => Detection::Unknown(format!(
             "the detectors disagree: one saw {}, another one saw nothing",
             titles.join("; ")
         )),
-        (true, true) => Sight::NotSeen,
-        (true, false) => Sight::Unknown(unknown.join("; ")),
+        (true, true) => Detection::NotSeen,
+        (true, false) => Detection::Unknown(unknown.join("; ")),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Question {
     pub text: &'static str,
     /// When it is asked.
     pub stage: Stage,
-    /// The verdicts that it can come to.
+    /// The verdicts that it can give.
     pub verdicts: &'static [Verdict],
     /// Answers it, or passes on.
     pub ask: fn(&Evidence<'_>) -> Option<Judgement>,

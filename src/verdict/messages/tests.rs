@@ -1,7 +1,7 @@
 use super::*;
 use crate::observation::{Console, Exit, GuestFacts, Phase, ProgramRun};
 use crate::oops::Engine;
-use crate::suite::{Circumstances, KnownMessages, Test, load_file};
+use crate::suite::{KnownMessages, MatchContext, Test, load_file};
 use crate::verdict::{judge, shows_symptom};
 
 const LISTS: &str = "
@@ -58,7 +58,7 @@ fn judged_with(symptom: &str, before: &str, lines: &str, ending: Ending) -> Stri
     };
     let version = "6.12.57".parse().unwrap();
     let now =
-        Circumstances { today: jiff::civil::date(2026, 1, 1), version: Some(&version), lines_from: start };
+        MatchContext { today: jiff::civil::date(2026, 1, 1), version: Some(&version), lines_from: start };
     let own = |report: &crate::oops::Report| shows_symptom(&test, report);
     let sorted = test.messages.read(Engine::embedded(), &seen.console.text, now, own);
     let judgement = with_messages(judge(&test, &seen, &sorted.reports), &seen, &sorted);
@@ -66,7 +66,7 @@ fn judged_with(symptom: &str, before: &str, lines: &str, ending: Ending) -> Stri
     for part in judgement.title.iter().chain(&judgement.reason) {
         line.push_str(&format!(" {part};"));
     }
-    for said in messages_told(&sorted) {
+    for said in message_findings(&sorted) {
         line.push_str(&format!("\n         {said}"));
     }
     line
@@ -95,7 +95,7 @@ fn allowed_reports_do_not_count_and_everything_else_does() {
         ("expired", judged(OWN, &warning("long_ago"))),
         ("allowed, and another", judged(OWN, &(warning("harmless") + &warning("strange")))),
         ("allowed, and a weak sign", judged(OWN, &(warning("harmless") + slab))),
-        ("allowed, and what would go on with it", judged(OWN, &(warning("harmless") + unregister))),
+        ("allowed, and what would continue it", judged(OWN, &(warning("harmless") + unregister))),
         ("allowed, but damaged", judged(OWN, torn)),
         ("allowed, but the symptom", judged("{crash: {title: harmless}}", &warning("harmless"))),
         ("allowed, often", judged(OWN, &warning("harmless").repeat(40))),
@@ -149,8 +149,8 @@ fn what_was_not_read_is_no_absence() {
 #[test]
 fn without_lists_nothing_changes() {
     assert!(KnownMessages::default().is_empty());
-    let sorted = Sorted::default();
+    let sorted = SortedReports::default();
     let good = Judgement { verdict: Verdict::Good, title: None, reason: None, dosed: true };
     assert_eq!(with_messages(good.clone(), &Observation::not_started(""), &sorted), good);
-    assert!(messages_told(&sorted).is_empty());
+    assert!(message_findings(&sorted).is_empty());
 }

@@ -34,9 +34,9 @@ unreferenced object (percpu) 0x607f8e0a1c40 (size 8):
     pcpu_alloc_noprof+0x4db/0x730
 "#;
 
-/// A detector that answers as it was told, and keeps what it was asked.
+/// A detector that gives the answers of the test, and keeps what it was asked.
 #[derive(Default)]
-struct Told {
+struct FakeAccess {
     refusals: VecDeque<Option<i32>>,
     lists: VecDeque<String>,
     ticks: Option<u64>,
@@ -44,7 +44,7 @@ struct Told {
     log: Vec<String>,
 }
 
-impl Access for Told {
+impl Access for FakeAccess {
     fn command(&mut self, command: &str) -> io::Result<()> {
         self.log.push(command.to_owned());
         match self.refusals.pop_front().flatten() {
@@ -72,8 +72,8 @@ impl Access for Told {
     }
 }
 
-fn told(lists: &[&str]) -> Told {
-    Told { lists: lists.iter().map(|l| (*l).to_owned()).collect(), scans: 1, ..Told::default() }
+fn told(lists: &[&str]) -> FakeAccess {
+    FakeAccess { lists: lists.iter().map(|l| (*l).to_owned()).collect(), scans: 1, ..FakeAccess::default() }
 }
 
 fn without(text: &str, address: &str) -> String {
@@ -102,7 +102,7 @@ fn entries_of_every_form_are_read() {
 
 #[test]
 fn the_detector_is_asked_in_its_order() {
-    let mut detector = Kmemleak::start(Told { scans: 3, ..told(&[LIST, LIST]) }).unwrap();
+    let mut detector = Kmemleak::start(FakeAccess { scans: 3, ..told(&[LIST, LIST]) }).unwrap();
     detector.finish().unwrap();
     assert_eq!(detector.access.log.join(" "), "scan clear scan wait scan scan scan list scan list");
     // without anything leaked there is nothing to confirm
@@ -123,7 +123,8 @@ fn what_a_later_scan_finds_a_pointer_to_does_not_count() {
 
 #[test]
 fn what_is_older_than_the_dose_does_not_count() {
-    let mut detector = Kmemleak::start(Told { ticks: Some(4294937000), ..told(&[LIST, LIST]) }).unwrap();
+    let mut detector =
+        Kmemleak::start(FakeAccess { ticks: Some(4294937000), ..told(&[LIST, LIST]) }).unwrap();
     let leaked = detector.finish().unwrap();
     assert_eq!(leaked.objects, 3);
     assert_eq!((leaked.origins[0].objects, leaked.origins[0].stack[1].as_str()), (2, "kstrdup"));
@@ -150,7 +151,7 @@ fn a_detector_that_does_not_work_says_why() {
     const PERM: i32 = 1;
     const BUSY: i32 = 16;
     let refused =
-        |refusals: &[Option<i32>]| Told { refusals: refusals.iter().copied().collect(), ..told(&[]) };
+        |refusals: &[Option<i32>]| FakeAccess { refusals: refusals.iter().copied().collect(), ..told(&[]) };
     let start = |errno| Kmemleak::start(refused(&[Some(errno)])).map(drop).unwrap_err();
     insta::assert_snapshot!(start(NOENT), @"there is no /sys/kernel/debug/kmemleak; the kernel was built without CONFIG_DEBUG_KMEMLEAK");
     insta::assert_snapshot!(start(PERM), @"the detector is disabled: it was switched off at boot (kmemleak=on on the kernel's command line switches it on), or it ran out of memory");

@@ -9,9 +9,9 @@ const LABELS: [&str; 13] = ["8", "16", "32", "64", "96", "128", "192", "256", "5
 const OTHERS: &[&str] =
     &["bio-192", "bio-256", "biovec-16", "biovec-64", "biovec-128", "sgpool-8", "sgpool-128", "dentry"];
 
-/// A kernel whose caches answer as they are told.
+/// A kernel whose caches answer as they are reported.
 #[derive(Default)]
-struct Told {
+struct FakeAccess {
     families: Vec<&'static str>,
     /// Objects of the caches that have some, reading by reading; the last one stays.
     readings: VecDeque<Vec<(&'static str, i64)>>,
@@ -19,14 +19,14 @@ struct Told {
     log: Vec<String>,
 }
 
-impl Told {
-    fn new(families: &[&'static str], readings: &[&[(&'static str, i64)]]) -> Told {
+impl FakeAccess {
+    fn new(families: &[&'static str], readings: &[&[(&'static str, i64)]]) -> FakeAccess {
         let readings = readings.iter().map(|rows| rows.to_vec()).collect();
-        Told { families: families.to_vec(), readings, ..Told::default() }
+        FakeAccess { families: families.to_vec(), readings, ..FakeAccess::default() }
     }
 }
 
-impl Access for &mut Told {
+impl Access for &mut FakeAccess {
     fn slabinfo(&mut self) -> io::Result<String> {
         let general = self.families.iter().flat_map(|family| LABELS.map(|size| format!("{family}-{size}")));
         let mut names: Vec<String> = general.chain(OTHERS.iter().map(|&name| name.to_owned())).collect();
@@ -64,8 +64,8 @@ impl Access for &mut Told {
     }
 }
 
-/// The growth, what is told of it, and how often it was waited.
-fn grown(told: &mut Told, caches: &SlabCaches, doubtful: f64) -> (i64, SlabRows, usize) {
+/// The growth, what is reported of it, and how often it was waited.
+fn grown(told: &mut FakeAccess, caches: &SlabCaches, doubtful: f64) -> (i64, SlabRows, usize) {
     let (mut slab, before) = Slab::start(&mut *told, caches).unwrap();
     let (after, rows) = slab.finish(doubtful).unwrap();
     (after - before, rows, told.log.iter().filter(|line| line.starts_with("settle")).count())
@@ -100,12 +100,12 @@ fn a_size_is_every_general_purpose_cache_of_it() {
         (debian_5_10, 1000, "dma-kmalloc-1k kmalloc-1k kmalloc-rcl-1k"),
     ];
     for (families, bytes, expected) in table {
-        let mut told = Told::new(families, &[&[]]);
+        let mut told = FakeAccess::new(families, &[&[]]);
         let counted = read(&mut &mut told, &SlabCaches::Size(*bytes)).unwrap().counted;
         assert_eq!(counted.into_keys().collect::<Vec<_>>().join(" "), *expected, "{families:?} {bytes}");
     }
     let failure = |families: &[&'static str], bytes: u32| {
-        read(&mut &mut Told::new(families, &[&[]]), &SlabCaches::Size(bytes)).err().unwrap()
+        read(&mut &mut FakeAccess::new(families, &[&[]]), &SlabCaches::Size(bytes)).err().unwrap()
     };
     insta::assert_snapshot!(failure(debian_5_10, 8193), @"no slab cache serves 8193 bytes, the largest one 8192");
     insta::assert_snapshot!(failure(&[], 192), @"there is no cache named kmalloc-SIZE in /proc/slabinfo");
@@ -116,18 +116,20 @@ fn a_leak_in_a_bucket_is_counted_by_size_and_told_by_name() {
     let families = ["kmalloc", "kmalloc-cg", "memdup_user"];
     let leaked: &[&[(&str, i64)]] =
         &[&[("kmalloc-192", 300)], &[("kmalloc-192", 303), ("memdup_user-192", 20_000)]];
-    let (growth, rows, waits) = grown(&mut Told::new(&families, leaked), &SlabCaches::Size(192), 2000.0);
+    let (growth, rows, waits) =
+        grown(&mut FakeAccess::new(&families, leaked), &SlabCaches::Size(192), 2000.0);
     assert_eq!((growth, waits), (20_003, 1));
     assert_eq!(rows.counted, [row("memdup_user-192", 20_000), row("kmalloc-192", 3)]);
     assert_eq!(rows.first_after, Some(20_303));
-    let (growth, rows, waits) = grown(&mut Told::new(&families, leaked), &named("kmalloc*-192"), 2000.0);
+    let (growth, rows, waits) =
+        grown(&mut FakeAccess::new(&families, leaked), &named("kmalloc*-192"), 2000.0);
     assert_eq!((growth, waits), (3, 1));
     assert_eq!(
         (rows.counted, rows.siblings),
         (vec![row("kmalloc-192", 3)], vec![row("memdup_user-192", 20_000)])
     );
     // a cache of one kind of object has none beside it
-    let (_, rows, waits) = grown(&mut Told::new(&families, leaked), &named("dentry"), 2000.0);
+    let (_, rows, waits) = grown(&mut FakeAccess::new(&families, leaked), &named("dentry"), 2000.0);
     assert_eq!((rows, waits), (SlabRows::default(), 0));
 }
 
@@ -138,7 +140,7 @@ fn only_what_stays_after_the_kernels_own_time_counts() {
         let readings: Vec<Vec<(&'static str, i64)>> =
             [100].iter().chain(after).map(|&objects| vec![("kmalloc-256", objects)]).collect();
         let readings: Vec<&[(&'static str, i64)]> = readings.iter().map(Vec::as_slice).collect();
-        let mut told = Told::new(&["kmalloc"], &readings);
+        let mut told = FakeAccess::new(&["kmalloc"], &readings);
         let (growth, rows, waits) = grown(&mut told, &caches, 80.0);
         (growth, rows.first_after, waits)
     };
@@ -155,7 +157,7 @@ fn only_what_stays_after_the_kernels_own_time_counts() {
         (&[900, 900], (800, Some(900), 1)),
         (&[900, 880, 870], (780, Some(900), 1)),
         (&[1800, 900, 900], (800, Some(1800), 2)),
-        // in the end it is told as it is
+        // in the end it is reported as it is
         (&[1800, 1200, 800, 500, 100], (400, Some(1800), 3)),
     ];
     for (after, expected) in table {
@@ -165,7 +167,7 @@ fn only_what_stays_after_the_kernels_own_time_counts() {
 
 #[test]
 fn merged_caches_say_so() {
-    let mut told = Told::new(&["kmalloc"], &[&[("eventpoll_epi", 12)]]);
+    let mut told = FakeAccess::new(&["kmalloc"], &[&[("eventpoll_epi", 12)]]);
     told.merged = vec![
         ("cred", ":A-0000192"),
         ("eventpoll_epi", ":A-0000192"),

@@ -2,7 +2,7 @@
 //!
 //! Every patch of every package is tried on five trees: in its place in the series, on the upstream source, on the whole
 //! series (which has it already), and on the upstream source and the whole series of another version.
-//! What is taken must be taken by git and come to the same bytes. Disagreements are counted by kind and listed.
+//! What is taken must be taken by git with the same bytes as the result. Disagreements are counted by kind and listed.
 //!
 //! `cargo bench -p mail-patch --bench distribution_patches [-- PACKAGE…]` needs the network, apt with entries for Debian,
 //! `git`, `patch`, `tar` and `xz`. What apt fetches goes to a folder below the target folder and is kept there.

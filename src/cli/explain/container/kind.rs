@@ -44,7 +44,7 @@ const PHOTO: &str = "a picture of a screen has to be typed off, from the line wi
 const UNPACK: &str = "unpack it and name the log in it";
 const DECOMPRESS: &str = "decompress it first; gzip, xz and zstd are read as they are";
 
-/// Formats that are told by their beginning.
+/// Formats that are known by their beginning.
 const MAGICS: &[(&[u8], &str, &str)] = &[
     (b"\x89PNG\r\n\x1a\n", "a PNG image", PHOTO),
     (b"\xff\xd8\xff", "a JPEG image", PHOTO),

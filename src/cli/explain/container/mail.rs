@@ -27,7 +27,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Where in a mail the next line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum MailState {
     Headers,
     Plain,
     QuotedPrintable,
@@ -39,9 +39,9 @@ pub(super) struct MailReader<'a, R> {
     source: BufReader<R>,
     layers: usize,
     damage: Damage,
-    state: State,
+    state: MailState,
     /// What the headers of this part have said so far.
-    encoding: State,
+    encoding: MailState,
     is_text: bool,
     boundaries: Vec<Vec<u8>>,
     /// Letters of base64 that wait for the rest of their group.
@@ -59,8 +59,8 @@ impl<'a, R: Read> MailReader<'a, R> {
             source: BufReader::with_capacity(64 << 10, source),
             layers,
             damage: Rc::clone(damage),
-            state: State::Headers,
-            encoding: State::Plain,
+            state: MailState::Headers,
+            encoding: MailState::Plain,
             is_text: true,
             boundaries: Vec::new(),
             group: Vec::new(),
@@ -74,10 +74,10 @@ impl<'a, R: Read> MailReader<'a, R> {
 
     fn line(&mut self, line: &[u8]) -> io::Result<()> {
         let text = line.trim_ascii_end();
-        if self.state != State::Headers {
+        if self.state != MailState::Headers {
             let boundary = text.strip_prefix(b"--").filter(|name| {
                 let name = name.strip_suffix(b"--").unwrap_or(name);
-                self.state == State::Base64 || self.boundaries.iter().any(|known| known == name)
+                self.state == MailState::Base64 || self.boundaries.iter().any(|known| known == name)
             });
             if boundary.is_some() || line.starts_with(b"From ") {
                 self.end_part()?;
@@ -87,33 +87,33 @@ impl<'a, R: Read> MailReader<'a, R> {
             }
         }
         match self.state {
-            State::Headers => {
+            MailState::Headers => {
                 self.header(text);
                 if text.is_empty() {
                     self.state = self.encoding;
                 }
                 self.out.extend_from_slice(line);
             }
-            State::Plain => self.out.extend_from_slice(line),
-            State::QuotedPrintable => quoted_printable(line, &mut self.out),
-            State::Base64 => self.base64(text),
+            MailState::Plain => self.out.extend_from_slice(line),
+            MailState::QuotedPrintable => quoted_printable(line, &mut self.out),
+            MailState::Base64 => self.base64(text),
         }
         Ok(())
     }
 
     /// After a boundary come headers; after the last one, text up to the next mail.
     fn begin_part(&mut self, last: bool) {
-        self.state = if last { State::Plain } else { State::Headers };
-        (self.encoding, self.is_text) = (State::Plain, true);
+        self.state = if last { MailState::Plain } else { MailState::Headers };
+        (self.encoding, self.is_text) = (MailState::Plain, true);
     }
 
     fn header(&mut self, text: &[u8]) {
         if let Some(value) = header(text, b"content-transfer-encoding") {
             let value = value.to_ascii_lowercase();
             self.encoding = match value.as_slice() {
-                b"base64" => State::Base64,
-                b"quoted-printable" => State::QuotedPrintable,
-                _ => State::Plain,
+                b"base64" => MailState::Base64,
+                b"quoted-printable" => MailState::QuotedPrintable,
+                _ => MailState::Plain,
             };
         }
         if let Some(value) = header(text, b"content-type") {
@@ -162,7 +162,7 @@ impl<'a, R: Read> MailReader<'a, R> {
 
     /// Ends a part: what is left of base64, and an attachment that may be a packed log.
     fn end_part(&mut self) -> io::Result<()> {
-        if self.state != State::Base64 {
+        if self.state != MailState::Base64 {
             return Ok(());
         }
         let rest = std::mem::take(&mut self.group);

@@ -269,7 +269,7 @@ fn failed_update(said: &str, lists: &Path) -> SourceError {
     SourceError::Failed { what: "fetching Debian's package lists (apt-get update)".into(), said }
 }
 
-/// Why a download did not come to `target`.
+/// Why a download did not reach `target`.
 fn failure_of(package: &Package, target: &Path, said: &str) -> SourceError {
     let (name, version) = (package.name.clone(), package.version.clone());
     if let Some(source) = disk_trouble(said) {

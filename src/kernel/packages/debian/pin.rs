@@ -46,7 +46,7 @@ pub(crate) fn complete(
     Ok(())
 }
 
-/// Whether the mirror has every package of `build`, and if not, why the kernel cannot be had.
+/// Whether the mirror has every package of `build`, and if not, why the kernel is unavailable.
 pub(crate) fn probe(
     apt: &dyn PackageSource,
     build: &PackagedKernel,
@@ -65,7 +65,7 @@ pub(crate) fn probe(
     Ok(None)
 }
 
-/// Why a kernel cannot be had one of whose packages the mirror does not have any more.
+/// Why a kernel is unavailable one of whose packages the mirror does not have any more.
 pub(crate) fn gone(package: &str) -> String {
     format!("{package} is gone from the mirror (404)")
 }

@@ -1,7 +1,7 @@
 //! Questions about attempts that ended before the dose. What happens there says nothing about the test, and is tried
 //! again, unless the test asked for something that this kernel refuses.
 
-use super::super::environment::Blamed;
+use super::super::environment::Culprit;
 use super::super::{Judgement, Verdict};
 use super::{Evidence, crashes};
 use crate::guest::LAST_WORDS;
@@ -21,10 +21,10 @@ pub(super) fn not_the_kernel(evidence: &Evidence<'_>) -> Option<Judgement> {
     let (report, blamed) = evidence.blamed.first()?;
     let (title, phase) = (&report.title, evidence.seen.phase.word());
     lost(match blamed {
-        Blamed::Host => format!("the host was too busy to emulate a timer in time: {title}"),
-        Blamed::Memory => format!("the guest ran out of memory during {phase}: {title}"),
-        Blamed::Init | Blamed::Emulator => {
-            format!("the kernel had no init to go on with during {phase}: {title}")
+        Culprit::Host => format!("the host was too busy to emulate a timer in time: {title}"),
+        Culprit::Memory => format!("the guest ran out of memory during {phase}: {title}"),
+        Culprit::Init | Culprit::Emulator => {
+            format!("the kernel had no init to run during {phase}: {title}")
         }
     })
 }

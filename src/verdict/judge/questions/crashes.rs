@@ -1,6 +1,6 @@
 //! Questions about the symptom and the kernel's reports.
 
-use super::super::sight::{Sight, part_in_reports};
+use super::super::detection::{Detection, part_in_reports};
 use super::super::{Judgement, Verdict, shows_symptom};
 use super::memory::is_exhaustion;
 use super::{Evidence, blind, dosed};
@@ -13,9 +13,9 @@ pub(super) fn broke_before(evidence: &Evidence<'_>) -> Option<Judgement> {
 }
 
 pub(super) fn symptom(evidence: &Evidence<'_>) -> Option<Judgement> {
-    match &evidence.sight {
-        Sight::Seen(title) => Some(Judgement::new(Verdict::Bad, true).title(title)),
-        Sight::NotSeen | Sight::Unknown(_) => None,
+    match &evidence.detection {
+        Detection::Seen(title) => Some(Judgement::new(Verdict::Bad, true).title(title)),
+        Detection::NotSeen | Detection::Unknown(_) => None,
     }
 }
 
@@ -51,9 +51,9 @@ pub(super) fn unsound(evidence: &Evidence<'_>) -> Option<Judgement> {
 }
 
 pub(super) fn detector_unsure(evidence: &Evidence<'_>) -> Option<Judgement> {
-    match &evidence.sight {
-        Sight::Unknown(reason) => blind(reason),
-        Sight::Seen(_) | Sight::NotSeen => None,
+    match &evidence.detection {
+        Detection::Unknown(reason) => blind(reason),
+        Detection::Seen(_) | Detection::NotSeen => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Questions about how an attempt ended.
 
-use super::super::environment::Blamed;
+use super::super::environment::Culprit;
 use super::super::{Judgement, Verdict};
 use super::{Evidence, blind, dosed};
 use crate::observation::{Ending, Observation, Phase, Stopped};
@@ -17,7 +17,7 @@ pub(super) fn cut_short(evidence: &Evidence<'_>) -> Option<Judgement> {
         Ending::Complete => None,
         Ending::QemuDied { detail } | Ending::NotStarted { detail } => dosed(Verdict::Lost, detail),
         Ending::GuestReset => blind(match evidence.blamed.first() {
-            Some((report, Blamed::Init)) => {
+            Some((report, Culprit::Init)) => {
                 format!("the guest's init was ended during {phase}: {}", report.title)
             }
             Some((report, _)) => format!("the guest restarted during {phase}: {}", report.title),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::oops::diagnose;
-use crate::verdict::likeness_told;
+use crate::verdict::likeness_findings;
 
 /// The console of an attempt on another kernel, where the title is another.
 const LOG: &str = "\
@@ -53,7 +53,8 @@ fn said_of(log: &str, console: &str, change: impl FnOnce(&mut Observation)) -> S
         report.end += DURING;
     }
     let judged = said(&test, &changed(change), &reports);
-    let told: Vec<String> = reports.iter().flat_map(|report| likeness_told(&test.symptom, report)).collect();
+    let told: Vec<String> =
+        reports.iter().flat_map(|report| likeness_findings(&test.symptom, report)).collect();
     [vec![judged], told].concat().join("\n    ")
 }
 

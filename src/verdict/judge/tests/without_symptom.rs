@@ -83,10 +83,10 @@ fn ends_before_the_dose() {
         (failed(SetupFailure::Check { error: "signal 11".into() }), vec![], "the trivial program failed: signal 11".into()),
         (failed(SetupFailure::Channel { frames: 1 }), vec![], "one frame between host and agent was lost, and what was in it is not known".into()),
         // no init: what this program put into the guest did not work, the kernel did
-        (boot(Ending::GuestReset), vec![panic_of("kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)", BEFORE)], "the kernel had no init to go on with during boot: kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)".into()),
+        (boot(Ending::GuestReset), vec![panic_of("kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)", BEFORE)], "the kernel had no init to run during boot: kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)".into()),
         (boot(Ending::GuestReset), vec![panic_of("kernel panic: IO-APIC + timer doesn't work! Boot with apic=debug", BEFORE)], "the host was too busy to emulate a timer in time: kernel panic: IO-APIC + timer doesn't work! Boot with apic=debug".into()),
-        (boot(Ending::GuestReset), vec![Report { panicked: true, ..warning(BEFORE) }, panic_of("kernel panic: No working init found.", BEFORE + 600)], "the kernel had no init to go on with during boot: kernel panic: No working init found.".into()),
-        (undosed(Phase::Setup, Ending::GuestReset), vec![panic_of(INIT_KILLED, BEFORE)], format!("the kernel had no init to go on with during setup: {INIT_KILLED}")),
+        (boot(Ending::GuestReset), vec![Report { panicked: true, ..warning(BEFORE) }, panic_of("kernel panic: No working init found.", BEFORE + 600)], "the kernel had no init to run during boot: kernel panic: No working init found.".into()),
+        (undosed(Phase::Setup, Ending::GuestReset), vec![panic_of(INIT_KILLED, BEFORE)], format!("the kernel had no init to run during setup: {INIT_KILLED}")),
     ];
     let test = test_with(CRASH, "");
     for (seen, reports, reason) in table {

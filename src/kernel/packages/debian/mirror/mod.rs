@@ -19,7 +19,7 @@ mod tests;
 
 use client::{Client, Fetched};
 use keyring::Keyring;
-use release::{Listed, Release};
+use release::{Release, ReleaseEntry};
 
 use super::sources::{self, Archive};
 use super::{group, lists};
@@ -102,7 +102,7 @@ impl Mirror {
     fn fetch_list(
         &self,
         base: &str,
-        listed: &Listed,
+        listed: &ReleaseEntry,
         by_hash: bool,
         target: &Path,
     ) -> Result<(), SourceError> {
@@ -252,7 +252,7 @@ impl PackageSource for Mirror {
 }
 
 /// Whether a list that is here is the one that a release file names.
-fn is(path: &Path, listed: &Listed) -> bool {
+fn is(path: &Path, listed: &ReleaseEntry) -> bool {
     measure(path).is_ok_and(|found| found.bytes == listed.size && found.sha256 == listed.sha256)
 }
 

@@ -23,12 +23,12 @@ pub(super) struct Release {
     valid_until: Option<SystemTime>,
     /// Whether files are there under their hashes, too.
     pub by_hash: bool,
-    files: Vec<Listed>,
+    files: Vec<ReleaseEntry>,
 }
 
 /// A file that a release file names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listed {
+pub(super) struct ReleaseEntry {
     /// Below the suite's folder.
     pub path: String,
     /// Bytes.
@@ -50,7 +50,7 @@ impl Release {
                         return Err(format!("`{}` is no line of its SHA256 field", file.trim()));
                     };
                     let size = size.parse().map_err(|_| format!("`{size}` is no size of {path}"))?;
-                    release.files.push(Listed {
+                    release.files.push(ReleaseEntry {
                         path: path.to_string(),
                         size,
                         sha256: sha256.to_ascii_lowercase(),
@@ -95,7 +95,7 @@ impl Release {
     }
 
     /// The file of this path.
-    pub(super) fn file(&self, path: &str) -> Option<Listed> {
+    pub(super) fn file(&self, path: &str) -> Option<ReleaseEntry> {
         self.files.iter().find(|file| file.path == path).cloned()
     }
 }
@@ -124,7 +124,8 @@ mod tests {
     fn reads_what_belongs_to_a_suite() {
         let release = Release::parse(TEXT).expect("a good file");
         assert!(release.by_hash);
-        let listed = Listed { path: "main/binary-amd64/Packages.xz".into(), size: 12, sha256: "ab".into() };
+        let listed =
+            ReleaseEntry { path: "main/binary-amd64/Packages.xz".into(), size: 12, sha256: "ab".into() };
         assert_eq!(release.file("main/binary-amd64/Packages.xz"), Some(listed));
         assert_eq!(release.file("x"), None, "the weak sums are not believed");
     }

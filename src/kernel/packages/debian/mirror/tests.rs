@@ -159,14 +159,14 @@ fn noise(length: usize) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
-/// A web server for the files of a folder. It knows ranges, and can be told to break off.
+/// A web server for the files of a folder. It knows ranges, and can be set to break off.
 struct Server {
     port: u16,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ServerState>>,
 }
 
 #[derive(Default)]
-struct State {
+struct ServerState {
     /// Paths with the ranges that were asked for.
     asked: Vec<String>,
     /// Bytes of a body after which the connection is closed, once.
@@ -178,7 +178,7 @@ impl Server {
     fn of(folder: &Path) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port of loopback");
         let port = listener.local_addr().expect("it is bound").port();
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(ServerState::default()));
         let (folder, shared) = (folder.to_path_buf(), Arc::clone(&state));
         // the thread ends with the process
         std::thread::spawn(move || {
@@ -194,7 +194,7 @@ impl Server {
         format!("http://127.0.0.1:{}/{below}", self.port)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, ServerState> {
         self.state.lock().expect("the server has not panicked")
     }
 
@@ -209,7 +209,7 @@ impl Server {
     }
 }
 
-fn answer(mut stream: TcpStream, folder: &Path, state: &Mutex<State>) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, folder: &Path, state: &Mutex<ServerState>) -> std::io::Result<()> {
     let (mut path, mut range) = (String::new(), None);
     for line in BufReader::new(stream.try_clone()?).lines() {
         let line = line?;
@@ -264,7 +264,8 @@ fn a_host_without_apt_gets_kernels_from_a_signed_archive() {
 fn a_download_that_broke_off_is_continued() {
     for (ignore_ranges, from) in [(false, "byte 1000000"), (true, "byte 1000000")] {
         let world = World::new();
-        *world.server.state() = State { break_off: Some(1_000_000), ignore_ranges, ..State::default() };
+        *world.server.state() =
+            ServerState { break_off: Some(1_000_000), ignore_ranges, ..ServerState::default() };
         assert!(world.error("the connection broke off").contains("after 1000000 bytes"));
         assert_eq!(world.server.packages_asked(), ["/debian/PACKAGE from the start"]);
         world.fetch().unwrap_or_else(|error| panic!("{error}"));

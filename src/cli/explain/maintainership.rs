@@ -18,7 +18,7 @@ pub(super) struct Tree {
 
 /// Who looks after a file.
 #[derive(Serialize)]
-pub(super) struct Who {
+pub(super) struct Maintainership {
     /// The most specific section that the file is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     subsystem: Option<String>,
@@ -53,7 +53,7 @@ impl Tree {
     }
 
     /// Who looks after this file; nobody where the tree has no such file, or an absolute path has no part that it has.
-    pub(super) fn who(&self, file: &str) -> Option<Who> {
+    pub(super) fn who(&self, file: &str) -> Option<Maintainership> {
         let path = self.in_tree(file)?;
         let section = self.maintainers.subsystem_of(path);
         let contact = |contact: kernel_maintainers::Contact| Contact {
@@ -61,7 +61,7 @@ impl Tree {
             role: contact.role.word(),
             section: contact.section,
         };
-        Some(Who {
+        Some(Maintainership {
             subsystem: section.map(|section| section.name.clone()),
             status: section.and_then(|section| section.status.clone()),
             contacts: self.maintainers.contacts_of(path).into_iter().map(contact).collect(),
@@ -78,7 +78,7 @@ impl Tree {
     }
 }
 
-impl Who {
+impl Maintainership {
     /// On one line: the subsystem, then the addresses.
     pub(super) fn line(&self) -> String {
         let mut addresses: Vec<&str> =

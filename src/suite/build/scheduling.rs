@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Context;
-use crate::suite::model::{Group, Turn};
+use crate::suite::model::{Group, Scheduling};
 use crate::suite::shape::{GroupShape, TestShape};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
@@ -37,7 +37,7 @@ pub(super) fn groups(
 }
 
 /// A test's own, else the default's.
-pub(super) fn turn(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestShape) -> Turn {
+pub(super) fn scheduling(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestShape) -> Scheduling {
     let (at, text) = picked(context, "priority", shape.priority.as_ref(), context.defaults.priority.as_ref());
     let priority = fields.optional(&at, text, |text| quantity::within(text, -100..=100)).unwrap_or_default();
     let (at, text) = picked(context, "group", shape.group.as_ref(), context.defaults.group.as_ref());
@@ -50,7 +50,7 @@ pub(super) fn turn(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestS
         }
         found
     });
-    Turn { priority, group }
+    Scheduling { priority, group }
 }
 
 fn picked<'v>(

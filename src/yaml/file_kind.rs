@@ -2,7 +2,7 @@
 
 /// A sort of YAML file that users write.
 #[derive(Debug)]
-pub(crate) struct Format {
+pub(crate) struct FileKind {
     /// What such a file is called: "suite".
     pub noun: &'static str,
     /// One of them, for advice: `suites/block.yaml`.
@@ -17,5 +17,5 @@ pub(crate) struct Format {
 
 /// A sort of file for this room's own tests.
 #[cfg(test)]
-pub(crate) static PLAIN: Format =
-    Format { noun: "file", path: "x.yaml", start: "it starts", too_many: "write less", example: |_| None };
+pub(crate) static PLAIN: FileKind =
+    FileKind { noun: "file", path: "x.yaml", start: "it starts", too_many: "write less", example: |_| None };

@@ -2,17 +2,17 @@
 
 use super::likely;
 use crate::bisect::{Answer, Exhausted, Find, Seen};
-use crate::bisection::State;
+use crate::bisection::BisectionState;
 use crate::event::BisectionSource;
 use crate::progress::{clock, percent};
 
-/// What it came to, in a sentence.
-pub fn headline(state: &State) -> String {
+/// The result in a sentence.
+pub fn headline(state: &BisectionState) -> String {
     let name = |node: usize| state.candidate(node).name.as_str();
     let search = state.search();
     let (good, bad) = (name(search.good_end()), name(search.bad_end()));
     match state.answer() {
-        None => "it has not come to an answer yet".to_owned(),
+        None => "it has no answer yet".to_owned(),
         Some(Answer::Found { candidates, probability }) => match candidates.as_slice() {
             [culprit] => format!("{} ({})", culprit_sentence(state, *culprit), likely(*probability)),
             several => format!(
@@ -55,7 +55,7 @@ pub fn headline(state: &State) -> String {
     }
 }
 
-fn culprit_sentence(state: &State, culprit: usize) -> String {
+fn culprit_sentence(state: &BisectionState, culprit: usize) -> String {
     let candidate = state.candidate(culprit);
     let find = state.record().find;
     match (&state.record().source, find) {
@@ -83,12 +83,12 @@ fn of(seen: Seen) -> String {
 }
 
 /// What else is to be said of the answer.
-pub fn remarks(state: &State) -> Vec<String> {
+pub fn remarks(state: &BisectionState) -> Vec<String> {
     let mut remarks = match state.answer() {
         Some(Answer::Found { candidates, .. }) => found(state, candidates),
         Some(Answer::Inconclusive { attempts_left, .. }) => inconclusive(state, *attempts_left),
         Some(answer) => ends(state, answer),
-        None => vec![format!("`kregress bisect --resume {}` goes on with it", state.run())],
+        None => vec![format!("`kregress bisect --resume {}` resumes it", state.run())],
     };
     if let BisectionSource::Series { left_out, several_lines } = &state.record().source {
         if *several_lines {
@@ -102,13 +102,13 @@ pub fn remarks(state: &State) -> Vec<String> {
             remarks.push(format!("not a candidate: {out}"));
         }
         if left_out.len() > 5 {
-            remarks.push(format!("and {} more kernels that cannot be had", left_out.len() - 5));
+            remarks.push(format!("and {} more kernels that are unavailable", left_out.len() - 5));
         }
     }
     remarks
 }
 
-fn found(state: &State, candidates: &[usize]) -> Vec<String> {
+fn found(state: &BisectionState, candidates: &[usize]) -> Vec<String> {
     let mut remarks = Vec::new();
     let name = |node: usize| state.candidate(node).name.as_str();
     if let ([culprit], BisectionSource::Series { .. }) = (candidates, &state.record().source)
@@ -143,7 +143,7 @@ fn found(state: &State, candidates: &[usize]) -> Vec<String> {
     remarks
 }
 
-fn inconclusive(state: &State, attempts_left: Option<u32>) -> Vec<String> {
+fn inconclusive(state: &BisectionState, attempts_left: Option<u32>) -> Vec<String> {
     let posterior = state.search().posterior();
     let mut remarks = Vec::new();
     let suspects = state.suspects();
@@ -168,7 +168,7 @@ fn inconclusive(state: &State, attempts_left: Option<u32>) -> Vec<String> {
 }
 
 /// What it means that an end is not what it was called, and what can be done.
-fn ends(state: &State, answer: &Answer) -> Vec<String> {
+fn ends(state: &BisectionState, answer: &Answer) -> Vec<String> {
     let search = state.search();
     let bad = search.bad_end();
     let closed = |node: usize| state.tried(node).and_then(|tried| tried.closed.as_deref()).map(first_line);

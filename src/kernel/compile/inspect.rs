@@ -20,21 +20,21 @@ impl Builder {
         self
     }
 
-    /// Shows `look` the folder with the source of a request, its patches on. No other build changes the folder meanwhile;
+    /// Shows `inspect` the folder with the source of a request, its patches on. No other build changes the folder meanwhile;
     /// a folder of the user's is shown as it is where nothing is to be patched.
     ///
     /// # Errors
     /// As [`Builder::build`], but for what only compiling can find.
-    pub fn look<T>(
+    pub fn inspect<T>(
         &self,
         request: &BuildRequest,
         progress: &dyn FetchProgress,
         cancel: &Cancel,
-        look: impl FnOnce(&Path) -> T,
+        inspect: impl FnOnce(&Path) -> T,
     ) -> Result<T, BuildError> {
         if let (BuildSource::Folder(folder), true) = (&request.source, request.patches.is_empty()) {
             self.identify(&request.source)?;
-            return Ok(look(folder));
+            return Ok(inspect(folder));
         }
         let composed = self.composed(&request.config)?;
         let compiler = Compiler::find(request.compiler.as_deref())?;
@@ -45,7 +45,7 @@ impl Builder {
         progress.report(&request.name, Stage::Prepare(format!("the source {}", found.name)));
         let job = Job { request, composed, compiler, found, key: String::new(), progress, cancel };
         let tree = self.tree(&job, &place, &lock)?;
-        let shown = look(&tree);
+        let shown = inspect(&tree);
         drop(lock);
         Ok(shown)
     }

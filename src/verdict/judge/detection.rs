@@ -10,7 +10,7 @@ use crate::suite::{CrashPattern, HangPattern, Pattern, ProbeKind, Reference, Sym
 
 /// Whether a symptom was seen.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Sight {
+pub(super) enum Detection {
     /// It was; this is its title.
     Seen(String),
     /// It was not, and its detector was at work.
@@ -20,23 +20,23 @@ pub(super) enum Sight {
 }
 
 /// Looks for a symptom in everything that was observed; `reports` are those of the dose.
-pub(super) fn look(
+pub(super) fn evaluate(
     symptom: &Symptom,
     seen: &Observation,
     reports: &[&Report],
     detectors: &Detectors<'_>,
-) -> Sight {
-    let look = |part| look(part, seen, reports, detectors);
+) -> Detection {
+    let evaluate = |part| evaluate(part, seen, reports, detectors);
     match symptom {
-        Symptom::Any(parts) => any(parts.iter().map(look)),
-        Symptom::All(parts) => all(parts.iter().map(look)),
-        Symptom::Detectors(parts) => leaks::detectors(parts.iter().map(look)),
+        Symptom::Any(parts) => any(parts.iter().map(evaluate)),
+        Symptom::All(parts) => all(parts.iter().map(evaluate)),
+        Symptom::Detectors(parts) => leaks::detectors(parts.iter().map(evaluate)),
         Symptom::Crash(pattern) => match crash(pattern, reports) {
-            Sight::NotSeen => {
+            Detection::NotSeen => {
                 let off = behind_crash(pattern).iter().find_map(|options| detectors.all_off(options));
-                off.map_or(Sight::NotSeen, Sight::Unknown)
+                off.map_or(Detection::NotSeen, Detection::Unknown)
             }
-            sight => sight,
+            detection => detection,
         },
         Symptom::HungTask(pattern) => hung_task(pattern, seen, reports, detectors),
         Symptom::Leak { probe: ProbeKind::Slab, caches, per_iteration, at_least } => {
@@ -48,16 +48,18 @@ pub(super) fn look(
             .reports
             .iter()
             .find_map(|r| match r {
-                ProgramReport::Symptom(text) if matching.is_match(text) => Some(Sight::Seen(text.clone())),
+                ProgramReport::Symptom(text) if matching.is_match(text) => {
+                    Some(Detection::Seen(text.clone()))
+                }
                 _ => None,
             })
-            .unwrap_or(Sight::NotSeen),
+            .unwrap_or(Detection::NotSeen),
         Symptom::Exit { code } => match seen.program.exit {
             Some(Exit::Code(found)) if found == *code => {
-                Sight::Seen(format!("the program ended with exit code {code}"))
+                Detection::Seen(format!("the program ended with exit code {code}"))
             }
-            Some(_) => Sight::NotSeen,
-            None => Sight::Unknown("the program's end was not seen".into()),
+            Some(_) => Detection::NotSeen,
+            None => Detection::Unknown("the program's end was not seen".into()),
         },
     }
 }
@@ -68,42 +70,42 @@ pub(super) fn part_in_reports(symptom: &Symptom, reports: &[&Report]) -> Option<
         let one = std::slice::from_ref(report);
         let shows = symptom.each().into_iter().any(|part| match part {
             // a damaged report that may be the symptom counts here: it makes the attempt blind, not bad
-            Symptom::Crash(pattern) => crash(pattern, one) != Sight::NotSeen,
-            Symptom::HungTask(pattern) => blocked_task(pattern, None, one) != Sight::NotSeen,
+            Symptom::Crash(pattern) => crash(pattern, one) != Detection::NotSeen,
+            Symptom::HungTask(pattern) => blocked_task(pattern, None, one) != Detection::NotSeen,
             _ => false,
         });
         shows.then(|| report.title.clone())
     })
 }
 
-fn any(sights: impl Iterator<Item = Sight>) -> Sight {
-    let mut result = Sight::NotSeen;
-    for sight in sights {
-        match sight {
-            Sight::Seen(_) => return sight,
-            Sight::Unknown(_) if result == Sight::NotSeen => result = sight,
+fn any(detections: impl Iterator<Item = Detection>) -> Detection {
+    let mut result = Detection::NotSeen;
+    for detection in detections {
+        match detection {
+            Detection::Seen(_) => return detection,
+            Detection::Unknown(_) if result == Detection::NotSeen => result = detection,
             _ => {}
         }
     }
     result
 }
 
-fn all(sights: impl Iterator<Item = Sight>) -> Sight {
+fn all(detections: impl Iterator<Item = Detection>) -> Detection {
     let (mut titles, mut unknown) = (Vec::new(), None);
-    for sight in sights {
-        match sight {
-            Sight::NotSeen => return Sight::NotSeen,
-            Sight::Seen(title) => titles.push(title),
-            Sight::Unknown(reason) => unknown = unknown.or(Some(reason)),
+    for detection in detections {
+        match detection {
+            Detection::NotSeen => return Detection::NotSeen,
+            Detection::Seen(title) => titles.push(title),
+            Detection::Unknown(reason) => unknown = unknown.or(Some(reason)),
         }
     }
     match unknown {
-        Some(reason) => Sight::Unknown(reason),
-        None => Sight::Seen(titles.join("; ")),
+        Some(reason) => Detection::Unknown(reason),
+        None => Detection::Seen(titles.join("; ")),
     }
 }
 
-fn crash(pattern: &CrashPattern, reports: &[&Report]) -> Sight {
+fn crash(pattern: &CrashPattern, reports: &[&Report]) -> Detection {
     let mut damaged = None;
     for report in reports {
         let title = pattern.title.as_ref().is_none_or(|p| report.titles().any(|t| p.is_match(t)));
@@ -118,9 +120,9 @@ fn crash(pattern: &CrashPattern, reports: &[&Report]) -> Sight {
             damaged = Some(damaged_report(report));
             continue;
         }
-        return Sight::Seen(report.title.clone());
+        return Detection::Seen(report.title.clone());
     }
-    damaged.map_or(Sight::NotSeen, Sight::Unknown)
+    damaged.map_or(Detection::NotSeen, Detection::Unknown)
 }
 
 fn hung_task(
@@ -128,10 +130,10 @@ fn hung_task(
     seen: &Observation,
     reports: &[&Report],
     detectors: &Detectors<'_>,
-) -> Sight {
+) -> Detection {
     match blocked_task(pattern, Some(seen), reports) {
-        Sight::NotSeen => {}
-        sight => return sight,
+        Detection::NotSeen => {}
+        detection => return detection,
     }
     let HangPattern { functions, task, .. } = pattern;
     // the program may end and leave a task behind that hangs, and the attempt is over before the kernel calls it hung
@@ -140,16 +142,16 @@ fn hung_task(
         .iter()
         .find(|b| named(task.as_ref(), Some(&b.comm)) && functions_match(functions, b.stack.iter()));
     if let Some(BlockedTask { pid, comm, .. }) = left {
-        return Sight::Unknown(format!(
+        return Detection::Unknown(format!(
             "task {comm} ({pid}) was blocked at the end as in the symptom, and the kernel had no time to call it hung"
         ));
     }
-    detectors.all_off(&["DETECT_HUNG_TASK"]).map_or(Sight::NotSeen, Sight::Unknown)
+    detectors.all_off(&["DETECT_HUNG_TASK"]).map_or(Detection::NotSeen, Detection::Unknown)
 }
 
 /// Looks for a report of such a blocked task. The functions are those of its own stack, which the agent may have read
 /// as well. Where nothing but the reports is given, nothing is asked about other tasks.
-fn blocked_task(pattern: &HangPattern, seen: Option<&Observation>, reports: &[&Report]) -> Sight {
+fn blocked_task(pattern: &HangPattern, seen: Option<&Observation>, reports: &[&Report]) -> Detection {
     let mut unknown = None;
     for report in reports.iter().filter(|r| r.is_blocked_task()) {
         if !named(pattern.task.as_ref(), report.task.as_deref()) {
@@ -161,24 +163,24 @@ fn blocked_task(pattern: &HangPattern, seen: Option<&Observation>, reports: &[&R
         if !functions_match(&pattern.functions, report.frames.iter().chain(own_stack)) {
             continue;
         }
-        match seen.map_or(Sight::Seen(String::new()), |seen| other_tasks(pattern, seen, report)) {
-            Sight::NotSeen => continue,
-            Sight::Unknown(reason) => unknown = Some(reason),
-            Sight::Seen(_) if report.corrupted && pattern.functions.is_empty() => {
+        match seen.map_or(Detection::Seen(String::new()), |seen| other_tasks(pattern, seen, report)) {
+            Detection::NotSeen => continue,
+            Detection::Unknown(reason) => unknown = Some(reason),
+            Detection::Seen(_) if report.corrupted && pattern.functions.is_empty() => {
                 unknown = Some(damaged_report(report));
             }
-            Sight::Seen(_) => return Sight::Seen(report.title.clone()),
+            Detection::Seen(_) => return Detection::Seen(report.title.clone()),
         }
     }
-    unknown.map_or(Sight::NotSeen, Sight::Unknown)
+    unknown.map_or(Detection::NotSeen, Detection::Unknown)
 }
 
 /// Whether the tasks that a hung one waits for look as the symptom says.
-fn other_tasks(pattern: &HangPattern, seen: &Observation, report: &Report) -> Sight {
+fn other_tasks(pattern: &HangPattern, seen: &Observation, report: &Report) -> Detection {
     if pattern.owner.is_empty() && pattern.cycle.is_empty() {
-        return Sight::Seen(report.title.clone());
+        return Detection::Seen(report.title.clone());
     }
-    let unknown = |what: &str| Sight::Unknown(format!("{what} of {} is not known", report.title));
+    let unknown = |what: &str| Detection::Unknown(format!("{what} of {} is not known", report.title));
     let Some(pid) = report.pid else { return unknown("the task") };
     let console = &seen.console.text;
     if !pattern.owner.is_empty() {
@@ -187,18 +189,18 @@ fn other_tasks(pattern: &HangPattern, seen: &Observation, report: &Report) -> Si
             None => return unknown("the holder of the lock"),
             Some(owner) if owner.stack.is_empty() => return unknown("the stack of the lock's holder"),
             Some(owner) if functions_match(&pattern.owner, owner.stack.iter()) => {}
-            Some(_) => return Sight::NotSeen,
+            Some(_) => return Detection::NotSeen,
         }
     }
     if !pattern.cycle.is_empty() {
-        let Some(deadlock) = hang::deadlock(console, &seen.blocked) else { return Sight::NotSeen };
+        let Some(deadlock) = hang::deadlock(console, &seen.blocked) else { return Detection::NotSeen };
         let functions = deadlock.links.iter().flat_map(|link| &link.stack);
         if !(deadlock.links.iter().any(|link| link.pid == pid) && functions_match(&pattern.cycle, functions))
         {
-            return Sight::NotSeen;
+            return Detection::NotSeen;
         }
     }
-    Sight::Seen(report.title.clone())
+    Detection::Seen(report.title.clone())
 }
 
 fn named(pattern: Option<&Pattern>, task: Option<&str>) -> bool {
@@ -207,7 +209,7 @@ fn named(pattern: Option<&Pattern>, task: Option<&str>) -> bool {
 
 /// What comparing this report with those that the symptom names gave, as far as anything speaks for it: a sentence for
 /// each.
-pub fn likeness_told(symptom: &Symptom, report: &Report) -> Vec<String> {
+pub fn likeness_findings(symptom: &Symptom, report: &Report) -> Vec<String> {
     let told = |like: &Reference| match like.compare(report) {
         Sameness::Same(reason) if !report.corrupted || like.shares_a_path(report) => {
             Some(format!("the same defect as in {}: {reason}", like.file))

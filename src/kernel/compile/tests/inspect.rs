@@ -17,12 +17,12 @@ fn a_folder_without_and_with_a_patch_is_compiled_once() {
         patches: vec![Patch { name: "fix".into(), text: PATCH.into() }],
         ..baseline.clone()
     };
-    let look = |request: &BuildRequest| {
+    let inspect = |request: &BuildRequest| {
         let read = |folder: &Path| fs::read_to_string(folder.join("fast.c")).expect("it is there");
-        let looked = builder().look(request, &NoProgress, &Cancel::new(), read);
+        let looked = builder().inspect(request, &NoProgress, &Cancel::new(), read);
         looked.unwrap_or_else(|error| panic!("{error}"))
     };
-    assert!(look(&baseline).contains("return 1") && look(&patched).contains("return 2"));
+    assert!(inspect(&baseline).contains("return 1") && inspect(&patched).contains("return 2"));
     assert_eq!(made(&baseline), ALL);
     assert_eq!(made(&patched), ["fast.o", "vmlinux", "fs/x.ko"], "only what the patch touches");
 

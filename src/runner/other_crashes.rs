@@ -1,18 +1,18 @@
 //! Whether the attempts of a cell that came out `other` crashed alike.
 
 use crate::oops::{Report, distinct};
-use crate::suite::Sorted;
+use crate::suite::SortedReports;
 use crate::verdict::{Judgement, Verdict};
 
 /// The crash reports that made attempts `other`, one an attempt.
 #[derive(Debug, Default)]
-pub struct Others {
+pub struct OtherCrashes {
     reports: Vec<Report>,
 }
 
-impl Others {
+impl OtherCrashes {
     /// Takes in the next attempt.
-    pub fn take(&mut self, judgement: &Judgement, sorted: &Sorted) {
+    pub fn take(&mut self, judgement: &Judgement, sorted: &SortedReports) {
         let denied = sorted.denied.iter().map(|(line, _)| line);
         let titled = |report: &&Report| judgement.title.as_ref() == Some(&report.title);
         if judgement.verdict == Verdict::Other {
@@ -21,7 +21,7 @@ impl Others {
     }
 
     /// What the attempts have in common, where there is more than one: a sentence, or nothing.
-    pub fn told(&self) -> Vec<String> {
+    pub fn describe(&self) -> Vec<String> {
         let groups = distinct(&self.reports);
         match groups.as_slice() {
             [] => Vec::new(),
@@ -42,24 +42,24 @@ mod tests {
     use super::*;
     use crate::oops::diagnose;
 
-    fn crash(function: &str) -> Sorted {
+    fn crash(function: &str) -> SortedReports {
         let console = format!(
             "[    1.0] general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP\n\
              [    1.0] RIP: 0010:{function}+0x46/0x210\n[    1.0] Call Trace:\n[    1.0]  {function}_caller+0x8d/0x1a0\n\
              [    1.0]  vfs_ioctl+0x8d/0x1a0\n[    1.0]  do_syscall_64+0x1/0x2\n"
         );
-        Sorted { reports: diagnose(console.as_bytes()), ..Sorted::default() }
+        SortedReports { reports: diagnose(console.as_bytes()), ..SortedReports::default() }
     }
 
     fn told(functions: &[&str]) -> String {
-        let mut others = Others::default();
+        let mut others = OtherCrashes::default();
         for function in functions {
             let sorted = crash(function);
             let title = sorted.reports.first().map(|report| report.title.clone());
             let judged = Judgement { verdict: Verdict::Other, title, reason: None, dosed: true };
             others.take(&judged, &sorted);
         }
-        others.told().join("; ")
+        others.describe().join("; ")
     }
 
     #[test]
