@@ -42,7 +42,7 @@ fn main() {
     let machine = fresh.machine(&kernel, runs.machine(), &Prepared::default()).expect("a machine");
     let cancel = Cancel::new();
     let wanted = Wanted {
-        qemu: fresh.qemu(),
+        backend: fresh.backend(),
         machine: &machine,
         name: &kernel.name,
         timeouts: timeouts(),
@@ -69,12 +69,13 @@ fn main() {
             });
         }
         bare.measure(|| {
-            let guest = snapshot::restore(fresh.qemu(), &machine, &snapshot, timeouts().restore, &cancel);
+            let guest =
+                snapshot::restore(&**fresh.backend(), &machine, &snapshot, timeouts().restore, &cancel);
             guest.map(drop).map_err(|e| e.to_string())
         });
     }
     let watch = SETTLE.least_ms as f64 / 1000.0;
-    println!("{} on QEMU {}, {rounds} rounds", kernel.release, fresh.qemu().version);
+    println!("{} on QEMU {}, {rounds} rounds", kernel.release, fresh.backend().version());
     println!("                    clock      processors");
     for (name, times) in ["restored", "waiting", "booted", "bare restore"].into_iter().zip(&sides) {
         println!("{name:17} {:7.3} s   {:7.3} s", times.wall(), times.processor());

@@ -16,7 +16,7 @@ use std::time::Instant;
 use common::median;
 use kregress::cancel::Cancel;
 use kregress::kernel::{Kernel, cache_folder};
-use kregress::lab::qemu::QemuLab;
+use kregress::lab::vm::VmLab;
 use kregress::lab::{Lab, Request, Watch};
 use kregress::machine::Machine;
 use kregress::observation::Phase;
@@ -24,6 +24,7 @@ use kregress::oops;
 use kregress::verdict::{Verdict, judge};
 use kregress::vm::accel::AccelRequest;
 use kregress::vm::args::BASE_CMDLINE;
+use kregress::vm::backend;
 use kregress::vm::qemu::Qemu;
 
 const INIT: &str = "
@@ -46,7 +47,7 @@ fn main() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let test = common::test(common::NOTHING);
     let machine = Machine::built_in().for_test(&test.machine).expect("a machine");
-    let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache_folder()).expect("a lab").without_snapshots();
+    let lab = VmLab::new(backend::find().expect("QEMU"), &cache_folder()).expect("a lab").without_snapshots();
     let choice = lab.choose_accel(AccelRequest::Auto, &kernel);
     let initramfs = bare_initramfs(scratch.path());
     println!("{} on {} ({})", kernel.release, choice.accel, choice.reason);
@@ -55,7 +56,7 @@ fn main() {
     let accel = choice.accel.to_string();
     for round in 0..rounds {
         let image = kernel.boot_image();
-        let bare_seconds = bare_boot(&lab, &kernel, image, &initramfs, &accel);
+        let bare_seconds = bare_boot(&kernel, image, &initramfs, &accel);
         let start = Instant::now();
         let cancel = Cancel::new();
         let request = Request {
@@ -78,7 +79,7 @@ fn main() {
         bare.push(bare_seconds);
         attempts.push(seconds);
         boots.extend(seen.boot_seconds);
-        packaged.push(bare_boot(&lab, &kernel, &kernel.image, &initramfs, &accel));
+        packaged.push(bare_boot(&kernel, &kernel.image, &initramfs, &accel));
     }
     let (attempt, bare, packaged) = (median(&attempts), median(&bare), median(&packaged));
     println!("attempt       {attempt:.3} s   (of it to the agent's first word {:.3} s)", median(&boots));
@@ -107,10 +108,11 @@ fn bare_initramfs(folder: &Path) -> PathBuf {
 }
 
 /// Boots with nothing but what a boot needs, and waits for QEMU's end.
-fn bare_boot(lab: &QemuLab, kernel: &Kernel, image: &Path, initramfs: &Path, accel: &str) -> f64 {
+fn bare_boot(kernel: &Kernel, image: &Path, initramfs: &Path, accel: &str) -> f64 {
     let (accel, cpu) = if accel == "kvm" { ("kvm", "host") } else { ("tcg,thread=multi", "max") };
-    let mut command = Command::new(&lab.qemu().path);
-    command.args(&lab.qemu().extra);
+    let qemu = Qemu::find().expect("QEMU");
+    let mut command = Command::new(&qemu.path);
+    command.args(&qemu.extra);
     command.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35"]);
     command
         .args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m", "512M", "-kernel"])

@@ -15,7 +15,8 @@ use kregress::guest::message::FromGuest;
 use kregress::kernel::cache_folder;
 use kregress::lab::guests::{Guests, Wanted};
 use kregress::lab::prepare::Prepared;
-use kregress::vm::session::{Session, VmEvent};
+use kregress::vm::backend::StartFrom;
+use kregress::vm::guest::{Guest, VmEvent};
 use kregress::vm::snapshot;
 
 fn main() {
@@ -27,7 +28,7 @@ fn main() {
     let machine = lab.machine(&kernel, runs.machine(), &Prepared::default()).expect("a machine");
     let cancel = Cancel::new();
     let wanted = Wanted {
-        qemu: lab.qemu(),
+        backend: lab.backend(),
         machine: &machine,
         name: &kernel.name,
         timeouts: timeouts(),
@@ -36,22 +37,27 @@ fn main() {
     };
     let snapshot = Guests::new(&cache_folder()).snapshot(wanted).expect("a snapshot");
     let restore = || {
-        snapshot::restore(lab.qemu(), &machine, &snapshot, timeouts().restore, &cancel)
+        snapshot::restore(&**lab.backend(), &machine, &snapshot, timeouts().restore, &cancel)
             .expect("a guest")
-            .session
+            .guest
     };
     let boot = || {
-        let mut session = Session::start(lab.qemu(), &machine).expect("QEMU");
+        let mut guest = lab.backend().start(&machine, StartFrom::Boot).expect("QEMU");
         let deadline = Instant::now() + timeouts().boot;
         loop {
-            match session.wait(deadline, &cancel).expect("a guest") {
-                VmEvent::Message(FromGuest::Hello(_)) => return session,
+            match guest.wait(deadline, &cancel, &[]).expect("a guest") {
+                VmEvent::Message(FromGuest::Hello(_)) => return guest,
                 VmEvent::Exited(_) | VmEvent::Deadline => panic!("the guest did not boot"),
                 _ => {}
             }
         }
     };
-    println!("{}: {count} guests of {} MiB, QEMU {}", kernel.release, machine.memory_mib, lab.qemu().version);
+    println!(
+        "{}: {count} guests of {} MiB, QEMU {}",
+        kernel.release,
+        machine.memory_mib,
+        lab.backend().version()
+    );
     let restored = peak(count, restore);
     let booted = peak(count, boot);
     println!("booted    {booted:6} MiB");
@@ -60,7 +66,7 @@ fn main() {
 }
 
 /// The most memory of the guests together, MiB.
-fn peak(count: usize, start: impl Fn() -> Session + Sync) -> u64 {
+fn peak(count: usize, start: impl Fn() -> Box<dyn Guest> + Sync) -> u64 {
     let (most, done) = (AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -70,7 +76,8 @@ fn peak(count: usize, start: impl Fn() -> Session + Sync) -> u64 {
             }
         });
         let starts: Vec<_> = (0..count).map(|_| scope.spawn(&start)).collect();
-        let guests: Vec<Session> = starts.into_iter().map(|start| start.join().expect("a guest")).collect();
+        let guests: Vec<Box<dyn Guest>> =
+            starts.into_iter().map(|start| start.join().expect("a guest")).collect();
         // the heartbeats and the timers of a guest that waits
         std::thread::sleep(Duration::from_secs(3));
         done.store(true, Ordering::Relaxed);

@@ -13,6 +13,7 @@ use std::time::Instant;
 use common::{kernel, lab, median, number, words};
 use flate2::write::GzEncoder;
 use kregress::vm::args::Accel;
+use kregress::vm::qemu::Qemu;
 
 /// Powers the guest off as soon as it runs.
 const INIT: &str = "#include <sys/reboot.h>\nint main(void) { return reboot(RB_POWER_OFF); }\n";
@@ -70,7 +71,7 @@ fn main() {
         Variant { name: "QEMU's default devices", arguments: &[], ..as_is },
     ];
     let accel = lab.accel().unwrap_or(Accel::Tcg);
-    let qemu = lab.qemu();
+    let qemu = &Qemu::find().expect("QEMU");
     let boot = |variant: &Variant<'_>| {
         let mut command = Command::new(&qemu.path);
         command.args(&qemu.extra).args(variant.arguments).args(["-no-reboot", "-display", "none"]);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use common::{Runs, kernel, lab, number, test, words};
 use kregress::lab::Lab;
-use kregress::lab::qemu::QemuLab;
+use kregress::lab::vm::VmLab;
 use kregress::suite::Test;
 use kregress::verdict::Verdict;
 
@@ -91,7 +91,7 @@ fn main() {
 }
 
 /// Whether an attempt shows the race. A report whose trace is cut short is the race's, too: nothing else runs.
-fn shown(runs: &Runs, lab: &QemuLab) -> bool {
+fn shown(runs: &Runs, lab: &VmLab) -> bool {
     for _ in 0..TRIES {
         let ran = runs.run(lab, 1);
         match ran.cell.verdict {

@@ -27,7 +27,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use crate::cancel::Cancel;
 use crate::event::{CellRecord, Event};
 use crate::kernel::{Kernel, KernelSpec, LargerImage, Library, RequestedKernel, cache_folder};
-use crate::lab::qemu::QemuLab;
+use crate::lab::vm::VmLab;
 use crate::machine::Machines;
 use crate::plan::{Cell, PlacedTest, flavour};
 use crate::progress::Fetching;
@@ -35,7 +35,7 @@ use crate::runner::{self, Capacity, Queue};
 use crate::suite::{self, Test};
 use crate::verdict::Verdict;
 use crate::vm::accel::AccelRequest;
-use crate::vm::qemu::Qemu;
+use crate::vm::backend;
 
 /// Attempts that say nothing about the test are repeated this often, as `kregress run` does by default.
 const RETRIES: u32 = 2;
@@ -53,7 +53,7 @@ pub struct Harness {
 struct Shared {
     library: Library,
     machines: Machines,
-    lab: OnceLock<Result<QemuLab, String>>,
+    lab: OnceLock<Result<VmLab, String>>,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
     cache: PathBuf,
     strict: bool,
@@ -169,7 +169,7 @@ impl Shared {
             Err(reason) => return not_here(reason),
         };
         let machine = self.machines.for_test(&test.machine).map_err(|e| e.to_string())?;
-        let lacking = lab.capabilities().missing(&machine, lab.accel());
+        let lacking = lab.missing(&machine);
         let placed = PlacedTest { test: Arc::clone(test), machine: Arc::new(machine), lacking };
         match self.cell(placed, wanted, &kernel) {
             Ok(cell) => judge(&run_cell(cell, lab)?, self.strict),
@@ -207,18 +207,18 @@ impl Shared {
     }
 }
 
-fn make_lab(cache: &Path, kernel: &Kernel) -> Result<QemuLab, String> {
+fn make_lab(cache: &Path, kernel: &Kernel) -> Result<VmLab, String> {
     let request = match std::env::var("KREGRESS_ACCEL") {
         Ok(text) => text.parse().map_err(|e| format!("KREGRESS_ACCEL={text}: {e}"))?,
         Err(_) => AccelRequest::Auto,
     };
-    let qemu = Qemu::find().map_err(|e| e.to_string())?;
-    let lab = QemuLab::new(qemu, cache).map_err(|e| e.to_string())?;
+    let backend = backend::find().map_err(|e| e.to_string())?;
+    let lab = VmLab::new(backend, cache).map_err(|e| e.to_string())?;
     lab.choose_accel(request, kernel);
     Ok(lab)
 }
 
-fn run_cell(cell: Cell, lab: &QemuLab) -> Result<CellRecord, Failed> {
+fn run_cell(cell: Cell, lab: &VmLab) -> Result<CellRecord, Failed> {
     let capacity = Capacity { jobs: Some(1), cpus: 1, memory_mib: 0 };
     let queue = Queue::new(capacity);
     let id = cell.id();

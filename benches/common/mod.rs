@@ -10,8 +10,8 @@ use kregress::cancel::Cancel;
 use kregress::event::Event;
 use kregress::journal::{Journal, RunDir};
 use kregress::kernel::{Kernel, Library, NoProgress, cache_folder};
-use kregress::lab::qemu::QemuLab;
 use kregress::lab::timeouts::Timeouts;
+use kregress::lab::vm::VmLab;
 use kregress::lab::{Lab, Watch};
 use kregress::machine::Machine;
 use kregress::observation::Phase;
@@ -20,7 +20,7 @@ use kregress::runner::{self, Capacity, Config, Queue};
 use kregress::suite::{self, Test};
 use kregress::verdict::Verdict;
 use kregress::vm::accel::AccelRequest;
-use kregress::vm::qemu::Qemu;
+use kregress::vm::backend;
 
 /// A test whose program does nothing.
 pub const NOTHING: &str = "
@@ -67,8 +67,8 @@ pub fn kernel(name: &str) -> Arc<Kernel> {
 }
 
 /// A lab on the user's cache, its accelerator chosen.
-pub fn lab(kernel: &Kernel) -> QemuLab {
-    let lab = QemuLab::new(Qemu::find().expect("QEMU"), &cache_folder()).expect("a lab");
+pub fn lab(kernel: &Kernel) -> VmLab {
+    let lab = VmLab::new(backend::find().expect("QEMU"), &cache_folder()).expect("a lab");
     lab.choose_accel(AccelRequest::Auto, kernel);
     lab.with_timeouts(timeouts())
 }

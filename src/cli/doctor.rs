@@ -120,7 +120,7 @@ fn qemu() -> Finding {
 fn acceleration(cache: &Path) -> Finding {
     let found = |state, detail| Finding { what: "acceleration", state, detail, packages: &[] };
     let Ok(qemu) = Qemu::find() else { return found(CheckResult::Limited, "not known without QEMU".into()) };
-    match accel::remembered(cache, &qemu) {
+    match accel::remembered(cache, &qemu.version.to_string()) {
         Some(choice) => {
             let state = if choice.accel == crate::vm::args::Accel::Kvm {
                 CheckResult::Good

@@ -8,12 +8,12 @@ use crate::cancel::Cancel;
 use crate::cli::word::words;
 use crate::event::Event;
 use crate::kernel::Kernel;
-use crate::lab::qemu::QemuLab;
 use crate::lab::timeouts::Timeouts;
+use crate::lab::vm::VmLab;
 use crate::plan::PlacedTest;
 use crate::runner::Capacity;
 use crate::vm::accel::AccelRequest;
-use crate::vm::qemu::Qemu;
+use crate::vm::backend;
 
 /// How attempts are made.
 #[derive(Debug, clap::Args)]
@@ -54,13 +54,13 @@ pub struct ReportArgs {
 }
 
 impl GuestArgs {
-    /// The host's QEMU, as these arguments want it.
+    /// The host's lab, as these arguments want it.
     ///
     /// # Errors
     /// What guests need and this host lacks.
-    pub fn lab(&self, cache: &Path, cancel: &Cancel) -> Result<QemuLab, CliError> {
+    pub fn lab(&self, cache: &Path, cancel: &Cancel) -> Result<VmLab, CliError> {
         let timeouts = Timeouts { boot: self.boot_timeout, ..Timeouts::default() };
-        let lab = Qemu::find().and_then(|qemu| QemuLab::new(qemu, cache)).map_err(CliError::setup)?;
+        let lab = backend::find().and_then(|backend| VmLab::new(backend, cache)).map_err(CliError::setup)?;
         let lab = lab.with_terminate(self.timeout).with_timeouts(timeouts).with_cancel(cancel);
         Ok(if self.no_snapshot { lab.without_snapshots() } else { lab })
     }
@@ -75,7 +75,7 @@ impl GuestArgs {
     /// to boot; what the answer is and what the host has is reported to `tell`.
     pub fn place(
         &self,
-        lab: &QemuLab,
+        lab: &VmLab,
         kernel: &Kernel,
         capacity: Capacity,
         placed: &[PlacedTest],
@@ -83,17 +83,13 @@ impl GuestArgs {
     ) -> Vec<PlacedTest> {
         let choice = lab.choose_accel(self.accel, kernel);
         tell(Event::Host {
-            qemu: lab.qemu().version.to_string(),
+            qemu: lab.backend().version(),
             accel: choice.accel.to_string(),
             accel_reason: choice.reason,
             cpus: capacity.cpus,
             memory_mib: capacity.memory_mib,
         });
-        let capabilities = lab.capabilities();
-        let place = |p: &PlacedTest| PlacedTest {
-            lacking: capabilities.missing(&p.machine, lab.accel()),
-            ..p.clone()
-        };
+        let place = |p: &PlacedTest| PlacedTest { lacking: lab.missing(&p.machine), ..p.clone() };
         placed.iter().map(place).collect()
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Mutex;
 
 use crate::cancel::Cancel;
 use crate::kernel::Kernel;
-use crate::lab::qemu::QemuLab;
+use crate::lab::vm::VmLab;
 use crate::machine::Machine;
 use crate::vm::accel::AccelRequest;
-use crate::vm::qemu::Qemu;
+use crate::vm::backend;
 
 /// Saves guests one after the other: a guest that boots takes the processors that most hosts have.
 pub struct Preparation {
-    lab: Mutex<QemuLab>,
+    lab: Mutex<VmLab>,
 }
 
 impl Preparation {
@@ -21,7 +21,8 @@ impl Preparation {
     /// # Errors
     /// What guests need and this host lacks, in words.
     pub fn new(cache: &Path) -> Result<Preparation, String> {
-        let lab = Qemu::find().and_then(|qemu| QemuLab::new(qemu, cache)).map_err(|e| e.to_string())?;
+        let lab =
+            backend::find().and_then(|backend| VmLab::new(backend, cache)).map_err(|e| e.to_string())?;
         Ok(Preparation { lab: Mutex::new(lab) })
     }
 

@@ -16,7 +16,7 @@ use crate::cli::word::words;
 use crate::event::{CellId, Event};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, NoProgress, RequestedKernel};
-use crate::lab::qemu::KeepVmcore;
+use crate::lab::vm::KeepVmcore;
 use crate::machine::Machine;
 use crate::plan::PlacedTest;
 use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_streams};
@@ -28,9 +28,7 @@ use crate::runner::durations::Durations;
 use crate::runner::{self, Queue};
 use crate::suite::Test;
 use crate::verdict::Verdict;
-use crate::vm::accel;
-use crate::vm::capabilities::Capabilities;
-use crate::vm::qemu::Qemu;
+use crate::vm::{accel, backend};
 
 /// Run tests on kernels and judge them.
 #[derive(Debug, clap::Args)]
@@ -238,12 +236,9 @@ fn announce(sink: &dyn Fn(Event), run_dir: &RunDir, tests: &[Arc<Test>], wanted:
 
 fn print_plan(library: &Library, placed: &[PlacedTest], wanted: &[RequestedKernel]) {
     use std::io::Write;
-    // without QEMU nothing is said about what it is missing
-    let qemu = Qemu::find().ok();
-    let capabilities = qemu.as_ref().map(Capabilities::of);
-    let missing = |machine: &Machine| {
-        capabilities.as_ref().and_then(|capabilities| capabilities.missing(machine, None))
-    };
+    // on a host that has nothing to run guests with, nothing is said of what is missing for a machine
+    let backend = backend::find().ok();
+    let missing = |machine: &Machine| backend.as_ref().and_then(|backend| backend.missing(machine, None));
     let placed: Vec<PlacedTest> =
         placed.iter().map(|p| PlacedTest { lacking: missing(&p.machine), ..p.clone() }).collect();
     let text: String = wanted.iter().map(|kernel| preview(library, kernel, &placed, &NoProgress)).collect();

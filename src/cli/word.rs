@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::kernel::Flavour;
-use crate::lab::qemu::KeepVmcore;
+use crate::lab::vm::KeepVmcore;
 use crate::progress::MessageFormat;
 use crate::vm::accel::AccelRequest;
 

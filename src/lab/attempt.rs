@@ -3,11 +3,12 @@
 mod ending;
 mod looks;
 mod missing;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
-use std::os::unix::process::ExitStatusExt;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use self::ending::AskAt;
@@ -27,11 +28,10 @@ use crate::guest::message::{FromGuest, ToGuest};
 use crate::hang;
 use crate::observation::{BlockedTask, Ending, GuestFacts, Observation, Phase, SetupFailure, Start, Stopped};
 use crate::oops::Scanner;
-use crate::vm::VmError;
 use crate::vm::console::Capture;
+use crate::vm::conversation::{Party, converse};
 use crate::vm::device::QemuDevice;
-use crate::vm::session::{Session, VmEvent};
-use crate::vm::snapshot::Restored;
+use crate::vm::guest::{Guest, MachineExit, VmEvent};
 
 /// What an emulated serial port carries under TCG at the least; 60 KB/s were seen.
 const SERIAL_BYTES_A_SECOND: u64 = 16 * 1024;
@@ -51,9 +51,8 @@ enum Closing {
     Stopping(Stopped),
 }
 
-/// Runs the conversation.
-pub struct Conversation<'a> {
-    session: Session,
+/// The host's side of an attempt.
+pub struct Attempt<'a> {
     payload: &'a Payload,
     limits: Limits,
     timeouts: Timeouts,
@@ -64,6 +63,8 @@ pub struct Conversation<'a> {
     seen: Observation,
     output: Output,
     start: Instant,
+    /// When what is taken in now happened.
+    now: Instant,
     /// When the present phase must be over.
     deadline: Instant,
     dose_start: Option<Instant>,
@@ -109,14 +110,13 @@ pub struct AttemptContext<'a> {
     pub reads_memory: bool,
 }
 
-impl<'a> Conversation<'a> {
-    /// A conversation with a guest that was just started for an attempt which began at `start`.
-    fn new(session: Session, with: AttemptContext<'a>, start: Instant) -> Conversation<'a> {
+impl<'a> Attempt<'a> {
+    /// An attempt that began at `start`, with a guest that was just started for it.
+    fn new(with: AttemptContext<'a>, start: Instant) -> Attempt<'a> {
         let mut seen = Observation::not_started("");
         seen.phase = Phase::Boot;
         with.watch.phase(Phase::Boot);
-        Conversation {
-            session,
+        Attempt {
             capture: Capture::new(&with.payload.nonce, with.console_file),
             payload: with.payload,
             limits: with.limits,
@@ -127,6 +127,7 @@ impl<'a> Conversation<'a> {
             seen,
             output: Output::new(with.output_file),
             start,
+            now: start,
             deadline: start + with.timeouts.boot,
             dose_start: None,
             slow_reported: false,
@@ -146,40 +147,35 @@ impl<'a> Conversation<'a> {
 
     /// Takes over a guest that was restored: its boot is reported again, so that nothing differs from a guest that was
     /// booted for this attempt.
-    fn resume(&mut self, console: Vec<u8>, facts: GuestFacts) -> Option<Ending> {
+    fn resume(&mut self, guest: &mut dyn Guest, console: Vec<u8>, facts: GuestFacts) -> Option<Ending> {
         self.seen.start = Start::Restored;
         // the machine that is restored may have been booted and saved first, for longer than a guest may be silent
-        self.last_sign = Instant::now();
-        self.take(VmEvent::Console(console)).or_else(|| self.on_message(FromGuest::Hello(facts)))
+        self.now = guest.now();
+        self.last_sign = self.now;
+        self.take(guest, VmEvent::Console(console))
+            .or_else(|| self.take(guest, VmEvent::Message(FromGuest::Hello(facts))))
     }
 
     /// Holds the conversation to its end, which may be there already.
-    fn run(mut self, ended: Option<Ending>) -> Observation {
+    fn run(mut self, guest: &mut dyn Guest, ended: Option<Ending>) -> Observation {
         if (self.vmcore.is_some() || self.reads_memory)
-            && let Err(error) = self.session.stand_still_at_end()
+            && let Err(error) = guest.pause_at_end()
         {
             self.watch.trouble(&format!("the memory of a guest that restarts is not kept: {error}"));
         }
-        let ending = loop {
-            if let Some(ending) = ended {
-                break ending;
-            }
-            match self.session.wait(self.next_deadline(), self.cancel) {
-                Ok(event) => {
-                    if let Some(ending) = self.take(event) {
-                        break ending;
-                    }
-                }
-                Err(error) => break Ending::QemuDied { detail: error.to_string() },
-            }
+        let cancel = self.cancel;
+        let ending = match ended {
+            Some(ending) => ending,
+            None => converse(guest, &mut self, cancel)
+                .unwrap_or_else(|error| Ending::QemuDied { detail: error.to_string() }),
         };
-        self.read_memory(&ending);
-        self.keep_memory(&ending);
-        self.session.kill();
-        self.session.drain_console(&mut self.capture);
+        self.read_memory(guest, &ending);
+        self.keep_memory(guest, &ending);
+        self.capture.push(&guest.kill());
+        let now = guest.now();
         let mut seen = self.seen;
         seen.ending = ending;
-        note_missing(&mut seen, self.session.frames_missing());
+        note_missing(&mut seen, guest.frames_missing());
         let (console, write_error) = self.capture.finish();
         seen.console = console;
         if let Some(error) = write_error {
@@ -193,17 +189,17 @@ impl<'a> Conversation<'a> {
         if seen.blocked.is_empty() && self.evidence.was_asked_by_host() {
             seen.blocked = hang::sleepers(&seen.console.text);
         }
-        seen.seconds = self.start.elapsed().as_secs_f64();
+        seen.seconds = now.saturating_duration_since(self.start).as_secs_f64();
         seen
     }
 
     /// Writes the guest's memory where that is wanted.
-    fn keep_memory(&mut self, ending: &Ending) {
-        let Some(path) = self.vmcore.clone().filter(|_| self.session.is_running()) else { return };
+    fn keep_memory(&mut self, guest: &mut dyn Guest, ending: &Ending) {
+        let Some(path) = self.vmcore.clone().filter(|_| guest.is_running()) else { return };
         if *ending == Ending::Stopped(Stopped::Cancelled) {
             return;
         }
-        match self.session.dump_memory(&path) {
+        match guest.dump_memory(&path) {
             Ok(lacking) => self.seen.kernel_log.vmcore_lacks = lacking,
             Err(error) => {
                 let _ = std::fs::remove_file(&path);
@@ -213,26 +209,28 @@ impl<'a> Conversation<'a> {
     }
 
     /// A guest that did not end by itself may have said more than its console and its agent could tell.
-    fn read_memory(&mut self, ending: &Ending) {
+    fn read_memory(&mut self, guest: &mut dyn Guest, ending: &Ending) {
         let called_off = Ending::Stopped(Stopped::Cancelled);
         let in_need = matches!(ending, Ending::Stopped(_) | Ending::GuestReset);
-        if !(in_need || self.reads_memory) || *ending == called_off || !self.session.is_running() {
+        if !(in_need || self.reads_memory) || *ending == called_off || !guest.is_running() {
             return;
         }
-        let start = Instant::now();
-        match self.session.kernel_log() {
+        let start = guest.now();
+        // what is written meanwhile could not be distinguished from what is damaged
+        match guest.pause().map_err(|e| e.to_string()).and_then(|()| guest.kernel_log()) {
             Ok(log) => self.seen.kernel_log.memory = Some(log),
             Err(error) => self.seen.kernel_log.memory_error = Some(error),
         }
-        self.seen.kernel_log.memory_micros = Some(start.elapsed().as_micros() as u64);
+        self.seen.kernel_log.memory_micros = Some((guest.now() - start).as_micros() as u64);
     }
 
-    fn take(&mut self, event: VmEvent) -> Option<Ending> {
+    fn take(&mut self, guest: &mut dyn Guest, event: VmEvent) -> Option<Ending> {
+        self.now = guest.now();
         match event {
             VmEvent::Console(bytes) => {
                 self.capture.push(&bytes);
                 if let Some(ask) = &mut self.ask_at {
-                    ask.move_on();
+                    ask.move_on(self.now);
                 }
                 if let Some(sighting) = self.scanner.feed(&bytes) {
                     self.sighted(&sighting);
@@ -241,12 +239,12 @@ impl<'a> Conversation<'a> {
                 (self.closing == Closing::Bye && self.capture.dose_ended()).then_some(Ending::Complete)
             }
             VmEvent::Message(message) => {
-                self.last_sign = Instant::now();
+                self.last_sign = self.now;
                 self.looks.agent_spoke();
-                self.on_message(message)
+                self.on_message(guest, message)
             }
             VmEvent::Output(bytes) => {
-                self.last_sign = Instant::now();
+                self.last_sign = self.now;
                 if let Some(ktap) = &mut self.ktap {
                     ktap.push(&bytes);
                 }
@@ -256,14 +254,14 @@ impl<'a> Conversation<'a> {
             // only commands of people have it apart, and nobody else's input is waited for
             VmEvent::Errors(_) | VmEvent::Readable(_) => None,
             VmEvent::Device(event) => {
-                self.plugging.on_event(&mut self.session, &event);
+                self.plugging.on_event(guest, &event);
                 None
             }
             VmEvent::Resumed | VmEvent::Saved(_) => None,
-            VmEvent::StandsStill if self.closing == Closing::Bye => Some(Ending::Complete),
-            VmEvent::StandsStill => Some(Ending::GuestReset),
-            VmEvent::Exited(status) => Some(self.ended(status)),
-            VmEvent::Deadline => self.late(),
+            VmEvent::Paused if self.closing == Closing::Bye => Some(Ending::Complete),
+            VmEvent::Paused => Some(Ending::GuestReset),
+            VmEvent::Exited(exit) => Some(self.ended(exit)),
+            VmEvent::Deadline => self.late(guest),
             VmEvent::Cancelled => Some(Ending::Stopped(Stopped::Cancelled)),
         }
     }
@@ -273,17 +271,17 @@ impl<'a> Conversation<'a> {
         self.watch.phase(phase);
     }
 
-    fn on_message(&mut self, message: FromGuest) -> Option<Ending> {
+    fn on_message(&mut self, guest: &mut dyn Guest, message: FromGuest) -> Option<Ending> {
         match message {
             FromGuest::Hello(facts) if self.seen.guest.is_none() => {
-                self.seen.boot_seconds = Some(self.start.elapsed().as_secs_f64());
+                self.seen.boot_seconds = Some((self.now - self.start).as_secs_f64());
                 // what is sent over an emulated serial port takes its time
                 let bytes = if facts.channel == "serial" { self.payload.size() } else { 0 };
                 self.seen.guest = Some(facts);
                 self.reach(Phase::Setup);
                 self.deadline =
-                    Instant::now() + self.timeouts.setup + Duration::from_secs(bytes / SERIAL_BYTES_A_SECOND);
-                self.payload.send(&mut self.session);
+                    self.now + self.timeouts.setup + Duration::from_secs(bytes / SERIAL_BYTES_A_SECOND);
+                self.payload.send(guest);
             }
             FromGuest::Hello(_)
             | FromGuest::Refreshed { .. }
@@ -293,14 +291,13 @@ impl<'a> Conversation<'a> {
                 self.reach(phase);
                 match phase {
                     Phase::Dose => {
-                        let now = Instant::now();
                         self.seen.program.started = true;
-                        self.dose_start = Some(now);
-                        self.deadline = now + self.limits.terminate;
+                        self.dose_start = Some(self.now);
+                        self.deadline = self.now + self.limits.terminate;
                     }
                     Phase::Settle if self.closing == Closing::No => {
                         self.dose_start = None;
-                        self.deadline = Instant::now() + self.payload.settle() + self.timeouts.setup;
+                        self.deadline = self.now + self.payload.settle() + self.timeouts.setup;
                     }
                     _ => {}
                 }
@@ -310,8 +307,8 @@ impl<'a> Conversation<'a> {
                     self.seen.program.started = false;
                 }
                 self.seen.setup_failure = Some(failure);
-                self.session.send(&ToGuest::PowerOff);
-                self.deadline = Instant::now() + self.timeouts.power_off;
+                guest.send(&ToGuest::PowerOff);
+                self.deadline = self.now + self.timeouts.power_off;
             }
             FromGuest::SysctlIs { name, value } => {
                 if let (Some(guest), "kernel.hung_task_timeout_secs") = (&mut self.seen.guest, name.as_str())
@@ -320,7 +317,7 @@ impl<'a> Conversation<'a> {
                 }
             }
             FromGuest::Asks(request) => {
-                if !self.plugging.ask(&mut self.session, &request) && !self.flooded {
+                if !self.plugging.ask(guest, &request) && !self.flooded {
                     self.flooded = true;
                     self.seen.program.take_report(PLUG_FLOOD);
                 }
@@ -343,8 +340,8 @@ impl<'a> Conversation<'a> {
                 self.seen.probes = readings;
                 if self.closing == Closing::No {
                     self.reach(Phase::Stop);
-                    self.session.send(&ToGuest::PowerOff);
-                    self.deadline = Instant::now() + self.timeouts.power_off;
+                    guest.send(&ToGuest::PowerOff);
+                    self.deadline = self.now + self.timeouts.power_off;
                 }
             }
             FromGuest::KernelLog { records, lost, left_out, ended } => {
@@ -361,7 +358,7 @@ impl<'a> Conversation<'a> {
                 self.evidence.answered();
                 if matches!(self.closing, Closing::Stopping(_)) {
                     // the kernel prints the same tasks on the console meanwhile: a moment for its last lines
-                    self.deadline = self.deadline.min(Instant::now() + Duration::from_secs(1));
+                    self.deadline = self.deadline.min(self.now + Duration::from_secs(1));
                 }
             }
             FromGuest::Bye => {
@@ -374,51 +371,52 @@ impl<'a> Conversation<'a> {
                     return Some(Ending::Complete);
                 }
                 self.closing = Closing::Bye;
-                self.deadline = Instant::now() + self.timeouts.power_off;
+                self.deadline = self.now + self.timeouts.power_off;
             }
         }
         None
     }
 
-    fn ended(&self, status: ExitStatus) -> Ending {
+    fn ended(&self, exit: MachineExit) -> Ending {
         if self.closing == Closing::Bye {
             return Ending::Complete;
         }
-        let stderr = self.session.stderr();
-        // QEMU ends well also when somebody on the host asks it to by a signal, and says so
-        let by_host = stderr.contains("terminating on signal");
-        if status.success() && !by_host && self.capture.printed() > 0 {
+        if exit.by_guest && self.capture.printed() > 0 {
             return Ending::GuestReset;
         }
-        let how = match (status.code(), status.signal()) {
-            (Some(code), _) => format!("QEMU ended with exit code {code}"),
-            (None, Some(signal)) => format!("QEMU was ended by signal {signal}"),
-            (None, None) => "QEMU ended".to_owned(),
-        };
-        Ending::QemuDied { detail: if stderr.is_empty() { how } else { format!("{how}: {stderr}") } }
+        Ending::QemuDied { detail: exit.detail() }
     }
 }
 
-/// Boots a guest and holds the conversation.
-///
-/// # Errors
-/// QEMU could not be started.
-pub fn run(
-    qemu: &crate::vm::qemu::Qemu,
-    machine: &crate::vm::args::Machine,
-    with: AttemptContext<'_>,
-) -> Result<Observation, VmError> {
-    let start = Instant::now();
-    let session = Session::start(qemu, machine)?;
-    Ok(Conversation::new(session, with, start).run(None))
+impl Party for Attempt<'_> {
+    type Outcome = Ending;
+
+    fn deadline(&self) -> Instant {
+        self.next_deadline()
+    }
+
+    fn on_event(&mut self, guest: &mut dyn Guest, event: VmEvent) -> ControlFlow<Ending> {
+        self.take(guest, event).map_or(ControlFlow::Continue(()), ControlFlow::Break)
+    }
 }
 
-/// Holds the conversation with a guest that was restored for an attempt which began at `start`.
-pub fn resume(guest: Restored, with: AttemptContext<'_>, start: Instant) -> Observation {
-    let Restored { session, facts, console } = guest;
-    let mut conversation = Conversation::new(session, with, start);
-    let ended = conversation.resume(console, facts);
-    conversation.run(ended)
+/// Makes the attempt, which began at `start`, with a guest that boots.
+pub fn run(guest: &mut dyn Guest, with: AttemptContext<'_>, start: Instant) -> Observation {
+    Attempt::new(with, start).run(guest, None)
+}
+
+/// Makes the attempt, which began at `start`, with a guest that was restored: what its console printed since its boot, and
+/// what it said of itself.
+pub fn resume(
+    guest: &mut dyn Guest,
+    console: Vec<u8>,
+    facts: GuestFacts,
+    with: AttemptContext<'_>,
+    start: Instant,
+) -> Observation {
+    let mut attempt = Attempt::new(with, start);
+    let ended = attempt.resume(guest, console, facts);
+    attempt.run(guest, ended)
 }
 
 fn blocked_task(task: blocked::BlockedTask) -> BlockedTask {

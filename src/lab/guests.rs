@@ -25,7 +25,7 @@ use super::timeouts::Timeouts;
 use crate::cancel::Cancel;
 use crate::vm::VmError;
 use crate::vm::args::Machine;
-use crate::vm::qemu::Qemu;
+use crate::vm::backend::Backend;
 use crate::vm::snapshot::{self, Key, Restored, SaveError, Snapshot, Store};
 
 /// What all snapshots of a cache may take, bytes. One takes about 100 MB.
@@ -40,8 +40,8 @@ const LONGEST_PAUSE: u64 = 12_000;
 /// What is needed to make a guest.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
-    /// The QEMU.
-    pub qemu: &'a Qemu,
+    /// What runs it.
+    pub backend: &'a Arc<dyn Backend>,
     /// The machine.
     pub machine: &'a Machine,
     /// Its name, for people: the kernel and the machine.
@@ -116,7 +116,7 @@ impl Guests {
     /// A restored guest with a time and a randomness of its own. `None`: this machine must boot, and what the user
     /// should know of that was shown.
     pub fn restored(&self, wanted: Wanted<'_>) -> Option<Restored> {
-        let key = Key::of(wanted.qemu, wanted.machine);
+        let key = Key::of(&**wanted.backend, wanted.machine);
         let slot = self.slot(&key);
         if let Some(mut guest) = self.take(&key.name, wanted.cancel)
             && self.refresh(&mut guest, wanted).is_ok()
@@ -124,8 +124,8 @@ impl Guests {
             return Some(guest);
         }
         let snapshot = self.snapshot_in(&mut slot.lock(), &key, wanted)?;
-        let Wanted { qemu, machine, timeouts, cancel, .. } = wanted;
-        let guest = restore(qemu, machine, &snapshot, timeouts.restore, cancel);
+        let Wanted { backend, machine, timeouts, cancel, .. } = wanted;
+        let guest = restore(&**backend, machine, &snapshot, timeouts.restore, cancel);
         match guest.and_then(|mut guest| self.refresh(&mut guest, wanted).map(|()| guest)) {
             Ok(guest) => Some(guest),
             Err(_) if cancel.is_set() => None,
@@ -141,13 +141,13 @@ impl Guests {
     /// # Errors
     /// [`SaveError`].
     pub fn snapshot(&self, wanted: Wanted<'_>) -> Result<Arc<Snapshot>, SaveError> {
-        let key = Key::of(wanted.qemu, wanted.machine);
+        let key = Key::of(&**wanted.backend, wanted.machine);
         self.obtain(&key, wanted).map(Arc::new)
     }
 
     /// Restores a guest in the background, for whichever attempt is next on such a machine.
-    pub fn prefetch(&self, qemu: &Qemu, machine: &Machine, limit: Duration) {
-        let key = Key::of(qemu, machine);
+    pub fn prefetch(&self, backend: &Arc<dyn Backend>, machine: &Machine, limit: Duration) {
+        let key = Key::of(&**backend, machine);
         // one that is being made would keep the caller waiting
         let slot = self.slot(&key);
         let Some(snapshot) = slot.try_lock().and_then(|slot| slot.snapshot.clone()) else { return };
@@ -155,13 +155,13 @@ impl Guests {
         if self.pool.lock().holds(&key.name) >= most || !fits(machine) {
             return;
         }
-        let (qemu, machine) = (qemu.clone(), machine.clone());
+        let (backend, machine) = (Arc::clone(backend), machine.clone());
         let (pool, closing) = (Arc::clone(&self.pool), Arc::clone(&self.closing));
         let there = Cancel::new();
         let token = there.clone();
         self.pool.lock().coming.push((key.name.clone(), there.clone()));
         let fetch = move || {
-            let guest = restore(&qemu, &machine, &snapshot, limit, &closing);
+            let guest = restore(&*backend, &machine, &snapshot, limit, &closing);
             // an attempt that finds no guest here makes its own, and tells what is wrong
             pool.lock().arrived(key.name, guest.ok(), &there, most);
         };
@@ -183,7 +183,7 @@ impl Guests {
 
     /// Takes a snapshot out of use from which a guest came that could not be used.
     pub fn reject(&self, wanted: Wanted<'_>, why: &str) {
-        let key = Key::of(wanted.qemu, wanted.machine);
+        let key = Key::of(&**wanted.backend, wanted.machine);
         let slot = self.slot(&key);
         let mut slot = slot.lock();
         if let Some(snapshot) = slot.snapshot.take() {
@@ -236,9 +236,9 @@ impl Guests {
     }
 
     fn obtain(&self, key: &Key, wanted: Wanted<'_>) -> Result<Snapshot, SaveError> {
-        let Wanted { qemu, machine, timeouts, cancel, .. } = wanted;
+        let Wanted { backend, machine, timeouts, cancel, .. } = wanted;
         self.store.obtain(key, SNAPSHOTS_LIMIT, |folder| {
-            snapshot::save(qemu, machine, key, folder, timeouts.boot, cancel)
+            snapshot::save(&**backend, machine, key, folder, timeouts.boot, cancel)
         })
     }
 
@@ -301,16 +301,16 @@ impl Pool {
 
 /// A guest that was restored and has rehearsed.
 fn restore(
-    qemu: &Qemu,
+    backend: &dyn Backend,
     machine: &Machine,
     snapshot: &Snapshot,
     limit: Duration,
     cancel: &Cancel,
 ) -> Result<Restored, VmError> {
-    let mut guest = snapshot::restore(qemu, machine, snapshot, limit, cancel)?;
-    Payload::rehearsal().send(&mut guest.session);
-    guest.wait_for_program(limit, cancel)?;
-    Ok(guest)
+    let mut restored = snapshot::restore(backend, machine, snapshot, limit, cancel)?;
+    Payload::rehearsal().send(&mut *restored.guest);
+    restored.wait_for_program(limit, cancel)?;
+    Ok(restored)
 }
 
 /// Whether the host has memory for one more guest, and as much again for those that run.

@@ -1,9 +1,11 @@
 //! A command or a shell in a guest, for a person: no test, no verdict.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use super::setup::SetupStep;
 use super::share;
 use super::timeouts::Timeouts;
 use crate::cancel::Cancel;
@@ -12,12 +14,10 @@ use crate::guest::message::{ExecuteRequest, FromGuest, ToGuest, WindowSize};
 use crate::kernel::{Kernel, ModuleError};
 use crate::observation::{Exit, GuestFacts, Phase, SetupFailure};
 use crate::oops::{Scanner, Sighting};
-use crate::vm::VmError;
-use crate::vm::args::Machine;
 use crate::vm::console::Capture;
+use crate::vm::conversation::{Party, converse};
 use crate::vm::device::serial;
-use crate::vm::qemu::Qemu;
-use crate::vm::session::{Session, VmEvent};
+use crate::vm::guest::{Guest, VmEvent};
 
 /// Input on its way to the command at once, bytes: as much as it may leave unread without the host reading more.
 const IN_FLIGHT: u64 = 256 * 1024;
@@ -68,12 +68,6 @@ pub struct GuestCommand {
     timeout: Option<Duration>,
 }
 
-#[derive(Clone, Debug)]
-enum SetupStep {
-    Message(ToGuest),
-    File { path: String, contents: Vec<u8> },
-}
-
 impl GuestCommand {
     /// One that runs nothing: it is over when the guest is up and has its modules.
     ///
@@ -91,7 +85,11 @@ impl GuestCommand {
             let path = format!("{INBOX}/modules/{}.ko", module.name);
             let optional = module.optional;
             let contents = kernel.modules.read(&module)?;
-            command.steps.push(SetupStep::File { path: path.clone(), contents });
+            command.steps.push(SetupStep::File {
+                path: path.clone(),
+                mode: 0o644,
+                contents: contents.into(),
+            });
             command.ask(ToGuest::Module {
                 name: module.name.clone(),
                 path,
@@ -169,13 +167,14 @@ pub struct SessionEnd {
 }
 
 struct InteractiveSession<'a> {
-    session: Session,
     command: &'a GuestCommand,
     io: &'a mut dyn SessionIo,
     timeouts: Timeouts,
     capture: Capture,
     scanner: Scanner,
     start: Instant,
+    /// When what is taken in now happened.
+    now: Instant,
     deadline: Instant,
     last_sign: Instant,
     guest: Option<GuestFacts>,
@@ -186,27 +185,23 @@ struct InteractiveSession<'a> {
     in_flight: u64,
 }
 
-/// Starts a guest and runs the command in it.
-///
-/// # Errors
-/// QEMU could not be started.
+/// Runs the command in a guest that was just started.
 pub fn run(
-    qemu: &Qemu,
-    machine: &Machine,
+    guest: &mut dyn Guest,
     command: &GuestCommand,
     timeouts: Timeouts,
     io: &mut dyn SessionIo,
     cancel: &Cancel,
-) -> Result<SessionEnd, VmError> {
-    let start = Instant::now();
-    let mut this = InteractiveSession {
-        session: Session::start(qemu, machine)?,
+) -> SessionEnd {
+    let start = guest.now();
+    let mut session = InteractiveSession {
         command,
         io,
         timeouts,
         capture: Capture::new("", None),
         scanner: Scanner::new(),
         start,
+        now: start,
         deadline: start + timeouts.boot,
         last_sign: start,
         guest: None,
@@ -216,56 +211,64 @@ pub fn run(
         silence_reported: false,
         in_flight: 0,
     };
-    let outcome = this.hold(cancel);
-    this.session.kill();
-    this.session.drain_console(&mut this.capture);
-    let (console, _) = this.capture.finish();
-    Ok(SessionEnd { outcome, guest: this.guest, boot: this.boot, console: console.text })
+    let outcome = converse(guest, &mut session, cancel).unwrap_or_else(|error| Outcome::GuestLost {
+        up: session.guest.is_some(),
+        detail: Some(error.to_string()),
+    });
+    session.capture.push(&guest.kill());
+    let (console, _) = session.capture.finish();
+    SessionEnd { outcome, guest: session.guest, boot: session.boot, console: console.text }
+}
+
+impl Party for InteractiveSession<'_> {
+    type Outcome = Outcome;
+
+    fn deadline(&self) -> Instant {
+        self.next_deadline()
+    }
+
+    fn inputs(&self) -> Vec<BorrowedFd<'_>> {
+        let mut inputs: Vec<BorrowedFd<'_>> = self.input_source().into_iter().collect();
+        inputs.extend(self.io.resize_source().filter(|_| self.running));
+        inputs
+    }
+
+    fn on_event(&mut self, guest: &mut dyn Guest, event: VmEvent) -> ControlFlow<Outcome> {
+        self.now = guest.now();
+        self.take(guest, event).map_or(ControlFlow::Continue(()), ControlFlow::Break)
+    }
 }
 
 impl InteractiveSession<'_> {
-    fn hold(&mut self, cancel: &Cancel) -> Outcome {
-        loop {
-            let due = self.next_deadline();
-            let mut sources = Vec::new();
-            let input = self.io.input_source().filter(|_| self.running && self.in_flight < IN_FLIGHT);
-            sources.extend(input);
-            let input_is_first = !sources.is_empty();
-            sources.extend(self.io.resize_source().filter(|_| self.running));
-            let event = match self.session.wait_with(due, cancel, &sources) {
-                Ok(event) => event,
-                Err(error) => {
-                    return Outcome::GuestLost { up: self.guest.is_some(), detail: Some(error.to_string()) };
+    /// Where the command's input comes from, while it takes some.
+    fn input_source(&self) -> Option<BorrowedFd<'_>> {
+        self.io.input_source().filter(|_| self.running && self.in_flight < IN_FLIGHT)
+    }
+
+    fn take(&mut self, guest: &mut dyn Guest, event: VmEvent) -> Option<Outcome> {
+        match event {
+            VmEvent::Readable(0) if self.input_source().is_some() => self.pass_input(guest),
+            VmEvent::Readable(_) => {
+                if let Some(size) = self.io.resized() {
+                    guest.send(&ToGuest::Resize(size));
                 }
-            };
-            let outcome = match event {
-                VmEvent::Readable(0) if input_is_first => self.pass_input(),
-                VmEvent::Readable(_) => {
-                    if let Some(size) = self.io.resized() {
-                        self.session.send(&ToGuest::Resize(size));
-                    }
-                    None
-                }
-                VmEvent::Console(bytes) => {
-                    self.take_console(&bytes);
-                    None
-                }
-                VmEvent::Output(bytes) => self.pass_output(&bytes, false),
-                VmEvent::Errors(bytes) => self.pass_output(&bytes, true),
-                VmEvent::Message(message) => self.on_message(message),
-                VmEvent::Device(_) | VmEvent::Resumed | VmEvent::Saved(_) | VmEvent::StandsStill => None,
-                VmEvent::Exited(status) => {
-                    let stderr = self.session.stderr();
-                    let words = if stderr.is_empty() { format!("QEMU ended with {status}") } else { stderr };
-                    let detail = (!status.success()).then_some(words);
-                    Some(Outcome::GuestLost { up: self.guest.is_some(), detail })
-                }
-                VmEvent::Deadline => self.late(),
-                VmEvent::Cancelled => Some(Outcome::Cancelled),
-            };
-            if let Some(outcome) = outcome {
-                return outcome;
+                None
             }
+            VmEvent::Console(bytes) => {
+                self.take_console(&bytes);
+                None
+            }
+            VmEvent::Output(bytes) => self.pass_output(&bytes, false),
+            VmEvent::Errors(bytes) => self.pass_output(&bytes, true),
+            VmEvent::Message(message) => self.on_message(guest, message),
+            VmEvent::Device(_) | VmEvent::Resumed | VmEvent::Saved(_) | VmEvent::Paused => None,
+            VmEvent::Exited(exit) => {
+                let words = if exit.stderr.is_empty() { exit.how } else { exit.stderr };
+                let detail = (!exit.by_guest).then_some(words);
+                Some(Outcome::GuestLost { up: self.guest.is_some(), detail })
+            }
+            VmEvent::Deadline => self.late(),
+            VmEvent::Cancelled => Some(Outcome::Cancelled),
         }
     }
 
@@ -282,29 +285,26 @@ impl InteractiveSession<'_> {
         self.command.command.as_ref().is_some_and(|command| command.terminal.is_some())
     }
 
-    fn on_message(&mut self, message: FromGuest) -> Option<Outcome> {
-        self.last_sign = Instant::now();
+    fn on_message(&mut self, guest: &mut dyn Guest, message: FromGuest) -> Option<Outcome> {
+        self.last_sign = self.now;
         self.silence_reported = false;
         match message {
             FromGuest::Hello(facts) if self.guest.is_none() => {
-                let boot = self.start.elapsed();
+                let boot = self.now - self.start;
                 self.io.arrived(&facts, boot);
                 (self.guest, self.boot) = (Some(facts), Some(boot));
-                self.deadline = Instant::now() + self.timeouts.setup;
+                self.deadline = self.now + self.timeouts.setup;
                 for step in &self.command.steps {
-                    match step {
-                        SetupStep::Message(message) => self.session.send(message),
-                        SetupStep::File { path, contents } => self.session.send_file(path, 0o644, contents),
-                    }
+                    step.send(guest);
                 }
                 match &self.command.command {
-                    Some(command) => self.session.send(&ToGuest::Execute(command.clone())),
-                    None => self.session.send(&ToGuest::PowerOff),
+                    Some(command) => guest.send(&ToGuest::Execute(command.clone())),
+                    None => guest.send(&ToGuest::PowerOff),
                 }
             }
             FromGuest::Reached { phase: Phase::Dose } => {
                 self.running = true;
-                self.deadline = Instant::now() + self.command.timeout.unwrap_or(NEVER);
+                self.deadline = self.now + self.command.timeout.unwrap_or(NEVER);
                 if self.io.started().is_err() {
                     return Some(Outcome::OutputClosed);
                 }
@@ -318,21 +318,21 @@ impl InteractiveSession<'_> {
         None
     }
 
-    fn pass_input(&mut self) -> Option<Outcome> {
+    fn pass_input(&mut self, guest: &mut dyn Guest) -> Option<Outcome> {
         match self.io.input() {
             Input::Bytes(bytes) if bytes.is_empty() => {}
             Input::Bytes(bytes) => {
                 self.in_flight += bytes.len() as u64;
-                self.session.send_input(&bytes);
+                guest.send_input(&bytes);
             }
-            Input::End => self.session.send(&ToGuest::InputEnds),
+            Input::End => guest.send(&ToGuest::InputEnds),
             Input::Leave => return Some(Outcome::Left),
         }
         None
     }
 
     fn pass_output(&mut self, bytes: &[u8], errors: bool) -> Option<Outcome> {
-        self.last_sign = Instant::now();
+        self.last_sign = self.now;
         let written = if errors { self.io.errors(bytes) } else { self.io.output(bytes) };
         written.is_err().then_some(Outcome::OutputClosed)
     }
@@ -344,12 +344,12 @@ impl InteractiveSession<'_> {
         // at a terminal a kernel that goes on after all is left to the person; one that panics restarts by itself
         if fatal && !self.crashed && !(self.is_at_terminal() && self.running) {
             self.crashed = true;
-            self.deadline = Instant::now() + self.timeouts.crash;
+            self.deadline = self.now + self.timeouts.crash;
         }
     }
 
     fn late(&mut self) -> Option<Outcome> {
-        let now = Instant::now();
+        let now = self.now;
         let up = self.guest.is_some();
         if now >= self.deadline {
             return Some(match (self.crashed, up, self.running) {
@@ -372,3 +372,6 @@ impl InteractiveSession<'_> {
         Some(Outcome::GuestLost { up, detail: Some(format!("it was silent for {seconds:.0} s")) })
     }
 }
+
+#[cfg(test)]
+mod tests;

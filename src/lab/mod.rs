@@ -1,5 +1,5 @@
 //! The seam between the runner and what runs an attempt: [`Lab::attempt`] takes a kernel and a test and answers with
-//! an observation. [`qemu`] is the real one, [`sim`] one without guests. [`interactive`] starts the same guests for a person's command or shell.
+//! an observation. [`vm`] is the real one, [`sim`] one without guests. [`interactive`] starts the same guests for a person's command or shell.
 
 pub mod attempt;
 mod evidence;
@@ -10,10 +10,11 @@ mod output;
 pub mod payload;
 mod plugging;
 pub mod prepare;
-pub mod qemu;
+mod setup;
 pub mod share;
 pub mod sim;
 pub mod timeouts;
+pub mod vm;
 
 use std::path::Path;
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::prepare::Prepared;
+use super::setup::SetupStep;
 use crate::guest::layout::INBOX;
 use crate::guest::message::{ProbeRequest, ProgramRequest, Settle, ToGuest};
 use crate::kernel::{Kernel, ModuleFile, ModuleState};
 use crate::machine::Machine;
 use crate::suite::{Probe, Program, Symptom, Test};
 use crate::vm::device::serial;
-use crate::vm::session::Session;
+use crate::vm::guest::Guest;
 
 /// Sysctls of every guest, set before the test's own. A kernel that oopses ends the virtual machine, a hung task is
 /// reported each time. Those of the hung-task detector exist only where the kernel has it.
@@ -48,13 +49,6 @@ const SHELL_HELPERS: (&str, &str) = ("kregress.sh", include_str!("../../suites/p
 /// How long kmemleak may take besides, after the dose: it waits until objects are old enough, and looks through all
 /// memory several times.
 const KMEMLEAK: Duration = Duration::from_secs(120);
-
-/// One thing to send.
-#[derive(Clone, Debug)]
-enum SetupStep {
-    Message(ToGuest),
-    File { path: String, mode: u32, contents: Arc<[u8]> },
-}
 
 /// Everything that is sent for one attempt.
 #[derive(Clone, Debug)]
@@ -144,23 +138,14 @@ impl Payload {
         payload
     }
 
-    /// Sends everything; it leaves while the session waits.
-    pub fn send(&self, session: &mut Session) {
-        for step in &self.steps {
-            match step {
-                SetupStep::Message(message) => session.send(message),
-                SetupStep::File { path, mode, contents } => session.send_file(path, *mode, contents),
-            }
-        }
+    /// Sends everything; it leaves while the guest is waited for.
+    pub fn send(&self, guest: &mut dyn Guest) {
+        self.steps.iter().for_each(|step| step.send(guest));
     }
 
     /// Bytes of the files that are sent.
     pub fn size(&self) -> u64 {
-        let sizes = self.steps.iter().map(|step| match step {
-            SetupStep::Message(_) => 0,
-            SetupStep::File { contents, .. } => contents.len() as u64,
-        });
-        sizes.sum()
+        self.steps.iter().map(SetupStep::size).sum()
     }
 
     /// How long the kernel is watched after the program ended, and its detectors are read.

@@ -10,7 +10,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::args::Accel;
-use super::qemu::Qemu;
 
 /// The device that KVM is reached by.
 const KVM_DEVICE: &str = "/dev/kvm";
@@ -63,11 +62,11 @@ struct Remembered {
 
 const MEMORY: &str = "accel.json";
 
-/// Decides. `trial` boots a guest with KVM and answers how many seconds that took, or why it failed; it is called at
+/// Decides for the backend of this version. `trial` boots a guest with KVM and answers how many seconds that took, or why it failed; it is called at
 /// most once, and only where nothing is remembered.
 pub fn choose(
     request: AccelRequest,
-    qemu: &Qemu,
+    version: &str,
     cache: &Path,
     trial: impl FnOnce() -> Result<f64, String>,
 ) -> AccelDecision {
@@ -79,7 +78,7 @@ pub fn choose(
     if let Err(error) = fs::File::options().read(true).write(true).open(KVM_DEVICE) {
         return AccelDecision { accel: Accel::Tcg, reason: format!("{KVM_DEVICE}: {error}") };
     }
-    let (host, qemu) = (host(), qemu.version.to_string());
+    let (host, qemu) = (host(), version.to_owned());
     if let Some(choice) = recall(cache, &host, &qemu) {
         return choice;
     }
@@ -102,9 +101,9 @@ pub fn forget(cache: &Path) {
     let _ = fs::remove_file(cache.join(MEMORY));
 }
 
-/// What is remembered for this host and this QEMU.
-pub fn remembered(cache: &Path, qemu: &Qemu) -> Option<AccelDecision> {
-    recall(cache, &host(), &qemu.version.to_string())
+/// What is remembered for this host and the backend of this version.
+pub fn remembered(cache: &Path, version: &str) -> Option<AccelDecision> {
+    recall(cache, &host(), version)
 }
 
 fn recall(cache: &Path, host: &str, qemu: &str) -> Option<AccelDecision> {
@@ -129,17 +128,11 @@ pub(super) fn host() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vm::qemu::QemuVersion;
-
-    fn qemu(major: u32) -> Qemu {
-        Qemu { path: "qemu".into(), version: QemuVersion { major, minor: 0, micro: 0 }, extra: Vec::new() }
-    }
-
     #[test]
     fn a_wish_is_granted_without_a_trial() {
         let cache = tempfile::tempdir().unwrap();
         for (request, accel) in [(AccelRequest::Kvm, Accel::Kvm), (AccelRequest::Tcg, Accel::Tcg)] {
-            let choice = choose(request, &qemu(7), cache.path(), || panic!("a trial"));
+            let choice = choose(request, "7.0.0", cache.path(), || panic!("a trial"));
             assert_eq!(choice.accel, accel);
         }
     }
@@ -150,10 +143,10 @@ mod tests {
         let choice = AccelDecision { accel: Accel::Tcg, reason: "tried".into() };
         let what = Remembered { host: host(), qemu: "7.0.0".into(), choice: choice.clone() };
         remember(cache.path(), what).unwrap();
-        assert_eq!(remembered(cache.path(), &qemu(7)), Some(choice));
-        assert_eq!(remembered(cache.path(), &qemu(8)), None);
+        assert_eq!(remembered(cache.path(), "7.0.0"), Some(choice));
+        assert_eq!(remembered(cache.path(), "8.0.0"), None);
         forget(cache.path());
-        assert_eq!(remembered(cache.path(), &qemu(7)), None);
+        assert_eq!(remembered(cache.path(), "7.0.0"), None);
     }
 
     #[test]
@@ -162,10 +155,10 @@ mod tests {
             return loud_skip::optional(format_args!("{KVM_DEVICE} cannot be opened here"));
         }
         let cache = tempfile::tempdir().unwrap();
-        let choice = choose(AccelRequest::Auto, &qemu(7), cache.path(), || Err("no word".into()));
+        let choice = choose(AccelRequest::Auto, "7.0.0", cache.path(), || Err("no word".into()));
         assert_eq!(choice.accel, Accel::Tcg);
         assert!(choice.reason.ends_with("a trial boot failed: no word"), "{}", choice.reason);
-        let again = choose(AccelRequest::Auto, &qemu(7), cache.path(), || panic!("a second trial"));
+        let again = choose(AccelRequest::Auto, "7.0.0", cache.path(), || panic!("a second trial"));
         assert_eq!(again, choice);
     }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::device::QemuDevice;
-use super::qemu::Qemu;
 use crate::guest::PORT_NAME;
 
 /// What executes the guest's instructions.
@@ -49,14 +48,6 @@ pub struct Machine {
     pub serial_channel: bool,
     /// Whether there is a virtio port for them. Without it the guest is as one whose kernel lacks the driver.
     pub virtio_channel: bool,
-}
-
-impl Machine {
-    /// Whether this QEMU could make it run instructions that its kernel has already replaced
-    /// ([`QemuVersion::may_run_stale_code`]).
-    pub fn may_run_stale_code(&self, qemu: &Qemu) -> bool {
-        self.accel == Accel::Tcg && self.cpus > 1 && qemu.version.may_run_stale_code()
-    }
 }
 
 /// Kernel parameters of every guest. None of them changes the kernel's own behaviour under test: where the console

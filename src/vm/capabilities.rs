@@ -17,8 +17,8 @@ const SINCE: &[(&str, &str, QemuNeed)] = &[
 
 /// What one QEMU can do, each asked once.
 #[derive(Debug)]
-pub struct Capabilities<'q> {
-    qemu: &'q Qemu,
+pub struct Capabilities {
+    qemu: Qemu,
     asked: Mutex<HashMap<String, Known>>,
 }
 
@@ -33,10 +33,10 @@ enum Known {
     Unknown,
 }
 
-impl<'q> Capabilities<'q> {
+impl Capabilities {
     /// The capabilities of this QEMU.
-    pub fn of(qemu: &'q Qemu) -> Capabilities<'q> {
-        Capabilities { qemu, asked: Mutex::default() }
+    pub fn of(qemu: &Qemu) -> Capabilities {
+        Capabilities { qemu: qemu.clone(), asked: Mutex::default() }
     }
 
     /// Why this QEMU cannot build the machine; `None` if it can, as far as can be seen without starting it. `accel` is
@@ -73,7 +73,7 @@ impl<'q> Capabilities<'q> {
 
     fn ask(&self, model: &str) -> Known {
         let mut asked = self.asked.lock();
-        asked.entry(model.to_owned()).or_insert_with(|| question(self.qemu, model)).clone()
+        asked.entry(model.to_owned()).or_insert_with(|| question(&self.qemu, model)).clone()
     }
 }
 

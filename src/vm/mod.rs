@@ -4,14 +4,19 @@
 
 pub mod accel;
 pub mod args;
+pub mod backend;
 pub mod capabilities;
 pub mod console;
+pub mod conversation;
 pub mod device;
+pub mod guest;
 pub mod guest_log;
 pub mod initramfs;
 pub mod monitor;
 pub mod process;
 pub mod qemu;
+#[cfg(test)]
+pub(crate) mod scripted;
 pub mod session;
 pub mod snapshot;
 pub mod vmcore;
@@ -60,6 +65,9 @@ pub enum VmError {
     /// QEMU's monitor refused a command or did not answer.
     #[error("QEMU's monitor: {0}")]
     Monitor(String),
+    /// No backend has the name that the user gave.
+    #[error("{0}")]
+    NoBackend(String),
     /// A saved guest could not be restored.
     #[error("{0}")]
     Restore(String),

@@ -12,6 +12,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 
 use super::VmError;
 use super::device::{Drive, Part};
+use super::guest::DeviceEvent;
 
 /// How long QEMU may take to answer. Its main loop may wait for a guest that holds the big lock, never this long.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,15 +38,6 @@ pub enum QmpEvent {
     Saved(bool),
     /// The guest restarted or powered off.
     ShutDown,
-}
-
-/// An event about a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeviceEvent {
-    /// The guest has let go of the device of this id, and it is gone.
-    Deleted(String),
-    /// The guest refuses to let go of it.
-    Refused(String),
 }
 
 impl Monitor {

@@ -1,8 +1,17 @@
 //! Finding QEMU and what it is.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::VmError;
+use super::accel;
+use super::args::{Accel, Machine, qemu_args};
+use super::backend::{Backend, StartFrom};
+use super::capabilities::Capabilities;
+use super::guest::Guest;
+use super::session::Session;
+use super::snapshot::identity;
 
 /// The program that is looked for in `PATH`.
 pub const PROGRAM: &str = "qemu-system-x86_64";
@@ -76,6 +85,89 @@ impl Qemu {
     }
 }
 
+/// QEMU as what runs virtual machines.
+#[derive(Debug)]
+pub struct QemuBackend {
+    qemu: Qemu,
+    capabilities: Capabilities,
+}
+
+impl QemuBackend {
+    /// Machines of this QEMU.
+    pub fn new(qemu: Qemu) -> QemuBackend {
+        QemuBackend { capabilities: Capabilities::of(&qemu), qemu }
+    }
+
+    /// Machines of the host's QEMU.
+    ///
+    /// # Errors
+    /// As [`Qemu::find`].
+    pub fn find() -> Result<Arc<dyn Backend>, VmError> {
+        Qemu::find().map(|qemu| Arc::new(QemuBackend::new(qemu)) as Arc<dyn Backend>)
+    }
+}
+
+impl Backend for QemuBackend {
+    fn name(&self) -> &'static str {
+        "QEMU"
+    }
+
+    fn version(&self) -> String {
+        self.qemu.version.to_string()
+    }
+
+    fn start(&self, machine: &Machine, from: StartFrom) -> Result<Box<dyn Guest>, VmError> {
+        Ok(Box::new(Session::start(&self.qemu, machine, from)?))
+    }
+
+    /// The agent's build and the kernel are files of the machine, and QEMU is one itself.
+    fn snapshot_inputs(&self, machine: &Machine) -> String {
+        let qemu = &self.qemu;
+        let mut text = format!("qemu {}\n", qemu.version);
+        let mut file = |what: &str, path: &Path| {
+            let _ = writeln!(text, "{what} {}", identity(path));
+        };
+        file("program", &program(qemu));
+        file("kernel", &machine.kernel);
+        file("initramfs", &machine.initramfs);
+        for drive in machine.devices.iter().filter(|d| d.at_start).filter_map(|d| d.drive.as_ref()) {
+            file("image", &drive.image);
+        }
+        for argument in &qemu.extra {
+            let _ = writeln!(text, "extra {argument}");
+        }
+        for argument in qemu_args(machine) {
+            let _ = writeln!(text, "argument {}", argument.to_string_lossy());
+        }
+        if machine.accel == Accel::Kvm {
+            // the guest knows the host's own processor
+            let _ = writeln!(text, "host {} {}", accel::host(), processor());
+        }
+        text
+    }
+
+    fn missing(&self, machine: &crate::machine::Machine, accel: Option<Accel>) -> Option<String> {
+        self.capabilities.missing(machine, accel)
+    }
+
+    fn may_run_stale_code(&self, machine: &Machine) -> bool {
+        machine.accel == Accel::Tcg && machine.cpus > 1 && self.qemu.version.may_run_stale_code()
+    }
+}
+
+/// Where QEMU's program lies, as far as that can be said: a word without a slash is looked for in `PATH`.
+fn program(qemu: &Qemu) -> PathBuf {
+    if qemu.path.components().count() > 1 {
+        return qemu.path.clone();
+    }
+    which::which(&qemu.path).unwrap_or_else(|_| qemu.path.clone())
+}
+
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines().find(|line| line.starts_with("model name")).unwrap_or_default().to_owned()
+}
+
 /// Reads the first line of `qemu-system-x86_64 --version`.
 fn parse_version(line: &str) -> Option<QemuVersion> {
     let word = line.split_whitespace().skip_while(|w| *w != "version").nth(1)?;
@@ -89,6 +181,13 @@ fn parse_version(line: &str) -> Option<QemuVersion> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::{Device, DeviceKind, Medium};
+    use crate::vm::device::fit;
+    use crate::vm::snapshot::Key;
+
+    fn key(qemu: &Qemu, machine: &Machine) -> String {
+        Key::of(&QemuBackend::new(qemu.clone()), machine).name
+    }
 
     #[test]
     fn version_lines() {
@@ -117,5 +216,54 @@ mod tests {
     fn a_missing_program_says_how_to_get_it() {
         let error = Qemu::open(Path::new("no-such-qemu"), Vec::new()).unwrap_err();
         insta::assert_snapshot!(error, @"no-such-qemu was not found; install it (Debian: apt-get install qemu-system-x86) or name one in KREGRESS_QEMU");
+    }
+
+    #[test]
+    fn whatever_a_snapshot_depends_on_changes_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["qemu", "kernel", "initramfs", "image"] {
+            std::fs::write(path(name), name).unwrap();
+        }
+        let version = QemuVersion { major: 7, minor: 2, micro: 22 };
+        let qemu = Qemu { path: path("qemu"), version, extra: Vec::new() };
+        let disk = |at_start| {
+            let kind = DeviceKind::VirtioDisk(Medium::Blank(1));
+            fit(&Device { name: "d".into(), at_start, behind: None, kind }, 1, Some(path("image")))
+        };
+        let machine = Machine {
+            accel: Accel::Tcg,
+            cpus: 2,
+            memory_mib: 512,
+            kernel: path("kernel"),
+            initramfs: path("initramfs"),
+            cmdline: Vec::new(),
+            devices: vec![disk(true)],
+            serial_channel: false,
+            virtio_channel: true,
+        };
+        let first = key(&qemu, &machine);
+        assert_eq!(key(&qemu, &machine), first);
+        // what is plugged later is not there when the guest is saved
+        let (none, later) = (Vec::new(), vec![disk(false)]);
+        let of = |devices| key(&qemu, &Machine { devices, ..machine.clone() });
+        assert_eq!(of(none), of(later));
+        let mut others = vec![
+            key(&Qemu { extra: vec!["-L".into()], ..qemu.clone() }, &machine),
+            key(&Qemu { version: QemuVersion { micro: 23, ..version }, ..qemu.clone() }, &machine),
+            key(&qemu, &Machine { cpus: 1, ..machine.clone() }),
+            key(&qemu, &Machine { memory_mib: 256, ..machine.clone() }),
+            key(&qemu, &Machine { accel: Accel::Kvm, ..machine.clone() }),
+            key(&qemu, &Machine { cmdline: vec!["a".into()], ..machine.clone() }),
+            key(&qemu, &Machine { serial_channel: true, ..machine.clone() }),
+            key(&qemu, &Machine { devices: Vec::new(), ..machine.clone() }),
+        ];
+        for name in ["qemu", "kernel", "initramfs", "image"] {
+            std::fs::write(path(name), format!("another {name}")).unwrap();
+            others.push(key(&qemu, &machine));
+        }
+        let names: std::collections::HashSet<String> = others.into_iter().collect();
+        assert_eq!(names.len(), 12);
+        assert!(!names.contains(&first));
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Everything that can happen is waited for in one `poll`; nothing is asked again and again.
 
+mod guest;
 mod memory;
+mod state;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -19,13 +21,14 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::VmError;
 use super::args::{self, Machine, Origin};
-use super::console::Capture;
+use super::backend::{StartFrom, StateFiles};
+use super::device::QemuDevice;
+use super::guest::{MachineExit, VmEvent};
 use super::guest_log::{ProcessMemory, VmCoreInfo};
-use super::monitor::{DeviceEvent, Monitor, QmpEvent};
+use super::monitor::{Monitor, QmpEvent};
 use super::process::spawn_bound;
-use super::qemu::Qemu;
+use super::qemu::{Qemu, QemuVersion};
 use crate::cancel::Cancel;
-use crate::guest::message::{FromGuest, ToGuest};
 use crate::guest::wire::{Decoder, Encoder, Kind, Tally};
 
 /// What QEMU may say on standard error, bytes.
@@ -36,35 +39,6 @@ const CONSOLE_AHEAD: usize = 1 << 20;
 
 /// Read at once from any descriptor, bytes.
 const CHUNK: usize = 256 * 1024;
-
-/// What happened.
-#[derive(Debug)]
-pub enum VmEvent {
-    /// The console printed this.
-    Console(Vec<u8>),
-    /// The agent said this.
-    Message(FromGuest),
-    /// The program wrote this.
-    Output(Vec<u8>),
-    /// A command wrote this to standard error.
-    Errors(Vec<u8>),
-    /// There is something to read on the descriptor of this place in what was given to [`Session::wait_with`].
-    Readable(usize),
-    /// Something about a device.
-    Device(DeviceEvent),
-    /// The guest runs, after its state was read.
-    Resumed,
-    /// The guest's state was written, or not.
-    Saved(bool),
-    /// The guest restarted or powered off, and is kept as it was ([`Session::stand_still_at_end`]).
-    StandsStill,
-    /// QEMU ended.
-    Exited(ExitStatus),
-    /// Nothing happened until the deadline.
-    Deadline,
-    /// The caller's token was set.
-    Cancelled,
-}
 
 /// A running virtual machine. Dropping it ends it.
 pub struct Session {
@@ -81,6 +55,12 @@ pub struct Session {
     encoder: Encoder,
     events: VecDeque<VmEvent>,
     exited: Option<ExitStatus>,
+    version: QemuVersion,
+    /// Where the devices' state is written, where the guest is to be saved.
+    state: Option<OwnedFd>,
+    devices: Vec<QemuDevice>,
+    /// How often anything was plugged.
+    pluggings: u32,
     /// Where the kernel's log is, once it was found.
     log_place: Option<(ProcessMemory, VmCoreInfo)>,
     chunk: Box<[u8]>,
@@ -95,34 +75,18 @@ struct Port {
     spoke: bool,
 }
 
-/// The files of a guest that is saved or restored.
-#[derive(Debug)]
-pub struct StateFiles {
-    /// Its memory.
-    pub memory: OwnedFd,
-    /// Its devices, as QEMU writes them.
-    pub state: OwnedFd,
-}
-
 impl Session {
-    /// Boots a virtual machine.
+    /// Starts a virtual machine.
     ///
     /// # Errors
-    /// [`VmError::Start`] if QEMU cannot be started, [`VmError::Io`] if descriptors cannot be made.
-    pub fn start(qemu: &Qemu, machine: &Machine) -> Result<Session, VmError> {
-        Session::start_from(qemu, machine, Origin::Boot, None)
-    }
-
-    /// Starts a virtual machine; `files` are there unless it just boots.
-    ///
-    /// # Errors
-    /// As [`Session::start`].
-    pub fn start_from(
-        qemu: &Qemu,
-        machine: &Machine,
-        origin: Origin,
-        files: Option<StateFiles>,
-    ) -> Result<Session, VmError> {
+    /// [`VmError::Start`] if QEMU cannot be started, [`VmError::Io`] if descriptors cannot be made,
+    /// [`VmError::Restore`] if it does not take the state that it is to be restored from.
+    pub fn start(qemu: &Qemu, machine: &Machine, from: StartFrom) -> Result<Session, VmError> {
+        let (origin, files) = match from {
+            StartFrom::Boot => (Origin::Boot, None),
+            StartFrom::Template(files) => (Origin::Template, Some(files)),
+            StartFrom::Snapshot(files) => (Origin::Restored, Some(files)),
+        };
         let io = || VmError::io("sockets for QEMU");
         let (console, console_end) = pipe().map_err(io())?;
         let (input_end, console_input) = pipe().map_err(io())?;
@@ -141,7 +105,9 @@ impl Session {
             mappings.push(FdMapping { parent_fd: serial_end.into(), child_fd: args::fds::AGENT_SERIAL });
             ports.push(Port::new(serial).map_err(io())?);
         }
+        let mut saved_to = None;
         if let Some(StateFiles { memory, state }) = files {
+            saved_to = Some(state.try_clone().map_err(io())?);
             mappings.push(FdMapping { parent_fd: memory, child_fd: args::fds::MEMORY });
             mappings.push(FdMapping { parent_fd: state, child_fd: args::fds::STATE });
         }
@@ -159,7 +125,7 @@ impl Session {
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())
             .map_err(io::Error::from)
             .map_err(VmError::io("a descriptor for QEMU's process"))?;
-        Ok(Session {
+        let mut session = Session {
             child,
             pidfd,
             console: Some(File::from(console)),
@@ -172,88 +138,25 @@ impl Session {
             encoder: Encoder::default(),
             events: VecDeque::new(),
             exited: None,
+            version: qemu.version,
+            state: saved_to,
+            devices: machine.devices.clone(),
+            pluggings: 0,
             log_place: None,
             chunk: vec![0; CHUNK].into_boxed_slice(),
-        })
-    }
-
-    /// Sends a request to the agent. It leaves while [`Session::wait`] waits.
-    pub fn send(&mut self, message: &ToGuest) {
-        let mut bytes = Vec::new();
-        self.encoder.message(message, &mut bytes);
-        self.outgoing.extend(bytes);
-    }
-
-    /// Sends bytes that belong to no message.
-    pub fn send_noise(&mut self, bytes: &[u8]) {
-        self.outgoing.extend(bytes);
-    }
-
-    /// Bytes that wait to be taken by the agent.
-    pub fn unsent(&self) -> usize {
-        self.outgoing.len()
-    }
-
-    /// Frames of the agent's that did not come through.
-    pub fn frames_missing(&self) -> u64 {
-        self.ports.iter().map(|port| port.tally.missing()).sum()
-    }
-
-    /// Whether QEMU has not ended, as far as was seen.
-    pub fn is_running(&self) -> bool {
-        self.exited.is_none()
-    }
-
-    /// Sends a file to the agent.
-    pub fn send_file(&mut self, path: &str, mode: u32, contents: &[u8]) {
-        let mut bytes = Vec::with_capacity(contents.len() + 1024);
-        let put = ToGuest::Put { path: path.to_owned(), mode, size: contents.len() as u64 };
-        self.encoder.message(&put, &mut bytes);
-        self.encoder.data(contents, &mut bytes);
-        self.outgoing.extend(bytes);
-    }
-
-    /// Sends input to the agent's command.
-    pub fn send_input(&mut self, input: &[u8]) {
-        self.send(&ToGuest::Input { size: input.len() as u64 });
-        let mut bytes = Vec::new();
-        self.encoder.data(input, &mut bytes);
-        self.outgoing.extend(bytes);
-    }
-
-    /// Sends a break on the console's line and then a key: on such a line the kernel takes that for a magic SysRq
-    /// (kernel documentation `sysrq`), which it answers in the interrupt itself, whatever its tasks do.
-    ///
-    /// # Errors
-    /// As [`Monitor::execute`]; [`VmError::Io`] if the console takes no input.
-    pub fn console_sysrq(&mut self, key: u8) -> Result<(), VmError> {
-        self.monitor.send_break("console")?;
-        self.console_input.write_all(&[key]).map_err(VmError::io("the console"))
-    }
-
-    /// QEMU's monitor.
-    pub fn monitor(&mut self) -> &mut Monitor {
-        &mut self.monitor
+        };
+        if origin == Origin::Restored {
+            session.read_state()?;
+        }
+        Ok(session)
     }
 
     /// What QEMU wrote to standard error, cut to a bound.
-    pub fn stderr(&self) -> String {
+    fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr_text).trim().to_owned()
     }
 
-    /// Waits for the next thing to happen, until the deadline.
-    ///
-    /// # Errors
-    /// [`VmError::Io`] if waiting itself fails.
-    pub fn wait(&mut self, deadline: Instant, cancel: &Cancel) -> Result<VmEvent, VmError> {
-        self.wait_with(deadline, cancel, &[])
-    }
-
-    /// Waits for other descriptors too.
-    ///
-    /// # Errors
-    /// As [`Session::wait`].
-    pub fn wait_with(
+    fn wait_for(
         &mut self,
         deadline: Instant,
         cancel: &Cancel,
@@ -265,7 +168,7 @@ impl Session {
                 return Ok(event);
             }
             if let Some(status) = self.exited {
-                return Ok(VmEvent::Exited(status));
+                return Ok(VmEvent::Exited(self.exit(status)));
             }
             if cancel.is_set() {
                 return Ok(VmEvent::Cancelled);
@@ -335,13 +238,16 @@ impl Session {
 
     /// Takes in what QEMU tells by itself.
     fn listen(&mut self, readable: bool) {
-        let events = self.monitor.take_events(readable).into_iter().map(|event| match event {
-            QmpEvent::Device(event) => VmEvent::Device(event),
-            QmpEvent::Resumed => VmEvent::Resumed,
-            QmpEvent::Saved(well) => VmEvent::Saved(well),
-            QmpEvent::ShutDown => VmEvent::StandsStill,
-        });
-        self.events.extend(events);
+        for event in self.monitor.take_events(readable) {
+            let event = match event {
+                QmpEvent::Device(event) => VmEvent::Device(event),
+                QmpEvent::Resumed => VmEvent::Resumed,
+                QmpEvent::Saved(true) => VmEvent::Saved(Ok(())),
+                QmpEvent::Saved(false) => VmEvent::Saved(Err(self.save_failure())),
+                QmpEvent::ShutDown => VmEvent::Paused,
+            };
+            self.events.push_back(event);
+        }
     }
 
     /// The port that the agent listens to: the one it spoke on, before that the first.
@@ -417,28 +323,42 @@ impl Session {
         }
     }
 
-    /// Ends the virtual machine at once and waits until it is gone.
-    pub fn kill(&mut self) {
+    /// What QEMU's end says.
+    fn exit(&self, status: ExitStatus) -> MachineExit {
+        let stderr = self.stderr();
+        // QEMU ends well also when somebody on the host asks it to by a signal, and says so
+        let by_host = stderr.contains("terminating on signal");
+        let how = match (status.code(), status.signal()) {
+            (Some(code), _) => format!("QEMU ended with exit code {code}"),
+            (None, Some(signal)) => format!("QEMU was ended by signal {signal}"),
+            (None, None) => "QEMU ended".to_owned(),
+        };
+        MachineExit { by_guest: status.success() && !by_host, how, stderr }
+    }
+
+    fn end(&mut self) {
         if self.exited.is_none() {
             let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
             self.exited = Some(self.child.wait().unwrap_or_else(|_| ExitStatus::from_raw(9)));
         }
     }
 
-    /// Takes in what the console printed before the end, after [`Session::kill`].
-    pub fn drain_console(&mut self, capture: &mut Capture) {
+    /// What the console printed that was not reported.
+    fn rest_of_console(&mut self) -> Vec<u8> {
         while self.read_console() {}
+        let mut rest = Vec::new();
         for event in self.events.drain(..) {
             if let VmEvent::Console(bytes) = event {
-                capture.push(&bytes);
+                rest.extend(bytes);
             }
         }
+        rest
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.kill();
+        self.end();
     }
 }
 

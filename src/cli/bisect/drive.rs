@@ -27,7 +27,7 @@ use crate::report::summary::shown_path;
 use crate::report::{ExitStatus, HTML_FILE, ReportError, RunSummary};
 use crate::suite::Test;
 use crate::verdict::Verdict;
-use crate::vm::qemu::Qemu;
+use crate::vm::backend;
 
 /// Everything that a bisection runs on.
 struct BisectContext<'a> {
@@ -47,7 +47,7 @@ pub fn begin(args: &BisectArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let begun = begin::begin(args, &at, &library)?;
     let mut state = BisectionState::new(begun.record.clone()).map_err(CliError::usage)?;
     // what this host lacks is said before anything is written
-    Qemu::find().map_err(CliError::setup)?;
+    backend::find().map_err(CliError::setup)?;
     let earlier =
         if args.search.fresh { Vec::new() } else { reuse::earlier(&args.run.output.reports, &begun.record) };
     let dir = RunDir::create(&args.run.output.reports).map_err(CliError::setup)?;

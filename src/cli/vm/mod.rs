@@ -18,9 +18,9 @@ use crate::guest::message::ExecuteRequest;
 use crate::kernel::{Flavour, Kernel, KernelSpec, LargerImage, Library, ModuleState, RequestedKernel};
 use crate::lab::interactive::{self, GuestCommand, Outcome, SessionEnd};
 use crate::lab::prepare::Prepared;
-use crate::lab::qemu::QemuLab;
 use crate::lab::share;
 use crate::lab::timeouts::Timeouts;
+use crate::lab::vm::VmLab;
 use crate::machine::Machine;
 use crate::observation::{Exit, SetupFailure};
 use crate::oops;
@@ -30,7 +30,7 @@ use crate::scratch::{Scratch, ScratchDir};
 use crate::suite::MachineNeeds;
 use crate::vm::accel::AccelRequest;
 use crate::vm::args::Machine as Guest;
-use crate::vm::qemu::Qemu;
+use crate::vm::backend::{self, Backend, StartFrom};
 use session_io::User;
 
 /// Boots of a guest that QEMU itself makes crash on its way up.
@@ -159,10 +159,10 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let kernel = kernel(args, &library)?;
     let share = args.share.as_deref().map(|folder| shared(folder, &cache)).transpose()?;
     let machine = machine(args, paths, share.as_ref())?;
-    let qemu = Qemu::find().map_err(CliError::setup)?;
-    let lab = QemuLab::new(qemu, &cache).map_err(CliError::setup)?;
+    let backend = backend::find().map_err(CliError::setup)?;
+    let lab = VmLab::new(backend, &cache).map_err(CliError::setup)?;
     let choice = lab.choose_accel(args.accel, &kernel);
-    if let Some(lacking) = lab.capabilities().missing(&machine, Some(choice.accel)) {
+    if let Some(lacking) = lab.missing(&machine) {
         return Err(CliError::setup(lacking));
     }
     let guest = lab.machine(&kernel, &machine, &Prepared::default()).map_err(CliError::setup)?;
@@ -178,41 +178,43 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let mut boots = 1;
     let end = loop {
         user.wait(&format!("{} boots with {}", kernel.release, choice.accel));
-        let end = interactive::run(lab.qemu(), &guest, &guest_command, timeouts, &mut user, &cancel);
+        let booting = lab.backend().start(&guest, StartFrom::Boot);
+        let end = booting
+            .map(|mut booting| interactive::run(&mut *booting, &guest_command, timeouts, &mut user, &cancel));
         user.leave();
         let end = end.map_err(CliError::setup)?;
-        let fault = end.guest.is_none() && is_emulators_fault(&end.console, &guest, lab.qemu());
+        let fault = end.guest.is_none() && is_emulators_fault(&end.console, &guest, &**lab.backend());
         if !fault || boots == MOST_BOOTS {
             break end;
         }
         boots += 1;
-        eprintln!("{}: {}; booting again", label("warning"), emulators_fault(lab.qemu()));
+        eprintln!("{}: {}; booting again", label("warning"), emulators_fault(&**lab.backend()));
     };
     if end.outcome == Outcome::Booted {
         println!("{}", booted(&end, &choice.accel.to_string()));
     }
     let status = finish(&end, &kernel, &cache, is_shell);
     if matches!(end.outcome, Outcome::GuestLost { .. })
-        && is_emulators_fault(&end.console, &guest, lab.qemu())
+        && is_emulators_fault(&end.console, &guest, &**lab.backend())
     {
-        eprintln!("{}: {}", label("warning"), emulators_fault(lab.qemu()));
+        eprintln!("{}: {}", label("warning"), emulators_fault(&**lab.backend()));
     }
     Ok(status)
 }
 
 /// Whether the kernel crashed because QEMU ran code that was no longer there.
-fn is_emulators_fault(console: &[u8], guest: &Guest, qemu: &Qemu) -> bool {
-    guest.may_run_stale_code(qemu)
+fn is_emulators_fault(console: &[u8], guest: &Guest, backend: &dyn Backend) -> bool {
+    backend.may_run_stale_code(guest)
         && oops::diagnose(console)
             .iter()
             .any(|report| oops::breakpoint_was_taken_back(&console[report.start..report.end]))
 }
 
-fn emulators_fault(qemu: &Qemu) -> String {
+fn emulators_fault(backend: &dyn Backend) -> String {
     format!(
         "QEMU {} made the kernel crash, by running a breakpoint that was no longer there; 8.1 and later do not, nor does any \
          with --cpus 1",
-        qemu.version
+        backend.version()
     )
 }
 

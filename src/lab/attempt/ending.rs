@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Closing, Conversation};
+use super::{Attempt, Closing};
 use crate::guest::message::ToGuest;
 use crate::observation::{Ending, Phase, Stopped};
 use crate::oops::{ReportKind, Sighting};
+use crate::vm::guest::Guest;
 
 /// The console has to be silent for this long before the agent is asked for blocked tasks.
 const QUIET: Duration = Duration::from_millis(300);
@@ -27,12 +28,12 @@ impl AskAt {
     }
 
     /// The console spoke just now.
-    pub(super) fn move_on(&mut self) {
-        self.next = (Instant::now() + QUIET).min(self.last);
+    pub(super) fn move_on(&mut self, now: Instant) {
+        self.next = (now + QUIET).min(self.last);
     }
 }
 
-impl Conversation<'_> {
+impl Attempt<'_> {
     /// When the host has to look after the guest again, whatever it does.
     pub(super) fn next_deadline(&self) -> Instant {
         let mut next = self.deadline;
@@ -57,27 +58,27 @@ impl Conversation<'_> {
             return;
         }
         if sighting.kind == ReportKind::Hang && !is_hung_task(sighting) {
-            self.looks.processor_hangs();
+            self.looks.processor_hangs(self.now);
         }
         if !sighting.goes_on {
             // the rest of the report comes by itself, then the guest restarts, which ends QEMU
             self.close(Stopped::CrashSeen, self.timeouts.crash);
         } else if is_hung_task(sighting) && self.seen.program.started {
-            self.ask_at = Some(AskAt::after(Instant::now()));
+            self.ask_at = Some(AskAt::after(self.now));
             self.close(Stopped::CrashSeen, QUIET_BOUND + self.timeouts.evidence);
         }
     }
 
     fn close(&mut self, stopped: Stopped, within: Duration) {
         self.closing = Closing::Stopping(stopped);
-        self.deadline = Instant::now() + within;
+        self.deadline = self.now + within;
     }
 
     /// A deadline passed.
-    pub(super) fn late(&mut self) -> Option<Ending> {
-        let now = Instant::now();
+    pub(super) fn late(&mut self, guest: &mut dyn Guest) -> Option<Ending> {
+        let now = self.now;
         if self.ask_at.take_if(|ask| now >= ask.next).is_some() {
-            self.session.send(&ToGuest::Blocked);
+            guest.send(&ToGuest::Blocked);
             self.evidence.asked(now, self.timeouts.answer);
             self.deadline = now + self.timeouts.evidence;
             return None;
@@ -90,7 +91,7 @@ impl Conversation<'_> {
             Closing::Stopping(_) => {
                 if let Some(key) = self.evidence.key(now) {
                     // a QEMU that does not answer is ended all the same
-                    let _ = self.session.console_sysrq(key);
+                    let _ = guest.console_sysrq(key);
                 }
                 return None;
             }
@@ -101,14 +102,14 @@ impl Conversation<'_> {
             && now >= start + self.limits.slow
         {
             self.slow_reported = true;
-            self.watch.slow(start.elapsed().as_secs_f64());
+            self.watch.slow((now - start).as_secs_f64());
         }
         if self.seen.guest.is_some() && now >= self.last_sign + self.timeouts.silence {
-            let stopped = Stopped::Silent { seconds: self.last_sign.elapsed().as_secs_f64() };
-            self.ask_for_evidence(stopped);
+            let stopped = Stopped::Silent { seconds: (now - self.last_sign).as_secs_f64() };
+            self.ask_for_evidence(guest, stopped);
             return None;
         }
-        if let Some(ending) = self.look(now) {
+        if let Some(ending) = self.look(guest) {
             return Some(ending);
         }
         if now < self.deadline || self.closing != Closing::No {
@@ -120,7 +121,7 @@ impl Conversation<'_> {
             }
             Phase::Dose => {
                 let stopped = Stopped::Terminate { limit: self.limits.terminate.as_secs_f64() };
-                self.ask_for_evidence(stopped);
+                self.ask_for_evidence(guest, stopped);
                 None
             }
             Phase::Setup | Phase::Check | Phase::Settle | Phase::Stop => {
@@ -129,7 +130,7 @@ impl Conversation<'_> {
                 } else {
                     self.timeouts.setup
                 };
-                self.ask_for_evidence(Stopped::Terminate { limit: limit.as_secs_f64() });
+                self.ask_for_evidence(guest, Stopped::Terminate { limit: limit.as_secs_f64() });
                 None
             }
         }
@@ -137,15 +138,15 @@ impl Conversation<'_> {
 
     /// Before a guest that does not go on is ended, it is asked where its tasks are: through the agent, and where that
     /// does not answer over the console, and by an NMI.
-    fn ask_for_evidence(&mut self, stopped: Stopped) {
-        self.session.send(&ToGuest::Blocked);
+    fn ask_for_evidence(&mut self, guest: &mut dyn Guest, stopped: Stopped) {
+        guest.send(&ToGuest::Blocked);
         let silent = matches!(stopped, Stopped::Silent { .. });
         let answer = if silent { Duration::ZERO } else { self.timeouts.answer };
-        self.evidence.asked(Instant::now(), answer);
+        self.evidence.asked(self.now, answer);
         if silent && !self.nmi_sent {
             self.nmi_sent = true;
             // a QEMU that does not answer is ended all the same
-            let _ = self.session.monitor().nmi();
+            let _ = guest.nmi();
         }
         self.close(stopped, self.timeouts.evidence);
     }

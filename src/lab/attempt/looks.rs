@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Closing, Conversation};
+use super::{Attempt, Closing};
 use crate::observation::{Ending, LogExcerpt, LogRecord, Stopped};
 use crate::oops::{Scanner, Sighting};
+use crate::vm::guest::Guest;
 
 /// The agent gives a sign every second; a host that is busy may delay some.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -32,8 +33,8 @@ impl Looks {
     }
 
     /// The kernel reports a processor that is stuck.
-    pub fn processor_hangs(&mut self) {
-        self.hangs_since.get_or_insert_with(Instant::now);
+    pub fn processor_hangs(&mut self, now: Instant) {
+        self.hangs_since.get_or_insert(now);
     }
 
     /// When the next look is due, given the agent's last sign.
@@ -58,16 +59,17 @@ impl Looks {
     }
 }
 
-impl Conversation<'_> {
+impl Attempt<'_> {
     /// Looks into the memory where that is due. A crash report there ends the attempt as one on the console does; a
     /// processor that hangs ends it when the agent stays silent for as long as a crash may take.
-    pub(super) fn look(&mut self, now: Instant) -> Option<Ending> {
+    pub(super) fn look(&mut self, guest: &mut dyn Guest) -> Option<Ending> {
+        let now = self.now;
         if self.closing != Closing::No || self.seen.guest.is_none() || now < self.looks.due(self.last_sign) {
             return None;
         }
         self.looks.last = Some(now);
         if !self.looks.blind {
-            match self.session.kernel_log_so_far() {
+            match guest.kernel_log() {
                 Ok(log) => {
                     for sighting in self.looks.scan(&log) {
                         self.sighted(&sighting);

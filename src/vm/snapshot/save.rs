@@ -3,31 +3,29 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use qapi::qmp::{self, MigrationCapability, MigrationCapabilityStatus};
 use rustix::fs::{MemfdFlags, memfd_create};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::store::{Contents, Manifest};
-use super::{CONSOLE, Key, MEMORY, STATE, STATE_NAME, memory, state_uri};
+use super::{CONSOLE, Key, MEMORY, STATE, memory};
 use crate::cancel::Cancel;
 use crate::guest::message::FromGuest;
 use crate::vm::VmError;
-use crate::vm::args::{Machine, Origin};
+use crate::vm::args::Machine;
+use crate::vm::backend::{Backend, StartFrom, StateFiles};
 use crate::vm::console::Capture;
-use crate::vm::qemu::Qemu;
-use crate::vm::session::{Session, StateFiles, VmEvent};
+use crate::vm::conversation::{Interruption, await_event};
+use crate::vm::guest::{Guest, VmEvent};
 
-/// How long QEMU may take to write the devices' state: less than a megabyte.
+/// How long the devices' state may take to be written: it is less than a megabyte.
 const WRITING: Duration = Duration::from_secs(30);
 
 /// Why there is no snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SaveError {
-    /// QEMU cannot save this machine; it says why.
+    /// This machine cannot be saved; why.
     #[error("{0}")]
     Refused(String),
     /// It ended while it booted.
@@ -55,7 +53,7 @@ impl From<VmError> for SaveError {
 /// # Errors
 /// [`SaveError`].
 pub fn save(
-    qemu: &Qemu,
+    backend: &dyn Backend,
     machine: &Machine,
     key: &Key,
     folder: &Path,
@@ -72,14 +70,12 @@ pub fn save(
         memory: memory.try_clone().map_err(failed("the memory"))?.into(),
         state: state.try_clone().map_err(failed("the state's file"))?.into(),
     };
-    let mut boot = Boot {
-        session: Session::start_from(qemu, machine, Origin::Template, Some(files))?,
-        console: Capture::new("", None),
-    };
-    let release = boot.hello(Instant::now() + limit, cancel)?;
-    refuse_written_disks(&mut boot.session)?;
-    boot.write_state(qemu, &state, cancel)?;
-    let console = boot.end()?;
+    let mut guest = backend.start(machine, StartFrom::Template(files))?;
+    let mut console = Capture::new("", None);
+    let release = first_word(&mut *guest, &mut console, limit, cancel)?;
+    guest.save()?;
+    state_written(&mut *guest, &mut console, cancel)?;
+    let console = end(&mut *guest, console)?;
 
     let target = File::create(folder.join(MEMORY)).map_err(failed("the memory's file"))?;
     let summary = memory::copy(&memory, &target).map_err(failed("the memory's file"))?;
@@ -96,123 +92,54 @@ pub fn save(
     })
 }
 
-/// A disk that was written to would be as new after a restore, which the guest does not expect.
-fn refuse_written_disks(session: &mut Session) -> Result<(), SaveError> {
-    let disks = session.monitor().execute(&QueryBlockstats {})?;
-    let disks = disks.as_array().map(Vec::as_slice).unwrap_or_default();
-    // what is not understood is not believed to be unwritten
-    match disks.iter().find(|disk| disk["stats"]["wr_operations"].as_u64() != Some(0)) {
-        Some(disk) => {
-            let name = disk["device"].as_str().unwrap_or_default();
-            Err(SaveError::Refused(format!("the disk {name} was written to while the kernel booted")))
+/// Waits for the agent's first word; the result is the kernel's release.
+fn first_word(
+    guest: &mut dyn Guest,
+    console: &mut Capture,
+    limit: Duration,
+    cancel: &Cancel,
+) -> Result<String, SaveError> {
+    let deadline = guest.now() + limit;
+    let hello = |event: &VmEvent| match event {
+        VmEvent::Message(FromGuest::Hello(facts)) => Some(facts.release.clone()),
+        _ => None,
+    };
+    let heard = await_event(guest, deadline, cancel, &mut |bytes| console.push(bytes), hello)?;
+    heard.map_err(|interruption| match interruption {
+        Interruption::Exited(exit) => SaveError::NoBoot(exit.detail()),
+        Interruption::Deadline => SaveError::Failed("the guest did not reach its agent in time".into()),
+        Interruption::Cancelled => SaveError::Cancelled,
+    })
+}
+
+/// Waits until the state of the devices was written.
+fn state_written(guest: &mut dyn Guest, console: &mut Capture, cancel: &Cancel) -> Result<(), SaveError> {
+    let deadline = guest.now() + WRITING;
+    let saved = |event: &VmEvent| match event {
+        VmEvent::Saved(result) => Some(result.clone()),
+        _ => None,
+    };
+    match await_event(guest, deadline, cancel, &mut |bytes| console.push(bytes), saved)? {
+        Ok(saved) => saved.map_err(SaveError::Failed),
+        Err(Interruption::Exited(exit)) => Err(SaveError::Failed(exit.detail())),
+        Err(Interruption::Deadline) => {
+            Err(SaveError::Failed("the state of the devices was not written in time".into()))
         }
-        None => Ok(()),
+        Err(Interruption::Cancelled) => Err(SaveError::Cancelled),
     }
 }
 
-/// `query-blockstats`, whose answer differs from version to version in what is not asked for here.
-#[derive(Debug, Serialize)]
-struct QueryBlockstats {}
-
-impl qmp::QmpCommand for QueryBlockstats {}
-
-impl qapi::Command for QueryBlockstats {
-    const NAME: &'static str = "query-blockstats";
-    const ALLOW_OOB: bool = false;
-    type Ok = serde_json::Value;
-}
-
-struct Boot {
-    session: Session,
-    console: Capture,
-}
-
-impl Boot {
-    /// Waits for the agent's first word; answers with the kernel's release.
-    fn hello(&mut self, deadline: Instant, cancel: &Cancel) -> Result<String, SaveError> {
-        loop {
-            match self.session.wait(deadline, cancel)? {
-                VmEvent::Message(FromGuest::Hello(facts)) => return Ok(facts.release),
-                VmEvent::Deadline => {
-                    return Err(SaveError::Failed("the guest did not reach its agent in time".into()));
-                }
-                other => self.take(other).map_err(|error| match error {
-                    SaveError::Failed(words) => SaveError::NoBoot(words),
-                    other => other,
-                })?,
-            }
-        }
+/// Ends the guest; the result is its console.
+fn end(guest: &mut dyn Guest, mut console: Capture) -> Result<Vec<u8>, SaveError> {
+    console.push(&guest.kill());
+    let (console, _) = console.finish();
+    if console.left_out > 0 {
+        return Err(SaveError::Refused(format!(
+            "the kernel prints more than is kept while it boots: {} bytes",
+            console.printed
+        )));
     }
-
-    /// Has QEMU stop the guest and write the state of its devices.
-    fn write_state(&mut self, qemu: &Qemu, state: &File, cancel: &Cancel) -> Result<(), SaveError> {
-        let monitor = self.session.monitor();
-        monitor
-            .execute(&capabilities(&[MigrationCapability::x_ignore_shared, MigrationCapability::events]))?;
-        let (uri, by_name) = state_uri(qemu.version);
-        if by_name {
-            let descriptor = state.try_clone().map_err(VmError::io("the state's file"))?;
-            monitor.give(STATE_NAME, &descriptor.into())?;
-        }
-        let order = qmp::migrate { channels: None, detach: None, resume: None, uri: Some(uri) };
-        monitor.execute(&order).map_err(|refusal| match refusal {
-            VmError::Monitor(words) => SaveError::Refused(words),
-            other => other.into(),
-        })?;
-        let deadline = Instant::now() + WRITING;
-        loop {
-            match self.session.wait(deadline, cancel)? {
-                VmEvent::Saved(true) => return Ok(()),
-                VmEvent::Saved(false) => {
-                    let info = self.session.monitor().execute(&qmp::query_migrate {})?;
-                    let words = info.error_desc.unwrap_or_else(|| "QEMU could not write its state".into());
-                    return Err(SaveError::Failed(words));
-                }
-                VmEvent::Deadline => {
-                    return Err(SaveError::Failed("QEMU did not write its state in time".into()));
-                }
-                other => self.take(other)?,
-            }
-        }
-    }
-
-    /// Ends the guest and answers with its console.
-    fn end(mut self) -> Result<Vec<u8>, SaveError> {
-        self.session.kill();
-        self.session.drain_console(&mut self.console);
-        let (console, _) = self.console.finish();
-        if console.left_out > 0 {
-            return Err(SaveError::Refused(format!(
-                "the kernel prints more than is kept while it boots: {} bytes",
-                console.printed
-            )));
-        }
-        Ok(console.text)
-    }
-
-    fn take(&mut self, event: VmEvent) -> Result<(), SaveError> {
-        match event {
-            VmEvent::Console(bytes) => self.console.push(&bytes),
-            VmEvent::Exited(status) => return Err(SaveError::Failed(died(status, &self.session))),
-            VmEvent::Cancelled => return Err(SaveError::Cancelled),
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// What QEMU's end says.
-pub(super) fn died(status: ExitStatus, session: &Session) -> String {
-    match session.stderr() {
-        said if said.is_empty() => format!("QEMU ended ({status})"),
-        said => format!("QEMU ended ({status}): {said}"),
-    }
-}
-
-/// The order to set what both sides of a restore must agree on.
-pub(super) fn capabilities(wanted: &[MigrationCapability]) -> qmp::migrate_set_capabilities {
-    let on = |&capability| MigrationCapabilityStatus { capability, state: true };
-    qmp::migrate_set_capabilities { capabilities: wanted.iter().map(on).collect() }
+    Ok(console.text)
 }
 
 impl Contents {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::memory::{self, Summary};
 use super::{CONSOLE, Key, MANIFEST, MEMORY, STATE, SaveError};
 use crate::scratch::Scratch;
-use crate::vm::session::StateFiles;
+use crate::vm::backend::StateFiles;
 
 /// A file that tells why QEMU cannot save a machine, instead of a snapshot.
 const REFUSED: &str = "refused";

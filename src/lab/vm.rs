@@ -1,10 +1,10 @@
-//! The real lab: every attempt is a QEMU of its own.
+//! The real lab: every attempt is a virtual machine of its own.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -24,12 +24,12 @@ use crate::suite::Test;
 use crate::vm::VmError;
 use crate::vm::accel::{self, AccelDecision, AccelRequest};
 use crate::vm::args::{Accel, Machine as Guest};
-use crate::vm::capabilities::Capabilities;
+use crate::vm::backend::{Backend, StartFrom};
+use crate::vm::conversation::{Interruption, await_event};
 use crate::vm::device;
+use crate::vm::guest::VmEvent;
 use crate::vm::initramfs::{self, Busybox, ChannelModule};
-use crate::vm::qemu::Qemu;
-use crate::vm::session::{Session, VmEvent};
-use crate::vm::snapshot::SaveError;
+use crate::vm::snapshot::{Restored, SaveError};
 use crate::vm::vmcore;
 
 /// Drivers of the agent's channel, in the order in which they are wanted.
@@ -50,8 +50,8 @@ pub enum KeepVmcore {
 type OnceSlot<T> = Arc<OnceLock<T>>;
 
 /// What the lab works with.
-pub struct QemuLab {
-    qemu: Qemu,
+pub struct VmLab {
+    backend: Arc<dyn Backend>,
     accel: OnceLock<Accel>,
     cache: PathBuf,
     agent: Vec<u8>,
@@ -75,18 +75,24 @@ pub struct QemuLab {
     initramfs: Mutex<HashMap<String, OnceSlot<Result<PathBuf, String>>>>,
 }
 
-impl QemuLab {
-    /// A lab with everything that guests need: QEMU, the agent, the shell.
+impl VmLab {
+    /// A lab with everything that guests need: what runs them, the agent, the shell.
     ///
     /// # Errors
     /// [`VmError`] names what is missing and how to get it.
-    pub fn new(qemu: Qemu, cache: &Path) -> Result<QemuLab, VmError> {
-        Ok(QemuLab {
-            qemu,
+    pub fn new(backend: Arc<dyn Backend>, cache: &Path) -> Result<VmLab, VmError> {
+        let (agent, busybox) = (initramfs::find_agent()?.image, initramfs::find_busybox()?);
+        Ok(VmLab::with(backend, cache, agent, busybox))
+    }
+
+    /// A lab whose guests have this agent and this shell.
+    fn with(backend: Arc<dyn Backend>, cache: &Path, agent: Vec<u8>, busybox: Busybox) -> VmLab {
+        VmLab {
+            backend,
             accel: OnceLock::new(),
             cache: cache.to_owned(),
-            agent: initramfs::find_agent()?.image,
-            busybox: initramfs::find_busybox()?,
+            agent,
+            busybox,
             timeouts: Timeouts::default(),
             terminate: None,
             cancel: Cancel::new(),
@@ -97,61 +103,61 @@ impl QemuLab {
             pool: true,
             prepared: Mutex::default(),
             initramfs: Mutex::default(),
-        })
+        }
     }
 
     /// Decides on the accelerator; `kernel` is what a trial boot would boot. Only the first decision counts.
     pub fn choose_accel(&self, request: AccelRequest, kernel: &Kernel) -> AccelDecision {
-        let choice = accel::choose(request, &self.qemu, &self.cache, || self.try_kvm(kernel));
+        let choice = accel::choose(request, &self.backend.version(), &self.cache, || self.try_kvm(kernel));
         let _ = self.accel.set(choice.accel);
         choice
     }
 
     /// Gives guests no virtio port for the agent, so that it speaks on the second serial port as it does where the
     /// kernel lacks the driver.
-    pub fn with_serial_only(mut self, serial_only: bool) -> QemuLab {
+    pub fn with_serial_only(mut self, serial_only: bool) -> VmLab {
         self.serial_only = serial_only;
         self
     }
 
     /// Boots a guest for every attempt.
-    pub fn without_snapshots(mut self) -> QemuLab {
+    pub fn without_snapshots(mut self) -> VmLab {
         self.guests = None;
         self
     }
 
     /// Restores each guest when its attempt asks for it, and none before.
-    pub fn without_pool(mut self) -> QemuLab {
+    pub fn without_pool(mut self) -> VmLab {
         self.pool = false;
         self
     }
 
     /// Ends what is being prepared when this is set.
-    pub fn with_cancel(mut self, cancel: &Cancel) -> QemuLab {
+    pub fn with_cancel(mut self, cancel: &Cancel) -> VmLab {
         self.cancel = cancel.clone();
         self
     }
 
     /// Keeps the memory of guests.
-    pub fn with_vmcore(mut self, keep: KeepVmcore) -> QemuLab {
+    pub fn with_vmcore(mut self, keep: KeepVmcore) -> VmLab {
         self.keep_vmcore = keep;
         self
     }
 
     /// Reads the kernel's log out of the memory of guests that ended as they should, too, so that witnesses can be compared.
-    pub fn with_memory_read(mut self) -> QemuLab {
+    pub fn with_memory_read(mut self) -> VmLab {
         self.reads_memory = true;
         self
     }
 
     /// Overrides every test's `terminate` time.
-    pub fn with_terminate(mut self, terminate: Option<Duration>) -> QemuLab {
+    pub fn with_terminate(mut self, terminate: Option<Duration>) -> VmLab {
         self.terminate = terminate;
         self
     }
 
     /// Overrides how long everything but the program may take.
-    pub fn with_timeouts(mut self, timeouts: Timeouts) -> QemuLab {
+    pub fn with_timeouts(mut self, timeouts: Timeouts) -> VmLab {
         self.timeouts = timeouts;
         self
     }
@@ -163,9 +169,9 @@ impl QemuLab {
         }
     }
 
-    /// The QEMU in use.
-    pub fn qemu(&self) -> &Qemu {
-        &self.qemu
+    /// What runs the guests.
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
     }
 
     /// Compiles a test's program and makes its images, once.
@@ -212,7 +218,7 @@ impl QemuLab {
     /// The virtual machine that a test's machine is on a kernel.
     ///
     /// # Errors
-    /// As [`QemuLab::initramfs`]; a disk's image cannot be had.
+    /// As [`VmLab::initramfs`]; a disk's image cannot be had.
     pub fn machine(&self, kernel: &Kernel, machine: &Machine, prepared: &Prepared) -> Result<Guest, String> {
         let devices = (1..)
             .zip(&machine.devices)
@@ -252,9 +258,9 @@ impl QemuLab {
         }
     }
 
-    /// What this lab's QEMU can build.
-    pub fn capabilities(&self) -> Capabilities<'_> {
-        Capabilities::of(&self.qemu)
+    /// Why this host cannot build a machine; `None` if it can, as far as that is known.
+    pub fn missing(&self, machine: &Machine) -> Option<String> {
+        self.backend.missing(machine, self.accel())
     }
 
     /// What executes the guests, once that is decided.
@@ -278,27 +284,25 @@ impl QemuLab {
             serial_channel: true,
             virtio_channel: true,
         };
-        let start = Instant::now();
-        let mut session = Session::start(&self.qemu, &machine).map_err(|e| e.to_string())?;
-        let never = Cancel::new();
-        loop {
-            match session.wait(start + accel::TRIAL, &never).map_err(|e| e.to_string())? {
-                VmEvent::Message(FromGuest::Hello(_)) => return Ok(start.elapsed().as_secs_f64()),
-                VmEvent::Exited(status) => {
-                    let stderr = session.stderr();
-                    let line = stderr.lines().next().unwrap_or("nothing on standard error");
-                    return Err(format!("QEMU ended ({status}): {line}"));
-                }
-                VmEvent::Deadline => {
-                    return Err(format!("no word from the guest in {} s", accel::TRIAL.as_secs()));
-                }
-                _ => {}
+        let start = self.backend.now();
+        let mut guest = self.backend.start(&machine, StartFrom::Boot).map_err(|e| e.to_string())?;
+        let hello = |event: &VmEvent| matches!(event, VmEvent::Message(FromGuest::Hello(_))).then_some(());
+        let deadline = start + accel::TRIAL;
+        let heard = await_event(&mut *guest, deadline, &Cancel::new(), &mut |_| {}, hello);
+        match heard.map_err(|e| e.to_string())? {
+            Ok(()) => Ok((guest.now() - start).as_secs_f64()),
+            Err(Interruption::Exited(exit)) => {
+                let line = exit.stderr.lines().next().unwrap_or("nothing on standard error");
+                Err(format!("{}: {line}", exit.how))
+            }
+            Err(Interruption::Deadline | Interruption::Cancelled) => {
+                Err(format!("no word from the guest in {} s", accel::TRIAL.as_secs()))
             }
         }
     }
 
     fn try_attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Result<Observation, String> {
-        let start = Instant::now();
+        let start = self.backend.now();
         watch.phase(Phase::Prepare);
         let prepared = self.prepare_test(request.test).map_err(|e| e.to_string())?;
         let machine = self.machine(request.kernel, request.machine, &prepared)?;
@@ -332,13 +336,17 @@ impl QemuLab {
                 ..Observation::not_started("")
             });
         }
-        let stale_code = machine.may_run_stale_code(&self.qemu);
-        let restored = guest.map(|guest| attempt::resume(guest, context(), start));
+        let stale_code = self.backend.may_run_stale_code(&machine);
+        let restored = guest.map(|Restored { mut guest, facts, console }| {
+            attempt::resume(&mut *guest, console, facts, context(), start)
+        });
         let was_restored = restored.is_some();
         if let Some(seen) = restored.filter(|seen| !is_suspicious(seen)) {
             return Ok(Observation { stale_code, ..seen });
         }
-        let seen = attempt::run(&self.qemu, &machine, context()).map_err(|e| e.to_string())?;
+        let start = self.backend.now();
+        let mut guest = self.backend.start(&machine, StartFrom::Boot).map_err(|e| e.to_string())?;
+        let seen = attempt::run(&mut *guest, context(), start);
         if let Some(guests) = guests.filter(|_| was_restored && seen.program.started) {
             guests.reject(wanted, "it ended before the test began, and a booted one did not");
         }
@@ -357,7 +365,7 @@ impl QemuLab {
         watch: &'a dyn Watch,
         cancel: &'a Cancel,
     ) -> Wanted<'a> {
-        Wanted { qemu: &self.qemu, machine, name, timeouts: self.timeouts, watch, cancel }
+        Wanted { backend: &self.backend, machine, name, timeouts: self.timeouts, watch, cancel }
     }
 
     /// Makes the snapshot of a machine that takes no image of a test's, unless there is one; answers with the release
@@ -402,7 +410,7 @@ fn open(dir: Option<&Path>, name: &str, watch: &dyn Watch) -> Option<File> {
     File::create(&path).map_err(|e| watch.trouble(&format!("{} cannot be written: {e}", path.display()))).ok()
 }
 
-impl Lab for QemuLab {
+impl Lab for VmLab {
     fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Failure> {
         let prepared = self.prepare_test(test).map_err(|e| match e.is_hosts() {
             true => Failure::Host(e.to_string()),
@@ -422,7 +430,7 @@ impl Lab for QemuLab {
             return;
         };
         if let Ok(machine) = self.machine(kernel, machine, &prepared) {
-            guests.prefetch(&self.qemu, &machine, self.timeouts.restore);
+            guests.prefetch(&self.backend, &machine, self.timeouts.restore);
         }
     }
 
@@ -434,3 +442,6 @@ impl Lab for QemuLab {
         self.try_attempt(request, watch).unwrap_or_else(Observation::not_started)
     }
 }
+
+#[cfg(test)]
+mod tests;
