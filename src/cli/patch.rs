@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::error::CliError;
 use crate::patch::queue::{self, QueueApplication, Queued};
-use crate::patch::{Folder, Options, Pick, Queue};
+use crate::patch::{Folder, Options, Pick, Queue, source};
 use crate::report::ExitStatus;
 
 /// What is printed.
@@ -30,6 +30,9 @@ Examples:
       the newest complete version of the series in a thread
   kregress patch thread.mbox --pick v1 --onto ~/linux
       another one
+  kregress patch backports.mbox --pick 6.1 --onto ~/linux-6.1.y
+      of a mail thread with a series for each of several stable lines the one for 6.1; without
+      --pick a source gets the one of its own line
   kregress patch stable-queue/queue-6.12 --pick 3..7
       what five patches of a quilt series say
   kregress patch ~/linux@v6.12..topic --onto ~/stable --format json
@@ -47,7 +50,7 @@ pub struct PatchArgs {
     /// Let hunks fit without their outermost N lines of context
     #[arg(long, value_name = "N", num_args = 0..=1, default_value_t = 0, default_missing_value = "2", value_parser = clap::value_parser!(u8).range(0..=3))]
     fuzz: u8,
-    /// Which patches of several: 3, 3..7, 1,4.., or a version: v1, v1:3..7
+    /// Which patches of several: 3, 3..7, 1,4.., a version: v1, v1:3..7, or those for a stable line: 6.1, 6.1:2
     #[arg(long, value_name = "PATCHES")]
     pick: Option<Pick>,
     /// How to print it
@@ -66,11 +69,15 @@ pub fn run(args: &PatchArgs) -> Result<ExitStatus, CliError> {
         return Err(CliError::setup(text));
     }
     let options = Options { repair: args.repair, fuzz: usize::from(args.fuzz) };
-    let results: Vec<(String, QueueApplication)> = args
-        .onto
-        .iter()
-        .map(|tree| (tree.display().to_string(), queue::apply(&queue.patches, &Folder::new(tree), options)))
-        .collect();
+    let tried = |tree: &PathBuf| {
+        let name = tree.display().to_string();
+        let source = Folder::new(tree);
+        let patches = queue.for_line(source::line(&source)).map_err(|why| {
+            CliError::setup(format!("{}: {why} ({name}); choose with --pick, as in --pick 6.1", queue.name))
+        })?;
+        Ok((name, queue::apply(&patches, &source, options)))
+    };
+    let results: Vec<(String, QueueApplication)> = args.onto.iter().map(tried).collect::<Result<_, CliError>>()?;
     print(args.format, &queue, &results);
     let applies = results.iter().all(|(_, result)| result.whole.outcome.applies());
     let whole = args.onto.is_empty() || queue.missing.is_empty();
@@ -100,6 +107,7 @@ fn print(format: PatchFormat, queue: &Queue, results: &[(String, QueueApplicatio
                 "form": queue.kind,
                 "patches": queue.all().map(one).collect::<Vec<_>>(),
                 "missing": queue.missing,
+                "alternatives": queue.alternatives,
                 "notes": queue.notes,
                 "base_commit": queue.base_commit,
                 "prerequisites": queue.prerequisites,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::blob::{self, Proof};
-use super::budget::Budget;
+use super::budget::{Budget, Pool};
 use super::damage::{Damage, DamageKind, Fix};
 use super::diff::{Diff, FileDiff, Operation};
 use super::patch_mail::PatchMail;
@@ -183,16 +183,46 @@ impl Application {
 /// Applies patches in order. With `repair`, damage is undone only in a patch that does not apply as it was sent, and
 /// context is left out only where neither helps.
 pub fn apply(patches: &[&PatchMail], source: &dyn Source, options: Options) -> Application {
-    let mut all = Application {
-        outcome: Outcome::Clean,
-        files: Vec::new(),
-        conflicts: Vec::new(),
-        doubts: Vec::new(),
-        contents: BTreeMap::new(),
-        modes: BTreeMap::new(),
-    };
-    for patch in patches {
-        let (files, changes, outcome) = one(patch, source, &all, options);
+    let bytes = patches.iter().map(|patch| patch.decoded.bytes()).sum();
+    let pool = Pool::applying(patches.len(), bytes);
+    let mut all = Application::nothing();
+    for (at, patch) in (1..).zip(patches) {
+        pool.next(at == patches.len(), |budget| all.add(patch, source, options, budget));
+    }
+    all.settle();
+    all
+}
+
+impl Application {
+    /// Of no patch.
+    pub(super) fn nothing() -> Application {
+        Application {
+            outcome: Outcome::Clean,
+            files: Vec::new(),
+            conflicts: Vec::new(),
+            doubts: Vec::new(),
+            contents: BTreeMap::new(),
+            modes: BTreeMap::new(),
+        }
+    }
+
+    /// One patch alone, within a budget.
+    pub(super) fn of(
+        patch: &PatchMail,
+        source: &dyn Source,
+        options: Options,
+        budget: &Budget,
+    ) -> Application {
+        let mut one = Application::nothing();
+        one.add(patch, source, options, budget);
+        one.settle();
+        one
+    }
+
+    /// Applies the next patch on top of those before.
+    fn add(&mut self, patch: &PatchMail, source: &dyn Source, options: Options, budget: &Budget) {
+        let all = self;
+        let (files, changes, outcome) = one(patch, source, all, options, budget);
         all.outcome = all.outcome.max(outcome);
         all.files.extend(files);
         all.contents.extend(changes.contents);
@@ -207,13 +237,15 @@ pub fn apply(patches: &[&PatchMail], source: &dyn Source, options: Options) -> A
             |damage: &&Damage| matches!(damage.kind, DamageKind::StatDiffers | DamageKind::TypographicQuotes);
         all.doubts.extend(patch.damages.iter().filter(doubt).cloned());
     }
-    let hunks = || all.files.iter().flat_map(|file| &file.hunks);
-    let there = |result: &HunkResult| matches!(result, HunkResult::Failed(Reason::AlreadyApplied { .. }));
-    // a source that has some of it already is another one than the patch is for
-    if all.outcome == Outcome::AlreadyApplied && !hunks().all(|(_, result)| there(result)) {
-        all.outcome = Outcome::DoesNotApply;
+
+    /// A source that has some of it already is another one than the patches are for.
+    fn settle(&mut self) {
+        let there = |result: &HunkResult| matches!(result, HunkResult::Failed(Reason::AlreadyApplied { .. }));
+        let mut hunks = self.files.iter().flat_map(|file| &file.hunks);
+        if self.outcome == Outcome::AlreadyApplied && !hunks.all(|(_, result)| there(result)) {
+            self.outcome = Outcome::DoesNotApply;
+        }
     }
-    all
 }
 
 /// Whether the whole diff was changed on its way, so that it has another reading.
@@ -233,6 +265,7 @@ fn one(
     source: &dyn Source,
     before: &Application,
     options: Options,
+    budget: &Budget,
 ) -> (Vec<FileOutcome>, Changes, Outcome) {
     let (plain, fuzz) = (Options { repair: false, fuzz: 0 }, options.fuzz);
     let attempts = match (options.repair, fuzz) {
@@ -242,14 +275,14 @@ fn one(
     };
     let undone = patch.decoded != patch.as_sent;
     let mut last = None;
-    let budget = Budget::new();
     let count = attempts.len();
     for (at, options) in attempts.into_iter().enumerate() {
         let diff = if options.repair { &patch.decoded } else { &patch.as_sent };
-        let terms = Terms { source, options, budget: &budget, explains: at + 1 == count };
+        let terms = Terms { source, options, budget, explains: at + 1 == count };
         let mut work = Work {
             diff,
-            dropped: names::all_dropped(diff),
+            names: names::Naming::of(diff),
+            leaving: leaving(diff),
             terms: &terms,
             before,
             changes: Changes::default(),
@@ -301,10 +334,17 @@ struct Changes {
     made: BTreeSet<String>,
 }
 
+/// The files of a diff that are renamed or deleted.
+fn leaving(diff: &Diff) -> BTreeSet<&str> {
+    let files = diff.files.iter().filter(|file| file.renamed() || file.deleted);
+    files.filter_map(|file| file.old_path.as_deref()).collect()
+}
+
 struct Work<'w> {
     diff: &'w Diff,
-    /// Folders in front of its paths.
-    dropped: BTreeSet<String>,
+    /// What its names show of one another.
+    names: names::Naming,
+    leaving: BTreeSet<&'w str>,
     terms: &'w Terms<'w>,
     /// The patches before.
     before: &'w Application,
@@ -314,7 +354,17 @@ struct Work<'w> {
 impl Work<'_> {
     /// A file as the patches before left it.
     fn earlier(&self, path: &str) -> Option<Vec<u8>> {
-        self.before.contents.get(path).cloned().unwrap_or_else(|| self.terms.source.read(path))
+        let content =
+            self.before.contents.get(path).cloned().unwrap_or_else(|| self.terms.source.read(path))?;
+        // a step is worth more bytes than one that are copied
+        self.terms.budget.spend(content.len() / 8);
+        Some(content)
+    }
+
+    /// Whether a file is there, as the sections before left it.
+    fn is_there(&self, path: &str) -> bool {
+        let known = self.changes.contents.get(path).or_else(|| self.before.contents.get(path));
+        known.map_or_else(|| self.terms.source.has(path), Option::is_some)
     }
 
     /// A file as the sections before left it.
@@ -327,9 +377,9 @@ impl Work<'_> {
             let problem = Some(Reason::GaveUp { after: self.terms.budget.hunks() });
             return FileOutcome { path: file.path().to_owned(), problem, hunks: Vec::new() };
         }
-        let exists = |path: &str| is_inside(path) && self.current(path).is_some();
+        let exists = |path: &str| is_inside(path) && self.is_there(path);
         let folder = |path: &str| is_inside(path) && self.terms.source.has_folder(path);
-        let file = names::resolved(self.diff, &self.dropped, file, &exists, &folder);
+        let file = self.names.resolved(self.diff, file, &exists, &folder);
         let file = file.as_ref();
         let mut outcome = FileOutcome { path: file.path().to_owned(), problem: None, hunks: Vec::new() };
         if file.combined {
@@ -436,25 +486,16 @@ impl Work<'_> {
         }
         // git reads what it moves as it was before the diff, so that two files can change places
         let moves = file.operation != Operation::Change;
-        let leaves = |path: &str| {
-            self.diff
-                .files
-                .iter()
-                .any(|other| (other.renamed() || other.deleted) && other.old_path.as_deref() == Some(path))
-        };
         if let Some(new) = file.new_path.as_deref().filter(|_| moves)
-            && self.current(new).is_some()
-            && !leaves(new)
+            && self.is_there(new)
+            && !self.leaving.contains(new)
         {
-            let gone =
-                file.renamed() && file.old_path.as_deref().is_some_and(|old| self.current(old).is_none());
+            let gone = file.renamed() && file.old_path.as_deref().is_some_and(|old| !self.is_there(old));
             return Err(if gone { Reason::AlreadyApplied { at: 1 } } else { Reason::Exists });
         }
         match &file.old_path {
-            None => match self.current(file.path()) {
-                Some(_) => Err(Reason::Exists),
-                None => Ok(Vec::new()),
-            },
+            None if self.is_there(file.path()) => Err(Reason::Exists),
+            None => Ok(Vec::new()),
             Some(path) => {
                 let found = if moves { self.earlier(path) } else { self.current(path) };
                 let Some(content) = found else {

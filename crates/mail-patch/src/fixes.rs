@@ -44,7 +44,8 @@ pub struct Fixes {
 
 /// The value of a line that says `Fixes` without the colon.
 pub fn without_colon(text: &str) -> Option<&str> {
-    Some(WITHOUT_COLON.captures(text)?.get(1)?.as_str())
+    let is_short = text.len() < super::tags::LONGEST;
+    Some(WITHOUT_COLON.captures(Some(text).filter(|_| is_short)?)?.get(1)?.as_str())
 }
 
 /// The commits in the value of a `Fixes:` line, continued by `next`, the lines behind it. Answers also how many of these

@@ -21,6 +21,7 @@ pub mod merge;
 mod names;
 mod origin;
 mod page;
+mod parse;
 mod patch_mail;
 mod place;
 pub mod queue;

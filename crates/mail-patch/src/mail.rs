@@ -118,6 +118,7 @@ pub fn message(bytes: &[u8], first: usize) -> Message {
         .filter(|(name, _)| SAYING.iter().any(|known| known.eq_ignore_ascii_case(name)))
         .map(|(name, value)| Line::new(first, format!("{name}: {}", text::squeezed(value))))
         .collect();
+    let mut count = Newlines { bytes, at: 0, seen: 0 };
     let has_plain = mail.parts.iter().any(|part| matches!(part.body, PartType::Text(_)));
     for part in &mail.parts {
         let text = match &part.body {
@@ -130,7 +131,7 @@ pub fn message(bytes: &[u8], first: usize) -> Message {
             }
             _ => continue,
         };
-        message.parts.push(placed(part, &text, bytes, first));
+        message.parts.push(placed(part, &text, &mut count, first));
     }
     message
 }
@@ -139,12 +140,31 @@ fn is_patch_name(name: Option<&str>) -> bool {
     name.is_some_and(|name| [".patch", ".diff", ".txt", ".mbox"].iter().any(|end| name.ends_with(end)))
 }
 
-fn placed(part: &MessagePart<'_>, text: &str, bytes: &[u8], first: usize) -> Part {
+/// Counts lines on the way through a mail, whose parts come in their order.
+struct Newlines<'b> {
+    bytes: &'b [u8],
+    at: usize,
+    seen: usize,
+}
+
+impl Newlines<'_> {
+    fn before(&mut self, place: usize) -> usize {
+        if place < self.at {
+            (self.at, self.seen) = (0, 0);
+        }
+        self.seen += self.bytes[self.at..place].iter().filter(|byte| **byte == b'\n').count();
+        self.at = place;
+        self.seen
+    }
+}
+
+fn placed(part: &MessagePart<'_>, text: &str, count: &mut Newlines<'_>, first: usize) -> Part {
+    let bytes = count.bytes;
     let attribute = |name: &str| part.content_type().and_then(|kind| kind.attribute(name));
     let start = usize::try_from(part.offset_body).unwrap_or(0).min(bytes.len());
     let end = usize::try_from(part.offset_end).unwrap_or(0).clamp(start, bytes.len());
     let raw = &bytes[start..end];
-    let body_line = first + bytes[..start].iter().filter(|byte| **byte == b'\n').count();
+    let body_line = first + count.before(start);
     let html = matches!(part.body, PartType::Html(_));
     let (lines, decoded) = match part.encoding {
         Encoding::None if !html => (text::lines(&text::decode(raw), body_line), false),

@@ -5,6 +5,7 @@
 //! a folder to drop (`diff.noprefix`), the tree's own files decide.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
@@ -206,8 +207,73 @@ fn dropped(file: &FileDiff) -> impl Iterator<Item = &str> {
 }
 
 /// The first folders that any section of a diff shows to be no part of the paths.
-pub fn all_dropped(diff: &Diff) -> BTreeSet<String> {
+fn all_dropped(diff: &Diff) -> BTreeSet<String> {
     diff.files.iter().flat_map(dropped).map(str::to_owned).collect()
+}
+
+/// What the names of a diff show of one another.
+pub struct Naming {
+    dropped: BTreeSet<String>,
+    /// Whether a file of the tree has a name of the diff as it stands there, once that was asked.
+    whole: OnceCell<bool>,
+}
+
+impl Naming {
+    /// Of this diff.
+    pub fn of(diff: &Diff) -> Naming {
+        Naming { dropped: all_dropped(diff), whole: OnceCell::new() }
+    }
+
+    /// The section with the paths that it has in a tree: `exists` says of files whether they are there, `folder` of folders.
+    pub fn resolved<'f>(
+        &self,
+        diff: &Diff,
+        file: &'f FileDiff,
+        exists: &dyn Fn(&str) -> bool,
+        folder: &dyn Fn(&str) -> bool,
+    ) -> Cow<'f, FileDiff> {
+        /// Sections that are asked how their names are to be read.
+        const MOST: usize = 32;
+        if file.operation != Operation::Change {
+            return Cow::Borrowed(file);
+        }
+        let all = candidates(file.old_name.as_deref(), file.new_name.as_deref());
+        let path = if !file.created {
+            all.iter().filter(|_| all.len() > 1).find(|path| exists(path)).cloned()
+        } else if let (Some(one), [_, _]) = (&file.new_name, all.as_slice()) {
+            // nothing else of the diff says what is dropped: the folder it belongs to is there
+            let whole = head(one)
+                .is_some_and(|head| !PREFIXES.contains(&head) && head != "." && !self.dropped.contains(head));
+            let parent = one.rsplit_once('/').map_or("", |(parent, _)| parent);
+            let as_it_stands = |other: &FileDiff| {
+                !other.created
+                    && other.new_name.is_some()
+                    && other.new_name == other.old_name
+                    && other.new_name.as_deref().is_some_and(exists)
+            };
+            let others_whole =
+                whole && *self.whole.get_or_init(|| diff.files.iter().take(MOST).any(as_it_stands));
+            whole
+                .then(|| {
+                    if folder(parent) || others_whole {
+                        Some(one.clone())
+                    } else {
+                        tail(one).map(str::to_owned)
+                    }
+                })
+                .flatten()
+        } else {
+            None
+        };
+        match path {
+            Some(path) if path != file.path() => {
+                let mut other = file.clone();
+                give(&mut other, Some(path));
+                Cow::Owned(other)
+            }
+            _ => Cow::Borrowed(file),
+        }
+    }
 }
 
 /// The path of a new or deleted file below a folder that is dropped elsewhere in the diff.
@@ -221,53 +287,6 @@ fn likeliest(file: &FileDiff, dropped: &BTreeSet<String>) -> Option<String> {
     };
     let first = head(one)?;
     dropped.contains(first).then(|| tail(one).map(str::to_owned))?
-}
-
-/// The section with the paths that it has in a tree: `exists` says of files whether they are there, `folder` of folders; `dropped` is that
-/// of [`all_dropped`].
-pub fn resolved<'f>(
-    diff: &Diff,
-    dropped: &BTreeSet<String>,
-    file: &'f FileDiff,
-    exists: &dyn Fn(&str) -> bool,
-    folder: &dyn Fn(&str) -> bool,
-) -> Cow<'f, FileDiff> {
-    /// Sections that are asked how their names are to be read.
-    const MOST: usize = 32;
-    if file.operation != Operation::Change {
-        return Cow::Borrowed(file);
-    }
-    let all = candidates(file.old_name.as_deref(), file.new_name.as_deref());
-    let path = if !file.created {
-        all.iter().filter(|_| all.len() > 1).find(|path| exists(path)).cloned()
-    } else if let (Some(one), [_, _]) = (&file.new_name, all.as_slice()) {
-        // nothing else of the diff says what is dropped: the folder it belongs to is there
-        let whole =
-            head(one).is_some_and(|head| !PREFIXES.contains(&head) && head != "." && !dropped.contains(head));
-        let parent = one.rsplit_once('/').map_or("", |(parent, _)| parent);
-        let others_whole = whole
-            && diff.files.iter().take(MOST).any(|other| {
-                !other.created
-                    && other.new_name.is_some()
-                    && other.new_name == other.old_name
-                    && other.new_name.as_deref().is_some_and(exists)
-            });
-        whole
-            .then(|| {
-                if folder(parent) || others_whole { Some(one.clone()) } else { tail(one).map(str::to_owned) }
-            })
-            .flatten()
-    } else {
-        None
-    };
-    match path {
-        Some(path) if path != file.path() => {
-            let mut other = file.clone();
-            give(&mut other, Some(path));
-            Cow::Owned(other)
-        }
-        _ => Cow::Borrowed(file),
-    }
 }
 
 #[cfg(test)]

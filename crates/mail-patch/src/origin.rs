@@ -126,7 +126,7 @@ pub fn read(lines: &[Line]) -> Origin {
         }
         let prose = PICKED.replace_all(&paragraph, "");
         for found in BACKPORT.captures_iter(&prose) {
-            let negated = NEGATED.is_match(&prose[..found.get(0).map_or(0, |all| all.start())]);
+            let negated = NEGATED.is_match(just_before(&prose, found.get(0).map_or(0, |all| all.start())));
             first_id(&found).into_iter().filter(|_| !negated).for_each(|id| note(2, id));
         }
     }
@@ -154,6 +154,13 @@ pub fn read(lines: &[Line]) -> Origin {
 
 fn first_id<'t>(found: &regex::Captures<'t>) -> Option<&'t str> {
     found.iter().skip(1).flatten().next().map(|id| id.as_str())
+}
+
+/// The text before a place, of a long one the end.
+fn just_before(text: &str, place: usize) -> &str {
+    const LONGEST: usize = 400;
+    let start = (place.saturating_sub(LONGEST)..=place).find(|at| text.is_char_boundary(*at));
+    &text[start.unwrap_or(place)..place]
 }
 
 /// The text's paragraphs, each on one line.

@@ -1,10 +1,13 @@
 //! The patches in an input, each with what its mail says about it.
 
+use std::collections::HashMap;
+
+use super::budget::{Budget, Pool};
 use super::damage::Damage;
 use super::diff::{self, Diff};
 use super::input::{Input, Message, Part};
 use super::repair;
-use super::subject::{self, Subject};
+use super::subject::{self, LineName, Subject, Target};
 use super::tags::{self, Tags};
 use super::text::Line;
 use super::wrapping::{self, Unwrapped};
@@ -52,7 +55,19 @@ impl PatchMail {
             let parts = input.messages.iter().flat_map(|message| {
                 message.parts.iter().filter_map(move |part| Some((message, part, how(&part.lines)?)))
             });
-            parts.map(|(message, part, standing)| patch(message, part, standing, &input.name)).collect()
+            let parts: Vec<(&Message, &Part, Standing)> = parts.collect();
+            let (count, bytes) = (parts.len(), parts.iter().map(|(_, _, found)| found.decoded.bytes()).sum());
+            let pool = Pool::reading(count, bytes);
+            let shares = Shares::of(&parts);
+            (1..)
+                .zip(parts)
+                .map(|(at, (message, part, standing))| {
+                    let read = |budget: &Budget| {
+                        patch(message, part, standing, &input.name, shares.body(message), budget)
+                    };
+                    pool.next(at == count, read)
+                })
+                .collect()
         };
         let plain = read(Standing::plain);
         if plain.is_empty() { read(Standing::quoted) } else { plain }
@@ -71,6 +86,16 @@ impl PatchMail {
     /// Its number in its series and the length of that.
     pub fn part(&self) -> Option<(u32, u32)> {
         self.subject.as_ref().and_then(|subject| subject.part)
+    }
+
+    /// The stable lines that it is for, as its subject has them.
+    pub fn target(&self) -> Option<&Target> {
+        self.subject.as_ref().and_then(|subject| subject.target.as_ref())
+    }
+
+    /// Whether it is for this line; one that names none is for all.
+    pub fn is_for(&self, line: LineName) -> bool {
+        self.target().is_none_or(|target| target.covers(line.0))
     }
 
     /// The id of the first message of its thread.
@@ -148,10 +173,47 @@ impl Standing {
     }
 }
 
-fn patch(message: &Message, part: &Part, standing: Standing, input: &str) -> PatchMail {
+/// How much of a mail's body counts for each of its attachments: all of it, but in a mail of so many that reading it for
+/// each would never end.
+struct Shares {
+    /// Patches by the line that their mail begins at.
+    parts: HashMap<usize, usize>,
+}
+
+impl Shares {
+    fn of(parts: &[(&Message, &Part, Standing)]) -> Shares {
+        let mut counts = HashMap::new();
+        for (message, ..) in parts {
+            *counts.entry(message.line).or_insert(0) += 1;
+        }
+        Shares { parts: counts }
+    }
+
+    /// The body's lines for one of its attachments.
+    fn body<'m>(&self, message: &'m Message) -> &'m [Line] {
+        /// Lines that are read for all attachments.
+        const LINES: usize = 20_000;
+        let lines = message.parts.first().map_or(&[][..], |body| &body.lines);
+        let most = LINES / self.parts.get(&message.line).copied().unwrap_or(1).max(1);
+        if self.parts.get(&message.line).is_none_or(|count| *count < 2) {
+            lines
+        } else {
+            &lines[..lines.len().min(most)]
+        }
+    }
+}
+
+fn patch(
+    message: &Message,
+    part: &Part,
+    standing: Standing,
+    input: &str,
+    body: &[Line],
+    budget: &Budget,
+) -> PatchMail {
     let Standing { description, as_sent, decoded, mut damages, line } = standing;
-    damages.extend(repair::damages(&decoded));
-    let description = described(message, part, description);
+    damages.extend(repair::damages(&decoded, budget));
+    let description = described(message, part, body, description);
     damages.extend(stat::check(&description, &decoded));
     let from = description.iter().find(|line| !line.text.trim().is_empty());
     let in_body = from.and_then(|line| line.text.strip_prefix("From: ")).map(|name| name.trim().to_owned());
@@ -187,10 +249,10 @@ fn is_backport_folder(name: &str) -> bool {
 }
 
 /// The text before the diff and the headers that belong to it; for an attachment also that of the mail it came with.
-fn described(message: &Message, part: &Part, before: Vec<Line>) -> Vec<Line> {
+fn described(message: &Message, part: &Part, body: &[Line], before: Vec<Line>) -> Vec<Line> {
     let mut lines = Vec::new();
-    if let Some(body) = message.parts.first().filter(|body| !std::ptr::eq(*body, part)) {
-        lines.extend(body.lines.iter().cloned());
+    if message.parts.first().is_some_and(|first| !std::ptr::eq(first, part)) {
+        lines.extend(body.iter().cloned());
     }
     lines.extend(before);
     if !message.headers.is_empty() {

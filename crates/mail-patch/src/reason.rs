@@ -301,26 +301,29 @@ fn parts_of(line: &str) -> impl Iterator<Item = &str> {
     line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() > 2)
 }
 
+/// Lines of either side that are compared for a message.
+pub const MOST_COMPARED: usize = 400;
+
 /// Both sides, line by line, by their longest common part; of long ones the beginning.
 fn differences(expected: &[String], found: &[&str], loose: bool) -> Vec<String> {
-    const LONGEST: usize = 400;
+    const LONGEST: usize = MOST_COMPARED;
     let (expected, found) = (&expected[..expected.len().min(LONGEST)], &found[..found.len().min(LONGEST)]);
-    let same = |a: &str, b: &str| a == b || (loose && squeezed(a) == squeezed(b));
+    let words = |text: &str| if loose { squeezed(text) } else { text.to_owned() };
+    let expected_words: Vec<String> = expected.iter().map(|line| words(line)).collect();
+    let found_words: Vec<String> = found.iter().map(|line| words(line)).collect();
+    let same = |a: usize, b: usize| expected_words[a] == found_words[b];
     let (n, m) = (expected.len(), found.len());
     let mut common = vec![vec![0_usize; m + 1]; n + 1];
     for a in (0..n).rev() {
         for b in (0..m).rev() {
-            common[a][b] = if same(&expected[a], found[b]) {
-                common[a + 1][b + 1] + 1
-            } else {
-                common[a + 1][b].max(common[a][b + 1])
-            };
+            common[a][b] =
+                if same(a, b) { common[a + 1][b + 1] + 1 } else { common[a + 1][b].max(common[a][b + 1]) };
         }
     }
     let mut out = Vec::new();
     let (mut a, mut b) = (0, 0);
     while a < n || b < m {
-        if a < n && b < m && same(&expected[a], found[b]) {
+        if a < n && b < m && same(a, b) {
             out.push(format!(" {}", found[b]));
             (a, b) = (a + 1, b + 1);
         } else if a < n && (b == m || common[a + 1][b] >= common[a][b + 1]) {

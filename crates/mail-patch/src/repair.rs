@@ -10,10 +10,9 @@ use super::search::Search;
 use super::text::shortened;
 
 /// All damage of a diff: files that lack their hunks, lines that are no hunk's header, and hunks.
-pub fn damages(diff: &Diff) -> Vec<Damage> {
-    let budget = Budget::new();
+pub fn damages(diff: &Diff, budget: &Budget) -> Vec<Damage> {
     let of = |file: &FileDiff| {
-        let hunks: Vec<Damage> = file.hunks.iter().flat_map(|hunk| repair(hunk, &budget).damages).collect();
+        let hunks: Vec<Damage> = file.hunks.iter().flat_map(|hunk| repair(hunk, budget).damages).collect();
         [of_file(file), hunks, typographic(file).into_iter().collect()].concat()
     };
     diff.files.iter().flat_map(of).collect()
@@ -133,7 +132,7 @@ mod tests {
 
     fn read(text: &str) -> (Repair, usize) {
         let diff = diff::read(&lines(&format!("--- a/x\n+++ b/x\n{text}"), 1));
-        let budget = Budget::new();
+        let budget = Budget::of(200_000_000);
         let repair = repair(&diff.files[0].hunks[0], &budget);
         (repair, budget.taken())
     }

@@ -116,6 +116,10 @@ impl<'h> Search<'h> {
                 let goes_on = |line: &Line| marked(line).is_some_and(|marked| !marked.text.trim().is_empty());
                 let wrapped = state.last == Last::Open { blank: true };
                 let rest = &self.raw[state.at..];
+                if !self.budget.spend(rest.len()) {
+                    self.gave_up = true;
+                    break;
+                }
                 if !rest.iter().take(3).any(goes_on) && !diff::goes_on(rest) && !wrapped {
                     self.ways.push(choices.clone());
                 }

@@ -1,10 +1,16 @@
 //! The source that a patch is tried on. It is only ever read.
 
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
+
+use kernel_version::Line;
 
 use super::git;
+use super::subject::LineName;
 
 /// git's mode of a file.
 pub const PLAIN: &str = "100644";
@@ -32,6 +38,11 @@ pub trait Source {
     /// The contents of a file; `None` when there is none. A symbolic link is not followed.
     fn read(&self, path: &str) -> Option<Vec<u8>>;
 
+    /// Whether there is a file or a symbolic link at this path.
+    fn has(&self, path: &str) -> bool {
+        self.read(path).is_some()
+    }
+
     /// git's mode of a file: [`PLAIN`], [`EXECUTABLE`] or [`LINK`]. Of one that is not there it means nothing.
     fn mode(&self, path: &str) -> &'static str;
 
@@ -52,12 +63,14 @@ pub trait Source {
 #[derive(Clone, Debug)]
 pub struct Folder {
     root: PathBuf,
+    /// Its files by their names, listed when one is looked for.
+    names: OnceLock<HashMap<OsString, Vec<PathBuf>>>,
 }
 
 impl Folder {
     /// The source in this folder.
     pub fn new(root: impl Into<PathBuf>) -> Folder {
-        Folder { root: root.into() }
+        Folder { root: root.into(), names: OnceLock::new() }
     }
 
     /// The file or link itself at this path; `None` where a link on the way leads elsewhere.
@@ -80,6 +93,37 @@ impl Folder {
     }
 }
 
+/// The line of a kernel's source, as the first lines of its Makefile have it.
+pub fn line(source: &dyn Source) -> Option<LineName> {
+    let makefile = source.read("Makefile")?;
+    let makefile = String::from_utf8_lossy(&makefile);
+    let value = |name: &str| {
+        let line = makefile.lines().take(20).find(|line| line.split(['=', ' ']).next() == Some(name))?;
+        line.split_once('=')?.1.trim().parse().ok()
+    };
+    Some(LineName(Line { major: value("VERSION")?, minor: value("PATCHLEVEL")? }))
+}
+
+/// The files below a folder by their names, each with its paths from there.
+fn listed(root: &Path) -> HashMap<OsString, Vec<PathBuf>> {
+    let mut names: HashMap<OsString, Vec<PathBuf>> = HashMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() && entry.file_name() != ".git" {
+                folders.push(entry.path());
+            } else if kind.is_file()
+                && let Ok(path) = entry.path().strip_prefix(root)
+            {
+                names.entry(entry.file_name()).or_default().push(path.to_owned());
+            }
+        }
+    }
+    names
+}
+
 /// Whether a path of a patch stays inside the tree. A folder of git's own, in any case of letters, is outside, as for git.
 pub fn is_inside(path: &str) -> bool {
     let inside = |part| matches!(part, Component::Normal(name) if !name.eq_ignore_ascii_case(".git"));
@@ -92,7 +136,12 @@ impl Source for Folder {
         if found.is_symlink() {
             return std::fs::read_link(place).ok().map(|to| to.into_os_string().into_vec());
         }
-        std::fs::read(place).ok()
+        // a pipe would never end
+        found.is_file().then(|| std::fs::read(place).ok()).flatten()
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.at(path).is_some_and(|(_, found)| !found.is_dir())
     }
 
     fn has_folder(&self, path: &str) -> bool {
@@ -108,25 +157,13 @@ impl Source for Folder {
     }
 
     fn named(&self, name: &str) -> Vec<String> {
+        /// Paths that are named.
         const MOST: usize = 8;
-        let mut found = Vec::new();
-        let mut folders = vec![self.root.clone()];
-        while let Some(folder) = folders.pop() {
-            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-            for entry in entries.flatten() {
-                let Ok(kind) = entry.file_type() else { continue };
-                if kind.is_dir() && entry.file_name() != ".git" {
-                    folders.push(entry.path());
-                } else if kind.is_file() && entry.file_name() == name {
-                    let path = entry.path();
-                    found.extend(path.strip_prefix(&self.root).ok().map(|path| path.display().to_string()));
-                }
-            }
-            if found.len() >= MOST {
-                break;
-            }
-        }
+        let names = self.names.get_or_init(|| listed(&self.root));
+        let found = names.get(OsStr::new(name)).into_iter().flatten();
+        let mut found: Vec<String> = found.map(|path| path.display().to_string()).collect();
         found.sort();
+        found.truncate(MOST);
         found
     }
 

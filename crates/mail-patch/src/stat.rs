@@ -68,6 +68,8 @@ fn describe(files: usize, added: usize, removed: usize) -> String {
 
 /// Rows against the files of the same names.
 fn rows(stat: &Stat, diff: &Diff, changed: &[(usize, usize)]) -> Option<String> {
+    /// Files of a diff in which shortened names are no longer looked for.
+    const MANY: usize = 2000;
     let by_name: BTreeMap<&str, usize> =
         diff.files.iter().zip(changed).map(|(file, count)| (file.path(), count.0 + count.1)).collect();
     stat.rows.iter().find_map(|(name, count)| {
@@ -76,7 +78,13 @@ fn rows(stat: &Stat, diff: &Diff, changed: &[(usize, usize)]) -> Option<String> 
         if name.contains("=>") {
             return None;
         }
-        let found = by_name.iter().find(|(path, _)| path.ends_with(end)).map(|(_, count)| *count);
+        let shortened = || by_name.iter().find(|(path, _)| path.ends_with(end)).map(|(_, count)| *count);
+        // of thousands of names none is worth looking for the end of
+        let found = by_name.get(name.as_str()).copied();
+        let found = found.or_else(|| if by_name.len() < MANY { shortened() } else { None });
+        if found.is_none() && by_name.len() >= MANY {
+            return None;
+        }
         match (found, count) {
             (None, _) => Some(format!("the mail names `{name}`, and the diff does not have it")),
             (Some(found), Some(count)) if found != *count => Some(format!(

@@ -39,6 +39,14 @@ impl std::fmt::Display for LineName {
 }
 
 impl Target {
+    /// The first line that is named.
+    pub fn first(&self) -> Option<LineName> {
+        match self {
+            Target::Range { newest, .. } => Some(*newest),
+            Target::Lines(lines) => lines.first().copied(),
+        }
+    }
+
     /// Whether the patch is meant for this line.
     pub fn covers(&self, line: Line) -> bool {
         let key = |line: Line| (line.major, line.minor);
@@ -335,6 +343,11 @@ fn tree_of_line(word: &str) -> Option<(&str, Target)> {
         }
     }
     None
+}
+
+/// The line that a word is the name of, or that of one of its releases: `6.1`, `v6.1.57`, `linux-6.1.y`.
+pub fn line_name(word: &str) -> Option<LineName> {
+    line(word)
 }
 
 /// A line's name, or that of one of its releases.

@@ -30,7 +30,7 @@ static SYZ_TEST: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^#syz test:?\s*(?:(\S+)\s+(\S+))?\s*$").expect("valid"));
 
 /// A trailer's value is shorter, bytes; more is prose that was run together with it.
-const LONGEST: usize = 400;
+pub(super) const LONGEST: usize = 400;
 
 /// One trailer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -306,7 +306,9 @@ impl<'t> Target<'t> {
                 if let Some(line) = reason::undone(self.text(), sought) {
                     return Reason::AlreadyApplied { at: line + 1 };
                 }
-                if !terms.explains || !terms.budget.compare(self.lines.len().saturating_mul(120)) {
+                let compared = reading.lines.len().min(reason::MOST_COMPARED);
+                let steps = self.lines.len().saturating_mul(120) + compared * compared;
+                if !terms.explains || !terms.budget.compare(steps) {
                     return Reason::GaveUp { after: terms.budget.hunks() };
                 }
                 reason::at_an_end(self.text(), hunk.sought(reading, wanted)).unwrap_or_else(|| {

@@ -26,6 +26,11 @@ impl InputPatches {
             let text = format!("{}: {hole}; fetch it, or choose patches with --pick", queue.name);
             return Err(CliError::setup(text));
         }
+        if !queue.alternatives.is_empty() {
+            let lines = queue.alternatives.join(", ");
+            let text = format!("{}: patches for several lines, {lines}; choose with --pick, as in --pick 6.1", queue.name);
+            return Err(CliError::setup(text));
+        }
         let is_file = std::path::Path::new(text).exists();
         let commit = at_commit(text).filter(|_| !is_file);
         let commit = commit.and_then(|(folder, commit)| git::resolve(&folder, commit).map(|id| (folder, id)));

@@ -13,6 +13,7 @@ mod show;
 mod thread;
 
 use super::patch_mail::PatchMail;
+use super::subject::LineName;
 
 pub use self::folder::by_number;
 pub use self::onto::{PatchApplication, QueueApplication, apply};
@@ -92,6 +93,8 @@ pub struct Queue {
     pub missing: Vec<Missing>,
     /// What else has to be known of the reading.
     pub notes: Vec<String>,
+    /// The sets of stable lines that its patches are for, where these are several: a source gets those of its own line.
+    pub alternatives: Vec<String>,
     /// The commit that the queue was made on: `base-commit:`.
     pub base_commit: Option<String>,
     /// Patches that it needs first, by `git patch-id`: `prerequisite-patch-id:`.
@@ -119,6 +122,27 @@ impl Queue {
         }
     }
 
+    /// The patches for a source of this line: all, but where they are for several lines those for it and those for none.
+    ///
+    /// # Errors
+    /// They are for several lines, and none is for this one, or it is not known.
+    pub fn for_line(&self, line: Option<LineName>) -> Result<Vec<Queued>, String> {
+        if self.alternatives.is_empty() {
+            return Ok(self.patches.clone());
+        }
+        let there = self.alternatives.join(", ");
+        let Some(line) = line else {
+            return Err(format!(
+                "patches for several lines, {there}, and the line of the source is not known"
+            ));
+        };
+        let named = |queued: &&Queued| queued.patch.target().is_some() && queued.patch.is_for(line);
+        if !self.patches.iter().any(|queued| named(&queued)) {
+            return Err(format!("patches for several lines, {there}, and the source is of {line}"));
+        }
+        Ok(self.patches.iter().filter(|queued| queued.patch.is_for(line)).cloned().collect())
+    }
+
     /// Keeps the patches that were picked by number. Nothing of what is picked is missing then.
     fn picked(mut self, pick: &Pick) -> Result<Queue, PickError> {
         if !pick.is_by_number() {
@@ -137,6 +161,8 @@ impl Queue {
             }
         }
         self.missing.retain(|missing| pick.takes(missing.number));
+        let lines = thread::targets(self.mails().into_iter());
+        self.alternatives = if lines.len() > 1 && !self.alternatives.is_empty() { lines } else { Vec::new() };
         Ok(self)
     }
 }

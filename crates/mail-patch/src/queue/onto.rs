@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Queued;
-use crate::apply::{self, Application, Options, Outcome};
+use crate::apply::{Application, Options, Outcome};
+use crate::budget::Pool;
 use crate::source::{EXECUTABLE, LINK, PLAIN, Source};
 
 /// What becomes of one patch in its place.
@@ -39,9 +40,12 @@ impl QueueApplication {
 pub fn apply(queue: &[Queued], source: &dyn Source, options: Options) -> QueueApplication {
     let mut stack = Stack { source, contents: BTreeMap::new(), modes: BTreeMap::new() };
     let mut patches = Vec::new();
-    let mut whole = apply::apply(&[], source, options);
-    for queued in queue {
-        let result = apply::apply(&[&queued.patch], &stack, options);
+    let mut whole = Application::nothing();
+    let bytes = queue.iter().map(|queued| queued.patch.decoded.bytes()).sum();
+    let pool = Pool::applying(queue.len(), bytes);
+    for (at, queued) in (1..).zip(queue) {
+        let result =
+            pool.next(at == queue.len(), |budget| Application::of(&queued.patch, &stack, options, budget));
         if result.outcome.applies() {
             stack.contents.extend(result.contents.clone());
             for path in result.contents.keys() {
@@ -78,6 +82,10 @@ impl Source for Stack<'_> {
         self.contents.get(path).cloned().unwrap_or_else(|| self.source.read(path))
     }
 
+    fn has(&self, path: &str) -> bool {
+        self.contents.get(path).map_or_else(|| self.source.has(path), Option::is_some)
+    }
+
     fn mode(&self, path: &str) -> &'static str {
         match self.modes.get(path).map(String::as_str) {
             Some(EXECUTABLE) => EXECUTABLE,
@@ -88,9 +96,10 @@ impl Source for Stack<'_> {
     }
 
     fn has_folder(&self, path: &str) -> bool {
-        let inside = |made: &String| made.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
-        let made = self.contents.iter().any(|(path, contents)| contents.is_some() && inside(path));
-        made || self.source.has_folder(path)
+        let folder = format!("{path}/");
+        let behind = self.contents.range(folder.clone()..);
+        let mut inside = behind.take_while(|(made, _)| made.starts_with(&folder));
+        inside.any(|(_, contents)| contents.is_some()) || self.source.has_folder(path)
     }
 
     fn named(&self, name: &str) -> Vec<String> {

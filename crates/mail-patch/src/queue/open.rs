@@ -10,6 +10,7 @@ use crate::diff::{Diff, Operation};
 use crate::git;
 use crate::input::{Form, Input, InputError};
 use crate::patch_mail::PatchMail;
+use crate::subject::Target;
 use crate::text::Line;
 
 /// A queue cannot be read.
@@ -128,6 +129,7 @@ fn empty(name: &str, kind: QueueKind) -> Queue {
         left_out: Vec::new(),
         missing: Vec::new(),
         notes: Vec::new(),
+        alternatives: Vec::new(),
         base_commit: None,
         prerequisites: Vec::new(),
     }
@@ -155,6 +157,19 @@ fn chosen(mut queue: Queue, inputs: &[Input], pick: &Pick) -> Result<Queue, Queu
     }
     queue.missing.extend(missing);
     queue.notes.extend(notes);
+    let lines = thread::targets(queue.mails().into_iter());
+    if let [first, .., last] = lines.as_slice() {
+        let pick = queue.patches[0]
+            .patch
+            .target()
+            .and_then(Target::first)
+            .map_or(String::new(), |line| line.to_string());
+        let between = if lines.len() > 2 { ", …" } else { "" };
+        queue.notes.push(format!(
+            "for several lines, {first}{between} and {last}: a source gets those of its own; --pick {pick} takes one"
+        ));
+        queue.alternatives = lines;
+    }
     let name = queue.name.clone();
     queue.picked(pick).map_err(|source| QueueError::Pick { name, source })
 }

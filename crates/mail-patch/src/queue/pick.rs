@@ -3,12 +3,15 @@
 use std::str::FromStr;
 
 use super::Missing;
+use crate::subject::{self, LineName};
 
-/// Which patches are meant: `3`, `3..7`, `1,4..`, `v1`, `v1:3..7`.
+/// Which patches are meant: `3`, `3..7`, `1,4..`, `v1`, `v1:3..7`, `6.1`, `6.1:3..7`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pick {
     /// The version.
     pub version: Option<u32>,
+    /// The stable line, where there is a series for each of several.
+    pub line: Option<LineName>,
     /// First and last numbers, both included; empty for all.
     pub numbers: Vec<(usize, usize)>,
 }
@@ -18,7 +21,7 @@ pub struct Pick {
 pub enum PickError {
     /// It cannot be read.
     #[error(
-        "`{0}` picks nothing; expected a number (3), a range (3..7), several of them (1,4..6), or a version (v1, v1:3..7)"
+        "`{0}` picks nothing; expected a number (3), a range (3..7), several of them (1,4..6), a version (v1, v1:3..7), or a stable line (6.1, 6.1:3..7)"
     )]
     Syntax(String),
     /// No patch has the number.
@@ -37,6 +40,14 @@ pub enum PickError {
         /// Those that are there.
         there: String,
     },
+    /// No patch is for the line.
+    #[error("no patch for {line}; there are some for {there}")]
+    NoLine {
+        /// The line.
+        line: LineName,
+        /// Those that are there.
+        there: String,
+    },
 }
 
 impl FromStr for Pick {
@@ -44,14 +55,20 @@ impl FromStr for Pick {
 
     fn from_str(text: &str) -> Result<Pick, PickError> {
         let wrong = || PickError::Syntax(text.to_owned());
-        let (version, numbers) = match text.strip_prefix(['v', 'V']) {
-            Some(rest) => {
-                let (version, numbers) = rest.split_once(':').unwrap_or((rest, ""));
-                (Some(version.parse().map_err(|_| wrong())?), numbers)
+        let (mut version, mut line, mut numbers) = (None, None, "");
+        for part in text.split(':') {
+            if !numbers.is_empty() {
+                return Err(wrong());
+            } else if let Some(found) = subject::line_name(part).filter(|_| line.is_none()) {
+                line = Some(found);
+            } else if let (Some(digits), None) = (part.strip_prefix(['v', 'V']), version) {
+                version = Some(digits.parse().map_err(|_| wrong())?);
+            } else if part.is_empty() {
+                return Err(wrong());
+            } else {
+                numbers = part;
             }
-            None if text.is_empty() => return Err(wrong()),
-            None => (None, text),
-        };
+        }
         let number = |text: &str, open: usize| match text.trim() {
             "" => Ok(open),
             text => text.parse().map_err(|_| wrong()),
@@ -70,7 +87,7 @@ impl FromStr for Pick {
             }
             ranges.push(range);
         }
-        Ok(Pick { version, numbers: ranges })
+        Ok(Pick { version, line, numbers: ranges })
     }
 }
 
@@ -129,9 +146,22 @@ mod tests {
             ("v1", Some(1), vec![]),
             ("v2:3..7", Some(2), vec![(3, 7)]),
         ] {
-            assert_eq!(text.parse(), Ok(Pick { version, numbers }), "{text}");
+            assert_eq!(text.parse(), Ok(Pick { version, line: None, numbers }), "{text}");
         }
-        for text in ["", "x", "7..3", "v", "v1:x", "1,", "1..2..3"] {
+        let shown = |text: &str| {
+            let pick: Pick = text.parse().unwrap();
+            let line = pick.line.map(|line| line.to_string()).unwrap_or_default();
+            format!("{text}: {:?} {line} {:?}", pick.version, pick.numbers)
+        };
+        insta::assert_snapshot!(["6.1", "v6.12", "6.1.y", "6.1:2..3", "v2:6.6", "6.6:v2:1"].map(shown).join("\n"), @r"
+        6.1: None 6.1 []
+        v6.12: None 6.12 []
+        6.1.y: None 6.1 []
+        6.1:2..3: None 6.1 [(2, 3)]
+        v2:6.6: Some(2) 6.6 []
+        6.6:v2:1: Some(2) 6.6 [(1, 1)]
+        ");
+        for text in ["", "x", "7..3", "v", "v1:x", "1,", "1..2..3", "6.1:6.6", "6.1:", ":3", "3:6.1"] {
             assert!(text.parse::<Pick>().is_err(), "{text}");
         }
     }

@@ -1,6 +1,6 @@
 //! Which patches of several mails belong together: the newest complete version of each series, in its order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 
 use super::{Missing, Pick, PickError};
@@ -49,7 +49,7 @@ pub fn select(patches: &[PatchMail], pick: &Pick) -> Result<Selection, PickError
     let mut selection = Selection::default();
     let is_reply = |patch: &PatchMail| patch.subject.as_ref().is_some_and(|subject| subject.reply);
     let only_replies = patches.iter().all(is_reply);
-    let mut all: Vec<Series> = Vec::new();
+    let mut all = All::default();
     let mut seen: HashMap<u64, usize> = HashMap::new();
     for (at, patch) in patches.iter().enumerate() {
         if is_reply(patch) && !only_replies {
@@ -59,11 +59,11 @@ pub fn select(patches: &[PatchMail], pick: &Pick) -> Result<Selection, PickError
             selection.left_out.push((at, format!("the same as that of line {}", twice.line)));
         } else {
             seen.insert(identity(patch), at);
-            place(&mut all, patches, at, &mut selection.left_out);
+            all.place(patches, at, &mut selection.left_out);
         }
     }
     let mut chosen = Vec::new();
-    for family in families(all, patches) {
+    for family in families(all.series, patches) {
         chosen.extend(best(family, pick, &mut selection));
     }
     if let Some(version) = pick.version
@@ -76,6 +76,20 @@ pub fn select(patches: &[PatchMail], pick: &Pick) -> Result<Selection, PickError
         return Err(PickError::NoVersion { version, there: there.join(", ") });
     }
     chosen.sort_by_key(Series::first);
+    if let Some(line) = pick.line {
+        let (taken, others): (Vec<Series>, Vec<Series>) =
+            chosen.into_iter().partition(|series| patches[series.first()].is_for(line));
+        if taken.is_empty() {
+            let there = targets(others.iter().map(|series| &patches[series.first()]));
+            return Err(PickError::NoLine { line, there: there.join(", ") });
+        }
+        for other in others {
+            let of = patches[other.first()].target().map(ToString::to_string).unwrap_or_default();
+            let why = format!("for {of}; {line} is picked");
+            selection.left_out.extend(other.parts.values().map(|at| (*at, why.clone())));
+        }
+        chosen = taken;
+    }
     let alone = chosen.len() == 1;
     for series in chosen {
         let lost = series.lost();
@@ -96,64 +110,102 @@ pub fn select(patches: &[PatchMail], pick: &Pick) -> Result<Selection, PickError
     Ok(selection)
 }
 
-/// Puts a patch into the series that it is a part of, or begins one.
-fn place(all: &mut Vec<Series>, patches: &[PatchMail], at: usize, left_out: &mut Vec<(usize, String)>) {
-    let patch = &patches[at];
-    let version = patch.version();
-    let Some((part, of)) = patch.part() else {
-        all.push(Series { version, of: None, parts: BTreeMap::from([(1, at)]) });
-        return;
-    };
-    let alike = |series: &&mut Series| {
-        let other = &patches[series.first()];
-        let meant = |patch: &PatchMail| patch.subject.as_ref().map(|s| (s.tree.clone(), s.target.clone()));
-        series.version == version
-            && series.of == Some(of)
-            && other.sender == patch.sender
-            && meant(other) == meant(patch)
-    };
-    let newer = |other: usize| revision(patch) > revision(&patches[other]);
-    for series in all.iter_mut().filter(|series| alike(series)) {
-        match series.parts.get(&part).copied() {
-            None => {
-                series.parts.insert(part, at);
-                return;
-            }
-            Some(other) if newer(other) => {
-                series.parts.insert(part, at);
-                left_out.push((other, format!("replaced by that of line {}", patch.line)));
-                return;
-            }
-            Some(_) => {}
-        }
-    }
-    all.push(Series { version, of: Some(of), parts: BTreeMap::from([(part, at)]) });
+/// What the parts of one series have in common: version, length, sender, tree and lines.
+type Kind = (u32, u32, Option<String>, Option<String>, Option<String>);
+/// What makes one of two patches of a version the later one: `v2.1`, and whether it was sent again.
+type Revision = (u32, bool);
+
+/// The series of an input, found by what their parts have in common.
+#[derive(Default)]
+struct All {
+    series: Vec<Series>,
+    /// Of each kind, in order.
+    kinds: HashMap<Kind, Vec<usize>>,
+    /// Of each kind and part the first series of the kind that may lack it, and those that have it by its revision.
+    parts: HashMap<(Kind, u32), (usize, BTreeMap<Revision, BTreeSet<usize>>)>,
 }
 
-/// What makes one of two patches of a version the later one.
-fn revision(patch: &PatchMail) -> (u32, bool) {
+impl All {
+    /// Puts a patch into the series that it is a part of, or begins one.
+    fn place(&mut self, patches: &[PatchMail], at: usize, left_out: &mut Vec<(usize, String)>) {
+        let patch = &patches[at];
+        let version = patch.version();
+        let Some((part, of)) = patch.part() else {
+            self.series.push(Series { version, of: None, parts: BTreeMap::from([(1, at)]) });
+            return;
+        };
+        let tree = patch.subject.as_ref().and_then(|subject| subject.tree.clone());
+        let lines = patch.target().map(ToString::to_string);
+        let kind = (version, of, patch.sender.clone(), tree, lines);
+        let (free, held) = self.parts.entry((kind.clone(), part)).or_default();
+        let alike = self.kinds.entry(kind).or_default();
+        while alike.get(*free).is_some_and(|place| self.series[*place].parts.contains_key(&part)) {
+            *free += 1;
+        }
+        let revision = revision(patch);
+        let older = held.range(..revision).filter_map(|(_, all)| all.first().copied()).min();
+        let place = older.filter(|older| older < free).unwrap_or(*free);
+        held.entry(revision).or_default().insert(place);
+        match alike.get(place) {
+            Some(series) => {
+                if let Some(other) = self.series[*series].parts.insert(part, at) {
+                    left_out.push((other, format!("replaced by that of line {}", patch.line)));
+                    held.entry(self::revision(&patches[other])).or_default().remove(&place);
+                }
+            }
+            None => {
+                alike.push(self.series.len());
+                self.series.push(Series { version, of: Some(of), parts: BTreeMap::from([(part, at)]) });
+            }
+        }
+    }
+}
+
+fn revision(patch: &PatchMail) -> Revision {
     let subject = patch.subject.as_ref();
     let resend = subject.is_some_and(|subject| subject.resend);
     (subject.and_then(|subject| subject.revision).unwrap_or(0), resend)
 }
 
+/// What two versions of one series share: the title of a part, or the thread of numbered ones; and the lines that they are
+/// for.
+#[derive(Hash, PartialEq, Eq)]
+enum Shared<'p> {
+    Title(&'p str),
+    Thread(&'p str),
+}
+
 /// Puts versions of one series together.
 fn families(all: Vec<Series>, patches: &[PatchMail]) -> Vec<Vec<Series>> {
     let mut families: Vec<Vec<Series>> = Vec::new();
+    // the first family of each version that shares it, and of each set of lines
+    let mut known: HashMap<Shared<'_>, BTreeMap<(u32, bool, Option<String>), usize>> = HashMap::new();
     for series in all {
-        let related = |other: &Series| {
-            let resent = |series: &Series| revision(&patches[series.first()]) > (0, false);
-            let versions = other.version != series.version || resent(other) != resent(&series);
-            let title = |at: &usize| patches[*at].title();
-            let shared = series.parts.values().any(|at| other.parts.values().any(|o| title(o) == title(at)));
-            let thread = |series: &Series| patches[series.first()].thread();
-            let numbered = series.of.is_some() && other.of.is_some();
-            versions && (shared || (numbered && thread(other).is_some() && thread(other) == thread(&series)))
+        let first = &patches[series.first()];
+        let lines = first.target().map(ToString::to_string);
+        let version = (series.version, revision(first) > (0, false));
+        let titles = series.parts.values().map(|at| Shared::Title(patches[*at].title()));
+        let thread = first.thread().filter(|_| series.of.is_some()).map(Shared::Thread);
+        let shared: Vec<Shared<'_>> = titles.chain(thread).collect();
+        let related = |of: &BTreeMap<(u32, bool, Option<String>), usize>| {
+            // what names no line may be of any
+            let same_lines = |other: &Option<String>| lines.is_none() || other.is_none() || *other == lines;
+            let others = of
+                .iter()
+                .filter(|((number, resent, other), _)| (*number, *resent) != version && same_lines(other));
+            others.map(|(_, family)| *family).min()
         };
-        match families.iter_mut().find(|family| family.iter().any(related)) {
-            Some(family) => family.push(series),
-            None => families.push(vec![series]),
+        let family = shared.iter().filter_map(|one| known.get(one)).filter_map(related).min();
+        let family = family.unwrap_or_else(|| {
+            families.push(Vec::new());
+            families.len() - 1
+        });
+        for one in shared {
+            let of = known.entry(one).or_default();
+            let least = of.entry((version.0, version.1, lines.clone())).or_insert(family);
+            *least = family.min(*least);
         }
+        families[family].push(series);
     }
     families
 }
@@ -188,10 +240,21 @@ fn best(mut family: Vec<Series>, pick: &Pick, selection: &mut Selection) -> Opti
     best
 }
 
+/// The sets of lines that patches name, each once, in their order.
+pub fn targets<'p>(patches: impl Iterator<Item = &'p PatchMail>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    patches
+        .filter_map(PatchMail::target)
+        .map(ToString::to_string)
+        .filter(|one| seen.insert(one.clone()))
+        .collect()
+}
+
 /// What makes two patches one that was sent twice: all that it says, without its place in the input.
 fn identity(patch: &PatchMail) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
-    (patch.title(), patch.part(), patch.version(), &patch.attachment).hash(&mut hasher);
+    let lines = patch.target().map(ToString::to_string);
+    (patch.title(), patch.part(), patch.version(), &patch.attachment, lines).hash(&mut hasher);
     if !patch.decoded.is_whole() {
         // what it says is not known
         (&patch.file, patch.line).hash(&mut hasher);
