@@ -280,7 +280,7 @@ impl WhiteSpace {
 }
 
 /// Whether blanks behind the start of an added line may have been a tab: two or more, or one that ends where a tab does.
-fn may_hold_tabs(text: &str) -> bool {
+pub fn may_hold_tabs(text: &str) -> bool {
     const STOP: usize = 8;
     let blanks = leading(text).len();
     let inside: Vec<char> = text.chars().collect();

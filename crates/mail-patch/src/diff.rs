@@ -157,6 +157,8 @@ pub struct FileDiff {
     pub unread: Vec<Line>,
     /// Whether the contents are binary, which is not read.
     pub binary: bool,
+    /// Whether they are there (`GIT binary patch`), and not only said to differ.
+    pub binary_contents: bool,
     /// The hunks, in order.
     pub hunks: Vec<Hunk>,
 }

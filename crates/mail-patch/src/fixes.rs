@@ -20,6 +20,7 @@ static ONE: LazyLock<Regex> = LazyLock::new(|| {
           | \s* ["“] (.*?) ["”] \s* (?:$|\#|,)
           | \s* (?: : | -\ | \x{2013}\  ) \s* ([^\#]*?) \s* (?:$|\#)
           | \s* \( \s* ["“'] (.*) $
+          | \s+ ([a-z][\w/.,+\ -]*:\ [^\#]*?) \s* (?:$|\#)
         )?"#,
     )
     .expect("valid")
@@ -30,8 +31,19 @@ static LEAD: LazyLock<Regex> = LazyLock::new(|| {
         .expect("valid")
 });
 static WITHOUT_COLON: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"^\s*Fixes\s+((?:commit\s+)?[0-9a-fA-F]{8,40}\s*\(\s*["'“].*)$"#).expect("valid")
+    Regex::new(
+        r#"^\s*(?:Fixes\s*[;.-]?\s+|Fix(?:ed)?\s*:?\s+)((?:commit\s+)?[0-9a-fA-F]{8,40}\s*\(\s*["'“].*)$"#,
+    )
+    .expect("valid")
 });
+
+/// An address of a commit: cgit's, GitHub's, GitLab's.
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)^<?https?://\S*?/(?:c|linus|commits?)/(?:\?(?:\S*?[;&])?id=)?([0-9a-f]{7,40})(?:\.patch)?(?:[/>#?&]\S*)?(?:\s+(.*))?$")
+        .expect("valid")
+});
+/// What is no title: `(v5.10)`.
+static VERSION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^v?\d+\.\d+[\w.+-]*$").expect("valid"));
 
 /// A commit that the patch repairs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,6 +64,10 @@ pub fn without_colon(text: &str) -> Option<&str> {
 /// belong to it.
 pub fn read(value: &str, next: &[&str]) -> (Vec<Fixes>, usize) {
     let (joined, taken) = continued(value, next);
+    let joined = match ADDRESS.captures(&joined) {
+        Some(found) => format!("{} {}", &found[1], found.get(2).map_or("", |title| title.as_str())),
+        None => joined,
+    };
     let mut found: Vec<Fixes> = Vec::new();
     let mut behind = 0;
     for one in ONE.captures_iter(&joined) {
@@ -69,7 +85,7 @@ pub fn read(value: &str, next: &[&str]) -> (Vec<Fixes>, usize) {
         behind = all.end() - usize::from(all.as_str().ends_with(',') && title.is_some());
         found.push(Fixes {
             commit: id.as_str().to_lowercase(),
-            title: title.filter(|title| !title.is_empty()),
+            title: title.filter(|title| !title.is_empty() && !VERSION.is_match(title)),
         });
     }
     (found, taken)
@@ -136,6 +152,15 @@ mod tests {
             "[0123456789ab] (\"a: b\")",
             "git commit 0123456789ab",
             "0123456789ab, (\"a: b\")",
+            "0123456789ab a: b",
+            "0123456789ab a: b # 5.10",
+            "0123456789ab (v5.10)",
+            "https://git.example.org/linux/c/0123456789ab",
+            "https://git.example.org/linux.git/commit/?id=0123456789ab",
+            "https://git.example.org/linux.git/commit/?h=v6.1&id=0123456789ab (\"a: b\")",
+            "https://example.org/torvalds/linux/commit/0123456789ab",
+            "https://example.org/show_bug.cgi?id=12345678",
+            "https://example.org/bug?extid=0123456789ab",
             "v5.1-rc1",
             "CVE-2024-12345678",
             "the crash of 0123456789ab",
@@ -176,6 +201,15 @@ mod tests {
         [0123456789ab] ("a: b") => 0123456789ab a: b
         git commit 0123456789ab => 0123456789ab ?
         0123456789ab, ("a: b") => 0123456789ab a: b
+        0123456789ab a: b => 0123456789ab a: b
+        0123456789ab a: b # 5.10 => 0123456789ab a: b
+        0123456789ab (v5.10) => 0123456789ab ?
+        https://git.example.org/linux/c/0123456789ab => 0123456789ab ?
+        https://git.example.org/linux.git/commit/?id=0123456789ab => 0123456789ab ?
+        https://git.example.org/linux.git/commit/?h=v6.1&id=0123456789ab ("a: b") => 0123456789ab a: b
+        https://example.org/torvalds/linux/commit/0123456789ab => 0123456789ab ?
+        https://example.org/show_bug.cgi?id=12345678 => 
+        https://example.org/bug?extid=0123456789ab => 
         v5.1-rc1 => 
         CVE-2024-12345678 => 
         the crash of 0123456789ab => 
@@ -199,7 +233,9 @@ mod tests {
 
     #[test]
     fn the_colon_may_be_missing() {
-        assert!(without_colon("Fixes 0123456789ab (\"a: b\")").is_some());
+        for said in ["Fixes", "Fixes;", "Fixes -", "Fix:", "Fixed:", "Fixed"] {
+            assert!(without_colon(&format!("{said} 0123456789ab (\"a: b\")")).is_some(), "{said}");
+        }
         assert!(without_colon("Fixes 0123456789 problems").is_none());
     }
 }

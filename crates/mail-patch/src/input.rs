@@ -1,7 +1,7 @@
 //! What a user hands in, as messages: a patch file, a mail, an mbox, or a thread as a web page renders it.
 
 use super::text::{self, Line};
-use super::{mail, page};
+use super::{foreign, mail, page};
 
 /// Inputs larger than this are not read.
 const LIMIT: usize = 64 << 20;
@@ -94,6 +94,14 @@ pub enum InputError {
         /// Its size, bytes.
         size: usize,
     },
+    /// It is packed, or in UTF-16.
+    #[error("{name}:1: the first bytes are {whose}; unpack it to text first")]
+    Packed {
+        /// The file.
+        name: String,
+        /// Of which format they are.
+        whose: &'static str,
+    },
     /// It is no text.
     #[error("{name}:{line}: a zero byte; expected text: a patch, a mail, an mbox or a saved thread")]
     Binary {
@@ -121,6 +129,9 @@ impl Input {
         let name = name.to_owned();
         if bytes.len() > LIMIT {
             return Err(InputError::TooLarge { name, size: bytes.len() });
+        }
+        if let Some(whose) = foreign::packed(bytes) {
+            return Err(InputError::Packed { name, whose });
         }
         if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
             let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
@@ -169,6 +180,16 @@ fn plain(text: &str) -> Message {
             .iter()
             .find(|line| line.text.starts_with("    ") && !line.text.trim().is_empty())
             .map(|line| line.text.trim().to_owned());
+    } else if lines[0].text.trim_end() == "# HG changeset patch" {
+        let header = |key: &str| {
+            let mut fields = lines[1..].iter().map_while(|line| line.text.strip_prefix("# "));
+            fields.find_map(|line| Some(line.strip_prefix(key)?.trim().to_owned()))
+        };
+        message.from = header("User ");
+        message.date = header("Date ");
+        let title = lines.iter().find(|line| !line.text.starts_with('#') && !line.text.trim().is_empty());
+        message.subject =
+            title.map(|line| line.text.trim().to_owned()).filter(|title| !title.starts_with("diff "));
     } else if lines[0].text.split_once(':').is_some_and(|(name, _)| is_name(name)) {
         message.from = header(&["From", "Author"]);
         message.subject = header(&["Subject", "Description"]);
@@ -189,12 +210,25 @@ mod tests {
     #[test]
     fn what_is_no_patch_is_refused() {
         let error = |bytes: &[u8]| Input::read("x", bytes).unwrap_err().to_string();
-        let all = [error(b" \n"), error(b"a\nb\0"), error(b"<!DOCTYPE html><p>")].join("\n");
+        let all = [error(b" \n"), error(b"a\nb\0"), error(b"<!DOCTYPE html><p>"), error(b"\x1f\x8b\x08\0")]
+            .join("\n");
         insta::assert_snapshot!(all, @r"
         x: empty; expected a patch, a mail or a thread with a patch in it
         x:2: a zero byte; expected text: a patch, a mail, an mbox or a saved thread
         x:1: the HTML source of a page; save the page as text, or fetch the message's raw form or mbox
+        x:1: the first bytes are gzip's; unpack it to text first
         ");
+    }
+
+    #[test]
+    fn what_mercurial_exports_has_a_subject() {
+        let text = "# HG changeset patch\n# User A <a@b.c>\n# Date 1700000000 0\n# Node ID 0123\n# Parent  4567\nsub: fix\n\nwhy\n\ndiff -r 0123 -r 4567 x\n";
+        let message = &Input::read("x", text.as_bytes()).unwrap().messages[0];
+        assert_eq!(message.subject.as_deref(), Some("sub: fix"));
+        assert_eq!(
+            (message.from.as_deref(), message.date.as_deref()),
+            (Some("A <a@b.c>"), Some("1700000000 0"))
+        );
     }
 
     #[test]

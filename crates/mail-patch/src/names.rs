@@ -20,6 +20,10 @@ static DATE: LazyLock<Regex> = LazyLock::new(|| {
         .expect("valid")
 });
 
+/// What Subversion puts behind a name, where the tab before it was lost.
+static SUBVERSION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\s+\((?:revision \d+|working copy|nonexistent)\)\s*$").expect("valid"));
+
 /// What `git diff` and its `mnemonicPrefix` put before names.
 const PREFIXES: [&str; 8] = ["a", "b", "i", "w", "c", "o", "old", "new"];
 
@@ -43,11 +47,19 @@ pub fn of_header(text: &str) -> Name {
             (path.trim().to_owned(), rest)
         }
     };
-    Name { path: (path != "/dev/null").then_some(path), epoch: is_epoch(rest) }
+    let (path, rest) = match SUBVERSION.find(&path) {
+        Some(found) => (path[..found.start()].to_owned(), path[found.start()..].to_owned()),
+        None => (path, rest.to_owned()),
+    };
+    let nothing = ["(revision 0)", "(nonexistent)"].contains(&rest.trim());
+    Name { path: (path != "/dev/null").then_some(path), epoch: nothing || is_epoch(&rest) }
 }
 
 fn is_epoch(date: &str) -> bool {
-    if date.trim_start().starts_with("Thu Jan  1 00:00:00 1970") {
+    if ["Thu Jan  1 00:00:00 1970", "Thu Jan 01 00:00:00 1970 +0000"]
+        .iter()
+        .any(|epoch| date.trim_start().starts_with(epoch))
+    {
         return true;
     }
     let Some(found) = DATE.captures(date) else { return false };
@@ -314,6 +326,11 @@ mod tests {
             ("x\t1970-01-01 01:00:00.000000000 +0000", false),
             ("x\t2020-01-01 00:00:00.000000000 +0000", false),
             ("x", false),
+            ("x\t(revision 0)", true),
+            ("x\t(nonexistent)", true),
+            ("x\t(revision 12)", false),
+            ("x (working copy)", false),
+            ("x\tThu Jan 01 00:00:00 1970 +0000", true),
         ] {
             let name = of_header(date);
             assert_eq!((name.path.as_deref(), name.epoch), (Some("x"), epoch), "{date}");

@@ -8,7 +8,10 @@
 //! | SUSE | `Git-commit: SHA` |
 //! | Yocto | `Upstream-Status: Backport [URL]` |
 //! | openEuler | `mainline inclusion`, `from mainline-v6.2-rc1`, `commit SHA` |
-//! | Red Hat, CIQ | `commit SHA` beside `Author:` or `commit-author` |
+//! | Red Hat, CIQ | `commit SHA` beside `Author:` or `commit-author`; `Upstream Status: linux.git commit SHA` |
+//! | SONiC | `[ upstream SHA ]` |
+//! | tip | `Commit-ID: SHA` |
+//! | stable, of what does not apply | `git cherry-pick -x SHA` |
 //!
 //! A form counts only as a statement of its own: prose may name any commit. So does what a revert says of the commit that
 //! it takes back, see [`reverts`].
@@ -32,18 +35,20 @@ fn pattern(text: &str) -> Regex {
 
 /// In brackets, anywhere.
 static BRACKETS: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"\[\s*(?:(?:upstream|mainline)\s+commit:?\s+ID|commit\s+ID\s+(?:upstream|mainline))\b[^\]]*\]")
+    pattern(
+        r"\[\s*(?:(?:from\s+)?(?:upstream|mainline):?\s+(?:commit:?\s+)?ID|commit:?\s+ID\s+(?:(?:from|in)\s+)?(?:upstream|mainline))\b[^\]]*\]",
+    )
 });
 /// In parentheses, anywhere; a tree may stand behind the id.
 static PICKED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"\((?:cherry[ -]?picked|backported|adapted)\s+from\s+(?:(?:upstream|mainline)\s+)?commit:?\s+ID\b\s*([^)]*)\)",
+        r"\((?:cherry[ -]?picked|back[ -]?ported|adapted)\s+from\s+(?:(?:upstream|mainline)\s+)?(?:commit:?\s+)?(?:ID\b|<?(https?://[^\s>)]+)>?)\s*([^)]*)\)",
     )
 });
 /// A paragraph that begins with it.
 static STATEMENT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"^\W*(?:(?:(?:commit\s+)?ID TITLE\s+(?:upstream|mainline)|(?:upstream|mainline)[ -]commit(?:\s+id)?:?\s+ID TITLE)\s*(?:[.:,;\])(]|$)|this\s+(?:patch\s+|commit\s+)?is\s+(?:the\s+)?(?:upstream|mainline)\s+commit\s+ID)"
+        r"^\W*(?:(?:(?:this\s+is\s+)?(?:commit:?\s+)?ID TITLE\s+(?:(?:from|in)\s+)?(?:upstream|mainline)(?:\s+(?:linux|kernel|tree))*|(?:(?:is\s+)?from\s+)?(?:upstream|mainline)(?:[ -]commit(?:\s+id)?)?:?\s+ID TITLE)\s*(?:[.:,;\])(]|$)|this\s+(?:patch\s+|commit\s+)?is\s+(?:the\s+)?(?:upstream|mainline)\s+commit\s+ID)"
             .replace(" TITLE", "TITLE")
             .as_str(),
     )
@@ -51,21 +56,30 @@ static STATEMENT: LazyLock<Regex> = LazyLock::new(|| {
 /// A sentence that begins with it.
 static BACKPORT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?:^|[.!?:]\s+|\()(?:this\s+(?:patch\s+|commit\s+)?(?:is\s+)?)?(?:an?\s+|the\s+)?(?:[a-z]+\s+)?(?:backport(?:ed)?\s+(?:of|from)|backports|cherry[ -]?picked\s+from)\s+(?:the\s+)?(?:(?:upstream|mainline)\s+)?(?:commit:?\s+)?ID\b",
+        r"(?:^|[.!?:]\s+|\(|\[\s*)(?:this\s+(?:patch\s+|commit\s+)?(?:is\s+)?)?(?:an?\s+|the\s+)?(?:[a-z]+\s+)?(?:backport(?:ed)?\s+(?:of|from)|backports|cherry[ -]?picked\s+from)\s+(?:the\s+)?(?:(?:upstream|mainline)\s+)?(?:commit:?\s+)?ID\b",
     )
 });
 static KEYED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"^\s*(origin|applied-upstream|upstream(?:[ -]status)?|(?:upstream|mainline|original|git)[ -]commit(?:[ -]id)?|backport(?:ed)?[ -](?:of|from))\s*:\s*(\S.*)$",
+        r"^\s*(origin|applied-upstream|upstream(?:[ -](?:status|id))?|mainline|(?:(?:upstream|mainline|original|git)[ -])?commit[ -]id|(?:upstream|mainline|original|git)[ -]commit(?:s|\(s\))?|(?:backport(?:ed)?|cherry[ -]?picked)[ -](?:of|from))\s*:\s*(\S.*)$",
     )
 });
 static KEYED_ID: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"^(?:(?:backport|accepted|upstream)\b[\s,:]*)?[\[(<]?\s*(?:commit\s*:?\s*)?ID\b")
+    pattern(
+        r"^(?:(?:backport(?:ed)?|accepted|applied|merged|queued|upstream|mainline|in|from|as|since|linus|[\w./-]*linux[\w./-]*|[\w-]+\.git|v?\d+\.\d+(?:\.\d+)?(?:-rc\d+)?)\b[\s,:;(]*)*[\[(<]?\s*(?:commit\s*:?\s*)?ID\b",
+    )
 });
 /// A commit in an address: cgit and gitweb's parameters, and paths of git.kernel.org, GitHub and GitLab.
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?:[?&;]id=|[?&;]h=|/linus/|/c/|/commit/|/torvalds/|\bcommit:)ID(?:\.patch)?(?:[^0-9a-z/]|$)")
 });
+/// A tree of a distribution's own, whose commits nobody else has.
+static OTHER_TREE: LazyLock<Regex> = LazyLock::new(|| pattern(r"googlesource|android-review|chromium"));
+/// What stable's maintainers write of a commit that does not apply to a line.
+static CHERRY_PICK: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\s*git\s+cherry-pick\s+(?:-[-\w]+\s+)*ID\s*$"));
+static BACKPORTED_ADDRESS: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\s*(?:backport(?:ed)?|cherry[ -]?picked)\s+(?:of|from)\s+<?(https?://\S+)$"));
 static STABLE_ADDRESS: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"/stable/|linux-stable|[?&;]h=linux-\d+\.\d+\.y"));
 /// A tree that is no part of mainline's history.
@@ -118,10 +132,18 @@ pub fn read(lines: &[Line]) -> Origin {
             note(0, id);
         }
         for found in PICKED.captures_iter(&paragraph) {
-            let tree = found.get(2).map_or("", |tree| tree.as_str());
-            match STABLE_TREE.is_match(tree) && !tree.contains("torvalds") {
-                true => _ = origin.from_stable.get_or_insert_with(|| found[1].to_lowercase()),
-                false => note(1, &found[1]),
+            let part = |at: usize| found.get(at).map_or("", |part| part.as_str());
+            let (address, tree) = (part(2), part(3));
+            if OTHER_TREE.is_match(address) || OTHER_TREE.is_match(tree) {
+                continue;
+            }
+            let of_address = ADDRESS.captures(address);
+            let id = of_address.as_ref().map_or(part(1), |found| found.get(1).map_or("", |id| id.as_str()));
+            let stable = STABLE_TREE.is_match(tree) || STABLE_ADDRESS.is_match(address);
+            match stable && !tree.contains("torvalds") {
+                _ if id.is_empty() => {}
+                true => _ = origin.from_stable.get_or_insert_with(|| id.to_lowercase()),
+                false => note(1, id),
             }
         }
         let prose = PICKED.replace_all(&paragraph, "");
@@ -136,6 +158,8 @@ pub fn read(lines: &[Line]) -> Origin {
                 true => _ = origin.from_stable.get_or_insert(id),
                 false => note(1, &id),
             }
+        } else if let Some(picked) = CHERRY_PICK.captures(&line.text) {
+            note(3, &picked[1]);
         } else if let Some(stated) = STATEMENT.captures(&line.text)
             && stands_alone(lines, at)
         {
@@ -187,6 +211,10 @@ fn without_reverts(paragraph: &str) -> (String, Vec<Reverted>) {
 
 /// The commit of a line such as `Git-commit: SHA`, and whether it is one of a stable tree.
 fn keyed(text: &str) -> Option<(String, bool)> {
+    if let Some(found) = BACKPORTED_ADDRESS.captures(text) {
+        let id = ADDRESS.captures(&found[1]).filter(|_| !OTHER_TREE.is_match(text))?;
+        return Some((id[1].to_lowercase(), STABLE_ADDRESS.is_match(text)));
+    }
     let found = KEYED.captures(text)?;
     let (name, value) = (found[1].to_lowercase(), found[2].trim());
     let first = value.split([',', ' ', '[']).next().unwrap_or_default().to_lowercase();
@@ -288,6 +316,42 @@ mod tests {
             "commit BBB from stable v6.1.5\n\ncommit AAA upstream.",
             "stable inclusion\nfrom stable-v6.1.20\ncommit BBB\n\n[ Upstream commit AAA ]",
             "commit AAA upstream.\n\nThis reverts commit BBB.",
+            "commit AAA in mainline",
+            "commit AAA in mainline.",
+            "AAA in mainline",
+            "commit AAA from upstream",
+            "commit: AAA upstream",
+            "This is commit AAA upstream.",
+            "commit AAA in upstream linux kernel.",
+            "From upstream commit AAA",
+            "from mainline commit AAA (\"x: y\")",
+            "upstream AAA",
+            "[ upstream AAA ]",
+            "[ Upstream: AAA ]",
+            "[commit AAA from mainline]",
+            "[ From upstream commit AAA ]",
+            "[ Backport of commit AAA ]",
+            "Upstream: v6.2 commit AAA",
+            "Upstream: linux.git commit AAA",
+            "Upstream Status: net-next.git commit AAA",
+            "Upstream Status: since v5.13, commit AAA",
+            "Upstream-Status: Backport from v6.2 [commit AAA]",
+            "Upstream Commit(s): AAA",
+            "Upstream-commits: AAA",
+            "Mainline: AAA",
+            "Mainline: v6.2 AAA",
+            "Upstream-ID: AAA",
+            "Commit-ID:     AAA\nGitweb: https://git.example.org/tip/AAA",
+            "Cherry-picked-from: AAA",
+            "Backported from https://git.example.org/torvalds/linux/commit/AAA",
+            "(back ported from commit AAA)",
+            "(cherry picked from AAA)",
+            "(backported from commit AAA upstream)",
+            "(cherry picked from https://git.example.org/linux.git/commit/?id=AAA)",
+            "(cherry picked from commit AAA\n https://git.example.org/x.git master)\nBug: 1\nChange-Id: I0",
+            "The patch below does not apply to the 6.1-stable tree.\n\ngit checkout FETCH_HEAD\ngit cherry-pick -x AAA\n# <resolve conflicts>",
+            "ANBZ: #1\n\ncommit AAA upstream.",
+            "jira LE-1\ncve CVE-2024-1\ncommit-author A <a@b.c>\ncommit AAA",
         ];
         let wrong: Vec<_> = forms.iter().filter(|form| of(form).upstream.as_deref() != Some(A)).collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
@@ -306,6 +370,13 @@ mod tests {
             "Upstream: never",
             "see commit AAA",
             "commit AAA\nis where it began",
+            "From upstream commit AAA on it is held.",
+            "commit AAA in mainline broke this.",
+            "mainline AAA is not affected",
+            "(cherry picked from https://android-review.googlesource.com/q/commit:AAA)",
+            "(cherry picked from commit AAA https://chromium.googlesource.com/x)",
+            "run `git cherry-pick AAA` to see it",
+            "Upstream: this was denied, AAA is another way",
         ];
         let wrong: Vec<_> = texts.iter().filter(|text| of(text).upstream.is_some()).collect();
         assert!(wrong.is_empty(), "{wrong:#?}");

@@ -125,6 +125,7 @@ fn extended_header(file: &mut FileDiff, text: &str) {
         moved(file, Operation::Copy, None, Some(name));
     } else if text.starts_with("GIT binary patch") || text.starts_with("Binary files ") {
         file.binary = true;
+        file.binary_contents = text.starts_with("GIT");
     }
 }
 

@@ -83,7 +83,10 @@ pub enum Reason {
         after: usize,
     },
     /// It is binary.
-    Binary,
+    Binary {
+        /// Whether the patch has the contents.
+        contents: bool,
+    },
     /// A path leads out of the source.
     Outside {
         /// Which.
@@ -149,7 +152,12 @@ impl std::fmt::Display for Reason {
             Reason::GaveUp { after } => {
                 write!(f, "given up after {after} hunks, too many of which are not where the patch says")
             }
-            Reason::Binary => f.write_str("a binary file; binary patches are not read"),
+            Reason::Binary { contents: true } => {
+                f.write_str("a binary patch (`GIT binary patch`), which is not read; `git apply` does")
+            }
+            Reason::Binary { contents: false } => f.write_str(
+                "the diff says that a binary file differs, and not how; `git diff --binary` makes one that does",
+            ),
             Reason::Outside { path } if path.to_ascii_lowercase().contains(".git") => {
                 write!(f, "`{path}` is in git's own folder or outside the source; the patch is refused")
             }

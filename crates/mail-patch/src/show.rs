@@ -91,9 +91,12 @@ fn file_line(file: &FileDiff) -> String {
         damaged => format!("{damaged} damaged"),
     };
     let kind = match (&file.old_path, &file.new_path) {
+        (None, _) if file.binary => ", new, binary",
+        (_, None) if file.binary => ", deleted, binary",
         (None, _) => ", new",
         (_, None) => ", deleted",
         _ if file.combined => ", of a merge",
+        _ if file.binary => ", binary",
         _ if file.renamed() => ", renamed",
         _ => "",
     };

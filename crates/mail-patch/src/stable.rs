@@ -9,6 +9,7 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::subject::LineName;
+use super::text::squeezed;
 use kernel_version::Line;
 
 /// A line or a release of one: `5.15`, `v5.15+`, `5.15.x`, `6.1.13`, `linux-6.1.y`, `6.1-stable`, `v5.15-rc1`.
@@ -22,9 +23,12 @@ static PREREQUISITE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^(?:NAME\+?\s*:\s*)([0-9a-f]{7,40})\b(?:\s*:\s*(.*)|\s*\(.(.*).\))?$"));
 static UNTIL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"^(up\s*to|until|till?|through|<=|≤|<|before|older\s+than|prior\s+to)\s*(?:and\s+including\s+)?NAME\b",
+        r"^(up\s*to|until|till?|through|<=|≤|<|before|below|pre-?|(?:older|earlier|lower)\s+than|prior\s+to)\s*(?:and\s+including\s+)?NAME\b",
     )
 });
+static AFTER: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^(?:>|after|above|(?:newer|later|higher)\s+than)\s*NAME\b"));
+static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"^NAME\+?$"));
 static BETWEEN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"^(?:(?:only\s+)?(?:for|from|in|between)\s+)?NAME\s*(?:-|–|\.\.\.?|to|through|until|up\s+to)\s*NAME\b",
@@ -54,6 +58,9 @@ pub struct Stable {
     /// The first newer line that does not: `# < 6.6`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<LineName>,
+    /// The newest older line that does not: `# > 6.1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<LineName>,
     /// The lines that are counted up: `# 4.19, 5.4, 5.10`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<LineName>,
@@ -90,7 +97,8 @@ impl Stable {
             return;
         }
         let mut listed = Vec::new();
-        let note = AND.replace_all(note, ", $1");
+        let note = listed_words(note);
+        let note = AND.replace_all(&note, ", $1");
         for part in PARTS.split(&note).map(str::trim).filter(|part| !NEGATED.is_match(part)) {
             listed.extend(self.part(part));
         }
@@ -108,11 +116,13 @@ impl Stable {
     fn part(&mut self, part: &str) -> Option<LineName> {
         if let Some(found) = UNTIL.captures(part) {
             let line = name(&found, 2)?;
-            let without = ["<", "before", "older than", "prior to"];
-            match without.contains(&found[1].to_lowercase().as_str()) {
-                true => self.before = Some(line),
-                false => self.until = Some(line),
+            let with = ["up to", "upto", "until", "til", "till", "through", "<=", "≤"];
+            match with.contains(&squeezed(&found[1]).to_lowercase().as_str()) {
+                true => self.until = Some(line),
+                false => self.before = Some(line),
             }
+        } else if let Some(found) = AFTER.captures(part) {
+            self.after = name(&found, 1);
         } else if let Some(found) = BETWEEN.captures(part) {
             let (one, other) = (name(&found, 1)?, name(&found, 3)?);
             let (old, new) = if key(one) <= key(other) { (one, other) } else { (other, one) };
@@ -143,7 +153,7 @@ impl Stable {
 
     /// Whether the note names lines at all.
     pub fn names_lines(&self) -> bool {
-        self.since.is_some() || self.until.is_some() || self.before.is_some()
+        [self.since, self.until, self.before, self.after].iter().any(Option::is_some)
     }
 
     /// Whether this line wants the patch.
@@ -154,6 +164,7 @@ impl Stable {
             && self.since.is_none_or(|since| this >= key(since))
             && self.until.is_none_or(|until| this <= key(until))
             && self.before.is_none_or(|before| this < key(before))
+            && self.after.is_none_or(|after| this > key(after))
     }
 }
 
@@ -171,9 +182,25 @@ impl std::fmt::Display for Stable {
             (Some(since), None, None) => write!(f, "{since} and later"),
             (None, Some(until), _) => write!(f, "{until} and earlier"),
             (None, None, Some(before)) => write!(f, "what is before {before}"),
-            (None, None, None) => f.write_str("no line"),
+            (None, None, None) => match self.after {
+                Some(after) => write!(f, "what is after {after}"),
+                None => f.write_str("no line"),
+            },
         }
     }
+}
+
+/// The note with commas between lines that only blanks part: `5.15.y 6.1.y`.
+fn listed_words(note: &str) -> String {
+    let words: Vec<&str> = note.split_whitespace().collect();
+    let mut out = String::new();
+    for (at, word) in words.iter().enumerate() {
+        if at > 0 {
+            out.push_str(if WORD.is_match(words[at - 1]) && WORD.is_match(word) { ", " } else { " " });
+        }
+        out.push_str(word);
+    }
+    out
 }
 
 fn key(line: LineName) -> (u32, u32) {
@@ -196,8 +223,13 @@ mod tests {
         notes.iter().for_each(|note| stable.take(Some(note)));
         let line = |line: Option<LineName>| line.map_or("-".to_owned(), |line| line.to_string());
         let before = stable.before.map(|line| format!(" before {line}")).unwrap_or_default();
-        let mut out =
-            format!("{} => {} .. {}{before}", notes.join(" / "), line(stable.since), line(stable.until));
+        let after = stable.after.map(|line| format!("after {line} ")).unwrap_or_default();
+        let mut out = format!(
+            "{} => {after}{} .. {}{before}",
+            notes.join(" / "),
+            line(stable.since),
+            line(stable.until)
+        );
         if !stable.lines.is_empty() {
             out += &format!(" ({stable})");
         }
@@ -209,7 +241,7 @@ mod tests {
 
     #[test]
     fn notes_name_lines() {
-        let notes: [&[&str]; 36] = [
+        let notes: [&[&str]; 45] = [
             &["v5.15+"],
             &["5.15.x"],
             &["5.15"],
@@ -246,6 +278,15 @@ mod tests {
             &["backport to 5.15, 6.1"],
             &["5.15/6.1"],
             &["stable/linux-5.15.y"],
+            &["> 6.1"],
+            &["newer than 6.1"],
+            &["5.15.y 6.1.y"],
+            &["please apply to 5.15.y 6.1.y and 6.6.y"],
+            &["v5.15+ v6.1+"],
+            &["below 6.6"],
+            &["pre-6.1"],
+            &["> 5.15, < 6.6"],
+            &["v5.4..v6.1"],
         ];
         insta::assert_snapshot!(notes.iter().map(|notes| shown(notes)).collect::<Vec<_>>().join("\n"), @r"
         v5.15+ => 5.15 .. -
@@ -284,6 +325,15 @@ mod tests {
         backport to 5.15, 6.1 => 5.15 .. - (5.15, 6.1)
         5.15/6.1 => 5.15 .. - (5.15, 6.1)
         stable/linux-5.15.y => 5.15 .. -
+        > 6.1 => after 6.1 - .. -
+        newer than 6.1 => after 6.1 - .. -
+        5.15.y 6.1.y => 5.15 .. - (5.15, 6.1)
+        please apply to 5.15.y 6.1.y and 6.6.y => 5.15 .. - (5.15, 6.1, 6.6)
+        v5.15+ v6.1+ => 5.15 .. -
+        below 6.6 => - .. - before 6.6
+        pre-6.1 => - .. - before 6.1
+        > 5.15, < 6.6 => after 5.15 - .. - before 6.6
+        v5.4..v6.1 => 5.4 .. 6.1
         ");
     }
 
@@ -299,6 +349,7 @@ mod tests {
             ("< 6.6", &["6.1"], &["6.6"]),
             ("4.19, 5.4", &["4.19", "5.4"], &["5.10"]),
             ("6.1 only", &["6.1"], &["6.6", "5.15"]),
+            ("> 6.1", &["6.6"], &["6.1", "5.15"]),
         ] {
             let mut stable = Stable::default();
             stable.take(Some(note));

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use kernel_version::Line;
 
+use super::ubuntu::ubuntu;
+
 /// Which kernels a patch is meant for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -180,34 +182,6 @@ fn is_known(word: &str) -> bool {
 /// A request to Ubuntu's kernel team: `[SRU][J][PATCH 0/1]`, `[SRU][Noble][PATCH]`.
 fn is_sru(inside: &str) -> bool {
     words(inside).all(|word| word.eq_ignore_ascii_case("SRU") || ubuntu(word).is_some())
-}
-
-/// Ubuntu's series that still have a kernel, by their names and initials, with the line of the kernel that each was
-/// released with.
-const UBUNTU: [(&str, u32, u32); 12] = [
-    ("xenial", 4, 4),
-    ("bionic", 4, 15),
-    ("focal", 5, 4),
-    ("jammy", 5, 15),
-    ("kinetic", 5, 19),
-    ("lunar", 6, 2),
-    ("mantic", 6, 5),
-    ("noble", 6, 8),
-    ("oracular", 6, 11),
-    ("plucky", 6, 14),
-    ("questing", 6, 17),
-    ("trusty", 3, 13),
-];
-
-fn ubuntu(word: &str) -> Option<Target> {
-    let line = |part: &str| {
-        let found = UBUNTU.iter().find(|(name, ..)| {
-            part.eq_ignore_ascii_case(name)
-                || (part.len() == 1 && name.get(..1) == Some(&part.to_ascii_lowercase()))
-        });
-        found.map(|(_, major, minor)| LineName(Line { major: *major, minor: *minor }))
-    };
-    word.split('/').map(line).collect::<Option<Vec<_>>>().map(Target::Lines)
 }
 
 /// Mails of stable's maintainers about a patch.

@@ -12,7 +12,7 @@ use super::text::{Line, lines, squeezed};
 use super::{fixes, origin};
 
 static TRAILER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)^\s*(fixes|link|closes|bugzilla|message-id|depends-on|base-commit|[a-z]+(?:-[a-z]+)*-by|cc):\s*(\S.*)$")
+    Regex::new(r"(?i)^\s*(fixes|link|closes|bugzilla|message-id|depends-on|base-commit|[a-z]+(?:-[a-z]+)*-by|cc)[ \t]{0,2}:\s*(\S.*)$")
         .expect("valid")
 });
 /// Where trailers were run together on one line, these words begin the next one.
@@ -21,7 +21,14 @@ static RUN_TOGETHER: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// The address of the stable team in a `Cc:`, and a note in one of three forms.
 static STABLE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\bstable(\+[\w-]+)?@(?:vger\.)?kernel\.org>?[,;]?\s*(?:#\s*(.*)|\[(.*?)\]|\((.*?)\))?")
+    Regex::new(
+        r"(?i)\bstable(\+[\w-]+)?@(?:vger\.)?kernel\.org>?[,;]?\s*(?:#\s*(.*)|\[(.*?)\]|\((.*?)\)|[/:-]?\s*(v?\d+\.\d[^@<]*)$)?",
+    )
+    .expect("valid")
+});
+/// The note as the name before the address, or of the team without its address.
+static STABLE_NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?i)^\W*(?:stable(?:\s+(?:kernel|team))*\s*(?:#\s*(.*))?$|(?:stable\W+)?(v?\d+\.\d[\w.+, -]*?)\W*<stable@)"#)
         .expect("valid")
 });
 static SYZBOT: LazyLock<Regex> =
@@ -158,6 +165,10 @@ impl Tags {
                 goes_on = taken;
             }
             "cc" => {
+                if let Some(found) = STABLE_NAMED.captures(&value) {
+                    let note = found.get(1).or(found.get(2)).map(|note| note.as_str().trim());
+                    self.stable.get_or_insert_default().take(note);
+                }
                 for found in STABLE.captures_iter(&value) {
                     let note = found.iter().skip(2).flatten().next().map(|note| note.as_str().trim());
                     match found.get(1) {
@@ -235,6 +246,48 @@ git://x/linux.git master
             let tags = parse(&lines(&format!("why\n\n{line}\n"), 1));
             assert_eq!(tags.stable.and_then(|stable| stable.note).as_deref(), Some("v5.15+"), "{line}");
         }
+    }
+
+    #[test]
+    fn stable_is_asked_for_in_many_forms() {
+        let shown = |line: &str| {
+            let tags = parse(&lines(&format!("why\n\n{line}\n"), 1));
+            let stable = tags.stable.map_or("-".to_owned(), |stable| stable.to_string());
+            let fixes: Vec<String> = tags.fixes.into_iter().map(|fixes| fixes.commit).collect();
+            format!("{line} => {stable} {}", fixes.join(" "))
+        };
+        let forms = [
+            "Cc: stable",
+            "Cc: stable # 5.15+",
+            "Cc: stable kernel team # 5.15+",
+            "Cc: \"5.15+\" <stable@vger.kernel.org>",
+            "Cc: 5.15+ <stable@vger.kernel.org>",
+            "Cc: stable v5.15+ <stable@vger.kernel.org>",
+            "Cc: <stable@vger.kernel.org> v5.15+",
+            "Cc: stable@vger.kernel.org: 5.15+",
+            "Cc: stable@vger.kernel.org / 5.15+",
+            "Cc: stable@vger.kernel.org, v5.15+",
+            "Cc : stable@vger.kernel.org # 5.15+",
+            "Cc: A <a@b.c>, 6.1 people <b@b.c>",
+            "Fixes : 0123456789ab (\"a: b\")",
+            "Fixes: https://git.example.org/linux/commit/?id=0123456789ab",
+        ];
+        insta::assert_snapshot!(forms.map(shown).join("\n"), @r#"
+        Cc: stable => no line 
+        Cc: stable # 5.15+ => 5.15 and later 
+        Cc: stable kernel team # 5.15+ => 5.15 and later 
+        Cc: "5.15+" <stable@vger.kernel.org> => 5.15 and later 
+        Cc: 5.15+ <stable@vger.kernel.org> => 5.15 and later 
+        Cc: stable v5.15+ <stable@vger.kernel.org> => 5.15 and later 
+        Cc: <stable@vger.kernel.org> v5.15+ => 5.15 and later 
+        Cc: stable@vger.kernel.org: 5.15+ => 5.15 and later 
+        Cc: stable@vger.kernel.org / 5.15+ => 5.15 and later 
+        Cc: stable@vger.kernel.org, v5.15+ => 5.15 and later 
+        Cc : stable@vger.kernel.org # 5.15+ => 5.15 and later 
+        Cc: A <a@b.c>, 6.1 people <b@b.c> => - 
+        Fixes : 0123456789ab ("a: b") => - 0123456789ab
+        Fixes: https://git.example.org/linux/commit/?id=0123456789ab => - 0123456789ab
+        "#);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use super::quilt::{self, Entry};
 use super::thread::{self, Selection};
 use super::{Missing, Pick, PickError, Queue, QueueKind, Queued, folder};
-use crate::diff::{Diff, Operation};
+use crate::diff::{self, Diff, Operation};
+use crate::foreign;
 use crate::git;
-use crate::input::{Form, Input, InputError};
+use crate::input::{Form, Input, InputError, Message};
 use crate::patch_mail::PatchMail;
 use crate::subject::Target;
 use crate::text::Line;
@@ -56,10 +57,12 @@ pub enum QueueError {
         why: String,
     },
     /// There is no patch in it.
-    #[error("{name}: no patch: no line starts with `diff --git`, or with `--- ` and `+++ ` on two lines")]
+    #[error("{name}: no patch: {what}")]
     NoPatch {
         /// The input.
         name: String,
+        /// What it is instead.
+        what: String,
     },
     /// What is picked is not there.
     #[error("{name}: {source}")]
@@ -145,7 +148,27 @@ fn chosen(mut queue: Queue, inputs: &[Input], pick: &Pick) -> Result<Queue, Queu
     let all: Vec<PatchMail> = patches.iter().flatten().cloned().collect();
     let failed = |source| QueueError::Pick { name: queue.name.clone(), source };
     if all.is_empty() {
-        return Err(QueueError::NoPatch { name: queue.name });
+        let what = instead(inputs.iter().flat_map(|input| &input.messages));
+        return Err(QueueError::NoPatch { name: queue.name, what });
+    }
+    let mut unread = Vec::new();
+    for message in inputs.iter().flat_map(|input| &input.messages) {
+        let plain = message.parts.iter().any(|part| diff::start(&part.lines).is_some());
+        let what = message.parts.iter().find_map(|part| foreign::named(&part.lines)).filter(|_| !plain);
+        let subject = crate::subject::parse(message.subject.as_deref().unwrap_or_default());
+        let (number, of) = subject.part.unwrap_or((0, 0));
+        match what.filter(|_| !subject.reply && (number > 0 || subject.part.is_none())) {
+            None => {}
+            // a mail that should have a patch
+            Some(what) if subject.patch => {
+                let name = if of > 0 { format!("{number} of {of}") } else { subject.title };
+                unread.push(Missing {
+                    number: number as usize,
+                    what: format!("{name} (line {}: {what})", message.line),
+                });
+            }
+            Some(what) => queue.notes.push(format!("line {}: {what}", message.line)),
+        }
     }
     let Selection { chosen, left_out, missing, notes } = thread::select(&all, pick).map_err(failed)?;
     let behind = chosen.iter().map(|(_, number)| *number).chain(missing.iter().map(|one| one.number)).max();
@@ -155,7 +178,9 @@ fn chosen(mut queue: Queue, inputs: &[Input], pick: &Pick) -> Result<Queue, Queu
     for (number, (at, why)) in (behind.unwrap_or(0) + 1..).zip(left_out) {
         queue.left_out.extend(patches[at].take().map(|patch| Queued { number, patch, left_out: Some(why) }));
     }
-    queue.missing.extend(missing);
+    let lost = |one: &Missing| one.number == 0 || unread.iter().all(|other| other.number != one.number);
+    queue.missing.extend(missing.into_iter().filter(lost));
+    queue.missing.extend(unread);
     queue.notes.extend(notes);
     let lines = thread::targets(queue.mails().into_iter());
     if let [first, .., last] = lines.as_slice() {
@@ -210,7 +235,8 @@ fn of_commits(text: &str, repository: &Path, commits: &str, pick: &Pick) -> Resu
     }
     let failed = |source| QueueError::Pick { name: text.to_owned(), source };
     if queue.patches.is_empty() {
-        return Err(QueueError::NoPatch { name: text.to_owned() });
+        let what = instead(&input.messages);
+        return Err(QueueError::NoPatch { name: text.to_owned(), what });
     }
     queue.picked(pick).map_err(failed)
 }
@@ -254,12 +280,13 @@ fn in_folder(text: &str, folder: &Path, pick: &Pick) -> Result<Queue, QueueError
         let patches = PatchMail::all(input);
         queue.about(input);
         if patches.is_empty() && !is_cover(input) {
-            queue.notes.push(format!("{}: no patch in it", input.name));
+            queue.notes.push(format!("{}: no patch in it: {}", input.name, instead(&input.messages)));
         }
         queue.push(patches);
     }
     if queue.patches.is_empty() {
-        return Err(QueueError::NoPatch { name: text.to_owned() });
+        let what = "none of the files has one".to_owned();
+        return Err(QueueError::NoPatch { name: text.to_owned(), what });
     }
     queue.picked(pick).map_err(|source| QueueError::Pick { name: text.to_owned(), source })
 }
@@ -267,6 +294,13 @@ fn in_folder(text: &str, folder: &Path, pick: &Pick) -> Result<Queue, QueueError
 fn is_cover(input: &Input) -> bool {
     let cover = |subject: &str| crate::subject::parse(subject).part.is_some_and(|(part, _)| part == 0);
     input.messages.iter().any(|message| message.subject.as_deref().is_some_and(cover))
+}
+
+/// What messages without a patch hold instead.
+fn instead<'m>(messages: impl IntoIterator<Item = &'m Message>) -> String {
+    let mut parts = messages.into_iter().flat_map(|message| &message.parts);
+    let what = parts.find_map(|part| foreign::named(&part.lines));
+    what.unwrap_or("no line starts with `diff --git`, or with `--- ` and `+++ ` on two lines").to_owned()
 }
 
 impl Queue {
@@ -307,7 +341,7 @@ fn of_quilt(text: &str, series: &Path, pick: &Pick) -> Result<Queue, QueueError>
                 queue.about(&input);
                 let patches = PatchMail::all(&input);
                 if patches.is_empty() {
-                    queue.notes.push(format!("{}: no patch in it", entry.name));
+                    queue.notes.push(format!("{}: no patch in it: {}", entry.name, instead(&input.messages)));
                 }
                 queue.push(patches.into_iter().map(|patch| placed(patch, &entry)).collect());
             }

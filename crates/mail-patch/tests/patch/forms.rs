@@ -115,6 +115,16 @@ fn rows() -> Vec<Row> {
         ("new file of the epoch elsewhere", new("linux-6.1.orig/hw/b.c\t1970-01-01 01:00:00.000000000 +0100", "linux-6.1/hw/b.c\t2020-01-01 10:00:00.0 +0100"), "hw/b.c", Clean, Same),
         ("new file without a date", new("linux-6.1.orig/hw/b.c", "linux-6.1/hw/b.c"), "hw/b.c", Clean, Same),
         ("new file, no prefix", "diff --git hw/b.c hw/b.c\nnew file mode 100644\nindex 0000000..1111111\n--- /dev/null\n+++ hw/b.c\n@@ -0,0 +1 @@\n+int b;\n".into(), "hw/b.c", Clean, Elsewhere),
+        ("of Subversion", format!("Index: hw/pump.c\n{}\n{}", "=".repeat(67), named("hw/pump.c\t(revision 12)", "hw/pump.c\t(working copy)")), pump, Clean, Refuses),
+        ("of Subversion, the tab lost", named("hw/pump.c (revision 12)", "hw/pump.c (working copy)"), pump, Clean, Refuses),
+        ("of Subversion, new", "Index: hw/b.c\n===\n--- hw/b.c\t(revision 0)\n+++ hw/b.c\t(revision 12)\n@@ -0,0 +1 @@\n+int b;\n".into(), "hw/b.c", Clean, Elsewhere),
+        ("of Subversion, gone", "Index: doc/old.txt\n===\n--- doc/old.txt\t(revision 12)\n+++ doc/old.txt\t(nonexistent)\n@@ -1,2 +0,0 @@\n-one\n-two\n".into(), "doc/old.txt", Clean, Refuses),
+        ("of Subversion, with a property", format!("Index: hw/pump.c\n===\n{}\nProperty changes on: hw/pump.c\n____\nAdded: svn:eol-style\n## -0,0 +1 ##\n+native\n\\ No newline at end of property\n", named("a/hw/pump.c\t(revision 1)", "b/hw/pump.c\t(working copy)")), pump, Clean, Same),
+        ("of Mercurial", format!("# HG changeset patch\n# User A <a@example.org>\n# Date 1700000000 0\n# Node ID 0123456789ab\npump: open\n\ndiff -r 0123456789ab -r 123456789abc hw/pump.c\n{}", named("a/hw/pump.c\tThu Jan 01 00:00:00 2015 +0000", "b/hw/pump.c\tWed Nov 15 10:00:00 2023 +0100")), pump, Clean, Same),
+        ("of Mercurial, new", "diff -r 0123456789ab hw/b.c\n--- /dev/null\tThu Jan 01 00:00:00 1970 +0000\n+++ b/hw/b.c\tWed Nov 15 10:00:00 2023 +0100\n@@ -0,0 +1,1 @@\n+int b;\n".into(), "hw/b.c", Clean, Same),
+        ("of CVS", format!("Index: hw/pump.c\n===\nRCS file: /cvs/hw/pump.c,v\nretrieving revision 1.1\ndiff -u -p -r1.1 pump.c\n{}", named("hw/pump.c\t1 Jan 2020 00:00:00 -0000\t1.1", "hw/pump.c\t2 Jan 2020 00:00:00 -0000")), pump, Clean, Refuses),
+        ("binary, with its contents", "diff --git a/doc/x.bin b/doc/x.bin\nnew file mode 100644\nindex 0000000000000000000000000000000000000000..1a23e4be731d2f539deeea324686d000ccdfbfcd\nGIT binary patch\nliteral 4\nLcmYdfNa6wj0#*Rd\n\nliteral 0\nHcmV?d00001\n\n".into(), "doc/x.bin", DoesNotApply, Same),
+        ("binary, without", "diff --git a/doc/x.bin b/doc/x.bin\nnew file mode 100644\nindex 0000000..1111111\nBinary files /dev/null and b/doc/x.bin differ\n".into(), "doc/x.bin", DoesNotApply, Refuses),
         ("signed by cgit", below("-- \ncgit 1.2.3-korg\n\n"), pump, Clean, Same),
         ("signed by somebody", below("-- \nAnn Author\n"), pump, Clean, Same),
         ("quoted name", "diff --git \"a/doc/na\\303\\257ve x\" \"b/doc/na\\303\\257ve x\"\nnew file mode 100644\nindex 0000000..1\n--- /dev/null\n+++ \"b/doc/na\\303\\257ve x\"\n@@ -0,0 +1 @@\n+a\n".into(), "doc/naïve x", Clean, Same),
@@ -296,6 +306,8 @@ fn what_is_refused_says_why() {
         "only marks left",
         "nothing below the names",
         "of a merge",
+        "binary, with its contents",
+        "binary, without",
         "deletes more than it knows",
         "end without newline",
         "line 1 is elsewhere",
@@ -308,6 +320,10 @@ fn what_is_refused_says_why() {
         .map(|row| show::application(row.0, &one(row.1.as_bytes(), PLAIN)))
         .collect();
     insta::assert_snapshot!(all, @r"
+    binary, with its contents: does not apply
+      doc/x.bin: a binary patch (`GIT binary patch`), which is not read; `git apply` does
+    binary, without: does not apply
+      doc/x.bin: the diff says that a binary file differs, and not how; `git diff --binary` makes one that does
     one more line of the source behind: damaged
       hw/pump.c: hunk of line 3: damaged: line 3: line count wrong: the hunk announces 6 old and 6 new lines, and the line below them is the source's next one; not repairable: what belongs to the hunk is not known; fetch the raw mail
     an @ lost: damaged

@@ -162,6 +162,93 @@ fn a_new_version_of_a_single_patch_replaces_it() {
 }
 
 #[test]
+fn series_for_several_lines_are_told_apart() {
+    let thread = Thread::new()
+        .mail("[PATCH 6.1 0/2] lines", None, "")
+        .mail("[PATCH 6.1 1/2] second line", Some("PATCH6102lines"), &diff(2, "2", "two"))
+        .mail("[PATCH 6.1 2/2] third line", Some("PATCH6102lines"), &diff(3, "3", "three"))
+        .mail("[PATCH 6.6 1/2] second line", Some("PATCH6102lines"), &diff(2, "2", "zwei"))
+        .mail("[PATCH 6.6 2/2] third line", Some("PATCH6102lines"), &diff(3, "3", "three"))
+        .mail("[PATCH 6.6.y v2 1/2] second line", Some("PATCH6102lines"), &diff(2, "2", "deux"))
+        .mail("[PATCH 6.6.y v2 2/2] third line", Some("PATCH6102lines"), &diff(3, "3", "three"));
+    insta::assert_snapshot!(thread.shown(""), @r"
+    1: second line
+    2: third line
+    3: second line
+    4: third line
+    5: second line (of version 1; version 2 is newer)
+    6: third line (of version 1; version 2 is newer)
+    note: for several lines, 6.1 and 6.6: a source gets those of its own; --pick 6.1 takes one
+    ");
+    insta::assert_snapshot!(thread.shown("6.6"), @r"
+    1: second line
+    2: third line
+    3: second line (for 6.1; 6.6 is picked)
+    4: third line (for 6.1; 6.6 is picked)
+    5: second line (of version 1; version 2 is newer)
+    6: third line (of version 1; version 2 is newer)
+    ");
+    insta::assert_snapshot!(thread.shown("v1:6.6:2"), @r"
+    2: third line
+    1: second line (not picked)
+    3: second line (for 6.1; 6.6 is picked)
+    4: third line (for 6.1; 6.6 is picked)
+    5: second line (of version 2; version 1 is picked)
+    6: third line (of version 2; version 1 is picked)
+    ");
+    insta::assert_snapshot!(thread.shown("5.15"), @"/t.mbox: no patch for 5.15; there are some for 6.1, 6.6");
+    let queue = thread.opened("").unwrap();
+    let numbers = |line: &str| {
+        let found = queue.for_line(mail_patch::subject::line_name(line));
+        found.map(|all| all.iter().map(|one| one.number).collect::<Vec<_>>())
+    };
+    assert_eq!(numbers("6.1"), Ok(vec![1, 2]));
+    assert_eq!(numbers("v6.6.30"), Ok(vec![3, 4]));
+    assert_eq!(
+        numbers("6.12").unwrap_err(),
+        "patches for several lines, 6.1, 6.6, and the source is of 6.12"
+    );
+    assert!(numbers("?").unwrap_err().ends_with("the line of the source is not known"));
+    // one series: the source may be of another line
+    assert_eq!(thread.opened("6.1").unwrap().for_line(None).unwrap().len(), 2);
+}
+
+#[test]
+fn one_patch_for_several_lines_is_kept_for_each() {
+    let thread = Thread::new().mail("[PATCH 6.1.y] second line", None, &diff(2, "2", "two")).mail(
+        "[PATCH 6.6.y] second line",
+        None,
+        &diff(2, "2", "two"),
+    );
+    insta::assert_snapshot!(thread.shown(""), @r"
+    1: second line
+    2: second line
+    note: for several lines, 6.1 and 6.6: a source gets those of its own; --pick 6.1 takes one
+    ");
+    insta::assert_snapshot!(tried(&thread.opened("6.6").unwrap()), @"1 applies: applies");
+}
+
+#[test]
+fn mails_without_a_unified_diff_say_what_they_hold() {
+    let context = "*** a/f\t2020\n--- b/f\t2021\n***************\n*** 2 ****\n! 2\n--- 2 ----\n! two\n";
+    let thread = Thread::new().mail("[PATCH 1/2] second line", None, context).mail(
+        "[PATCH 2/2] third line",
+        None,
+        &diff(3, "3", "three"),
+    );
+    insta::assert_snapshot!(thread.shown(""), @r"
+    2: third line
+    1 of 2 (line 2: a context diff (`***` and `---`), which is not read; `diff -u`, or `filterdiff --format=unified`, makes a unified one) is missing
+    ");
+    let alone = Thread::new().mail(
+        "[PATCH] second line",
+        None,
+        " f | 2 +-\n 1 file changed, 1 insertion(+), 1 deletion(-)\n",
+    );
+    insta::assert_snapshot!(alone.shown(""), @"/t.mbox: no patch: only the statistics of a diff (`--stat`), and not the diff; `git format-patch` without --stat writes both");
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let thread = Thread::new().mail("[PATCH 6.1 1/4] second line", None, &diff(2, "2", "two")).mail(
         "[PATCH 6.1 4/4] again",
