@@ -37,6 +37,7 @@ impl Answer {
 pub struct Trial {
     outcome: Outcome,
     why: String,
+    doubts: Vec<String>,
     own: Option<Files>,
     git: Result<Files, String>,
     patch: Result<Files, String>,
@@ -84,7 +85,7 @@ impl Trial {
         };
         let file = scratch.join("tried.patch");
         assert!(std::fs::write(&file, patch).is_ok());
-        let (outcome, why, own) = own(patch, &folder("own"), &before);
+        let Own { outcome, why, doubts, files: own } = own(patch, &folder("own"), &before);
         let run = |program: &str, arguments: &[&str]| {
             let place = folder(program);
             let output = Command::new(program)
@@ -106,7 +107,7 @@ impl Trial {
         let git = run("git", &["apply"]);
         let patch =
             run("patch", &["-p1", "-F0", "--batch", "--forward", "--no-backup-if-mismatch", "-r", "-", "-i"]);
-        Trial { outcome, why, own, git, patch, before }
+        Trial { outcome, why, doubts, own, git, patch, before }
     }
 
     /// What changes where one of the programs took it, git's word first.
@@ -116,6 +117,12 @@ impl Trial {
             self.before.keys().filter(|path| !after.contains_key(*path)).map(|path| (path.clone(), None));
         let there = after.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone())));
         Some(gone.chain(there).collect())
+    }
+
+    /// What is doubted of a result that all programs agree on.
+    pub fn doubt(&self) -> Option<&str> {
+        let agreed = self.answers() == [Answer::Applies; 3];
+        self.doubts.first().filter(|_| agreed).map(String::as_str)
     }
 
     /// What own, git and patch answered.
@@ -185,14 +192,23 @@ impl Trial {
     }
 }
 
-fn own(patch: &[u8], folder: &Path, before: &Files) -> (Outcome, String, Option<Files>) {
+/// The own result.
+struct Own {
+    outcome: Outcome,
+    why: String,
+    doubts: Vec<String>,
+    files: Option<Files>,
+}
+
+fn own(patch: &[u8], folder: &Path, before: &Files) -> Own {
+    let none = |why: String| Own { outcome: Outcome::Damaged, why, doubts: Vec::new(), files: None };
     let input = match Input::read("patch", patch) {
         Ok(input) => input,
-        Err(error) => return (Outcome::Damaged, error.to_string(), None),
+        Err(error) => return none(error.to_string()),
     };
     let patches = PatchMail::all(&input);
     if patches.is_empty() {
-        return (Outcome::Damaged, "no patch in it".into(), None);
+        return none("no patch in it".into());
     }
     let result = apply(&patches.iter().collect::<Vec<_>>(), &Folder::new(folder), Options::default());
     let mut after = before.clone();
@@ -203,7 +219,8 @@ fn own(patch: &[u8], folder: &Path, before: &Files) -> (Outcome, String, Option<
         }
     }
     let applies = result.outcome.applies();
-    (result.outcome, result.why(), applies.then_some(after))
+    let doubts = result.doubts.iter().map(ToString::to_string).collect();
+    Own { outcome: result.outcome, why: result.why(), doubts, files: applies.then_some(after) }
 }
 
 /// The files below a folder.
