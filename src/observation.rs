@@ -122,12 +122,15 @@ impl ProgramRun {
     /// The most lines that are kept of what a program reports.
     pub const MOST_REPORTS: usize = 1000;
 
-    /// Takes in one line of the report descriptor. Of the iterations only the last figure counts, so only that is kept.
+    /// Takes in one line of the report descriptor.
     pub fn take_report(&mut self, line: &str) {
-        if line.trim().is_empty() {
-            return;
+        if !line.trim().is_empty() {
+            self.take(ProgramReport::parse(line));
         }
-        let report = ProgramReport::parse(line);
+    }
+
+    /// Takes in what the program reports. Of the iterations only the last figure counts, so only that is kept.
+    pub fn take(&mut self, report: ProgramReport) {
         if let ProgramReport::Iterations(_) = report
             && let Some(last) = self.reports.last_mut()
             && matches!(last, ProgramReport::Iterations(_))

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kregress::suite::{ProblemKind, SuiteError, load_dir, load_file};
+use serde_json::{Value, json};
 
 const FIXTURES: &str = "tests/fixtures/suites";
 
@@ -23,11 +24,161 @@ fn shown_within(error: &SuiteError, width: usize) -> String {
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-#[test]
-fn a_whole_suite_is_loaded() {
+/// The suite in `good/`, as JSON.
+fn good() -> Value {
     let suites =
         load_dir(Path::new(FIXTURES).join("good")).unwrap_or_else(|error| panic!("{}", shown(&error)));
-    insta::assert_debug_snapshot!(suites);
+    assert_eq!(suites.len(), 1);
+    serde_json::to_value(&suites[0]).unwrap()
+}
+
+/// Each pointer into the JSON of the suite, with what has to be there.
+fn holds(suite: &Value, expected: &[(&str, Value)]) {
+    for (pointer, value) in expected {
+        assert_eq!(suite.pointer(pointer), Some(value), "{pointer}");
+    }
+}
+
+#[test]
+fn a_suite_has_its_tests_with_their_programs_symptoms_and_doses() {
+    let suite = load_dir(Path::new(FIXTURES).join("good")).unwrap().remove(0);
+    let word = |value: Value| match value {
+        Value::Object(map) => map.keys().next().cloned().unwrap_or_default(),
+        other => other.to_string(),
+    };
+    let row = |test: &std::sync::Arc<kregress::suite::Test>| {
+        let program = word(serde_json::to_value(&test.program).unwrap());
+        let symptoms: Vec<String> =
+            test.symptom.each().into_iter().map(|part| word(serde_json::to_value(part).unwrap())).collect();
+        let dose = serde_json::to_string(&test.dose).unwrap();
+        format!("{} | {program} | {} | {dose}\n", test.id(), symptoms.join(" "))
+    };
+    insta::assert_snapshot!(suite.tests.iter().map(row).collect::<String>(), @r#"
+    block::elevator-switch-race | shell | any crash hung-task leak leak all reported exit | {"seconds":10,"rounds":null,"attempts":3,"chance":0.9}
+    block::elevator-switch-control | c | crash | {"seconds":null,"rounds":null,"attempts":1,"chance":null}
+    block::elevator-switch-likeness | shell | crash | {"seconds":null,"rounds":null,"attempts":1,"chance":null}
+    "#);
+}
+
+#[test]
+fn a_test_overrides_defaults_key_by_key() {
+    let seconds = |secs: u64| json!({"secs": secs, "nanos": 0});
+    holds(
+        &good(),
+        &[
+            // `cpus` of the suite, `memory` and `cmdline` of its own
+            (
+                "/tests/0/machine",
+                json!({"base": "default", "cpus": 2, "memory_mib": 1024, "cmdline": ["slab_debug=FZPU"], "disks": []}),
+            ),
+            ("/tests/1/machine/cpus", json!(4)),
+            ("/tests/1/machine/memory_mib", json!(512)),
+            // parameters of both
+            ("/tests/0/sysctl", json!({"kernel.panic_on_oops": "1", "kernel.panic_on_warn": "0"})),
+            ("/tests/1/sysctl", json!({"kernel.panic_on_warn": "0"})),
+            ("/tests/0/timeout", json!({"slow": seconds(20), "terminate": seconds(90)})),
+            ("/tests/0/hang/seconds", json!(10)),
+            ("/tests/1/hang/seconds", json!(20)),
+            ("/tests/0/turn", json!({"priority": -5, "group": {"name": "block::disk", "max": 2}})),
+            ("/tests/1/turn", json!({"priority": 0, "group": null})),
+        ],
+    );
+}
+
+#[test]
+fn what_a_test_says_of_its_bug_is_kept() {
+    holds(
+        &good(),
+        &[
+            ("/tests/0/summary", json!("two writers switch the I/O scheduler of one queue at once")),
+            ("/tests/0/links", json!(["https://lore.example/r/1"])),
+            (
+                "/tests/0/history",
+                json!({
+                    "introduced": {"commit": "559dc11143eb", "version": "v6.16-rc1"},
+                    "exposed": {"commit": "370ac285f23a", "version": "v6.17-rc3"},
+                    "fixed": null,
+                }),
+            ),
+            (
+                "/tests/0/needs",
+                json!({
+                    "modules": ["null_blk", "kyber-iosched"],
+                    "config": ["BLK_DEV_NULL_BLK", "SLUB_DEBUG=y"],
+                    "kernel": "5.10..",
+                }),
+            ),
+            (
+                "/tests/0/known",
+                json!([
+                    {"versions": "6.17.3..6.17.13", "verdict": "bad", "note": "seen ten times of ten"},
+                    {"versions": "6.10", "verdict": "good", "note": null},
+                ]),
+            ),
+            ("/tests/0/boots", json!("a race of the first milliseconds")),
+            ("/tests/1/control_of", json!("elevator-switch-race")),
+        ],
+    );
+}
+
+#[test]
+fn a_symptom_has_its_patterns_and_the_readings_that_it_needs() {
+    holds(
+        &good(),
+        &[
+            (
+                "/tests/0/symptom/any/0/crash",
+                json!({"title": "blk_mq_debugfs_register_sched|mutex_lock", "kind": null, "trace": ["elevator_change_done"]}),
+            ),
+            ("/tests/0/symptom/any/1/hung-task", json!({"functions": ["elevator_switch"], "task": "^sh$"})),
+            ("/tests/0/symptom/any/2/leak/per-iteration", json!(2.0)),
+            ("/tests/0/symptom/any/2/leak/at-least", json!(0.5)),
+            ("/tests/0/symptom/any/4/all/1/exit/code", json!(3)),
+            ("/tests/1/symptom/crash/kind", json!(["WARNING"])),
+            // the report of the log is read, and of the file its name is kept
+            ("/tests/2/symptom/crash/like/file", json!("logs/elevator.log")),
+            (
+                "/tests/2/symptom/crash/like/report/title",
+                json!(
+                    "BUG: unable to handle kernel NULL pointer dereference in blk_mq_debugfs_register_sched_hctx"
+                ),
+            ),
+            ("/tests/1/probes", json!([])),
+        ],
+    );
+    assert_eq!(good().pointer("/tests/0/probes").and_then(Value::as_array).map(Vec::len), Some(2));
+}
+
+#[test]
+fn paths_are_those_of_the_suites_folder() {
+    let file = |name: &str| json!(format!("{FIXTURES}/good/{name}"));
+    holds(
+        &good(),
+        &[
+            ("/path", file("block.yaml")),
+            ("/tests/1/program/c/source", file("programs/switch.c")),
+            ("/tests/1/program/c/args", json!(["--writers", "1"])),
+            ("/tests/1/files", json!([file("programs/table.txt")])),
+            ("/tests/1/machine/disks", json!([{"name": "data", "image": "disk.img"}])),
+            ("/tests/1/prepare/0/output", json!("disk.img")),
+            ("/tests/1/prepare/1/tools", json!(["debugfs"])),
+        ],
+    );
+}
+
+#[test]
+fn known_messages_are_those_of_every_test() {
+    let suite = good();
+    holds(
+        &suite,
+        &[
+            ("/tests/0/messages/allow/0/match", json!("^WARNING in noisy")),
+            ("/tests/0/messages/allow/0/versions", json!("..6.11")),
+            ("/tests/0/messages/allow/0/expires", json!("2027-01-31")),
+            ("/tests/0/messages/deny/0/reason", json!("the image is sound")),
+        ],
+    );
+    assert_eq!(suite.pointer("/tests/0/messages"), suite.pointer("/tests/2/messages"));
 }
 
 /// What is said about each file in `bad/` stands beside it, in the `.snap` file of the same name.

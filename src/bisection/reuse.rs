@@ -14,7 +14,7 @@ use crate::bisect::Seen;
 use crate::event::{BisectionRecord, BisectionSource, Event};
 use crate::journal::RunDir;
 use crate::machine::Machine;
-use crate::suite::{Program, Test};
+use crate::suite::Test;
 
 /// Parts of a test that say nothing about how it is judged.
 const NO_MATTER: &[&str] = &["summary", "links", "history", "known", "span", "control_of"];
@@ -34,16 +34,12 @@ pub fn test_digest(test: &Test, machine: &Machine) -> String {
     let mut hash = Sha256::new();
     hash.update(value.to_string());
     hash.update(format!("{machine:?}"));
-    let program = match &test.program {
-        Program::Shell { .. } => None,
-        Program::C { source, .. } => Some(source),
-        Program::Binary { path, .. } | Program::Ktap { path, .. } => Some(path),
-    };
-    for file in program.into_iter().chain(&test.files) {
+    let program = test.program.launch().source.file();
+    for file in program.into_iter().chain(test.files.iter().map(PathBuf::as_path)) {
         hash.update(fs::read(file).unwrap_or_default());
         hash.update([0]);
     }
-    for header in program.map_or_else(Vec::new, |file| headers(file)) {
+    for header in program.map_or_else(Vec::new, headers) {
         hash.update(fs::read(header).unwrap_or_default());
     }
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()

@@ -16,10 +16,10 @@ use self::looks::Looks;
 use self::missing::note_missing;
 use super::Watch;
 use super::evidence::Evidence;
-use super::ktap;
 use super::output::Output;
 use super::payload::Payload;
 use super::plugging::Plugging;
+use super::reader::{self, End, OutputReader, Stream};
 use super::timeouts::{Limits, Timeouts};
 use crate::cancel::Cancel;
 use crate::guest::blocked;
@@ -79,8 +79,8 @@ pub struct Attempt<'a> {
     plugging: Plugging,
     /// Whether the program asked for devices faster than it took answers.
     flooded: bool,
-    /// Reads the output of a program that prints KTAP.
-    ktap: Option<ktap::Reader>,
+    /// Reads what the program writes.
+    reader: Box<dyn OutputReader>,
     vmcore: Option<PathBuf>,
     reads_memory: bool,
     looks: Looks,
@@ -138,7 +138,7 @@ impl<'a> Attempt<'a> {
             evidence: Evidence::default(),
             plugging: Plugging::new(with.devices),
             flooded: false,
-            ktap: with.payload.prints_ktap.then(ktap::Reader::default),
+            reader: reader::of(with.payload.output),
             vmcore: with.vmcore,
             reads_memory: with.reads_memory,
             looks: Looks::default(),
@@ -245,9 +245,7 @@ impl<'a> Attempt<'a> {
             }
             VmEvent::Output(bytes) => {
                 self.last_sign = self.now;
-                if let Some(ktap) = &mut self.ktap {
-                    ktap.push(&bytes);
-                }
+                self.read_output(Stream::Output, &bytes);
                 self.output.push(&bytes);
                 None
             }
@@ -264,6 +262,10 @@ impl<'a> Attempt<'a> {
             VmEvent::Deadline => self.late(guest),
             VmEvent::Cancelled => Some(Ending::Stopped(Stopped::Cancelled)),
         }
+    }
+
+    fn read_output(&mut self, stream: Stream, piece: &[u8]) {
+        self.reader.read(stream, piece).into_iter().for_each(|report| self.seen.program.take(report));
     }
 
     fn reach(&mut self, phase: Phase) {
@@ -322,14 +324,12 @@ impl<'a> Attempt<'a> {
                     self.seen.program.take_report(PLUG_FLOOD);
                 }
             }
-            FromGuest::Report { line } => self.seen.program.take_report(&line),
+            FromGuest::Report { line } => self.read_output(Stream::Reports, line.as_bytes()),
             FromGuest::Exited { exit, output_bytes, output_tail, ran_ms } => {
                 self.seen.program.ran_ms = Some(ran_ms);
                 self.seen.program.exit = Some(exit);
                 self.seen.program.output_bytes = output_bytes;
-                if let Some(ktap) = self.ktap.take() {
-                    self.seen.program.reports.extend(ktap.finish(output_bytes));
-                }
+                self.seen.program.reports.extend(self.reader.finish(End { exit, output_bytes }));
                 if !output_tail.is_empty() {
                     let text = format!("\n[kregress: output beyond the bound left out]\n{output_tail}");
                     self.output.push(text.as_bytes());

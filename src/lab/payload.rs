@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::prepare::Prepared;
 use super::setup::SetupStep;
 use crate::guest::layout::INBOX;
-use crate::guest::message::{ProbeRequest, ProgramRequest, Settle, ToGuest};
+use crate::guest::message::{ProgramRequest, Settle, ToGuest};
 use crate::kernel::{Kernel, ModuleFile, ModuleState};
 use crate::machine::Machine;
-use crate::suite::{Probe, Program, Symptom, Test};
+use crate::suite::{OutputFormat, ProgramSource, Test};
 use crate::vm::device::serial;
 use crate::vm::guest::Guest;
 
@@ -46,17 +46,14 @@ one & one & wait
 /// Name and contents of what a shell program may read in, see `suites/README.md`.
 const SHELL_HELPERS: (&str, &str) = ("kregress.sh", include_str!("../../suites/programs/kregress.sh"));
 
-/// How long kmemleak may take besides, after the dose: it waits until objects are old enough, and looks through all
-/// memory several times.
-const KMEMLEAK: Duration = Duration::from_secs(120);
 
 /// Everything that is sent for one attempt.
 #[derive(Clone, Debug)]
 pub struct Payload {
     /// Marks this attempt's dose on the console.
     pub nonce: String,
-    /// Whether the program's output is KTAP.
-    pub prints_ktap: bool,
+    /// How the program's output is read.
+    pub output: OutputFormat,
     /// How long the guest may take from the program's end to the last reading.
     settle: Duration,
     steps: Vec<SetupStep>,
@@ -92,9 +89,9 @@ impl Payload {
     ) -> Result<Payload, PayloadError> {
         let mut payload = Payload {
             nonce: format!("{seed:016x}"),
-            prints_ktap: matches!(test.program, Program::Ktap { .. }),
+            output: test.program.launch().output,
             settle: Duration::from_millis(SETTLE.most_ms)
-                + if test.probes.contains(&Probe::Kmemleak) { KMEMLEAK } else { Duration::ZERO },
+                + test.probes.iter().map(|probe| probe.time()).sum::<Duration>(),
             steps: Vec::new(),
         };
         payload.add_modules(kernel, test, machine)?;
@@ -108,7 +105,7 @@ impl Payload {
         payload.ask(ToGuest::Run(ProgramRequest {
             command,
             environment: environment(test, machine, seed),
-            probes: test.probes.iter().map(|probe| probe_request(&test.symptom, probe)).collect(),
+            probes: test.probes.iter().map(|probe| probe.request(&test.symptom)).collect(),
             nonce: payload.nonce.clone(),
             settle: SETTLE,
         }));
@@ -121,7 +118,7 @@ impl Payload {
         let program = "/kregress/rehearsal".to_owned();
         let mut payload = Payload {
             nonce: "rehearsal".to_owned(),
-            prints_ktap: false,
+            output: OutputFormat::Reports,
             settle: Duration::ZERO,
             steps: Vec::new(),
         };
@@ -211,8 +208,9 @@ impl Payload {
 
     fn add_program(&mut self, test: &Test, prepared: &Prepared) -> Result<Vec<String>, PayloadError> {
         let place = format!("{INBOX}/{}", test.name);
-        let (contents, mut command, arguments): (Arc<[u8]>, _, &[String]) = match &test.program {
-            Program::Shell { script } => {
+        let launch = test.program.launch();
+        let (contents, mut command): (Arc<[u8]>, _) = match launch.source {
+            ProgramSource::Script(script) => {
                 // a file of the test with the same name takes its place
                 if !test.files.iter().any(|file| file.ends_with(SHELL_HELPERS.0)) {
                     self.file(
@@ -221,17 +219,15 @@ impl Payload {
                         SHELL_HELPERS.1.as_bytes().into(),
                     );
                 }
-                (script.as_bytes().into(), vec!["/bin/sh".to_owned(), place.clone()], &[])
+                (script.as_bytes().into(), vec!["/bin/sh".to_owned(), place.clone()])
             }
-            Program::C { args, .. } => {
-                (prepared.program.clone().unwrap_or_default(), vec![place.clone()], args)
+            ProgramSource::Compiled { .. } => {
+                (prepared.program.clone().unwrap_or_default(), vec![place.clone()])
             }
-            Program::Binary { path, args } | Program::Ktap { path, args } => {
-                (read(path)?, vec![place.clone()], args)
-            }
+            ProgramSource::File(path) => (read(path)?, vec![place.clone()]),
         };
         self.file(place, 0o755, contents);
-        command.extend(arguments.iter().cloned());
+        command.extend(launch.args.iter().cloned());
         Ok(command)
     }
 }
@@ -255,18 +251,4 @@ fn environment(test: &Test, machine: &Machine, seed: u64) -> BTreeMap<String, St
         environment.insert("KREGRESS_ROUNDS".into(), rounds.to_string());
     }
     environment
-}
-
-fn probe_request(symptom: &Symptom, probe: &Probe) -> ProbeRequest {
-    match probe {
-        Probe::Slab { caches } => {
-            let rates = symptom.each().into_iter().filter_map(|part| match part {
-                Symptom::Leak { caches: of, per_iteration, .. } if of == caches => Some(*per_iteration),
-                _ => None,
-            });
-            let least = rates.fold(f64::INFINITY, f64::min);
-            ProbeRequest::Slab { caches: caches.clone(), leak_per_1000: (least * 1000.0) as u64 }
-        }
-        Probe::Kmemleak => ProbeRequest::Kmemleak,
-    }
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cancel::Cancel;
 use crate::scratch::{Scratch, ScratchDir};
-use crate::suite::{PrepareStep, Program, Test};
+use crate::suite::{PrepareStep, ProgramSource, Test};
 
 /// Folders of administration tools: `mke2fs` and its like are there, and not everybody's `PATH` has them.
 pub(super) const ADMIN_PATHS: &str = "/usr/local/sbin:/usr/sbin:/sbin";
@@ -118,9 +118,9 @@ fn install_hint(tool: &str) -> &'static str {
 /// # Errors
 /// [`PrepareError`] with the tool's own words.
 pub fn prepare(test: &Test, cache: &Path, cancel: &Cancel) -> Result<Prepared, PrepareError> {
-    let program = match &test.program {
-        Program::C { source, flags, .. } => Some(compile(source, flags, cache)?),
-        Program::Shell { .. } | Program::Binary { .. } | Program::Ktap { .. } => None,
+    let program = match test.program.launch().source {
+        ProgramSource::Compiled { file, flags } => Some(compile(file, flags, cache)?),
+        ProgramSource::Script(_) | ProgramSource::File(_) => None,
     };
     let outputs = run_steps(&test.prepare, cache, cancel)?;
     Ok(Prepared { program, outputs })

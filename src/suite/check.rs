@@ -130,15 +130,7 @@ pub(super) fn times(fields: &mut Fields<'_>, settings: &Settings, symptom: Optio
         let help = "raise `timeout.terminate` well above `dose.seconds`, or lower the dose";
         clash(headline, (&at.terminate, terminate.clone()), (&at.dose, format!("runs for {seconds}s")), help);
     }
-    let waits_for_hang = symptom.is_some_and(|symptom| {
-        symptom.each().into_iter().any(|part| match part {
-            Symptom::HungTask(_) => true,
-            Symptom::Crash(pattern) => {
-                pattern.like.as_ref().is_some_and(|like| like.report.is_blocked_task())
-            }
-            _ => false,
-        })
-    });
+    let waits_for_hang = symptom.is_some_and(|symptom| symptom.any_part(|traits| traits.is_hung_task));
     let noticed = 2 * u64::from(hang.seconds);
     if waits_for_hang && Duration::from_secs(noticed) >= timeout.terminate {
         let headline = "an attempt would be ended before the kernel reports a hung task".to_owned();

@@ -9,7 +9,7 @@ use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::pattern::Pattern;
-use super::symptom::{CrashPattern, Symptom};
+use super::symptom::{CrashPattern, Parts, Symptom};
 use crate::oops::ReportKind;
 use table::{KINDS, TITLES, WORDS};
 pub(crate) use table::{SLAB_CHECKS, SLAB_POISON, SLAB_RED_ZONE};
@@ -18,19 +18,14 @@ pub(crate) use table::{SLAB_CHECKS, SLAB_POISON, SLAB_RED_ZONE};
 /// symptom can be seen. `on` says whether an option (without `CONFIG_`) is at work.
 pub fn missing(symptom: &Symptom, on: &dyn Fn(&str) -> bool) -> Option<Vec<&'static str>> {
     let lacking = |options: Vec<&'static str>| (!options.iter().any(|option| on(option))).then_some(options);
-    match symptom {
+    match symptom.parts() {
         // one of several parts, or of several detectors, is enough
-        Symptom::Any(parts) | Symptom::Detectors(parts) => {
+        Parts::OneOf(parts) => {
             let lacking: Vec<_> = parts.iter().map(|part| missing(part, on)).collect::<Option<_>>()?;
             Some(distinct(lacking.into_iter().flatten()))
         }
-        Symptom::All(parts) => parts.iter().find_map(|part| missing(part, on)),
-        Symptom::Crash(pattern) => behind_crash(pattern).into_iter().find_map(lacking),
-        Symptom::HungTask(_) => lacking(vec!["DETECT_HUNG_TASK"]),
-        // /proc/slabinfo; SLAB was removed in 6.8
-        Symptom::Leak { .. } => lacking(vec!["SLUB_DEBUG", "SLAB"]),
-        Symptom::Kmemleak { .. } => lacking(vec!["DEBUG_KMEMLEAK"]),
-        Symptom::Reported { .. } | Symptom::Exit { .. } => None,
+        Parts::AllOf(parts) => parts.iter().find_map(|part| missing(part, on)),
+        Parts::None => symptom.traits().options.into_iter().find_map(lacking),
     }
 }
 
@@ -101,7 +96,7 @@ fn distinct(options: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suite::HangPattern;
+    use crate::suite::{HangPattern, KmemleakPattern};
 
     fn crash(title: &str) -> Symptom {
         let title = Some(title.parse().expect("a pattern"));
@@ -165,7 +160,10 @@ mod tests {
             (Symptom::All(vec![crash("^KASAN"), Symptom::Exit { code: 1 }]), Some(vec!["KASAN"])),
             (of_kind(&["ATOMIC_SLEEP"]), Some(vec!["DEBUG_ATOMIC_SLEEP"])),
             (Symptom::HungTask(HangPattern::default()), Some(vec!["DETECT_HUNG_TASK"])),
-            (Symptom::Kmemleak { functions: Vec::new(), at_least: 1 }, Some(vec!["DEBUG_KMEMLEAK"])),
+            (
+                Symptom::Kmemleak(KmemleakPattern { functions: Vec::new(), at_least: 1 }),
+                Some(vec!["DEBUG_KMEMLEAK"]),
+            ),
         ];
         for (symptom, expected) in table {
             assert_eq!(missing(&symptom, &|_| false), expected, "{symptom:?}");

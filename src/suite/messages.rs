@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::pattern::Pattern;
-use super::range::VersionRange;
+use super::range::Versions;
 use crate::oops::{self, Engine, Findings, PassedOver, Report};
 use crate::version::KernelVersion;
 use crate::yaml::Location;
@@ -29,7 +29,7 @@ pub struct KnownMessage {
     /// `allow`: each matches some function of the report's call traces.
     pub trace: Vec<Pattern>,
     /// The kernels on which it holds; all of them where none are given.
-    pub versions: Option<VersionRange>,
+    pub versions: Option<Versions>,
     /// Why the report does no harm, or why the line counts.
     pub reason: String,
     /// Where more is said about it.

@@ -12,6 +12,7 @@ mod load;
 mod messages;
 mod model;
 mod pattern;
+mod program;
 mod range;
 mod reference;
 mod shape;
@@ -21,17 +22,25 @@ pub use load::{load_dir, load_file, load_messages};
 pub use messages::{KnownMessage, KnownMessages, MatchContext, SortedReports};
 pub use model::{
     Commit, ConfigNeed, DiskNeed, Dose, Group, Hang, History, Known, KnownVerdict, MachineNeeds, Needs,
-    PrepareStep, Program, Scheduling, Suite, Test, Timeouts,
+    PrepareStep, Scheduling, Suite, Test, Timeouts,
 };
 pub use pattern::Pattern;
-pub use range::VersionRange;
+pub use program::{Launch, OutputFormat, Program, ProgramSource};
+pub use range::Versions;
 pub use reference::Reference;
-pub use symptom::{CrashPattern, HangPattern, Probe, ProbeKind, Symptom};
+pub use symptom::{CrashPattern, HangPattern, KmemleakPattern, LeakPattern, Probe, ProbeKind, Symptom};
 
 pub use crate::yaml::quantity::{duration as parse_duration, memory_mib as parse_memory};
 pub use crate::yaml::{LoadError as SuiteError, Location, Problem, ProblemKind, Rejection};
 
+use std::collections::BTreeSet;
+
 use crate::yaml::file_kind::FileKind;
+
+/// The keys that a suite's file may have, as paths: `tests.program.ktap`.
+pub fn keys() -> BTreeSet<String> {
+    crate::yaml::keys::keys::<shape::SuiteShape>()
+}
 
 /// The suites' own words in messages.
 pub(crate) static FORMAT: FileKind = FileKind {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::messages::KnownMessages;
-use super::range::VersionRange;
+use super::program::Program;
+use super::range::Versions;
 use super::symptom::{Probe, Symptom};
 use crate::yaml::Location;
 
@@ -116,7 +117,7 @@ pub struct Needs {
     /// Config options, see [`ConfigNeed`].
     pub config: Vec<String>,
     /// Versions on which the test makes sense.
-    pub kernel: Option<VersionRange>,
+    pub kernel: Option<Versions>,
 }
 
 impl Needs {
@@ -197,40 +198,6 @@ pub struct PrepareStep {
     pub timeout: Duration,
 }
 
-/// What runs in the guest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Program {
-    /// A script for the guest's busybox shell.
-    Shell {
-        /// Its text.
-        script: String,
-    },
-    /// A C program, linked statically on the host.
-    C {
-        /// The file that is compiled.
-        source: PathBuf,
-        /// Added to the compiler's command line.
-        flags: Vec<String>,
-        /// Arguments in the guest.
-        args: Vec<String>,
-    },
-    /// A program that is there already; it must be static or a script for the guest's shell.
-    Binary {
-        /// The file.
-        path: PathBuf,
-        /// Arguments in the guest.
-        args: Vec<String>,
-    },
-    /// As `Binary`, but it prints KTAP (Documentation/dev-tools/ktap.rst): each `not ok` line counts as `symptom`.
-    Ktap {
-        /// The file.
-        path: PathBuf,
-        /// Arguments in the guest.
-        args: Vec<String>,
-    },
-}
-
 /// How much of the program makes the absence of a symptom believable.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Dose {
@@ -282,7 +249,7 @@ pub struct Hang {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Known {
     /// The versions.
-    pub versions: VersionRange,
+    pub versions: Versions,
     /// What was seen there.
     pub verdict: KnownVerdict,
     /// Why, for people.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::version::{KernelVersion, RangeError, VersionRange as Range};
+use crate::version::{KernelVersion, RangeError, VersionRange};
 use crate::yaml::rejection::Rejection;
 
 const EXPECTED: &str = "kernel versions, such as `6.12`, `6.16..6.17.13`, `5.10..` or `..6.1`";
@@ -13,12 +13,12 @@ const EXPECTED: &str = "kernel versions, such as `6.12`, `6.16..6.17.13`, `5.10.
 /// A range of kernel versions: `6.12` (that version, or the whole line), `6.16..6.17.13` (both ends included; an end
 /// that names a line covers all of it), `6.16..`, `..6.12`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionRange {
+pub struct Versions {
     text: String,
-    range: Range,
+    range: VersionRange,
 }
 
-impl VersionRange {
+impl Versions {
     /// The range as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -30,7 +30,7 @@ impl VersionRange {
     }
 }
 
-impl FromStr for VersionRange {
+impl FromStr for Versions {
     type Err = Rejection;
 
     fn from_str(text: &str) -> Result<Self, Rejection> {
@@ -60,19 +60,19 @@ pub(super) fn version(text: &str) -> Result<String, Rejection> {
     }
 }
 
-impl fmt::Display for VersionRange {
+impl fmt::Display for Versions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl Serialize for VersionRange {
+impl Serialize for Versions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)
     }
 }
 
-impl<'de> Deserialize<'de> for VersionRange {
+impl<'de> Deserialize<'de> for Versions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
@@ -97,12 +97,12 @@ mod tests {
             "6.17-rc3..6.17",
             "7.3~rc7..7.3.4+deb13",
         ] {
-            assert_eq!(text.parse::<VersionRange>().map(|range| range.to_string()), Ok(text.to_owned()));
+            assert_eq!(text.parse::<Versions>().map(|range| range.to_string()), Ok(text.to_owned()));
         }
         for text in ["", "..", "6", "6.x", "six", "6.17..6.16", "6.12.9..6.12.8", "6.1...6.2", "1.2.3.4"] {
-            assert!(text.parse::<VersionRange>().is_err(), "{text}");
+            assert!(text.parse::<Versions>().is_err(), "{text}");
         }
-        let refused = "6.17..6.16".parse::<VersionRange>().unwrap_err();
+        let refused = "6.17..6.16".parse::<Versions>().unwrap_err();
         insta::assert_snapshot!(refused, @"found 6.17 .. 6.16: it ends before it starts, expected kernel versions, such as `6.12`, `6.16..6.17.13`, `5.10..` or `..6.1`");
         assert_eq!(refused.help.as_deref(), Some("did you mean `6.16..6.17`?"));
     }
@@ -110,7 +110,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "[v0-9.+~rc-]{0,24}") {
-            let _ = text.parse::<VersionRange>();
+            let _ = text.parse::<Versions>();
         }
     }
 }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::build::{ProgramShape, SymptomShape};
+
 /// A list; an entry that was refused, or is empty in the file, is `None`.
 pub(super) type List<T> = Option<Vec<Option<T>>>;
 
@@ -142,17 +144,6 @@ pub(super) struct PrepareShape {
     pub timeout: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct ProgramShape {
-    pub shell: Option<String>,
-    pub c: Option<String>,
-    pub binary: Option<String>,
-    pub ktap: Option<String>,
-    pub flags: List<String>,
-    pub args: List<String>,
-}
-
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct DoseShape {
@@ -173,67 +164,6 @@ pub(super) struct TimeoutShape {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct HangShape {
     pub seconds: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct SymptomShape {
-    pub any: List<SymptomShape>,
-    pub all: List<SymptomShape>,
-    pub detectors: List<SymptomShape>,
-    pub crash: Option<CrashShape>,
-    pub hung_task: Option<HungTaskShape>,
-    pub leak: Option<LeakShape>,
-    pub kmemleak: Option<KmemleakShape>,
-    pub reported: Option<ReportedShape>,
-    pub exit: Option<ExitShape>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct CrashShape {
-    pub title: Option<String>,
-    pub kind: List<String>,
-    pub trace: List<String>,
-    pub like: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct HungTaskShape {
-    pub functions: List<String>,
-    pub task: Option<String>,
-    pub owner: List<String>,
-    pub cycle: List<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct LeakShape {
-    pub probe: Option<String>,
-    pub cache: Option<String>,
-    pub size: Option<String>,
-    pub per_iteration: Option<String>,
-    pub at_least: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct KmemleakShape {
-    pub functions: List<String>,
-    pub at_least: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct ReportedShape {
-    pub matching: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct ExitShape {
-    pub code: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

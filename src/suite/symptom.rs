@@ -1,9 +1,13 @@
 //! What must be seen for a bug to be there, and which readings that takes.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
+use super::detector::behind_crash;
 use super::pattern::Pattern;
 use super::reference::Reference;
+use crate::guest::probe::ProbeRequest;
 use crate::observation::SlabCaches;
 
 /// What says that the bug is there. Everything else that goes wrong is not this bug.
@@ -21,26 +25,9 @@ pub enum Symptom {
     /// The kernel reported a blocked task of this look.
     HungTask(HangPattern),
     /// A probe grew with the iterations that the program reported.
-    #[serde(rename_all = "kebab-case")]
-    Leak {
-        /// What is read.
-        probe: ProbeKind,
-        /// Which caches.
-        #[serde(flatten)]
-        caches: SlabCaches,
-        /// Objects that one iteration leaks on a bad kernel; above 0.
-        per_iteration: f64,
-        /// Share of the expected growth from which on it counts as the leak; above 0, at most 1.
-        at_least: f64,
-    },
+    Leak(LeakPattern),
     /// The kernel's leak detector found objects that were allocated in such a place.
-    #[serde(rename_all = "kebab-case")]
-    Kmemleak {
-        /// Each matches some function of one and the same allocation; never empty.
-        functions: Vec<Pattern>,
-        /// From how many such objects on it counts as the leak; above 0.
-        at_least: u64,
-    },
+    Kmemleak(KmemleakPattern),
     /// The program itself said `symptom TEXT`.
     Reported {
         /// Matches `TEXT`.
@@ -82,6 +69,31 @@ pub struct HangPattern {
     pub cycle: Vec<Pattern>,
 }
 
+/// How a reading grows while the dose is done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LeakPattern {
+    /// What is read.
+    pub probe: ProbeKind,
+    /// Which caches.
+    #[serde(flatten)]
+    pub caches: SlabCaches,
+    /// Objects that one iteration leaks on a bad kernel; above 0.
+    pub per_iteration: f64,
+    /// Share of the expected growth from which on it counts as the leak; above 0, at most 1.
+    pub at_least: f64,
+}
+
+/// What the kernel's leak detector finds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KmemleakPattern {
+    /// Each matches some function of one and the same allocation; never empty.
+    pub functions: Vec<Pattern>,
+    /// From how many such objects on it counts as the leak; above 0.
+    pub at_least: u64,
+}
+
 /// A reading that the agent takes before and after the dose.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -104,36 +116,128 @@ pub enum ProbeKind {
     Slab,
 }
 
+/// What a symptom is made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Parts<'s> {
+    /// Nothing else.
+    None,
+    /// One of these is enough.
+    OneOf(&'s [Symptom]),
+    /// It takes all of these.
+    AllOf(&'s [Symptom]),
+}
+
+/// What the host has to know of a symptom before it is looked for; nothing of it says whether it was seen.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Traits {
+    /// The kernel options (without `CONFIG_`) that it is not seen without: of each list one.
+    pub options: Vec<Vec<&'static str>>,
+    /// The reading that shows it.
+    pub probe: Option<Probe>,
+    /// Whether it is the kernel's report of a hung task, which comes after twice the timeout at the latest.
+    pub is_hung_task: bool,
+    /// Whether the program's exit code can be it.
+    pub is_exit_code: bool,
+}
+
+/// How long kmemleak may take besides, after the dose: it waits until objects are old enough, and looks through all
+/// memory several times.
+const KMEMLEAK: Duration = Duration::from_secs(120);
+
 impl Symptom {
+    pub(super) fn parts(&self) -> Parts<'_> {
+        match self {
+            Symptom::Any(parts) | Symptom::Detectors(parts) => Parts::OneOf(parts),
+            Symptom::All(parts) => Parts::AllOf(parts),
+            Symptom::Crash(_)
+            | Symptom::HungTask(_)
+            | Symptom::Leak(_)
+            | Symptom::Kmemleak(_)
+            | Symptom::Reported { .. }
+            | Symptom::Exit { .. } => Parts::None,
+        }
+    }
+
+    /// Of this symptom alone, without its parts.
+    pub(crate) fn traits(&self) -> Traits {
+        let none = Traits::default();
+        match self {
+            Symptom::Any(_) | Symptom::All(_) | Symptom::Detectors(_) | Symptom::Reported { .. } => none,
+            Symptom::Crash(pattern) => Traits {
+                options: behind_crash(pattern),
+                is_hung_task: pattern.like.as_ref().is_some_and(|like| like.report.is_blocked_task()),
+                ..none
+            },
+            Symptom::HungTask(_) => {
+                Traits { options: vec![vec!["DETECT_HUNG_TASK"]], is_hung_task: true, ..none }
+            }
+            // /proc/slabinfo; SLAB was removed in 6.8
+            Symptom::Leak(LeakPattern { probe: ProbeKind::Slab, caches, .. }) => Traits {
+                options: vec![vec!["SLUB_DEBUG", "SLAB"]],
+                probe: Some(Probe::Slab { caches: caches.clone() }),
+                ..none
+            },
+            Symptom::Kmemleak(_) => {
+                Traits { options: vec![vec!["DEBUG_KMEMLEAK"]], probe: Some(Probe::Kmemleak), ..none }
+            }
+            Symptom::Exit { .. } => Traits { is_exit_code: true, ..none },
+        }
+    }
+
     /// This symptom and all below it, outermost first.
     pub fn each(&self) -> Vec<&Symptom> {
         let mut found = vec![self];
         let mut next = 0;
         while let Some(symptom) = found.get(next).copied() {
-            if let Symptom::Any(parts) | Symptom::All(parts) | Symptom::Detectors(parts) = symptom {
-                found.extend(parts);
+            match symptom.parts() {
+                Parts::None => {}
+                Parts::OneOf(parts) | Parts::AllOf(parts) => found.extend(parts),
             }
             next += 1;
         }
         found
     }
 
+    /// The growth of slab caches that it is, if it is one.
+    pub(crate) fn as_leak(&self) -> Option<&LeakPattern> {
+        if let Symptom::Leak(pattern) = self { Some(pattern) } else { None }
+    }
+
+    /// Whether it or any part of it has this trait.
+    pub(crate) fn any_part(&self, has: impl Fn(&Traits) -> bool) -> bool {
+        self.each().into_iter().any(|part| has(&part.traits()))
+    }
+
     /// The readings that the symptom needs, each once, in order.
     pub fn probes(&self) -> Vec<Probe> {
-        let mut probes: Vec<Probe> = self
-            .each()
-            .into_iter()
-            .filter_map(|symptom| match symptom {
-                Symptom::Leak { probe: ProbeKind::Slab, caches, .. } => {
-                    Some(Probe::Slab { caches: caches.clone() })
-                }
-                Symptom::Kmemleak { .. } => Some(Probe::Kmemleak),
-                _ => None,
-            })
-            .collect();
+        let mut probes: Vec<Probe> =
+            self.each().into_iter().filter_map(|symptom| symptom.traits().probe).collect();
         probes.sort();
         probes.dedup();
         probes
+    }
+}
+
+impl Probe {
+    /// What the agent is asked for, for a symptom that needs this reading.
+    pub(crate) fn request(&self, symptom: &Symptom) -> ProbeRequest {
+        match self {
+            Probe::Slab { caches } => {
+                let leaks = symptom.each().into_iter().filter_map(Symptom::as_leak);
+                let rates = leaks.filter(|leak| leak.caches == *caches).map(|leak| leak.per_iteration);
+                let least = rates.fold(f64::INFINITY, f64::min);
+                ProbeRequest::Slab { caches: caches.clone(), leak_per_1000: (least * 1000.0) as u64 }
+            }
+            Probe::Kmemleak => ProbeRequest::Kmemleak,
+        }
+    }
+
+    /// How long it may take after the dose, besides what every attempt waits.
+    pub(crate) fn time(&self) -> Duration {
+        match self {
+            Probe::Slab { .. } => Duration::ZERO,
+            Probe::Kmemleak => KMEMLEAK,
+        }
     }
 }
 
@@ -143,7 +247,7 @@ mod tests {
 
     fn leak(cache: &str) -> Symptom {
         let caches = SlabCaches::Named(cache.to_owned());
-        Symptom::Leak { probe: ProbeKind::Slab, caches, per_iteration: 1.0, at_least: 0.5 }
+        Symptom::Leak(LeakPattern { probe: ProbeKind::Slab, caches, per_iteration: 1.0, at_least: 0.5 })
     }
 
     #[test]
@@ -151,7 +255,10 @@ mod tests {
         let symptom = Symptom::Any(vec![
             leak("kmalloc-192"),
             Symptom::All(vec![Symptom::Exit { code: 1 }, leak("dentry"), leak("kmalloc-192")]),
-            Symptom::Detectors(vec![Symptom::Kmemleak { functions: vec![], at_least: 1 }, leak("dentry")]),
+            Symptom::Detectors(vec![
+                Symptom::Kmemleak(KmemleakPattern { functions: vec![], at_least: 1 }),
+                leak("dentry"),
+            ]),
         ]);
         let slab = |cache: &str| Probe::Slab { caches: SlabCaches::Named(cache.to_owned()) };
         assert_eq!(symptom.probes(), [Probe::Kmemleak, slab("dentry"), slab("kmalloc-192")]);

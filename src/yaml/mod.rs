@@ -11,6 +11,7 @@ pub(crate) mod document;
 pub(crate) mod fields;
 pub(crate) mod file_kind;
 pub(crate) mod keypath;
+pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod problem;
 pub(crate) mod quantity;

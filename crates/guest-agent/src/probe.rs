@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use super::kmemleak::{Debugfs, Kmemleak};
 use super::slab::{Kernel, Slab};
-use guest_protocol::message::ProbeRequest;
-use guest_protocol::probe::ProbeReading;
+use guest_protocol::probe::{ProbeReading, ProbeRequest};
 use guest_protocol::slab::SlabCaches;
 
 /// What a detector has to know of the dose that is over.

@@ -12,24 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::blocked::BlockedTask;
 use crate::detectors::DetectorState;
 use crate::facts::{GuestFacts, Phase, SetupFailure};
-use crate::probe::ProbeReading;
+use crate::probe::{ProbeReading, ProbeRequest};
 use crate::program::Exit;
-use crate::slab::SlabCaches;
-
-/// A reading that the agent takes before and after the dose.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "probe", rename_all = "kebab-case")]
-pub enum ProbeRequest {
-    /// Active objects of slab caches, from `/proc/slabinfo`.
-    Slab {
-        /// Those whose objects are counted.
-        caches: SlabCaches,
-        /// Objects that a thousand iterations leak on a bad kernel: a growth that may be such a leak is read again.
-        leak_per_1000: u64,
-    },
-    /// Objects that the kernel's leak detector finds, from `/sys/kernel/debug/kmemleak`.
-    Kmemleak,
-}
 
 /// The test's program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -295,6 +279,7 @@ pub enum FromGuest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slab::SlabCaches;
 
     #[test]
     fn requests_are_told_from_reports() {

@@ -1,8 +1,23 @@
-//! Readings of detectors around the dose.
+//! Readings of detectors around the dose: what is asked for, and what is answered.
 
 use serde::{Deserialize, Serialize};
 
-use crate::slab::SlabRows;
+use crate::slab::{SlabCaches, SlabRows};
+
+/// A reading that the agent takes before and after the dose.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "probe", rename_all = "kebab-case")]
+pub enum ProbeRequest {
+    /// Active objects of slab caches, from `/proc/slabinfo`.
+    Slab {
+        /// Those whose objects are counted.
+        caches: SlabCaches,
+        /// Objects that a thousand iterations leak on a bad kernel: a growth that may be such a leak is read again.
+        leak_per_1000: u64,
+    },
+    /// Objects that the kernel's leak detector finds, from `/sys/kernel/debug/kmemleak`.
+    Kmemleak,
+}
 
 /// Objects that no pointer leads to any more, allocated in one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,8 @@ mod scheduling;
 mod symptom;
 
 pub(super) use machine::Settings;
+pub(super) use program::ProgramShape;
+pub(super) use symptom::SymptomShape;
 
 use std::path::Path;
 use std::sync::Arc;

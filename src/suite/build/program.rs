@@ -3,13 +3,27 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::Context;
-use crate::suite::model::{PrepareStep, Program};
-use crate::suite::shape::{List, PrepareShape, ProgramShape, TestShape};
+use crate::suite::model::PrepareStep;
+use crate::suite::program::Program;
+use crate::suite::shape::{List, PrepareShape, TestShape};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
 use crate::yaml::problem::ProblemKind;
 use crate::yaml::{quantity, word};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::suite) struct ProgramShape {
+    shell: Option<String>,
+    c: Option<String>,
+    binary: Option<String>,
+    ktap: Option<String>,
+    flags: List<String>,
+    args: List<String>,
+}
 
 /// Most files of a folder that are looked at for the one that was meant.
 const MOST_NEIGHBOURS: usize = 1_000;
@@ -31,28 +45,22 @@ pub(super) fn program(
     let given: Vec<&str> = kinds.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| *key).collect();
     let flags = fields.list(&at.key("flags"), shape.flags.as_ref(), word::line);
     let args = fields.list(&at.key("args"), shape.args.as_ref(), word::line);
-    let kind = fields.exactly_one(&at, &given, &kinds.map(|(key, _)| key))?;
+    let names = kinds.map(|(key, _)| key);
+    let kind = fields.exactly_one(&at, &given, &names)?;
+    let with_args: Vec<&str> = names.into_iter().filter(|name| *name != "shell").collect();
     only_with(fields, &at, "flags", shape.flags.is_some(), kind, &["c"]);
-    only_with(fields, &at, "args", shape.args.is_some(), kind, &["c", "binary", "ktap"]);
-    match kind {
-        "shell" => {
-            let script = fields.required(&at.key("shell"), shape.shell.as_ref(), word::script)?;
-            Some(Program::Shell { script })
-        }
-        "c" => Some(Program::C {
-            source: file(fields, context.dir, &at.key("c"), shape.c.as_ref())?,
-            flags,
-            args,
-        }),
-        "binary" => Some(Program::Binary {
-            path: file(fields, context.dir, &at.key("binary"), shape.binary.as_ref())?,
-            args,
-        }),
-        _ => Some(Program::Ktap {
-            path: file(fields, context.dir, &at.key("ktap"), shape.ktap.as_ref())?,
-            args,
-        }),
+    only_with(fields, &at, "args", shape.args.is_some(), kind, &with_args);
+    let (_, text) = kinds.into_iter().find(|(key, _)| *key == kind)?;
+    if kind == "shell" {
+        return Some(Program::Shell { script: fields.required(&at.key(kind), text.as_ref(), word::script)? });
     }
+    let path = file(fields, context.dir, &at.key(kind), text.as_ref())?;
+    Some(match kind {
+        "c" => Program::C { source: path, flags, args },
+        "binary" => Program::Binary { path, args },
+        "ktap" => Program::Ktap { path, args },
+        other => unreachable!("{other} is in the table"),
+    })
 }
 
 fn only_with(fields: &mut Fields<'_>, at: &KeyPath, key: &str, given: bool, kind: &str, kinds: &[&str]) {

@@ -1,21 +1,83 @@
-//! The symptom of a test.
+//! The symptom of a test: its keys, and what they are built into.
 
 use std::path::Path;
 
 use globset::Glob;
+use serde::Deserialize;
 
 use super::program;
 use crate::observation::SlabCaches;
 use crate::oops::ReportKind;
 use crate::suite::pattern::Pattern;
 use crate::suite::reference::Reference;
-use crate::suite::shape::{CrashShape, HungTaskShape, KmemleakShape, LeakShape, List, SymptomShape};
-use crate::suite::symptom::{CrashPattern, HangPattern, ProbeKind, Symptom};
+use crate::suite::shape::List;
+use crate::suite::symptom::{CrashPattern, HangPattern, KmemleakPattern, LeakPattern, ProbeKind, Symptom};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
 use crate::yaml::problem::ProblemKind;
 use crate::yaml::rejection::Rejection;
 use crate::yaml::{quantity, word};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::suite) struct SymptomShape {
+    any: List<SymptomShape>,
+    all: List<SymptomShape>,
+    detectors: List<SymptomShape>,
+    crash: Option<CrashShape>,
+    hung_task: Option<HungTaskShape>,
+    leak: Option<LeakShape>,
+    kmemleak: Option<KmemleakShape>,
+    reported: Option<ReportedShape>,
+    exit: Option<ExitShape>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct CrashShape {
+    title: Option<String>,
+    kind: List<String>,
+    trace: List<String>,
+    like: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct HungTaskShape {
+    functions: List<String>,
+    task: Option<String>,
+    owner: List<String>,
+    cycle: List<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct LeakShape {
+    probe: Option<String>,
+    cache: Option<String>,
+    size: Option<String>,
+    per_iteration: Option<String>,
+    at_least: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct KmemleakShape {
+    functions: List<String>,
+    at_least: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ReportedShape {
+    matching: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ExitShape {
+    code: Option<String>,
+}
 
 /// Share of the expected growth that counts as a leak: background noise is far below half, a leak is at it or above.
 const AT_LEAST: f64 = 0.5;
@@ -64,10 +126,11 @@ pub(super) fn symptom(
             let matching = shape.reported.as_ref()?.matching.as_ref();
             Some(Symptom::Reported { matching: fields.required(&at.key("matching"), matching, str::parse)? })
         }
-        _ => {
+        "exit" => {
             let code = shape.exit.as_ref()?.code.as_ref();
             Some(Symptom::Exit { code: fields.required(&at.key("code"), code, exit_code)? })
         }
+        other => unreachable!("{other} is in the table"),
     }
 }
 
@@ -154,7 +217,7 @@ fn leak(fields: &mut Fields<'_>, at: &KeyPath, shape: &LeakShape) -> Option<Symp
     let at_least = at_least.unwrap_or(AT_LEAST);
     // a word that was refused is reported, and ends the loading of the suite
     let probe = probe.unwrap_or(ProbeKind::Slab);
-    Some(Symptom::Leak { probe, caches: caches?, per_iteration: per_iteration?, at_least })
+    Some(Symptom::Leak(LeakPattern { probe, caches: caches?, per_iteration: per_iteration?, at_least }))
 }
 
 fn caches(fields: &mut Fields<'_>, at: &KeyPath, shape: &LeakShape) -> Option<SlabCaches> {
@@ -176,7 +239,7 @@ fn kmemleak(fields: &mut Fields<'_>, at: &KeyPath, shape: &KmemleakShape) -> Opt
     if shape.functions.as_ref().is_none_or(Vec::is_empty) {
         return says_nothing(fields, at, "leak", "`functions`");
     }
-    Some(Symptom::Kmemleak { functions, at_least: at_least.unwrap_or(1) })
+    Some(Symptom::Kmemleak(KmemleakPattern { functions, at_least: at_least.unwrap_or(1) }))
 }
 
 fn cache(text: &str) -> Result<String, Rejection> {

@@ -6,7 +6,9 @@ use crate::hang;
 use crate::observation::{BlockedTask, Exit, Observation, ProgramReport};
 use crate::oops::{Report, Sameness};
 use crate::suite::detector::behind_crash;
-use crate::suite::{CrashPattern, HangPattern, Pattern, ProbeKind, Reference, Symptom};
+use crate::suite::{
+    CrashPattern, HangPattern, KmemleakPattern, LeakPattern, Pattern, ProbeKind, Reference, Symptom,
+};
 
 /// Whether a symptom was seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,10 +41,12 @@ pub(super) fn evaluate(
             detection => detection,
         },
         Symptom::HungTask(pattern) => hung_task(pattern, seen, reports, detectors),
-        Symptom::Leak { probe: ProbeKind::Slab, caches, per_iteration, at_least } => {
+        Symptom::Leak(LeakPattern { probe: ProbeKind::Slab, caches, per_iteration, at_least }) => {
             leaks::slab(seen, caches, *per_iteration, *at_least)
         }
-        Symptom::Kmemleak { functions, at_least } => leaks::kmemleak(seen, functions, *at_least),
+        Symptom::Kmemleak(KmemleakPattern { functions, at_least }) => {
+            leaks::kmemleak(seen, functions, *at_least)
+        }
         Symptom::Reported { matching } => seen
             .program
             .reports
@@ -72,7 +76,12 @@ pub(super) fn part_in_reports(symptom: &Symptom, reports: &[&Report]) -> Option<
             // a damaged report that may be the symptom counts here: it makes the attempt blind, not bad
             Symptom::Crash(pattern) => crash(pattern, one) != Detection::NotSeen,
             Symptom::HungTask(pattern) => blocked_task(pattern, None, one) != Detection::NotSeen,
-            _ => false,
+            // each of their parts is asked itself
+            Symptom::Any(_) | Symptom::All(_) | Symptom::Detectors(_) => false,
+            // no crash report shows these
+            Symptom::Leak(_) | Symptom::Kmemleak(_) | Symptom::Reported { .. } | Symptom::Exit { .. } => {
+                false
+            }
         });
         shows.then(|| report.title.clone())
     })
@@ -220,9 +229,9 @@ pub fn likeness_findings(symptom: &Symptom, report: &Report) -> Vec<String> {
         Sameness::Different(_) => None,
     };
     let parts = symptom.each().into_iter();
-    let named = parts.filter_map(|part| match part {
-        Symptom::Crash(pattern) => pattern.like.as_ref(),
-        _ => None,
+    let named = parts.filter_map(|part| {
+        let Symptom::Crash(pattern) = part else { return None };
+        pattern.like.as_ref()
     });
     named.filter_map(told).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::detection::{Detection, functions_match};
 use crate::observation::{LeakedObjects, NO_LEAK, NOISE, Observation, ProbeReading, SlabCaches, SlabRow};
-use crate::suite::{Pattern, Symptom};
+use crate::suite::{LeakPattern, Pattern, Symptom};
 
 /// Functions of the allocators, which no leak is named after.
 const ALLOCATORS: &[&str] = &[
@@ -147,9 +147,9 @@ pub(super) fn detectors(detections: impl Iterator<Item = Detection>) -> Detectio
 pub fn unrelated_leaks(symptom: &Symptom, seen: &Observation) -> Vec<String> {
     let parts = symptom.each();
     let is_own = |leak: &LeakedObjects| {
-        parts.iter().any(|part| match part {
-            Symptom::Kmemleak { functions, .. } => functions_match(functions, leak.stack.iter()),
-            _ => false,
+        parts.iter().any(|part| {
+            let Symptom::Kmemleak(pattern) = part else { return false };
+            functions_match(&pattern.functions, leak.stack.iter())
         })
     };
     let leaks = reading(seen, "kmemleak").flat_map(|reading| &reading.leaks).filter(|leak| !is_own(leak));
@@ -190,8 +190,9 @@ pub fn slab_findings(symptom: &Symptom, seen: &Observation) -> Vec<String> {
 pub fn overlooked_leaks(symptom: &Symptom, seen: &Observation) -> Vec<String> {
     let iterations = seen.program.iterations().unwrap_or(0) as f64;
     let mut warnings = Vec::new();
-    for part in symptom.each() {
-        let Symptom::Leak { caches, per_iteration, at_least, .. } = part else { continue };
+    for LeakPattern { caches, per_iteration, at_least, .. } in
+        symptom.each().into_iter().filter_map(Symptom::as_leak)
+    {
         let Some(reading) = slab_reading(seen, caches) else { continue };
         let Some(growth) = reading.before.zip(reading.after).map(|(before, after)| after - before) else {
             continue;
@@ -213,10 +214,7 @@ pub fn overlooked_leaks(symptom: &Symptom, seen: &Observation) -> Vec<String> {
 }
 
 fn slab_readings<'a>(symptom: &'a Symptom, seen: &'a Observation) -> Vec<(&'a SlabCaches, &'a ProbeReading)> {
-    let caches = symptom.each().into_iter().filter_map(|part| match part {
-        Symptom::Leak { caches, .. } => Some(caches),
-        _ => None,
-    });
+    let caches = symptom.each().into_iter().filter_map(Symptom::as_leak).map(|leak| &leak.caches);
     caches.filter_map(|caches| Some((caches, slab_reading(seen, caches)?))).collect()
 }
 

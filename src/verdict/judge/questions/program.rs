@@ -3,7 +3,6 @@
 use super::super::{Judgement, Verdict};
 use super::{Evidence, blind, dosed};
 use crate::observation::{Exit, Observation, ProgramReport, REPORT_WORDS};
-use crate::suite::Symptom;
 use crate::yaml::word;
 
 /// The exit code by which a program says that a need is not met (`suites/README.md`, as automake's).
@@ -31,7 +30,7 @@ pub(super) fn exit(evidence: &Evidence<'_>) -> Option<Judgement> {
         Some(Exit::Code(EXIT_SKIP)) => {
             dosed(Verdict::Skip, format!("the program skipped without a reason{output}"))
         }
-        Some(exit @ Exit::Code(_)) if has_exit_symptom(&evidence.test.symptom) => {
+        Some(exit @ Exit::Code(_)) if evidence.test.symptom.any_part(|traits| traits.is_exit_code) => {
             blind(format!("the program ended with {exit}, which means neither good nor bad{output}"))
         }
         Some(exit) => blind(format!("the program ended early with {exit}{output}")),
@@ -79,8 +78,4 @@ pub(super) fn reported_too_much(evidence: &Evidence<'_>) -> Option<Judgement> {
 fn last_output(seen: &Observation) -> String {
     let line = seen.program.output.lines().map(str::trim).rfind(|l| !l.is_empty());
     line.map(|l| format!(": {}", l.chars().take(200).collect::<String>())).unwrap_or_default()
-}
-
-fn has_exit_symptom(symptom: &Symptom) -> bool {
-    symptom.each().iter().any(|s| matches!(s, Symptom::Exit { .. }))
 }

@@ -3,6 +3,7 @@
 //! A result that failed counts as a symptom; what was skipped, or is expected to fail, does not. An output from which
 //! results may be missing cannot be judged: no plan, fewer results than planned, a test that did not come to its end.
 
+use super::{End, OutputReader, Stream, reports};
 use crate::observation::ProgramReport;
 
 /// Longer lines are cut, bytes.
@@ -16,7 +17,7 @@ const DEEPEST: usize = 16;
 
 /// Reads an output as it comes.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub(super) struct Reader {
     line: Vec<u8>,
     read: u64,
     /// The tests of each nesting level that are being read, the outermost first.
@@ -55,9 +56,23 @@ enum Directive {
     Unfinished,
 }
 
+impl OutputReader for Reader {
+    /// A result that failed is told at the end, when it is known whether the output was whole.
+    fn read(&mut self, stream: Stream, piece: &[u8]) -> Vec<ProgramReport> {
+        match stream {
+            Stream::Reports => return reports::line(piece),
+            Stream::Output => self.push(piece),
+        }
+        Vec::new()
+    }
+
+    fn finish(&mut self, end: End) -> Vec<ProgramReport> {
+        std::mem::take(self).results(end.output_bytes)
+    }
+}
+
 impl Reader {
-    /// Takes in what was read.
-    pub fn push(&mut self, bytes: &[u8]) {
+    fn push(&mut self, bytes: &[u8]) {
         self.read += bytes.len() as u64;
         for &byte in bytes {
             if byte == b'\n' {
@@ -69,7 +84,7 @@ impl Reader {
     }
 
     /// What the whole output says, when `printed` bytes of it were written.
-    pub fn finish(mut self, printed: u64) -> Vec<ProgramReport> {
+    fn results(mut self, printed: u64) -> Vec<ProgramReport> {
         self.end_line();
         if self.read < printed {
             self.trouble(format!("{} bytes of the KTAP output are missing", printed - self.read));
@@ -196,7 +211,7 @@ mod tests {
         let mut reader = Reader::default();
         // in pieces, as it comes from a guest
         text.as_bytes().chunks(7).for_each(|piece| reader.push(piece));
-        let reports = reader.finish(text.len() as u64);
+        let reports = reader.results(text.len() as u64);
         reports.iter().map(|r| format!("{r:?}\n")).collect()
     }
 
@@ -250,7 +265,7 @@ mod tests {
         let mut reader = Reader::default();
         reader.push(b"1..1\nok 1\n");
         assert_eq!(
-            reader.finish(20),
+            reader.results(20),
             [ProgramReport::Blind("10 bytes of the KTAP output are missing".into())]
         );
     }
