@@ -7,6 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+// the targets of the agent are those of the guests' architecture
+#[path = "src/arch.rs"]
+#[allow(dead_code)]
+mod arch;
+
 /// What the agent is made of; nothing else has it built again.
 const SOURCES: &[&str] = &[
     "Cargo.toml",
@@ -25,6 +30,7 @@ fn main() {
         println!("cargo::rerun-if-changed={source}");
     }
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/arch.rs");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(out.join("built-in.rs"), built_in()).expect("the target folder can be written");
     let target = agent_target(&env::var("TARGET").expect("cargo sets TARGET"));
@@ -80,16 +86,24 @@ fn root() -> PathBuf {
 }
 
 /// What the agent is built for. With musl it is half as large as with glibc; where the toolchain has no standard library
-/// for that, the command's own target will do.
+/// for that, the command's own target will do, if it is of the guests' architecture.
 fn agent_target(own: &str) -> String {
-    let musl = own.replace("-gnu", "-musl");
     let rustc = env::var_os("RUSTC").expect("cargo sets RUSTC");
-    let asked = Command::new(rustc).args(["--print", "target-libdir", "--target", &musl]).output();
-    let folder = asked.map(|answer| String::from_utf8_lossy(&answer.stdout).trim().to_owned());
-    match folder {
-        Ok(folder) if Path::new(&folder).is_dir() => musl,
-        _ => own.to_owned(),
+    let is_there = |target: &str| {
+        let asked = Command::new(&rustc).args(["--print", "target-libdir", "--target", target]).output();
+        let folder = asked.map(|answer| String::from_utf8_lossy(&answer.stdout).trim().to_owned());
+        folder.is_ok_and(|folder| Path::new(&folder).is_dir())
+    };
+    let guest = arch::GUEST;
+    if let Some(target) = guest.agent_targets.iter().find(|target| is_there(target)) {
+        return (*target).to_owned();
     }
+    if own.split('-').next() == Some(guest.name) {
+        return own.to_owned();
+    }
+    eprintln!("the init of the guests, which are {}, needs one of Rust's targets for them:", guest.name);
+    guest.agent_targets.iter().for_each(|target| eprintln!("  rustup target add {target}"));
+    std::process::exit(1);
 }
 
 fn build(target: &str, target_dir: &Path, more: &[&str]) -> Output {

@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use common::median;
+use kregress::arch::GUEST;
 use kregress::cancel::Cancel;
 use kregress::kernel::{Kernel, cache_folder};
 use kregress::lab::vm::VmLab;
@@ -23,7 +24,7 @@ use kregress::observation::Phase;
 use kregress::oops;
 use kregress::verdict::{Verdict, judge};
 use kregress::vm::accel::AccelRequest;
-use kregress::vm::args::BASE_CMDLINE;
+use kregress::vm::args::base_cmdline;
 use kregress::vm::backend;
 use kregress::vm::qemu::Qemu;
 
@@ -118,7 +119,7 @@ fn bare_boot(kernel: &Kernel, image: &Path, initramfs: &Path, accel: &str) -> f6
         .args(["-accel", accel, "-cpu", cpu, "-smp", "2", "-m", "512M", "-kernel"])
         .arg(image)
         .arg("-initrd");
-    command.arg(initramfs).args(["-append", &BASE_CMDLINE.join(" "), "-serial", "null"]);
+    command.arg(initramfs).args(["-append", &base_cmdline(GUEST).join(" "), "-serial", "null"]);
     let start = Instant::now();
     let status = command.stdin(Stdio::null()).status().expect("QEMU");
     assert!(status.success(), "QEMU failed on {}", kernel.name);

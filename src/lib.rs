@@ -12,6 +12,7 @@ pub use kernel_oops::{hang, poison};
 pub use kernel_version as version;
 pub use mail_patch as patch;
 
+pub mod arch;
 pub mod atomic_file;
 pub mod cancel;
 pub mod failure;

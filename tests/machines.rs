@@ -6,7 +6,6 @@ use std::path::Path;
 
 use kregress::machine::{AccelNeed, DeviceKind, Machine, Machines, Medium};
 use kregress::yaml::{LoadError, ProblemKind};
-use miette::Diagnostic;
 use proptest::prelude::*;
 
 const README: &str = include_str!("../vm/README.md");
@@ -64,28 +63,16 @@ fn the_example_is_what_it_says() {
     assert_eq!(data.kind, DeviceKind::Nvme { medium: Medium::Blank(64), vfs: 0 });
 }
 
+/// The loader names the kinds when it meets one that it does not know.
 #[test]
-fn every_key_and_kind_is_documented() {
-    let text = "summary: x\nzzz: 1\ndevices:\n  - {name: a, kind: zzz}\n  - {name: b, kind: igb, zzz: 1}\n";
+fn every_kind_of_device_is_documented() {
+    let text = "summary: x\ndevices:\n  - {name: a, kind: zzz}\n";
     let error = load("x.yaml", text.as_bytes()).unwrap_err();
-    let mut words = 0;
-    for problem in error.problems() {
-        let help = problem.help().map(|help| help.to_string()).unwrap_or_default();
-        let keys =
-            help.strip_prefix("the keys here are: ").unwrap_or_default().split(", ").map(str::to_owned);
-        let kinds = problem.to_string();
-        let kinds = kinds
-            .split("one of ")
-            .nth(1)
-            .unwrap_or_default()
-            .split(", ")
-            .map(|k| k.trim_matches('`').to_owned());
-        for word in keys.chain(kinds).filter(|w| !w.is_empty()) {
-            assert!(README.contains(&format!("`{word}`")), "vm/README.md does not speak of `{word}`");
-            words += 1;
-        }
-    }
-    assert_eq!(words, 7 + 8 + 6);
+    let problem = error.problems()[0].to_string();
+    let kinds: Vec<&str> = problem.split("one of ").nth(1).unwrap_or_default().split(", ").collect();
+    assert!(kinds.len() > 5, "{problem}");
+    let unsaid: Vec<&&str> = kinds.iter().filter(|kind| !README.contains(**kind)).collect();
+    assert!(unsaid.is_empty(), "vm/README.md does not speak of {unsaid:?}");
 }
 
 #[test]

@@ -74,6 +74,40 @@ fn a_room_uses_only_rooms_above_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Words that belong to one architecture.
+const OF_AN_ARCHITECTURE: &[&str] = &[
+    "x86_64",
+    "amd64",
+    "bzImage",
+    "q35",
+    "ttyS0",
+    "qemu-system-",
+    "isa-serial",
+    "virtio-blk-pci",
+    "virtio-serial-pci",
+];
+
+#[test]
+fn what_differs_between_architectures_stands_in_their_table() {
+    // runs for the tests of other rooms
+    const SAMPLES: [&str; 2] = ["plan/sample.rs", "report/sample.rs"];
+    let build = fs::read_to_string(source().parent().unwrap().join("build.rs")).unwrap();
+    let mut files = files();
+    files.push(("build".to_owned(), PathBuf::from("build.rs"), build));
+    let mut wrong = Vec::new();
+    for (_, path, code) in files.iter().filter(|(room, ..)| room != "arch") {
+        if SAMPLES.iter().any(|sample| path.ends_with(sample)) {
+            continue;
+        }
+        for line in code.lines() {
+            if let Some(word) = OF_AN_ARCHITECTURE.iter().find(|word| line.contains(**word)) {
+                wrong.push(format!("{}: {word}: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_command_line_is_known_to_its_room_alone() {
     let mut wrong = Vec::new();

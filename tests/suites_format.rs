@@ -1,10 +1,9 @@
-//! `suites/README.md` tells the truth: its example loads, and it names every key that there is.
+//! `suites/README.md` tells the truth: its example loads. And no bytes make the loader panic.
 
 use std::fs;
 use std::path::Path;
 
-use kregress::suite::{ProblemKind, Suite, SuiteError, load_dir, load_file};
-use miette::Diagnostic;
+use kregress::suite::{Suite, SuiteError, load_dir, load_file};
 use proptest::prelude::*;
 
 const README: &str = include_str!("../suites/README.md");
@@ -42,29 +41,6 @@ fn the_suites_of_the_project_load() {
         return loud_skip::skip(format_args!("there are no suites in {}", dir.display()));
     }
     load_dir(dir).unwrap_or_else(|error| panic!("{}", error.render(false, 110)));
-}
-
-/// The loader names the keys of a mapping when it meets one that it does not know.
-#[test]
-fn every_key_is_documented() {
-    let text = "suite: x\nsummary: x\nzzz: 1\ndefaults: {zzz: 1}\ntests:\n  - zzz: 1\n    history: {zzz: 1, fixed: {zzz: 1}}\n    \
-                needs: {zzz: 1}\n    machine: {zzz: 1, disks: [{zzz: 1}]}\n    prepare: [{zzz: 1}]\n    program: {zzz: 1}\n    \
-                dose: {zzz: 1}\n    timeout: {zzz: 1}\n    hang: {zzz: 1}\n    known: [{zzz: 1}]\n    symptom: {zzz: 1, crash: {zzz: 1}, \
-                hung-task: {zzz: 1}, leak: {zzz: 1}, kmemleak: {zzz: 1}, reported: {zzz: 1}, exit: {zzz: 1}}\n";
-    let error = load(text.as_bytes()).unwrap_err();
-    let mut keys = 0;
-    let mut mappings = 0;
-    for problem in error.problems().iter().filter(|problem| problem.kind() == ProblemKind::UnknownKey) {
-        let help = problem.help().map(|help| help.to_string()).unwrap_or_default();
-        let Some(list) = help.strip_prefix("the keys here are: ") else { continue };
-        for key in list.split(", ") {
-            assert!(README.contains(&format!("`{key}`")), "suites/README.md does not speak of `{key}`");
-            keys += 1;
-        }
-        mappings += 1;
-    }
-    assert_eq!(mappings, text.matches("zzz").count());
-    assert!(keys > 60, "{keys}");
 }
 
 proptest! {

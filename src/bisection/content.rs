@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::kernel::{Kernel, ModuleError, Origin};
+use crate::kernel::{Kernel, KernelOrigin, ModuleError};
 
 /// A digest of everything that boots, 64 hexadecimal digits: equal for two builds that cannot differ. Modules are read
 /// for kernels that were compiled here only; packages of two versions always differ.
@@ -10,7 +10,7 @@ use crate::kernel::{Kernel, ModuleError, Origin};
 /// # Errors
 /// A module cannot be read.
 pub fn of(kernel: &Kernel) -> Result<String, ModuleError> {
-    if !matches!(kernel.origin, Origin::Built { .. }) || kernel.modules.is_empty() {
+    if !matches!(kernel.origin, KernelOrigin::Built { .. }) || kernel.modules.is_empty() {
         return Ok(kernel.digest.clone());
     }
     let mut hash = Sha256::new();

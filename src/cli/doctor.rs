@@ -6,6 +6,7 @@ use duct::cmd;
 
 use super::error::CliError;
 use super::paths::PathArgs;
+use crate::arch::GUEST;
 use crate::machine::Machines;
 use crate::report::ExitStatus;
 use crate::vm::capabilities::Capabilities;
@@ -90,7 +91,8 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
 }
 
 fn qemu() -> Finding {
-    let packages: &[&str] = &["qemu-system-x86"];
+    const PACKAGES: &[&str] = &[GUEST.qemu.package];
+    let packages = PACKAGES;
     let found = |state, detail| Finding { what: "QEMU", state, detail, packages };
     match Qemu::find() {
         Ok(qemu) => match cmd!(qemu.path.as_os_str(), "-sandbox", "help")

@@ -1,7 +1,6 @@
 //! How to get a newer QEMU on Debian, for machines that the installed one cannot build.
 
-/// Debian's packages of a QEMU for x86 guests.
-const PACKAGES: &[&str] = &["qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios"];
+use crate::arch::{self, Arch, GUEST};
 
 /// The advice for this host.
 pub fn advice() -> String {
@@ -17,16 +16,22 @@ fn codename(release: &str) -> Option<&str> {
 
 fn text(codename: &str) -> String {
     let suite = format!("{codename}-backports");
-    let named: Vec<String> = PACKAGES.iter().map(|package| format!("{package}/{suite}")).collect();
+    let arch::Qemu { program, package, with, firmware, .. } = &GUEST.qemu;
+    let packages = [package].into_iter().chain(*with);
+    let named: Vec<String> = packages.map(|package| format!("{package}/{suite}")).collect();
+    let firmware: Vec<String> = firmware.iter().map(|folder| format!("-L $PWD/usr/share/{folder}")).collect();
+    // QEMU's modules are the host's, whatever the guests are
+    let host = Arch::named(std::env::consts::ARCH).map_or("TRIPLET", |arch| arch.triplet);
     format!(
         "A newer QEMU comes from Debian's {suite} (it must be among apt's sources). Installed:
-  sudo apt-get install -t {suite} qemu-system-x86
+  sudo apt-get install -t {suite} {package}
 or beside the one that is installed, without root, in a folder of its own:
   apt-get download {}
   for package in *.deb; do dpkg-deb -x \"$package\" .; done
-  export QEMU_MODULE_DIR=\"$PWD/usr/lib/x86_64-linux-gnu/qemu\"
-  export KREGRESS_QEMU=\"$PWD/usr/bin/qemu-system-x86_64 -L $PWD/usr/share/qemu -L $PWD/usr/share/seabios\"",
-        named.join(" ")
+  export QEMU_MODULE_DIR=\"$PWD/usr/lib/{host}/qemu\"
+  export KREGRESS_QEMU=\"$PWD/usr/bin/{program} {}\"",
+        named.join(" "),
+        firmware.join(" ")
     )
 }
 

@@ -77,7 +77,8 @@ pub fn run(args: &PatchArgs) -> Result<ExitStatus, CliError> {
         })?;
         Ok((name, queue::apply(&patches, &source, options)))
     };
-    let results: Vec<(String, QueueApplication)> = args.onto.iter().map(tried).collect::<Result<_, CliError>>()?;
+    let results: Vec<(String, QueueApplication)> =
+        args.onto.iter().map(tried).collect::<Result<_, CliError>>()?;
     print(args.format, &queue, &results);
     let applies = results.iter().all(|(_, result)| result.whole.outcome.applies());
     let whole = args.onto.is_empty() || queue.missing.is_empty();

@@ -11,6 +11,7 @@ use super::paths::PathArgs;
 use super::printing;
 use super::selection::{KernelArgs, TestArgs};
 use super::supply::{Supply, preview};
+use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use crate::cli::word::words;
 use crate::event::{CellId, Event};
@@ -32,12 +33,12 @@ use crate::vm::{accel, backend};
 
 /// Run tests on kernels and judge them.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   kregress run                                every test on the default kernels
   kregress run cifs -k latest:6.12,6.17.8     one test on two kernels
-  kregress run -s my-suite.yaml -k ./bzImage  your own suite on your own kernel
-  kregress run --attempts 20 rsi -k 6.12.117  more attempts at a flaky bug")]
+  kregress run -s my-suite.yaml -k ./{image}  your own suite on your own kernel
+  kregress run --attempts 20 rsi -k 6.12.117  more attempts at a flaky bug", image = GUEST.image.name))]
 pub struct RunArgs {
     #[command(flatten)]
     tests: TestArgs,

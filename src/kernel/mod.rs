@@ -40,6 +40,7 @@ mod tests;
 
 pub use cache::cache_folder;
 pub use catalogue::CatalogueError;
+pub use catalogue::keys as catalogue_keys;
 pub use catalogue::spec::{KernelSpec, Selector, SpecError};
 pub use catalogue::wanted::{
     Available, KernelState, LargerImage, RequestedKernel, Resolution, UnavailableKernel,
@@ -79,7 +80,7 @@ impl fmt::Display for Flavour {
 /// Where a kernel came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Origin {
+pub enum KernelOrigin {
     /// Packages of Debian.
     Debian {
         /// The packages' names.
@@ -131,15 +132,15 @@ pub enum Origin {
     },
 }
 
-impl Origin {
+impl KernelOrigin {
     /// Packages of a distribution.
-    pub(crate) fn of_packages(build: &PackagedKernel) -> Origin {
+    pub(crate) fn of_packages(build: &PackagedKernel) -> KernelOrigin {
         let packages = build.packages.iter().map(|package| package.name.clone()).collect();
         let (version, suites) = (build.package_version.clone(), build.suites().to_vec());
         match build.distribution.as_str() {
-            packages::debian::NAME => Origin::Debian { packages, version, suites },
+            packages::debian::NAME => KernelOrigin::Debian { packages, version, suites },
             distribution => {
-                Origin::Packaged { distribution: distribution.to_owned(), packages, version, suites }
+                KernelOrigin::Packaged { distribution: distribution.to_owned(), packages, version, suites }
             }
         }
     }
@@ -147,9 +148,9 @@ impl Origin {
     /// Distribution and version of the packages, if it came from some.
     pub(crate) fn package(&self) -> Option<(&str, &str)> {
         match self {
-            Origin::Debian { version, .. } => Some((packages::debian::NAME, version)),
-            Origin::Packaged { distribution, version, .. } => Some((distribution, version)),
-            Origin::Built { .. } | Origin::File { .. } | Origin::Local { .. } => None,
+            KernelOrigin::Debian { version, .. } => Some((packages::debian::NAME, version)),
+            KernelOrigin::Packaged { distribution, version, .. } => Some((distribution, version)),
+            KernelOrigin::Built { .. } | KernelOrigin::File { .. } | KernelOrigin::Local { .. } => None,
         }
     }
 }
@@ -178,7 +179,7 @@ pub struct Kernel {
     /// Its modules.
     pub modules: ModuleTree,
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: KernelOrigin,
     /// SHA-256 of `image`, 64 hexadecimal digits.
     pub digest: String,
 }

@@ -46,7 +46,6 @@ one & one & wait
 /// Name and contents of what a shell program may read in, see `suites/README.md`.
 const SHELL_HELPERS: (&str, &str) = ("kregress.sh", include_str!("../../suites/programs/kregress.sh"));
 
-
 /// Everything that is sent for one attempt.
 #[derive(Clone, Debug)]
 pub struct Payload {

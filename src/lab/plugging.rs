@@ -122,7 +122,7 @@ mod tests {
         let fit = |name: &&str| {
             let device =
                 Device { name: (*name).into(), at_start: false, behind: None, kind: DeviceKind::Igb };
-            crate::vm::device::fit(&device, 1, None)
+            crate::vm::device::fit(crate::arch::GUEST, &device, 1, None)
         };
         Plugging::new(&names.iter().map(fit).collect::<Vec<_>>())
     }

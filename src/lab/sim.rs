@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Lab, Request, Watch};
 use crate::failure::Failure;
-use crate::kernel::{Kernel, ModuleTree, Origin};
+use crate::kernel::{Kernel, KernelOrigin, ModuleTree};
 use crate::machine::Machine;
 use crate::observation::{
     Console, Ending, Exit, GuestFacts, Observation, Phase, ProgramReport, ProgramRun, Stopped,
@@ -160,7 +160,7 @@ pub fn kernel(name: &str) -> Arc<Kernel> {
         config: None,
         system_map: None,
         modules: ModuleTree::unknown(name),
-        origin: Origin::Local { image: PathBuf::new(), modules: None },
+        origin: KernelOrigin::Local { image: PathBuf::new(), modules: None },
         digest: String::new(),
     })
 }

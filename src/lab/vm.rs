@@ -14,6 +14,7 @@ use super::payload::Payload;
 use super::prepare::{self, PrepareError, Prepared};
 use super::timeouts::{Limits, Timeouts};
 use super::{Lab, Request, Watch};
+use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use crate::failure::Failure;
 use crate::guest::message::FromGuest;
@@ -224,7 +225,7 @@ impl VmLab {
             .zip(&machine.devices)
             .map(|(nth, device)| {
                 let image = device.kind.medium().map(|medium| self.image(medium, prepared)).transpose()?;
-                Ok(device::fit(device, nth, image))
+                Ok(device::fit(GUEST, device, nth, image))
             })
             .collect::<Result<_, String>>()?;
         // without the driver, or where it is not known, the agent may speak on the second serial port
@@ -234,6 +235,7 @@ impl VmLab {
             AccelNeed::Any | AccelNeed::Kvm => self.accel().unwrap_or(Accel::Tcg),
         };
         Ok(Guest {
+            arch: GUEST,
             accel,
             cpus: machine.cpus,
             memory_mib: machine.memory_mib,
@@ -274,6 +276,7 @@ impl VmLab {
     /// Why the agent never spoke, in words.
     pub fn try_kvm(&self, kernel: &Kernel) -> Result<f64, String> {
         let machine = Guest {
+            arch: GUEST,
             accel: Accel::Kvm,
             cpus: 2,
             memory_mib: 512,

@@ -12,7 +12,14 @@ mod shape;
 pub use load::Machines;
 pub use model::{AccelNeed, DEFAULT, Device, DeviceKind, Machine, MachineError, Medium, QemuNeed};
 
+use std::collections::BTreeSet;
+
 use crate::yaml::file_kind::FileKind;
+
+/// The keys that a machine's file may have, as paths: `devices.kind`.
+pub fn keys() -> BTreeSet<String> {
+    crate::yaml::keys::keys::<shape::MachineShape>()
+}
 
 /// The machines' own words in messages.
 static FORMAT: FileKind = FileKind {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::PlacedTest;
-use crate::kernel::{Flavour, Kernel, KernelConfig, ModuleTree, Origin};
+use crate::kernel::{Flavour, Kernel, KernelConfig, KernelOrigin, ModuleTree};
 use crate::machine::Machine;
 use crate::suite::Test;
 
@@ -39,7 +39,7 @@ pub(crate) fn kernel(flavour: Option<Flavour>, builtin: &[&str], config: Option<
         config: config.map(KernelConfig::parse),
         system_map: None,
         modules: ModuleTree::of_builtin(release, builtin),
-        origin: Origin::Local { image: PathBuf::new(), modules: None },
+        origin: KernelOrigin::Local { image: PathBuf::new(), modules: None },
         digest: String::new(),
     })
 }

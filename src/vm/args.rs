@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::device::QemuDevice;
+use crate::arch::Arch;
 use crate::guest::PORT_NAME;
 
 /// What executes the guest's instructions.
@@ -30,17 +31,19 @@ impl std::fmt::Display for Accel {
 /// A virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
+    /// Its architecture.
+    pub arch: &'static Arch,
     /// What executes it.
     pub accel: Accel,
     /// Virtual processors.
     pub cpus: u32,
     /// Memory, MiB.
     pub memory_mib: u32,
-    /// The kernel: an uncompressed `vmlinux` with a PVH entry, or a bzImage.
+    /// The kernel: the architecture's image, or an uncompressed `vmlinux` that its QEMU boots by itself.
     pub kernel: PathBuf,
     /// The initramfs.
     pub initramfs: PathBuf,
-    /// Kernel parameters besides [`BASE_CMDLINE`].
+    /// Kernel parameters besides those of [`base_cmdline`].
     pub cmdline: Vec<String>,
     /// Its devices, besides those of every machine.
     pub devices: Vec<QemuDevice>,
@@ -50,14 +53,18 @@ pub struct Machine {
     pub virtio_channel: bool,
 }
 
-/// Kernel parameters of every guest. None of them changes the kernel's own behaviour under test: where the console
-/// is; warnings and worse on it while booting (the agent lets everything through once it runs); a panic ends the
-/// virtual machine at once; the timer is not tried out, because on a busy host its interrupts come late and the kernel
-/// panics ("IO-APIC + timer doesn't work!", arch/x86/kernel/apic/io_apic.c), as it knows not to under KVM; ciphers that are
-/// built in do not test themselves while booting, which takes up to a sixth of a boot (the agent switches these tests
-/// on again, for ciphers that a test loads).
-pub const BASE_CMDLINE: &[&str] =
-    &["console=ttyS0,115200", "loglevel=5", "panic=-1", "no_timer_check", "cryptomgr.notests=1"];
+/// Kernel parameters of every guest, with what its architecture needs ([`Arch::cmdline`]) and where its console is. None of
+/// them changes the kernel's own behaviour under test: warnings and worse on the console while booting (the agent lets
+/// everything through once it runs); a panic ends the virtual machine at once; ciphers that are built in do not test
+/// themselves while booting, which takes up to a sixth of a boot (the agent switches these tests on again, for ciphers
+/// that a test loads).
+pub fn base_cmdline(arch: &Arch) -> Vec<String> {
+    let console = format!("console={}", arch.console.kernel);
+    let own = arch.cmdline.iter().copied();
+    let words =
+        [console.as_str(), "loglevel=5", "panic=-1"].into_iter().chain(own).chain(["cryptomgr.notests=1"]);
+    words.map(str::to_owned).collect()
+}
 
 /// How a virtual machine comes to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,12 +97,9 @@ pub mod fds {
 
 /// The kernel command line of a machine.
 pub fn cmdline(machine: &Machine) -> String {
-    BASE_CMDLINE
-        .iter()
-        .map(|s| (*s).to_owned())
-        .chain(machine.cmdline.iter().cloned())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let mut words = base_cmdline(machine.arch);
+    words.extend(machine.cmdline.iter().cloned());
+    words.join(" ")
 }
 
 /// Every argument but the program itself, for a machine that boots.
@@ -105,19 +109,20 @@ pub fn qemu_args(machine: &Machine) -> Vec<OsString> {
 
 /// Every argument but the program itself.
 pub fn qemu_args_from(machine: &Machine, origin: Origin) -> Vec<OsString> {
+    let arch = machine.arch;
     let mut args = Args::default();
     args.flag("-nodefaults").flag("-no-user-config").flag("-no-reboot");
     args.pair("-display", "none").pair("-vga", "none");
     args.pair("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     match machine.accel {
         Accel::Kvm => args.pair("-accel", "kvm").pair("-cpu", "host"),
-        Accel::Tcg => args.pair("-accel", "tcg,thread=multi").pair("-cpu", "max"),
+        Accel::Tcg => args.pair("-accel", "tcg,thread=multi").pair("-cpu", arch.qemu.cpu),
     };
     let memory = match origin {
         Origin::Boot => "",
         Origin::Template | Origin::Restored => ",memory-backend=ram",
     };
-    args.pair("-machine", &format!("q35,usb=off,graphics=off,vmport=off{memory}"));
+    args.pair("-machine", &format!("{}{memory}", arch.qemu.machine));
     args.pair("-smp", &machine.cpus.to_string());
     args.pair("-m", &format!("{}M", machine.memory_mib));
     if origin != Origin::Boot {
@@ -136,15 +141,15 @@ pub fn qemu_args_from(machine: &Machine, origin: Origin) -> Vec<OsString> {
     // QEMU writes byte by byte, of which a socket holds some hundred: the guest's driver waits for 10 ms, then goes on, and
     // what it says meanwhile is lost. Pipes hold 65,536 and more, and only standard streams are two of them
     args.pair("-chardev", "stdio,id=console,signal=off");
-    args.pair("-device", "isa-serial,chardev=console,index=0");
+    args.serial(arch, "console", 0);
     if machine.virtio_channel {
-        args.pair("-device", "virtio-serial-pci,max_ports=2");
+        args.pair("-device", &format!("{},max_ports=2", arch.virtio.device("virtio-serial")));
         args.pair("-chardev", &format!("socket,id=agent,fd={}", fds::AGENT));
         args.pair("-device", &format!("virtserialport,nr=1,chardev=agent,name={PORT_NAME}"));
     }
     if machine.serial_channel {
         args.pair("-chardev", &format!("socket,id=agent-serial,fd={}", fds::AGENT_SERIAL));
-        args.pair("-device", "isa-serial,chardev=agent-serial,index=1");
+        args.serial(arch, "agent-serial", 1);
     }
     for device in &machine.devices {
         for (option, value) in &device.resident {
@@ -183,6 +188,12 @@ impl Args {
         self
     }
 
+    /// A serial line of the machine, with this number, from 0.
+    fn serial(&mut self, arch: &Arch, chardev: &str, nth: u32) -> &mut Args {
+        let (option, value) = arch.console.option(chardev, nth);
+        self.pair(option, &value)
+    }
+
     fn path(&mut self, option: &str, path: &Path) -> &mut Args {
         self.0.extend([option.into(), path.into()]);
         self
@@ -192,16 +203,23 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::{AARCH64, X86_64};
     use crate::machine::{Device, DeviceKind, Medium};
     use crate::vm::device::fit;
 
     fn disk(name: &str, at_start: bool) -> QemuDevice {
         let kind = DeviceKind::VirtioDisk(Medium::Prepared("disk.img".into()));
-        fit(&Device { name: name.into(), at_start, behind: None, kind }, 1, Some("/c/a,b.img".into()))
+        fit(
+            &X86_64,
+            &Device { name: name.into(), at_start, behind: None, kind },
+            1,
+            Some("/c/a,b.img".into()),
+        )
     }
 
     fn machine() -> Machine {
         Machine {
+            arch: &X86_64,
             accel: Accel::Tcg,
             cpus: 2,
             memory_mib: 512,
@@ -245,6 +263,23 @@ mod tests {
 -drive if=none,id=disk-image,format=raw,snapshot=on,file=/c/a,,b.img
 -device virtio-blk-pci,id=image,drive=disk-image,serial=image
 ");
+    }
+
+    /// The line of an architecture that does not run yet, as its guests were booted by hand.
+    #[test]
+    fn another_architecture_differs_by_its_row() {
+        let machine = machine();
+        let line = |machine: &Machine| -> Vec<String> {
+            joined(machine).replace(" -", "\n-").lines().map(str::to_owned).collect()
+        };
+        let (here, there) = (line(&machine), line(&Machine { arch: &AARCH64, ..machine.clone() }));
+        let others: Vec<&String> = there.iter().filter(|option| !here.contains(option)).collect();
+        insta::assert_snapshot!(others.into_iter().cloned().collect::<Vec<_>>().join("\n"), @"
+        -cpu max,pauth-impdef=on
+        -machine virt,gic-version=max
+        -append console=ttyAMA0 loglevel=5 panic=-1 cryptomgr.notests=1 slab_debug=FZPU
+        -serial chardev:console
+        ");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use super::args::Accel;
 use super::device;
 use super::qemu::{Qemu, QemuVersion};
+use crate::arch::GUEST;
 use crate::machine::{AccelNeed, Machine, QemuNeed};
 
 /// From which version on QEMU has a device or a property of it: `igb`, `nvme,sriov_max_vfs` (QEMU's change logs).
@@ -51,7 +52,7 @@ impl Capabilities {
         if machine.accel == AccelNeed::Kvm && accel == Some(Accel::Tcg) {
             return Some(format!("the machine {} needs KVM, this run has none", machine.name));
         }
-        let models = machine.devices.iter().flat_map(device::models);
+        let models = machine.devices.iter().flat_map(|device| device::models(GUEST, device));
         models
             .into_iter()
             .find_map(|(model, property)| self.missing_model(&model, property.unwrap_or_default()))

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use crate::arch::Arch;
 use crate::machine::{Device, DeviceKind};
 
 /// virtio-blk and NVMe carry serial numbers of at most 20 bytes.
@@ -58,8 +59,8 @@ pub fn serial(name: &str) -> String {
     name.chars().take(SERIAL_BYTES).collect()
 }
 
-/// A device as QEMU takes it. `nth` is its number in the machine, from 1; `image` is the image of a disk.
-pub fn fit(device: &Device, nth: usize, image: Option<PathBuf>) -> QemuDevice {
+/// A device as the QEMU of this architecture takes it. `nth` is its number in the machine, from 1; `image` is the image of a disk.
+pub fn fit(arch: &Arch, device: &Device, nth: usize, image: Option<PathBuf>) -> QemuDevice {
     let name = &device.name;
     let drive = image.map(|image| Drive { id: format!("disk-{name}"), image });
     let drive_id = || drive.as_ref().map(|d| d.id.clone()).unwrap_or_default();
@@ -67,9 +68,14 @@ pub fn fit(device: &Device, nth: usize, image: Option<PathBuf>) -> QemuDevice {
     let (resident, parts) = match &device.kind {
         DeviceKind::RootPort => (vec![], vec![own("pcie-root-port").number("chassis", nth as u64)]),
         DeviceKind::Igb => (vec![], vec![own("igb")]),
-        DeviceKind::VirtioDisk(_) => {
-            (vec![], vec![own("virtio-blk-pci").text("drive", &drive_id()).text("serial", &serial(name))])
-        }
+        DeviceKind::VirtioDisk(_) => (
+            vec![],
+            vec![
+                own(&arch.virtio.device("virtio-blk"))
+                    .text("drive", &drive_id())
+                    .text("serial", &serial(name)),
+            ],
+        ),
         DeviceKind::Nvme { vfs: 0, .. } => {
             (vec![], vec![own("nvme").text("drive", &drive_id()).text("serial", &serial(name))])
         }
@@ -99,8 +105,8 @@ pub fn fit(device: &Device, nth: usize, image: Option<PathBuf>) -> QemuDevice {
 }
 
 /// The models of QEMU that a device takes, without their options, and the properties that not every version has.
-pub fn models(device: &Device) -> Vec<(String, Option<&'static str>)> {
-    let parts = fit(device, 1, None).parts;
+pub fn models(arch: &Arch, device: &Device) -> Vec<(String, Option<&'static str>)> {
+    let parts = fit(arch, device, 1, None).parts;
     let vfs = matches!(device.kind, DeviceKind::Nvme { vfs: 1.., .. });
     parts
         .into_iter()
@@ -218,6 +224,7 @@ fn escape_commas(path: &Path) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::X86_64;
     use crate::machine::Medium;
 
     fn device(name: &str, kind: DeviceKind) -> Device {
@@ -225,7 +232,7 @@ mod tests {
     }
 
     fn options(device: &Device) -> String {
-        let fitted = fit(device, 3, device.kind.medium().map(|_| "/c/a,b.img".into()));
+        let fitted = fit(&X86_64, device, 3, device.kind.medium().map(|_| "/c/a,b.img".into()));
         let mut lines: Vec<String> =
             fitted.resident.iter().map(|(option, value)| format!("{option} {value}")).collect();
         lines.extend(fitted.drive.map(|d| format!("-drive {}", d.option().to_string_lossy())));
@@ -260,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_drive_gets_a_new_name_each_time() {
-        let disk = fit(&device("d", DeviceKind::VirtioDisk(Medium::Blank(1))), 1, Some("/x".into()));
+        let disk = fit(&X86_64, &device("d", DeviceKind::VirtioDisk(Medium::Blank(1))), 1, Some("/x".into()));
         let renewed = disk.renewed(2);
         assert_eq!(renewed.drive.as_ref().unwrap().id, "disk-d-2");
         insta::assert_snapshot!(renewed.parts[0].option(), @"virtio-blk-pci,id=d,bus=port0,drive=disk-d-2,serial=d");
@@ -270,7 +277,7 @@ mod tests {
     fn raw_devices_keep_their_words_and_get_types() {
         let raw = device("e", DeviceKind::Raw("edu,addr=0x5,dma_mask=4095,x=on".into()));
         insta::assert_snapshot!(options(&raw), @"-device edu,id=e,addr=0x5,dma_mask=4095,x=on");
-        let arguments = serde_json::Value::Object(fit(&raw, 1, None).parts[0].arguments());
+        let arguments = serde_json::Value::Object(fit(&X86_64, &raw, 1, None).parts[0].arguments());
         insta::assert_snapshot!(arguments, @r#"{"addr":"0x5","dma_mask":4095,"id":"e","x":true}"#);
     }
 

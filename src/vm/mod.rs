@@ -21,12 +21,14 @@ pub mod session;
 pub mod snapshot;
 pub mod vmcore;
 
+use crate::arch::GUEST;
+
 /// What can go wrong on the host's side of a virtual machine.
 #[derive(Debug, thiserror::Error)]
 pub enum VmError {
     /// There is no QEMU.
     #[error(
-        "{program} was not found; install it (Debian: apt-get install qemu-system-x86) or name one in KREGRESS_QEMU"
+        "{program} was not found; install it (Debian: apt-get install {}) or name one in KREGRESS_QEMU", GUEST.qemu.package
     )]
     NoQemu {
         /// What was looked for.
@@ -39,6 +41,12 @@ pub enum VmError {
         program: String,
         /// The system's answer.
         source: std::io::Error,
+    },
+    /// Guests of this architecture do not run yet.
+    #[error("guests of {name} do not run in this version, only those of {}", GUEST.name)]
+    Architecture {
+        /// The architecture.
+        name: &'static str,
     },
     /// QEMU answered in a way that is not understood.
     #[error("{program} --version says {found:?}; a line with \"version N.N\" was expected")]

@@ -12,9 +12,10 @@ use super::capabilities::Capabilities;
 use super::guest::Guest;
 use super::session::Session;
 use super::snapshot::identity;
+use crate::arch::GUEST;
 
 /// The program that is looked for in `PATH`.
-pub const PROGRAM: &str = "qemu-system-x86_64";
+pub const PROGRAM: &str = GUEST.qemu.program;
 
 /// A QEMU that is there and answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,7 +169,7 @@ fn processor() -> String {
     text.lines().find(|line| line.starts_with("model name")).unwrap_or_default().to_owned()
 }
 
-/// Reads the first line of `qemu-system-x86_64 --version`.
+/// Reads the first line of what QEMU says with `--version`.
 fn parse_version(line: &str) -> Option<QemuVersion> {
     let word = line.split_whitespace().skip_while(|w| *w != "version").nth(1)?;
     let mut numbers = word.split('.').map(|n| n.parse::<u32>());
@@ -229,9 +230,10 @@ mod tests {
         let qemu = Qemu { path: path("qemu"), version, extra: Vec::new() };
         let disk = |at_start| {
             let kind = DeviceKind::VirtioDisk(Medium::Blank(1));
-            fit(&Device { name: "d".into(), at_start, behind: None, kind }, 1, Some(path("image")))
+            fit(GUEST, &Device { name: "d".into(), at_start, behind: None, kind }, 1, Some(path("image")))
         };
         let machine = Machine {
+            arch: GUEST,
             accel: Accel::Tcg,
             cpus: 2,
             memory_mib: 512,

@@ -28,6 +28,7 @@ use super::guest_log::{ProcessMemory, VmCoreInfo};
 use super::monitor::{Monitor, QmpEvent};
 use super::process::spawn_bound;
 use super::qemu::{Qemu, QemuVersion};
+use crate::arch::Arch;
 use crate::cancel::Cancel;
 use crate::guest::wire::{Decoder, Encoder, Kind, Tally};
 
@@ -42,6 +43,7 @@ const CHUNK: usize = 256 * 1024;
 
 /// A running virtual machine. Dropping it ends it.
 pub struct Session {
+    arch: &'static Arch,
     child: Child,
     pidfd: OwnedFd,
     console: Option<File>,
@@ -87,6 +89,9 @@ impl Session {
             StartFrom::Template(files) => (Origin::Template, Some(files)),
             StartFrom::Snapshot(files) => (Origin::Restored, Some(files)),
         };
+        if !machine.arch.runs {
+            return Err(VmError::Architecture { name: machine.arch.name });
+        }
         let io = || VmError::io("sockets for QEMU");
         let (console, console_end) = pipe().map_err(io())?;
         let (input_end, console_input) = pipe().map_err(io())?;
@@ -126,6 +131,7 @@ impl Session {
             .map_err(io::Error::from)
             .map_err(VmError::io("a descriptor for QEMU's process"))?;
         let mut session = Session {
+            arch: machine.arch,
             child,
             pidfd,
             console: Some(File::from(console)),

@@ -9,7 +9,7 @@ use kregress::bisection::{BisectionEnd, BisectionState, CandidateKernels, Driver
 use kregress::cancel::Cancel;
 use kregress::event::{BisectionRecord, BisectionSource, CandidateRecord, Event};
 use kregress::failure::Failure;
-use kregress::kernel::{Kernel, ModuleTree, Origin};
+use kregress::kernel::{Kernel, KernelOrigin, ModuleTree};
 use kregress::lab::sim::{Outcome, SimLab};
 use kregress::lab::{Lab, Request};
 use kregress::machine::Machine;
@@ -51,7 +51,7 @@ pub fn kernel(name: &str, digest: &str) -> Kernel {
         config: None,
         system_map: None,
         modules: ModuleTree::unknown(name),
-        origin: Origin::Local { image: PathBuf::new(), modules: None },
+        origin: KernelOrigin::Local { image: PathBuf::new(), modules: None },
         digest: digest.into(),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::backport::Tie;
-use crate::kernel::{KernelConfig, ModuleTree, Origin};
+use crate::kernel::{KernelConfig, KernelOrigin, ModuleTree};
 use crate::lab::{Request, Watch};
 use crate::machine::Machine;
 use crate::observation::{Console, Ending, Exit, GuestFacts, Observation, Phase, ProgramReport, ProgramRun};
@@ -125,7 +125,7 @@ impl Kernels for Fake {
             config: Some(KernelConfig::parse("")),
             system_map: None,
             modules: ModuleTree::of_builtin("6.12.117", &[]),
-            origin: Origin::Local { image: PathBuf::new(), modules: None },
+            origin: KernelOrigin::Local { image: PathBuf::new(), modules: None },
             digest: String::new(),
         };
         Ok(Built { kernel: Arc::new(kernel), compiled: 2 })

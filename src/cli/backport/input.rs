@@ -28,7 +28,10 @@ impl InputPatches {
         }
         if !queue.alternatives.is_empty() {
             let lines = queue.alternatives.join(", ");
-            let text = format!("{}: patches for several lines, {lines}; choose with --pick, as in --pick 6.1", queue.name);
+            let text = format!(
+                "{}: patches for several lines, {lines}; choose with --pick, as in --pick 6.1",
+                queue.name
+            );
             return Err(CliError::setup(text));
         }
         let is_file = std::path::Path::new(text).exists();

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::error::CliError;
 use super::paths::PathArgs;
+use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use crate::cli::word::words;
 use crate::guest::layout::SHARE;
@@ -63,9 +64,9 @@ Examples:
   kregress vm boot 6.17.13                                 does it boot?
   kregress vm boot 6.17.13 -- uname -a                     one command
   kregress vm boot latest:6.12 --modules loop -- 'lsmod | wc -l'
-  kregress vm boot ./bzImage --share . -- ./reproducer     a program of this folder, linked statically
+  kregress vm boot ./{image} --share . -- ./reproducer     a program of this folder, linked statically
 
-{EXIT_CODES}"))]
+{EXIT_CODES}", image = GUEST.image.name))]
     Boot {
         #[command(flatten)]
         guest: GuestArgs,

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::Flavour;
 use super::packages::debian::{self, Archive};
 use super::packages::source::{Package, PackagedKernel};
+use crate::arch::GUEST;
 use crate::version::KernelVersion;
 
 mod named;
@@ -97,13 +98,18 @@ pub enum CatalogueError {
         reason: &'static str,
     },
     /// A package's path is not of the form that Debian's pool has.
-    #[error("the catalogue {path}: the package path `{package}` does not end in NAME_VERSION_amd64.deb")]
+    #[error("the catalogue {path}: the package path `{package}` does not end in NAME_VERSION_{}.deb", GUEST.debian)]
     Package {
         /// The file.
         path: PathBuf,
         /// The package's path.
         package: String,
     },
+}
+
+/// The keys that a catalogue may have, as paths: `kernels.source.git.ref`.
+pub fn keys() -> BTreeSet<String> {
+    crate::yaml::keys::keys::<File>()
 }
 
 /// What all catalogues together say.
@@ -233,7 +239,8 @@ impl Catalogue {
 impl Pinned {
     fn package(self) -> Result<Package, String> {
         let file = self.path.rsplit('/').next().unwrap_or_default();
-        let parts = file.strip_suffix("_amd64.deb").and_then(|rest| rest.split_once('_'));
+        let end = format!("_{}.deb", GUEST.debian);
+        let parts = file.strip_suffix(&end).and_then(|rest| rest.split_once('_'));
         let Some((name, version)) = parts else { return Err(self.path) };
         Ok(Package {
             name: name.to_string(),

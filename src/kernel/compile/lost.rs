@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::fragment::{MergedFragments, OptionRequest};
+use crate::arch::GUEST;
 use kernel_modules::closest;
 
 /// One option that did not come out as asked for.
@@ -124,7 +125,7 @@ fn visit(root: &Path, folder: &Path, known: &mut Definitions) {
         let name = name.to_string_lossy();
         let Ok(kind) = entry.file_type() else { continue };
         if kind.is_dir() {
-            let foreign = folder == root.join("arch") && name != "x86";
+            let foreign = folder == root.join("arch") && name != GUEST.source;
             let passed_over = folder == root && matches!(&*name, "tools" | "Documentation" | ".git");
             if !foreign && !passed_over {
                 visit(root, &path, known);

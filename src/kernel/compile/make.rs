@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::child::{self, Stopped};
+use crate::arch::GUEST;
 use crate::cancel::Cancel;
 
 /// Variables that change what `make` or Kconfig does. A build depends on what its key names and on nothing else.
@@ -96,7 +97,8 @@ impl Make<'_> {
             .current_dir(self.tree)
             .arg(format!("-j{}", self.jobs.max(1)))
             .arg(format!("O={}", self.output.display()))
-            .args(["ARCH=x86_64", "KBUILD_VERBOSE=0"])
+            .arg(format!("ARCH={}", GUEST.make))
+            .arg("KBUILD_VERBOSE=0")
             .arg(format!("CC={}", self.cc))
             .args(arguments)
             .env("LC_ALL", "C")

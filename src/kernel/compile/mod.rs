@@ -45,7 +45,8 @@ use super::packages::source::Settings;
 use super::progress::waiting::{ASKS_APT, STORES_IT, USES_SOURCE};
 use super::progress::{FetchProgress, Stage};
 use super::store::{Identity, Lock, Record, Store, sha256};
-use super::{Kernel, Origin};
+use super::{Kernel, KernelOrigin};
+use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use compiler::Compiler;
 use fragment::MergedFragments;
@@ -217,7 +218,8 @@ impl Builder {
     }
 
     fn stored(&self, wanted: &str) -> Option<Stored> {
-        let is_it = |record: &Record| matches!(&record.origin, Origin::Built { key, .. } if key == wanted);
+        let is_it =
+            |record: &Record| matches!(&record.origin, KernelOrigin::Built { key, .. } if key == wanted);
         let stored = self.store.records().into_iter().find(|(_, record)| is_it(record))?;
         // a damaged one is built again, which the kept build folder makes quick
         Store::verify(&stored.0, &stored.1).is_ok().then_some(stored)
@@ -332,8 +334,12 @@ impl Builder {
         let config = fs::read_to_string(make.output.join(".config")).unwrap_or_default();
         let has = |line: &str| config.lines().any(|found| found == line);
         // QEMU boots an ELF kernel with a PVH entry by itself: nobody needs the packed one
-        let image = if has("CONFIG_PVH=y") { "vmlinux" } else { "arch/x86/boot/bzImage" };
-        let mut targets = vec![if image == "vmlinux" { image } else { "bzImage" }];
+        let boots_elf = GUEST.image.elf_boots_with.is_some_and(|option| has(&format!("{option}=y")));
+        let (image, target) = match boots_elf {
+            true => ("vmlinux", "vmlinux"),
+            false => (GUEST.image.made, GUEST.image.name),
+        };
+        let mut targets = vec![target];
         if has("CONFIG_MODULES=y") {
             targets.push("modules");
         }
@@ -371,7 +377,7 @@ impl Builder {
                 })?,
                 release,
                 flavour: None,
-                origin: Origin::Built {
+                origin: KernelOrigin::Built {
                     source: found.name.clone(),
                     config: composed.name.clone(),
                     patches: request.patches.iter().map(|patch| patch.name.clone()).collect(),

@@ -221,7 +221,7 @@ fn a_source_becomes_a_kernel_once() {
     );
     let order = kernel.modules.load_order(&["x"]).expect("it is there");
     assert!(kernel.modules.read(&order[0]).expect("it is stored").starts_with(b"\x7fELF"));
-    let Origin::Built { source, config, .. } = &kernel.origin else { panic!("{:?}", kernel.origin) };
+    let KernelOrigin::Built { source, config, .. } = &kernel.origin else { panic!("{:?}", kernel.origin) };
     assert_eq!((source, config.as_str()), (&world.path("linux").display().to_string(), "tiny"));
 
     assert!(world.made(&world.request()).is_empty(), "the same input is not built twice");

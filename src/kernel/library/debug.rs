@@ -17,7 +17,7 @@ use crate::kernel::progress::waiting::{ASKS_APT, FETCHES_IT};
 use crate::kernel::progress::{FetchProgress, Stage};
 use crate::kernel::store::Store;
 use crate::kernel::store::debug::{AddError, DebugFolder, DebugOrigin};
-use crate::kernel::{Kernel, KernelError, Origin, StoreError};
+use crate::kernel::{Kernel, KernelError, KernelOrigin, StoreError};
 
 /// What is kept of a package takes less than this many times its size: of 1.8 GB xz makes 320 MB, and gzip 832 MB.
 const KEPT_FOR_PACKED: u64 = 3;
@@ -62,23 +62,23 @@ impl Library {
         }
         let name = &kernel.name;
         match &kernel.origin {
-            Origin::Debian { version, .. } => {
+            KernelOrigin::Debian { version, .. } => {
                 let package = format!("linux-image-{}-dbg", kernel.release);
                 DebugState::Package { name: package, version: version.clone() }
             }
-            Origin::Built { config, .. } if !has_debug_info(kernel) => DebugState::Nowhere(format!(
+            KernelOrigin::Built { config, .. } if !has_debug_info(kernel) => DebugState::Nowhere(format!(
                 "kernel {name} was compiled without debug information; add `debuginfo` to its configuration \
                  (config: {config}+debuginfo), and it is kept with the kernel"
             )),
-            Origin::Built { .. } => DebugState::Nowhere(format!(
+            KernelOrigin::Built { .. } => DebugState::Nowhere(format!(
                 "the debug information of kernel {name} is not in the cache any more; remove {} and build it again",
                 kernel.image.parent().unwrap_or(&kernel.image).display()
             )),
-            Origin::Packaged { distribution, .. } => DebugState::Nowhere(format!(
+            KernelOrigin::Packaged { distribution, .. } => DebugState::Nowhere(format!(
                 "which package of {distribution} has the debug information of kernel {name} is not known; unpack it and \
                  name the folder with --debug"
             )),
-            Origin::File { .. } | Origin::Local { .. } => DebugState::Nowhere(format!(
+            KernelOrigin::File { .. } | KernelOrigin::Local { .. } => DebugState::Nowhere(format!(
                 "kernel {name} is a file of yours; name the folder that it was built in, or its vmlinux, with --debug or \
                  --vmlinux"
             )),
@@ -87,8 +87,10 @@ impl Library {
 
     fn kept_debug(&self, kernel: &Kernel) -> Option<PathBuf> {
         let is_it = |origin: &DebugOrigin| match (origin, &kernel.origin) {
-            (DebugOrigin::Package { version: found, .. }, Origin::Debian { version, .. }) => found == version,
-            (DebugOrigin::Built { key: found }, Origin::Built { key, .. }) => found == key,
+            (DebugOrigin::Package { version: found, .. }, KernelOrigin::Debian { version, .. }) => {
+                found == version
+            }
+            (DebugOrigin::Built { key: found }, KernelOrigin::Built { key, .. }) => found == key,
             _ => false,
         };
         let records = self.store.debug_records();

@@ -21,7 +21,7 @@ use crate::kernel::packages::{local, unpack};
 use crate::kernel::progress::waiting::{FETCHES_IT, STORES_IT};
 use crate::kernel::progress::{FetchProgress, NoProgress, Stage};
 use crate::kernel::store::{Identity, Record, Store, write_whole};
-use crate::kernel::{Kernel, KernelError, Origin, StoreError};
+use crate::kernel::{Kernel, KernelError, KernelOrigin, StoreError};
 
 impl Library {
     /// Gets a kernel: from the store, or by downloading and unpacking it. Safe to call from several threads and
@@ -201,7 +201,7 @@ impl Library {
             release: build.release.clone(),
             version: build.version.clone(),
             flavour: Some(build.flavour),
-            origin: Origin::of_packages(build),
+            origin: KernelOrigin::of_packages(build),
         };
         self.keep(name, partial, identity, &modules, progress)
     }
@@ -244,7 +244,7 @@ impl Library {
         let lock = self.store.lock_unless(&self.cancel, &lock_name, waiting)?;
         let lock = lock.ok_or(SourceError::Interrupted)?;
         let is_it = |(folder, record): &(PathBuf, Record)| {
-            matches!(&record.origin, Origin::File { key, .. } if *key == local.digest)
+            matches!(&record.origin, KernelOrigin::File { key, .. } if *key == local.digest)
                 && Store::verify(folder, record).is_ok()
         };
         if let Some((folder, record)) = self.store.records().iter().find(|entry| is_it(entry)) {
@@ -261,7 +261,7 @@ impl Library {
                 release: local.release.clone(),
                 version,
                 flavour: None,
-                origin: Origin::File { path, key: local.digest.clone() },
+                origin: KernelOrigin::File { path, key: local.digest.clone() },
             };
             self.keep(name, &partial, identity, &modules, progress)
         };

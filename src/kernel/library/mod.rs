@@ -23,7 +23,7 @@ use super::packages::source::{PackagedKernel, SOURCES, Settings, SourceError};
 use super::progress::waiting::ASKS_APT;
 use super::progress::{FetchProgress, Stage};
 use super::store::{Record, Store, write_whole};
-use super::{Kernel, KernelConfig, KernelError, KernelSpec, Origin, StoreError};
+use super::{Kernel, KernelConfig, KernelError, KernelOrigin, KernelSpec, StoreError};
 use crate::cancel::Cancel;
 use crate::version::{KernelVersion, Upstream};
 
@@ -200,7 +200,7 @@ impl Library {
     fn to_build(&self, request: BuildRequest) -> RequestedKernel {
         let words = self.builder.words(&request);
         let stored = self.store.records().into_iter().rfind(|(_, record)| {
-            matches!(&record.origin, Origin::Built { words: built, .. } if Some(built) == words.as_ref())
+            matches!(&record.origin, KernelOrigin::Built { words: built, .. } if Some(built) == words.as_ref())
         });
         RequestedKernel::built(request, stored)
     }
@@ -389,10 +389,12 @@ fn merge(
     }
     for (folder, record) in records.into_iter().flatten() {
         let package_version = match &record.origin {
-            Origin::Debian { version, .. } | Origin::Packaged { version, .. } => Some(version.clone()),
-            Origin::Local { .. } => None,
+            KernelOrigin::Debian { version, .. } | KernelOrigin::Packaged { version, .. } => {
+                Some(version.clone())
+            }
+            KernelOrigin::Local { .. } => None,
             // these are selected by their names or files only: a version means a distribution's kernel
-            Origin::Built { .. } | Origin::File { .. } => continue,
+            KernelOrigin::Built { .. } | KernelOrigin::File { .. } => continue,
         };
         known.push(Candidate {
             version: record.version.clone(),

@@ -14,6 +14,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::container::{ContainerFormat, PackageError};
+use crate::arch::GUEST;
 
 /// One of the files that a kernel consists of.
 #[derive(Debug, Clone)]
@@ -89,7 +90,8 @@ pub enum FileError {
     },
     /// A folder has no kernel.
     #[error(
-        "the folder {path} has no kernel: expected an image (bzImage, vmlinuz, boot/vmlinuz-RELEASE), with modules.tar.xz or lib/modules/RELEASE beside it, or the .deb or .rpm packages of one kernel"
+        "the folder {path} has no kernel: expected an image ({}, vmlinuz, boot/vmlinuz-RELEASE), with modules.tar.xz or lib/modules/RELEASE beside it, or the .deb or .rpm packages of one kernel",
+        GUEST.image.name
     )]
     EmptyFolder {
         /// The folder.
@@ -104,10 +106,6 @@ pub enum FileError {
         releases: String,
     },
 }
-
-/// Images by their names in folders that builds fill, the best first.
-const IMAGES: &[&str] =
-    &["bzImage", "vmlinuz", "boot/bzImage", "boot/vmlinuz", "arch/x86/boot/bzImage", "vmlinux"];
 
 /// Configurations by their names there: of TuxMake, of KernelCI, of a build tree.
 const CONFIGS: &[&str] = &["config", "kernel.config", ".config"];
@@ -156,7 +154,9 @@ fn part_of_file(path: &Path) -> Result<Part, FileError> {
 
 fn parts_of_folder(folder: &Path) -> Result<Vec<Part>, FileError> {
     let first = |names: &[&str]| names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-    let Some(image) = first(IMAGES).map(Ok).or_else(|| versioned_image(folder).transpose()).transpose()?
+    let places = GUEST.image.places();
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    let Some(image) = first(&places).map(Ok).or_else(|| versioned_image(folder).transpose()).transpose()?
     else {
         return packages_of_one_kernel(folder);
     };

@@ -9,7 +9,7 @@ use kernel_modules::{Image, ImageError, KernelConfig, ModuleIndex, ModuleTree, i
 use super::files::{self, FileError, Part};
 use super::unpack::unpack_parts;
 use crate::kernel::store::{measure, sha256, write_whole};
-use crate::kernel::{Kernel, KernelError, Origin, StoreError};
+use crate::kernel::{Kernel, KernelError, KernelOrigin, StoreError};
 use crate::version::{KernelVersion, Upstream};
 
 /// A kernel in files of the user's that has been looked at.
@@ -190,7 +190,7 @@ pub(crate) fn load(
         config: find_config(image, &local.release, folder.as_deref()),
         system_map: None,
         modules,
-        origin: Origin::Local { image: image.to_path_buf(), modules: folder },
+        origin: KernelOrigin::Local { image: image.to_path_buf(), modules: folder },
         digest: local.digest.clone(),
     })
 }

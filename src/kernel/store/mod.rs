@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use kernel_modules::{KernelConfig, ModuleIndex, ModuleTree};
 
-use super::{Flavour, Kernel, Origin};
+use super::{Flavour, Kernel, KernelOrigin};
 pub(crate) use crate::atomic_file::write as write_whole;
 use crate::cancel::Cancel;
 use crate::version::KernelVersion;
@@ -77,7 +77,7 @@ pub(crate) struct Record {
     pub release: String,
     pub version: KernelVersion,
     pub flavour: Option<Flavour>,
-    pub origin: Origin,
+    pub origin: KernelOrigin,
     pub digest: String,
     pub files: BTreeMap<String, StoredFile>,
 }
@@ -97,7 +97,7 @@ pub(crate) struct Identity {
     pub release: String,
     pub version: KernelVersion,
     pub flavour: Option<Flavour>,
-    pub origin: Origin,
+    pub origin: KernelOrigin,
 }
 
 /// The cache folder's part that holds kernels.
@@ -284,8 +284,10 @@ impl Store {
 
         // two builds from different sources can be the same to the byte
         let tag = match &record.origin {
-            Origin::Built { key, .. } | Origin::File { key, .. } => key,
-            Origin::Debian { .. } | Origin::Packaged { .. } | Origin::Local { .. } => &record.digest,
+            KernelOrigin::Built { key, .. } | KernelOrigin::File { key, .. } => key,
+            KernelOrigin::Debian { .. } | KernelOrigin::Packaged { .. } | KernelOrigin::Local { .. } => {
+                &record.digest
+            }
         };
         let folder = self.kernels().join(format!("{}-{}", record.release, tag.get(..12).unwrap_or("")));
         if folder.exists() {

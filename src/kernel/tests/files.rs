@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::RELEASE;
 use crate::kernel::fixtures::{borrowed, bzimage, deb, kernel_deb, kernel_files, rpm, tar, xz, zstd};
-use crate::kernel::{Kernel, KernelError, KernelSpec, Library, ModuleState, NoProgress, Origin};
+use crate::kernel::{Kernel, KernelError, KernelOrigin, KernelSpec, Library, ModuleState, NoProgress};
 
 struct Folder(tempfile::TempDir);
 
@@ -135,7 +135,7 @@ fn a_package_is_unpacked_once_and_never_taken_for_a_distributions_kernel() {
     let folder = Folder::new();
     folder.write("image.deb", &kernel_deb("6.99.7"));
     let first = folder.get("image.deb", None).expect("a good package");
-    assert!(matches!(&first.origin, Origin::File { path, .. } if path.ends_with("image.deb")));
+    assert!(matches!(&first.origin, KernelOrigin::File { path, .. } if path.ends_with("image.deb")));
     let written =
         |kernel: &Kernel| fs::metadata(&kernel.image).and_then(|meta| meta.modified()).expect("it is there");
     let before = written(&first);

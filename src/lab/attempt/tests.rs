@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::{AttemptContext, Limits, Payload, Timeouts, run};
+use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use crate::guest::blocked::BlockedTask;
 use crate::guest::message::FromGuest;
@@ -102,7 +103,7 @@ fn attempt_with(script: Script, cancel: &Cancel, change: impl Fn(&mut AttemptCon
     let (kernel, test, machine) = (sim::kernel("6.1"), test(), Machine::built_in());
     let payload = Payload::build(&kernel, &test, &machine, &Prepared::default(), 1).expect("a payload");
     let card = Device { name: "card".into(), at_start: false, behind: None, kind: DeviceKind::Igb };
-    let (heard, devices) = (Heard::default(), [fit(&card, 1, None)]);
+    let (heard, devices) = (Heard::default(), [fit(GUEST, &card, 1, None)]);
     let mut context = AttemptContext {
         payload: &payload,
         devices: &devices,

@@ -7,12 +7,11 @@ use std::os::unix::fs::FileExt;
 use qapi::qmp;
 
 use super::memory::Memory;
+use crate::arch::Arch;
 use crate::vm::VmError;
 use crate::vm::monitor::Monitor;
 
-/// Where a machine's memory goes on that does not fit below the devices.
-const FOUR_GIB: u64 = 1 << 32;
-/// Below this address there is memory in every machine, and nothing else.
+/// So far behind its beginning a part of the memory is memory in every machine, and nothing else.
 const ONE_MIB: u64 = 1 << 20;
 
 /// A guest's memory in its QEMU's process.
@@ -31,35 +30,20 @@ struct Part {
 }
 
 impl ProcessMemory {
-    /// The memory of the QEMU with this process id, which its monitor says where to find.
+    /// The memory of the QEMU of this architecture and process id, which its monitor says where to find.
     ///
     /// # Errors
     /// [`VmError::Monitor`]; [`VmError::Io`] where the host does not let a process read its child.
-    pub fn open(pid: u32, monitor: &mut Monitor) -> Result<ProcessMemory, VmError> {
+    pub fn open(arch: &Arch, pid: u32, monitor: &mut Monitor) -> Result<ProcessMemory, VmError> {
         let path = format!("/proc/{pid}/mem");
         let process = File::open(&path).map_err(VmError::io(path))?;
         let size = monitor.execute(&qmp::query_memory_size_summary {})?.base_memory;
-        let low = below_devices(size);
-        let mut parts = vec![Part {
-            physical: 0,
-            length: low,
-            host: host_address(monitor, ONE_MIB)?.wrapping_sub(ONE_MIB),
-        }];
-        if size > low {
-            parts.push(Part {
-                physical: FOUR_GIB,
-                length: size - low,
-                host: host_address(monitor, FOUR_GIB)?,
-            });
-        }
-        Ok(ProcessMemory { process, parts })
+        let parts = arch.memory.parts(size).into_iter().map(|(physical, length)| {
+            let host = host_address(monitor, physical + ONE_MIB)?.wrapping_sub(ONE_MIB);
+            Ok(Part { physical, length, host })
+        });
+        Ok(ProcessMemory { process, parts: parts.collect::<Result<_, VmError>>()? })
     }
-}
-
-/// How much of the memory is below the devices (QEMU's `pc_q35_init()`), bytes.
-fn below_devices(size: u64) -> u64 {
-    const MOST: u64 = 0xb000_0000;
-    if size < MOST { size } else { 0x8000_0000 }
 }
 
 fn host_address(monitor: &mut Monitor, physical: u64) -> Result<u64, VmError> {
@@ -99,11 +83,5 @@ mod tests {
         for other in ["No memory is mapped at address 0x0", "Memory at address 0xfee00000is not RAM", ""] {
             assert_eq!(parse_address(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn memory_is_split_as_the_machine_splits_it() {
-        let gib = |n: u64| n << 30;
-        assert_eq!([gib(1), gib(2), gib(3), gib(8)].map(below_devices), [gib(1), gib(2), gib(2), gib(2)]);
     }
 }

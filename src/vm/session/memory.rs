@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Session;
+use crate::arch::PageTables;
 use crate::observation::LogExcerpt;
 use crate::vm::VmError;
 use crate::vm::guest_log::{self, ProcessMemory};
@@ -16,7 +17,12 @@ impl Session {
         {
             return Ok(log);
         }
-        let memory = ProcessMemory::open(self.child.id(), &mut self.monitor).map_err(|e| e.to_string())?;
+        match self.arch.page_tables {
+            Some(PageTables::X86) => {}
+            None => return Err(format!("the page tables of {} are not read", self.arch.name)),
+        }
+        let memory = ProcessMemory::open(self.arch, self.child.id(), &mut self.monitor);
+        let memory = memory.map_err(|e| e.to_string())?;
         let (info, log) = guest_log::find(&memory).map_err(|e| e.to_string())?;
         self.log_place = Some((memory, info));
         Ok(log)

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::arch::GUEST;
 use crate::kernel::Flavour;
 use crate::kernel::packages::source::{Package, PackagedKernel};
 use crate::version::{KernelVersion, Upstream, compare_debian};
@@ -43,7 +44,7 @@ fn part_of(name: &str) -> Option<(Part, bool, &str)> {
         Some(release) => (release, true),
         None => (rest, false),
     };
-    let base = release.strip_suffix("-amd64")?;
+    let base = base_of(release)?;
     if base.ends_with("-rt")
         || base == "cloud"
         || base == "rt"
@@ -52,6 +53,11 @@ fn part_of(name: &str) -> Option<(Part, bool, &str)> {
         return None;
     }
     Some((part, unsigned_at_end || prefix.contains("unsigned"), release))
+}
+
+/// A release without the architecture at its end; `None` for one of another architecture.
+fn base_of(release: &str) -> Option<&str> {
+    release.strip_suffix(GUEST.debian)?.strip_suffix('-')
 }
 
 /// Whether these are all packages that a kernel of one of the layouts consists of.
@@ -143,7 +149,10 @@ fn assemble(
             (binary.into_iter().chain(modules).chain(base).collect(), missing)
         }
     };
-    let flavour = if release.ends_with("-cloud-amd64") { Flavour::Cloud } else { Flavour::Plain };
+    let flavour = match base_of(&release) {
+        Some(base) if base.ends_with("-cloud") => Flavour::Cloud,
+        _ => Flavour::Plain,
+    };
     let version = upstream.with_local(build_tag(&upstream, &release));
     Some(PackagedKernel {
         distribution: super::NAME.to_string(),
@@ -159,7 +168,7 @@ fn assemble(
 /// What tells builds of one upstream version apart, with a leading `+`: the suffix that Debian gives the release
 /// (`+deb13.1`), or where the release has the old kind of number (6.1.0-56), that number.
 fn build_tag(upstream: &KernelVersion, release: &str) -> String {
-    let base = release.strip_suffix("-amd64").unwrap_or(release);
+    let base = base_of(release).unwrap_or(release);
     let base = base.strip_suffix("-cloud").unwrap_or(base);
     let tag = match base.split_once('+') {
         Some((_, tag)) => tag,

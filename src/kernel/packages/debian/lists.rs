@@ -6,12 +6,14 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use super::sources::{self, Archive};
+use crate::arch::GUEST;
 use crate::kernel::packages::source::{Package, SourceError};
 
 /// The lists that are there: (suite, archive, file). apt names a list after its address with `_` for `/`.
 pub(super) fn find(folder: &Path) -> Result<Vec<(String, Archive, PathBuf)>, SourceError> {
     let io = |source| SourceError::Io { what: "read", path: folder.to_path_buf(), source };
     let mut lists = Vec::new();
+    let name = format!("_main_binary-{}_Packages", GUEST.debian);
     for entry in fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let Some((repository, list)) =
@@ -19,7 +21,7 @@ pub(super) fn find(folder: &Path) -> Result<Vec<(String, Archive, PathBuf)>, Sou
         else {
             continue;
         };
-        let Some((suite, _extension)) = list.split_once("_main_binary-amd64_Packages") else { continue };
+        let Some((suite, _extension)) = list.split_once(&name) else { continue };
         // another project's archive can have suites of the same name
         let release = folder.join(format!("{repository}_dists_{suite}_InRelease"));
         let release = fs::read_to_string(&release).or_else(|_| {

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::arch::GUEST;
+
 /// Suites of the main archive that have kernels. A mirror may lack some; that costs nothing but their kernels.
 const MAIN_SUITES: &[&str] = &[
     "bullseye",
@@ -228,8 +230,8 @@ pub fn rewrite(sources: &[HostSource]) -> String {
         };
         for suite in suites {
             text += "Types: deb\n";
-            text +=
-                &format!("URIs: {}\nSuites: {suite}\nComponents: main\nArchitectures: amd64\n", source.uri);
+            text += &format!("URIs: {}\nSuites: {suite}\nComponents: main\n", source.uri);
+            text += &format!("Architectures: {}\n", GUEST.debian);
             for (key, value) in &source.options {
                 text += &format!("{key}: {value}\n");
             }

@@ -23,6 +23,7 @@ use release::{Release, ReleaseEntry};
 
 use super::sources::{self, Archive};
 use super::{group, lists};
+use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use crate::kernel::packages::source::{Package, PackageSource, PackagedKernel, SourceError, Updated};
 use crate::kernel::store::{measure, write_whole};
@@ -31,7 +32,9 @@ use crate::kernel::store::{measure, write_whole};
 const MAX_RELEASE: u64 = 16 << 20;
 
 /// The list of a suite's packages below its folder, without what it is compressed with.
-const LIST: &str = "main/binary-amd64/Packages";
+fn list_name() -> String {
+    format!("main/binary-{}/Packages", GUEST.debian)
+}
 
 /// What the list may be compressed with, the best first.
 const COMPRESSIONS: &[&str] = &[".xz", ".gz", ""];
@@ -89,8 +92,9 @@ impl Mirror {
         let text = keyring.verify(&signed, SystemTime::now()).map_err(unbelievable)?;
         let release = Release::parse(&text).map_err(unbelievable)?;
         release.check(suite, SystemTime::now()).map_err(unbelievable)?;
-        let listed = COMPRESSIONS.iter().find_map(|end| release.file(&format!("{LIST}{end}")));
-        let Some(listed) = listed else { return Err(unbelievable(format!("it names no {LIST}"))) };
+        let list = list_name();
+        let listed = COMPRESSIONS.iter().find_map(|end| release.file(&format!("{list}{end}")));
+        let Some(listed) = listed else { return Err(unbelievable(format!("it names no {list}"))) };
         let target = self.list(suite);
         if !is(&target, &listed) {
             self.fetch_list(&format!("{address}dists/{suite}/"), &listed, release.by_hash, &target)?;
