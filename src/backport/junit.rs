@@ -1,11 +1,14 @@
 //! The trees as JUnit: one test case each, in the form of the reports of a run.
 
-use junit_report::{Duration, OffsetDateTime, TestCaseBuilder, TestSuiteBuilder};
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::table::reasons;
 use super::validate::TreeOutcome;
 use super::verdict::TreeVerdict;
-use crate::report::junit::element::document;
+use crate::report::junit::element::{Case, Outcome, Reason, Suite, document};
 use crate::report::junit::text::attribute;
 
 /// The longest attribute, characters.
@@ -16,32 +19,34 @@ const LONGEST: usize = 1000;
 ///
 /// # Errors
 /// Those of the XML writer.
-pub fn junit(title: &str, trees: &[TreeOutcome], started: i64) -> Result<String, junit_report::Error> {
-    let mut suite = TestSuiteBuilder::new(&attribute(title, LONGEST));
-    suite.set_timestamp(OffsetDateTime::from_unix_timestamp(started).unwrap_or(OffsetDateTime::UNIX_EPOCH));
-    for tree in trees {
-        let result = &tree.result;
-        let name = attribute(&result.tree, LONGEST);
-        let seconds: f64 = tree.steps.iter().map(|step| step.build_seconds + step.test_seconds).sum();
-        let took = Duration::milliseconds((seconds * 1000.0) as i64);
-        let message = attribute(&reasons(&result.verdict).join("; "), LONGEST);
-        let kind = result.verdict.words();
-        let mut case = match &result.verdict {
-            TreeVerdict::Fixed { .. } => TestCaseBuilder::success(&name, took),
+pub fn junit(title: &str, trees: &[TreeOutcome], started: i64) -> io::Result<String> {
+    let timestamp = Timestamp::from_second(started).unwrap_or(Timestamp::UNIX_EPOCH);
+    let suite = Suite { name: attribute(title, LONGEST), timestamp, extras: None };
+    document(&suite, &trees.iter().map(case).collect::<Vec<_>>())
+}
+
+fn case(tree: &TreeOutcome) -> Case {
+    let result = &tree.result;
+    let seconds: f64 = tree.steps.iter().map(|step| step.build_seconds + step.test_seconds).sum();
+    let reason = Reason {
+        kind: result.verdict.words().to_owned(),
+        message: attribute(&reasons(&result.verdict).join("; "), LONGEST),
+        details: None,
+    };
+    Case {
+        name: attribute(&result.tree, LONGEST),
+        classname: "backport".to_owned(),
+        time: Duration::from_millis((seconds * 1000.0) as u64),
+        outcome: match &result.verdict {
+            TreeVerdict::Fixed { .. } => Outcome::Success,
             TreeVerdict::NotFixed { .. }
             | TreeVerdict::Breaks { .. }
             | TreeVerdict::DoesNotApply { .. }
-            | TreeVerdict::DoesNotBuild { .. } => TestCaseBuilder::failure(&name, took, kind, &message),
-            TreeVerdict::NotReproducible { .. } | TreeVerdict::Inconclusive { .. } => {
-                TestCaseBuilder::error(&name, took, kind, &message)
-            }
-        };
-        case.set_classname("backport");
-        suite.add_testcase(case.build());
+            | TreeVerdict::DoesNotBuild { .. } => Outcome::Failure(reason),
+            TreeVerdict::NotReproducible { .. } | TreeVerdict::Inconclusive { .. } => Outcome::Error(reason),
+        },
+        output: None,
     }
-    let mut suite = suite.build();
-    suite.package = "kregress".into();
-    document(suite)
 }
 
 #[cfg(test)]

@@ -34,7 +34,8 @@ pub fn named(name: &str, of: Kind) -> ReportFormat {
     ReportFormat(by_name(name, of).unwrap_or_else(|| panic!("no format {name}")))
 }
 
-/// Renders to `out`, in the style of the stream that `out` is. A reader of `out` that has gone is no error.
+/// Renders to `out`, in the style of the stream that `out` is. What is printed ends with a line's end, as the XML of a file
+/// does not. A reader of `out` that has gone is no error.
 ///
 /// # Errors
 /// As [`Renderer::render`].
@@ -44,9 +45,31 @@ pub fn print(
     style: MatrixStyle,
     out: &mut dyn Write,
 ) -> Result<(), ReportError> {
-    let mut out = BufWriter::new(out);
-    match format.render(subject, style, &mut out).and_then(|()| out.flush().map_err(ReportError::Output)) {
+    let mut out = LastByte { out: BufWriter::new(out), last: b'\n' };
+    let printed = format.render(subject, style, &mut out).and_then(|()| {
+        let end: &[u8] = if out.last == b'\n' { b"" } else { b"\n" };
+        out.write_all(end).and_then(|()| out.flush()).map_err(ReportError::Output)
+    });
+    match printed {
         Err(ReportError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
+    }
+}
+
+/// Remembers the last byte that was written; a line's end where none was.
+struct LastByte<W> {
+    out: W,
+    last: u8,
+}
+
+impl<W: Write> Write for LastByte<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.last = bytes[..written].last().copied().unwrap_or(self.last);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }

@@ -60,10 +60,7 @@ fn make(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<(), Repo
     }
     let named = |name| named(name, Kind::Run).0;
     match &args.junit {
-        Some(path) if path.as_os_str() == "-" => {
-            print(named("junit"), &subject, style, out)?;
-            out.write_all(b"\n").map_err(ReportError::Output)?;
-        }
+        Some(path) if path.as_os_str() == "-" => print(named("junit"), &subject, style, out)?,
         Some(path) => write_file(named("junit"), &subject, path)?,
         None => {}
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Kind, Renderer, Subject, say};
+use super::{Kind, Rendered, Renderer, Subject, say};
 use crate::backport;
 use crate::report::matrix::MatrixStyle;
 use crate::report::{JUNIT_FILE, ReportError, junit};
@@ -27,17 +27,14 @@ impl Renderer for Junit {
         }
     }
 
-    fn render(
-        &self,
-        subject: &Subject<'_>,
-        _style: MatrixStyle,
-        out: &mut dyn Write,
-    ) -> Result<(), ReportError> {
+    fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
             Subject::Run(run) | Subject::Bisection(_, run) => {
                 junit::pieces(run.summary).try_for_each(|piece| say(out, &piece?))
             }
-            Subject::Backport(of) => say(out, &backport::junit(of.title, of.trees, of.started)?),
+            Subject::Backport(of) => {
+                say(out, &backport::junit(of.title, of.trees, of.started).map_err(ReportError::Junit)?)
+            }
             Subject::Comparison(_) => Ok(()),
         }
     }

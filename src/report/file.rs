@@ -1,9 +1,9 @@
 //! Report files appear whole or not at all.
 
-use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+use crate::atomic_file;
 
 /// A report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -34,20 +34,18 @@ pub fn write_with<E: From<WriteError>>(
     content: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> Result<(), E> {
     let failed = |source| E::from(WriteError { path: path.to_owned(), source });
-    let Some(name) = path.file_name() else { return Err(failed(io::ErrorKind::IsADirectory.into())) };
-    // Two processes may write the same report at once.
-    let salt = RandomState::new().hash_one(std::process::id());
-    let temporary = path.with_file_name(format!(".{}-{salt:016x}", name.to_string_lossy()));
-    let write = || {
-        let mut file = BufWriter::new(File::create_new(&temporary).map_err(failed)?);
-        content(&mut file)?;
-        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
-        file.sync_data().and_then(|()| std::fs::rename(&temporary, path)).map_err(failed)
-    };
-    write().inspect_err(|_| {
-        // The first error is the one to tell; the file may not even exist.
-        let _ = std::fs::remove_file(&temporary);
-    })
+    if path.file_name().is_none() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // its error would name the temporary file
+    std::fs::metadata(folder).map_err(failed)?;
+    let mut file = BufWriter::new(atomic_file::begin(folder).map_err(failed)?);
+    content(&mut file)?;
+    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.as_file().sync_data().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
 }
 
 #[cfg(test)]

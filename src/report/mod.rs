@@ -50,7 +50,7 @@ pub enum ReportError {
     Output(std::io::Error),
     /// The JUnit document could not be made.
     #[error("cannot make the JUnit report: {0}")]
-    Junit(#[from] junit_report::Error),
+    Junit(std::io::Error),
     /// The JSON document could not be made.
     #[error("cannot make the JSON report: {0}")]
     Json(#[from] serde_json::Error),

@@ -39,7 +39,10 @@ fn elements(html: &str) -> Vec<(String, Vec<(String, String)>)> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let attributes = tag.attributes().map(|attribute| {
             let attribute = attribute.unwrap();
-            (text(attribute.key.as_ref()), attribute.unescape_value().unwrap().into_owned())
+            (
+                text(attribute.key.as_ref()),
+                attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).unwrap().into_owned(),
+            )
         });
         found.push((text(tag.name().as_ref()), attributes.collect()));
     }

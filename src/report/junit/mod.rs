@@ -6,15 +6,13 @@
 //! changes nothing here, it is said in the test's output.
 
 pub(crate) mod element;
-mod extras;
 pub(crate) mod text;
 
-use junit_report::{
-    Duration, OffsetDateTime, TestCase, TestCaseBuilder, TestResult, TestSuite, TestSuiteBuilder,
-};
+use std::time::Duration;
 
-use self::element::{Totals, case_element, start_tag};
-use self::extras::{Extras, add_extras};
+use jiff::Timestamp;
+
+use self::element::{Case, Extras, Outcome, Reason, Suite, Totals};
 use self::text::{attribute, cdata};
 use super::fold::{CellSummary, RunEnd, RunSummary};
 use super::records::Details;
@@ -48,7 +46,7 @@ pub fn pieces(run: &RunSummary) -> impl Iterator<Item = Result<String, ReportErr
     });
     let elements = parts.map(move |part| match part {
         Part::Begin { number, kernel, cells } => begin(run, number, kernel, &cells, &mut details),
-        Part::Case(place) => case_element(test_case(&details.cell(place)?, run.ended)),
+        Part::Case(place) => element(&test_case(&details.cell(place)?, run.ended)),
         Part::End => Ok("</testsuite>".to_owned()),
     });
     let begin = "<?xml version=\"1.0\" encoding=\"utf-8\"?><testsuites>";
@@ -83,17 +81,35 @@ fn begin(
         };
         totals.add(outline.verdict(), run.ended, duration(seconds));
     }
-    let extras = Extras::new(run, cells, totals.skipped);
-    Ok(add_extras(&start_tag(suite(run, kernel), number, &totals)?, &extras))
+    let extras = Extras { skipped: totals.skipped, properties: properties(run, cells) };
+    start(&suite(run, kernel, Some(extras)), number, &totals)
 }
 
 /// A test suite without its test cases.
-fn suite(run: &RunSummary, name: &str) -> TestSuite {
-    let mut suite = TestSuiteBuilder::new(&attribute(name, ATTRIBUTE_LIMIT));
-    suite.set_timestamp(timestamp(run));
-    let mut suite = suite.build();
-    suite.package = "kregress".into();
-    suite
+fn suite(run: &RunSummary, name: &str, extras: Option<Extras>) -> Suite {
+    Suite { name: attribute(name, ATTRIBUTE_LIMIT), timestamp: timestamp(run), extras }
+}
+
+/// The properties of a kernel's test suite.
+fn properties(run: &RunSummary, cells: &[usize]) -> Vec<(&'static str, String)> {
+    let mut properties = vec![("run", run.id.clone()), ("kregress", run.kregress.clone())];
+    if let Some(release) = cells.iter().find_map(|place| run.outline(*place).release()) {
+        properties.push(("release", release.to_owned()));
+    }
+    if let Some(host) = &run.host {
+        properties.push(("qemu", host.qemu.clone()));
+        properties.push(("accel", host.accel.clone()));
+    }
+    properties.push(("ended", run.ended.word().into()));
+    properties.into_iter().map(|(name, value)| (name, attribute(&value, ATTRIBUTE_LIMIT))).collect()
+}
+
+fn start(suite: &Suite, number: usize, totals: &Totals) -> Result<String, ReportError> {
+    element::suite_start(suite, number, totals).map_err(ReportError::Junit)
+}
+
+fn element(case: &Case) -> Result<String, ReportError> {
+    element::case_element(case).map_err(ReportError::Junit)
 }
 
 /// Stands for the cells that were announced and never named, because the runner was killed while it planned: without
@@ -102,18 +118,22 @@ fn unnamed(run: &RunSummary, number: usize) -> impl Iterator<Item = Result<Strin
     let missing = run.unnamed();
     let element = move || {
         let message = format!("{missing} more cells were to run and were never named");
-        let mut case = TestCaseBuilder::error("plan", Duration::ZERO, "not run", &message);
-        case.set_classname("kregress");
+        let case = Case {
+            name: "plan".to_owned(),
+            classname: "kregress".to_owned(),
+            time: Duration::ZERO,
+            outcome: Outcome::Error(Reason { kind: "not run".to_owned(), message, details: None }),
+            output: None,
+        };
         let totals = Totals { tests: 1, errors: 1, ..Totals::default() };
-        let tag = start_tag(suite(run, "plan"), number, &totals)?;
-        Ok(tag + &case_element(case.build())? + "</testsuite>")
+        Ok(start(&suite(run, "plan", None), number, &totals)? + &self::element(&case)? + "</testsuite>")
     };
     (missing > 0).then(element).into_iter()
 }
 
-fn timestamp(run: &RunSummary) -> OffsetDateTime {
+fn timestamp(run: &RunSummary) -> Timestamp {
     let seconds = run.started.map_or(0, |at| at.as_second());
-    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// How long a cell took, seconds.
@@ -125,47 +145,47 @@ fn seconds(cell: &CellSummary) -> f64 {
 }
 
 fn duration(seconds: f64) -> Duration {
-    Duration::milliseconds((seconds * 1000.0) as i64)
+    Duration::from_millis((seconds * 1000.0) as u64)
 }
 
-fn test_case(cell: &CellSummary, ended: RunEnd) -> TestCase {
+fn test_case(cell: &CellSummary, ended: RunEnd) -> Case {
     let (suite, test) = cell.suite_and_test();
-    let mut case = TestCaseBuilder::success(&attribute(test, ATTRIBUTE_LIMIT), duration(seconds(cell)));
-    case.set_classname(&attribute(suite, ATTRIBUTE_LIMIT));
-    case.set_system_out(&cdata(&evidence::text(cell), OUTPUT_LIMIT));
-    let mut case = case.build();
-    case.result = result(cell, ended);
-    case
+    Case {
+        name: attribute(test, ATTRIBUTE_LIMIT),
+        classname: attribute(suite, ATTRIBUTE_LIMIT),
+        time: duration(seconds(cell)),
+        outcome: outcome(cell, ended),
+        output: Some(cdata(&evidence::text(cell), OUTPUT_LIMIT)),
+    }
 }
 
-fn result(cell: &CellSummary, ended: RunEnd) -> TestResult {
+fn outcome(cell: &CellSummary, ended: RunEnd) -> Outcome {
     let Some(record) = &cell.record else {
-        let (type_, message) = ("not run".to_owned(), ended.why_not_run().to_owned());
+        let (kind, message) = ("not run".to_owned(), ended.why_not_run().to_owned());
+        let reason = Reason { kind, message, details: None };
         return match ended {
-            RunEnd::Cancelled | RunEnd::Running => {
-                TestResult::SkippedWithCause { type_, message, cause: None }
-            }
-            RunEnd::Killed | RunEnd::Finished => TestResult::Error { type_, message, cause: None },
+            RunEnd::Cancelled | RunEnd::Running => Outcome::Skipped(reason),
+            RunEnd::Killed | RunEnd::Finished => Outcome::Error(reason),
         };
     };
     let diagnosis = cell.deciding_diagnosis();
     let class = diagnosis.map(|d| d.kind.as_str()).filter(|kind| !kind.is_empty());
     let message = attribute(message(record), ATTRIBUTE_LIMIT);
-    let cause =
+    let details =
         diagnosis.map(|diagnosis| cdata(&diagnosis.text, EXCERPT_LIMIT)).filter(|text| !text.is_empty());
     match record.verdict {
-        Verdict::Good => TestResult::Success,
+        Verdict::Good => Outcome::Success,
         Verdict::Bad => {
-            let type_ = attribute(class.unwrap_or("symptom"), ATTRIBUTE_LIMIT);
-            TestResult::Failure { type_, message, cause }
+            let kind = attribute(class.unwrap_or("symptom"), ATTRIBUTE_LIMIT);
+            Outcome::Failure(Reason { kind, message, details })
         }
         Verdict::Other => {
-            let type_ = attribute(&format!("other: {}", class.unwrap_or("crash")), ATTRIBUTE_LIMIT);
-            TestResult::Failure { type_, message, cause }
+            let kind = attribute(&format!("other: {}", class.unwrap_or("crash")), ATTRIBUTE_LIMIT);
+            Outcome::Failure(Reason { kind, message, details })
         }
-        Verdict::Skip => TestResult::SkippedWithCause { type_: "skip".into(), message, cause: None },
+        Verdict::Skip => Outcome::Skipped(Reason { kind: "skip".into(), message, details: None }),
         Verdict::Blind | Verdict::Lost => {
-            TestResult::Error { type_: record.verdict.word().into(), message, cause }
+            Outcome::Error(Reason { kind: record.verdict.word().into(), message, details })
         }
     }
 }

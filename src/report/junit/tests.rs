@@ -24,7 +24,10 @@ impl Element {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let attributes = tag.attributes().map(|attribute| {
             let attribute = attribute.unwrap();
-            (text(attribute.key.as_ref()), attribute.unescape_value().unwrap().into_owned())
+            (
+                text(attribute.key.as_ref()),
+                attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).unwrap().into_owned(),
+            )
         });
         Element { name: text(tag.name().as_ref()), attributes: attributes.collect(), ..Element::default() }
     }
