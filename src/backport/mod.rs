@@ -3,7 +3,6 @@
 
 mod dose;
 mod junit;
-mod page;
 mod related;
 mod reply;
 mod table;
@@ -11,7 +10,6 @@ mod validate;
 mod verdict;
 
 pub use junit::junit;
-pub use page::page;
 pub use related::{Related, Tie, related};
 pub use reply::{Mail, reply};
 pub use table::{exit_status, others, reasons, table, took};

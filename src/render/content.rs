@@ -7,6 +7,7 @@ use crate::bisection::report::{Report, counted, effort, notes, standing};
 use crate::compare::{Comparison, Side};
 use crate::journal::JournalError;
 use crate::progress::{clock, likely, tally};
+use crate::report::HTML_FILE;
 use crate::report::matrix::word_of;
 use crate::report::summary::absence;
 use crate::verdict::Verdict;
@@ -106,17 +107,19 @@ fn of_backport(of: &Backport<'_>) -> Document {
             Cell::toned(result.verdict.words(), result.verdict.tone()),
             Cell::plain(result.version.clone()),
             Cell::plain(result.applied.clone()),
-            Cell { lines: lines.collect(), tone: "" },
+            Cell { tone: "why", ..Cell::lines(lines) },
         ]
     });
+    let text = "Every attempt with its evidence".to_owned();
+    document.section(None, vec![Block::Link { text, file: HTML_FILE }]);
     document.section(None, vec![table(&["tree", "result", "version", "patch", "because"], rows)]);
     for tree in of.trees {
         let Some(comparison) = &tree.comparison else { continue };
         let rows = comparison.rows.iter().map(|row| {
             vec![
                 Cell::plain(row.test.clone()),
-                side(&row.before),
-                side(&row.after),
+                hinted(&row.before),
+                hinted(&row.after),
                 Cell::plain(row.change.words()),
             ]
         });
@@ -134,7 +137,7 @@ fn of_comparison(comparison: &Comparison) -> Document {
             Cell::plain(row.label()),
             side(&row.before),
             side(&row.after),
-            Cell { lines: row.new_crashes.clone(), tone: "" },
+            Cell::lines(row.new_crashes.iter().cloned()),
         ]
     });
     document.section(None, vec![table(&["change", "test", "before", "after", "new crashes"], rows)]);
@@ -151,12 +154,19 @@ fn of_comparison(comparison: &Comparison) -> Document {
     document
 }
 
-/// A verdict with how many attempts broke, and why.
-fn side(side: &Side) -> Cell {
+/// A verdict with how many attempts broke; why is its hint.
+fn hinted(side: &Side) -> Cell {
     let Some(verdict) = side.verdict else { return Cell::plain("not run") };
     let attempts = side.bad + side.good + side.other;
     let counted =
         if attempts > 0 { format!(" ({} of {attempts})", side.bad + side.other) } else { String::new() };
-    let why = side.title.as_deref().or(side.reason.as_deref()).map(str::to_owned);
-    Cell { lines: std::iter::once(format!("{verdict}{counted}")).chain(why).collect(), tone: verdict.word() }
+    let why = side.title.as_deref().or(side.reason.as_deref()).unwrap_or_default().to_owned();
+    Cell { hint: Some(why), ..Cell::toned(format!("{verdict}{counted}"), verdict.word()) }
+}
+
+/// The same with why as a line of its own.
+fn side(side: &Side) -> Cell {
+    let cell = hinted(side);
+    let why = cell.hint.filter(|why| !why.is_empty());
+    Cell { lines: cell.lines.into_iter().chain(why).collect(), tone: cell.tone, hint: None }
 }

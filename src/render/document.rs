@@ -31,6 +31,13 @@ pub enum Block {
     Table(Table),
     /// Text whose line breaks and blanks count: a console, a command, a mail.
     Verbatim(String),
+    /// Another file of the run's folder, for formats whose documents lie beside it.
+    Link {
+        /// What it has.
+        text: String,
+        /// Its name.
+        file: &'static str,
+    },
 }
 
 /// Rows and columns.
@@ -54,19 +61,26 @@ pub struct Row {
 pub struct Cell {
     /// Lines of text.
     pub lines: Vec<String>,
-    /// The word of the verdict that gives the cell its colour; empty: none.
+    /// The word of the verdict that gives the cell its colour, or `why` for reasons; empty: none.
     pub tone: &'static str,
+    /// What explains the cell: a page shows it on demand, other formats as a further line.
+    pub hint: Option<String>,
 }
 
 impl Cell {
+    /// A cell of several lines.
+    pub fn lines(lines: impl Iterator<Item = String>) -> Cell {
+        Cell { lines: lines.collect(), ..Cell::default() }
+    }
+
     /// A cell of one line.
     pub fn plain(text: impl Into<String>) -> Cell {
-        Cell { lines: vec![text.into()], tone: "" }
+        Cell { lines: vec![text.into()], ..Cell::default() }
     }
 
     /// A cell of one line in the colour of a verdict.
     pub fn toned(text: impl Into<String>, tone: &'static str) -> Cell {
-        Cell { lines: vec![text.into()], tone }
+        Cell { lines: vec![text.into()], tone, hint: None }
     }
 }
 

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::{Block, Cell, Document, Kind, Renderer, Subject, say};
+use super::{Block, Cell, Document, Kind, Rendered, Renderer, Subject, say};
+use crate::bisection;
 use crate::report::html::{STYLE, head, pieces};
 use crate::report::matrix::MatrixStyle;
-use crate::report::{HTML_FILE, ReportError, escape};
-use crate::{backport, bisection};
+use crate::report::{HTML_FILE, escape};
 
 /// The format.
 pub(super) struct Html;
@@ -29,17 +29,11 @@ impl Renderer for Html {
         }
     }
 
-    fn render(
-        &self,
-        subject: &Subject<'_>,
-        _style: MatrixStyle,
-        out: &mut dyn Write,
-    ) -> Result<(), ReportError> {
+    fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
             Subject::Run(run) => pieces(run.summary, run.dir).try_for_each(|piece| say(out, &piece?)),
             Subject::Bisection(report, _) => say(out, &bisection::report::html(report)),
-            Subject::Backport(of) => say(out, &backport::page(of.title, of.trees, of.reply)),
-            Subject::Comparison(_) => say(out, &layout(&Document::of(subject)?)),
+            Subject::Backport(_) | Subject::Comparison(_) => say(out, &layout(&Document::of(subject)?)),
         }
     }
 }
@@ -48,7 +42,12 @@ impl Renderer for Html {
 fn layout(document: &Document) -> String {
     let title = escape(&document.title);
     let mut out = head(&title, STYLE);
-    let _ = writeln!(out, "<header>\n<h1>{title}</h1>\n</header>\n<main>");
+    let _ = writeln!(out, "<header>\n<h1>{title}</h1>");
+    let all = || document.sections.iter().flat_map(|section| &section.blocks);
+    for (text, file) in all().filter_map(link) {
+        let _ = writeln!(out, "<p><a href=\"{file}\">{}</a></p>", escape(text));
+    }
+    out.push_str("</header>\n<main>\n");
     if let Some(answer) = &document.answer {
         let _ = writeln!(out, "<p><strong>{}</strong></p>", escape(answer));
     }
@@ -62,8 +61,17 @@ fn layout(document: &Document) -> String {
     out
 }
 
+fn link(block: &Block) -> Option<(&str, &str)> {
+    match block {
+        Block::Link { text, file } => Some((text, file)),
+        _ => None,
+    }
+}
+
 fn push(out: &mut String, block: &Block) {
     let _ = match block {
+        // links stand above everything else
+        Block::Link { .. } => Ok(()),
         Block::Paragraph(text) => writeln!(out, "<p>{}</p>", escape(text)),
         Block::Verbatim(text) => writeln!(out, "<pre>{}</pre>", escape(text)),
         Block::List(items) => {
@@ -84,10 +92,13 @@ fn push(out: &mut String, block: &Block) {
 
 fn line(cells: &[Cell]) -> String {
     let text = |cell: &Cell| cell.lines.iter().map(|line| escape(line)).collect::<Vec<_>>().join("<br/>");
-    let cells = cells.iter().enumerate().map(|(at, cell)| match (at, cell.tone) {
-        (0, _) => format!("<th scope=\"row\">{}</th>", text(cell)),
-        (_, "") => format!("<td>{}</td>", text(cell)),
-        (_, tone) => format!("<td class=\"{tone}\">{}</td>", text(cell)),
+    let cells = cells.iter().enumerate().map(|(at, cell)| {
+        let class = if cell.tone.is_empty() { String::new() } else { format!(" class=\"{}\"", cell.tone) };
+        let hint = cell.hint.as_ref().map(|hint| format!(" title=\"{}\"", escape(hint))).unwrap_or_default();
+        match at {
+            0 => format!("<th scope=\"row\">{}</th>", text(cell)),
+            _ => format!("<td{class}{hint}>{}</td>", text(cell)),
+        }
     });
     format!("<tr>{}</tr>\n", cells.collect::<String>())
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::{Kind, Renderer, Subject};
+use super::{Kind, Rendered, Renderer, Subject};
 use crate::bisection::report::JSON_FILE;
 use crate::report::matrix::MatrixStyle;
 use crate::report::{ReportError, json};
@@ -29,12 +29,7 @@ impl Renderer for Json {
         }
     }
 
-    fn render(
-        &self,
-        subject: &Subject<'_>,
-        _style: MatrixStyle,
-        out: &mut dyn Write,
-    ) -> Result<(), ReportError> {
+    fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
             Subject::Run(run) => json::write(run.summary, out),
             Subject::Bisection(report, _) => write(report, out),

@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use super::{Kind, Renderer, Subject, say};
-use crate::report::ReportError;
+use super::{Kind, Rendered, Renderer, Subject, say};
 use crate::report::matrix::MatrixStyle;
 
 /// The format.
@@ -18,12 +17,7 @@ impl Renderer for Kernels {
         "Each kernel's image, its boot time, and the verdicts of its cells"
     }
 
-    fn render(
-        &self,
-        subject: &Subject<'_>,
-        _style: MatrixStyle,
-        out: &mut dyn Write,
-    ) -> Result<(), ReportError> {
+    fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
             Subject::Run(run) | Subject::Bisection(_, run) => {
                 say(out, &crate::report::kernels::kernels(run.summary)?)

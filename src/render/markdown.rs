@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::{Block, Document, Kind, Renderer, Subject, say};
+use super::{Block, Document, Kind, Rendered, Renderer, Subject, say};
 use crate::progress::printable;
+use crate::report::markdown;
 use crate::report::matrix::MatrixStyle;
-use crate::report::{ReportError, markdown};
 use crate::{bisection, compare};
 
 /// The format.
@@ -21,12 +21,7 @@ impl Renderer for Markdown {
         "Markdown, for a job summary, an issue or a mail"
     }
 
-    fn render(
-        &self,
-        subject: &Subject<'_>,
-        _style: MatrixStyle,
-        out: &mut dyn Write,
-    ) -> Result<(), ReportError> {
+    fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         let text = match subject {
             Subject::Run(run) => markdown::markdown(run.summary)?,
             Subject::Bisection(report, _) => bisection::report::markdown(report),
@@ -53,8 +48,13 @@ fn layout(document: &Document) -> String {
 }
 
 fn push(out: &mut String, block: &Block) {
+    // the text is read without the run's folder
+    if matches!(block, Block::Link { .. }) {
+        return;
+    }
     out.push('\n');
     match block {
+        Block::Link { .. } => {}
         Block::Paragraph(text) => {
             let _ = writeln!(out, "{}", plain(text));
         }
@@ -67,7 +67,8 @@ fn push(out: &mut String, block: &Block) {
             out.push_str(&row(table.head.iter().map(|_| "---".to_owned()).collect()));
             for line in &table.rows {
                 let lines = |cell: &super::Cell| {
-                    cell.lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("<br>")
+                    let hint = cell.hint.iter().filter(|hint| !hint.is_empty());
+                    cell.lines.iter().chain(hint).map(|line| plain(line)).collect::<Vec<_>>().join("<br>")
                 };
                 out.push_str(&row(line.cells.iter().map(lines).collect()));
             }

@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use super::{Kind, Renderer, Subject, say};
-use crate::report::ReportError;
+use super::{Kind, Rendered, Renderer, Subject, say};
 use crate::report::matrix::MatrixStyle;
 
 /// The format.
@@ -18,12 +17,7 @@ impl Renderer for Matrix {
         "Tests × kernels as text"
     }
 
-    fn render(
-        &self,
-        subject: &Subject<'_>,
-        style: MatrixStyle,
-        out: &mut dyn Write,
-    ) -> Result<(), ReportError> {
+    fn render(&self, subject: &Subject<'_>, style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
             Subject::Run(run) | Subject::Bisection(_, run) => {
                 say(out, &crate::report::matrix::matrix(run.summary, style))

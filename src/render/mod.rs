@@ -86,6 +86,9 @@ pub enum Kind {
     Comparison,
 }
 
+/// Whether a document was written.
+pub type Rendered = Result<(), ReportError>;
+
 /// A format of documents.
 pub trait Renderer: Sync {
     /// The word by which `--format` names this format for subjects of a kind; `None`: there is no such document.
@@ -104,12 +107,7 @@ pub trait Renderer: Sync {
     ///
     /// # Errors
     /// The journal cannot be read any more, or `out` cannot be written to.
-    fn render(
-        &self,
-        subject: &Subject<'_>,
-        style: MatrixStyle,
-        out: &mut dyn Write,
-    ) -> Result<(), ReportError>;
+    fn render(&self, subject: &Subject<'_>, style: MatrixStyle, out: &mut dyn Write) -> Rendered;
 }
 
 /// Every format, in the order of the help.

@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use super::{Kind, Renderer, Subject, say};
-use crate::report::ReportError;
+use super::{Kind, Rendered, Renderer, Subject, say};
 use crate::report::matrix::MatrixStyle;
 
 /// The format.
@@ -22,12 +21,7 @@ impl Renderer for Reply {
         (of == Kind::Backport).then_some("reply.txt")
     }
 
-    fn render(
-        &self,
-        subject: &Subject<'_>,
-        _style: MatrixStyle,
-        out: &mut dyn Write,
-    ) -> Result<(), ReportError> {
+    fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
             Subject::Backport(of) => say(out, of.reply),
             Subject::Run(_) | Subject::Bisection(..) | Subject::Comparison(_) => Ok(()),

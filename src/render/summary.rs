@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use super::{Kind, Renderer, Subject, say};
-use crate::report::ReportError;
+use super::{Kind, Rendered, Renderer, Subject, say};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::summary;
 use crate::{backport, bisection, compare};
@@ -24,12 +23,7 @@ impl Renderer for Summary {
         "What was found and what that rests on, for a terminal"
     }
 
-    fn render(
-        &self,
-        subject: &Subject<'_>,
-        style: MatrixStyle,
-        out: &mut dyn Write,
-    ) -> Result<(), ReportError> {
+    fn render(&self, subject: &Subject<'_>, style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
             Subject::Run(run) => say(out, &summary(run.summary, run.dir.path(), style)?),
             Subject::Bisection(report, _) => say(out, &bisection::report::text(report, style)),

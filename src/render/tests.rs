@@ -40,8 +40,8 @@ fn a_bisection_has_the_names_of_a_run() {
     }
 }
 
-#[test]
-fn a_backport_as_markdown() {
+/// A tree that a patch breaks, with a comparison of its two kernels.
+fn trees() -> [TreeOutcome; 1] {
     let verdict = TreeVerdict::Breaks { tests: vec!["pci::sriov: deadlock <in> f | g".into()] };
     let result = TreeResult {
         tree: "linux-6.12.y".into(),
@@ -53,14 +53,27 @@ fn a_backport_as_markdown() {
         unjudged: Vec::new(),
     };
     let step = Step { half: BuildVariant::Patched, build_seconds: 14.0, compiled: 3, test_seconds: 31.0 };
-    let trees = [TreeOutcome { result, steps: vec![step], comparison: None }];
-    let backport = Backport { title: "[PATCH] x", trees: &trees, reply: "> a\n```\n", started: 0 };
-    insta::assert_snapshot!(rendered("markdown", &Subject::Backport(&backport)), @r#"
+    let comparison = compare::kernels(&sample::finished(), "6.12.57", "6.17.13").unwrap();
+    [TreeOutcome { result, steps: vec![step], comparison }]
+}
+
+#[test]
+fn a_backport_as_markdown() {
+    let backport = Backport { title: "[PATCH] x", trees: &trees(), reply: "> a\n```\n", started: 0 };
+    insta::assert_snapshot!(rendered("markdown", &Subject::Backport(&backport)), @r##"
     # \[PATCH\] x
 
     | tree | result | version | patch | because |
     | --- | --- | --- | --- | --- |
     | linux-6.12.y | breaks | 6.12.117 | applies | was good: pci::sriov: deadlock \<in\> f \| g<br>5 other tests good before and after<br>patched: 3 build steps in 00:14, tests 00:31 |
+
+    ## linux-6.12.y
+
+    | test | without | with | change |
+    | --- | --- | --- | --- |
+    | block::elevator-switch-race | good (0 of 3) | bad (1 of 1)<br>BUG: unable to handle kernel NULL pointer dereference in blk\_mq\_free\_request | worse |
+    | cifs::fsconfig-source-leak | bad (1 of 1)<br>leak of 20000 objects in kmalloc-192 | skip<br>module cifs is not in this kernel's package | not comparable |
+    | ext4::mmap-writeback-failure | lost<br>the agent did not speak within 60 s | other (1 of 1)<br>WARNING in ext4\_iomap\_begin | not comparable |
 
     ## Answer
 
@@ -68,7 +81,49 @@ fn a_backport_as_markdown() {
     > a
     ```
     ````
-    "#);
+    "##);
+}
+
+#[test]
+fn a_backport_as_a_page_escapes_and_is_well_formed() {
+    let (title, reply) = ("[PATCH] x <script>", "> [PATCH] x\n\n<b>");
+    let backport = Backport { title, trees: &trees(), reply, started: 0 };
+    let page = rendered("html", &Subject::Backport(&backport));
+    assert_well_formed(&page);
+    assert!(!page.contains("<script>") && !page.contains("<b>"));
+    let main = page.split_once("<header>\n").unwrap().1;
+    insta::assert_snapshot!(main, @r##"
+    <h1>[PATCH] x &lt;script&gt;</h1>
+    <p><a href="index.html">Every attempt with its evidence</a></p>
+    </header>
+    <main>
+    <div class="scroll">
+    <table>
+    <thead><tr><th scope="col">tree</th><th scope="col">result</th><th scope="col">version</th><th scope="col">patch</th><th scope="col">because</th></tr></thead>
+    <tbody>
+    <tr><th scope="row">linux-6.12.y</th><td class="bad">breaks</td><td>6.12.117</td><td>applies</td><td class="why">was good: pci::sriov: deadlock &lt;in&gt; f | g<br/>5 other tests good before and after<br/>patched: 3 build steps in 00:14, tests 00:31</td></tr>
+    </tbody>
+    </table>
+    </div>
+    <h2>linux-6.12.y</h2>
+    <div class="scroll">
+    <table>
+    <thead><tr><th scope="col">test</th><th scope="col">without</th><th scope="col">with</th><th scope="col">change</th></tr></thead>
+    <tbody>
+    <tr><th scope="row">block::elevator-switch-race</th><td class="good" title="">good (0 of 3)</td><td class="bad" title="BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request">bad (1 of 1)</td><td>worse</td></tr>
+    <tr><th scope="row">cifs::fsconfig-source-leak</th><td class="bad" title="leak of 20000 objects in kmalloc-192">bad (1 of 1)</td><td class="skip" title="module cifs is not in this kernel&#39;s package">skip</td><td>not comparable</td></tr>
+    <tr><th scope="row">ext4::mmap-writeback-failure</th><td class="lost" title="the agent did not speak within 60 s">lost</td><td class="other" title="WARNING in ext4_iomap_begin">other (1 of 1)</td><td>not comparable</td></tr>
+    </tbody>
+    </table>
+    </div>
+    <h2>Answer</h2>
+    <pre>&gt; [PATCH] x
+
+    &lt;b&gt;</pre>
+    </main>
+    </body>
+    </html>
+    "##);
 }
 
 #[test]
