@@ -88,7 +88,9 @@ pub fn packed(data: Vec<u8>) -> io::Result<Vec<u8>> {
 }
 
 /// The "legacy" container of `lz4 -l`, which kernels are packed with: after the magic number blocks of at most 8 MiB,
-/// each preceded by its compressed size (doc/lz4_Frame_format.md of the lz4 project).
+/// each preceded by its compressed size (doc/lz4_Frame_format.md of the lz4 project). The frame decoder of `lz4_flex` 0.14
+/// refuses a block whose compressed size is above 8 MiB; a kernel with a compressed initramfs inside has such blocks, and
+/// the kernel's own `lib/decompress_unlz4.c` takes them.
 struct Lz4Legacy<R> {
     source: R,
     block: Vec<u8>,
@@ -179,6 +181,18 @@ mod tests {
         for block in [[0x10, b'a', 9, 0], [0x10, b'a', 0, 0]] {
             assert!(inflate(container(&block)).is_err(), "{block:?}");
         }
+    }
+
+    #[test]
+    fn takes_lz4_blocks_that_did_not_shrink() {
+        let literals: Vec<u8> = (0..8usize << 20).map(|n| (n % 251) as u8).collect();
+        let more = literals.len() - 15;
+        let mut block = vec![0xf0];
+        block.extend(std::iter::repeat_n(255, more / 255));
+        block.push((more % 255) as u8);
+        block.extend_from_slice(&literals);
+        assert!(block.len() > 8 << 20);
+        assert!(inflate(container(&block)).expect("a good block") == literals);
     }
 
     #[test]
