@@ -6,8 +6,9 @@
 
 mod common;
 
+use parking_lot::Mutex;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use common::{number, words};
@@ -79,7 +80,7 @@ fn one(cells: usize) {
     let outcome = Mutex::new(RunSummary::over(journal.lookup().expect("the journal")));
     let sink = |event: Event| {
         let at = journal.append(&event).expect("the journal is written");
-        outcome.lock().expect("the outcome").apply_at(event, at);
+        outcome.lock().apply_at(event, at);
     };
     let start = Instant::now();
     let kernels: Vec<_> =
@@ -130,7 +131,7 @@ fn one(cells: usize) {
     let run = start_of_run.elapsed().as_secs_f64();
     drop((queue, journal));
 
-    let outcome = outcome.into_inner().expect("the outcome");
+    let outcome = outcome.into_inner();
     let start_of_reports = Instant::now();
     let subject = Subject::Run(Run { summary: &outcome, dir: &run_dir });
     write_files(&subject, &run_dir).expect("the reports");

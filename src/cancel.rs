@@ -1,8 +1,9 @@
 //! A request to stop, seen by everything that waits.
 
+use parking_lot::Mutex;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -28,8 +29,8 @@ impl Inner {
         children.iter().filter_map(Weak::upgrade).for_each(|token| token.set());
     }
 
-    fn children(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Inner>>> {
-        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    fn children(&self) -> parking_lot::MutexGuard<'_, Vec<Weak<Inner>>> {
+        self.children.lock()
     }
 }
 

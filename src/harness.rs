@@ -17,10 +17,11 @@
 //! | `KREGRESS_ACCEL` | `kvm` or `tcg` instead of what works |
 //! | `KREGRESS_CI` | set, and not to the empty text: a trial that cannot run here (no QEMU, no busybox, no kernel) fails instead of being skipped |
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -195,7 +196,7 @@ impl Shared {
     }
 
     fn kernel(&self, wanted: &RequestedKernel) -> Result<Arc<Kernel>, String> {
-        let mut kernels = self.kernels.lock().unwrap_or_else(|e| e.into_inner());
+        let mut kernels = self.kernels.lock();
         let key = format!("{} {}", wanted.name(), wanted.release());
         if let Some(kernel) = kernels.get(&key) {
             return Ok(Arc::clone(kernel));
@@ -235,7 +236,7 @@ fn run_cell(cell: Cell, lab: &VmLab) -> Result<CellRecord, Failed> {
     };
     let found = Mutex::new(None);
     let sink = |event| match event {
-        Event::Cell(record) => *found.lock().unwrap_or_else(|e| e.into_inner()) = Some(*record),
+        Event::Cell(record) => *found.lock() = Some(*record),
         Event::Attempt { cell, record } => {
             for diagnosis in &record.diagnoses {
                 eprintln!("{cell} attempt {}: {}\n{}", record.attempt, diagnosis.title, diagnosis.text);
@@ -244,7 +245,7 @@ fn run_cell(cell: Cell, lab: &VmLab) -> Result<CellRecord, Failed> {
         _ => {}
     };
     runner::run(&queue, lab, &config, &sink, &Cancel::new());
-    let record = found.into_inner().unwrap_or_else(|e| e.into_inner());
+    let record = found.into_inner();
     record.ok_or_else(|| Failed::from(format!("{id} got no verdict")))
 }
 

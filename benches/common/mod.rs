@@ -2,8 +2,9 @@
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kregress::cancel::Cancel;
@@ -146,14 +147,14 @@ impl Runs {
         let start = Instant::now();
         let sink = |event: Event| {
             journal.append(&event).expect("the journal is written");
-            let mut told = told.lock().expect("what was told");
+            let mut told = told.lock();
             match event {
                 Event::Cell(record) => {
                     *told = (Some(start.elapsed()), Some(*record), std::mem::take(&mut told.2))
                 }
                 Event::Attempt { record, .. } => told.2.push(*record),
                 Event::Phase { phase, .. } => {
-                    phases.lock().expect("the phases").push((phase, start.elapsed().as_secs_f64()));
+                    phases.lock().push((phase, start.elapsed().as_secs_f64()));
                 }
                 Event::Notice { text } => eprintln!("{text}"),
                 _ => {}
@@ -163,9 +164,9 @@ impl Runs {
         queue.push([Cell::new(&placed, Arc::clone(&self.kernel))]);
         queue.close();
         runner::run(&queue, lab, &config, &sink, &Cancel::new());
-        let (time, cell, attempts) = told.into_inner().expect("what was told");
+        let (time, cell, attempts) = told.into_inner();
         let _ = std::fs::remove_dir_all(run_dir.path());
-        let phases = phases.into_inner().expect("the phases");
+        let phases = phases.into_inner();
         let (seconds, cell) = (time.expect("a verdict").as_secs_f64(), cell.expect("a verdict"));
         Ran { seconds, cell, attempts, phases }
     }

@@ -3,7 +3,8 @@
 //! First the unpatched kernel: how often the bug shows there says how many clean attempts on the patched one are worth
 //! something. What then looks like a regression and could be luck is run again on both, until it is one or is not.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -192,7 +193,7 @@ impl Validation<'_> {
     }
 
     fn seen(&self) -> MutexGuard<'_, RunSummary> {
-        self.seen.lock().unwrap_or_else(|error| error.into_inner())
+        self.seen.lock()
     }
 
     fn side(&self, test: &str, kernel: &str) -> Option<Side> {

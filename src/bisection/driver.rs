@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::content;
@@ -243,7 +244,7 @@ impl Driver<'_> {
 }
 
 fn lock<'l, 's>(state: &'l Mutex<&'s mut BisectionState>) -> MutexGuard<'l, &'s mut BisectionState> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+    state.lock()
 }
 
 /// A figure that reads back as it was written.

@@ -1,9 +1,10 @@
 //! Getting the kernels of candidates: out of a library, or compiled from commits.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use super::driver::CandidateKernels;
 use crate::cancel::Cancel;
@@ -32,11 +33,11 @@ impl<'a> Pool<'a> {
         node: usize,
         get: impl FnOnce(&dyn Fn(&Kernel) -> PlacedTest) -> Result<Cell, Failure>,
     ) -> Result<Cell, Failure> {
-        if let Some(cell) = self.cells.lock().unwrap_or_else(PoisonError::into_inner).get(&node) {
+        if let Some(cell) = self.cells.lock().get(&node) {
             return Ok(cell.clone());
         }
         let cell = get(&|kernel| self.placed.get_or_init(|| (self.place)(kernel)).clone())?;
-        self.cells.lock().unwrap_or_else(PoisonError::into_inner).insert(node, cell.clone());
+        self.cells.lock().insert(node, cell.clone());
         Ok(cell)
     }
 }
@@ -104,7 +105,7 @@ impl CandidateKernels for Packages<'_> {
         for image in images.into_iter().filter(|image| !image.is_fetched()) {
             if !enough.is_set() {
                 self.library.download_ahead(&image, enough);
-                self.ahead.lock().unwrap_or_else(PoisonError::into_inner).push(image);
+                self.ahead.lock().push(image);
             }
         }
     }
@@ -113,7 +114,7 @@ impl CandidateKernels for Packages<'_> {
 impl Drop for Packages<'_> {
     /// What was not needed after all goes. A fetch has removed what it used.
     fn drop(&mut self) {
-        let ahead = std::mem::take(self.ahead.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let ahead = std::mem::take(self.ahead.get_mut());
         ahead.iter().for_each(|image| self.library.forget_ahead(image));
     }
 }
@@ -173,7 +174,7 @@ impl CandidateKernels for Commits<'_> {
     }
 
     fn is_here(&self, node: usize) -> bool {
-        self.pool.cells.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&node)
+        self.pool.cells.lock().contains_key(&node)
     }
 }
 

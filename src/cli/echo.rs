@@ -1,8 +1,8 @@
 //! Control keys that a terminal shows as `^C`: not while there are bars. The key would be shown behind the last bar, which
 //! is as wide as the terminal, and so move everything by a line that nobody takes back.
 
+use parking_lot::Mutex;
 use std::io;
-use std::sync::Mutex;
 
 use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcgetpgrp, tcsetattr};
@@ -18,7 +18,7 @@ pub struct HiddenKeys(());
 impl HiddenKeys {
     /// Hides them, where standard error is a terminal that shows them.
     pub fn new() -> HiddenKeys {
-        *HIDDEN.lock().unwrap_or_else(|e| e.into_inner()) = show(false);
+        *HIDDEN.lock() = show(false);
         HiddenKeys(())
     }
 }
@@ -31,7 +31,7 @@ impl Drop for HiddenKeys {
 
 /// Shows them again, if they were hidden. Whoever ends the process at once calls it too.
 pub fn show_again() {
-    if std::mem::take(&mut *HIDDEN.lock().unwrap_or_else(|e| e.into_inner())) {
+    if std::mem::take(&mut *HIDDEN.lock()) {
         show(true);
     }
 }

@@ -1,7 +1,7 @@
 //! `kregress kernels prepare`: guests saved ahead of a run.
 
+use parking_lot::Mutex;
 use std::path::Path;
-use std::sync::Mutex;
 
 use crate::cancel::Cancel;
 use crate::kernel::Kernel;
@@ -31,7 +31,7 @@ impl Preparation {
     /// # Errors
     /// Why it is not saved, in words.
     pub fn save(&self, kernel: &Kernel, cancel: &Cancel) -> Result<(), String> {
-        let lab = self.lab.lock().unwrap_or_else(|e| e.into_inner());
+        let lab = self.lab.lock();
         lab.choose_accel(AccelRequest::Auto, kernel);
         lab.save_guest(kernel, &Machine::built_in(), cancel).map(drop)
     }

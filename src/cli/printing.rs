@@ -1,9 +1,9 @@
 //! Printing that survives its reader: `kregress kernels list | head` ends as it would have without `head`, where the
 //! standard library's macros of the same names panic. These shadow them in the whole of `cli`.
 
+use parking_lot::Mutex;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
-use std::sync::Mutex;
 
 /// The first failure to print that is not a closed pipe.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -43,7 +43,7 @@ pub fn remark(text: Arguments<'_>) {
 /// Remembers that standard output could not be written elsewhere.
 pub fn failed(error: io::Error) {
     if error.kind() != ErrorKind::BrokenPipe {
-        FAILURE.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(error);
+        FAILURE.lock().get_or_insert(error);
     }
 }
 
@@ -55,5 +55,5 @@ pub fn failure() -> Option<io::Error> {
     {
         return Some(error);
     }
-    FAILURE.lock().unwrap_or_else(|e| e.into_inner()).take()
+    FAILURE.lock().take()
 }

@@ -1,6 +1,7 @@
 //! `kregress run`: tests × kernels, judged.
 
-use std::sync::{Arc, Mutex};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -104,7 +105,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         // what could not be written is reported at the end, and held until then
         let at = journal.append(&event).ok().flatten();
         show.event(&event);
-        outcome.lock().unwrap_or_else(|e| e.into_inner()).apply_at(event, at);
+        outcome.lock().apply_at(event, at);
     };
     let capacity = args.guests.capacity();
     let durations = Durations::load(&cache);
@@ -139,7 +140,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     if let Some(error) = show.failure() {
         printing::failed(error);
     }
-    let outcome = outcome.into_inner().unwrap_or_else(|e| e.into_inner());
+    let outcome = outcome.into_inner();
     // a trial with a kernel that boots nowhere has shown nothing about KVM
     if outcome.no_guest_came_up() {
         accel::forget(&cache);

@@ -1,7 +1,8 @@
 //! Brings kernels while the virtual machines run: cells are pushed as soon as their kernel is there.
 
+use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use crate::event::{CellRecord, Event};
 use crate::kernel::{FetchProgress, Kernel, KernelError, LargerImage, Library, RequestedKernel};
@@ -59,10 +60,10 @@ impl Supply<'_> {
             for _ in 0..FETCH_JOBS {
                 scope.spawn(|| {
                     loop {
-                        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                        let job = jobs.lock().pop_front();
                         let Some(job) = job else { break };
                         let Some(later) = self.job(job, tests, &placed) else { continue };
-                        let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+                        let mut jobs = jobs.lock();
                         match &later {
                             // what is here already keeps the virtual machines busy while others come in
                             Job::LargerImage { wanted, .. } if wanted.is_fetched() => jobs.push_front(later),

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -150,7 +151,7 @@ impl<W: Write + Send> Bisecting<W> {
 
 impl<W: Write + Send> EventSink for Bisecting<W> {
     fn event(&self, event: &Event) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if let Some(text) = self.text(&state, event) {
             self.println(&mut state, &text);
         }
@@ -177,7 +178,7 @@ impl<W: Write + Send> EventSink for Bisecting<W> {
     }
 
     fn close(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let attempts = std::mem::take(&mut state.attempts);
         attempts.into_values().chain(state.suspects.drain(..)).for_each(|bar| bar.finish_and_clear());
         if let Some(bars) = &self.bars {

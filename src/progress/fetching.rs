@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -60,7 +61,7 @@ impl BarProgress {
     }
 
     fn bar(&self, kernel: &str) -> ProgressBar {
-        let mut by_kernel = self.by_kernel.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_kernel = self.by_kernel.lock();
         let new = || {
             let bar = self.bars.add(ProgressBar::new(0));
             if let Ok(style) =
@@ -96,7 +97,7 @@ impl FetchProgress for BarProgress {
                 bar.set_message(file);
             }
             Stage::Ready { .. } | Stage::Built { .. } | Stage::Failed => {
-                let mut by_kernel = self.by_kernel.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut by_kernel = self.by_kernel.lock();
                 if let Some(bar) = by_kernel.remove(kernel) {
                     bar.finish_and_clear();
                     self.bars.remove(&bar);
@@ -134,7 +135,7 @@ impl FetchProgress for BarProgress {
 
 impl Drop for BarProgress {
     fn drop(&mut self) {
-        for (_, bar) in self.by_kernel.get_mut().unwrap_or_else(PoisonError::into_inner).drain() {
+        for (_, bar) in self.by_kernel.get_mut().drain() {
             bar.finish_and_clear();
             self.bars.remove(&bar);
         }
@@ -143,7 +144,7 @@ impl Drop for BarProgress {
 
 impl FetchProgress for LineProgress {
     fn report(&self, kernel: &str, stage: Stage) {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = self.begun.lock();
         let kind = std::mem::discriminant(&stage);
         // these report many times
         let repeats = matches!(stage, Stage::Download { .. } | Stage::Compile { .. });
@@ -204,13 +205,13 @@ mod tests {
         }
 
         fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-            let mut screen = self.0.lock().expect("nobody panicked");
+            let mut screen = self.0.lock();
             screen.1 = screen.1.saturating_sub(n);
             Ok(())
         }
 
         fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-            let mut screen = self.0.lock().expect("nobody panicked");
+            let mut screen = self.0.lock();
             screen.1 += n;
             let lines = screen.1 + 1;
             if screen.0.len() < lines {
@@ -233,14 +234,14 @@ mod tests {
         }
 
         fn write_str(&self, text: &str) -> io::Result<()> {
-            let mut screen = self.0.lock().expect("nobody panicked");
+            let mut screen = self.0.lock();
             let line = screen.1;
             screen.0[line] += text.trim_end();
             Ok(())
         }
 
         fn clear_line(&self) -> io::Result<()> {
-            let mut screen = self.0.lock().expect("nobody panicked");
+            let mut screen = self.0.lock();
             let line = screen.1;
             screen.0[line].clear();
             Ok(())
@@ -255,7 +256,7 @@ mod tests {
     fn bars_of_work_that_is_broken_off_are_cleared() {
         let screen = Screen(Arc::new(Mutex::new((vec![String::new()], 0))));
         let shown = || {
-            let screen = screen.0.lock().expect("nobody panicked");
+            let screen = screen.0.lock();
             screen.0.iter().filter(|line| !line.trim().is_empty()).count()
         };
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like(Box::new(screen.clone())));

@@ -1,7 +1,8 @@
 //! Events for programs.
 
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::EventSink;
 use crate::event::Event;
@@ -33,7 +34,7 @@ impl<W: Write + Send> EventSink for JsonLines<W> {
         // An event without a JSON form is the journal's to complain about.
         let Ok(mut line) = serde_json::to_vec(event) else { return };
         line.push(b'\n');
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if state.failure.is_none() {
             state.failure = state.out.write_all(&line).and_then(|()| state.out.flush()).err();
         }
@@ -42,7 +43,7 @@ impl<W: Write + Send> EventSink for JsonLines<W> {
     /// What the stream said when it could no longer be written to, for example that its reader has gone. From then on
     /// nothing is written, so that no reader ever gets half a line in the middle.
     fn failure(&self) -> Option<io::Error> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock();
         let error = state.failure.as_ref()?;
         Some(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error))
     }
@@ -62,7 +63,7 @@ mod tests {
         sink.event(&Event::Phase { cell, attempt: 1, phase: Phase::Boot });
         let events = sample::events();
         events.iter().for_each(|event| sink.event(event));
-        let text = String::from_utf8(sink.state.into_inner().unwrap().out).unwrap();
+        let text = String::from_utf8(sink.state.into_inner().out).unwrap();
         let read: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(read, events);
         insta::assert_snapshot!(text.lines().last().unwrap(), @r#"{"event":"run-finished","at":"2026-11-21T09:13:15Z","seconds":42.3,"cancelled":false,"bad":2,"good":2,"other":1,"skip":1,"blind":1,"lost":1,"not_run":1}"#);
@@ -83,6 +84,6 @@ mod tests {
         let sink = JsonLines::new(Short(0));
         sample::events().iter().for_each(|event| sink.event(event));
         assert_eq!(sink.failure().map(|error| error.kind()), Some(io::ErrorKind::BrokenPipe));
-        assert_eq!(sink.state.into_inner().unwrap().out.0, 2);
+        assert_eq!(sink.state.into_inner().out.0, 2);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
@@ -87,7 +88,7 @@ impl Live {
 
 impl EventSink for Live {
     fn event(&self, event: &Event) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let finished = state.running.apply(event);
         if let Event::Planned { cell, .. } = event {
             state.line.make_room(&cell.kernel);
@@ -121,7 +122,7 @@ impl EventSink for Live {
     }
 
     fn close(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         for (_, bar) in state.attempts.drain() {
             bar.finish_and_clear();
         }
@@ -180,7 +181,7 @@ mod tests {
         let events = sample::events();
         events.iter().for_each(|event| live.event(event));
         {
-            let state = live.state.lock().unwrap();
+            let state = live.state.lock();
             // The cell that was started and never ended.
             assert_eq!(
                 state.attempts.keys().map(|cell| cell.kernel.as_str()).collect::<Vec<_>>(),
@@ -190,6 +191,6 @@ mod tests {
             assert_eq!((run.position(), run.length()), (8, Some(9)));
         }
         live.close();
-        assert!(live.state.lock().unwrap().attempts.is_empty());
+        assert!(live.state.lock().attempts.is_empty());
     }
 }

@@ -1,7 +1,8 @@
 //! Lines for a stream that is no terminal.
 
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::EventSink;
 use super::line::Line;
@@ -31,7 +32,7 @@ impl<W: Write + Send> Plain<W> {
 
 impl<W: Write + Send> EventSink for Plain<W> {
     fn event(&self, event: &Event) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let finished = state.running.apply(event);
         if let Event::Planned { cell, .. } = event {
             state.line.make_room(&cell.kernel);
@@ -56,7 +57,7 @@ mod tests {
     fn a_whole_run() {
         let plain = Plain::new(Vec::new(), Paint::OFF);
         sample::events().iter().for_each(|event| plain.event(event));
-        let text = String::from_utf8(plain.state.into_inner().unwrap().out).unwrap();
+        let text = String::from_utf8(plain.state.into_inner().out).unwrap();
         insta::assert_snapshot!(text, @r#"
           Starting 9 cells (run 2026-11-21T09-12-33-a1b2)
               Host QEMU 10.0.2 with tcg (/dev/kvm opens, but a guest did not boot with it), 2 cpus, 7.4 GiB free

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+
+use parking_lot::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::attempt::{self, AttemptReporter, Finished};
@@ -83,7 +84,7 @@ impl OpenCell {
     }
 
     fn lock(&self) -> MutexGuard<'_, CellState> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 
     /// What must be there before the first attempt. A record: the cell has its verdict without one.

@@ -11,9 +11,10 @@ mod record;
 mod single;
 mod waiting;
 
+use parking_lot::Mutex;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -86,7 +87,7 @@ pub fn run(queue: &Queue, lab: &dyn Lab, config: &Config, sink: Sink<'_>, cancel
         }
     });
     queue.wait_closed();
-    let mut counts = *counts.lock().unwrap_or_else(|e| e.into_inner());
+    let mut counts = *counts.lock();
     counts.lost += queue.lost();
     counts.not_run = queue.total().saturating_sub(counts.finished());
     sink(Event::RunFinished {
@@ -174,7 +175,7 @@ impl Runner<'_> {
 
     fn finish(&self, record: CellRecord) {
         self.queue.learn(&record);
-        let mut counts = self.counts.lock().unwrap_or_else(|e| e.into_inner());
+        let mut counts = self.counts.lock();
         counts.add(record.verdict);
         let failed = matches!(record.verdict, Verdict::Bad | Verdict::Other)
             && (self.config.ignore_known || record.known.is_none());

@@ -1,7 +1,8 @@
 //! Cells that wait for a virtual machine, those whose attempts run, and what the running ones take of the host.
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use super::cell::OpenCell;
 use super::durations::Durations;
@@ -91,11 +92,11 @@ impl Queue {
     }
 
     fn order(&self) -> MutexGuard<'_, Order> {
-        self.order.lock().unwrap_or_else(|e| e.into_inner())
+        self.order.lock()
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 
     /// Adds cells.
@@ -142,7 +143,7 @@ impl Queue {
     pub(super) fn wait_closed(&self) {
         let mut state = self.lock();
         while !state.closed {
-            state = self.changed.wait(state).unwrap_or_else(|e| e.into_inner());
+            self.changed.wait(&mut state);
         }
     }
 
@@ -203,7 +204,7 @@ impl Queue {
             if let Some(claim) = self.begin(&mut state, config, cancel).or_else(|| self.help(&mut state)) {
                 return Some(claim);
             }
-            state = self.changed.wait(state).unwrap_or_else(|e| e.into_inner());
+            self.changed.wait(&mut state);
         }
     }
 

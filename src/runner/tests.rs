@@ -1,7 +1,8 @@
 //! Cells on a simulated lab: order, capacity, and attempts of one cell at once.
 
+use parking_lot::Condvar;
 use std::collections::HashMap;
-use std::sync::{Barrier, Condvar};
+use std::sync::Barrier;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -59,9 +60,9 @@ fn run_with(
     queue.push(cells);
     queue.close();
     let events = Mutex::new(Vec::new());
-    let sink = |event| events.lock().expect("the events").push(event);
+    let sink = |event| events.lock().push(event);
     run(&queue, &SimLab::new(behave), config, &sink, &Cancel::new());
-    events.into_inner().expect("the events")
+    events.into_inner()
 }
 
 fn verdicts(events: &[Event]) -> HashMap<String, (Verdict, u32)> {
@@ -141,10 +142,10 @@ fn attempts_at_once_come_to_what_they_would_one_after_the_other() {
             let (ended, changed) = (Mutex::new(0), Condvar::new());
             let events = run_with(&config(cpus), cells("", &[("a", "dose: {attempts: 3}")]), |request| {
                 if cpus > 1 && request.attempt <= 3 {
-                    let mut ended = ended.lock().expect("the count");
+                    let mut ended = ended.lock();
                     while *ended < 3 - request.attempt && !request.cancel.is_set() {
                         let some_time = std::time::Duration::from_millis(50);
-                        ended = changed.wait_timeout(ended, some_time).expect("the count").0;
+                        changed.wait_for(&mut ended, some_time);
                     }
                     *ended += 1;
                     changed.notify_all();
@@ -179,16 +180,16 @@ fn a_group_has_its_maximum() {
     let running = Mutex::new((0, 0));
     let events = run_with(&config(8), cells("groups: {few: {max: 2}}", &tests), |_| {
         {
-            let mut running = running.lock().expect("the count");
+            let mut running = running.lock();
             running.0 += 1;
             running.1 = running.0.max(running.1);
         }
         std::thread::yield_now();
-        running.lock().expect("the count").0 -= 1;
+        running.lock().0 -= 1;
         Outcome::Clean
     });
     assert_eq!(verdicts(&events).len(), 12);
-    assert!(running.into_inner().expect("the count").1 <= 2);
+    assert!(running.into_inner().1 <= 2);
 }
 
 #[test]
@@ -218,9 +219,9 @@ fn cells_begin_in_the_order_of_priority_then_of_what_they_take() {
     queue.push(cells("", &tests));
     queue.close();
     let events = Mutex::new(Vec::new());
-    let sink = |event| events.lock().expect("the events").push(event);
+    let sink = |event| events.lock().push(event);
     run(&queue, &SimLab::new(|_: &Request<'_>| Outcome::Clean), &config, &sink, &Cancel::new());
-    let events = events.into_inner().expect("the events");
+    let events = events.into_inner();
     assert_eq!(started(&events), ["s::first", "s::learnt", "s::long", "s::long", "s::short", "s::last"]);
     assert!(queue.durations() != durations::Durations::default());
 }
@@ -240,7 +241,7 @@ fn an_interrupt_leaves_cells_without_a_verdict() {
     queue.push(cells("", &[("a", "dose: {attempts: 4}"), ("b", "")]));
     queue.close();
     let events = Mutex::new(Vec::new());
-    let sink = |event| events.lock().expect("the events").push(event);
+    let sink = |event| events.lock().push(event);
     let lab = SimLab::new(|request: &Request<'_>| {
         cancel.set();
         queue.wake();
@@ -248,7 +249,7 @@ fn an_interrupt_leaves_cells_without_a_verdict() {
     });
     let counts = run(&queue, &lab, &config, &sink, &cancel);
     assert_eq!((counts.finished(), counts.not_run), (0, 2));
-    let events = events.into_inner().expect("the events");
+    let events = events.into_inner();
     assert_eq!(count(&events, |e| matches!(e, Event::Attempt { .. } | Event::Cell(_))), 0);
 }
 
@@ -261,7 +262,7 @@ impl<L: Lab> Lab for Prefetching<L> {
     }
 
     fn prefetch(&self, _: &Kernel, test: &Test, _: &Machine) {
-        self.1.lock().expect("the tests").push(test.id());
+        self.1.lock().push(test.id());
     }
 
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {
@@ -277,7 +278,7 @@ fn the_lab_hears_what_is_likely_to_be_next() {
     queue.close();
     let lab = Prefetching(SimLab::new(|_| Outcome::Clean), Mutex::default());
     run(&queue, &lab, &config(1), &|_| (), &Cancel::new());
-    let prefetched = lab.1.into_inner().expect("the tests");
+    let prefetched = lab.1.into_inner();
     // by expected length a, c, b: the rest of a cell comes before the next one, and after the last attempt nothing
     assert_eq!(prefetched, ["s::a", "s::a", "s::c", "s::c", "s::b"]);
 }

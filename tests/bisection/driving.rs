@@ -1,7 +1,7 @@
 //! The driver: evidence, what is none, ends, kills and what comes after.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use kregress::bisect::{Answer, Find, Seen};
 use kregress::bisection::{BisectionEnd, BisectionState, CandidateKernels};
@@ -239,12 +239,12 @@ fn what_the_host_lost_is_tried_again_when_it_is_gone_on_with() {
 struct Ahead {
     kernels: Kernels,
     /// What was brought and what was got, in order.
-    log: std::sync::Mutex<Vec<(&'static str, usize)>>,
+    log: parking_lot::Mutex<Vec<(&'static str, usize)>>,
 }
 
 impl CandidateKernels for Ahead {
     fn cell(&self, node: usize) -> Result<Cell, Failure> {
-        self.log.lock().unwrap().push(("got", node));
+        self.log.lock().push(("got", node));
         self.kernels.cell(node)
     }
 
@@ -257,7 +257,7 @@ impl CandidateKernels for Ahead {
     }
 
     fn bring_ahead(&self, node: usize, enough: &Cancel) {
-        self.log.lock().unwrap().push(("brought", node));
+        self.log.lock().push(("brought", node));
         let mut waited = [PollFd::new(enough, PollFlags::IN)];
         poll(&mut waited, None).expect("it can be waited for");
     }
@@ -269,7 +269,7 @@ fn the_kernel_that_is_likely_next_is_brought_while_attempts_run_and_delays_nothi
     let kernels = Ahead { kernels: Kernels::of(&record), log: Default::default() };
     let (ended, _) = drive(&mut BisectionState::new(record).unwrap(), &kernels, from(13, 1.0));
     assert_eq!(found(&ended), [13]);
-    let log = kernels.log.into_inner().unwrap();
+    let log = kernels.log.into_inner();
     // at the bad end it is the good one, there it is the middle
     assert_eq!(log[..3], [("got", 20), ("brought", 0), ("got", 0)], "{log:?}");
     let place = |what: (&str, usize)| log.iter().position(|one| *one == what);
@@ -288,7 +288,7 @@ impl<F: Fn(&Request<'_>) -> Outcome + Sync> Lab for Prefetching<F> {
     }
 
     fn prefetch(&self, kernel: &Kernel, _: &Test, _: &Machine) {
-        *self.1.lock().unwrap().entry(kernel.name.clone()).or_default() += 1;
+        *self.1.lock().entry(kernel.name.clone()).or_default() += 1;
     }
 
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {
@@ -308,12 +308,11 @@ fn no_guest_is_made_ready_that_no_attempt_follows() {
     let (ended, _) = drive_on(&lab, &mut state, &kernels, &Cancel::new(), |event| {
         if let Event::BisectionStep { kernel, attempts, .. } = event {
             // two run side by side: as many are made ready as come after the first two
-            *steps.lock().unwrap().entry(kernel.clone()).or_default() +=
-                (*attempts as usize).saturating_sub(2);
+            *steps.lock().entry(kernel.clone()).or_default() += (*attempts as usize).saturating_sub(2);
         }
     });
     assert_eq!(found(&ended), [5]);
-    let (prefetched, steps) = (lab.1.into_inner().unwrap(), steps.into_inner().unwrap());
+    let (prefetched, steps) = (lab.1.into_inner(), steps.into_inner());
     // a bad kernel ends its step when it shows the bug
     let clean = steps.into_iter().filter(|(kernel, more)| number(kernel) < 5 && *more > 0).collect();
     let on_clean: BTreeMap<String, usize> =

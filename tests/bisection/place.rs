@@ -1,8 +1,9 @@
 //! A bisection in memory.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use kregress::bisect::{Aims, Costs, Find};
 use kregress::bisection::{BisectionEnd, BisectionState, CandidateKernels, Driver};
@@ -144,7 +145,7 @@ pub fn drive_on(
     let sink = |event: Event| {
         hears(&event);
         if event.is_kept() {
-            kept.lock().expect("not poisoned").push(event);
+            kept.lock().push(event);
         }
     };
     let driver = Driver {
@@ -158,7 +159,7 @@ pub fn drive_on(
         cancel,
     };
     let ended = driver.run(state);
-    (ended, kept.into_inner().expect("not poisoned"))
+    (ended, kept.into_inner())
 }
 
 /// A number that looks random, the same for the same attempt.

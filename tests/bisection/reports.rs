@@ -1,6 +1,7 @@
 //! What people read at the end.
 
-use std::sync::{Arc, Mutex};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use kregress::bisect::{Find, Seen};
 use kregress::bisection::BisectionState;
@@ -142,7 +143,7 @@ struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Written {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").write(bytes)
+        self.0.lock().write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -169,6 +170,6 @@ fn what_is_told_on_the_way() {
     view.event(&earlier);
     drive_until(&mut state, &kernels, from(5, 1.0), &Cancel::new(), |event| view.event(event));
     view.close();
-    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(written.0.lock().clone()).unwrap();
     insta::assert_snapshot!(text);
 }

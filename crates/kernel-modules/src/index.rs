@@ -1,8 +1,9 @@
 //! Makes a [`ModuleIndex`]: decompresses every module once, on all cores, and reads its `.modinfo`.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, mpsc};
+use std::sync::mpsc;
 
 use super::compression::inflate;
 use super::modinfo::{self, builtin_aliases, normalise};
@@ -51,7 +52,7 @@ pub fn index_modules<E: From<ModuleError> + Send>(
             let mut failure = None;
             loop {
                 // the lock is held while waiting: the other workers would have to wait for the same job anyhow
-                let Ok(job) = receiver.lock().unwrap_or_else(|poison| poison.into_inner()).recv() else {
+                let Ok(job) = receiver.lock().recv() else {
                     break;
                 };
                 if failure.is_none() {

@@ -1,6 +1,6 @@
 //! One ELF file with debug information: `vmlinux`, a module, or the file that a distribution split off either.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use addr2line::Context;
 use object::{File, Object};
@@ -155,7 +155,7 @@ impl Image {
 
     /// The lines of an address of this file.
     fn lines(&self, address: u64) -> Vec<Line> {
-        let context = self.context.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let context = self.context.lock();
         let Ok(mut frames) = context.find_frames(address).skip_all_loads() else { return Vec::new() };
         let mut lines = Vec::new();
         while let Ok(Some(frame)) = frames.next()

@@ -53,7 +53,7 @@ impl Simulated {
 
     fn made(&self, test: &str, kernel: &str) -> u32 {
         let key = (test.to_owned(), kernel.to_owned());
-        self.attempts.lock().unwrap().get(&key).copied().unwrap_or(0)
+        self.attempts.lock().get(&key).copied().unwrap_or(0)
     }
 }
 
@@ -69,13 +69,8 @@ impl Lab for Simulated {
         if self.dead.contains(&kernel.as_str()) {
             return Observation::not_started("it does not boot");
         }
-        let made = *self
-            .attempts
-            .lock()
-            .unwrap()
-            .entry((test.clone(), kernel.clone()))
-            .and_modify(|n| *n += 1)
-            .or_insert(1);
+        let made =
+            *self.attempts.lock().entry((test.clone(), kernel.clone())).and_modify(|n| *n += 1).or_insert(1);
         let shows = self.bad.iter().any(|(t, k, when)| *t == test && *k == kernel && when(made));
         let reports = if shows { vec![ProgramReport::Symptom("seen".into())] } else { Vec::new() };
         Observation {
@@ -170,7 +165,7 @@ fn validated(lab: &Simulated, kernels: &Fake, about: &[&str]) -> (TreeOutcome, R
         applied: "applies with offset".into(),
     };
     let outcome = validation.tree(&subject, kernels);
-    (outcome, validation.seen.into_inner().unwrap())
+    (outcome, validation.seen.into_inner())
 }
 
 const ALWAYS: fn(u32) -> bool = |_| true;

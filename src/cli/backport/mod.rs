@@ -6,8 +6,8 @@ mod input;
 mod onto;
 mod output;
 
+use parking_lot::Mutex;
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use jiff::Timestamp;
 
@@ -234,7 +234,7 @@ impl BackportContext<'_> {
         let host = Mutex::new(None);
         // the host is the same for all kernels
         let told = |event: Event| {
-            let mut first = host.lock().unwrap_or_else(|e| e.into_inner());
+            let mut first = host.lock();
             if first.is_none() {
                 sink(event.clone());
                 *first = Some(event);
@@ -260,7 +260,7 @@ impl BackportContext<'_> {
             seen: Mutex::default(),
         };
         let tell = |event: Event| {
-            validation.seen.lock().unwrap_or_else(|e| e.into_inner()).apply(event.clone());
+            validation.seen.lock().apply(event.clone());
             sink(event);
         };
         let started = Timestamp::now();
@@ -286,15 +286,15 @@ impl BackportContext<'_> {
                 self.give_back(tree, &progress);
             }
         }
-        let told = host.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let told = host.lock().take();
         if let Some(event) = told {
-            validation.seen.lock().unwrap_or_else(|e| e.into_inner()).apply(event);
+            validation.seen.lock().apply(event);
         }
-        let counts = validation.seen.lock().unwrap_or_else(|e| e.into_inner()).counts();
+        let counts = validation.seen.lock().counts();
         let seconds = Timestamp::now().duration_since(started).as_secs_f64();
         tell(Event::RunFinished { at: Timestamp::now(), seconds, cancelled: cancel.is_set(), counts });
         show.close();
-        let run = validation.seen.into_inner().unwrap_or_else(|e| e.into_inner());
+        let run = validation.seen.into_inner();
         self.finish(&run, &run_dir, &journal, applied, &outcomes)
     }
 

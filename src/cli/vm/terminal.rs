@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
@@ -49,7 +50,7 @@ impl RawTerminal {
         let before = tcgetattr(io::stdin())?;
         let mut raw = before.clone();
         raw.make_raw();
-        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+        *BEFORE.lock() = Some(before);
         let taken = RawTerminal { resized };
         tcsetattr(io::stdin(), OptionalActions::Drain, &raw)?;
         Ok(taken)
@@ -77,7 +78,7 @@ impl Drop for RawTerminal {
 
 /// Gives the terminal its settings back, if they were changed.
 fn restore() {
-    if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(before) = BEFORE.lock().take() {
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &before);
     }
 }

@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::error::BuildError;
 use kernel_modules::Image;
@@ -58,7 +59,7 @@ fn pack_modules(
     let file = BufWriter::new(File::create(pack).map_err(BuildError::io("write", pack))?);
     let file = Mutex::new((file, 0));
     let keep = |bytes: Vec<u8>| {
-        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = file.lock();
         let (offset, length) = (file.1, bytes.len() as u64);
         file.0.write_all(&bytes).map_err(BuildError::io("write", pack))?;
         file.1 += length;
@@ -82,7 +83,7 @@ fn pack_modules(
         }
         Ok(())
     })?;
-    let (file, _) = file.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (file, _) = file.into_inner();
     let file = file.into_inner().map_err(|error| BuildError::io("write", pack)(error.into_error()))?;
     file.sync_all().map_err(BuildError::io("write", pack))?;
     Ok(modules)

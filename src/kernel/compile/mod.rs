@@ -9,7 +9,8 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 use std::time::Instant;
 
 mod child;
@@ -148,7 +149,7 @@ impl Builder {
         let (folder, record) = self.build_stored(request, progress, cancel)?;
         let lock = Store::mark_used(&folder)?;
         let kernel = Store::load(&folder, &record, &request.name)?;
-        self.in_use.lock().unwrap_or_else(PoisonError::into_inner).push(lock);
+        self.in_use.lock().push(lock);
         Ok(kernel)
     }
 
@@ -167,7 +168,7 @@ impl Builder {
             return Ok(stored);
         }
         // what the source holds may have to be looked at again: another build may change its place meanwhile
-        let _one = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self.busy.lock();
         let waiting = || progress.report(&request.name, Stage::Waiting(USES_SOURCE));
         let lock = self.store.lock_unless(cancel, &format!("build-{}", found.place), waiting)?;
         let lock = lock.ok_or_else(|| BuildError::Cancelled { name: request.name.clone() })?;
@@ -199,7 +200,7 @@ impl Builder {
     /// The configuration of this name. Its fragments are read once, so that a fragment that is edited meanwhile does not
     /// make kernels differ in more than their sources.
     fn composed(&self, name: &str) -> Result<MergedFragments, ConfigError> {
-        let mut known = self.composed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.composed.lock();
         if let Some(composed) = known.get(name) {
             return Ok(composed.clone());
         }

@@ -1,10 +1,10 @@
 //! The whole way from a source to a stored kernel, with a stand-in for a kernel's source: a Makefile that knows the same
 //! targets and makes files of the same names.
 
+use parking_lot::Mutex;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
 
 use super::*;
 use crate::kernel::{DebugState, KernelError, KernelSpec, Library, ModuleState, NoProgress};
@@ -64,7 +64,7 @@ impl FetchProgress for Heard {
         {
             act();
         }
-        self.stages.lock().expect("nobody panicked").push(stage);
+        self.stages.lock().push(stage);
     }
 }
 
@@ -75,7 +75,7 @@ impl Heard {
 
     /// The files that were made.
     fn made(&self) -> Vec<String> {
-        let stages = self.stages.lock().expect("nobody panicked");
+        let stages = self.stages.lock();
         let file = |stage: &Stage| match stage {
             Stage::Compile { file, .. } if !file.is_empty() => Some(file.clone()),
             _ => None,
@@ -317,7 +317,7 @@ fn only_a_build_from_nothing_has_a_total_and_gives_one() {
     let totals = |request: &BuildRequest| {
         let heard = Heard::default();
         world.builder().build(request, &heard, &Cancel::new()).unwrap_or_else(|error| panic!("{error}"));
-        let stages = heard.stages.into_inner().expect("nobody panicked");
+        let stages = heard.stages.into_inner();
         let mut totals: Vec<Option<u64>> = stages
             .iter()
             .filter_map(|stage| if let Stage::Compile { total, .. } = stage { Some(*total) } else { None })

@@ -3,7 +3,6 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use kernel_modules::is_module;
 
@@ -98,7 +97,7 @@ impl Library {
             records.iter().filter(|(_, record)| record.release == kernel.release && is_it(&record.origin));
         let (folder, _) = fitting.find(|(folder, record)| Store::is_whole_debug(folder, record))?;
         let used = Store::use_debug(folder).ok()?;
-        self.in_use.lock().unwrap_or_else(PoisonError::into_inner).push(used);
+        self.in_use.lock().push(used);
         Some(folder.clone())
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kernel_modules::{Image, ModuleIndex};
@@ -116,7 +116,7 @@ impl Library {
         let lock = Store::mark_used(folder)?;
         Store::verify(folder, record)?;
         let kernel = Store::load(folder, record, name)?;
-        self.in_use.lock().unwrap_or_else(PoisonError::into_inner).push(lock);
+        self.in_use.lock().push(lock);
         Ok(kernel)
     }
 

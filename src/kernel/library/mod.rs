@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 use std::time::{Duration, SystemTime};
 
 mod debug;
@@ -332,12 +333,12 @@ impl Library {
     }
 
     pub(crate) fn forget_known(&self) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.known.lock() = None;
     }
 
     /// Store, catalogues and package lists put together, oldest first.
     fn known(&self) -> Vec<Candidate> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         known
             .get_or_insert_with(|| {
                 let mut known = merge(self.store.records(), &self.catalogue.builds, self.indexed());

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::container::{ContainerFormat, DEB, PackageError};
 use super::files::Part;
@@ -98,7 +99,7 @@ pub(crate) fn unpack_parts(parts: &[Part], release: &str, into: &Path) -> Result
     // each by itself, so that one can be read without the others
     let keep = |bytes: Vec<u8>| {
         let bytes = packed(bytes).map_err(|e| failed(&pack_path, e))?;
-        let mut pack = pack.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pack = pack.lock();
         let (offset, length) = (pack.1, bytes.len() as u64);
         pack.0.write_all(&bytes).map_err(|e| failed(&pack_path, e))?;
         pack.1 += length;
@@ -129,7 +130,7 @@ pub(crate) fn unpack_parts(parts: &[Part], release: &str, into: &Path) -> Result
         Ok::<(), UnpackError>(())
     })?;
     index.modules = modules;
-    let (pack, _) = pack.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (pack, _) = pack.into_inner();
     let pack = pack.into_inner().map_err(|e| failed(&pack_path, e.into_error()))?;
     pack.sync_all().map_err(|e| failed(&pack_path, e))?;
     Ok(index)

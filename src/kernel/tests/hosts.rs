@@ -78,7 +78,7 @@ impl World {
             }
             Err(error) => format!("error: {}", self.told(&error)),
         };
-        let heard = heard.0.into_inner().expect("nobody panicked").join("\n");
+        let heard = heard.0.into_inner().join("\n");
         format!("{said}\n{heard}").replace(&self.root.path().display().to_string(), "ROOT")
     }
 }

@@ -1,10 +1,11 @@
 //! The whole way from an address to a stored kernel, with an archive that the test signs and serves on loopback.
 
+use parking_lot::Mutex;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use pgp::composed::{
     ArmorOptions, CleartextSignedMessage, EncryptionCaps, KeyType, SecretKeyParamsBuilder, SignedPublicKey,
@@ -194,8 +195,8 @@ impl Server {
         format!("http://127.0.0.1:{}/{below}", self.port)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, ServerState> {
-        self.state.lock().expect("the server has not panicked")
+    fn state(&self) -> parking_lot::MutexGuard<'_, ServerState> {
+        self.state.lock()
     }
 
     /// What was asked for since the last time, packages only.
@@ -221,7 +222,7 @@ fn answer(mut stream: TcpStream, folder: &Path, state: &Mutex<ServerState>) -> s
             break;
         }
     }
-    let mut state = state.lock().expect("no other test of this server has panicked");
+    let mut state = state.lock();
     state.asked.push(format!("/{path} from {}", range.map_or("the start".into(), |at| format!("byte {at}"))));
     let Ok(contents) = fs::read(folder.join(&path)) else {
         return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
