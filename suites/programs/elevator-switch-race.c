@@ -15,11 +15,13 @@
  * with EEXIST is reported as the symptom too: sysfs refused to register a second scheduler
  * beside the first.
  *
- * Exit: 0 all writers wrote for the whole time, often enough; 77 no null_blk disk; 1 it could not
+ * Exit: 0 all writers wrote for the whole time or longer, often enough; 77 no null_blk disk; 1 it could not
  * judge. A writer that meets another one's switch may get EBUSY (since 4ff58d6bc9dd, v7.2-rc4): that is
  * how a kernel may keep switches apart, and no error. Two writers there get it for nineteen in
  * twenty writes. Each of those is a meeting that a bad kernel would not have survived, so what
  * the dose is measured by is writes; a few of them must have switched, or nothing was there to meet.
+ * A busy host makes fewer of both in the same time: the writers then go on until there are enough,
+ * for up to three times KREGRESS_SECONDS.
  *
  * Usage: elevator-switch-race [QUEUE/SCHEDULER]
  */
@@ -33,7 +35,13 @@
 #define ATTRIBUTE "/sys/block/nullb0/queue/scheduler"
 #define EXPEDITED "/sys/kernel/rcu_expedited"
 
-enum { WRITERS_MAX = 64, FEWEST_WRITES_A_SECOND = 10, FEWEST_SWITCHES_A_SECOND = 1, PATIENCE = 60 };
+enum {
+	WRITERS_MAX = 64,
+	FEWEST_WRITES_A_SECOND = 10,
+	FEWEST_SWITCHES_A_SECOND = 1,
+	MOST_TIMES_AS_LONG = 3,
+	PATIENCE = 60,
+};
 
 static const char *const schedulers[] = { "none", "mq-deadline", "kyber", "bfq" };
 
@@ -77,9 +85,37 @@ static void expedite_grace_periods(void)
 		blind("cannot expedite RCU grace periods through " EXPEDITED ": %s", strerror(error));
 }
 
-static void write_schedulers(const char *attribute, double end, uint64_t random, struct tally *tally)
+/* What all writers did together, and what the dose takes. */
+struct dose {
+	double end, latest;
+	uint64_t writes, switches;
+};
+
+static void add_up(const struct tally *tallies, uint64_t *switched, uint64_t *busy)
 {
-	while (now() < end) {
+	*switched = *busy = 0;
+	for (int i = 0; i < WRITERS_MAX; i++) {
+		*switched += tallies[i].switched;
+		*busy += tallies[i].busy;
+	}
+}
+
+static int is_over(const struct dose *dose, const struct tally *tallies)
+{
+	uint64_t switched, busy;
+
+	if (now() < dose->end)
+		return 0;
+	add_up(tallies, &switched, &busy);
+	return now() >= dose->latest || (switched + busy >= dose->writes && switched >= dose->switches);
+}
+
+static void write_schedulers(const char *attribute, const struct dose *dose, uint64_t random,
+			     struct tally *tallies, uint64_t own)
+{
+	struct tally *tally = &tallies[own];
+
+	while (!is_over(dose, tallies)) {
 		const char *scheduler = schedulers[next_random(&random) % SCHEDULERS];
 		int error = write_attribute(attribute, scheduler);
 
@@ -123,10 +159,11 @@ int main(int argc, char **argv)
 	double seconds = env_number("KREGRESS_SECONDS", 10);
 	uint64_t seed = env_number("KREGRESS_SEED", 1);
 	uint64_t count = env_number("KREGRESS_CPUS", 2);
-	uint64_t switched = 0, busy = 0, written;
+	uint64_t switched, busy, written;
 	pid_t writers[WRITERS_MAX];
 	struct tally *tallies;
-	double end;
+	struct dose dose;
+	double start;
 
 	count = count < 2 ? 2 : count > WRITERS_MAX ? WRITERS_MAX : count;
 	if (access(attribute, F_OK))
@@ -138,34 +175,37 @@ int main(int argc, char **argv)
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (tallies == MAP_FAILED)
 		blind("mmap: %s", strerror(errno));
-	end = now() + seconds;
+	start = now();
+	dose.end = start + seconds;
+	dose.latest = start + MOST_TIMES_AS_LONG * seconds;
+	dose.writes = FEWEST_WRITES_A_SECOND * seconds;
+	dose.switches = FEWEST_SWITCHES_A_SECOND * seconds;
 	for (uint64_t i = 0; i < count; i++) {
 		writers[i] = fork();
 		if (writers[i] < 0)
 			blind("fork: %s", strerror(errno));
 		if (!writers[i]) {
-			write_schedulers(attribute, end, (seed + 1) * 0x9e3779b97f4a7c15ULL + i + 1,
-					 &tallies[i]);
+			write_schedulers(attribute, &dose, (seed + 1) * 0x9e3779b97f4a7c15ULL + i + 1,
+					 tallies, i);
 			_exit(0);
 		}
 	}
-	join_writers(writers, count, end + PATIENCE);
+	join_writers(writers, count, dose.end + PATIENCE);
+	seconds = now() - start;
 
-	for (uint64_t i = 0; i < count; i++) {
-		switched += tallies[i].switched;
-		busy += tallies[i].busy;
-	}
+	add_up(tallies, &switched, &busy);
 	written = switched + busy;
-	note("%llu writers, %llu writes: %llu switches, %llu times EBUSY", (unsigned long long)count,
-	     (unsigned long long)written, (unsigned long long)switched, (unsigned long long)busy);
-	if (written < FEWEST_WRITES_A_SECOND * seconds)
-		blind("only %llu writes in %.0f s, expected at least %.0f: the host is too slow or too busy",
-		      (unsigned long long)written, seconds, FEWEST_WRITES_A_SECOND * seconds);
-	if (switched < FEWEST_SWITCHES_A_SECOND * seconds)
-		blind("of %llu writes in %.0f s only %llu switched the scheduler, expected at least %.0f: "
+	note("%llu writers, %llu writes in %.0f s: %llu switches, %llu times EBUSY",
+	     (unsigned long long)count, (unsigned long long)written, seconds,
+	     (unsigned long long)switched, (unsigned long long)busy);
+	if (written < dose.writes)
+		blind("only %llu writes in %.0f s, expected at least %llu: the host is too slow or too busy",
+		      (unsigned long long)written, seconds, (unsigned long long)dose.writes);
+	if (switched < dose.switches)
+		blind("of %llu writes in %.0f s only %llu switched the scheduler, expected at least %llu: "
 		      "the others got EBUSY, or the host is too slow or too busy",
 		      (unsigned long long)written, seconds, (unsigned long long)switched,
-		      FEWEST_SWITCHES_A_SECOND * seconds);
+		      (unsigned long long)dose.switches);
 	iterations(written);
 	return KREGRESS_DONE;
 }
