@@ -149,10 +149,13 @@ fn settle_vmcore(path: &Path, keep: bool) -> Option<String> {
         let _ = std::fs::remove_file(path);
         return None;
     }
-    let path = path.canonicalize().ok()?.display().to_string();
+    let path = path.canonicalize().ok()?;
+    let (folder, name) = (path.parent()?.display(), path.file_name()?.display());
+    // crash takes what follows an `@` in a path for an address
     Some(format!(
-        "the guest's memory is in {path}; with the kernel's debugging symbols (Debian: linux-image-RELEASE-dbg) open it by \
-         `crash {path} /usr/lib/debug/boot/vmlinux-RELEASE` or `drgn -c {path}`"
+        "the guest's memory is in {}; with the kernel's debugging symbols (Debian: linux-image-RELEASE-dbg) open it by \
+         `cd {folder} && drgn -c {name} -s /usr/lib/debug/boot/vmlinux-RELEASE`, or crash with {name} and that file",
+        path.display()
     ))
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use qapi::qmp::{self, DumpStatus};
+use rustix::fs::{FallocateFlags, fallocate};
 
 use super::VmError;
 use super::monitor::Monitor;
@@ -51,38 +52,72 @@ pub fn dump(monitor: &mut Monitor, path: &Path, vmcoreinfo: Option<&[u8]>) -> Re
     vmcoreinfo.map_or(Ok(()), |text| add_note(&file, text)).map_err(io())
 }
 
-/// Adds the note `VMCOREINFO` to an ELF-64 core: all notes are copied to its end, where there is room for one more.
+/// Adds the note `VMCOREINFO` to an ELF-64 core. It stands where the others are, before the memory: crash reads no notes
+/// that come behind.
 fn add_note(file: &File, text: &[u8]) -> io::Result<()> {
-    const NOTE_HEADER: usize = 56;
+    const HEAD: usize = 64;
+    const SEGMENT: usize = 56;
+    const LONGEST: u64 = 1 << 20;
+    const PT_LOAD: u32 = 1;
     const PT_NOTE: u32 = 4;
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "no ELF-64 core with notes");
-    let read = |at: u64, length: usize| -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; length];
-        file.read_exact_at(&mut bytes, at).map(|()| bytes)
-    };
     let word = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap_or_default());
-    let head = read(0, 64)?;
-    if !head.starts_with(b"\x7fELF\x02\x01") {
+    let length = file.metadata()?.len();
+    let mut front = vec![0; length.min(LONGEST) as usize];
+    file.read_exact_at(&mut front, 0)?;
+    if front.len() < HEAD || !front.starts_with(b"\x7fELF\x02\x01") {
         return Err(bad());
     }
-    let (table, count) = (word(&head, 32), u16::from_le_bytes([head[56], head[57]]));
-    for nth in 0..u64::from(count) {
-        let at = table + nth * NOTE_HEADER as u64;
-        let mut header = read(at, NOTE_HEADER)?;
-        if header[..4] != PT_NOTE.to_le_bytes() {
-            continue;
-        }
-        // p_offset and p_filesz
-        let length = usize::try_from(word(&header, 32)).ok().filter(|n| *n < 1 << 20).ok_or_else(bad)?;
-        let mut notes = read(word(&header, 8), length)?;
-        notes.extend(note(b"VMCOREINFO\0", text));
-        let end = file.metadata()?.len().next_multiple_of(4);
-        file.write_all_at(&notes, end)?;
-        header[8..16].copy_from_slice(&end.to_le_bytes());
-        header[32..40].copy_from_slice(&(notes.len() as u64).to_le_bytes());
-        return file.write_all_at(&header, at);
+    let (table, count) = (word(&front, 32), usize::from(u16::from_le_bytes([front[56], front[57]])));
+    let table =
+        usize::try_from(table).ok().filter(|table| table + count * SEGMENT <= front.len()).ok_or_else(bad)?;
+    // where each segment's header is, and the segment's type, p_offset and p_filesz
+    let segments: Vec<(usize, u32, u64, u64)> = (0..count)
+        .map(|nth| {
+            let at = table + nth * SEGMENT;
+            let kind = u32::from_le_bytes(front[at..at + 4].try_into().unwrap_or_default());
+            (at, kind, word(&front, at + 8), word(&front, at + 32))
+        })
+        .collect();
+    let loads = segments.iter().filter(|(_, kind, ..)| *kind == PT_LOAD);
+    let memory = loads.map(|(_, _, offset, _)| *offset).min().unwrap_or(length);
+    let &(notes_at, _, start, old) =
+        segments.iter().find(|(_, kind, ..)| *kind == PT_NOTE).ok_or_else(bad)?;
+    if memory > front.len() as u64 || start > memory || old > memory - start {
+        return Err(bad());
     }
-    Err(bad())
+    let new = note(b"VMCOREINFO\0", text);
+    let notes = old + new.len() as u64;
+    let more = (start + notes).saturating_sub(memory).next_multiple_of(BLOCK);
+    front.truncate((start + old) as usize);
+    front.extend(new);
+    front[notes_at + 32..notes_at + 40].copy_from_slice(&notes.to_le_bytes());
+    for (at, _, offset, _) in segments.into_iter().filter(|(_, _, offset, _)| *offset >= memory) {
+        front[at + 8..at + 16].copy_from_slice(&(offset + more).to_le_bytes());
+    }
+    make_room(file, memory, more)?;
+    file.write_all_at(&front, 0)
+}
+
+/// Blocks of file systems are no larger, bytes.
+const BLOCK: u64 = 4096;
+
+/// Moves everything from `from` on by so many bytes. Some file systems do that without touching it.
+fn make_room(file: &File, from: u64, by: u64) -> io::Result<()> {
+    const CHUNK: u64 = 4 << 20;
+    if by == 0 || fallocate(file, FallocateFlags::INSERT_RANGE, 0, by).is_ok() {
+        return Ok(());
+    }
+    let mut chunk = vec![0; CHUNK as usize];
+    let mut end = file.metadata()?.len();
+    while end > from {
+        let start = end.saturating_sub(CHUNK).max(from);
+        let part = &mut chunk[..(end - start) as usize];
+        file.read_exact_at(part, start)?;
+        file.write_all_at(part, start + by)?;
+        end = start;
+    }
+    Ok(())
 }
 
 /// A note of type 0 (`elf(5)`): name and contents are padded to four bytes.
@@ -105,9 +140,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_core_gets_one_more_note() {
+    fn a_core_gets_one_more_note_before_its_memory() {
         let first = note(b"CORE\0", b"registers");
-        let mut core = vec![0; 64 + 56];
+        let mut core = vec![0; 64 + 2 * 56];
         core[..6].copy_from_slice(b"\x7fELF\x02\x01");
         core[6] = 1;
         core[16..18].copy_from_slice(&4u16.to_le_bytes());
@@ -116,11 +151,18 @@ mod tests {
         core[32] = 64;
         core[52] = 64;
         core[54] = 56;
-        core[56] = 1;
+        core[56] = 2;
+        let (notes, memory) = (core.len(), core.len() + first.len());
         core[64] = 4;
-        core[64 + 8] = 120;
+        core[64 + 8] = notes as u8;
         core[64 + 32] = first.len() as u8;
+        core[64 + 56] = 1;
+        core[64 + 56 + 8] = memory as u8;
+        // more than is moved at once
+        let contents: Vec<u8> = (0..5_000_000u32).map(|n| (n % 251) as u8).collect();
+        core[64 + 56 + 32..64 + 56 + 40].copy_from_slice(&(contents.len() as u64).to_le_bytes());
         core.extend(&first);
+        core.extend(&contents);
         let file = tempfile::tempfile().expect("a file");
         file.write_all_at(&core, 0).expect("written");
         add_note(&file, b"OSRELEASE=6.1\n").expect("a note");
@@ -128,18 +170,35 @@ mod tests {
         file.read_exact_at(&mut all, 0).expect("read");
         let elf = ElfFile64::<object::Endianness>::parse(&all[..]).expect("an ELF file");
         let endian = elf.elf_header().endian().expect("little");
-        let mut names = Vec::new();
+        let (mut names, mut moved) = (Vec::new(), 0);
         for header in elf.elf_program_headers() {
-            let mut notes = header.notes(endian, &all[..]).expect("notes").expect("a note segment");
-            while let Some(note) = notes.next().expect("a note") {
-                names.push((String::from_utf8_lossy(note.name()).into_owned(), note.desc().to_vec()));
+            if let Some(mut notes) = header.notes(endian, &all[..]).expect("notes") {
+                while let Some(note) = notes.next().expect("a note") {
+                    names.push((String::from_utf8_lossy(note.name()).into_owned(), note.desc().to_vec()));
+                }
+            } else {
+                moved = header.p_offset(endian);
+                assert!(header.data(endian, &all[..]).expect("memory") == contents);
             }
         }
         assert_eq!(
             names,
             [("CORE".into(), b"registers".to_vec()), ("VMCOREINFO".into(), b"OSRELEASE=6.1\n".to_vec())]
         );
+        let last = memchr::memmem::find(&all, b"OSRELEASE").expect("the note") as u64;
+        assert!(last < moved, "{last} {moved}");
         let empty = tempfile::tempfile().expect("a file");
         assert!(add_note(&empty, b"").is_err());
+    }
+
+    #[test]
+    fn room_is_made_by_hand_as_well() {
+        let file = tempfile::tempfile().expect("a file");
+        file.write_all_at(b"headmemory", 0).expect("written");
+        // no multiple of a block: no file system does it
+        make_room(&file, 4, 3).expect("room");
+        let mut all = [0; 13];
+        file.read_exact_at(&mut all, 0).expect("read");
+        assert_eq!(&all[7..], b"memory");
     }
 }
