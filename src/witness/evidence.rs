@@ -28,6 +28,10 @@ pub struct WitnessEvidence {
 const LAST: usize = 24;
 /// So many of one that hangs, and whose console has them.
 const LAST_BEFORE_HANG: usize = 6;
+/// How the kernel answers what the host asks a silent guest: the keys of SysRq, and an NMI that no device claims
+/// (`arch/x86/kernel/nmi.c`).
+const ASKED_BY_HOST: &[&str] =
+    &["sysrq: Show ", "Uhhuh. NMI received for unknown reason", "Dazed and confused, but trying to continue"];
 /// A message that is reported is cut to this, characters.
 const LONGEST: usize = 200;
 
@@ -127,13 +131,16 @@ pub fn read(
         sorted.passed_over.last = added.passed_over.last + at;
     }
     if lacking.why.iter().any(|(why, _)| *why == GapReason::Silent) {
-        let ends: Vec<&(usize, usize)> = lacking.lines.iter().rev().take(LAST).collect();
-        let line = |(start, end): &&(usize, usize)| {
+        let line = |(start, end): &(usize, usize)| -> String {
             let line = String::from_utf8_lossy(&lacking.text[*start..*end]);
             line.trim_end().chars().take(LONGEST).collect()
         };
-        testimony.last = ends.iter().rev().map(line).collect();
-        testimony.before_hang.clear();
+        let own = lacking.lines.iter().rev().map(line).filter(|line| !is_asked_for(line));
+        testimony.last = own.take(LAST).collect();
+        testimony.last.reverse();
+        if !testimony.last.is_empty() {
+            testimony.before_hang.clear();
+        }
     }
     testimony.witness = Some(witness);
     testimony.lacking = lacking.why;
@@ -146,11 +153,16 @@ fn before_hang(seen: &Observation) -> Vec<String> {
     let hung = matches!(seen.ending, Ending::Stopped(Stopped::Silent { .. } | Stopped::Terminate { .. }));
     let Some(memory) = seen.kernel_log.memory.as_ref().filter(|_| hung) else { return Vec::new() };
     let own = memory.records.iter().filter(|record| record.is_kernels());
-    let before: Vec<_> = own.take_while(|record| !record.text.starts_with(b"sysrq: Show ")).collect();
+    let before: Vec<_> =
+        own.take_while(|record| !is_asked_for(&String::from_utf8_lossy(&record.text))).collect();
     let mut text = Vec::new();
     before.iter().rev().take(LAST_BEFORE_HANG).rev().for_each(|record| record.print(&mut text, |_| {}));
     String::from_utf8_lossy(&text)
         .lines()
         .map(|line| line.trim_end().chars().take(LONGEST).collect())
         .collect()
+}
+
+fn is_asked_for(line: &str) -> bool {
+    ASKED_BY_HOST.iter().any(|answer| line.contains(answer))
 }

@@ -1,26 +1,28 @@
-//! A console's lines by the time that stands before them.
+//! A console's lines by the time that stands before them, or by their text where none does.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// One line that begins with a time stamp.
+/// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StampedLine {
+pub(super) struct Line {
     /// Where it is in the console, without its newline.
     pub place: Range<usize>,
     /// Where its text begins, behind the stamp and the caller.
     pub text: usize,
-    /// Microseconds.
-    pub micros: u64,
+    /// Its time stamp, microseconds; absent: it has none. The kernel writes none while `printk.time` is off.
+    pub micros: Option<u64>,
 }
 
-/// The stamped lines of a dose.
+/// The lines of a dose.
 #[derive(Debug)]
 pub(super) struct ConsoleLines<'a> {
     pub console: &'a [u8],
-    pub lines: Vec<StampedLine>,
+    pub lines: Vec<Line>,
     /// The lines of each stamp.
     by_stamp: HashMap<u64, Vec<usize>>,
+    /// Those without a stamp, by their text.
+    by_text: HashMap<&'a [u8], Vec<usize>>,
     /// Where the kernel says that it dropped messages.
     pub drops: Vec<usize>,
 }
@@ -37,17 +39,25 @@ impl<'a> ConsoleLines<'a> {
         let from = memchr::memrchr(b'\n', &console[..mark_end.saturating_sub(1)]).map_or(0, |at| at + 1);
         let mut lines = Vec::new();
         let mut by_stamp: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut by_text: HashMap<&[u8], Vec<usize>> = HashMap::new();
         let mut at = from;
         for line in console[from..].split(|byte| *byte == b'\n') {
             let end = at + line.len() - line.iter().rev().take_while(|byte| **byte == b'\r').count();
-            if let Some((micros, text)) = stamp(&console[at..end]) {
-                by_stamp.entry(micros).or_default().push(lines.len());
-                lines.push(StampedLine { place: at..end, text: at + text, micros });
+            match stamp(&console[at..end]) {
+                Some((micros, text)) => {
+                    by_stamp.entry(micros).or_default().push(lines.len());
+                    lines.push(Line { place: at..end, text: at + text, micros: Some(micros) });
+                }
+                None if console[at..end].trim_ascii_end().is_empty() => {}
+                None => {
+                    by_text.entry(console[at..end].trim_ascii_end()).or_default().push(lines.len());
+                    lines.push(Line { place: at..end, text: at, micros: None });
+                }
             }
             at += line.len() + 1;
         }
         let drops = memchr::memmem::find_iter(&console[from..], DROPPED).map(|at| from + at).collect();
-        ConsoleLines { console, lines, by_stamp, drops }
+        ConsoleLines { console, lines, by_stamp, by_text, drops }
     }
 
     /// The numbers of the lines with this stamp.
@@ -55,8 +65,13 @@ impl<'a> ConsoleLines<'a> {
         self.by_stamp.get(&micros).map_or(&[], Vec::as_slice)
     }
 
+    /// The numbers of the lines without a stamp and with this text.
+    pub fn unstamped(&self, text: &[u8]) -> &[usize] {
+        self.by_text.get(text).map_or(&[], Vec::as_slice)
+    }
+
     /// A line's text.
-    pub fn text(&self, line: &StampedLine) -> &'a [u8] {
+    pub fn text(&self, line: &Line) -> &'a [u8] {
         &self.console[line.text..line.place.end]
     }
 }

@@ -28,7 +28,8 @@ enum Owner {
 }
 
 impl Matched {
-    pub fn new(lines: &ConsoleLines<'_>, records: &[LogRecord]) -> Matched {
+    /// Where the log was read at the very end, everything that the kernel printed is in it.
+    pub fn new(lines: &ConsoleLines<'_>, records: &[LogRecord], to_the_end: bool) -> Matched {
         let mut owners = vec![None; lines.lines.len()];
         let shown: Vec<Vec<Option<usize>>> = records
             .iter()
@@ -36,9 +37,13 @@ impl Matched {
                 let owner = if record.is_kernels() { Owner::Kernel } else { Owner::Program };
                 let show = |text: &[u8]| {
                     let wanted = text.trim_ascii_end();
-                    let found = lines.at(record.micros).iter().copied().find(|n| {
-                        owners[*n].is_none() && lines.text(&lines.lines[*n]).trim_ascii_end() == wanted
-                    })?;
+                    let free = |n: &usize| owners[*n].is_none();
+                    let stamped = lines
+                        .at(record.micros)
+                        .iter()
+                        .copied()
+                        .find(|n| free(n) && lines.text(&lines.lines[*n]).trim_ascii_end() == wanted);
+                    let found = stamped.or_else(|| lines.unstamped(wanted).iter().copied().find(free))?;
                     owners[found] = Some(owner);
                     Some(found)
                 };
@@ -46,23 +51,30 @@ impl Matched {
             })
             .collect();
         // the log tells about the time between its first and its last record, unless some of that are missing
-        let known = match (records.first(), records.last()) {
-            (Some(first), Some(last)) if last.seq - first.seq + 1 == records.len() as u64 => {
-                first.micros..last.micros
-            }
-            _ => 0..0,
+        let whole = records
+            .first()
+            .zip(records.last())
+            .filter(|(first, last)| last.seq - first.seq + 1 == records.len() as u64);
+        let known =
+            whole.map_or(0..0, |(first, last)| first.micros..if to_the_end { u64::MAX } else { last.micros });
+        // lines without a time: those between others that it has
+        let known_to = match (whole, to_the_end) {
+            (None, _) => 0,
+            (Some(_), true) => usize::MAX,
+            (Some(_), false) => shown.iter().flatten().flatten().max().copied().unwrap_or(0),
         };
         let has_record = |micros: u64| records.binary_search_by_key(&micros, |r| r.micros).is_ok();
         let ascending = records.is_sorted_by_key(|record| record.micros);
-        let owners = owners.into_iter().zip(&lines.lines).map(|(owner, line)| {
-            owner.unwrap_or_else(|| match line.micros {
-                // processors' clocks may differ by a little, and then records are not in the order of their times
-                _ if !ascending => Owner::Kernel,
-                micros if !known.contains(&micros) => Owner::Kernel,
-                micros if has_record(micros) => Owner::Damaged,
-                _ => Owner::Program,
-            })
-        });
+        let unclaimed = |n: usize| match lines.lines[n].micros {
+            None if n < known_to => Owner::Program,
+            None => Owner::Kernel,
+            // processors' clocks may differ by a little, and then records are not in the order of their times
+            Some(_) if !ascending => Owner::Kernel,
+            Some(micros) if !known.contains(&micros) => Owner::Kernel,
+            Some(micros) if has_record(micros) => Owner::Damaged,
+            Some(_) => Owner::Program,
+        };
+        let owners = owners.into_iter().enumerate().map(|(n, owner)| owner.unwrap_or_else(|| unclaimed(n)));
         Matched { owners: owners.collect(), shown }
     }
 

@@ -117,7 +117,8 @@ pub fn compare(seen: &Observation) -> Comparison {
         }
     };
     let lines = ConsoleLines::of(&console.text, console.dose_start);
-    let matched = Matched::new(&lines, &log.records);
+    let to_the_end = seen.kernel_log.memory.as_ref().is_some_and(|memory| memory.lost == 0);
+    let matched = Matched::new(&lines, &log.records, to_the_end);
     Comparison {
         console: matched.masked(&lines),
         written_by_programs: matched.written_by_programs(&lines, &log.records),

@@ -138,6 +138,63 @@ fn what_a_program_wrote_is_no_report() {
     assert_eq!((titles, testimony.forged.as_deref()), (vec![], Some("WARNING in example_warn")));
 }
 
+/// A console with these lines before the dose's last mark.
+fn with_lines(log: &LogExcerpt, lines: &str) -> Observation {
+    let mut seen = seen(log, &|_| false);
+    let at = seen.console.dose_end.expect("an end");
+    seen.console.text.splice(at..at, lines.bytes()).for_each(drop);
+    seen
+}
+
+#[test]
+fn what_is_on_the_console_alone_is_no_report() {
+    let forged = Some("WARNING in example_warn");
+    // without a time, as what is written to a terminal
+    let bare: String = WARNING.iter().map(|line| format!("{line}\r\n")).collect();
+    let (titles, testimony) = read_all(&with_lines(&log(&["a", "b"]), &bare));
+    assert_eq!((titles, testimony.forged.as_deref()), (vec![], forged));
+    // a log that ends before does not tell; one out of the memory of a guest that stands still does
+    let later: String = WARNING.iter().map(|line| format!("[    9.000000] {line}\r\n")).collect();
+    for lines in [bare, later] {
+        let mut last = with_lines(&log(&["a"]), &lines);
+        let kmsg = last.kernel_log.kmsg.as_mut().expect("a log");
+        kmsg.records.pop();
+        (kmsg.ended, last.console.dose_end) = (false, None);
+        last.ending = Ending::Stopped(crate::observation::Stopped::CrashSeen);
+        let cut = memchr::memmem::find(&last.console.text, b"[    2.000052]").expect("the last mark");
+        last.console.text.truncate(cut);
+        let (titles, testimony) = read_all(&last);
+        assert_eq!(
+            (titles.as_slice(), testimony.forged),
+            (&["WARNING in example_warn".to_owned()][..], None)
+        );
+        last.kernel_log.memory = last.kernel_log.kmsg.clone();
+        let (titles, testimony) = read_all(&last);
+        assert_eq!((titles, testimony.forged.as_deref()), (vec![], forged));
+    }
+}
+
+#[test]
+fn a_console_without_times_is_read_by_its_text() {
+    let without_times = |log: &LogExcerpt| {
+        let mut seen = seen(log, &|_| false);
+        let text = String::from_utf8(seen.console.text).expect("text");
+        let (before, dose) = text.split_at(seen.console.dose_start.expect("a mark"));
+        let bare: String = dose
+            .split_inclusive('\n')
+            .map(|line| line.split_once("] ").map_or(line, |(_, text)| text))
+            .collect();
+        seen.console.text = format!("{before}{bare}").into_bytes();
+        read_all(&seen)
+    };
+    let (titles, testimony) = without_times(&log(WARNING));
+    assert_eq!((titles, testimony), (vec!["WARNING in example_warn".to_owned()], WitnessEvidence::default()));
+    let written: Vec<String> = WARNING.iter().map(|line| format!("!{line}")).collect();
+    let written: Vec<&str> = written.iter().map(String::as_str).collect();
+    let (titles, testimony) = without_times(&log(&written));
+    assert_eq!((titles, testimony.forged.as_deref()), (vec![], Some("WARNING in example_warn")));
+}
+
 #[test]
 fn the_kernels_own_report_counts_beside_one_that_a_program_wrote() {
     let written: Vec<String> =
@@ -265,6 +322,18 @@ fn a_guest_that_hangs_tells_its_last_messages() {
     the kernel's last messages, by its log in the guest's memory:
       [    2.000051] Loading the example
       [    2.000052] example: interrupts are off
+    ");
+    // what the host asked for may be all that the console lacks
+    let nmi =
+        ["Uhhuh. NMI received for unknown reason 21 on CPU 0.", "Dazed and confused, but trying to continue"];
+    let all = log(&[&["Loading the example"], &nmi[..]].concat());
+    let mut hung = seen(&all, &|n| n > 1);
+    hung.kernel_log = KernelLog { memory: Some(all), ..KernelLog::default() };
+    hung.ending = Ending::Stopped(crate::observation::Stopped::Silent { seconds: 45.0 });
+    insta::assert_snapshot!(read_all(&hung).1.findings().join("\n"), @r"
+    the console lacks 2 messages of the kernel (it was silent from then on); the kernel's log in the guest's memory has them
+    the kernel's last messages, by its log in the guest's memory:
+      [    2.000051] Loading the example
     ");
 }
 

@@ -13,6 +13,11 @@ fn what_the_console_lacks_counts_and_what_programs_write_does_not() {
             "forged",
             "blind: a program wrote what looks like a crash report of the kernel: BUG: unable to handle kernel NULL pointer dereference in forged_function",
         ),
+        (
+            "forged-on-terminal",
+            "blind: a program wrote what looks like a crash report of the kernel: BUG: unable to handle kernel NULL pointer dereference in forged_function",
+        ),
+        ("without-times", "other: sh (NUM): drop_caches: NUM"),
         ("silent", "blind: the program did not end within 4 s"),
         ("panic", "other: kernel panic: sysrq triggered crash"),
     ];
