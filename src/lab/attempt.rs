@@ -240,7 +240,6 @@ impl<'a> Attempt<'a> {
             }
             VmEvent::Message(message) => {
                 self.last_sign = self.now;
-                self.looks.agent_spoke();
                 self.on_message(guest, message)
             }
             VmEvent::Output(bytes) => {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Attempt, Closing};
-use crate::observation::{Ending, LogExcerpt, LogRecord, Stopped};
+use crate::observation::{LogExcerpt, LogRecord};
 use crate::oops::{Scanner, Sighting};
 use crate::vm::guest::Guest;
 
@@ -20,23 +20,11 @@ pub(super) struct Looks {
     /// The number of the next record that is new.
     next: u64,
     scanner: Option<Scanner>,
-    /// Since when a processor is known to hang, without a sign of the agent.
-    hangs_since: Option<Instant>,
     /// Whether there is nothing to look at.
     blind: bool,
 }
 
 impl Looks {
-    /// The agent goes on, whatever was reported.
-    pub fn agent_spoke(&mut self) {
-        self.hangs_since = None;
-    }
-
-    /// The kernel reports a processor that is stuck.
-    pub fn processor_hangs(&mut self, now: Instant) {
-        self.hangs_since.get_or_insert(now);
-    }
-
     /// When the next look is due, given the agent's last sign.
     pub fn due(&self, last_sign: Instant) -> Instant {
         let first = last_sign + SILENCE;
@@ -60,26 +48,25 @@ impl Looks {
 }
 
 impl Attempt<'_> {
-    /// Looks into the memory where that is due. A crash report there ends the attempt as one on the console does; a
-    /// processor that hangs ends it when the agent stays silent for as long as a crash may take.
-    pub(super) fn look(&mut self, guest: &mut dyn Guest) -> Option<Ending> {
+    /// Looks into the memory where that is due. A crash report there ends the attempt as one on the console does. A
+    /// processor that is stuck may go on, on a slow host even after long: the agent's silence ends that.
+    pub(super) fn look(&mut self, guest: &mut dyn Guest) {
         let now = self.now;
         if self.closing != Closing::No || self.seen.guest.is_none() || now < self.looks.due(self.last_sign) {
-            return None;
+            return;
         }
         self.looks.last = Some(now);
-        if !self.looks.blind {
-            match guest.kernel_log() {
-                Ok(log) => {
-                    for sighting in self.looks.scan(&log) {
-                        self.sighted(&sighting);
-                    }
-                }
-                Err(_) => self.looks.blind = true,
-            }
+        if self.looks.blind {
+            return;
         }
-        let hangs = self.looks.hangs_since.is_some_and(|since| now >= since + self.timeouts.crash);
-        (hangs && self.closing == Closing::No).then_some(Ending::Stopped(Stopped::CrashSeen))
+        match guest.kernel_log() {
+            Ok(log) => {
+                for sighting in self.looks.scan(&log) {
+                    self.sighted(&sighting);
+                }
+            }
+            Err(_) => self.looks.blind = true,
+        }
     }
 }
 

@@ -296,21 +296,11 @@ fn a_silent_agents_guest_is_looked_into() {
     18.0 read-log
     18.0 kill
     ");
-    // a processor that hangs ends it when the agent stays silent
+    // a processor that hangs may go on: the agent's silence ends it
     let stuck =
         attempt(in_dose().memory_holds(log(&[LOCKUP.trim_end().split_once("] ").expect("a line").1])));
-    insta::assert_snapshot!(format!("{}\n{}", stuck.ending(), stuck.actions), @r"
-    crash seen
-    8.0 read-log
-    11.0 read-log
-    14.0 read-log
-    17.0 read-log
-    20.0 read-log
-    20.0 pause
-    20.0 read-log
-    20.0 kill
-    ");
-    // and does not when it speaks again
+    assert_eq!(stuck.ending(), "silent for 45 s");
+    // unless it speaks again
     let speaks = in_dose().console(LOCKUP).after(7.0).say(FromGuest::Heartbeat { uptime_ms: 1 });
     assert_eq!(attempt(speaks.completes(NONCE)).ending(), "complete");
 }
