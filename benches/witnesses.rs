@@ -1,7 +1,8 @@
 //! The witnesses of what a kernel said, laid beside each other: its console, `/dev/kmsg` as the agent read it, and the log
 //! in the guest's memory. One attempt on each kernel provokes messages of the kernel and of a program; each record is
 //! then compared by its number, its time and its text, in the dose between all three, and from the boot on between memory
-//! and console. A difference that is not explained makes the bench fail.
+//! and console. A difference that is not explained makes the bench fail, and so does a kernel that is unavailable, after the
+//! others were compared.
 //!
 //! - `log`: the records of the dose that kmsg has; `memory`: those of the whole log
 //! - `differ`: records that kmsg and memory do not have alike, number, time, level, facility and text
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use common::{Silent, kernel, lab, test, words};
+use common::{Silent, find_kernel, lab, test, words};
 use kregress::cancel::Cancel;
 use kregress::guest::kmsg;
 use kregress::lab::{Lab, Request};
@@ -117,7 +118,7 @@ impl std::fmt::Display for Row {
 }
 
 fn compare(name: &str) -> Result<Row, String> {
-    let kernel = kernel(&format!("{name}/cloud"));
+    let kernel = find_kernel(&format!("{name}/cloud")).map_err(|why| format!("unavailable: {why}"))?;
     let test = test(TALKATIVE);
     let lab = lab(&kernel).without_snapshots().with_memory_read();
     let machine = Machine::built_in().for_test(&test.machine).map_err(|e| format!("{e:?}"))?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use kregress::cancel::Cancel;
 use kregress::event::Event;
 use kregress::journal::{Journal, RunDir};
-use kregress::kernel::{Kernel, Library, NoProgress, cache_folder};
+use kregress::kernel::{Kernel, KernelSpec, Library, NoProgress, cache_folder};
 use kregress::lab::timeouts::Timeouts;
 use kregress::lab::vm::VmLab;
 use kregress::lab::{Lab, Watch};
@@ -61,10 +61,16 @@ pub fn number(word: Option<String>, default: usize) -> usize {
 
 /// A kernel by its name, fetched if need be.
 pub fn kernel(name: &str) -> Arc<Kernel> {
-    let library = Library::open(&cache_folder(), &[]).expect("the kernel library");
-    let spec = name.parse().expect("a kernel's name");
-    let resolution = library.resolve(&[spec], &NoProgress).expect("a kernel");
-    Arc::new(library.fetch(&resolution.wanted[0], &NoProgress).expect("a kernel"))
+    find_kernel(name).unwrap_or_else(|why| panic!("{name}: {why}"))
+}
+
+/// As [`kernel`]; an error says why it is unavailable, in words.
+pub fn find_kernel(name: &str) -> Result<Arc<Kernel>, String> {
+    let library = Library::open(&cache_folder(), &[]).map_err(|e| e.to_string())?;
+    let spec = name.parse::<KernelSpec>().map_err(|e| e.to_string())?;
+    let resolution = library.resolve(&[spec], &NoProgress).map_err(|e| e.to_string())?;
+    let wanted = resolution.wanted.first().ok_or("no such kernel is known")?;
+    library.fetch(wanted, &NoProgress).map(Arc::new).map_err(|e| e.to_string())
 }
 
 /// A lab on the user's cache, its accelerator chosen.
