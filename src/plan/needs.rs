@@ -126,12 +126,11 @@ fn is_at_work(option: &str, kernel: &Kernel, machine: &Machine) -> bool {
             None => set("SLUB_DEBUG_ON"),
         }
     };
-    match option {
-        "KFENCE" => set(option) && samples(),
-        detector::SLAB_RED_ZONE => set("SLUB_DEBUG") && slab_debug('Z'),
-        detector::SLAB_POISON => set("SLUB_DEBUG") && slab_debug('P'),
-        detector::SLAB_CHECKS => set("SLUB_DEBUG") && slab_debug('F'),
-        option => set(option),
+    let slab = [(detector::SLAB_RED_ZONE, 'Z'), (detector::SLAB_POISON, 'P'), (detector::SLAB_CHECKS, 'F')];
+    match slab.iter().find(|(detector, _)| detector.option == option) {
+        Some((_, flag)) => set("SLUB_DEBUG") && slab_debug(*flag),
+        None if option == "KFENCE" => set(option) && samples(),
+        None => set(option),
     }
 }
 

@@ -3,21 +3,28 @@
 //! KASAN, lockdep and their like are only in kernels that were built with them. On any other kernel such a symptom
 //! stays away whatever the kernel does, and that proves nothing.
 
+mod kinds;
 mod table;
 
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::pattern::Pattern;
-use super::symptom::{CrashPattern, Parts, Symptom};
+use super::symptom::{CrashPattern, HangPattern, Parts, Symptom};
 use crate::oops::ReportKind;
+pub use kinds::{
+    DEBUG_KMEMLEAK, DETECT_HUNG_TASK, DETECT_HUNG_TASK_BLOCKER, Detector, SLAB, SLAB_CHECKS, SLAB_POISON,
+    SLAB_RED_ZONE, SLUB_DEBUG, Stops,
+};
 use table::{KINDS, TITLES, WORDS};
-pub(crate) use table::{SLAB_CHECKS, SLAB_POISON, SLAB_RED_ZONE};
 
 /// The options of which a kernel needs at least one to show this symptom, where it has none of them; `None` if the
 /// symptom can be seen. `on` says whether an option (without `CONFIG_`) is at work.
 pub fn missing(symptom: &Symptom, on: &dyn Fn(&str) -> bool) -> Option<Vec<&'static str>> {
-    let lacking = |options: Vec<&'static str>| (!options.iter().any(|option| on(option))).then_some(options);
+    let lacking = |detectors: Vec<Detector>| {
+        let options: Vec<&'static str> = detectors.iter().map(|detector| detector.option).collect();
+        (!options.iter().any(|option| on(option))).then_some(options)
+    };
     match symptom.parts() {
         // one of several parts, or of several detectors, is enough
         Parts::OneOf(parts) => {
@@ -25,12 +32,19 @@ pub fn missing(symptom: &Symptom, on: &dyn Fn(&str) -> bool) -> Option<Vec<&'sta
             Some(distinct(lacking.into_iter().flatten()))
         }
         Parts::AllOf(parts) => parts.iter().find_map(|part| missing(part, on)),
-        Parts::None => symptom.traits().options.into_iter().find_map(lacking),
+        Parts::None => symptom.traits().detectors.into_iter().find_map(lacking),
     }
 }
 
-/// What a kernel needs to show such a report: of each list one option.
-pub(crate) fn behind_crash(pattern: &CrashPattern) -> Vec<Vec<&'static str>> {
+/// What a kernel needs to show such a hang, as [`behind_crash`]. The holder of what a task waits for is known by the kernel's
+/// word only.
+pub(crate) fn behind_hang(pattern: &HangPattern) -> Vec<Vec<Detector>> {
+    let holder = (!pattern.owner.is_empty()).then_some(vec![DETECT_HUNG_TASK_BLOCKER]);
+    [vec![DETECT_HUNG_TASK]].into_iter().chain(holder).collect()
+}
+
+/// What a kernel needs to show such a report: of each list one detector.
+pub(crate) fn behind_crash(pattern: &CrashPattern) -> Vec<Vec<Detector>> {
     let CrashPattern { title, kind, like, trace: _ } = pattern;
     let by_kind = kind.as_ref().and_then(|kinds| of_kinds(kinds));
     let by_title = title.as_ref().and_then(of_title);
@@ -40,24 +54,24 @@ pub(crate) fn behind_crash(pattern: &CrashPattern) -> Vec<Vec<&'static str>> {
     [by_kind, by_title, of_its_title.or(of_its_kind)].into_iter().flatten().collect()
 }
 
-/// The options that stand behind these report types; `None` if one of the types needs no detector.
-fn of_kinds(kinds: &[String]) -> Option<Vec<&'static str>> {
-    let options = |kind: &String| {
+/// The detectors that stand behind these report types; `None` if one of the types needs none.
+fn of_kinds(kinds: &[String]) -> Option<Vec<Detector>> {
+    let detectors = |kind: &String| {
         let kind = kind.parse::<ReportKind>().ok()?;
-        let (options, _) = KINDS.iter().find(|(_, kinds)| kinds.contains(&kind))?;
-        (!options.is_empty()).then_some(*options)
+        let (detectors, _) = KINDS.iter().find(|(_, kinds)| kinds.contains(&kind))?;
+        (!detectors.is_empty()).then_some(*detectors)
     };
-    Some(distinct(kinds.iter().map(options).collect::<Option<Vec<_>>>()?.into_iter().flatten().copied()))
+    Some(distinct(kinds.iter().map(detectors).collect::<Option<Vec<_>>>()?.into_iter().flatten().copied()))
 }
 
-/// The options that stand behind every title that the pattern can match, as far as the words that it starts with tell,
+/// The detectors that stand behind every title that the pattern can match, as far as the words that it starts with tell,
 /// or those that it must contain; `None` if a title without any detector may match.
-fn of_title(pattern: &Pattern) -> Option<Vec<&'static str>> {
+fn of_title(pattern: &Pattern) -> Option<Vec<Detector>> {
     // what may stand before the first word says nothing
     let text = pattern.as_str().trim_start_matches('^').trim_start_matches(".*");
     let pattern = regex_syntax::parse(text).ok()?;
-    if let Some((_, options)) = WORDS.iter().find(|(words, _)| must_contain(&pattern, words.as_bytes())) {
-        return Some(options.to_vec());
+    if let Some((_, detectors)) = WORDS.iter().find(|(words, _)| must_contain(&pattern, words.as_bytes())) {
+        return Some(detectors.to_vec());
     }
     let starts = Extractor::new().extract(&pattern);
     let found: Vec<_> =
@@ -77,17 +91,17 @@ fn must_contain(pattern: &Hir, words: &[u8]) -> bool {
     }
 }
 
-/// The options that stand behind titles that begin so.
-fn behind(start: &[u8]) -> Option<&'static [&'static str]> {
-    let (_, options) = TITLES.iter().find(|(word, _)| start.starts_with(word.as_bytes()))?;
-    Some(options)
+/// The detectors that stand behind titles that begin so.
+fn behind(start: &[u8]) -> Option<&'static [Detector]> {
+    let (_, detectors) = TITLES.iter().find(|(word, _)| start.starts_with(word.as_bytes()))?;
+    Some(detectors)
 }
 
-fn distinct(options: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+fn distinct<T: PartialEq>(of: impl Iterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
-    for option in options {
-        if !found.contains(&option) {
-            found.push(option);
+    for one in of {
+        if !found.contains(&one) {
+            found.push(one);
         }
     }
     found
@@ -96,7 +110,7 @@ fn distinct(options: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suite::{HangPattern, KmemleakPattern};
+    use crate::suite::KmemleakPattern;
 
     fn crash(title: &str) -> Symptom {
         let title = Some(title.parse().expect("a pattern"));
@@ -130,9 +144,10 @@ mod tests {
             ("^BUG: rwlock", "DEBUG_SPINLOCK"),
             ("^INFO: trying to register non-static key", "LOCKDEP"),
             ("^BUG: hard lockup", "HARDLOCKUP_DETECTOR"),
-            ("^BUG: .*Redzone overwritten in slab", SLAB_RED_ZONE),
-            ("^BUG: (Left|Right) Redzone overwritten", SLAB_RED_ZONE),
-            ("Poison overwritten", SLAB_POISON),
+            ("^BUG: .*Redzone overwritten in slab", SLAB_RED_ZONE.option),
+            ("^BUG: (Left|Right) Redzone overwritten", SLAB_RED_ZONE.option),
+            ("Poison overwritten", SLAB_POISON.option),
+            ("^INFO: rcu detected stall in", "RCU_STALL_COMMON"),
             ("^BUG: (Poison overwritten|corrupted)", ""),
             ("^memory leak in", "DEBUG_KMEMLEAK"),
             ("^BUG: scheduling while atomic", "PREEMPT_COUNT"),
@@ -170,6 +185,11 @@ mod tests {
         }
         let either = Symptom::Any(vec![crash("^KASAN"), crash("^KCSAN")]);
         assert_eq!(missing(&either, &|option| option == "KCSAN"), None);
+        // who holds what a task waits for is said by kernels from 6.16 on
+        let owner = HangPattern { owner: vec!["^f$".parse().expect("a pattern")], ..HangPattern::default() };
+        let without = |option: &str| option != "DETECT_HUNG_TASK_BLOCKER";
+        assert_eq!(missing(&Symptom::HungTask(owner), &without), Some(vec!["DETECT_HUNG_TASK_BLOCKER"]));
+        assert_eq!(missing(&Symptom::HungTask(HangPattern::default()), &without), None);
     }
 
     #[test]
@@ -199,7 +219,6 @@ mod tests {
         "kernel panic: Asynchronous SError",
         "PANIC in ",
         "LBUG in ",
-        "INFO: rcu detected stall",
         "INFO: {1} in {2}",
         "INFO: corrupted",
         "general protection fault",

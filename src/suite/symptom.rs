@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::detector::behind_crash;
+use super::detector::{DEBUG_KMEMLEAK, Detector, SLAB, SLUB_DEBUG, behind_crash, behind_hang};
 use super::pattern::Pattern;
 use super::reference::Reference;
 use crate::guest::probe::ProbeRequest;
@@ -130,8 +130,8 @@ pub(super) enum Parts<'s> {
 /// What the host has to know of a symptom before it is looked for; nothing of it says whether it was seen.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Traits {
-    /// The kernel options (without `CONFIG_`) that it is not seen without: of each list one.
-    pub options: Vec<Vec<&'static str>>,
+    /// The kernel's detectors that it is not seen without: of each list one.
+    pub detectors: Vec<Vec<Detector>>,
     /// The reading that shows it.
     pub probe: Option<Probe>,
     /// Whether it is the kernel's report of a hung task, which comes after twice the timeout at the latest.
@@ -164,21 +164,21 @@ impl Symptom {
         match self {
             Symptom::Any(_) | Symptom::All(_) | Symptom::Detectors(_) | Symptom::Reported { .. } => none,
             Symptom::Crash(pattern) => Traits {
-                options: behind_crash(pattern),
+                detectors: behind_crash(pattern),
                 is_hung_task: pattern.like.as_ref().is_some_and(|like| like.report.is_blocked_task()),
                 ..none
             },
-            Symptom::HungTask(_) => {
-                Traits { options: vec![vec!["DETECT_HUNG_TASK"]], is_hung_task: true, ..none }
+            Symptom::HungTask(pattern) => {
+                Traits { detectors: behind_hang(pattern), is_hung_task: true, ..none }
             }
             // /proc/slabinfo; SLAB was removed in 6.8
             Symptom::Leak(LeakPattern { probe: ProbeKind::Slab, caches, .. }) => Traits {
-                options: vec![vec!["SLUB_DEBUG", "SLAB"]],
+                detectors: vec![vec![SLUB_DEBUG, SLAB]],
                 probe: Some(Probe::Slab { caches: caches.clone() }),
                 ..none
             },
             Symptom::Kmemleak(_) => {
-                Traits { options: vec![vec!["DEBUG_KMEMLEAK"]], probe: Some(Probe::Kmemleak), ..none }
+                Traits { detectors: vec![vec![DEBUG_KMEMLEAK]], probe: Some(Probe::Kmemleak), ..none }
             }
             Symptom::Exit { .. } => Traits { is_exit_code: true, ..none },
         }

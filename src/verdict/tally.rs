@@ -141,6 +141,14 @@ mod tests {
             (3, 2, &[(Other, false), (Blind, true)], Some(Other), 2),
             (3, 2, &[(Other, false), (Lost, false), (Lost, false)], Some(Other), 3),
             (3, 0, &[(Other, true), (Lost, false)], Some(Other), 2),
+            (3, 2, &[(Other, true), (Lost, true), (Lost, false), (Lost, false)], Some(Other), 4),
+            (
+                3,
+                2,
+                &[(Other, false), (Other, false), (Good, true), (Good, true), (Good, true)],
+                Some(Good),
+                5,
+            ),
             (3, 1, &[(Good, true), (Skip, true)], Some(Skip), 2),
         ];
         for (needed, retries, attempts, verdict, made) in table {

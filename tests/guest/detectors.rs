@@ -6,17 +6,27 @@ use super::place::Place;
 fn an_absence_takes_a_detector_at_work() {
     let Some(place) = Place::new() else { return };
     let ended = place.run(&["-s", "detectors"]);
-    let lowered = |name: &str, before: &str| {
-        format!("blind: a detector was lowered during the dose: {name} went from {before} to 0")
+    let lowered = |change: &str| {
+        format!(
+            "blind: a detector was lowered during the dose: kernel.hung_task_{change} (CONFIG_DETECT_HUNG_TASK)"
+        )
     };
     let needs = |what: &str| {
         format!("skip: needs {what} for its symptom to be seen, 6.12.117+deb13-cloud-amd64 has it not set")
     };
     let table = [
         ("at-work", "good".to_owned()),
-        ("switched-off", lowered("kernel.hung_task_timeout_secs", "20")),
-        ("covered", lowered("kernel.hung_task_timeout_secs", "20")),
-        ("used-up", lowered("kernel.hung_task_warnings", "-1")),
+        ("switched-off", lowered("timeout_secs went from 20 to 0")),
+        ("covered", lowered("timeout_secs went from 20 to 0")),
+        ("off-for-a-while", lowered("timeout_secs went from 20 to 0, for a while")),
+        ("watches-less", lowered("check_count went from 4194304 to 1")),
+        ("used-up", lowered("warnings went from -1 to 0")),
+        ("holder", needs("CONFIG_DETECT_HUNG_TASK_BLOCKER")),
+        (
+            "stalls-suppressed",
+            "blind: a detector was lowered during the dose: rcu_cpu_stall_suppress went from 0 to 1 (CONFIG_RCU_STALL_COMMON)"
+                .to_owned(),
+        ),
         ("needs-no-detector", "good".to_owned()),
         ("non-static-key", needs("CONFIG_LOCKDEP")),
         ("red-zone", needs("CONFIG_SLUB_DEBUG_ON or slab_debug=Z")),

@@ -11,19 +11,33 @@ const FILES: &[(&str, &str, Form)] = &[
     ("kernel.hung_task_timeout_secs", "/proc/sys/kernel/hung_task_timeout_secs", Form::Whole),
     ("kernel.hung_task_warnings", "/proc/sys/kernel/hung_task_warnings", Form::Whole),
     ("kernel.hung_task_check_interval_secs", "/proc/sys/kernel/hung_task_check_interval_secs", Form::Whole),
+    ("kernel.hung_task_check_count", "/proc/sys/kernel/hung_task_check_count", Form::Whole),
     ("kernel.watchdog", "/proc/sys/kernel/watchdog", Form::Whole),
     ("kernel.soft_watchdog", "/proc/sys/kernel/soft_watchdog", Form::Whole),
     ("kernel.nmi_watchdog", "/proc/sys/kernel/nmi_watchdog", Form::Whole),
     ("kernel.watchdog_thresh", "/proc/sys/kernel/watchdog_thresh", Form::Whole),
+    ("kernel.watchdog_cpumask", "/proc/sys/kernel/watchdog_cpumask", Form::Whole),
+    ("kernel.prove_locking", "/proc/sys/kernel/prove_locking", Form::Whole),
     ("kernel.printk", "/proc/sys/kernel/printk", Form::Whole),
     ("kernel.tainted", "/proc/sys/kernel/tainted", Form::Whole),
     ("debug_locks", "/proc/lockdep_stats", Form::Line("debug_locks:")),
     ("oom_kill", "/proc/vmstat", Form::Line("oom_kill ")),
     ("kfence.sample_interval", "/sys/module/kfence/parameters/sample_interval", Form::Whole),
+    ("kcsan", "/sys/kernel/debug/kcsan", Form::Line("enabled:")),
+    ("workqueue.watchdog_thresh", "/sys/module/workqueue/parameters/watchdog_thresh", Form::Whole),
+    ("rcu_cpu_stall_suppress", "/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress", Form::Whole),
+    ("rcu_cpu_stall_timeout", "/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout", Form::Whole),
     ("slab_debug=Z", "/sys/kernel/slab/kmalloc-64/red_zone", Form::Whole),
     ("slab_debug=P", "/sys/kernel/slab/kmalloc-64/poison", Form::Whole),
     ("slab_debug=F", "/sys/kernel/slab/kmalloc-64/sanity_checks", Form::Whole),
 ];
+
+/// Those that only rise or fall, and the console's level: what that held back is in the kernel's log.
+const ONE_WAY: &[&str] =
+    &["kernel.printk", "kernel.tainted", "debug_locks", "oom_kill", "kernel.hung_task_warnings"];
+
+/// So many different values are told of what changes often.
+const MOST_MEANWHILE: usize = 8;
 
 /// No such file is longer, bytes.
 const MOST: usize = 16 * 1024;
@@ -38,7 +52,13 @@ enum Form {
 }
 
 /// The detectors between their two readings.
-pub struct Detectors(Vec<(DetectorState, File, Form)>);
+pub struct Detectors(Vec<Watched>);
+
+struct Watched {
+    state: DetectorState,
+    file: File,
+    form: Form,
+}
 
 impl Detectors {
     /// Opens and reads the files before the dose.
@@ -46,18 +66,36 @@ impl Detectors {
         let opened = FILES.iter().filter_map(|&(name, path, form)| {
             let file = File::open(path).ok()?;
             let before = read(&file, form);
-            Some((DetectorState { name: name.to_owned(), before, after: None }, file, form))
+            let state = DetectorState { name: name.to_owned(), before, ..DetectorState::default() };
+            Some(Watched { state, file, form })
         });
         Detectors(opened.collect())
     }
 
+    /// Reads what may have been changed for a while. The other files count what happened, or cannot be written.
+    pub fn look(&mut self) {
+        for Watched { state, file, form } in self.0.iter_mut().filter(|watched| watched.may_go_back()) {
+            let Some(now) = read(file, *form) else { continue };
+            if state.before.as_ref() != Some(&now)
+                && !state.meanwhile.contains(&now)
+                && state.meanwhile.len() < MOST_MEANWHILE
+            {
+                state.meanwhile.push(now);
+            }
+        }
+    }
+
     /// Reads them again after the dose.
     pub fn finish(self) -> Vec<DetectorState> {
-        let read = |(state, file, form): (DetectorState, File, Form)| DetectorState {
-            after: read(&file, form),
-            ..state
-        };
+        let read =
+            |Watched { state, file, form }: Watched| DetectorState { after: read(&file, form), ..state };
         self.0.into_iter().map(read).collect()
+    }
+}
+
+impl Watched {
+    fn may_go_back(&self) -> bool {
+        !ONE_WAY.contains(&self.state.name.as_str()) && !self.state.name.starts_with("slab_debug")
     }
 }
 
@@ -95,6 +133,22 @@ mod tests {
         assert_eq!(pick("drop_slab 0\noom_kill 2\n", Form::Line("oom_kill ")).as_deref(), Some("2"));
         assert_eq!(pick("8\t4\t1\t7\n", Form::Whole).as_deref(), Some("8\t4\t1\t7"));
         assert_eq!(pick("x\n", Form::Line("oom_kill ")), None);
+    }
+
+    #[test]
+    fn what_was_changed_for_a_while_is_told() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let write = |text: &str| std::fs::write(path.path(), text).unwrap();
+        write("20\n");
+        let state = DetectorState { name: "x".into(), before: Some("20".into()), ..DetectorState::default() };
+        let file = File::open(path.path()).unwrap();
+        let mut detectors = Detectors(vec![Watched { state, file, form: Form::Whole }]);
+        for text in ["20\n", "0\n", "0\n", "20\n"] {
+            write(text);
+            detectors.look();
+        }
+        let told = detectors.finish().remove(0);
+        assert_eq!((told.meanwhile, told.after), (vec!["0".to_owned()], Some("20".into())));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Seek, Write};
 use std::time::Duration;
 
 use guest_protocol::probe::LeakedObjects;
@@ -236,17 +236,31 @@ fn group(objects: impl Iterator<Item = Object>) -> Leaked {
     leaked
 }
 
-/// The running kernel's detector.
+/// The running kernel's detector. Its file is open before the program runs: nothing that is mounted over it is read in
+/// its place.
 #[derive(Debug)]
-pub(super) struct Debugfs;
+pub(super) struct Debugfs(File);
+
+impl Debugfs {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// It is not there or cannot be used, in words.
+    pub fn open() -> Result<Debugfs, String> {
+        let file = OpenOptions::new().read(true).write(true).open(FILE);
+        file.map(Debugfs).map_err(|error| explain(&error))
+    }
+}
 
 impl Access for Debugfs {
     fn command(&mut self, command: &str) -> io::Result<()> {
-        OpenOptions::new().write(true).open(FILE)?.write_all(command.as_bytes())
+        self.0.write_all(command.as_bytes())
     }
 
     fn list(&mut self) -> io::Result<Box<dyn BufRead>> {
-        Ok(Box::new(BufReader::new(File::open(FILE)?)))
+        // where it is read from the beginning the kernel makes the list anew
+        self.0.rewind()?;
+        Ok(Box::new(BufReader::new(self.0.try_clone()?)))
     }
 
     /// From `/proc/timer_list`, which has the clock that the objects are stamped with.

@@ -36,13 +36,14 @@ impl Probe {
             ProbeRequest::Slab { caches, leak_per_1000 } => {
                 reading.probe = "slab".into();
                 reading.subject = caches.to_string();
-                let slab = keep(&mut reading, Slab::start(Kernel::default(), caches));
+                let slab = keep(&mut reading, Slab::start(Kernel::open(), caches));
                 Detector::Slab { slab, leak_per_1000: *leak_per_1000 }
             }
             ProbeRequest::Kmemleak => {
                 reading.probe = "kmemleak".into();
                 reading.subject = "leaked objects".into();
-                Detector::Kmemleak(keep(&mut reading, Kmemleak::start(Debugfs).map(|started| (started, 0))))
+                let started = Debugfs::open().and_then(Kmemleak::start);
+                Detector::Kmemleak(keep(&mut reading, started.map(|started| (started, 0))))
             }
         };
         Probe { reading, detector }

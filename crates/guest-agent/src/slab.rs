@@ -5,9 +5,12 @@ mod glob;
 mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+
+use rustix::fs::{Dir, Mode, OFlags, open, openat, readlinkat};
 
 use self::sizes::Sizes;
 use super::grace::grace_periods;
@@ -33,31 +36,58 @@ pub(super) trait Access {
     fn settle(&mut self, time: Duration);
 }
 
-/// The kernel's own.
-#[derive(Debug, Default)]
+/// The kernel's own, opened before the program runs: nothing that it mounts over them is read in their place.
+#[derive(Debug)]
 pub(super) struct Kernel {
+    slabinfo: io::Result<File>,
+    /// `/sys/kernel/slab`; absent: the kernel has none.
+    caches: Option<OwnedFd>,
     /// When the program ended.
     over: Option<Instant>,
 }
 
+impl Kernel {
+    pub fn open() -> Kernel {
+        let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Kernel {
+            slabinfo: File::open("/proc/slabinfo"),
+            caches: open("/sys/kernel/slab", directory, Mode::empty()).ok(),
+            over: None,
+        }
+    }
+}
+
 impl Access for Kernel {
     fn slabinfo(&mut self) -> io::Result<String> {
-        fs::read_to_string("/proc/slabinfo")
+        let file = self.slabinfo.as_mut().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+        let mut text = String::new();
+        // the kernel makes the text anew where it is read from the beginning
+        file.rewind()?;
+        file.read_to_string(&mut text)?;
+        Ok(text)
     }
 
     fn names(&mut self) -> Vec<(String, Option<String>)> {
-        let entries = fs::read_dir("/sys/kernel/slab").into_iter().flatten().flatten();
+        let Some(caches) = &self.caches else { return Vec::new() };
+        let entries = Dir::read_from(caches).into_iter().flatten().flatten();
+        let entries = entries.filter(|entry| !entry.file_name().to_bytes().starts_with(b"."));
         entries
             .map(|entry| {
-                let target = fs::read_link(entry.path()).ok();
-                let target = target.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+                let target = readlinkat(caches, entry.file_name(), Vec::new()).ok();
+                let target = target.map(|path| {
+                    let path = path.to_string_lossy().into_owned();
+                    path.rsplit('/').next().unwrap_or(&path).to_owned()
+                });
                 (entry.file_name().to_string_lossy().into_owned(), target)
             })
             .collect()
     }
 
     fn shrink(&mut self, name: &str) {
-        let _ = fs::write(format!("/sys/kernel/slab/{name}/shrink"), "1");
+        let Some(caches) = &self.caches else { return };
+        let opened =
+            openat(caches, format!("{name}/shrink"), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        let _ = opened.map(|file| File::from(file).write_all(b"1"));
     }
 
     fn settle(&mut self, time: Duration) {

@@ -27,6 +27,8 @@ use guest_protocol::program::{Exit, ProgramReport};
 const STREAMED: u64 = 1 << 20;
 /// The end of the output that is kept beyond [`STREAMED`], bytes.
 const TAIL: usize = 16 * 1024;
+/// How often the detectors are looked at while the program runs. None of them takes less time to see what it is for.
+const ONCE_IN_A_WHILE: Duration = Duration::from_secs(1);
 /// The longest report line, bytes.
 const LONGEST_LINE: usize = 4096;
 
@@ -54,7 +56,7 @@ impl Answers {
 /// Runs the program to its end.
 pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) -> io::Result<()> {
     let probes: Vec<Probe> = request.probes.iter().map(Probe::start).collect();
-    let detectors = Detectors::start();
+    let mut detectors = Detectors::start();
     // before the mark, which is then the first that it reads
     let log = match Follower::start(sender) {
         Ok(log) => Some(log),
@@ -75,7 +77,7 @@ pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) ->
             return sender.tell(&FromGuest::Failed(SetupFailure::Program { error: error.to_string() }));
         }
     };
-    let exit = running.until_it_ends(sender)?;
+    let exit = running.until_it_ends(sender, || detectors.look())?;
     let over = Instant::now();
     sender.tell(&running.exited(exit, over - start))?;
     sender.tell(&FromGuest::Reached { phase: Phase::Settle })?;
@@ -166,10 +168,15 @@ fn pipe() -> io::Result<(Pipe, OwnedFd)> {
 }
 
 impl Running {
-    /// Forwards what the program says until it ends.
-    fn until_it_ends(&mut self, sender: &Sender) -> io::Result<Exit> {
+    /// Forwards what the program says until it ends. Once in a while there is time for something else.
+    fn until_it_ends(&mut self, sender: &Sender, mut meanwhile: impl FnMut()) -> io::Result<Exit> {
+        let mut last = Instant::now();
         loop {
-            let ended = self.wait(true, None)?;
+            let ended = self.wait(true, Some(ONCE_IN_A_WHILE.saturating_sub(last.elapsed())))?;
+            if last.elapsed() >= ONCE_IN_A_WHILE {
+                meanwhile();
+                last = Instant::now();
+            }
             self.hear(sender)?;
             if ended {
                 // a line without an end is one all the same; a child may write the rest of it later, as a line of its own

@@ -10,6 +10,9 @@ pub struct DetectorState {
     pub name: String,
     /// Just before the dose; absent: it could not be read.
     pub before: Option<String>,
+    /// What else it was while the program ran, as far as that was seen: it was looked at once a second.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meanwhile: Vec<String>,
     /// After the dose.
     pub after: Option<String>,
 }
@@ -17,7 +20,16 @@ pub struct DetectorState {
 impl DetectorState {
     /// The first number before and after the dose.
     pub fn numbers(&self) -> (Option<i64>, Option<i64>) {
-        let number = |text: &Option<String>| text.as_ref()?.split_whitespace().next()?.parse().ok();
-        (number(&self.before), number(&self.after))
+        let of = |text: &Option<String>| number(text.as_ref()?);
+        (of(&self.before), of(&self.after))
     }
+
+    /// Everything that it was later than before the dose, each with its first number.
+    pub fn later(&self) -> impl Iterator<Item = (&str, Option<i64>)> {
+        self.meanwhile.iter().chain(&self.after).map(|text| (text.as_str(), number(text)))
+    }
+}
+
+fn number(text: &str) -> Option<i64> {
+    text.split_whitespace().next()?.parse().ok()
 }

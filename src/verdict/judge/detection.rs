@@ -5,7 +5,7 @@ use super::leaks;
 use crate::hang;
 use crate::observation::{BlockedTask, Exit, Observation, ProgramReport};
 use crate::oops::{Report, Sameness};
-use crate::suite::detector::behind_crash;
+use crate::suite::detector::{DETECT_HUNG_TASK, behind_crash};
 use crate::suite::{
     CrashPattern, HangPattern, KmemleakPattern, LeakPattern, Pattern, ProbeKind, Reference, Symptom,
 };
@@ -35,7 +35,7 @@ pub(super) fn evaluate(
         Symptom::Detectors(parts) => leaks::detectors(parts.iter().map(evaluate)),
         Symptom::Crash(pattern) => match crash(pattern, reports) {
             Detection::NotSeen => {
-                let off = behind_crash(pattern).iter().find_map(|options| detectors.all_off(options));
+                let off = behind_crash(pattern).iter().find_map(|behind| detectors.all_off(behind));
                 off.map_or(Detection::NotSeen, Detection::Unknown)
             }
             detection => detection,
@@ -155,23 +155,14 @@ fn hung_task(
             "task {comm} ({pid}) was blocked at the end as in the symptom, and the kernel had no time to call it hung"
         ));
     }
-    detectors.all_off(&["DETECT_HUNG_TASK"]).map_or(Detection::NotSeen, Detection::Unknown)
+    detectors.all_off(&[DETECT_HUNG_TASK]).map_or(Detection::NotSeen, Detection::Unknown)
 }
 
 /// Looks for a report of such a blocked task. The functions are those of its own stack, which the agent may have read
 /// as well. Where nothing but the reports is given, nothing is asked about other tasks.
 fn blocked_task(pattern: &HangPattern, seen: Option<&Observation>, reports: &[&Report]) -> Detection {
     let mut unknown = None;
-    for report in reports.iter().filter(|r| r.is_blocked_task()) {
-        if !named(pattern.task.as_ref(), report.task.as_deref()) {
-            continue;
-        }
-        let blocked = seen.map_or(&[][..], |seen| &seen.blocked);
-        let own_stack =
-            blocked.iter().find(|b| Some(b.pid) == report.pid).map(|b| &b.stack[..]).unwrap_or(&[]);
-        if !functions_match(&pattern.functions, report.frames.iter().chain(own_stack)) {
-            continue;
-        }
+    for report in reports.iter().filter(|report| is_of_task(pattern, seen, report)) {
         match seen.map_or(Detection::Seen(String::new()), |seen| other_tasks(pattern, seen, report)) {
             Detection::NotSeen => continue,
             Detection::Unknown(reason) => unknown = Some(reason),
@@ -184,6 +175,37 @@ fn blocked_task(pattern: &HangPattern, seen: Option<&Observation>, reports: &[&R
     unknown.map_or(Detection::NotSeen, Detection::Unknown)
 }
 
+/// Whether the report is of a blocked task that looks as the symptom says, whatever it waits for.
+fn is_of_task(pattern: &HangPattern, seen: Option<&Observation>, report: &Report) -> bool {
+    let blocked = seen.map_or(&[][..], |seen| &seen.blocked);
+    let own_stack = blocked.iter().find(|b| Some(b.pid) == report.pid).map(|b| &b.stack[..]).unwrap_or(&[]);
+    report.is_blocked_task()
+        && named(pattern.task.as_ref(), report.task.as_deref())
+        && functions_match(&pattern.functions, report.frames.iter().chain(own_stack))
+}
+
+/// Why the report leaves open whether it is the symptom: it is of such a task, and the kernel does not say what it waits
+/// for.
+pub(super) fn left_open(symptom: &Symptom, seen: &Observation, report: &Report) -> Option<String> {
+    symptom.each().into_iter().find_map(|part| match part {
+        Symptom::HungTask(pattern) if is_of_task(pattern, Some(seen), report) => {
+            match other_tasks(pattern, seen, report) {
+                Detection::Unknown(reason) => Some(reason),
+                Detection::Seen(_) | Detection::NotSeen => None,
+            }
+        }
+        Symptom::HungTask(_)
+        | Symptom::Any(_)
+        | Symptom::All(_)
+        | Symptom::Detectors(_)
+        | Symptom::Crash(_)
+        | Symptom::Leak(_)
+        | Symptom::Kmemleak(_)
+        | Symptom::Reported { .. }
+        | Symptom::Exit { .. } => None,
+    })
+}
+
 /// Whether the tasks that a hung one waits for look as the symptom says.
 fn other_tasks(pattern: &HangPattern, seen: &Observation, report: &Report) -> Detection {
     if pattern.owner.is_empty() && pattern.cycle.is_empty() {
@@ -193,9 +215,14 @@ fn other_tasks(pattern: &HangPattern, seen: &Observation, report: &Report) -> De
     let Some(pid) = report.pid else { return unknown("the task") };
     let console = &seen.console.text;
     if !pattern.owner.is_empty() {
-        // kernels name the holders of mutexes since 6.16, those of semaphores since 6.17
         match hang::owner(console, pid) {
-            None => return unknown("the holder of the lock"),
+            None => {
+                return Detection::Unknown(format!(
+                    "the kernel does not name the holder of what the task waits for ({}); kernels with \
+                     CONFIG_DETECT_HUNG_TASK_BLOCKER do, of mutexes since 6.16 and of semaphores since 6.17",
+                    report.title
+                ));
+            }
             Some(owner) if owner.stack.is_empty() => return unknown("the stack of the lock's holder"),
             Some(owner) if functions_match(&pattern.owner, owner.stack.iter()) => {}
             Some(_) => return Detection::NotSeen,

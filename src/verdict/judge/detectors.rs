@@ -2,7 +2,7 @@
 
 use crate::observation::{DetectorState, Observation};
 use crate::oops::{Report, ReportKind};
-use crate::suite::detector::{SLAB_CHECKS, SLAB_POISON, SLAB_RED_ZONE};
+use crate::suite::detector::{Detector, Stops};
 
 /// What makes a detector blind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,34 +39,49 @@ impl<'a> Detectors<'a> {
         Detectors { seen, before }
     }
 
-    /// Why none of the detectors behind these options could see its symptom; `None`: one could. One that stopped
-    /// meanwhile may be the one on which it rested.
-    pub fn all_off(&self, options: &[&str]) -> Option<String> {
-        let off: Vec<DetectorOff> = options.iter().filter_map(|option| self.off(option)).collect();
+    /// Why none of these detectors could see its symptom; `None`: one could. One that stopped meanwhile may be the one on
+    /// which it rested.
+    pub fn all_off(&self, detectors: &[Detector]) -> Option<String> {
+        let off: Vec<DetectorOff> = detectors.iter().filter_map(|detector| self.off(detector)).collect();
         let first = off.iter().find(|off| off.meanwhile).or(off.first())?;
-        (first.meanwhile || off.len() == options.len()).then(|| first.reason.clone())
+        (first.meanwhile || off.len() == detectors.len()).then(|| first.reason.clone())
     }
 
-    /// Why the detector behind this option was not at work all the time, as far as anything tells.
-    pub fn off(&self, option: &str) -> Option<DetectorOff> {
-        match option {
-            "DETECT_HUNG_TASK" => self.hung_task(),
-            "SOFTLOCKUP_DETECTOR" => self.watchdog(&["kernel.watchdog", "kernel.soft_watchdog"]),
-            "HARDLOCKUP_DETECTOR" => self
+    /// Why this detector was not at work all the time, as far as anything tells.
+    pub fn off(&self, detector: &Detector) -> Option<DetectorOff> {
+        let named = |off: DetectorOff| DetectorOff {
+            reason: format!("{} (CONFIG_{})", off.reason, detector.option),
+            ..off
+        };
+        self.stopped(detector.stops).map(named)
+    }
+
+    fn stopped(&self, by: Stops) -> Option<DetectorOff> {
+        match by {
+            Stops::Never => None,
+            Stops::HungTask => self.hung_task(),
+            Stops::SoftLockup => self.watchdog(&["kernel.watchdog", "kernel.soft_watchdog"]),
+            Stops::HardLockup => self
                 .said(HARD_LOCKUP_OFF, "the hard-lockup detector")
                 .or_else(|| self.watchdog(&["kernel.watchdog", "kernel.nmi_watchdog"])),
-            "LOCKDEP" | "PROVE_LOCKING" | "PROVE_RCU" => self.lockdep(),
-            "KASAN" => self.kasan(),
-            "KFENCE" => {
+            Stops::Lockdep => self.lockdep(),
+            Stops::ProveLocking => self.lockdep().or_else(|| self.not_zero("kernel.prove_locking")),
+            Stops::Kasan => self.kasan(),
+            Stops::Kcsan => self.not_zero("kcsan"),
+            Stops::Kfence => {
                 self.not_zero("kfence.sample_interval").or_else(|| self.not_raised("kfence.sample_interval"))
             }
-            "DEBUG_KMEMLEAK" => self.said(KMEMLEAK_OFF, "kmemleak"),
-            "DEBUG_OBJECTS" => self.said(OBJECTS_OFF, "the debugging of objects"),
-            SLAB_RED_ZONE => self.slab("slab_debug=Z"),
-            SLAB_POISON => self.slab("slab_debug=P"),
-            SLAB_CHECKS => self.slab("slab_debug=F"),
-            // the others cannot be switched off while the kernel runs
-            _ => None,
+            Stops::Kmemleak => self.said(KMEMLEAK_OFF, "kmemleak"),
+            Stops::Objects => self.said(OBJECTS_OFF, "the debugging of objects"),
+            Stops::Workqueues => self
+                .not_zero("workqueue.watchdog_thresh")
+                .or_else(|| self.not_raised("workqueue.watchdog_thresh")),
+            Stops::RcuStalls => {
+                self.zero("rcu_cpu_stall_suppress").or_else(|| self.not_raised("rcu_cpu_stall_timeout"))
+            }
+            Stops::SlabRedZones => self.slab("slab_debug=Z"),
+            Stops::SlabPoison => self.slab("slab_debug=P"),
+            Stops::SlabChecks => self.slab("slab_debug=F"),
         }
     }
 
@@ -81,22 +96,24 @@ impl<'a> Detectors<'a> {
         self.not_zero("kernel.hung_task_timeout_secs")
             .or_else(|| self.not_raised("kernel.hung_task_timeout_secs"))
             .or_else(|| self.not_zero("kernel.hung_task_warnings"))
+            .or_else(|| self.not_lowered("kernel.hung_task_check_count"))
             .or_else(|| self.interval())
     }
 
     /// An interval of 0 is as long as the timeout.
     fn interval(&self) -> Option<DetectorOff> {
-        let state = self.state("kernel.hung_task_check_interval_secs")?;
-        match state.numbers() {
-            (Some(1..), Some(0)) => Some(changed(state)),
-            _ => self.not_raised("kernel.hung_task_check_interval_secs"),
-        }
+        let name = "kernel.hung_task_check_interval_secs";
+        self.became(name, |before, now| before > 0 && now == 0).or_else(|| self.not_raised(name))
     }
 
     fn watchdog(&self, switches: &[&str]) -> Option<DetectorOff> {
         let switched_off = switches.iter().find_map(|switch| self.not_zero(switch));
         let thresh = "kernel.watchdog_thresh";
-        switched_off.or_else(|| self.not_zero(thresh)).or_else(|| self.not_raised(thresh))
+        switched_off
+            .or_else(|| self.not_zero(thresh))
+            .or_else(|| self.not_raised(thresh))
+            // the processors that are watched
+            .or_else(|| self.unchanged("kernel.watchdog_cpumask"))
     }
 
     fn lockdep(&self) -> Option<DetectorOff> {
@@ -135,22 +152,45 @@ impl<'a> Detectors<'a> {
     fn not_zero(&self, name: &str) -> Option<DetectorOff> {
         let state = self.state(name)?;
         match state.numbers() {
-            (Some(0), _) => Some(DetectorOff {
-                reason: format!("a detector was off: {name} was 0 before the dose"),
-                meanwhile: false,
-            }),
-            (Some(_), Some(0)) => Some(changed(state)),
+            (Some(0), _) => Some(off_before(state)),
             (Some(_), None) => Some(DetectorOff {
                 reason: format!("{name} could not be read after the dose"),
                 meanwhile: true,
             }),
-            _ => None,
+            _ => self.became(name, |_, now| now == 0),
         }
     }
 
-    fn not_raised(&self, name: &str) -> Option<DetectorOff> {
+    /// A switch that silences.
+    fn zero(&self, name: &str) -> Option<DetectorOff> {
         let state = self.state(name)?;
-        matches!(state.numbers(), (Some(before), Some(after)) if after > before).then(|| changed(state))
+        match state.numbers().0 {
+            Some(0) => self.became(name, |_, now| now != 0),
+            Some(_) => Some(off_before(state)),
+            None => None,
+        }
+    }
+
+    fn unchanged(&self, name: &str) -> Option<DetectorOff> {
+        let state = self.state(name)?;
+        let other = |(text, _): &(&str, Option<i64>)| state.before.as_deref() != Some(text);
+        state.later().find(other).map(|(text, _)| changed(state, text))
+    }
+
+    fn not_lowered(&self, name: &str) -> Option<DetectorOff> {
+        self.became(name, |before, now| now < before)
+    }
+
+    fn not_raised(&self, name: &str) -> Option<DetectorOff> {
+        self.became(name, |before, now| now > before)
+    }
+
+    /// Whether it was so at any time after it was read before the dose.
+    fn became(&self, name: &str, is_so: impl Fn(i64, i64) -> bool) -> Option<DetectorOff> {
+        let state = self.state(name)?;
+        let before = state.numbers().0?;
+        let mut later = state.later();
+        later.find(|(_, now)| now.is_some_and(|now| is_so(before, now))).map(|(text, _)| changed(state, text))
     }
 
     /// Whether the kernel said one of these things at any time.
@@ -165,13 +205,19 @@ impl<'a> Detectors<'a> {
     }
 }
 
-fn changed(state: &DetectorState) -> DetectorOff {
-    let DetectorState { name, before, after } = state;
-    let word = |text: &Option<String>| text.as_deref().unwrap_or("unreadable").to_owned();
-    let reason = format!(
-        "a detector was lowered during the dose: {name} went from {} to {}",
-        word(before),
-        word(after)
-    );
+fn off_before(state: &DetectorState) -> DetectorOff {
+    let DetectorState { name, before, .. } = state;
+    let before = before.as_deref().unwrap_or_default();
+    DetectorOff {
+        reason: format!("a detector was off: {name} was {before} before the dose"),
+        meanwhile: false,
+    }
+}
+
+fn changed(state: &DetectorState, to: &str) -> DetectorOff {
+    let DetectorState { name, before, after, .. } = state;
+    let before = before.as_deref().unwrap_or("unreadable");
+    let back = if after.as_deref() == Some(to) { "" } else { ", for a while" };
+    let reason = format!("a detector was lowered during the dose: {name} went from {before} to {to}{back}");
     DetectorOff { reason, meanwhile: true }
 }

@@ -83,6 +83,7 @@ pub(super) const QUESTIONS: &[Question] = {
         ask(Dose, "was the symptom seen during the dose?", &[Bad], crashes::symptom),
         ask(Dose, "was it on the console before the dose?", &[Blind], crashes::symptom_before),
         ask(Dose, "is there another crash report of the dose?", &[Other], crashes::other_report),
+        ask(Dose, "does a report leave open whether it is the symptom?", &[Blind], crashes::left_open),
         ask(Dose, "was the guest out of memory?", &[Blind], memory::exhausted),
         ask(Dose, "did QEMU make the kernel crash?", &[Lost, Blind], crashes::emulators_fault),
         ask(Dose, "was the machine unsound?", &[Blind], crashes::unsound),

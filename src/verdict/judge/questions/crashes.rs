@@ -1,11 +1,21 @@
 //! Questions about the symptom and the kernel's reports.
 
-use super::super::detection::{Detection, part_in_reports};
+use super::super::detection::{self, Detection, part_in_reports};
 use super::super::{Judgement, Verdict, shows_symptom};
 use super::memory::is_exhaustion;
 use super::{Evidence, blind, dosed};
 use crate::observation::Observation;
 use crate::oops::{Report, ReportKind};
+
+/// What lockdep says where one of its tables is full (`kernel/locking/lockdep.c`): it looks no more, and the kernel is as
+/// good as before. More locks held at once than it has room for may be a defect.
+const LOCKDEP_IS_FULL: &[&str] = &[
+    "BUG: MAX_LOCKDEP_ENTRIES too low",
+    "BUG: MAX_LOCKDEP_CHAINS too low",
+    "BUG: MAX_LOCKDEP_CHAIN_HLOCKS too low",
+    "BUG: MAX_LOCKDEP_KEYS too low",
+    "BUG: MAX_STACK_TRACE_ENTRIES too low",
+];
 
 pub(super) fn broke_before(evidence: &Evidence<'_>) -> Option<Judgement> {
     let mut sound = evidence.before.iter().filter(|report| !report.suppressed);
@@ -29,10 +39,21 @@ pub(super) fn symptom_before(evidence: &Evidence<'_>) -> Option<Judgement> {
 }
 
 pub(super) fn other_report(evidence: &Evidence<'_>) -> Option<Judgement> {
-    let report = evidence.during.iter().find(|report| !is_exhaustion(report))?;
+    let is_full = |report: &Report| LOCKDEP_IS_FULL.iter().any(|start| report.title.starts_with(start));
+    let is_other =
+        |report: &&&Report| !(is_exhaustion(report) || is_full(report)) && open(evidence, report).is_none();
+    let report = evidence.during.iter().find(is_other)?;
     let damaged = if report.corrupted { "; the report is damaged" } else { "" };
     let judgement = Judgement::new(Verdict::Other, true).title(&report.title);
     Some(judgement.because(format!("not this test's symptom{damaged}")))
+}
+
+pub(super) fn left_open(evidence: &Evidence<'_>) -> Option<Judgement> {
+    blind(evidence.during.iter().find_map(|report| open(evidence, report))?)
+}
+
+fn open(evidence: &Evidence<'_>, report: &Report) -> Option<String> {
+    detection::left_open(&evidence.test.symptom, evidence.seen, report)
 }
 
 pub(super) fn emulators_fault(evidence: &Evidence<'_>) -> Option<Judgement> {

@@ -10,7 +10,8 @@ const PLAIN: &str = "{crash: {trace: ['^elv_iosched_store$']}}";
 /// A whole dose around which a file of the kernel read so.
 fn read(name: &str, before: &str, after: &str) -> Observation {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let state = DetectorState { name: name.into(), before: text(before), after: text(after) };
+    let state =
+        DetectorState { name: name.into(), before: text(before), after: text(after), meanwhile: Vec::new() };
     changed(|seen| seen.detectors = vec![state])
 }
 
@@ -30,6 +31,8 @@ fn each_detector_is_at_work_from_beginning_to_end() {
     let (soft, hard) = (crash("^BUG: soft lockup"), crash("^BUG: hard lockup"));
     let (kfence, redzone) = (crash("^KFENCE: "), crash("^BUG: .*Redzone overwritten"));
     let either = crash("^(KASAN|KFENCE): ");
+    let (deadlock, kcsan) = (crash("^possible deadlock in"), crash("^KCSAN: data-race"));
+    let (workqueue, stall) = (crash("^BUG: workqueue lockup"), crash("^INFO: rcu detected stall in"));
     let (timeout, thresh) = ("kernel.hung_task_timeout_secs", "kernel.watchdog_thresh");
     let (warnings, interval) = ("kernel.hung_task_warnings", "kernel.hung_task_check_interval_secs");
     let sampling = "kfence.sample_interval";
@@ -52,6 +55,24 @@ fn each_detector_is_at_work_from_beginning_to_end() {
         (&soft, "kernel.soft_watchdog", "0", "0", false),
         (&soft, "kernel.nmi_watchdog", "0", "0", true),
         (&soft, thresh, "10", "60", false),
+        (&soft, "kernel.watchdog_cpumask", "0-1", "0-1", true),
+        (&soft, "kernel.watchdog_cpumask", "0-1", "0", false),
+        (HUNG, "kernel.hung_task_check_count", "4194304", "4194304", true),
+        (HUNG, "kernel.hung_task_check_count", "4194304", "1", false),
+        (LOCKDEP, "kernel.prove_locking", "1", "0", true),
+        (&deadlock, "kernel.prove_locking", "1", "1", true),
+        (&deadlock, "kernel.prove_locking", "1", "0", false),
+        (&kcsan, "kcsan", "1", "1", true),
+        (&kcsan, "kcsan", "1", "0", false),
+        (&workqueue, "workqueue.watchdog_thresh", "30", "30", true),
+        (&workqueue, "workqueue.watchdog_thresh", "30", "0", false),
+        (&workqueue, "workqueue.watchdog_thresh", "30", "3000", false),
+        (&stall, "rcu_cpu_stall_suppress", "0", "0", true),
+        (&stall, "rcu_cpu_stall_suppress", "0", "1", false),
+        (&stall, "rcu_cpu_stall_suppress", "1", "1", false),
+        (&stall, "rcu_cpu_stall_timeout", "21", "21", true),
+        (&stall, "rcu_cpu_stall_timeout", "21", "300", false),
+        (PLAIN, "rcu_cpu_stall_suppress", "0", "1", true),
         (&hard, "kernel.nmi_watchdog", "1", "1", true),
         (&hard, "kernel.nmi_watchdog", "0", "0", false),
         (LOCKDEP, "debug_locks", "1", "1", true),
@@ -90,12 +111,24 @@ fn each_detector_is_at_work_from_beginning_to_end() {
 }
 
 #[test]
+fn what_was_off_for_a_while_counts() {
+    let seen = |name: &str, meanwhile: &str| {
+        let mut seen = read(name, "20", "20");
+        seen.detectors[0].meanwhile.push(meanwhile.into());
+        said(&test_with(HUNG, ""), &seen, &[])
+    };
+    insta::assert_snapshot!(seen("kernel.hung_task_timeout_secs", "0"), @"blind: a detector was lowered during the dose: kernel.hung_task_timeout_secs went from 20 to 0, for a while (CONFIG_DETECT_HUNG_TASK)");
+    assert!(seen("kernel.hung_task_timeout_secs", "900").starts_with("blind: "));
+    assert_eq!(seen("kernel.hung_task_timeout_secs", "10"), "good");
+}
+
+#[test]
 fn reasons_name_the_setting() {
     let told = |symptom: &str, name: &str, before: &str, after: &str| {
         said(&test_with(symptom, ""), &read(name, before, after), &[])
     };
-    insta::assert_snapshot!(told(HUNG, "kernel.hung_task_timeout_secs", "20", "0"), @"blind: a detector was lowered during the dose: kernel.hung_task_timeout_secs went from 20 to 0");
-    insta::assert_snapshot!(told(LOCKDEP, "debug_locks", "0", "0"), @"blind: a detector was off: debug_locks was 0 before the dose");
+    insta::assert_snapshot!(told(HUNG, "kernel.hung_task_timeout_secs", "20", "0"), @"blind: a detector was lowered during the dose: kernel.hung_task_timeout_secs went from 20 to 0 (CONFIG_DETECT_HUNG_TASK)");
+    insta::assert_snapshot!(told(LOCKDEP, "debug_locks", "0", "0"), @"blind: a detector was off: debug_locks was 0 before the dose (CONFIG_LOCKDEP)");
     insta::assert_snapshot!(told(PLAIN, "kernel.tainted", "0", "512"), @"blind: the kernel was tainted with W (a warning) during the dose, and no report explains it");
     insta::assert_snapshot!(told(PLAIN, "kernel.printk", "8", "4"), @"blind: the console's log level was lowered during the dose: kernel.printk went from 8 to 4");
     let seen = read("kernel.tainted", "0", "512");
@@ -125,7 +158,7 @@ fn a_detector_that_reports_once_did_so_before() {
     let splat =
         report("possible deadlock in boot_driver_probe", ReportKind::Lockdep, BEFORE, &["boot_driver_probe"]);
     let early = [splat];
-    insta::assert_snapshot!(said(&test_with(LOCKDEP, ""), &clean(), &early), @"blind: lockdep was off: it reports once, and did before the dose (possible deadlock in boot_driver_probe)");
+    insta::assert_snapshot!(said(&test_with(LOCKDEP, ""), &clean(), &early), @"blind: lockdep was off: it reports once, and did before the dose (possible deadlock in boot_driver_probe) (CONFIG_LOCKDEP)");
     assert_eq!(said(&test_with(PLAIN, ""), &clean(), &early), "good");
     let kasan = |start| report("KASAN: slab-out-of-bounds Read in f", ReportKind::KasanRead, start, &["f"]);
     let symptom = test_with("{crash: {title: '^KASAN: slab-use-after-free'}}", "");
@@ -133,4 +166,65 @@ fn a_detector_that_reports_once_did_so_before() {
     assert!(found.starts_with("blind: KASAN was off: it reports once"), "{found}");
     let multi = changed(|seen| seen.guest.as_mut().unwrap().cmdline = "quiet kasan_multi_shot".into());
     assert_eq!(said(&symptom, &multi, &[kasan(BEFORE)]), "good");
+}
+
+/// A report of lockdep's with these functions, as a console shows it.
+fn splat(seconds: u32, function: &str) -> String {
+    let lines = [
+        "======================================================",
+        "WARNING: possible circular locking dependency detected",
+        "6.99.1 #1 Not tainted",
+        "------------------------------------------------------",
+        "sh/77 is trying to acquire lock:",
+        "ffff888001234500 (&one->lock){+.+.}-{4:4}, at: FUNCTION+0x10/0x20",
+        "",
+        "but task is already holding lock:",
+        "ffff888001234600 (&other->lock){+.+.}-{4:4}, at: FUNCTION+0x1/0x20",
+        "",
+        "which lock already depends on the new lock.",
+        "",
+        "stack backtrace:",
+        "CPU: 0 UID: 0 PID: 77 Comm: sh Not tainted 6.99.1 #1",
+        "Call Trace:",
+        " <TASK>",
+        " print_circular_bug+0x1/0x2",
+        " check_noncircular+0x1/0x2",
+        " __mutex_lock+0x1/0x2",
+        " FUNCTION+0x10/0x20",
+        " </TASK>",
+    ];
+    lines.iter().map(|line| format!("[    {seconds}.0] {}\n", line.replace("FUNCTION", function))).collect()
+}
+
+#[test]
+fn what_lockdep_said_before_and_in_the_dose_counts_as_the_whole_console_tells() {
+    let other_lock = splat(1, "boot_probe");
+    let chains = "[    1.5] BUG: MAX_LOCKDEP_CHAINS too low!\n[    1.5] turning off the locking correctness validator.\n";
+    let taint = "[    1.5] Disabling lock debugging due to kernel taint\n";
+    let module = format!("[    1.5] x: module license 'Proprietary' taints kernel.\n{taint}");
+    let killed = "[    1.5] Out of memory: Killed process 77 (worker) total-vm:427968kB\n";
+    let leaks = "[    1.5] kmemleak: Kernel memory leak detector disabled\n";
+    let itself = splat(1, "elv_iosched_store");
+    // what stands before the dose, and in it; the verdicts of a symptom that lockdep shows and of one that it does not
+    let table: &[(&str, &str, &str, &str)] = &[
+        ("", "", "good", "good"),
+        (&other_lock, "", "blind", "good"),
+        (chains, "", "blind", "good"),
+        ("", chains, "blind", "good"),
+        (taint, "", "blind", "good"),
+        ("", &module, "blind", "good"),
+        ("", &other_lock, "other", "other"),
+        ("", &itself, "bad", "bad"),
+        ("", killed, "blind", "blind"),
+        ("", leaks, "good", "good"),
+        ("", "[    1.5] Kernel tests: x\n", "good", "good"),
+    ];
+    for &(before, during, lockdep, plain) in table {
+        let seen = said_by_kernel(before, during);
+        let reports = crate::oops::diagnose(&seen.console.text);
+        for (symptom, expected) in [(LOCKDEP, lockdep), (PLAIN, plain)] {
+            let found = judge(&test_with(symptom, ""), &seen, &reports).verdict;
+            assert_eq!(found.word(), expected, "{symptom} {before:?} {during:?}");
+        }
+    }
 }

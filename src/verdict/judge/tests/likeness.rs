@@ -126,7 +126,7 @@ fn only_what_is_the_same_for_certain_is_the_symptom() {
     no blocked task:
         good
     nobody looks for blocked tasks:
-        blind: this kernel has no hung-task detector, or it is switched off
+        blind: this kernel has no hung-task detector, or it is switched off (CONFIG_DETECT_HUNG_TASK)
     ");
 }
 

@@ -151,7 +151,7 @@ fn hung_tasks() {
     let stalled = Report { title: "INFO: rcu detected stall in elv_iosched_store".into(), ..hung(DURING) };
     let bad = "bad: INFO: task hung in elv_iosched_store";
     let other = "other: INFO: task hung in io_schedule: not this test's symptom";
-    let off = "blind: this kernel has no hung-task detector, or it is switched off";
+    let off = "blind: this kernel has no hung-task detector, or it is switched off (CONFIG_DETECT_HUNG_TASK)";
     let table: &[(&str, Observation, Vec<Report>, &str)] = &[
         (HUNG, clean(), vec![hung(DURING)], bad),
         (by_name, clean(), vec![hung(DURING)], bad),
@@ -333,7 +333,7 @@ fn symptoms_together() {
     let all_hung = "{all: [{crash: {title: '^WARNING'}}, {hung-task: {functions: ['^x$']}}]}";
     let told = || changed(|seen| seen.program.take_report("symptom still mapped"));
     let no_detector = || changed(|seen| seen.guest = None);
-    let off = "blind: this kernel has no hung-task detector, or it is switched off";
+    let off = "blind: this kernel has no hung-task detector, or it is switched off (CONFIG_DETECT_HUNG_TASK)";
     let table: &[(&str, Observation, Vec<Report>, &str)] = &[
         (any, clean(), vec![oops(DURING)], "bad: general protection fault in elv_x"),
         (any, told(), vec![], "bad: still mapped"),
