@@ -7,6 +7,9 @@ fn only_what_stays_is_a_leak_wherever_it_is() {
     let Some(place) = Place::new() else { return };
     let ended = place.run(&["-s", "leaks"]);
     assert_eq!(ended.cell("leaks::freed-late"), "good");
+    assert_eq!(ended.cell("leaks::held"), "good");
+    let hidden = ended.cell("leaks::hidden");
+    assert!(hidden.starts_with("bad: memory leak: caches of 192 bytes grew by "), "{hidden}");
     let bucket = ended.cell("leaks::in-a-bucket");
     assert!(bucket.starts_with("bad: memory leak: caches of 192 bytes grew by "), "{bucket}");
     assert_eq!(ended.cell("leaks::outside-the-glob"), "good");

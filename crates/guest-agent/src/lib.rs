@@ -9,6 +9,7 @@ mod execute;
 mod follow;
 mod grace;
 mod kmemleak;
+mod leftovers;
 mod mounts;
 mod probe;
 mod slab;

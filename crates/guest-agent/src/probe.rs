@@ -14,6 +14,8 @@ pub struct Dose {
     pub over: Instant,
     /// What it reported.
     pub iterations: Option<u64>,
+    /// Processes that it left behind and that do not end: they may hold what is counted.
+    pub left_running: usize,
 }
 
 /// A detector between its reading before the dose and the one after it.
@@ -51,6 +53,13 @@ impl Probe {
 
     /// Reads after the dose.
     pub fn finish(mut self, dose: Dose) -> ProbeReading {
+        if dose.left_running > 0 {
+            self.reading.error = Some(format!(
+                "{} processes of the program do not end, and may hold what is counted",
+                dose.left_running
+            ));
+            return self.reading;
+        }
         let after = match &mut self.detector {
             Detector::Slab { slab: None, .. } | Detector::Kmemleak(None) => return self.reading,
             Detector::Slab { slab: Some(slab), leak_per_1000 } => {

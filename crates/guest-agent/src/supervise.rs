@@ -18,6 +18,7 @@ use super::channel::Sender;
 use super::detectors::Detectors;
 use super::follow::Follower;
 use super::grace::grace_periods;
+use super::leftovers::Processes;
 use super::probe::{Dose, Probe};
 use guest_protocol::facts::{Phase, SetupFailure};
 use guest_protocol::message::{FromGuest, HostRequest, ProgramRequest};
@@ -56,6 +57,7 @@ impl Answers {
 /// Runs the program to its end.
 pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) -> io::Result<()> {
     let probes: Vec<Probe> = request.probes.iter().map(Probe::start).collect();
+    let processes = if probes.is_empty() { None } else { Processes::open().ok() };
     let mut detectors = Detectors::start();
     // before the mark, which is then the first that it reads
     let log = match Follower::start(sender) {
@@ -90,7 +92,8 @@ pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) ->
         tasks.retain(|task| before.contains(task));
         sender.tell(&FromGuest::BlockedTasks { tasks })?;
     }
-    let dose = Dose { over, iterations: running.lines.iterations };
+    let left_running = processes.map_or(0, |processes| processes.end_all());
+    let dose = Dose { over, iterations: running.lines.iterations, left_running };
     let readings = probes.into_iter().map(|probe| probe.finish(dose)).collect();
     running.hear(sender)?;
     running.lines.finish(sender)?;
