@@ -52,6 +52,29 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The syslog facility of a line that says it (`<12>[   12.345678] `, `12,1000,12345678,-;`, `user  :warn  : [ … ] `): 0 is
+/// the kernel's, which no program can write into the kernel's log (devkmsg_write()).
+pub(super) fn facility(raw: &[u8]) -> Option<u32> {
+    let raw = trim_returns(raw).0;
+    let marked = raw.first() == Some(&b'<');
+    let digits = count(raw, usize::from(marked), |byte| byte.is_ascii_digit());
+    let end = usize::from(marked) + digits;
+    let is_level = match raw.get(end) {
+        Some(b'>') => marked && raw.get(end + 1) == Some(&b'['),
+        Some(b',') => !marked && raw_header(raw).is_some(),
+        _ => false,
+    };
+    if is_level && (1..=4).contains(&digits) {
+        let level = std::str::from_utf8(&raw[end - digits..end]).ok()?.parse::<u32>().ok()?;
+        return Some(level / 8);
+    }
+    // `dmesg -x` pads both words to six letters
+    let (name, level) = (raw.get(..6)?, raw.get(7..13)?);
+    let is_word = |word: &[u8]| word.trim_ascii_end().iter().all(u8::is_ascii_lowercase) && word[0] != b' ';
+    let spelt = raw[6] == b':' && raw.get(13..15) == Some(b": ") && is_word(name) && is_word(level);
+    spelt.then(|| u32::from(name != b"kern  "))
+}
+
 /// Removes carriage returns and NUL bytes at the ends, and tells how many stood in front: serial consoles send either.
 fn trim_returns(mut raw: &[u8]) -> (&[u8], usize) {
     let full = raw.len();
@@ -298,6 +321,27 @@ fn count(raw: &[u8], start: usize, wanted: impl Fn(u8) -> bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_facility_tells_who_wrote_a_line() {
+        let table = [
+            ("<4>[   12.345678] x", Some(0)),
+            ("<12>[   12.345678] x", Some(1)),
+            ("<30>[   12.345678][    T1] x", Some(3)),
+            ("6,339,5140900,-;x", Some(0)),
+            ("12,339,5140900,-,caller=T1;x", Some(1)),
+            ("kern  :warn  : [   12.345678] x", Some(0)),
+            ("user  :warn  : [   12.345678] x", Some(1)),
+            ("<4>1 2026-11-26T10:00:00Z host kernel - - - x", None),
+            ("[   12.345678] x", None),
+            ("<>[", None),
+            ("12,x", None),
+            ("", None),
+        ];
+        for (raw, wanted) in table {
+            assert_eq!(facility(raw.as_bytes()), wanted, "{raw}");
+        }
+    }
 
     #[test]
     fn prefixes_are_told_from_messages() {

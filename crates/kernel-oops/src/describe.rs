@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::console::{Context, Line};
+use super::console::{Context, Line, facility};
 use super::engine::{Engine, matches};
 use super::excerpt::{self, Excerpt};
 use super::header::Header;
@@ -27,6 +27,8 @@ struct Description {
     /// No rule matched: the header line itself is the title.
     plain: bool,
     weak: bool,
+    /// Words that no rule knows, and no stack trace: any program can write them into the kernel's log.
+    lonely: bool,
     damage: Option<&'static str>,
 }
 
@@ -58,6 +60,10 @@ impl Engine {
             let traceless = description.traceless || description.plain;
             damage::reason(&description.title, &excerpt.text, traceless, &self.form)
         });
+        let lonely = description.lonely && facility(&console[header.start..header.end]) != Some(0);
+        let damage = damage.or(lonely.then_some("no rule knows the line, and no stack trace follows it"));
+        let broken = description.plain && is_broken(&console[header.start..], header.end - header.start);
+        let damage = damage.or(broken.then_some("the first line seems to be broken"));
         let damage = damage.or(unsure.then_some("every function of the stack trace is doubtful"));
         let damage = damage.or((header.end == console.len()).then_some("the log ends within the first line"));
         let headless = self.is_headless(&console[..header.end], &header, &excerpt.text);
@@ -101,7 +107,7 @@ impl Engine {
             pid,
             cpu,
         };
-        (report, description.weak)
+        (report, description.weak || lonely)
     }
 
     /// The rule that matches earliest in the text says what it is.
@@ -141,6 +147,7 @@ impl Engine {
                 traceless: true,
                 plain: true,
                 weak: false,
+                lonely: best.is_none() && !self.has_frame(text),
                 damage: best.map(|_| "the report lacks what its first line promises"),
             }
         })
@@ -186,6 +193,7 @@ impl Engine {
             traceless: rule.traceless,
             plain: false,
             weak: rule.weak,
+            lonely: false,
             damage,
         }
     }
@@ -288,6 +296,14 @@ impl Engine {
             || WORDS.iter().any(|word| memmem::find(line, word).is_some())
             || self.form.pointer.is_match(line)
     }
+}
+
+/// Whether a stamped line, which ends at `end`, is followed by one that has no stamp: it may be the rest of it.
+fn is_broken(text: &[u8], end: usize) -> bool {
+    let next = text.get(end + 1..).unwrap_or_default();
+    let next = &next[..memchr::memchr(b'\n', next).unwrap_or(next.len())];
+    let is_foreign = |line: &[u8]| Line::parse(line).context == Context::Foreign;
+    !is_foreign(&text[..end]) && is_foreign(next) && !next.trim_ascii().is_empty()
 }
 
 /// The line of a source file that a title names: from the root of the kernel's tree, or the bare file where the path is

@@ -4,12 +4,12 @@ use std::io::Read as _;
 use std::sync::LazyLock;
 
 use memchr::memmem;
-use regex::bytes::Regex;
 
-use super::console::{Context, Line};
+use super::console::{Context, Line, facility};
 use super::dialect::Dialect;
 use super::header::{Header, LineFinder};
 use super::kind::ReportKind;
+use super::pattern::Pattern;
 use super::reading::{Findings, Reading};
 use super::report::Report;
 use super::rules::{Family, Rule, RuleError, RuleFile, Words};
@@ -38,17 +38,17 @@ const CHUNK: usize = 1 << 20;
 pub struct Engine {
     pub(super) finder: LineFinder,
     pub(super) families: Vec<Family>,
-    suppressions: Vec<(String, Option<Regex>)>,
+    suppressions: Vec<(String, Option<Pattern>)>,
     cuts: Vec<String>,
-    continuations: Option<Regex>,
-    aftermath: Option<Regex>,
-    panicked: Option<Regex>,
+    continuations: Option<Pattern>,
+    aftermath: Option<Pattern>,
+    panicked: Option<Pattern>,
     replay: Option<String>,
-    pub(super) other_traces: Option<Regex>,
+    pub(super) other_traces: Option<Pattern>,
     pub(super) form: TraceForm,
     pub(super) pick: PickForm,
     kinds: Vec<(ReportKind, Vec<String>)>,
-    pub(super) subjects: Vec<Regex>,
+    pub(super) subjects: Vec<Pattern>,
 }
 
 impl Engine {
@@ -56,7 +56,7 @@ impl Engine {
     pub fn embedded() -> &'static Engine {
         static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
             let file = serde_yaml::from_str(EMBEDDED).expect("the embedded rules are tested");
-            Engine::compile(&file).expect("the embedded rules are tested")
+            Engine::compile(&file, true).expect("the embedded rules are tested")
         });
         &ENGINE
     }
@@ -69,11 +69,12 @@ impl Engine {
     pub fn with_overlay(text: &str) -> Result<Engine, RuleError> {
         let mut file: RuleFile = serde_yaml::from_str(EMBEDDED)?;
         file.lay_over(serde_yaml::from_str(text)?);
-        Engine::compile(&file)
+        Engine::compile(&file, false)
     }
 
-    fn compile(file: &RuleFile) -> Result<Engine, RuleError> {
-        let words = Words(&file.words);
+    /// `trusted`: the patterns are known to be right, and are compiled when they are first used.
+    fn compile(file: &RuleFile, trusted: bool) -> Result<Engine, RuleError> {
+        let words = Words { words: &file.words, trusted };
         let families: Vec<Family> =
             file.families.iter().map(|family| family.compile(&words)).collect::<Result<_, _>>()?;
         let strings: Vec<&str> = families
@@ -284,6 +285,9 @@ impl Engine {
         stamped: impl FnOnce() -> bool,
         booted: impl FnOnce() -> bool,
     ) -> Option<usize> {
+        if facility(line).is_some_and(|facility| facility > 0) {
+            return None;
+        }
         let parsed = Line::parse(line);
         let (stamped, booted) = (std::cell::LazyCell::new(stamped), std::cell::LazyCell::new(booted));
         let begins = |family: &Family| {
@@ -343,6 +347,15 @@ fn is_quoting(ahead: &[u8]) -> bool {
         last.is_ascii_alphabetic() || matches!(last, b'"' | b'\'' | b'`' | b',' | b'.' | b'(')
     }) || is_heading(ahead)
         || is_sentence(ahead)
+        || is_program(ahead)
+}
+
+/// Whether this ends in the name and process id of a program, as syslog writes them (`app[811]:`). The kernel has no id.
+fn is_program(ahead: &[u8]) -> bool {
+    let Some(rest) = ahead.strip_suffix(b"]:") else { return false };
+    let digits = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let name = rest[..rest.len() - digits].strip_suffix(b"[");
+    digits > 0 && name.and_then(|name| name.last()).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// Whether this begins the heading of a mail or of an issue.
@@ -363,6 +376,32 @@ fn is_sentence(ahead: &[u8]) -> bool {
         })
 }
 
-pub(super) fn matches(pattern: &Option<Regex>, line: &[u8]) -> bool {
+pub(super) fn matches(pattern: &Option<Pattern>, line: &[u8]) -> bool {
     pattern.as_ref().is_some_and(|pattern| pattern.is_match(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The embedded rules are compiled when they are first used, with an overlay all of them at once.
+    #[test]
+    fn every_embedded_pattern_is_one() {
+        Engine::with_overlay("{}").expect("the embedded rules must be right");
+    }
+
+    #[test]
+    fn names_of_programs_lead_to_their_words() {
+        let table = [
+            ("Nov 26 10:00:00 host app[811]:", true),
+            ("Nov 26 10:00:00 host kernel:", false),
+            ("[   12.345678] I[3:    kworker/3:2:  411]", false),
+            ("[guest0/uart0]:", false),
+            ("[811]:", false),
+            ("]:", false),
+        ];
+        for (ahead, wanted) in table {
+            assert_eq!(is_program(ahead.as_bytes()), wanted, "{ahead}");
+        }
+    }
 }

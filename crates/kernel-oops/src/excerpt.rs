@@ -167,8 +167,10 @@ fn is_of_arms_unwinder(text: &[u8]) -> bool {
         !name.is_empty()
             && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
     };
-    frame.ends_with(b")") && caller.starts_with(b"[<")
-        || is_name(frame.trim_ascii()) && is_name(&caller[..offset])
+    // a function of a module has it behind its name
+    let module = memmem::rfind(frame, b" [").filter(|_| frame.ends_with(b"]"));
+    let name = frame[..module.unwrap_or(frame.len())].trim_ascii();
+    frame.ends_with(b")") && caller.starts_with(b"[<") || is_name(name) && is_name(&caller[..offset])
 }
 
 impl Excerpt {

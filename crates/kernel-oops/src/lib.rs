@@ -23,6 +23,7 @@ mod json;
 mod kind;
 mod lines;
 mod own;
+mod pattern;
 pub mod poison;
 mod reading;
 mod render;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use super::kind::ReportKind;
+use super::pattern::Pattern;
 
 /// Why a rule file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -198,15 +198,15 @@ pub(super) enum Pick {
 /// One form of report.
 #[derive(Debug)]
 pub(super) struct Rule {
-    pub(super) pattern: Regex,
-    pub(super) within: Option<Regex>,
+    pub(super) pattern: Pattern,
+    pub(super) within: Option<Pattern>,
     pub(super) title: String,
     pub(super) also: Vec<String>,
     pub(super) kind: Option<ReportKind>,
     /// The title where nothing but the first line is left.
     pub(super) alone: Option<String>,
     /// Captures the line of a source file that `{place}` stands for.
-    pub(super) place: Option<Regex>,
+    pub(super) place: Option<Pattern>,
     pub(super) blame: Option<Blame>,
     pub(super) traceless: bool,
     pub(super) damaged: bool,
@@ -222,7 +222,7 @@ pub(super) struct Blame {
     pub(super) otherwise: Vec<Step>,
     pub(super) last: Vec<Step>,
     /// Functions to step over besides those that are never to blame.
-    pub(super) skip: Option<Regex>,
+    pub(super) skip: Option<Pattern>,
     pub(super) pick: Pick,
 }
 
@@ -230,7 +230,7 @@ pub(super) struct Blame {
 #[derive(Debug)]
 pub(super) enum Step {
     /// Go to the next line that matches; its first capture is a candidate.
-    Line(Regex),
+    Line(Pattern),
     /// Take the functions of the stack trace that begins here.
     Walk,
 }
@@ -243,28 +243,31 @@ pub(super) struct Family {
     pub(super) after_kernel: bool,
     /// So many bytes behind the first line of another report it is part of that one.
     pub(super) within: usize,
-    pub(super) plain: Option<Regex>,
-    pub(super) ignore: Option<Regex>,
+    pub(super) plain: Option<Pattern>,
+    pub(super) ignore: Option<Pattern>,
     pub(super) rules: Vec<Rule>,
 }
 
 /// The words of a rule file, to put into its patterns.
-pub(super) struct Words<'a>(pub(super) &'a BTreeMap<String, String>);
+pub(super) struct Words<'a> {
+    pub(super) words: &'a BTreeMap<String, String>,
+    /// Whether the file is known to be right, so that its patterns are compiled when they are first used.
+    pub(super) trusted: bool,
+}
 
 impl Words<'_> {
-    /// The pattern with every `@WORD` replaced, compiled.
-    pub(super) fn regex(&self, pattern: &str) -> Result<Regex, RuleError> {
+    /// The pattern with every `@WORD` replaced.
+    pub(super) fn regex(&self, pattern: &str) -> Result<Pattern, RuleError> {
         let fail = |reason: String| RuleError::Pattern { pattern: pattern.to_owned(), reason };
         let expanded = self.expand(pattern, 0).map_err(fail)?;
-        RegexBuilder::new(&expanded)
-            .unicode(false)
-            .size_limit(4 << 20)
-            .build()
-            .map_err(|error| fail(error.to_string()))
+        if self.trusted {
+            return Ok(Pattern::trusted(expanded));
+        }
+        Pattern::checked(expanded).map_err(|error| fail(error.to_string()))
     }
 
     /// All patterns as one alternative, or nothing if there are none.
-    pub(super) fn any(&self, patterns: &[String]) -> Result<Option<Regex>, RuleError> {
+    pub(super) fn any(&self, patterns: &[String]) -> Result<Option<Pattern>, RuleError> {
         if patterns.is_empty() {
             return Ok(None);
         }
@@ -286,8 +289,8 @@ impl Words<'_> {
             let name_len =
                 rest[at + 1..].bytes().take_while(|byte| byte.is_ascii_uppercase() || *byte == b'_').count();
             let name = &rest[at + 1..at + 1 + name_len];
-            let Some(value) = self.0.get(name) else {
-                let known = self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let Some(value) = self.words.get(name) else {
+                let known = self.words.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                 return Err(format!("there is no word @{name}; known are {known}"));
             };
             out.push_str("(?:");
@@ -320,9 +323,11 @@ impl RuleText {
     fn compile(&self, words: &Words<'_>, fatal: bool) -> Result<Rule, RuleError> {
         let pattern = words.regex(&self.pattern)?;
         let within = self.within.as_deref().map(|within| words.regex(within)).transpose()?;
-        let captures = within.as_ref().unwrap_or(&pattern).captures_len() - 1;
-        for title in std::iter::once(&self.title).chain(&self.also).chain(&self.alone) {
-            check_placeholders(title, captures, self.blame.is_some(), self.place.is_some())?;
+        if !words.trusted {
+            let captures = within.as_ref().unwrap_or(&pattern).captures_len() - 1;
+            for title in std::iter::once(&self.title).chain(&self.also).chain(&self.alone) {
+                check_placeholders(title, captures, self.blame.is_some(), self.place.is_some())?;
+            }
         }
         let blame = self.blame.as_ref().map(|blame| blame.compile(words)).transpose()?;
         Ok(Rule {

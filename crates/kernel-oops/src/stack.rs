@@ -1,7 +1,8 @@
 //! Finding the function to blame in the text of a report.
 
-use regex::bytes::{Captures, Regex};
+use regex::bytes::Captures;
 
+use super::pattern::Pattern;
 use super::rules::{Blame, Pick, Step};
 
 /// What stands for the function when none is found.
@@ -11,24 +12,24 @@ pub(super) const NO_FRAME: &str = "corrupted";
 #[derive(Debug)]
 pub(super) struct TraceForm {
     /// Announce a trace; the flag tells whether a frame must follow.
-    pub(super) starts: Vec<(Regex, bool)>,
+    pub(super) starts: Vec<(Pattern, bool)>,
     /// Capture the function of a trace line.
-    pub(super) lines: Vec<Regex>,
+    pub(super) lines: Vec<Pattern>,
     /// Belong to a trace that was printed in between.
-    pub(super) breakers: Option<Regex>,
+    pub(super) breakers: Option<Pattern>,
     /// Capture the function at the instruction pointer.
-    pub(super) pointer: Regex,
+    pub(super) pointer: Pattern,
 }
 
 /// Which functions name a stall or a hang.
 #[derive(Debug)]
 pub(super) struct PickForm {
     /// Functions that are never to blame.
-    pub(super) skip: Option<Regex>,
-    pub(super) stall_anchors: Option<Regex>,
+    pub(super) skip: Option<Pattern>,
+    pub(super) stall_anchors: Option<Pattern>,
     pub(super) stall_names: Vec<(String, String)>,
     pub(super) hang_names: Vec<(String, String)>,
-    pub(super) hang_skip: Option<Regex>,
+    pub(super) hang_skip: Option<Pattern>,
     pub(super) syscall_prefixes: Vec<String>,
 }
 
@@ -158,7 +159,7 @@ impl PickForm {
         for group in found.iter().skip(1).flatten() {
             let name = demangled(group.as_bytes());
             let skipped =
-                |skip: &Option<Regex>| skip.as_ref().is_some_and(|skip| skip.is_match(name.as_bytes()));
+                |skip: &Option<Pattern>| skip.as_ref().is_some_and(|skip| skip.is_match(name.as_bytes()));
             if !skipped(&self.skip) && !skipped(&blame.skip) {
                 candidates.push(name);
             }

@@ -64,6 +64,25 @@ fn cut_bytes(first: usize, last: usize) -> Disguise {
     Box::new(move |log| log[log.len() * first / 1000..log.len() - log.len() * last / 1000].to_vec())
 }
 
+/// Broken after so many bytes, as a terminal does it, or at the last blank before, as mail programs do.
+fn broken(width: usize, at_blanks: bool) -> Disguise {
+    Box::new(move |log| {
+        joined(lines(log).flat_map(|line| {
+            let (mut rest, mut parts) = (line, Vec::new());
+            while rest.len() > width {
+                // a mail program leaves a word as it is
+                let blank = rest[1..=width].iter().rposition(|byte| *byte == b' ').map(|at| at + 1);
+                let end = if at_blanks { blank.filter(|end| *end > 20) } else { Some(width) };
+                let Some(end) = end else { break };
+                parts.push(rest[..end].to_vec());
+                rest = &rest[end + usize::from(at_blanks)..];
+            }
+            parts.push(rest.to_vec());
+            parts
+        }))
+    })
+}
+
 fn json(line: &[u8]) -> String {
     serde_json::to_string(&String::from_utf8_lossy(line)).expect("a string is JSON")
 }
@@ -145,6 +164,10 @@ fn disguises() -> Vec<(String, Disguise)> {
         "as readable JSON".into(),
         Box::new(move |log| joined(lines(log).map(|line| pretty(line).into_bytes()))),
     ));
+    for (width, at_blanks) in [(80, false), (100, false), (72, true), (78, true)] {
+        let how = if at_blanks { "at blanks" } else { "hard" };
+        all.push((format!("broken {how} at {width}"), broken(width, at_blanks)));
+    }
     all.push(("twice".into(), Box::new(|log| [log, log].concat())));
     all
 }

@@ -8,6 +8,7 @@ mod decoded;
 mod journal;
 mod rewrite;
 mod shape;
+mod wrap;
 
 use std::sync::LazyLock;
 
@@ -16,6 +17,7 @@ use memchr::{memchr, memmem, memrchr};
 
 use super::console::{Context, Line};
 use shape::Shape;
+use wrap::Wrap;
 
 pub(super) use rewrite::Rewritten;
 
@@ -69,6 +71,8 @@ pub(super) struct Dialect {
     embedded: bool,
     /// Escape sequences, line ends in words, blanks that are no blanks.
     dressed: bool,
+    /// Lines were broken.
+    wrap: Option<Wrap>,
 }
 
 impl Dialect {
@@ -85,10 +89,12 @@ impl Dialect {
             if from == 0 { 0 } else { memchr(b'\n', &log[from..start]).map_or(start, |n| from + n + 1) };
         let sample = &log[from..log.len().min(end + BEHIND)];
         self.journal |= journal::is_entry(&log[start..end]);
-        self.joined |= rewrite::is_joined(&log[start..end]);
         self.embedded |= is_embedded(&log[start..end]);
         self.decoded |= decoded::is_decoded(sample);
         self.dressed |= rewrite::is_dressed(sample);
+        self.wrap = self.wrap.or_else(|| Wrap::of(sample, start - from));
+        let whole = self.wrap.and_then(|wrap| wrap.whole(log, start, end));
+        self.joined |= rewrite::is_joined(whole.as_ref().map_or(&log[start..end], |(line, _)| line));
         if !self.journal {
             self.learn_prefixes(sample);
         }

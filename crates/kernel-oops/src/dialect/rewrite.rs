@@ -42,8 +42,17 @@ impl Rewritten {
         let mut at = 0;
         while at < log.len() {
             let end = memchr(b'\n', &log[at..]).map_or(log.len(), |newline| at + newline);
-            out.add_raw(&log[at..end], at, dialect);
-            at = end + 1;
+            let whole = dialect.wrap.and_then(|wrap| wrap.whole(log, at, end));
+            at = match whole {
+                Some((line, end)) => {
+                    out.add_raw(&line, (at, end), dialect);
+                    end + 1
+                }
+                None => {
+                    out.add_raw(&log[at..end], (at, end), dialect);
+                    end + 1
+                }
+            };
         }
         // a last line without an end is one that was cut
         if log.last().is_some_and(|byte| *byte != b'\n') {
@@ -73,8 +82,8 @@ impl Rewritten {
         self.lines.get(next.checked_sub(1)?).copied()
     }
 
-    fn add_raw(&mut self, raw: &[u8], at: usize, dialect: &Dialect) {
-        let place = (at, at + raw.len());
+    /// The line of the log that begins and ends at `place`, which is `raw`, put together where it was broken.
+    fn add_raw(&mut self, raw: &[u8], place: (usize, usize), dialect: &Dialect) {
         if raw.len() > MAX_LINE {
             self.push(&[], raw, place);
             return;

@@ -54,7 +54,7 @@ fn faults_and_traps() {
     BUG                                  kernel BUG in guilty_func
     BUG                                  BUG: bad usercopy in caller_func
     MEMORY_SAFETY_BUG                    BUG: corrupted list in caller_func
-    DoS                                  Oops: int3 in guilty_func
+    DoS                                  int3 in guilty_func
     DoS                                  Oops: alignment check in guilty_func
     DoS                                  Oops in guilty_func (damaged: only a remnant of a report is there)
     "#);
@@ -157,6 +157,6 @@ fn panics_and_the_rest() {
     DoS                                  attempt to add with overflow in caller_func
     DoS                                  trusty: panic: out of memory
     SYZ_FAILURE                          SYZFAIL: failed to recv rpc
-    UNKNOWN                              BUG: something nobody has a rule for, number ADDR
+    UNKNOWN                              BUG: something nobody has a rule for, number ADDR (damaged: no rule knows the line, and no stack trace follows it)
     "#);
 }

@@ -91,7 +91,7 @@ fn lines_with_the_words_of_several_forms() {
     DoS                                  Internal error in guilty_func (damaged: only a remnant of a report is there)
     DoS                                  Internal error in guilty_func
     DoS                                  Internal error in guilty_func
-    DoS                                  Oops: Kernel access of bad area in guilty_func
+    DoS                                  Oops: Kernel access of bad area in guilty_func (damaged: only a remnant of a report is there)
     DoS                                  general protection fault in guilty_func
     MEMORY_SAFETY_BUG                    BUG: unable to handle kernel paging request in guilty_func
     NULL-POINTER-DEREFERENCE             BUG: unable to handle kernel NULL pointer dereference in guilty_func

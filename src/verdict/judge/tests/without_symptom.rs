@@ -102,7 +102,7 @@ fn ends_before_the_dose() {
 
 #[test]
 fn a_breakpoint_that_is_no_longer_there_is_qemus_fault() {
-    const TITLE: &str = "Oops: int3 in sched_clock_cpu";
+    const TITLE: &str = "int3 in sched_clock_cpu";
     let crash = "Oops: int3: 0000 [#1] SMP\nCode: 41 54 55 53 66 <90> e8 31\n";
     let text = format!("{:DURING$}{crash}", "");
     let stale = Report { end: text.len(), ..report(TITLE, ReportKind::DoS, DURING, &["sched_clock_cpu"]) };
