@@ -24,9 +24,9 @@ use kregress::observation::Phase;
 use kregress::oops;
 use kregress::verdict::{Verdict, judge};
 use kregress::vm::accel::AccelRequest;
-use kregress::vm::args::base_cmdline;
 use kregress::vm::backend;
 use kregress::vm::qemu::Qemu;
+use kregress::vm::qemu::args::base_cmdline;
 
 const INIT: &str = "
 #include <sys/reboot.h>

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use common::{kernel, lab, median, number, words};
 use flate2::write::GzEncoder;
-use kregress::vm::args::Accel;
 use kregress::vm::qemu::Qemu;
+use kregress::vm::spec::Accel;
 
 /// Powers the guest off as soon as it runs.
 const INIT: &str = "#include <sys/reboot.h>\nint main(void) { return reboot(RB_POWER_OFF); }\n";

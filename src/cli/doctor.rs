@@ -9,8 +9,8 @@ use super::paths::PathArgs;
 use crate::arch::GUEST;
 use crate::machine::Machines;
 use crate::report::ExitStatus;
-use crate::vm::capabilities::Capabilities;
 use crate::vm::qemu::Qemu;
+use crate::vm::qemu::capabilities::Capabilities;
 use crate::vm::{accel, initramfs};
 
 /// Check what this host has, and print the command that installs what is missing.
@@ -124,7 +124,7 @@ fn acceleration(cache: &Path) -> Finding {
     let Ok(qemu) = Qemu::find() else { return found(CheckResult::Limited, "not known without QEMU".into()) };
     match accel::remembered(cache, &qemu.version.to_string()) {
         Some(choice) => {
-            let state = if choice.accel == crate::vm::args::Accel::Kvm {
+            let state = if choice.accel == crate::vm::spec::Accel::Kvm {
                 CheckResult::Good
             } else {
                 CheckResult::Limited

@@ -57,7 +57,7 @@ impl AttemptDir {
 
     /// The memory of the guest, where it is kept.
     pub fn vmcore(&self) -> PathBuf {
-        self.path().join(crate::vm::vmcore::NAME)
+        self.path().join(crate::vm::guest::VMCORE)
     }
 
     /// The script that starts the same virtual machine by hand.

@@ -30,8 +30,8 @@ use crate::observation::{BlockedTask, Ending, GuestFacts, Observation, Phase, Se
 use crate::oops::Scanner;
 use crate::vm::console::Capture;
 use crate::vm::conversation::{Party, converse};
-use crate::vm::device::QemuDevice;
 use crate::vm::guest::{Guest, MachineExit, VmEvent};
+use crate::vm::spec::VmDevice;
 
 /// What an emulated serial port carries under TCG at the least; 60 KB/s were seen.
 const SERIAL_BYTES_A_SECOND: u64 = 16 * 1024;
@@ -91,7 +91,7 @@ pub struct AttemptContext<'a> {
     /// What is sent to the guest.
     pub payload: &'a Payload,
     /// The machine's devices.
-    pub devices: &'a [QemuDevice],
+    pub devices: &'a [VmDevice],
     /// The test's limits.
     pub limits: Limits,
     /// Everything else's limits.

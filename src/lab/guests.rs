@@ -24,9 +24,9 @@ use super::payload::Payload;
 use super::timeouts::Timeouts;
 use crate::cancel::Cancel;
 use crate::vm::VmError;
-use crate::vm::args::Machine;
 use crate::vm::backend::Backend;
 use crate::vm::snapshot::{self, Key, Restored, SaveError, Snapshot, Store};
+use crate::vm::spec::VmSpec;
 
 /// What all snapshots of a cache may take, bytes. One takes about 100 MB.
 pub const SNAPSHOTS_LIMIT: u64 = 8_000_000_000;
@@ -43,7 +43,7 @@ pub struct Wanted<'a> {
     /// What runs it.
     pub backend: &'a Arc<dyn Backend>,
     /// The machine.
-    pub machine: &'a Machine,
+    pub machine: &'a VmSpec,
     /// Its name, for people: the kernel and the machine.
     pub name: &'a str,
     /// How long things may take.
@@ -146,7 +146,7 @@ impl Guests {
     }
 
     /// Restores a guest in the background, for whichever attempt is next on such a machine.
-    pub fn prefetch(&self, backend: &Arc<dyn Backend>, machine: &Machine, limit: Duration) {
+    pub fn prefetch(&self, backend: &Arc<dyn Backend>, machine: &VmSpec, limit: Duration) {
         let key = Key::of(&**backend, machine);
         // one that is being made would keep the caller waiting
         let slot = self.slot(&key);
@@ -302,7 +302,7 @@ impl Pool {
 /// A guest that was restored and has rehearsed.
 fn restore(
     backend: &dyn Backend,
-    machine: &Machine,
+    machine: &VmSpec,
     snapshot: &Snapshot,
     limit: Duration,
     cancel: &Cancel,
@@ -314,6 +314,6 @@ fn restore(
 }
 
 /// Whether the host has memory for one more guest, and as much again for those that run.
-fn fits(machine: &Machine) -> bool {
+fn fits(machine: &VmSpec) -> bool {
     crate::host::available_memory_mib().is_none_or(|mib| mib >= 2 * u64::from(machine.memory_mib))
 }

@@ -16,8 +16,8 @@ use crate::observation::{Exit, GuestFacts, Phase, SetupFailure};
 use crate::oops::{Scanner, Sighting};
 use crate::vm::console::Capture;
 use crate::vm::conversation::{Party, converse};
-use crate::vm::device::serial;
 use crate::vm::guest::{Guest, VmEvent};
+use crate::vm::spec::serial;
 
 /// Input on its way to the command at once, bytes: as much as it may leave unread without the host reading more.
 const IN_FLIGHT: u64 = 256 * 1024;

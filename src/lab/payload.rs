@@ -12,8 +12,8 @@ use crate::guest::message::{ProgramRequest, Settle, ToGuest};
 use crate::kernel::{Kernel, ModuleFile, ModuleState};
 use crate::machine::Machine;
 use crate::suite::{OutputFormat, ProgramSource, Test};
-use crate::vm::device::serial;
 use crate::vm::guest::Guest;
+use crate::vm::spec::serial;
 
 /// Sysctls of every guest, set before the test's own. A kernel that oopses ends the virtual machine, a hung task is
 /// reported each time. Those of the hung-task detector exist only where the kernel has it.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::guest::message::{HostRequest, ToGuest};
-use crate::vm::device::QemuDevice;
 use crate::vm::guest::{DeviceEvent, Guest};
+use crate::vm::spec::VmDevice;
 
 /// The most requests that wait for their answers.
 const MOST_ASKED: usize = 1000;
@@ -34,11 +34,11 @@ pub struct Plugging {
 
 impl Plugging {
     /// The devices of a machine that was just started.
-    pub fn new(devices: &[QemuDevice]) -> Plugging {
-        let at_start = devices.iter().filter(|device| device.at_start);
+    pub fn new(devices: &[VmDevice]) -> Plugging {
+        let at_start = devices.iter().filter(|device| device.at_start());
         Plugging {
-            devices: devices.iter().map(|device| device.name.clone()).collect(),
-            plugged: at_start.map(|device| device.name.clone()).collect(),
+            devices: devices.iter().map(|device| device.name().to_owned()).collect(),
+            plugged: at_start.map(|device| device.name().to_owned()).collect(),
             asked: VecDeque::new(),
             deaf: false,
         }
@@ -122,7 +122,7 @@ mod tests {
         let fit = |name: &&str| {
             let device =
                 Device { name: (*name).into(), at_start: false, behind: None, kind: DeviceKind::Igb };
-            crate::vm::device::fit(crate::arch::GUEST, &device, 1, None)
+            VmDevice { device, nth: 1, image: None }
         };
         Plugging::new(&names.iter().map(fit).collect::<Vec<_>>())
     }

@@ -24,14 +24,12 @@ use crate::observation::{Ending, Observation, Phase, Start, Stopped};
 use crate::suite::Test;
 use crate::vm::VmError;
 use crate::vm::accel::{self, AccelDecision, AccelRequest};
-use crate::vm::args::{Accel, Machine as Guest};
 use crate::vm::backend::{Backend, StartFrom};
 use crate::vm::conversation::{Interruption, await_event};
-use crate::vm::device;
-use crate::vm::guest::VmEvent;
+use crate::vm::guest::{VMCORE, VmEvent};
 use crate::vm::initramfs::{self, Busybox, ChannelModule};
 use crate::vm::snapshot::{Restored, SaveError};
-use crate::vm::vmcore;
+use crate::vm::spec::{Accel, VmDevice, VmSpec};
 
 /// Drivers of the agent's channel, in the order in which they are wanted.
 const CHANNEL_DRIVERS: &[&str] = &["virtio_pci", "virtio_console"];
@@ -219,13 +217,13 @@ impl VmLab {
     /// The virtual machine that a test's machine is on a kernel.
     ///
     /// # Errors
-    /// As [`VmLab::initramfs`]; a disk's image cannot be had.
-    pub fn machine(&self, kernel: &Kernel, machine: &Machine, prepared: &Prepared) -> Result<Guest, String> {
+    /// As [`VmLab::initramfs`]; a disk's image is unavailable.
+    pub fn machine(&self, kernel: &Kernel, machine: &Machine, prepared: &Prepared) -> Result<VmSpec, String> {
         let devices = (1..)
             .zip(&machine.devices)
             .map(|(nth, device)| {
                 let image = device.kind.medium().map(|medium| self.image(medium, prepared)).transpose()?;
-                Ok(device::fit(GUEST, device, nth, image))
+                Ok(VmDevice { device: device.clone(), nth, image })
             })
             .collect::<Result<_, String>>()?;
         // without the driver, or where it is not known, the agent may speak on the second serial port
@@ -234,7 +232,7 @@ impl VmLab {
             AccelNeed::Tcg => Accel::Tcg,
             AccelNeed::Any | AccelNeed::Kvm => self.accel().unwrap_or(Accel::Tcg),
         };
-        Ok(Guest {
+        Ok(VmSpec {
             arch: GUEST,
             accel,
             cpus: machine.cpus,
@@ -275,7 +273,7 @@ impl VmLab {
     /// # Errors
     /// Why the agent never spoke, in words.
     pub fn try_kvm(&self, kernel: &Kernel) -> Result<f64, String> {
-        let machine = Guest {
+        let machine = VmSpec {
             arch: GUEST,
             accel: Accel::Kvm,
             cpus: 2,
@@ -322,10 +320,7 @@ impl VmLab {
             cancel: request.cancel,
             console_file: open(request.dir, "console.log", watch),
             output_file: open(request.dir, "output.log", watch),
-            vmcore: request
-                .dir
-                .filter(|_| self.keep_vmcore != KeepVmcore::Never)
-                .map(|dir| dir.join(vmcore::NAME)),
+            vmcore: request.dir.filter(|_| self.keep_vmcore != KeepVmcore::Never).map(|dir| dir.join(VMCORE)),
             reads_memory: self.reads_memory,
         };
         let name = format!("{} on {}", request.kernel.name, request.machine.name);
@@ -363,7 +358,7 @@ impl VmLab {
 
     fn wanted<'a>(
         &'a self,
-        machine: &'a Guest,
+        machine: &'a VmSpec,
         name: &'a str,
         watch: &'a dyn Watch,
         cancel: &'a Cancel,
@@ -406,7 +401,7 @@ fn is_suspicious(seen: &Observation) -> bool {
     seen.start == Start::Restored && !seen.program.started && seen.setup_failure.is_none() && !called_off
 }
 
-/// A file of the attempt's folder. Where it cannot be made the attempt goes on without: the verdict does not depend
+/// A file of the attempt's folder. Where it cannot be made the attempt continues without: the verdict does not depend
 /// on it, and the journal says what the console said.
 fn open(dir: Option<&Path>, name: &str, watch: &dyn Watch) -> Option<File> {
     let path = dir?.join(name);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::args::Accel;
+use super::spec::Accel;
 
 /// The device that KVM is reached by.
 const KVM_DEVICE: &str = "/dev/kvm";

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::VmError;
-use super::args::{Accel, Machine};
 use super::guest::Guest;
 use super::qemu::QemuBackend;
+use super::spec::{Accel, VmSpec};
 
 /// What runs virtual machines on this host.
 pub trait Backend: Send + Sync {
@@ -26,17 +26,17 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// [`VmError::Start`] if it cannot be started, [`VmError::Restore`] if it does not take a snapshot's state.
-    fn start(&self, machine: &Machine, from: StartFrom) -> Result<Box<dyn Guest>, VmError>;
+    fn start(&self, machine: &VmSpec, from: StartFrom) -> Result<Box<dyn Guest>, VmError>;
 
     /// Everything that a snapshot of this machine depends on, one thing a line.
-    fn snapshot_inputs(&self, machine: &Machine) -> String;
+    fn snapshot_inputs(&self, machine: &VmSpec) -> String;
 
     /// Why it cannot build the machine; `None` if it can, as far as can be seen without starting it. `accel` is what the
     /// run uses, where that is settled.
     fn missing(&self, machine: &crate::machine::Machine, accel: Option<Accel>) -> Option<String>;
 
     /// Whether it could make this machine run instructions that its kernel has already replaced.
-    fn may_run_stale_code(&self, machine: &Machine) -> bool;
+    fn may_run_stale_code(&self, machine: &VmSpec) -> bool;
 }
 
 /// How a virtual machine begins.

@@ -1,5 +1,5 @@
 //! The seam between a conversation and the virtual machine that it is held with: what a conversation needs of a
-//! running guest. QEMU's is [`super::session::Session`]; the tests' plays a script in virtual time.
+//! running guest. QEMU's is in [`super::qemu`]; the tests' plays a script in virtual time.
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -10,6 +10,9 @@ use super::snapshot::SaveError;
 use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
 use crate::observation::LogExcerpt;
+
+/// The name of the file with a guest's memory in an attempt's folder.
+pub const VMCORE: &str = "vmcore";
 
 /// What happened in a guest, or to it.
 #[derive(Clone, Debug, PartialEq)]

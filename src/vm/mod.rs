@@ -1,25 +1,22 @@
-//! Host side of a virtual machine: initramfs, QEMU command line, QMP, console capture, one live session.
+//! Host side of a virtual machine: the seams [`guest::Guest`] and [`backend::Backend`], the loop in which guests are talked
+//! with, snapshots, initramfs, console capture; [`qemu`] is the backend that there is.
 //!
-//! This room knows hardware ([`crate::machine`]) and no tests: [`crate::lab`] tells a [`session::Session`] what to send and decides what it means.
+//! This room knows hardware ([`crate::machine`]) and no tests: [`crate::lab`] decides what is sent to a guest and what its
+//! answers mean.
 
 pub mod accel;
-pub mod args;
 pub mod backend;
-pub mod capabilities;
 pub mod console;
 pub mod conversation;
-pub mod device;
 pub mod guest;
 pub mod guest_log;
 pub mod initramfs;
-pub mod monitor;
 pub mod process;
 pub mod qemu;
 #[cfg(test)]
 pub(crate) mod scripted;
-pub mod session;
 pub mod snapshot;
-pub mod vmcore;
+pub mod spec;
 
 use crate::arch::GUEST;
 

@@ -57,7 +57,7 @@ fn serve() -> io::Result<()> {
     let _ = fs::write("/proc/sys/kernel/printk", "8 4 1 7");
     // this file alone takes no word without a newline
     let _ = fs::write("/proc/sys/kernel/printk_devkmsg", "on\n");
-    // the boot left these tests out (`vm::args::base_cmdline`); kernels without them have no such file
+    // the boot left these tests out (`base_cmdline` on the host); kernels without them have no such file
     let _ = fs::write("/sys/module/cryptomgr/parameters/notests", "N");
     channel::load_drivers();
     let (sender, receiver, name) = channel::open()?;

@@ -30,8 +30,8 @@ use crate::report::ExitStatus;
 use crate::scratch::{Scratch, ScratchDir};
 use crate::suite::MachineNeeds;
 use crate::vm::accel::AccelRequest;
-use crate::vm::args::Machine as Guest;
 use crate::vm::backend::{self, Backend, StartFrom};
+use crate::vm::spec::VmSpec;
 use session_io::User;
 
 /// Boots of a guest that QEMU itself makes crash on its way up.
@@ -204,7 +204,7 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
 }
 
 /// Whether the kernel crashed because QEMU ran code that was no longer there.
-fn is_emulators_fault(console: &[u8], guest: &Guest, backend: &dyn Backend) -> bool {
+fn is_emulators_fault(console: &[u8], guest: &VmSpec, backend: &dyn Backend) -> bool {
     backend.may_run_stale_code(guest)
         && oops::diagnose(console)
             .iter()

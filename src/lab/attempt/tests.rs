@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::{AttemptContext, Limits, Payload, Timeouts, run};
-use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use crate::guest::blocked::BlockedTask;
 use crate::guest::message::FromGuest;
@@ -16,12 +15,9 @@ use crate::observation::{Ending, LogExcerpt, LogRecord, Observation, Phase, Setu
 use crate::oops;
 use crate::suite::{MatchContext, Test};
 use crate::verdict::judge;
-use crate::vm::device::fit;
 use crate::vm::scripted::{Script, ScriptedGuest};
+use crate::vm::spec::VmDevice;
 use crate::witness;
-
-/// The nonce of seed 1.
-const NONCE: &str = "0000000000000001";
 
 const OOPS: &str = "\
 [    4.000000] BUG: kernel NULL pointer dereference, address: 0000000000000008
@@ -62,7 +58,7 @@ impl Watch for Heard {
     }
 }
 
-/// What an attempt came to.
+/// What an attempt resulted in.
 struct Attempted {
     seen: Observation,
     /// What the host did, without the setting up.
@@ -103,7 +99,7 @@ fn attempt_with(script: Script, cancel: &Cancel, change: impl Fn(&mut AttemptCon
     let (kernel, test, machine) = (sim::kernel("6.1"), test(), Machine::built_in());
     let payload = Payload::build(&kernel, &test, &machine, &Prepared::default(), 1).expect("a payload");
     let card = Device { name: "card".into(), at_start: false, behind: None, kind: DeviceKind::Igb };
-    let (heard, devices) = (Heard::default(), [fit(GUEST, &card, 1, None)]);
+    let (heard, devices) = (Heard::default(), [VmDevice { device: card, nth: 1, image: None }]);
     let mut context = AttemptContext {
         payload: &payload,
         devices: &devices,
@@ -144,10 +140,10 @@ fn record(seq: u64, text: &str) -> LogRecord {
 
 #[test]
 fn every_ending_of_an_attempt() {
-    let in_dose = || Script::in_dose(NONCE);
+    let in_dose = || Script::in_dose();
     let table: Vec<(&str, Script)> = vec![
-        ("the whole dose", in_dose().after(1.0).completes(NONCE)),
-        ("the symptom", in_dose().report("symptom boom").completes(NONCE)),
+        ("the whole dose", in_dose().after(1.0).completes()),
+        ("the symptom", in_dose().report("symptom boom").completes()),
         ("the last word, and no mark on the console", {
             let quiet = in_dose().program_exits(0).reached(Phase::Settle);
             quiet.say(FromGuest::Probes { readings: vec![] }).until("power-off").say(FromGuest::Bye)
@@ -155,14 +151,14 @@ fn every_ending_of_an_attempt() {
         ("the mark comes after the last word", {
             let late = in_dose().program_exits(0).reached(Phase::Settle);
             let late = late.say(FromGuest::Probes { readings: vec![] }).until("power-off");
-            late.say(FromGuest::Bye).after(1.0).console(&format!("[    5.0] kregress: dose ends {NONCE}\n"))
+            late.say(FromGuest::Bye).after(1.0).console("[    5.0] kregress: dose ends {nonce}\n")
         }),
         ("QEMU ends after the last word", {
             let over = in_dose().program_exits(0).reached(Phase::Settle);
             let over = over.say(FromGuest::Probes { readings: vec![] }).until("power-off");
             over.say(FromGuest::Bye).resets()
         }),
-        ("a code that is not 0", in_dose().ends_with(3, NONCE)),
+        ("a code that is not 0", in_dose().ends_with(3)),
         ("silence while it boots", Script::new().after(1.0).console("[    0.0] Linux version 6.1.0\n")),
         ("a panic while it boots", {
             let panic = "[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs\n";
@@ -190,7 +186,7 @@ fn every_ending_of_an_attempt() {
         ("the guest restarts", in_dose().after(1.0).resets()),
         ("QEMU is killed", in_dose().after(1.0).exits(false, "QEMU was ended by signal 9", "")),
         ("QEMU fails", Script::new().exits(false, "QEMU ended with exit code 1", "no such device")),
-        ("frames are lost", in_dose().loses_frames(2).completes(NONCE)),
+        ("frames are lost", in_dose().loses_frames(2).completes()),
     ];
     let lines: String =
         table.into_iter().map(|(name, script)| format!("{name}: {}\n", attempt(script).line())).collect();
@@ -226,7 +222,7 @@ fn beats(script: Script, seconds: u64) -> Script {
 
 #[test]
 fn evidence_of_a_hang_is_asked_for_before_the_end() {
-    let in_dose = || Script::in_dose(NONCE);
+    let in_dose = || Script::in_dose();
     let blocked = || FromGuest::BlockedTasks {
         tasks: vec![BlockedTask { pid: 7, comm: "dd".into(), stack: vec!["io_schedule".into()] }],
     };
@@ -278,7 +274,7 @@ fn evidence_of_a_hang_is_asked_for_before_the_end() {
 
 #[test]
 fn a_silent_agents_guest_is_looked_into() {
-    let in_dose = || Script::in_dose(NONCE);
+    let in_dose = || Script::in_dose();
     let log = |texts: &[&str]| {
         let records = (0..).zip(texts).map(|(seq, text)| record(seq, text)).collect();
         Ok(LogExcerpt { records, ended: true, ..LogExcerpt::default() })
@@ -302,24 +298,21 @@ fn a_silent_agents_guest_is_looked_into() {
     assert_eq!(stuck.ending(), "silent for 45 s");
     // unless it speaks again
     let speaks = in_dose().console(LOCKUP).after(7.0).say(FromGuest::Heartbeat { uptime_ms: 1 });
-    assert_eq!(attempt(speaks.completes(NONCE)).ending(), "complete");
+    assert_eq!(attempt(speaks.completes()).ending(), "complete");
 }
 
 #[test]
 fn the_memory_is_read_and_kept_where_the_guest_did_not_end_as_it_should() {
     let vmcore = |context: &mut AttemptContext<'_>| context.vmcore = Some("a/vmcore".into());
     let cancel = Cancel::new();
-    let in_dose = || Script::in_dose(NONCE);
+    let in_dose = || Script::in_dose();
     let paused = |script: Script| script.event(crate::vm::guest::VmEvent::Paused);
     let table = [
-        ("it was complete", attempt_with(in_dose().completes(NONCE), &cancel, |_| {})),
-        ("complete, kept", attempt_with(paused(in_dose().completes(NONCE)), &cancel, vmcore)),
+        ("it was complete", attempt_with(in_dose().completes(), &cancel, |_| {})),
+        ("complete, kept", attempt_with(paused(in_dose().completes()), &cancel, vmcore)),
         ("reset, kept", attempt_with(paused(in_dose().console(OOPS)), &cancel, vmcore)),
         ("silent, unreadable", attempt_with(in_dose(), &cancel, |_| {})),
-        (
-            "always read",
-            attempt_with(in_dose().completes(NONCE), &cancel, |context| context.reads_memory = true),
-        ),
+        ("always read", attempt_with(in_dose().completes(), &cancel, |context| context.reads_memory = true)),
         ("QEMU is gone", attempt_with(in_dose().resets(), &cancel, vmcore)),
     ];
     let mut lines = String::new();
@@ -350,8 +343,8 @@ fn an_attempt_is_called_off_at_any_time() {
     let table = [
         ("at once", Script::new()),
         ("while it boots", Script::new().after(1.0).console("[    0.0] Linux version 6.1.0\n")),
-        ("in the dose", Script::in_dose(NONCE).after(1.0)),
-        ("while evidence is awaited", Script::in_dose(NONCE).after(1.0).console(OOPS).after(1.0)),
+        ("in the dose", Script::in_dose().after(1.0)),
+        ("while evidence is awaited", Script::in_dose().after(1.0).console(OOPS).after(1.0)),
     ];
     for (name, script) in table {
         let cancel = Cancel::new();
@@ -367,7 +360,7 @@ fn an_attempt_is_called_off_at_any_time() {
 
 #[test]
 fn a_program_plugs_devices() {
-    let script = Script::in_dose(NONCE)
+    let script = Script::in_dose()
         .asks("plug card")
         .until("answer")
         .asks("unplug card")
@@ -376,7 +369,7 @@ fn a_program_plugs_devices() {
         .event(crate::vm::guest::VmEvent::Device(crate::vm::guest::DeviceEvent::Deleted("card".into())))
         .until("answer")
         .asks("plug other")
-        .completes(NONCE);
+        .completes();
     let attempted = attempt(script);
     assert_eq!(attempted.ending(), "complete");
     insta::assert_snapshot!(attempted.actions, @r#"
@@ -392,15 +385,14 @@ fn a_program_plugs_devices() {
 
 #[test]
 fn a_program_that_floods_the_host_with_requests_is_blind() {
-    let flood =
-        (0..1100).fold(Script::in_dose(NONCE).asks("plug card"), |script, _| script.asks("unplug card"));
-    let attempted = attempt(flood.completes(NONCE));
+    let flood = (0..1100).fold(Script::in_dose().asks("plug card"), |script, _| script.asks("unplug card"));
+    let attempted = attempt(flood.completes());
     insta::assert_snapshot!(attempted.line(), @"complete in stop at 3.0 s: Blind: the program could not judge: it asked to plug devices faster than it took the answers, and was no longer listened to");
 }
 
 #[test]
 fn a_slow_program_is_reported_once() {
-    let attempted = attempt(beats(Script::in_dose(NONCE), 40).completes(NONCE));
+    let attempted = attempt(beats(Script::in_dose(), 40).completes());
     assert_eq!(attempted.ending(), "complete");
     assert_eq!(attempted.heard, ["slow after 30.0 s"]);
 }
@@ -408,7 +400,7 @@ fn a_slow_program_is_reported_once() {
 #[test]
 fn what_is_printed_at_the_end_is_kept() {
     // it was not reported when the machine ended
-    let attempted = attempt(Script::in_dose(NONCE).resets().console("[    4.0] last words\n"));
+    let attempted = attempt(Script::in_dose().resets().console("[    4.0] last words\n"));
     assert_eq!(attempted.ending(), "reset");
     assert!(attempted.seen.console.text.ends_with(b"last words\n"));
 }

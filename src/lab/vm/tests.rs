@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::*;
+use crate::event::Event;
 use crate::lab::sim;
 use crate::observation::{Ending, SetupFailure};
+use crate::plan::Cell;
+use crate::runner::{self, Capacity, Config, Queue};
 use crate::vm::scripted::{Script, ScriptedBackend};
-
-/// The nonce of seed 1.
-const NONCE: &str = "0000000000000001";
 
 /// A lab whose guests play scripts, in a cache of its own.
 struct Place {
@@ -95,7 +95,7 @@ impl Place {
 
 /// What follows on a guest that is ready: a whole dose.
 fn dose() -> Script {
-    Script::new().until("run").dose_begins(NONCE).after(1.0).completes(NONCE)
+    Script::new().until("run").dose_begins().after(1.0).completes()
 }
 
 fn restored() -> Script {
@@ -260,6 +260,55 @@ fn what_cannot_be_started_is_said() {
     let place = Place::with([], "  boots: its guests differ\n");
     let Ending::NotStarted { detail } = place.attempt().ending else { panic!("it was started") };
     insta::assert_snapshot!(detail, @"script could not be started: there is no further script");
+}
+
+#[test]
+fn an_attempt_that_was_lost_is_made_again() {
+    let silent = || Script::new().after(1.0).console("[    0.0] Linux version 6.1.0\n");
+    let killed = || Script::in_dose().exits(false, "QEMU was ended by signal 9", "");
+    let table = [
+        vec![booted()],
+        vec![silent(), booted()],
+        vec![killed(), silent(), booted()],
+        // the runner gives up
+        vec![killed(), silent(), silent(), booted()],
+    ];
+    let mut lines = String::new();
+    for scripts in table {
+        let place = Place::with(scripts, "  boots: its guests differ\n");
+        let cell = Cell {
+            test: Arc::new(place.test.clone()),
+            machine: Arc::new(place.machine.clone()),
+            kernel: Arc::clone(&place.kernel),
+            unmet: None,
+        };
+        let config = Config {
+            capacity: Capacity { jobs: Some(1), cpus: 8, memory_mib: 1 << 20 },
+            attempts: None,
+            retries: 2,
+            max_fail: None,
+            ignore_known: false,
+            seed: 1,
+            run_dir: None,
+        };
+        let queue = Queue::new(config.capacity);
+        queue.push(vec![cell]);
+        queue.close();
+        let verdicts = Mutex::new(Vec::new());
+        let sink = |event| match event {
+            Event::Attempt { record, .. } => verdicts.lock().push(format!("{:?}", record.verdict)),
+            Event::Cell(record) => verdicts.lock().push(format!("so it is {:?}", record.verdict)),
+            _ => {}
+        };
+        runner::run(&queue, &place.lab, &config, &sink, &place.cancel);
+        lines += &format!("{}\n", verdicts.into_inner().join(", "));
+    }
+    insta::assert_snapshot!(lines, @r"
+    Good, so it is Good
+    Lost, Good, so it is Good
+    Lost, Lost, Good, so it is Good
+    Lost, Lost, Lost, so it is Lost
+    ");
 }
 
 #[test]

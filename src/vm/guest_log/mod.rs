@@ -3,18 +3,16 @@
 //! A kernel with `CONFIG_VMCORE_INFO` (before 6.9 `CONFIG_CRASH_CORE`) keeps a text that says where its log is and how its
 //! structures are laid out (kernel documentation `admin-guide/kdump/vmcoreinfo`). That text is looked for in the memory;
 //! what it names is read as `kernel/printk/printk_ringbuffer.c` does, from 5.10, the first with that ring, to 7.3.
-//! Everything but [`process`] is a pure function of a memory, of which nothing is believed unchecked.
+//! It is a pure function of a memory, of which nothing is believed unchecked.
 
 mod memory;
 mod paging;
-mod process;
 mod ring;
 #[cfg(test)]
 mod synthetic;
 mod vmcoreinfo;
 
 pub use memory::Memory;
-pub use process::ProcessMemory;
 
 use crate::observation::LogExcerpt;
 use paging::Space;

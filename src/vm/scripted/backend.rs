@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 
 use super::{Clock, Script, ScriptedGuest};
 use crate::vm::VmError;
-use crate::vm::args::{Accel, Machine};
 use crate::vm::backend::{Backend, StartFrom};
 use crate::vm::guest::Guest;
+use crate::vm::spec::{Accel, VmSpec};
 
 /// A backend whose machines play these scripts, in the order in which they are started.
 pub(crate) struct ScriptedBackend {
@@ -53,7 +53,7 @@ impl Backend for ScriptedBackend {
         self.clock.now()
     }
 
-    fn start(&self, _: &Machine, from: StartFrom) -> Result<Box<dyn Guest>, VmError> {
+    fn start(&self, _: &VmSpec, from: StartFrom) -> Result<Box<dyn Guest>, VmError> {
         let failed = |text: &str| VmError::Start {
             program: "script".into(),
             source: std::io::Error::other(text.to_owned()),
@@ -72,7 +72,7 @@ impl Backend for ScriptedBackend {
         Ok(Box::new(ScriptedGuest::with_clock(script, self.clock.clone())))
     }
 
-    fn snapshot_inputs(&self, machine: &Machine) -> String {
+    fn snapshot_inputs(&self, machine: &VmSpec) -> String {
         format!("script\nmemory {}\n", machine.memory_mib)
     }
 
@@ -80,7 +80,7 @@ impl Backend for ScriptedBackend {
         None
     }
 
-    fn may_run_stale_code(&self, _: &Machine) -> bool {
+    fn may_run_stale_code(&self, _: &VmSpec) -> bool {
         false
     }
 }

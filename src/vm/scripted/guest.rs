@@ -30,6 +30,8 @@ pub(crate) struct ScriptedGuest {
     killed: bool,
     log: Result<LogExcerpt, String>,
     lost_frames: u64,
+    /// What marks the dose of the program that was sent last.
+    nonce: String,
     idle: u32,
 }
 
@@ -49,6 +51,7 @@ impl ScriptedGuest {
             killed: false,
             log: Err("the guest's memory has no VMCOREINFO".into()),
             lost_frames: 0,
+            nonce: String::new(),
             idle: 0,
         }
     }
@@ -71,6 +74,11 @@ impl ScriptedGuest {
     fn did(&mut self, action: &str) -> bool {
         let found = self.actions[self.seen..].iter().position(|(_, line)| line.starts_with(action));
         found.inspect(|at| self.seen += at + 1).is_some()
+    }
+
+    /// A text with the mark of the present dose in its place.
+    fn marked(&self, bytes: &[u8]) -> Vec<u8> {
+        String::from_utf8_lossy(bytes).replace("{nonce}", &self.nonce).into_bytes()
     }
 
     fn refuse_keys(&self) -> Result<(), VmError> {
@@ -107,7 +115,10 @@ impl Guest for ScriptedGuest {
                     if let VmEvent::Exited(exit) = &event {
                         self.exited = Some(exit.clone());
                     }
-                    return Ok(event);
+                    return Ok(match event {
+                        VmEvent::Console(bytes) => VmEvent::Console(self.marked(&bytes)),
+                        other => other,
+                    });
                 }
                 Step::Log(log) => self.log = log,
                 Step::LostFrames(frames) => self.lost_frames += frames,
@@ -135,6 +146,9 @@ impl Guest for ScriptedGuest {
     }
 
     fn send(&mut self, message: &ToGuest) {
+        if let ToGuest::Run(request) = message {
+            self.nonce.clone_from(&request.nonce);
+        }
         let line = match message {
             ToGuest::Ping => "ping".to_owned(),
             ToGuest::Refresh { .. } => "refresh".to_owned(),
@@ -231,7 +245,7 @@ impl Guest for ScriptedGuest {
         let mut rest = Vec::new();
         while let Some(Step::Event(event)) = self.script.steps.pop_front() {
             if let VmEvent::Console(bytes) = event {
-                rest.extend(bytes);
+                rest.extend(self.marked(&bytes));
             }
         }
         rest

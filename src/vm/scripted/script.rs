@@ -47,8 +47,8 @@ impl Script {
     }
 
     /// One whose agent speaks, takes everything that is sent, and starts the test's program a second later.
-    pub(crate) fn in_dose(nonce: &str) -> Script {
-        Script::booted().until("run").after(1.0).dose_begins(nonce)
+    pub(crate) fn in_dose() -> Script {
+        Script::booted().until("run").after(1.0).dose_begins()
     }
 
     /// One that can be saved.
@@ -81,6 +81,7 @@ impl Script {
         self.say(FromGuest::Hello(facts))
     }
 
+    /// The console prints this, with the word that marks the dose of the present attempt for `{nonce}`.
     pub(crate) fn console(self, text: &str) -> Script {
         self.event(VmEvent::Console(text.as_bytes().to_vec()))
     }
@@ -102,8 +103,8 @@ impl Script {
     }
 
     /// The program starts, and the console says so.
-    pub(crate) fn dose_begins(self, nonce: &str) -> Script {
-        self.console(&format!("[    3.0] kregress: dose starts {nonce}\n")).reached(Phase::Dose)
+    pub(crate) fn dose_begins(self) -> Script {
+        self.console("[    3.0] kregress: dose starts {nonce}\n").reached(Phase::Dose)
     }
 
     /// The program ends with this code.
@@ -113,15 +114,15 @@ impl Script {
     }
 
     /// Everything from the program's end to the agent's last word.
-    pub(crate) fn completes(self, nonce: &str) -> Script {
-        self.ends_with(0, nonce)
+    pub(crate) fn completes(self) -> Script {
+        self.ends_with(0)
     }
 
     /// The same, of a program that ends with this code.
-    pub(crate) fn ends_with(self, code: i32, nonce: &str) -> Script {
+    pub(crate) fn ends_with(self, code: i32) -> Script {
         self.program_exits(code)
             .reached(Phase::Settle)
-            .console(&format!("[    5.0] kregress: dose ends {nonce}\n"))
+            .console("[    5.0] kregress: dose ends {nonce}\n")
             .say(FromGuest::KernelLog { records: String::new(), lost: 0, left_out: 0, ended: true })
             .say(FromGuest::Probes { readings: Vec::new() })
             .until("power-off")

@@ -5,8 +5,8 @@ use std::time::UNIX_EPOCH;
 
 use sha2::{Digest, Sha256};
 
-use crate::vm::args::Machine;
 use crate::vm::backend::Backend;
+use crate::vm::spec::VmSpec;
 
 /// Changes when a snapshot is made or used in another way.
 const FORMAT: u32 = 1;
@@ -22,7 +22,7 @@ pub struct Key {
 
 impl Key {
     /// The key of a machine on a backend.
-    pub fn of(backend: &dyn Backend, machine: &Machine) -> Key {
+    pub fn of(backend: &dyn Backend, machine: &VmSpec) -> Key {
         Key::from(format!("snapshot {FORMAT}\n{}", backend.snapshot_inputs(machine)))
     }
 

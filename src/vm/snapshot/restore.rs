@@ -7,10 +7,10 @@ use crate::cancel::Cancel;
 use crate::guest::message::{FromGuest, ToGuest};
 use crate::observation::GuestFacts;
 use crate::vm::VmError;
-use crate::vm::args::Machine;
 use crate::vm::backend::{Backend, StartFrom};
 use crate::vm::conversation::{Interruption, await_event};
 use crate::vm::guest::{Guest, VmEvent};
+use crate::vm::spec::VmSpec;
 
 /// When a guest that does not answer is asked again. Answers too many do no harm.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ pub struct Restored {
 /// [`VmError::Restore`] says what the backend said, or that the agent was silent; others as in [`Backend::start`].
 pub fn restore(
     backend: &dyn Backend,
-    machine: &Machine,
+    machine: &VmSpec,
     snapshot: &Snapshot,
     limit: Duration,
     cancel: &Cancel,

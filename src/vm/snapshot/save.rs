@@ -13,11 +13,11 @@ use super::{CONSOLE, Key, MEMORY, STATE, memory};
 use crate::cancel::Cancel;
 use crate::guest::message::FromGuest;
 use crate::vm::VmError;
-use crate::vm::args::Machine;
 use crate::vm::backend::{Backend, StartFrom, StateFiles};
 use crate::vm::console::Capture;
 use crate::vm::conversation::{Interruption, await_event};
 use crate::vm::guest::{Guest, VmEvent};
+use crate::vm::spec::VmSpec;
 
 /// How long the devices' state may take to be written: it is less than a megabyte.
 const WRITING: Duration = Duration::from_secs(30);
@@ -54,7 +54,7 @@ impl From<VmError> for SaveError {
 /// [`SaveError`].
 pub fn save(
     backend: &dyn Backend,
-    machine: &Machine,
+    machine: &VmSpec,
     key: &Key,
     folder: &Path,
     limit: Duration,

@@ -1,57 +1,12 @@
 //! The QEMU command line, as a pure function of a machine.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use super::device::QemuDevice;
+use super::device::fit;
 use crate::arch::Arch;
 use crate::guest::PORT_NAME;
-
-/// What executes the guest's instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Accel {
-    /// The host's processor.
-    Kvm,
-    /// QEMU's translator.
-    Tcg,
-}
-
-impl std::fmt::Display for Accel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Accel::Kvm => "kvm",
-            Accel::Tcg => "tcg",
-        })
-    }
-}
-
-/// A virtual machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Machine {
-    /// Its architecture.
-    pub arch: &'static Arch,
-    /// What executes it.
-    pub accel: Accel,
-    /// Virtual processors.
-    pub cpus: u32,
-    /// Memory, MiB.
-    pub memory_mib: u32,
-    /// The kernel: the architecture's image, or an uncompressed `vmlinux` that its QEMU boots by itself.
-    pub kernel: PathBuf,
-    /// The initramfs.
-    pub initramfs: PathBuf,
-    /// Kernel parameters besides those of [`base_cmdline`].
-    pub cmdline: Vec<String>,
-    /// Its devices, besides those of every machine.
-    pub devices: Vec<QemuDevice>,
-    /// Whether there is a second serial port that can carry the agent's messages.
-    pub serial_channel: bool,
-    /// Whether there is a virtio port for them. Without it the guest is as one whose kernel lacks the driver.
-    pub virtio_channel: bool,
-}
+use crate::vm::spec::{Accel, VmSpec};
 
 /// Kernel parameters of every guest, with what its architecture needs ([`Arch::cmdline`]) and where its console is. None of
 /// them changes the kernel's own behaviour under test: warnings and worse on the console while booting (the agent lets
@@ -66,7 +21,7 @@ pub fn base_cmdline(arch: &Arch) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-/// How a virtual machine comes to be.
+/// How a virtual machine is started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Origin {
     /// It boots.
@@ -96,19 +51,19 @@ pub mod fds {
 }
 
 /// The kernel command line of a machine.
-pub fn cmdline(machine: &Machine) -> String {
+pub fn cmdline(machine: &VmSpec) -> String {
     let mut words = base_cmdline(machine.arch);
     words.extend(machine.cmdline.iter().cloned());
     words.join(" ")
 }
 
 /// Every argument but the program itself, for a machine that boots.
-pub fn qemu_args(machine: &Machine) -> Vec<OsString> {
+pub fn qemu_args(machine: &VmSpec) -> Vec<OsString> {
     qemu_args_from(machine, Origin::Boot)
 }
 
 /// Every argument but the program itself.
-pub fn qemu_args_from(machine: &Machine, origin: Origin) -> Vec<OsString> {
+pub fn qemu_args_from(machine: &VmSpec, origin: Origin) -> Vec<OsString> {
     let arch = machine.arch;
     let mut args = Args::default();
     args.flag("-nodefaults").flag("-no-user-config").flag("-no-reboot");
@@ -151,7 +106,7 @@ pub fn qemu_args_from(machine: &Machine, origin: Origin) -> Vec<OsString> {
         args.pair("-chardev", &format!("socket,id=agent-serial,fd={}", fds::AGENT_SERIAL));
         args.serial(arch, "agent-serial", 1);
     }
-    for device in &machine.devices {
+    for device in machine.devices.iter().map(|device| fit(arch, device)) {
         for (option, value) in &device.resident {
             args.pair(option, value);
         }
@@ -169,7 +124,7 @@ pub fn qemu_args_from(machine: &Machine, origin: Origin) -> Vec<OsString> {
 }
 
 /// The descriptor is opened again by QEMU, so that no name of the file matters: it may be gone already.
-fn memory_object(machine: &Machine, share: &str) -> String {
+fn memory_object(machine: &VmSpec, share: &str) -> String {
     let (size, fd) = (machine.memory_mib, fds::MEMORY);
     format!("memory-backend-file,id=ram,size={size}M,mem-path=/proc/self/fd/{fd},share={share}")
 }
@@ -205,20 +160,16 @@ mod tests {
     use super::*;
     use crate::arch::{AARCH64, X86_64};
     use crate::machine::{Device, DeviceKind, Medium};
-    use crate::vm::device::fit;
+    use crate::vm::spec::VmDevice;
 
-    fn disk(name: &str, at_start: bool) -> QemuDevice {
+    fn disk(name: &str, at_start: bool) -> VmDevice {
         let kind = DeviceKind::VirtioDisk(Medium::Prepared("disk.img".into()));
-        fit(
-            &X86_64,
-            &Device { name: name.into(), at_start, behind: None, kind },
-            1,
-            Some("/c/a,b.img".into()),
-        )
+        let device = Device { name: name.into(), at_start, behind: None, kind };
+        VmDevice { device, nth: 1, image: Some("/c/a,b.img".into()) }
     }
 
-    fn machine() -> Machine {
-        Machine {
+    fn machine() -> VmSpec {
+        VmSpec {
             arch: &X86_64,
             accel: Accel::Tcg,
             cpus: 2,
@@ -232,7 +183,7 @@ mod tests {
         }
     }
 
-    fn joined(machine: &Machine) -> String {
+    fn joined(machine: &VmSpec) -> String {
         qemu_args(machine).iter().map(|a| a.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
     }
 
@@ -269,10 +220,10 @@ mod tests {
     #[test]
     fn another_architecture_differs_by_its_row() {
         let machine = machine();
-        let line = |machine: &Machine| -> Vec<String> {
+        let line = |machine: &VmSpec| -> Vec<String> {
             joined(machine).replace(" -", "\n-").lines().map(str::to_owned).collect()
         };
-        let (here, there) = (line(&machine), line(&Machine { arch: &AARCH64, ..machine.clone() }));
+        let (here, there) = (line(&machine), line(&VmSpec { arch: &AARCH64, ..machine.clone() }));
         let others: Vec<&String> = there.iter().filter(|option| !here.contains(option)).collect();
         insta::assert_snapshot!(others.into_iter().cloned().collect::<Vec<_>>().join("\n"), @"
         -cpu max,pauth-impdef=on
@@ -306,7 +257,7 @@ mod tests {
 
     #[test]
     fn kvm_uses_the_hosts_processor() {
-        let line = joined(&Machine { accel: Accel::Kvm, ..machine() });
+        let line = joined(&VmSpec { accel: Accel::Kvm, ..machine() });
         assert!(line.contains("-accel kvm -cpu host"));
     }
 }

@@ -6,8 +6,9 @@ use super::Session;
 use crate::arch::PageTables;
 use crate::observation::LogExcerpt;
 use crate::vm::VmError;
-use crate::vm::guest_log::{self, ProcessMemory};
-use crate::vm::vmcore;
+use crate::vm::guest_log;
+use crate::vm::qemu::memory::ProcessMemory;
+use crate::vm::qemu::vmcore;
 
 impl Session {
     /// Reads the kernel's log. Only the first time all of the memory is looked through.

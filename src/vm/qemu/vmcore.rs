@@ -12,11 +12,8 @@ use std::time::{Duration, Instant};
 use qapi::qmp::{self, DumpStatus};
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::VmError;
 use super::monitor::Monitor;
-
-/// The name of the file in an attempt's folder.
-pub const NAME: &str = "vmcore";
+use crate::vm::VmError;
 
 /// How long QEMU may take to write it.
 const TIMEOUT: Duration = Duration::from_secs(120);

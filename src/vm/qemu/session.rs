@@ -19,18 +19,20 @@ use command_fds::{CommandFdExt, FdMapping};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::VmError;
-use super::args::{self, Machine, Origin};
-use super::backend::{StartFrom, StateFiles};
-use super::device::QemuDevice;
-use super::guest::{MachineExit, VmEvent};
-use super::guest_log::{ProcessMemory, VmCoreInfo};
+use super::args::{self, Origin};
+use super::device::{self, QemuDevice};
+use super::memory::ProcessMemory;
 use super::monitor::{Monitor, QmpEvent};
-use super::process::spawn_bound;
-use super::qemu::{Qemu, QemuVersion};
+use super::{Qemu, QemuVersion};
 use crate::arch::Arch;
 use crate::cancel::Cancel;
 use crate::guest::wire::{Decoder, Encoder, Kind, Tally};
+use crate::vm::VmError;
+use crate::vm::backend::{StartFrom, StateFiles};
+use crate::vm::guest::{MachineExit, VmEvent};
+use crate::vm::guest_log::VmCoreInfo;
+use crate::vm::process::spawn_bound;
+use crate::vm::spec::VmSpec;
 
 /// What QEMU may say on standard error, bytes.
 const STDERR_BOUND: usize = 16 * 1024;
@@ -83,7 +85,7 @@ impl Session {
     /// # Errors
     /// [`VmError::Start`] if QEMU cannot be started, [`VmError::Io`] if descriptors cannot be made,
     /// [`VmError::Restore`] if it does not take the state that it is to be restored from.
-    pub fn start(qemu: &Qemu, machine: &Machine, from: StartFrom) -> Result<Session, VmError> {
+    pub fn start(qemu: &Qemu, machine: &VmSpec, from: StartFrom) -> Result<Session, VmError> {
         let (origin, files) = match from {
             StartFrom::Boot => (Origin::Boot, None),
             StartFrom::Template(files) => (Origin::Template, Some(files)),
@@ -146,7 +148,7 @@ impl Session {
             exited: None,
             version: qemu.version,
             state: saved_to,
-            devices: machine.devices.clone(),
+            devices: machine.devices.iter().map(|device| device::fit(machine.arch, device)).collect(),
             pluggings: 0,
             log_place: None,
             chunk: vec![0; CHUNK].into_boxed_slice(),

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use super::args::Accel;
 use super::device;
-use super::qemu::{Qemu, QemuVersion};
+use super::{Qemu, QemuVersion};
 use crate::arch::GUEST;
 use crate::machine::{AccelNeed, Machine, QemuNeed};
+use crate::vm::spec::Accel;
 
 /// From which version on QEMU has a device or a property of it: `igb`, `nvme,sriov_max_vfs` (QEMU's change logs).
 const SINCE: &[(&str, &str, QemuNeed)] = &[

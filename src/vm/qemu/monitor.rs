@@ -10,9 +10,9 @@ use qapi::Qmp;
 use qapi::qmp::{self, Event, MigrationStatus, QmpCommand};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
-use super::VmError;
 use super::device::{Drive, Part};
-use super::guest::DeviceEvent;
+use crate::vm::VmError;
+use crate::vm::guest::DeviceEvent;
 
 /// How long QEMU may take to answer. Its main loop may wait for a guest that holds the big lock, never this long.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::Session;
 use crate::cancel::Cancel;
 use crate::vm::VmError;
-use crate::vm::args::fds;
 use crate::vm::guest::VmEvent;
 use crate::vm::qemu::QemuVersion;
+use crate::vm::qemu::args::fds;
 use crate::vm::snapshot::SaveError;
 
 /// The name under which QEMU is handed the state's file where it has no better way.

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
 use crate::machine::{Device, DeviceKind};
-
-/// virtio-blk and NVMe carry serial numbers of at most 20 bytes.
-const SERIAL_BYTES: usize = 20;
+use crate::vm::spec::{VmDevice, serial};
 
 /// A device with everything that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,19 +52,15 @@ pub enum Value {
     Switch(bool),
 }
 
-/// The serial number under which the guest finds a disk.
-pub fn serial(name: &str) -> String {
-    name.chars().take(SERIAL_BYTES).collect()
-}
-
-/// A device as the QEMU of this architecture takes it. `nth` is its number in the machine, from 1; `image` is the image of a disk.
-pub fn fit(arch: &Arch, device: &Device, nth: usize, image: Option<PathBuf>) -> QemuDevice {
+/// A device as the QEMU of this architecture takes it.
+pub fn fit(arch: &Arch, device: &VmDevice) -> QemuDevice {
+    let VmDevice { device, nth, image } = device;
     let name = &device.name;
-    let drive = image.map(|image| Drive { id: format!("disk-{name}"), image });
+    let drive = image.clone().map(|image| Drive { id: format!("disk-{name}"), image });
     let drive_id = || drive.as_ref().map(|d| d.id.clone()).unwrap_or_default();
     let own = |driver: &str| Part::new(driver).text("id", name).behind(device.behind.as_deref());
     let (resident, parts) = match &device.kind {
-        DeviceKind::RootPort => (vec![], vec![own("pcie-root-port").number("chassis", nth as u64)]),
+        DeviceKind::RootPort => (vec![], vec![own("pcie-root-port").number("chassis", *nth as u64)]),
         DeviceKind::Igb => (vec![], vec![own("igb")]),
         DeviceKind::VirtioDisk(_) => (
             vec![],
@@ -106,7 +100,7 @@ pub fn fit(arch: &Arch, device: &Device, nth: usize, image: Option<PathBuf>) -> 
 
 /// The models of QEMU that a device takes, without their options, and the properties that not every version has.
 pub fn models(arch: &Arch, device: &Device) -> Vec<(String, Option<&'static str>)> {
-    let parts = fit(arch, device, 1, None).parts;
+    let parts = fit(arch, &VmDevice { device: device.clone(), nth: 1, image: None }).parts;
     let vfs = matches!(device.kind, DeviceKind::Nvme { vfs: 1.., .. });
     parts
         .into_iter()
@@ -232,7 +226,14 @@ mod tests {
     }
 
     fn options(device: &Device) -> String {
-        let fitted = fit(&X86_64, device, 3, device.kind.medium().map(|_| "/c/a,b.img".into()));
+        let fitted = fit(
+            &X86_64,
+            &VmDevice {
+                device: device.clone(),
+                nth: 3,
+                image: device.kind.medium().map(|_| "/c/a,b.img".into()),
+            },
+        );
         let mut lines: Vec<String> =
             fitted.resident.iter().map(|(option, value)| format!("{option} {value}")).collect();
         lines.extend(fitted.drive.map(|d| format!("-drive {}", d.option().to_string_lossy())));
@@ -267,7 +268,14 @@ mod tests {
 
     #[test]
     fn a_drive_gets_a_new_name_each_time() {
-        let disk = fit(&X86_64, &device("d", DeviceKind::VirtioDisk(Medium::Blank(1))), 1, Some("/x".into()));
+        let disk = fit(
+            &X86_64,
+            &VmDevice {
+                device: device("d", DeviceKind::VirtioDisk(Medium::Blank(1))),
+                nth: 1,
+                image: Some("/x".into()),
+            },
+        );
         let renewed = disk.renewed(2);
         assert_eq!(renewed.drive.as_ref().unwrap().id, "disk-d-2");
         insta::assert_snapshot!(renewed.parts[0].option(), @"virtio-blk-pci,id=d,bus=port0,drive=disk-d-2,serial=d");
@@ -277,12 +285,9 @@ mod tests {
     fn raw_devices_keep_their_words_and_get_types() {
         let raw = device("e", DeviceKind::Raw("edu,addr=0x5,dma_mask=4095,x=on".into()));
         insta::assert_snapshot!(options(&raw), @"-device edu,id=e,addr=0x5,dma_mask=4095,x=on");
-        let arguments = serde_json::Value::Object(fit(&X86_64, &raw, 1, None).parts[0].arguments());
+        let arguments = serde_json::Value::Object(
+            fit(&X86_64, &VmDevice { device: raw, nth: 1, image: None }).parts[0].arguments(),
+        );
         insta::assert_snapshot!(arguments, @r#"{"addr":"0x5","dma_mask":4095,"id":"e","x":true}"#);
-    }
-
-    #[test]
-    fn serial_numbers_fit_the_device() {
-        assert_eq!(serial("a-name-that-is-longer-than-twenty"), "a-name-that-is-longe");
     }
 }

@@ -6,10 +6,10 @@ use std::os::unix::fs::FileExt;
 
 use qapi::qmp;
 
-use super::memory::Memory;
+use super::monitor::Monitor;
 use crate::arch::Arch;
 use crate::vm::VmError;
-use crate::vm::monitor::Monitor;
+use crate::vm::guest_log::Memory;
 
 /// So far behind its beginning a part of the memory is memory in every machine, and nothing else.
 const ONE_MIB: u64 = 1 << 20;

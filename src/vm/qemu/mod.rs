@@ -1,0 +1,133 @@
+//! QEMU as a backend: finding it, its command line, its monitor, live machines.
+
+pub mod args;
+mod backend;
+pub mod capabilities;
+pub mod device;
+mod memory;
+mod monitor;
+mod session;
+mod vmcore;
+
+pub use backend::QemuBackend;
+
+use std::path::{Path, PathBuf};
+
+use crate::arch::GUEST;
+use crate::vm::VmError;
+
+/// The program that is looked for in `PATH`.
+pub const PROGRAM: &str = GUEST.qemu.program;
+
+/// A QEMU that is there and answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Qemu {
+    /// The program.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: QemuVersion,
+    /// Arguments that every call needs, for example where its firmware lies (`-L`).
+    pub extra: Vec<String>,
+}
+
+/// A QEMU version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QemuVersion {
+    /// Before the first point.
+    pub major: u32,
+    /// Between the points.
+    pub minor: u32,
+    /// After the second point.
+    pub micro: u32,
+}
+
+impl std::fmt::Display for QemuVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.micro)
+    }
+}
+
+impl QemuVersion {
+    /// Whether its TCG, with several processors, could translate instructions for one while another replaces them: that
+    /// was mended in 8.1 (QEMU commit deba78709a). Kernels replace their own code while they boot and when they load
+    /// modules.
+    pub fn may_run_stale_code(self) -> bool {
+        self < QemuVersion { major: 8, minor: 1, micro: 0 }
+    }
+}
+
+impl Qemu {
+    /// The QEMU that `KREGRESS_QEMU` names (a program, then arguments, divided by blanks), else the one in `PATH`.
+    ///
+    /// # Errors
+    /// [`VmError::NoQemu`], [`VmError::Start`], [`VmError::Version`].
+    pub fn find() -> Result<Qemu, VmError> {
+        let setting = std::env::var("KREGRESS_QEMU").ok().filter(|s| !s.trim().is_empty());
+        let mut words = setting.as_deref().unwrap_or(PROGRAM).split_whitespace().map(str::to_owned);
+        let program = words.next().unwrap_or_else(|| PROGRAM.to_owned());
+        Qemu::open(Path::new(&program), words.collect())
+    }
+
+    /// Asks one program for its version.
+    ///
+    /// # Errors
+    /// As [`Qemu::find`].
+    pub fn open(program: &Path, extra: Vec<String>) -> Result<Qemu, VmError> {
+        let shown = program.display().to_string();
+        let output = duct::cmd!(program.as_os_str(), "--version").stderr_to_stdout().unchecked().read();
+        let text = match output {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(VmError::NoQemu { program: shown });
+            }
+            Err(source) => return Err(VmError::Start { program: shown, source }),
+        };
+        let first = text.lines().next().unwrap_or_default().to_owned();
+        let version = parse_version(&first).ok_or(VmError::Version { program: shown, found: first })?;
+        Ok(Qemu { path: program.to_owned(), version, extra })
+    }
+}
+
+/// Reads the first line of what QEMU says with `--version`.
+fn parse_version(line: &str) -> Option<QemuVersion> {
+    let word = line.split_whitespace().skip_while(|w| *w != "version").nth(1)?;
+    let mut numbers = word.split('.').map(|n| n.parse::<u32>());
+    let major = numbers.next()?.ok()?;
+    let minor = numbers.next()?.ok()?;
+    let micro = numbers.next().and_then(Result::ok).unwrap_or(0);
+    Some(QemuVersion { major, minor, micro })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_lines() {
+        let table = [
+            ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)", Some((7, 2, 22))),
+            ("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)", Some((10, 0, 2))),
+            ("QEMU emulator version 9.1.50 (v9.1.0-1234-gabcdef)", Some((9, 1, 50))),
+            ("bash: line 1", None),
+            ("", None),
+        ];
+        for (line, expected) in table {
+            let found = parse_version(line).map(|v| (v.major, v.minor, v.micro));
+            assert_eq!(found, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn old_translators_are_known() {
+        for (line, expected) in [("7.2.22", true), ("8.0.5", true), ("8.1.0", false), ("10.0.2", false)] {
+            let version = parse_version(&format!("QEMU emulator version {line}")).unwrap();
+            assert_eq!(version.may_run_stale_code(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_missing_program_says_how_to_get_it() {
+        let error = Qemu::open(Path::new("no-such-qemu"), Vec::new()).unwrap_err();
+        insta::assert_snapshot!(error, @"no-such-qemu was not found; install it (Debian: apt-get install qemu-system-x86) or name one in KREGRESS_QEMU");
+    }
+}
