@@ -286,7 +286,9 @@ fn one(
         if outcome.applies() {
             changes.doubts.extend(indent::doubts(&changes.seen, diff));
         }
-        if undone {
+        // what is the author's file to the letter was not changed on its way
+        let proven = changes.proven == diff.files.len();
+        if undone && !proven {
             // where it applies as sent nothing is undone, but what was found stays said
             let said = |damage: &&Damage| !options.repair || matches!(damage.fix, Fix::InPart(_));
             let of_transport = patch.damages.iter().filter(|damage| is_of_transport(damage.kind));

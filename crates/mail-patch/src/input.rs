@@ -1,7 +1,7 @@
 //! What a user hands in, as messages: a patch file, a mail, an mbox, or a thread as a web page renders it.
 
 use super::text::{self, Line};
-use super::{foreign, mail, page};
+use super::{clear_signed, foreign, mail, page};
 
 /// Inputs larger than this are not read.
 const LIMIT: usize = 64 << 20;
@@ -152,7 +152,7 @@ impl Input {
         } else if mail::is_mbox(&text) {
             (Form::Mbox, mail::mbox(bytes))
         } else if mail::is_mail(&text) {
-            (Form::Mail, vec![mail::message(bytes, 1)])
+            (Form::Mail, mail::message(bytes, 1))
         } else {
             (Form::PatchFile, vec![plain(&text)])
         };
@@ -194,7 +194,7 @@ fn plain(text: &str) -> Message {
         message.from = header(&["From", "Author"]);
         message.subject = header(&["Subject", "Description"]);
     }
-    message.parts.push(Part { lines, ..Part::default() });
+    message.parts.push(Part { lines: clear_signed::text(lines), ..Part::default() });
     message
 }
 

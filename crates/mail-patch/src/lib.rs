@@ -9,6 +9,7 @@ mod align;
 mod apply;
 mod blob;
 mod budget;
+mod clear_signed;
 pub mod damage;
 pub mod diff;
 mod fixes;

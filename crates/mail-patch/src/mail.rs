@@ -1,13 +1,16 @@
 //! Mails and mboxes to messages. Structure, header encodings and character sets are `mail-parser`'s; this file keeps
 //! the place of every line in the input.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, HeaderValue, MessageParser, MessagePart, MimeHeaders, PartType};
 
 use super::input::{Message, Part};
 use super::text::{self, Line};
-use super::{diff, flowed};
+use super::{clear_signed, diff, flowed};
 
 /// Headers of patches in distributions' trees that are no mail's.
 const SAYING: [&str; 8] = [
@@ -65,7 +68,7 @@ pub fn mbox(bytes: &[u8]) -> Vec<Message> {
         let shown = String::from_utf8_lossy(line);
         if blank_before && is_separator(shown.trim_end()) {
             if first > 0 {
-                messages.push(Message { separator, ..message(&current, first) });
+                messages.extend(separated(&current, first, separator));
             }
             separator = commit_of(&shown);
             current.clear();
@@ -78,8 +81,15 @@ pub fn mbox(bytes: &[u8]) -> Vec<Message> {
         blank_before = shown.trim_end().is_empty();
     }
     if first > 0 {
-        messages.push(Message { separator, ..message(&current, first) });
+        messages.extend(separated(&current, first, separator));
     }
+    messages
+}
+
+/// The mail behind a separator, which names the commit of its first message.
+fn separated(bytes: &[u8], first: usize, separator: Option<String>) -> Vec<Message> {
+    let mut messages = message(bytes, first);
+    messages[0].separator = separator;
     messages
 }
 
@@ -91,12 +101,56 @@ fn commit_of(separator: &str) -> Option<String> {
     is_id.then(|| id.to_lowercase())
 }
 
-/// One mail whose first header is on line `first` of the input.
-pub fn message(bytes: &[u8], first: usize) -> Message {
+/// One mail whose first header is on line `first` of the input, and behind it those that it was sent with
+/// (message/rfc822), as in a forward or a digest.
+pub fn message(bytes: &[u8], first: usize) -> Vec<Message> {
+    let mut found = Vec::new();
+    read(bytes, first, 0, &mut found);
+    found
+}
+
+/// The headers with the empty line that must end them. `git mailinfo` takes what is no header for the text, too.
+fn ended(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let mut at = 0;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.trim_ascii_end();
+        if text.is_empty() {
+            break;
+        }
+        let name = text.split(|byte| *byte == b':').next().filter(|name| name.len() < text.len());
+        let is_header = name.is_some_and(|name| !name.is_empty() && name.iter().all(u8::is_ascii_graphic));
+        if !is_header && (at == 0 || !line.starts_with(b" ") && !line.starts_with(b"\t")) {
+            return if at == 0 {
+                Cow::Borrowed(bytes)
+            } else {
+                Cow::Owned([&bytes[..at], b"\n", &bytes[at..]].concat())
+            };
+        }
+        at += line.len();
+    }
+    Cow::Borrowed(bytes)
+}
+
+fn read(bytes: &[u8], first: usize, depth: usize, found: &mut Vec<Message>) {
+    let whole = ended(bytes);
+    // the line that was put in is none of the input's
+    let below = first - usize::from(whole.len() > bytes.len()).min(first);
+    let (own, nested) = one(&whole, first, below);
+    found.push(own);
+    /// Forwards of forwards.
+    const DEEPEST: usize = 4;
+    for (range, line) in nested.into_iter().filter(|_| depth < DEEPEST) {
+        read(&whole[range], line, depth + 1, found);
+    }
+}
+
+/// The mail itself, and where in it others stand, each with its line of the input; that of the body is counted from `below`.
+fn one(bytes: &[u8], first: usize, below: usize) -> (Message, Vec<(Range<usize>, usize)>) {
     let mut message = Message { line: first, ..Message::default() };
+    let mut nested = Vec::new();
     let Some(mail) = MessageParser::default().parse(bytes) else {
         message.parts.push(Part { lines: text::lines(&text::decode(bytes), first), ..Part::default() });
-        return message;
+        return (message, nested);
     };
     message.subject = mail.subject().map(text::squeezed);
     message.from =
@@ -129,11 +183,22 @@ pub fn message(bytes: &[u8], first: usize) -> Message {
             {
                 text::decode(data)
             }
+            PartType::Message(_) if part.encoding == Encoding::None => {
+                let range = body(part, bytes.len());
+                nested.push((range.clone(), below + count.before(range.start)));
+                continue;
+            }
             _ => continue,
         };
-        message.parts.push(placed(part, &text, &mut count, first));
+        message.parts.push(placed(part, &text, &mut count, below));
     }
-    message
+    (message, nested)
+}
+
+/// Where a part's contents stand in the mail.
+fn body(part: &MessagePart<'_>, length: usize) -> Range<usize> {
+    let start = usize::try_from(part.offset_body).unwrap_or(0).min(length);
+    start..usize::try_from(part.offset_end).unwrap_or(0).clamp(start, length)
 }
 
 fn is_patch_name(name: Option<&str>) -> bool {
@@ -161,10 +226,9 @@ impl Newlines<'_> {
 fn placed(part: &MessagePart<'_>, text: &str, count: &mut Newlines<'_>, first: usize) -> Part {
     let bytes = count.bytes;
     let attribute = |name: &str| part.content_type().and_then(|kind| kind.attribute(name));
-    let start = usize::try_from(part.offset_body).unwrap_or(0).min(bytes.len());
-    let end = usize::try_from(part.offset_end).unwrap_or(0).clamp(start, bytes.len());
-    let raw = &bytes[start..end];
-    let body_line = first + count.before(start);
+    let range = body(part, bytes.len());
+    let raw = &bytes[range.clone()];
+    let body_line = first + count.before(range.start);
     let html = matches!(part.body, PartType::Html(_));
     let (lines, decoded) = match part.encoding {
         Encoding::None if !html => (text::lines(&text::decode(raw), body_line), false),
@@ -179,7 +243,7 @@ fn placed(part: &MessagePart<'_>, text: &str, count: &mut Newlines<'_>, first: u
         }
         _ => (text::lines(text, 1), true),
     };
-    let lines = described(without_returns(lines), text);
+    let lines = clear_signed::text(described(without_returns(lines), text));
     let is = |name: &str, value: &str| attribute(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
     Part {
         name: part.attachment_name().map(str::to_owned),

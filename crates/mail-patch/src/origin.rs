@@ -56,7 +56,7 @@ static STATEMENT: LazyLock<Regex> = LazyLock::new(|| {
 /// A sentence that begins with it.
 static BACKPORT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?:^|[.!?:]\s+|\(|\[\s*)(?:this\s+(?:patch\s+|commit\s+)?(?:is\s+)?)?(?:an?\s+|the\s+)?(?:[a-z]+\s+)?(?:backport(?:ed)?\s+(?:of|from)|backports|cherry[ -]?picked\s+from)\s+(?:the\s+)?(?:(?:upstream|mainline)\s+)?(?:commit:?\s+)?ID\b",
+        r"(?:^|[.!?:]\s+|\(|\[\s*)(?:this\s+(?:patch\s+|commit\s+)?(?:is\s+)?)?(?:an?\s+|the\s+)?(?:[a-z]+\s+)?(?:backport(?:ed)?\s+(?:of|from)|backports|cherry[ -]?picked\s+from)\s+(?:the\s+)?(?:(?:upstream|mainline|stable)\s+)?(?:commit:?\s+)?ID\b",
     )
 });
 static KEYED: LazyLock<Regex> = LazyLock::new(|| {
@@ -149,7 +149,12 @@ pub fn read(lines: &[Line]) -> Origin {
         let prose = PICKED.replace_all(&paragraph, "");
         for found in BACKPORT.captures_iter(&prose) {
             let negated = NEGATED.is_match(just_before(&prose, found.get(0).map_or(0, |all| all.start())));
-            first_id(&found).into_iter().filter(|_| !negated).for_each(|id| note(2, id));
+            let stable = found.get(0).is_some_and(|all| all.as_str().contains("stable"));
+            match first_id(&found).filter(|_| !negated) {
+                Some(id) if stable => _ = origin.from_stable.get_or_insert_with(|| id.to_lowercase()),
+                Some(id) => note(2, id),
+                None => {}
+            }
         }
     }
     for (at, line) in lines.iter().enumerate() {
@@ -387,6 +392,7 @@ mod tests {
         for text in [
             "stable inclusion\nfrom stable-v5.10.101\ncommit AAA",
             "(cherry picked from commit AAA linux-6.1.y)",
+            "Backport of stable commit AAA",
             "Origin: backport, https://git.example.org/stable/linux.git/commit/?h=linux-6.1.y&id=AAA",
         ] {
             let found = of(text);

@@ -23,6 +23,8 @@ pub(super) struct Changes {
     pub(super) doubts: Vec<Damage>,
     /// Paths that a section of this patch wrote.
     made: BTreeSet<String>,
+    /// Files that the ids of the patch prove to be the author's.
+    pub(super) proven: usize,
     /// How files and added lines are indented where no id proves the result.
     pub(super) seen: Vec<Seen>,
 }
@@ -130,7 +132,10 @@ impl<'w> Work<'w> {
         self.changes.doubts.extend(whole.filter_map(|(hunk, _)| repair::loose_end(hunk)));
         match blob::proof(file, &old, &new) {
             Proof::Absent => self.changes.seen.push(Seen::of(file, &outcome, &before)),
-            Proof::Same => outcome.hunks.iter_mut().for_each(|(_, result)| result.prove()),
+            Proof::Same => {
+                self.changes.proven += 1;
+                outcome.hunks.iter_mut().for_each(|(_, result)| result.prove());
+            }
             Proof::Other(doubt) => self.changes.doubts.push(doubt),
         }
         self.write(file, new);

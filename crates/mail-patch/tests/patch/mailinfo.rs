@@ -38,6 +38,33 @@ fn mail(kind: &str, body: &[u8]) -> Vec<u8> {
     [headers.as_bytes(), kind.as_bytes(), b"\n\nwhy\n---\n", body].concat()
 }
 
+/// One mail in another, headers without the empty line below them, and a text that is signed around itself.
+#[test]
+fn mails_in_other_clothes_are_read() {
+    let body = "why\n---\n--- a/f.c\n+++ b/f.c\n@@ -1 +1 @@\n-a\n+b\n";
+    let headers = "From: A <a@example.org>\nSubject: [PATCH] x: y\n";
+    let forward = format!(
+        "From: F <f@example.org>\nSubject: Fwd: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n--B\n\nsee below\n--B\nContent-Type: message/rfc822\n\n{headers}\n{body}--B--\n"
+    );
+    let unended = format!("{headers}commit 0123456789ab upstream.\n\n{body}");
+    let signed = format!(
+        "{headers}\n-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{}-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n",
+        body.lines()
+            .map(|line| if line.starts_with('-') { format!("- {line}\n") } else { format!("{line}\n") })
+            .collect::<String>()
+    );
+    for (what, mail) in [("forward", forward), ("headers without an end", unended), ("signed", signed)] {
+        let input = Input::read("mail", mail.as_bytes()).unwrap();
+        let patches = mail_patch::PatchMail::all(&input);
+        let [patch] = patches.as_slice() else { panic!("{what}: {} patches", patches.len()) };
+        let line = mail.lines().position(|line| line.ends_with("--- a/f.c")).unwrap() + 1;
+        assert_eq!((patch.title(), patch.line, patch.decoded.is_whole()), ("x: y", line, true), "{what}");
+        assert_eq!(patch.decoded.files[0].changed(), (1, 1), "{what}");
+        assert!(patch.damages.is_empty(), "{what}: {:?}", patch.damages);
+        assert_eq!(patch.tags.upstream.is_some(), what.starts_with("headers"), "{what}");
+    }
+}
+
 #[test]
 fn a_diff_is_what_git_mailinfo_takes_it_for() {
     if !is_there("git") {
