@@ -66,7 +66,7 @@ impl Random {
 }
 
 /// What means something to a reader.
-const WORDS: [&str; 40] = [
+const WORDS: [&str; 46] = [
     "diff --git a/drivers/net/pump.c b/drivers/net/pump.c\n",
     "diff --git a/long.c b/long.c\n",
     "diff --git a/alike.c b/alike.c\n",
@@ -107,6 +107,12 @@ const WORDS: [&str; 40] = [
     "\u{a0}",
     " \t",
     "\"a/\\303\\251\\",
+    "Content-Type: multipart/mixed; boundary=B\n",
+    "--B\n",
+    "Content-Type: message/rfc822\n",
+    "-----BEGIN PGP SIGNED MESSAGE-----\n",
+    "-----BEGIN PGP SIGNATURE-----\n",
+    "*** a/x\n--- b/x\n***************\n",
 ];
 
 fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
@@ -389,6 +395,27 @@ fn large() -> Vec<(&'static str, Vec<u8>)> {
             ),
         ),
         (
+            "mails in a mail",
+            behind(
+                multipart,
+                &|n| {
+                    format!(
+                        "--B\nContent-Type: message/rfc822\n\nFrom: A <a@example.org>\nSubject: [PATCH] {n}\n\n{}{hunk}\n",
+                        names("alike.c")
+                    )
+                },
+                "--B--\n",
+            ),
+        ),
+        (
+            "mails in mails",
+            one(&|n| {
+                format!(
+                    "From: A <a@example.org>\nSubject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B{n}\n\n--B{n}\nContent-Type: message/rfc822\n\n"
+                )
+            }),
+        ),
+        (
             "an answer",
             one(&|n| format!("> {}> @@ -{n} +{n} @@\n> -a\n> +b\n", names("long.c").replace("\n+", "\n> +"))),
         ),
@@ -416,7 +443,6 @@ fn no_mutation_makes_it_panic() {
 #[ignore = "as long as KREGRESS_HOSTILE_SECONDS says"]
 fn no_mutation_takes_a_second() {
     let seconds = std::env::var("KREGRESS_HOSTILE_SECONDS").ok().and_then(|text| text.parse().ok());
-    let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(60));
     let start = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() << 32;
     let (seeds, tree) = (seeds(), tree());
     let (mut count, mut bytes_read, mut slowest, mut failed) = (0_u64, 0, (Duration::ZERO, 0), Vec::new());
@@ -429,6 +455,7 @@ fn no_mutation_takes_a_second() {
             }
         }
     }
+    let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(60));
     while Instant::now() < end && failed.len() < 20 {
         let seed = start + count;
         let bytes = mutated(&mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)), &seeds);

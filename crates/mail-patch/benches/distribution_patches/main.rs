@@ -207,9 +207,9 @@ impl Counts {
 
     fn count(&mut self, tree: &'static str, name: &str, trial: &Trial) {
         self.pairs += 1;
-        if let Some(doubt) = trial.doubt() {
+        if let Some((kind, doubt)) = trial.doubt() {
             self.doubtful += 1;
-            let (count, examples) = self.kinds.entry("applied, with a doubt".into()).or_default();
+            let (count, examples) = self.kinds.entry(format!("applied, with a doubt: {kind}")).or_default();
             *count += 1;
             if examples.len() < EXAMPLES {
                 examples.push(format!("{name}, {tree}: {doubt}"));

@@ -37,7 +37,7 @@ impl Answer {
 pub struct Trial {
     outcome: Outcome,
     why: String,
-    doubts: Vec<String>,
+    doubts: Vec<(&'static str, String)>,
     own: Option<Files>,
     git: Result<Files, String>,
     patch: Result<Files, String>,
@@ -119,10 +119,10 @@ impl Trial {
         Some(gone.chain(there).collect())
     }
 
-    /// What is doubted of a result that all programs agree on.
-    pub fn doubt(&self) -> Option<&str> {
+    /// What is doubted of a result that all programs agree on: its kind, and all that is said.
+    pub fn doubt(&self) -> Option<(&'static str, &str)> {
         let agreed = self.answers() == [Answer::Applies; 3];
-        self.doubts.first().filter(|_| agreed).map(String::as_str)
+        self.doubts.first().filter(|_| agreed).map(|(kind, said)| (*kind, said.as_str()))
     }
 
     /// What own, git and patch answered.
@@ -196,7 +196,7 @@ impl Trial {
 struct Own {
     outcome: Outcome,
     why: String,
-    doubts: Vec<String>,
+    doubts: Vec<(&'static str, String)>,
     files: Option<Files>,
 }
 
@@ -219,7 +219,7 @@ fn own(patch: &[u8], folder: &Path, before: &Files) -> Own {
         }
     }
     let applies = result.outcome.applies();
-    let doubts = result.doubts.iter().map(ToString::to_string).collect();
+    let doubts = result.doubts.iter().map(|doubt| (doubt.kind.words(), doubt.to_string())).collect();
     Own { outcome: result.outcome, why: result.why(), doubts, files: applies.then_some(after) }
 }
 

@@ -115,6 +115,9 @@ type Kind = (u32, u32, Option<String>, Option<String>, Option<String>);
 /// What makes one of two patches of a version the later one: `v2.1`, and whether it was sent again.
 type Revision = (u32, bool);
 
+/// For a part of a kind of series: the first of them that may lack it, and those that have it by its revision.
+type Places = (usize, BTreeMap<Revision, BTreeSet<usize>>);
+
 /// The series of an input, found by what their parts have in common.
 #[derive(Default)]
 struct All {
@@ -122,7 +125,7 @@ struct All {
     /// Of each kind, in order.
     kinds: HashMap<Kind, Vec<usize>>,
     /// Of each kind and part the first series of the kind that may lack it, and those that have it by its revision.
-    parts: HashMap<(Kind, u32), (usize, BTreeMap<Revision, BTreeSet<usize>>)>,
+    parts: HashMap<(Kind, u32), Places>,
 }
 
 impl All {
@@ -175,11 +178,14 @@ enum Shared<'p> {
     Thread(&'p str),
 }
 
+/// The first family of each version, with whether it was sent again and the lines that it is for.
+type Versions = BTreeMap<(u32, bool, Option<String>), usize>;
+
 /// Puts versions of one series together.
 fn families(all: Vec<Series>, patches: &[PatchMail]) -> Vec<Vec<Series>> {
     let mut families: Vec<Vec<Series>> = Vec::new();
     // the first family of each version that shares it, and of each set of lines
-    let mut known: HashMap<Shared<'_>, BTreeMap<(u32, bool, Option<String>), usize>> = HashMap::new();
+    let mut known: HashMap<Shared<'_>, Versions> = HashMap::new();
     for series in all {
         let first = &patches[series.first()];
         let lines = first.target().map(ToString::to_string);
@@ -187,7 +193,7 @@ fn families(all: Vec<Series>, patches: &[PatchMail]) -> Vec<Vec<Series>> {
         let titles = series.parts.values().map(|at| Shared::Title(patches[*at].title()));
         let thread = first.thread().filter(|_| series.of.is_some()).map(Shared::Thread);
         let shared: Vec<Shared<'_>> = titles.chain(thread).collect();
-        let related = |of: &BTreeMap<(u32, bool, Option<String>), usize>| {
+        let related = |of: &Versions| {
             // what names no line may be of any
             let same_lines = |other: &Option<String>| lines.is_none() || other.is_none() || *other == lines;
             let others = of
