@@ -105,6 +105,7 @@ impl Payload {
             command,
             environment: environment(test, machine, seed),
             probes: test.probes.iter().map(|probe| probe.request(&test.symptom)).collect(),
+            settings: test.symptom.settings(),
             nonce: payload.nonce.clone(),
             settle: SETTLE,
         }));
@@ -128,6 +129,7 @@ impl Payload {
             command: vec!["/bin/sh".to_owned(), program],
             environment: BTreeMap::new(),
             probes: Vec::new(),
+            settings: Vec::new(),
             nonce: payload.nonce.clone(),
             settle: Settle { least_ms: 0, most_ms: 0 },
         }));

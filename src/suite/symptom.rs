@@ -208,6 +208,16 @@ impl Symptom {
         self.each().into_iter().any(|part| has(&part.traits()))
     }
 
+    /// The settings of the kernel's detectors that tell whether these were at work, each once.
+    pub fn settings(&self) -> Vec<String> {
+        let detectors = self.each().into_iter().flat_map(|part| part.traits().detectors).flatten();
+        let mut names: Vec<String> =
+            detectors.flat_map(|detector| detector.stops.settings()).map(|name| (*name).to_owned()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// The readings that the symptom needs, each once, in order.
     pub fn probes(&self) -> Vec<Probe> {
         let mut probes: Vec<Probe> =

@@ -32,6 +32,9 @@ const FILES: &[(&str, &str, Form)] = &[
     ("slab_debug=F", "/sys/kernel/slab/kmalloc-64/sanity_checks", Form::Whole),
 ];
 
+/// What tells of the kernel whatever is looked for.
+const OF_EVERY_TEST: &[&str] = &["kernel.printk", "kernel.tainted", "oom_kill"];
+
 /// Those that only rise or fall, and the console's level: what that held back is in the kernel's log.
 const ONE_WAY: &[&str] =
     &["kernel.printk", "kernel.tainted", "debug_locks", "oom_kill", "kernel.hung_task_warnings"];
@@ -61,9 +64,11 @@ struct Watched {
 }
 
 impl Detectors {
-    /// Opens and reads the files before the dose.
-    pub fn start() -> Detectors {
-        let opened = FILES.iter().filter_map(|&(name, path, form)| {
+    /// Opens and reads the files before the dose: those of every test and of these settings. Each takes its time.
+    pub fn start(settings: &[String]) -> Detectors {
+        let is_wanted =
+            |name: &str| OF_EVERY_TEST.contains(&name) || settings.iter().any(|wanted| wanted == name);
+        let opened = FILES.iter().filter(|(name, ..)| is_wanted(name)).filter_map(|&(name, path, form)| {
             let file = File::open(path).ok()?;
             let before = read(&file, form);
             let state = DetectorState { name: name.to_owned(), before, ..DetectorState::default() };

@@ -58,7 +58,7 @@ impl Answers {
 pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) -> io::Result<()> {
     let probes: Vec<Probe> = request.probes.iter().map(Probe::start).collect();
     let processes = if probes.is_empty() { None } else { Processes::open().ok() };
-    let mut detectors = Detectors::start();
+    let mut detectors = Detectors::start(&request.settings);
     // before the mark, which is then the first that it reads
     let log = match Follower::start(sender) {
         Ok(log) => Some(log),

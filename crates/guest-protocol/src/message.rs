@@ -24,6 +24,9 @@ pub struct ProgramRequest {
     pub environment: BTreeMap<String, String>,
     /// Readings around it.
     pub probes: Vec<ProbeRequest>,
+    /// Settings of the kernel's detectors that are read around it, besides those that every test needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
     /// A word that marks the start and the end of the dose on the console, different for every attempt.
     pub nonce: String,
     /// How long the kernel is watched after the program ended.
@@ -313,6 +316,7 @@ mod tests {
                     ProbeRequest::Slab { caches: SlabCaches::Size(192), leak_per_1000: 2000 },
                     ProbeRequest::Kmemleak,
                 ],
+                settings: vec!["kernel.watchdog".into()],
                 nonce: "n".into(),
                 settle: Settle { least_ms: 1, most_ms: 2 },
             }),

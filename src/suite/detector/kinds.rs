@@ -47,6 +47,42 @@ pub enum Stops {
     SlabChecks,
 }
 
+impl Stops {
+    /// The settings that tell, by the names of the guest's list (`guest-agent/src/detectors.rs`).
+    pub fn settings(self) -> &'static [&'static str] {
+        match self {
+            Stops::Never | Stops::Kasan | Stops::Kmemleak | Stops::Objects => &[],
+            Stops::HungTask => &[
+                "kernel.hung_task_timeout_secs",
+                "kernel.hung_task_warnings",
+                "kernel.hung_task_check_interval_secs",
+                "kernel.hung_task_check_count",
+            ],
+            Stops::SoftLockup => &[
+                "kernel.watchdog",
+                "kernel.soft_watchdog",
+                "kernel.watchdog_thresh",
+                "kernel.watchdog_cpumask",
+            ],
+            Stops::HardLockup => &[
+                "kernel.watchdog",
+                "kernel.nmi_watchdog",
+                "kernel.watchdog_thresh",
+                "kernel.watchdog_cpumask",
+            ],
+            Stops::Lockdep => &["debug_locks"],
+            Stops::ProveLocking => &["debug_locks", "kernel.prove_locking"],
+            Stops::Kcsan => &["kcsan"],
+            Stops::Kfence => &["kfence.sample_interval"],
+            Stops::Workqueues => &["workqueue.watchdog_thresh"],
+            Stops::RcuStalls => &["rcu_cpu_stall_suppress", "rcu_cpu_stall_timeout"],
+            Stops::SlabRedZones => &["slab_debug=Z"],
+            Stops::SlabPoison => &["slab_debug=P"],
+            Stops::SlabChecks => &["slab_debug=F"],
+        }
+    }
+}
+
 const fn built(option: &'static str, stops: Stops) -> Detector {
     Detector { option, stops }
 }
