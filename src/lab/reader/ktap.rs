@@ -57,7 +57,7 @@ enum Directive {
 }
 
 impl OutputReader for Reader {
-    /// A result that failed is told at the end, when it is known whether the output was whole.
+    /// A result that failed is reported at the end, when it is known whether the output was whole.
     fn read(&mut self, stream: Stream, piece: &[u8]) -> Vec<ProgramReport> {
         match stream {
             Stream::Reports => return reports::line(piece),
