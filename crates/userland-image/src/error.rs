@@ -50,7 +50,9 @@ pub enum UserlandError {
         said: String,
     },
     /// Packages cannot be fetched.
-    #[error("fetching packages failed: {said}")]
+    #[error(
+        "fetching packages failed: {said}; the package lists are fetched anew the next time, check the network if that does not help"
+    )]
     Download {
         /// apt's own words.
         said: String,

@@ -36,7 +36,7 @@ mod spec;
 mod tree;
 mod watch;
 
-pub use cache::{Image, Settings, Userlands};
+pub use cache::{Image, Settings, Stored, Userlands};
 pub use error::UserlandError;
 pub use resolve::{Package, Resolved};
 pub use spec::{Source, Spec};

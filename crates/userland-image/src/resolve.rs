@@ -124,7 +124,7 @@ impl Userlands {
         Ok(packages)
     }
 
-    /// The files of the packages. Lists that name what is no longer there are fetched again, and the caller resolves anew.
+    /// The files of the packages. Where the lists name what is no longer there, resolving again fetches the lists.
     pub(crate) fn fetch(&self, packages: &[Package], watch: &Watch) -> Result<Vec<PathBuf>, UserlandError> {
         let _lock = self.lock("apt", watch)?;
         let Settings { apt_config, architecture, .. } = self.settings();

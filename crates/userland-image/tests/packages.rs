@@ -255,7 +255,11 @@ fn an_image_is_made_once_and_held_against_its_sum() {
     let file = fs::File::options().write(true).open(&image.path).expect("it is there");
     std::os::unix::fs::FileExt::write_at(&file, b"x", 5_000_000).expect("it is writable");
     assert_eq!(userlands.build(&resolved, &watch).expect("it can be made"), image);
-    assert_eq!(told.into_inner(), ["written", "verified", "verified", "damaged", "written"]);
+    assert_eq!(*told.borrow(), ["written", "verified", "verified", "damaged", "written"]);
+
+    let stored = userlands.stored();
+    assert_eq!(stored.iter().map(|stored| stored.key.as_str()).collect::<Vec<_>>(), [resolved.key()]);
+    assert!(stored[0].bytes < image.size / 8, "the free space is a hole: {stored:?}");
 
     // as a killed process leaves it, and as one that is at work has it
     let cache = image.path.ancestors().nth(2).expect("it is in the cache").to_path_buf();
@@ -266,6 +270,11 @@ fn an_image_is_made_once_and_held_against_its_sum() {
     alive.lock().expect("nobody has it");
     assert_eq!(userlands.sweep(), 1);
     assert!(cache.join("alive.new").exists() && !cache.join("dead.new").exists());
+    assert!(userlands.remove(resolved.key()).expect("it is writable") && !image.path.exists());
+    userlands.remove_packages(&watch).expect("it is writable");
+    assert!(userlands.stored().is_empty());
+    let again = userlands.resolve(&packages(&["libx"]), &watch).expect("apt finds it");
+    assert_eq!(userlands.build(&again, &watch).expect("it can be fetched again"), image);
 }
 
 #[test]

@@ -207,6 +207,8 @@ impl Apt {
             let finished = self.run("apt-get", &arguments, watch, &told)?;
             if !finished.status.success() {
                 let problems = answers::problems(&finished.err);
+                // a mirror that has newer ones: lists that name what is gone are of no more use
+                let _ = fs::remove_file(self.stamp());
                 return Err(UserlandError::Download { said: one_line(&problems.join("\n")) });
             }
         }

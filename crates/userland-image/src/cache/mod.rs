@@ -7,6 +7,7 @@ mod build;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,6 +61,15 @@ pub struct Image {
     pub contents: u64,
     /// The packages in it; none where it was made of an image.
     pub packages: Vec<Package>,
+}
+
+/// An image that is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its key.
+    pub key: String,
+    /// Bytes that it takes on the disk.
+    pub bytes: u64,
 }
 
 /// What is kept beside an image.
@@ -144,6 +154,44 @@ impl Userlands {
         )));
         remove(&folder)?;
         Ok(None)
+    }
+
+    /// The images that are here, in the order of their keys.
+    pub fn stored(&self) -> Vec<Stored> {
+        let Ok(entries) = fs::read_dir(&self.settings.cache) else { return Vec::new() };
+        let mut stored: Vec<Stored> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let key = entry.file_name().into_string().ok()?;
+                let image = fs::metadata(entry.path().join(IMAGE)).ok().filter(|_| !key.ends_with(".new"))?;
+                Some(Stored { key, bytes: image.blocks() * 512 })
+            })
+            .collect();
+        stored.sort_by(|one, other| one.key.cmp(&other.key));
+        stored
+    }
+
+    /// Removes an image, unless somebody makes it or holds it against its sum at the moment; answers whether it is gone.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove(&self, key: &str) -> Result<bool, UserlandError> {
+        if !self.stored().iter().any(|stored| stored.key == key) {
+            return Ok(true);
+        }
+        match take(&self.settings.cache.join(format!("{key}.lock")))? {
+            Some(_lock) => remove(&self.folder(key)).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Removes the packages that were fetched; those that are wanted again are fetched again.
+    ///
+    /// # Errors
+    /// They cannot be removed, or the caller cancelled while somebody else fetched some.
+    pub fn remove_packages(&self, watch: &Watch) -> Result<(), UserlandError> {
+        let _lock = self.lock("apt", watch)?;
+        remove(&self.apt_folder().join("debs"))
     }
 
     /// Removes what killed processes left, and answers how many folders that were.
