@@ -272,6 +272,10 @@ impl<'t> Target<'t> {
             return Err(NoMatch::GaveUp);
         }
         let aligned = align::align(&self.lines, self.words(), from, reading, wanted, sought.section, path)?;
+        // nothing was damaged: it is here, but git's rules for a file's start and end keep it from it
+        if aligned.damage.is_empty() && aligned.lines == reading.lines {
+            return Err(NoMatch::Nowhere);
+        }
         let damage = aligned.damage.into_iter().chain(unknown).collect();
         let mut found = Found { start: aligned.start, lines: aligned.lines, fuzz: (0, 0), damage };
         let at_end = found.start + found.old_len() == self.lines.len();

@@ -357,6 +357,20 @@ fn what_applies_as_sent_is_not_repaired() {
 }
 
 #[test]
+fn repair_puts_no_hunk_where_git_refuses_it() {
+    let mut seen = 0;
+    for (name, patch, ..) in rows() {
+        if ["line 1 is elsewhere", "the end is elsewhere", "end without newline", "end with newline"]
+            .contains(&name)
+        {
+            assert_eq!(one(patch.as_bytes(), REPAIR).outcome, Outcome::DoesNotApply, "{name}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 4);
+}
+
+#[test]
 fn modes_are_those_that_git_knows() {
     for (stated, mode) in
         [("100755", "100755"), ("100775", "100755"), ("100700", "100755"), ("100664", "100644")]
