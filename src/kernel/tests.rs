@@ -3,6 +3,7 @@
 mod debug;
 mod files;
 mod hosts;
+mod shared;
 
 use parking_lot::Mutex;
 use std::fs;

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -134,9 +134,13 @@ impl Store {
     /// The snapshot of this key, compared with what was written; one that is damaged is removed. `None`: there is none.
     ///
     /// # Errors
-    /// [`SaveError::Refused`]: this machine cannot be saved, as was found out before.
+    /// [`SaveError::Refused`]: this machine cannot be saved, as was found out before. [`SaveError::Failed`]: it is another
+    /// user's, and neither used nor removed.
     pub fn find(&self, key: &Key) -> Result<Option<Snapshot>, SaveError> {
         let folder = self.place().join(&key.name);
+        if fs::read_dir(&folder).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            return Err(SaveError::Failed(format!("{} is another user's", folder.display())));
+        }
         if let Ok(reason) = fs::read_to_string(folder.join(REFUSED)) {
             return Err(SaveError::Refused(reason));
         }
@@ -173,6 +177,8 @@ impl Store {
             return Ok(found);
         }
         let scratch = Scratch::new(&self.cache).folder().map_err(cannot)?;
+        // unlike a kernel, the memory of a guest is for nobody but the user who booted it
+        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o700)).map_err(cannot)?;
         match save(scratch.path()) {
             Ok(manifest) => {
                 let text = serde_json::to_vec_pretty(&manifest).map_err(|e| cannot(e.into()))?;
@@ -336,6 +342,8 @@ mod tests {
         let made = store.obtain(&key("a"), u64::MAX, write).unwrap();
         assert_eq!((made.console(), made.release()), (b"booted\n".as_slice(), "6.1.0"));
         store.obtain(&key("a"), u64::MAX, not_called).unwrap();
+        let folder = fs::metadata(cache.path().join("snapshots/a")).unwrap();
+        assert_eq!(folder.permissions().mode() & 0o777, 0o700, "for nobody else");
         assert_eq!(fs::read_dir(cache.path().join("scratch")).unwrap().count(), 0);
         assert_eq!(store.kept().len(), 1);
     }
