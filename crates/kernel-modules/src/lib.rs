@@ -35,3 +35,8 @@ pub use index::{Job, Kept, add_builtin, add_builtin_modinfo, index_folder, index
 pub use modinfo::ModInfo;
 pub use similar::closest;
 pub use tree::{IndexEntry, ModuleError, ModuleFile, ModuleIndex, ModuleState, ModuleTree};
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
