@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn nothing_follows_half_a_line() {
-        struct Short(usize);
-        impl Write for Short {
+        struct LimitedWriter(usize);
+        impl Write for LimitedWriter {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
                 self.0 += 1;
                 if self.0 == 1 { Ok(bytes.len() / 2) } else { Err(io::ErrorKind::BrokenPipe.into()) }
@@ -81,7 +81,7 @@ mod tests {
                 Ok(())
             }
         }
-        let sink = JsonLines::new(Short(0));
+        let sink = JsonLines::new(LimitedWriter(0));
         sample::events().iter().for_each(|event| sink.event(event));
         assert_eq!(sink.failure().map(|error| error.kind()), Some(io::ErrorKind::BrokenPipe));
         assert_eq!(sink.state.into_inner().out.0, 2);

@@ -36,7 +36,7 @@ pub enum PackageError {
 }
 
 /// Gets a regular file of a container: its path, without `./` or `/` in front, its size in bytes, its contents.
-pub(crate) type Visit<'a> = dyn FnMut(&str, u64, &mut dyn Read) -> ControlFlow<()> + 'a;
+pub(crate) type EntryVisitor<'a> = dyn FnMut(&str, u64, &mut dyn Read) -> ControlFlow<()> + 'a;
 
 /// A kind of container.
 pub(crate) struct ContainerFormat {
@@ -45,7 +45,7 @@ pub(crate) struct ContainerFormat {
     /// Whether a file is one, by its first bytes, decompressed if they are compressed.
     is: fn(raw: &[u8], inflated: &[u8]) -> bool,
     /// Shows every regular file, until the visitor breaks off.
-    walk: fn(&Path, &mut Visit) -> Result<(), PackageError>,
+    walk: fn(&Path, &mut EntryVisitor) -> Result<(), PackageError>,
 }
 
 /// The containers that kernels come in.
@@ -112,7 +112,7 @@ impl ContainerFormat {
     }
 }
 
-fn walk_tar(path: &Path, each: &mut Visit) -> Result<(), PackageError> {
+fn walk_tar(path: &Path, each: &mut EntryVisitor) -> Result<(), PackageError> {
     let mut file = File::open(path)?;
     let mut start = Vec::new();
     file.by_ref().take(8).read_to_end(&mut start)?;
@@ -124,7 +124,7 @@ fn walk_tar(path: &Path, each: &mut Visit) -> Result<(), PackageError> {
 }
 
 /// Shows every regular file of an uncompressed tar archive.
-pub(super) fn entries_of_tar(archive: impl Read, each: &mut Visit) -> Result<(), PackageError> {
+pub(super) fn entries_of_tar(archive: impl Read, each: &mut EntryVisitor) -> Result<(), PackageError> {
     let mut archive = tar::Archive::new(archive);
     for entry in archive.entries()? {
         let mut entry = entry?;

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use kernel_modules::Compression;
 
-use super::container::{PackageError, Visit, entries_of_tar};
+use super::container::{EntryVisitor, PackageError, entries_of_tar};
 
 /// Shows every regular file of the package.
-pub(super) fn walk(package: &Path, each: &mut Visit) -> Result<(), PackageError> {
+pub(super) fn walk(package: &Path, each: &mut EntryVisitor) -> Result<(), PackageError> {
     entries_of_tar(open_data(package)?, each)
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use kernel_modules::Compression;
 
-use super::container::{PackageError, Visit, in_package};
+use super::container::{EntryVisitor, PackageError, in_package};
 
 /// What an rpm package starts with.
 pub(super) const MAGIC: &[u8] = &[0xed, 0xab, 0xee, 0xdb];
@@ -25,7 +25,7 @@ const KIND: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
 
 /// Shows every regular file of the package.
-pub(super) fn walk(path: &Path, each: &mut Visit) -> Result<(), PackageError> {
+pub(super) fn walk(path: &Path, each: &mut EntryVisitor) -> Result<(), PackageError> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut lead = [0; LEAD as usize];
@@ -68,7 +68,7 @@ fn skip_header(file: &mut File, at: u64, length: u64) -> Result<u64, PackageErro
     }
 }
 
-fn entries_of_cpio(archive: impl Read, each: &mut Visit) -> Result<(), PackageError> {
+fn entries_of_cpio(archive: impl Read, each: &mut EntryVisitor) -> Result<(), PackageError> {
     let mut archive = archive;
     loop {
         let mut entry = cpio::newc::Reader::new(archive)?;
