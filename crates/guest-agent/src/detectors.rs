@@ -39,7 +39,7 @@ const OF_EVERY_TEST: &[&str] = &["kernel.printk", "kernel.tainted", "oom_kill"];
 const ONE_WAY: &[&str] =
     &["kernel.printk", "kernel.tainted", "debug_locks", "oom_kill", "kernel.hung_task_warnings"];
 
-/// So many different values are told of what changes often.
+/// So many different values are reported of what changes often.
 const MOST_MEANWHILE: usize = 8;
 
 /// No such file is longer, bytes.

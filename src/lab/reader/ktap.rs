@@ -1,7 +1,7 @@
 //! KTAP, the kernel's test output (kernel documentation `dev-tools/ktap`), to what the program reported. Pure.
 //!
 //! A result that failed counts as a symptom; what was skipped, or is expected to fail, does not. An output from which
-//! results may be missing cannot be judged: no plan, fewer results than planned, a test that did not come to its end.
+//! results may be missing cannot be judged: no plan, fewer results than planned, a test that did not end.
 
 use super::{End, OutputReader, Stream, reports};
 use crate::observation::ProgramReport;
@@ -52,7 +52,7 @@ enum Directive {
     Skip,
     /// `TODO` and `XFAIL`: it is known to fail.
     Expected,
-    /// `TIMEOUT` and `ERROR`: it did not come to its end.
+    /// `TIMEOUT` and `ERROR`: it did not end.
     Unfinished,
 }
 
@@ -128,7 +128,7 @@ impl Reader {
     fn result(&mut self, indent: usize, text: &str, outcome: &Outcome<'_>) {
         self.level(indent).results += 1;
         match outcome.directive {
-            Directive::Unfinished => self.trouble(format!("a test did not come to its end: {text}")),
+            Directive::Unfinished => self.trouble(format!("a test did not end: {text}")),
             Directive::Skip if self.levels.len() == 1 => {
                 self.skipped += 1;
                 self.skip_reason.get_or_insert_with(|| outcome.reason.to_owned());
@@ -235,7 +235,7 @@ mod tests {
             ("hello\nokay\nnot okay\n1..x\n", "Blind(\"the program printed no KTAP\")\n"),
             (
                 "1..1\nnot ok 1 a # TIMEOUT 45 seconds\n",
-                "Blind(\"a test did not come to its end: not ok 1 a # TIMEOUT 45 seconds\")\n",
+                "Blind(\"a test did not end: not ok 1 a # TIMEOUT 45 seconds\")\n",
             ),
             (
                 "1..2\nok 1\nBail out! no memory\nok 2\n",

@@ -28,7 +28,7 @@ const MAIN_SUITES: &[&str] = &[
 /// Suites of the security archive.
 const SECURITY_SUITES: &[&str] = &["bullseye-security", "bookworm-security", "trixie-security"];
 
-/// Names by which an entry of Debian's own can be told, without the part after the first `-`.
+/// Names by which an entry of Debian's own is recognised, without the part after the first `-`.
 const DEBIAN_RELEASES: &[&str] = &[
     "oldoldstable",
     "oldstable",
