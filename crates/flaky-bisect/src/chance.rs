@@ -20,6 +20,9 @@ const BAD: [f64; 23] = [
 const GOOD: [(f64, f64); 6] =
     [(2e-5, 0.55), (1e-3, 0.12), (3e-3, 0.11), (7e-3, 0.09), (1.2e-2, 0.08), (2e-2, 0.05)];
 
+/// Chances per attempt on a kernel without the bug, for a test that is known to be flaky.
+const SPURIOUS: [f64; 13] = [2e-5, 3e-3, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6];
+
 /// How many attempts a measured chance is worth beforehand: enough to help, few enough to be overruled by what is seen
 /// on these kernels.
 const TRUST: f64 = 10.0;
@@ -111,6 +114,19 @@ impl Prior {
     /// For kernels without it.
     pub fn good() -> Prior {
         Prior::new(GOOD.into_iter())
+    }
+
+    /// For kernels without it, where the test is known to show its symptom now and then all the same: `learned` is that
+    /// chance per attempt. Wider than [`Prior::good`], which holds for specific symptoms only.
+    pub fn spurious(learned: f64) -> Prior {
+        let flat = 1.0 / SPURIOUS.len() as f64;
+        let learned = learned.clamp(SPURIOUS[0], SPURIOUS[SPURIOUS.len() - 1]);
+        let beta = |chance: f64| {
+            (TRUST * learned * chance.ln() + TRUST * (1.0 - learned) * (1.0 - chance).ln()).exp()
+        };
+        let sum: f64 = SPURIOUS.iter().map(|chance| beta(*chance)).sum();
+        let weight = |chance: f64| DOUBT * flat + (1.0 - DOUBT) * beta(chance) / sum;
+        Prior::new(SPURIOUS.iter().map(|chance| (*chance, weight(*chance))))
     }
 
     fn new(weights: impl Iterator<Item = (f64, f64)>) -> Prior {
@@ -208,6 +224,16 @@ mod tests {
         assert!(mean < 0.25 && low < 0.1 && high < 0.45, "{mean} {low} {high}");
         let (mean, low, high) = Prior::bad(Some(0.9)).summary();
         assert!(mean > 0.7 && low < 0.3 && high > 0.95, "{mean} {low} {high}");
+    }
+
+    #[test]
+    fn a_flaky_test_is_believed_to_be_one() {
+        let (mean, low, high) = Prior::spurious(0.2).summary();
+        assert!((0.12..0.3).contains(&mean) && low < 0.05 && high > 0.3, "{mean} {low} {high}");
+        let seen = Seen::new(3, 12);
+        let better =
+            Prior::spurious(0.2).after(seen).log_likelihood - Prior::good().after(seen).log_likelihood;
+        assert!(better > 2.0, "{better}");
     }
 
     #[test]

@@ -29,12 +29,23 @@ pub struct Choice {
 /// when the culprit is known.
 const SUMS: usize = 2 * BATCHES.len();
 
-/// The best kernel to try; `None` if no kernel can tell anything.
+/// What a batch of attempts on a kernel is expected to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Gain {
+    /// At most so many attempts; the batch ends at its first symptom.
+    pub attempts: u32,
+    /// What they are expected to tell of the culprit, bits.
+    pub bits: f64,
+    /// How many of them are expected to be made.
+    pub expected: f64,
+}
+
+/// What each of the [`BATCHES`] on each kernel is expected to tell, for those who weigh several searches against each
+/// other; [`choose`] takes the best for one.
 ///
-/// `cost` answers what it takes to get a kernel, and `None` for one that cannot be tried. A batch ends at its first
-/// symptom, so what it can show is one of two things. What that tells of the culprit is the entropy of the outcome less
-/// what is left of it when the culprit is known.
-pub fn choose(posterior: &Posterior, attempt: f64, cost: impl Fn(usize) -> Option<f64>) -> Option<Choice> {
+/// A batch ends at its first symptom, so what it can show is one of two things. What that tells of the culprit is the
+/// entropy of the outcome less what is left of it when the culprit is known.
+pub fn gains(posterior: &Posterior) -> Vec<[Gain; BATCHES.len()]> {
     let mut base = parts(posterior.never().probability, &posterior.never().unchanged);
     let mut more_of_group = Vec::new();
     for (weight, size) in posterior.groups() {
@@ -44,22 +55,34 @@ pub fn choose(posterior: &Posterior, attempt: f64, cost: impl Fn(usize) -> Optio
         (0..SUMS).for_each(|n| base[n] += unchanged[n] * size as f64);
     }
     let more: Vec<[f64; SUMS]> = posterior.history().sums(|node| more_of_group[posterior.group_of(node)]);
-    let mut best: Option<(f64, Choice)> = None;
-    for (node, more) in more.iter().enumerate() {
-        let Some(setup) = cost(node) else { continue };
+    let of_kernel = |more: [f64; SUMS]| {
         // chances that the first 0, 1, 2, 4 … attempts are clean, and attempts expected up to there
         let (mut made, mut still_clean, mut expected) = (0, 1.0, 0.0);
-        for (nth, batch) in BATCHES.into_iter().enumerate() {
+        std::array::from_fn(|nth| {
+            let batch = BATCHES[nth];
             let clean = (base[nth] + more[nth]).clamp(0.0, 1.0);
             let left = base[BATCHES.len() + nth] + more[BATCHES.len() + nth];
             let steps = f64::from(batch - made);
             // the first of these attempts is made for sure, the others while all before were clean
             expected += still_clean + (steps - 1.0) * (still_clean + clean) / 2.0;
             (made, still_clean) = (batch, clean);
-            let bits = entropy(clean) - left;
+            Gain { attempts: batch, bits: entropy(clean) - left, expected }
+        })
+    };
+    more.into_iter().map(of_kernel).collect()
+}
+
+/// The best kernel to try; `None` if no kernel can tell anything.
+///
+/// `cost` answers what it takes to get a kernel, and `None` for one that cannot be tried.
+pub fn choose(posterior: &Posterior, attempt: f64, cost: impl Fn(usize) -> Option<f64>) -> Option<Choice> {
+    let mut best: Option<(f64, Choice)> = None;
+    for (node, gains) in gains(posterior).into_iter().enumerate() {
+        let Some(setup) = cost(node) else { continue };
+        for Gain { attempts, bits, expected } in gains {
             let worth = bits / (setup + attempt * expected).max(f64::MIN_POSITIVE);
             if bits > LEAST && best.is_none_or(|(most, _)| worth > most * (1.0 + 1e-9)) {
-                best = Some((worth, Choice { node, attempts: batch, bits, expected }));
+                best = Some((worth, Choice { node, attempts, bits, expected }));
             }
         }
     }

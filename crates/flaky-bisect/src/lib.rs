@@ -29,8 +29,8 @@ mod search;
 pub mod simulate;
 
 pub use answer::{Answer, Exhausted};
-pub use chance::{Prior, Seen};
-pub use choice::{Choice, Costs, choose};
+pub use chance::{BATCHES, Evidence, Prior, Seen};
+pub use choice::{Choice, Costs, Gain, choose, gains};
 pub use history::{History, HistoryError};
 pub use posterior::{Find, Posterior};
 pub use search::{Aims, Purpose, Search, Step};

@@ -65,7 +65,12 @@ impl Posterior {
     /// Before anything was tried: every candidate is as likely as every other. `measured` is the chance per attempt on
     /// bad kernels, where earlier runs measured it.
     pub fn new(history: Arc<History>, find: Find, measured: Option<f64>) -> Posterior {
-        let (bad, good) = (Prior::bad(measured), Prior::good());
+        Posterior::with_priors(history, find, Prior::bad(measured), Prior::good())
+    }
+
+    /// The same with other expectations of kernels with the bug and of those without it: for a test that is known to
+    /// fail now and then on any kernel ([`Prior::spurious`]).
+    pub fn with_priors(history: Arc<History>, find: Find, bad: Prior, good: Prior) -> Posterior {
         let nothing = Seen::default();
         let empty = Weight { probability: 0.0, changed: bad.after(nothing), unchanged: good.after(nothing) };
         let candidates = history.candidates();
@@ -281,6 +286,11 @@ impl Posterior {
     /// What is known of kernels with the bug, if `culprit` is the culprit.
     pub fn bad_prior(&self, culprit: usize) -> Prior {
         self.bad.updated(self.sides(culprit).0)
+    }
+
+    /// What is known of kernels without the bug, if `culprit` is the culprit.
+    pub fn good_prior(&self, culprit: usize) -> Prior {
+        self.good.updated(self.sides(culprit).1)
     }
 }
 
