@@ -155,7 +155,7 @@ impl Distinct {
     }
 }
 
-/// What a simulated queue came to.
+/// The result of a simulated queue.
 #[derive(Clone, Debug)]
 pub struct Trial {
     /// Its report.
