@@ -273,7 +273,7 @@ impl<'t> Target<'t> {
         }
         let aligned = align::align(&self.lines, self.words(), from, reading, wanted, sought.section, path)?;
         // nothing was damaged: it is here, but git's rules for a file's start and end keep it from it
-        if aligned.damage.is_empty() && aligned.lines == reading.lines {
+        if !reading.loose && aligned.damage.is_empty() && aligned.lines == reading.lines {
             return Err(NoMatch::Nowhere);
         }
         let damage = aligned.damage.into_iter().chain(unknown).collect();

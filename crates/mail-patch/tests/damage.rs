@@ -375,6 +375,18 @@ fn nothing_differs_silently() {
         }
         let silent: Vec<_> = found.iter().filter(|(_, counts)| counts[Class::Silent as usize] > 0).collect();
         assert!(silent.is_empty(), "{silent:?}");
+        // what has one way back is always undone
+        for kind in [
+            "none",
+            "marks of context lost",
+            "ends stripped",
+            "carriage returns",
+            "quoted-printable",
+            "quoted",
+        ] {
+            let [_, says, silent, refused] = found[kind];
+            assert_eq!(says + silent + refused, 0, "{kind}: {:?}", found[kind]);
+        }
     }
 }
 
