@@ -1,11 +1,14 @@
 //! Test suites and test cases as XML, element by element, so that a document of any length is written piece by piece.
+//! `junit-report` writes whole documents only, and has no properties; its elements are taken out of small documents and
+//! completed event by event.
 
 use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quick_xml::Writer;
-use quick_xml::events::{BytesCData, BytesDecl, BytesEnd, BytesStart, Event};
+use junit_report::{OffsetDateTime, Report, TestCase, TestCaseBuilder, TestResult, TestSuiteBuilder};
+use quick_xml::events::{BytesEnd, BytesStart, Event};
+use quick_xml::{Reader, Writer};
 
 use crate::report::fold::RunEnd;
 use crate::verdict::Verdict;
@@ -80,18 +83,6 @@ impl Totals {
             }
         }
     }
-
-    /// Counts a test case.
-    fn count(&mut self, case: &Case) {
-        self.tests += 1;
-        self.time += case.time;
-        match case.outcome {
-            Outcome::Success => {}
-            Outcome::Failure(_) => self.failures += 1,
-            Outcome::Error(_) => self.errors += 1,
-            Outcome::Skipped(_) => self.skipped += 1,
-        }
-    }
 }
 
 /// The start tag of a test suite with this number in its document, from 0, and its properties.
@@ -99,7 +90,58 @@ impl Totals {
 /// # Errors
 /// Those of the XML writer; writing to memory, it has none that a run could cause.
 pub(super) fn suite_start(suite: &Suite, number: usize, totals: &Totals) -> io::Result<String> {
-    xml(|writer| begin(writer, suite, number, totals))
+    let document = document(suite, &[])?;
+    let mut writer = Writer::new(Vec::new());
+    let mut reader = Reader::from_str(&document);
+    loop {
+        match reader.read_event().map_err(unreadable)? {
+            Event::Empty(tag) if tag.name().as_ref() == b"testsuite" => {
+                let extras = suite.extras.as_ref();
+                writer.write_event(Event::Start(completed(&tag, number, totals, extras)?))?;
+                break;
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    if let Some(extras) = &suite.extras {
+        writer.write_event(Event::Start(BytesStart::new("properties")))?;
+        for (name, value) in &extras.properties {
+            let attributes = [("name", *name), ("value", value.as_str())];
+            writer.create_element("property").with_attributes(attributes).write_empty()?;
+        }
+        writer.write_event(Event::End(BytesEnd::new("properties")))?;
+    }
+    Ok(String::from_utf8_lossy(&writer.into_inner()).into_owned())
+}
+
+/// The tag of a test suite without test cases, with the numbers of those that follow.
+fn completed(
+    tag: &BytesStart<'_>,
+    number: usize,
+    totals: &Totals,
+    extras: Option<&Extras>,
+) -> io::Result<BytesStart<'static>> {
+    let mut completed = BytesStart::new("testsuite");
+    for attribute in tag.attributes() {
+        let attribute = attribute.map_err(|error| unreadable(error.into()))?;
+        let value = match attribute.key.as_ref() {
+            b"id" => number.to_string(),
+            b"tests" => totals.tests.to_string(),
+            b"errors" => totals.errors.to_string(),
+            b"failures" => totals.failures.to_string(),
+            b"time" => totals.time.as_secs_f64().to_string(),
+            _ => {
+                completed.push_attribute(attribute);
+                continue;
+            }
+        };
+        completed.push_attribute((attribute.key.as_ref(), value.as_bytes()));
+    }
+    if let Some(extras) = extras {
+        completed.push_attribute(("skipped", extras.skipped.to_string().as_str()));
+    }
+    Ok(completed.into_owned())
 }
 
 /// The element of a test case.
@@ -107,92 +149,70 @@ pub(super) fn suite_start(suite: &Suite, number: usize, totals: &Totals) -> io::
 /// # Errors
 /// Those of the XML writer; writing to memory, it has none that a run could cause.
 pub(super) fn case_element(case: &Case) -> io::Result<String> {
-    xml(|writer| push_case(writer, case))
+    let suite = Suite { name: String::new(), timestamp: Timestamp::UNIX_EPOCH, extras: None };
+    let document = document(&suite, std::slice::from_ref(case))?;
+    let mut writer = Writer::new(Vec::new());
+    let mut reader = Reader::from_str(&document);
+    let mut inside = false;
+    loop {
+        let event = reader.read_event().map_err(unreadable)?;
+        match &event {
+            Event::Start(tag) | Event::Empty(tag) if tag.name().as_ref() == b"testcase" => inside = true,
+            Event::End(tag) if tag.name().as_ref() == b"testsuite" => inside = false,
+            Event::Eof => break,
+            _ => {}
+        }
+        if inside {
+            writer.write_event(event)?;
+        }
+    }
+    Ok(String::from_utf8_lossy(&writer.into_inner()).into_owned())
 }
 
-/// A document of one test suite.
+/// A document of one test suite, without what only those of a run have.
 ///
 /// # Errors
 /// Those of the XML writer; writing to memory, it has none that a run could cause.
 pub(crate) fn document(suite: &Suite, cases: &[Case]) -> io::Result<String> {
-    let mut totals = Totals::default();
-    cases.iter().for_each(|case| totals.count(case));
-    xml(|writer| {
-        writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)))?;
-        writer.write_event(Event::Start(BytesStart::new("testsuites")))?;
-        begin(writer, suite, 0, &totals)?;
-        cases.iter().try_for_each(|case| push_case(writer, case))?;
-        writer.write_event(Event::End(BytesEnd::new("testsuite")))?;
-        writer.write_event(Event::End(BytesEnd::new("testsuites")))
-    })
+    let started = OffsetDateTime::from_unix_timestamp(suite.timestamp.as_second());
+    let mut builder = TestSuiteBuilder::new(&suite.name);
+    builder.set_timestamp(started.unwrap_or(OffsetDateTime::UNIX_EPOCH));
+    builder.add_testcases(cases.iter().map(test_case));
+    let mut suite = builder.build();
+    suite.package = "kregress".into();
+    let mut report = Report::new();
+    report.add_testsuite(suite);
+    let mut xml = Vec::new();
+    report.write_xml(&mut xml).map_err(io::Error::other)?;
+    Ok(String::from_utf8_lossy(&xml).into_owned())
 }
 
-fn xml(write: impl FnOnce(&mut Writer<Vec<u8>>) -> io::Result<()>) -> io::Result<String> {
-    let mut writer = Writer::new(Vec::new());
-    write(&mut writer)?;
-    Ok(String::from_utf8_lossy(&writer.into_inner()).into_owned())
-}
-
-fn begin(writer: &mut Writer<Vec<u8>>, suite: &Suite, number: usize, totals: &Totals) -> io::Result<()> {
-    let Totals { tests, errors, failures, skipped: _, time } = totals;
-    let attributes = [
-        ("id", number.to_string()),
-        ("name", suite.name.clone()),
-        ("package", "kregress".to_owned()),
-        ("tests", tests.to_string()),
-        ("errors", errors.to_string()),
-        ("failures", failures.to_string()),
-        ("hostname", "localhost".to_owned()),
-        ("timestamp", suite.timestamp.to_string()),
-        ("time", time.as_secs_f64().to_string()),
-    ];
-    let skipped = suite.extras.iter().map(|extras| ("skipped", extras.skipped.to_string()));
-    let mut tag = BytesStart::new("testsuite");
-    attributes
-        .into_iter()
-        .chain(skipped)
-        .for_each(|(name, value)| tag.push_attribute((name, value.as_str())));
-    writer.write_event(Event::Start(tag))?;
-    let Some(extras) = &suite.extras else { return Ok(()) };
-    writer.write_event(Event::Start(BytesStart::new("properties")))?;
-    for (name, value) in &extras.properties {
-        writer
-            .create_element("property")
-            .with_attributes([("name", *name), ("value", value.as_str())])
-            .write_empty()?;
+fn test_case(case: &Case) -> TestCase {
+    let took = junit_report::Duration::try_from(case.time).unwrap_or(junit_report::Duration::MAX);
+    let mut builder = TestCaseBuilder::success(&case.name, took);
+    builder.set_classname(&case.classname);
+    if let Some(text) = &case.output {
+        builder.set_system_out(text);
     }
-    writer.write_event(Event::End(BytesEnd::new("properties")))
+    let mut built = builder.build();
+    built.result = match case.outcome.clone() {
+        Outcome::Success => TestResult::Success,
+        Outcome::Failure(Reason { kind, message, details }) => {
+            TestResult::Failure { type_: kind, message, cause: details }
+        }
+        Outcome::Error(Reason { kind, message, details }) => {
+            TestResult::Error { type_: kind, message, cause: details }
+        }
+        Outcome::Skipped(Reason { kind, message, details }) => {
+            TestResult::SkippedWithCause { type_: kind, message, cause: details }
+        }
+    };
+    built
 }
 
-fn push_case(writer: &mut Writer<Vec<u8>>, case: &Case) -> io::Result<()> {
-    let time = case.time.as_secs_f64().to_string();
-    let attributes =
-        [("name", case.name.as_str()), ("time", time.as_str()), ("classname", case.classname.as_str())];
-    let element = writer.create_element("testcase").with_attributes(attributes);
-    let result = match &case.outcome {
-        Outcome::Success => None,
-        Outcome::Failure(reason) => Some(("failure", reason)),
-        Outcome::Error(reason) => Some(("error", reason)),
-        Outcome::Skipped(reason) => Some(("skipped", reason)),
-    };
-    if result.is_none() && case.output.is_none() {
-        return element.write_empty().map(drop);
-    }
-    let inside = |writer: &mut Writer<Vec<u8>>| {
-        if let Some((name, Reason { kind, message, details })) = result {
-            let attributes = [("type", kind.as_str()), ("message", message.as_str())];
-            let element = writer.create_element(name).with_attributes(attributes);
-            match details {
-                Some(text) => element.write_cdata_content(BytesCData::new(text.as_str()))?,
-                None => element.write_empty()?,
-            };
-        }
-        if let Some(text) = &case.output {
-            writer.create_element("system-out").write_cdata_content(BytesCData::new(text.as_str()))?;
-        }
-        Ok(())
-    };
-    element.write_inner_content(inside).map(drop)
+/// What was just written is not well-formed: an error of the writer.
+fn unreadable(error: quick_xml::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 #[cfg(test)]
@@ -246,8 +266,7 @@ mod tests {
         </testsuites>
         "##);
         // the pieces of a run are those of a whole document
-        let mut totals = Totals::default();
-        cases.iter().for_each(|case| totals.count(case));
+        let totals = Totals { tests: 4, errors: 1, failures: 1, skipped: 1, time: seconds * 4 };
         let mut parts = suite_start(&suite, 0, &totals).unwrap();
         cases.iter().for_each(|case| parts += &case_element(case).unwrap());
         assert!(whole.ends_with(&format!("<testsuites>{parts}</testsuite></testsuites>")), "{parts}");
