@@ -31,7 +31,13 @@ const UNTIL_BAD: u32 = 8;
 /// A test that the queue probably broke: `level` searches, `before` are the culprits that were found already and whose
 /// removal did not help.
 pub fn blame(case: Case<'_>, level: Level<'_>, rise: Rise, before: Vec<Culprit>) -> State {
-    let search = Search { is_sure: rise.log_e >= threshold(case, before.len()), case, level, rise, before };
+    search(case, level, rise, rise.log_e, before)
+}
+
+/// The same; `whole_e` is the logarithm of the e-value of the queue as a whole.
+fn search(case: Case<'_>, level: Level<'_>, rise: Rise, whole_e: f64, before: Vec<Culprit>) -> State {
+    let is_sure = rise.log_e >= threshold(case, before.len());
+    let search = Search { is_sure, case, level, rise, whole_e, before };
     let confidence = 1.0 - MARGIN * (1.0 - case.config.aims.confidence);
     let (leader, probability) = search.level.posterior().leader();
     if probability >= confidence {
@@ -78,6 +84,7 @@ struct Search<'a> {
     case: Case<'a>,
     level: Level<'a>,
     rise: Rise,
+    whole_e: f64,
     before: Vec<Culprit>,
     /// The difference is.
     is_sure: bool,
@@ -122,14 +129,14 @@ impl Search<'_> {
     fn behind(self, culprit: Culprit) -> State {
         let Proof::StillBad { without, .. } = &culprit.proof else { return self.named(culprit, None) };
         let without = without.clone();
-        let (case, rise) = (self.case, self.rise);
+        let (case, whole_e) = (self.case, self.whole_e);
         let mut culprits = self.before;
         culprits.push(culprit);
         let Some(level) = Level::new(case.config, case.counts, case.test, without) else {
-            return State::settled(regression(culprits, vec![], Some(Limit::Nobody), rise));
+            return State::settled(regression(culprits, vec![], Some(Limit::Nobody), whole_e));
         };
         let rise = level.rise(case.rates);
-        blame(case, level, rise, culprits)
+        search(case, level, rise, whole_e, culprits)
     }
 
     /// No prefix tells some candidates apart: each is taken out by itself, until one is enough.
@@ -265,7 +272,7 @@ impl Search<'_> {
     fn named(self, culprit: Culprit, open: Option<Limit>) -> State {
         let mut culprits = self.before;
         culprits.push(culprit);
-        State::settled(regression(culprits, vec![], open, self.rise))
+        State::settled(regression(culprits, vec![], open, self.whole_e))
     }
 
     fn ended(self, limit: Limit) -> State {
@@ -276,7 +283,7 @@ impl Search<'_> {
     fn so_far(&self, limit: Limit) -> Class {
         let candidates = self.level.likeliest(0.95);
         if self.is_sure || !self.before.is_empty() {
-            return regression(self.before.clone(), candidates, Some(limit), self.rise);
+            return regression(self.before.clone(), candidates, Some(limit), self.whole_e);
         }
         let regression = Possible::Regression { probability: self.rise.probability, candidates };
         Class::Undecided(Undecided { why: limit, possible: vec![regression, Possible::Flaky] })
@@ -286,6 +293,6 @@ impl Search<'_> {
 /// Why a culprit that is left over is not taken out.
 const TOGETHER: &str = "it is what is left when all others are ruled out";
 
-fn regression(culprits: Vec<Culprit>, candidates: Vec<usize>, open: Option<Limit>, rise: Rise) -> Class {
-    Class::Regression(Regression { culprits, candidates, open, error: (-rise.log_e).exp().min(1.0) })
+fn regression(culprits: Vec<Culprit>, candidates: Vec<usize>, open: Option<Limit>, log_e: f64) -> Class {
+    Class::Regression(Regression { culprits, candidates, open, error: (-log_e).exp().min(1.0) })
 }

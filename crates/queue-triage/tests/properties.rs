@@ -1,12 +1,15 @@
 //! What holds whatever the attempts show.
 
+mod common;
+
+use common::drive;
 use proptest::prelude::*;
-use queue_triage::{Config, Counts, KernelOf, Outcome, Patch, Step, Triage};
+use queue_triage::{Class, Config, Counts, KernelOf, Outcome, Patch, Step, Triage};
 
 /// A small queue with some peculiar patches and a budget.
 fn configs() -> impl Strategy<Value = Config> {
     let patch = (0u8..12, any::<prop::sample::Index>());
-    (prop::collection::vec(patch, 1..14), 1usize..5, 20u32..80, any::<bool>()).prop_map(
+    (prop::collection::vec(patch, 1..14), 1usize..5, 20u32..200, any::<bool>()).prop_map(
         |(kinds, tests, attempts, some_fixed)| {
             let mut config = Config::new(kinds.len(), tests);
             for (nth, (kind, other)) in kinds.into_iter().enumerate() {
@@ -46,7 +49,33 @@ fn written_and_read(counts: &Counts) -> Counts {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn it_ends_within_the_budget_and_blames_nobody_outside(
+        config in configs(),
+        noise in prop::collection::vec(any::<u8>(), 16..64),
+    ) {
+        let mut triage = Triage::new(config.clone()).unwrap();
+        let mut nth = 0;
+        let report = drive(&mut triage, |kernel, test| {
+            nth += 1;
+            outcome(&noise, nth, kernel, test)
+        });
+        prop_assert!(report.attempts <= config.budget.attempts.unwrap());
+        for (patch, tests) in report.blamed() {
+            prop_assert!((1..=config.patches.len()).contains(&patch), "{}", patch);
+            prop_assert!(config.patches[patch - 1].impossible.is_none(), "{}", patch);
+            prop_assert!(tests.iter().all(|test| report.findings[*test].tip.bad > 0));
+        }
+        for finding in &report.findings {
+            if let Class::Regression(regression) = &finding.class {
+                let candidates = &regression.candidates;
+                prop_assert!(candidates.iter().all(|patch| (1..=config.patches.len()).contains(patch)));
+                prop_assert!(regression.error <= config.aims.wrong / config.tests.len() as f64);
+            }
+        }
+    }
 
     #[test]
     fn the_next_step_follows_from_the_counts_alone(
