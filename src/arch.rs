@@ -230,7 +230,9 @@ mod tests {
     #[test]
     fn memory_is_split_as_the_machine_splits_it() {
         const GIB: u64 = 1 << 30;
-        let table: [(&Arch, u64, &[(u64, u64)]); 5] = [
+        /// Where a part begins and how long it is, GiB.
+        type Part = (u64, u64);
+        let table: [(&Arch, u64, &[Part]); 5] = [
             (&X86_64, 1, &[(0, 1)]),
             (&X86_64, 2, &[(0, 2)]),
             (&X86_64, 3, &[(0, 2), (4, 1)]),
@@ -238,7 +240,7 @@ mod tests {
             (&AARCH64, 8, &[(1, 8)]),
         ];
         for (arch, size, parts) in table {
-            let expected: Vec<(u64, u64)> =
+            let expected: Vec<Part> =
                 parts.iter().map(|(start, length)| (start * GIB, length * GIB)).collect();
             assert_eq!(arch.memory.parts(size * GIB), expected, "{} {size} GiB", arch.name);
         }
