@@ -31,8 +31,8 @@ Examples:
   kregress patch thread.mbox --pick v1 --onto ~/linux
       another one
   kregress patch backports.mbox --pick 6.1 --onto ~/linux-6.1.y
-      of a mail thread with a series for each of several stable lines the one for 6.1; without
-      --pick a source gets the one of its own line
+      of a thread with a series for each of several lines the one for 6.1;
+      without --pick a source gets that of its own line
   kregress patch stable-queue/queue-6.12 --pick 3..7
       what five patches of a quilt series say
   kregress patch ~/linux@v6.12..topic --onto ~/stable --format json
