@@ -33,8 +33,10 @@ fn configs() -> impl Strategy<Value = Config> {
 
 /// What an attempt shows: from numbers, with a bias for each kernel and test, so that all kinds of nonsense come up.
 fn outcome(noise: &[u8], nth: usize, kernel: &KernelOf, test: usize) -> Option<Outcome> {
-    let held = (1..=14).filter(|patch| kernel.holds(*patch)).fold(1usize, |sum, patch| sum * 31 + patch);
-    let bias = noise[(held + test) % noise.len()];
+    let held = (1..=14)
+        .filter(|patch| kernel.holds(*patch))
+        .fold(1usize, |sum, patch| sum.wrapping_mul(31).wrapping_add(patch));
+    let bias = noise[held.wrapping_add(test) % noise.len()];
     let drawn = noise[(nth * 7 + test) % noise.len()];
     match (bias % 8, drawn % 16) {
         (0, 0..6) => None,
