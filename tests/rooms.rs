@@ -132,3 +132,37 @@ fn every_room_stands_in_the_architecture() {
         .collect();
     assert!(missing.is_empty(), "ARCHITECTURE.md lacks {}", missing.join(", "));
 }
+
+/// The names in quotes that look like settings of the kernel, in a piece of code.
+fn settings_in(code: &str) -> Vec<&str> {
+    let quoted = code.split('"').skip(1).step_by(2);
+    let is_setting = |name: &&str| {
+        ["kernel.", "rcu_cpu_stall_", "kfence.", "workqueue.", "slab_debug="]
+            .iter()
+            .any(|p| name.starts_with(p))
+            || ["debug_locks", "kcsan"].contains(name)
+    };
+    // an option of the command line ends in its sign
+    quoted.filter(is_setting).filter(|name| !name.ends_with('=')).collect()
+}
+
+/// A setting that the guest does not know would be read by nobody, and its detector believed.
+#[test]
+fn settings_that_the_judge_asks_for_are_read_in_the_guest() {
+    let code = |path: &str| {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        code.join("\n")
+    };
+    let guest = code("crates/guest-agent/src/detectors.rs");
+    let kinds = code("src/suite/detector/kinds.rs");
+    let judge = code("src/verdict/judge/detectors.rs");
+    let asked = settings_in(&kinds);
+    assert!(asked.len() > 15, "{asked:?}");
+    for name in &asked {
+        assert!(guest.contains(&format!("(\"{name}\", \"/")), "the guest does not read {name}");
+    }
+    for name in settings_in(&judge) {
+        assert!(asked.contains(&name), "{name} is asked for by no detector");
+    }
+}
