@@ -135,6 +135,8 @@ struct Terminal {
     near: File,
     far: OwnedFd,
     text: String,
+    /// How much of the text was waited for, in bytes.
+    seen: usize,
 }
 
 impl Terminal {
@@ -146,7 +148,7 @@ impl Terminal {
         let name = ptsname(&near, Vec::new()).expect("its name");
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let far = rustix::fs::open(name.as_c_str(), flags, Mode::empty()).expect("its other end");
-        Terminal { near: File::from(near), far, text: String::new() }
+        Terminal { near: File::from(near), far, text: String::new(), seen: 0 }
     }
 
     fn set_size(&self, rows: u16, columns: u16) {
@@ -171,11 +173,14 @@ impl Terminal {
         self.near.write_all(keys.as_bytes()).expect("keys are taken");
     }
 
-    /// Waits until something new is shown that has this text.
+    /// Waits until this text is shown behind what was waited for last, however the output is cut into pieces.
     fn until(&mut self, text: &str) {
         let deadline = Instant::now() + Duration::from_secs(240);
-        let start = self.text.len();
-        while !self.text[start..].contains(text) {
+        loop {
+            if let Some(at) = self.text[self.seen..].find(text) {
+                self.seen += at + text.len();
+                return;
+            }
             assert!(Instant::now() < deadline, "{text:?} is not shown: {}", self.text);
             let mut fds = [PollFd::from_borrowed_fd(self.near.as_fd(), PollFlags::IN)];
             let second = Timespec { tv_sec: 1, tv_nsec: 0 };
@@ -211,11 +216,15 @@ fn a_shell_has_the_terminal_and_gives_it_back() {
     kill_process(pid, Signal::WINCH).expect("a signal");
     terminal.send("stty size\r");
     terminal.until("40 120");
+    terminal.until(" # ");
     terminal.send("\x01x");
     assert_eq!(wait(&mut shell).code(), Some(0));
     assert_eq!(terminal.settings(), before);
     nothing_is_left(&place);
 
+    // a terminal of its own: a prompt of the first shell must not be taken for one of the second
+    let mut terminal = Terminal::new();
+    let before = terminal.settings();
     let mut shell = terminal.shell(&place);
     terminal.until(" # ");
     kill_process(Pid::from_child(&shell), Signal::TERM).expect("a signal");
