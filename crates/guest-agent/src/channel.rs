@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,9 @@ use guest_protocol::message::{FromGuest, ToGuest};
 use guest_protocol::wire::{Decoder, Encoder, Frame, Kind, Tally};
 use guest_protocol::{PORT_NAME, layout};
 
-/// The only port of the only virtio-serial device has number 1; 0 is kept for a console.
-const VIRTIO_PORT: &str = "/dev/vport0p1";
+/// Where the kernel shows virtio's ports with their names. What a port is called in `/dev` depends on which virtio device
+/// the kernel found first, and it probes the channels of s390x side by side.
+const VIRTIO_PORTS: &str = "/sys/class/virtio-ports";
 const SERIAL_PORT: &str = "/dev/ttyS1";
 
 /// How long the virtio port may take to appear where its driver and its device are there. It takes milliseconds, and
@@ -137,7 +138,7 @@ pub fn open() -> io::Result<(Sender, Receiver, &'static str)> {
             Ok(port) => (port, "serial"),
             Err(serial) => {
                 return Err(io::Error::other(format!(
-                    "no channel: {VIRTIO_PORT}: {virtio}; {SERIAL_PORT}: {serial}"
+                    "no channel: virtio: {virtio}; {SERIAL_PORT}: {serial}"
                 )));
             }
         },
@@ -149,11 +150,10 @@ pub fn open() -> io::Result<(Sender, Receiver, &'static str)> {
 fn open_virtio() -> io::Result<File> {
     let begun = Instant::now();
     let deadline = begun + PORT_PATIENCE;
-    if !wait_for(Path::new(VIRTIO_PORT), begun)? {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no port {PORT_NAME}")));
-    }
+    let port = wait_for_port(begun)?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no port {PORT_NAME}")))?;
     loop {
-        match OpenOptions::new().read(true).write(true).open(VIRTIO_PORT) {
+        match OpenOptions::new().read(true).write(true).open(&port) {
             // the driver's add_port() makes the node before it lists the port that open() looks for, and tells
             // nobody when it has: the node alone is no promise yet
             Err(error)
@@ -185,8 +185,17 @@ fn port_is_coming() -> bool {
         && std::fs::read_dir(bus.join("devices")).is_ok_and(|devices| devices.flatten().any(is_console))
 }
 
+/// The node of the agent's port, below `dev`, as what the kernel shows in `ports` has it; absent: it is not there yet.
+fn find_port(ports: &Path, dev: &Path) -> Option<PathBuf> {
+    let is_ours = |port: &std::fs::DirEntry| {
+        std::fs::read_to_string(port.path().join("name")).is_ok_and(|name| name.trim_end() == PORT_NAME)
+    };
+    let port = std::fs::read_dir(ports).ok()?.flatten().find(is_ours)?;
+    Some(dev.join(port.file_name())).filter(|node| node.exists())
+}
+
 /// Waits until the port's node exists. Without virtio in the kernel at all there is nothing to wait for.
-fn wait_for(path: &Path, begun: Instant) -> io::Result<bool> {
+fn wait_for_port(begun: Instant) -> io::Result<Option<PathBuf>> {
     let watch = match inotify::init(inotify::CreateFlags::CLOEXEC) {
         Ok(watch) => {
             inotify::add_watch(&watch, "/dev", inotify::WatchFlags::CREATE)?;
@@ -197,20 +206,22 @@ fn wait_for(path: &Path, begun: Instant) -> io::Result<bool> {
         Err(error) => return Err(error.into()),
     };
     loop {
-        if path.exists() {
-            return Ok(true);
+        if let Some(port) = find_port(Path::new(VIRTIO_PORTS), Path::new("/dev")) {
+            return Ok(Some(port));
         }
         let patience = if port_is_coming() { PORT_PATIENCE } else { DRIVER_PATIENCE };
         let left = patience.saturating_sub(begun.elapsed());
         if left.is_zero() || !Path::new(VIRTIO_BUS).exists() {
-            return Ok(false);
+            return Ok(None);
         }
         let Some(watch) = &watch else {
             std::thread::sleep(Duration::from_millis(1));
             continue;
         };
-        // driver and device come without a word in /dev
-        let timeout = left.min(Duration::from_millis(100));
+        // driver and device come without a word in /dev, and so does a port's name, milliseconds behind its node: the
+        // host tells it once the port is there (the driver's handle_control_message())
+        let nodes = std::fs::read_dir(VIRTIO_PORTS).is_ok_and(|mut ports| ports.next().is_some());
+        let timeout = left.min(Duration::from_millis(if nodes { 1 } else { 100 }));
         let timeout = rustix::event::Timespec::try_from(timeout).map_err(io::Error::other)?;
         let mut fds = [rustix::event::PollFd::new(watch, rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut fds, Some(&timeout))?;
@@ -229,5 +240,28 @@ pub fn load_drivers() {
         let path = format!("{}/{name}", layout::CHANNEL_MODULES_DIR);
         // a driver that does not load leaves the serial port as the channel
         let _ = super::agent::load_module(Path::new(&path), "");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_found_by_its_name_whatever_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ports, dev) = (folder.path().join("virtio-ports"), folder.path().join("dev"));
+        std::fs::create_dir(&dev).unwrap();
+        assert_eq!(find_port(&ports, &dev), None);
+        for (port, name) in [("vport0p1", "org.example.other\n"), ("vport1p1", "kregress.agent\n")] {
+            std::fs::create_dir_all(ports.join(port)).unwrap();
+            std::fs::write(ports.join(port).join("name"), name).unwrap();
+        }
+        // the name may be there before the node
+        assert_eq!(find_port(&ports, &dev), None);
+        for port in ["vport0p1", "vport1p1"] {
+            std::fs::write(dev.join(port), "").unwrap();
+        }
+        assert_eq!(find_port(&ports, &dev), Some(dev.join("vport1p1")));
     }
 }
