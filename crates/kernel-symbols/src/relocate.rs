@@ -47,7 +47,9 @@ enum Sum {
 }
 
 /// Relocations that add and subtract, with which RISC-V and LoongArch write distances: the ELF supplements of their
-/// psABI documents (RISC-V: ADD8 33 … SUB64 40, SET8 54 … SET32 56; LoongArch: ADD8 47 … SUB64 56).
+/// psABI documents (RISC-V: ADD8 33 … SUB64 40, SET8 54 … SET32 56; LoongArch: ADD8 47 … SUB64 56). RISC-V's pairs
+/// SET_ULEB128 60 and SUB_ULEB128 61 are distances within one section, which the assembler has written already (clang 19,
+/// `.debug_rnglists`) and which stay right as long as nothing is relaxed: `ld -r`, which links modules, relaxes nothing.
 fn sum(architecture: Architecture, kind: u32) -> Option<(usize, Sum)> {
     let (add, sub, set) = match architecture {
         Architecture::Riscv64 | Architecture::Riscv32 => {

@@ -37,13 +37,21 @@ int (*keep)(int) = starts;
 
 /// Makes an ELF file of these sources, or says why not. `KREGRESS_CI` makes that a failure.
 fn compiled(flags: &[&str], link: bool) -> Option<Vec<u8>> {
+    compiled_by("cc", flags, link)
+}
+
+/// As `compiled`, by a compiler and its first arguments, separated by blanks.
+fn compiled_by(compiler: &str, flags: &[&str], link: bool) -> Option<Vec<u8>> {
+    let mut words = compiler.split_whitespace();
+    let program = words.next()?;
+    let first: Vec<&str> = words.collect();
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("init")).unwrap();
     std::fs::write(folder.path().join("init/main.c"), SOURCE).unwrap();
     std::fs::write(folder.path().join("other.c"), OTHER).unwrap();
     let run = |arguments: &[&str]| {
-        let mut command = Command::new("cc");
-        command.current_dir(folder.path()).args([
+        let mut command = Command::new(program);
+        command.args(&first).current_dir(folder.path()).args([
             "-O2",
             "-ffreestanding",
             "-fno-pic",
@@ -53,7 +61,7 @@ fn compiled(flags: &[&str], link: bool) -> Option<Vec<u8>> {
             Ok(output) if output.status.success() => true,
             other => {
                 let why = other.map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
-                loud_skip::skip(format!("the C compiler cannot make a fixture: {why:?}"));
+                loud_skip::skip(format!("`{compiler}` cannot make a fixture: {why:?}"));
                 false
             }
         }
@@ -106,15 +114,34 @@ fn inlined_functions_are_listed_with_their_callers() {
     ];
     for (flags, link) in flavours {
         let Some(elf) = compiled(flags, link) else { continue };
-        let image = Image::parse(&elf).unwrap_or_else(|error| panic!("{flags:?} {link}: {error}"));
-        let length = length_of(&image, "outer");
-        let lines = told(&image, "outer", length, false);
-        let folder = image.source_folder();
-        let lines: Vec<String> = lines.iter().map(|line| line.replace(&folder, "")).collect();
-        let wanted = "inner init/main.c:5 < outer init/main.c:10";
-        assert!(lines.iter().any(|line| line == wanted), "{flags:?} {link}: {lines:?}");
-        assert!(lines.iter().any(|line| line == "outer init/main.c:9"), "{flags:?} {link}: {lines:?}");
-        assert!(lines.iter().all(|line| line.ends_with(|c: char| c.is_ascii_digit())), "{lines:?}");
+        has_the_inlined_lines(&elf, &format!("{flags:?} {link}"));
+    }
+}
+
+fn has_the_inlined_lines(elf: &[u8], which: &str) {
+    let image = Image::parse(elf).unwrap_or_else(|error| panic!("{which}: {error}"));
+    let length = length_of(&image, "outer");
+    let lines = told(&image, "outer", length, false);
+    let folder = image.source_folder();
+    let lines: Vec<String> = lines.iter().map(|line| line.replace(&folder, "")).collect();
+    let wanted = "inner init/main.c:5 < outer init/main.c:10";
+    assert!(lines.iter().any(|line| line == wanted), "{which}: {lines:?}");
+    assert!(lines.iter().any(|line| line == "outer init/main.c:9"), "{which}: {lines:?}");
+    assert!(lines.iter().all(|line| line.ends_with(|c: char| c.is_ascii_digit())), "{which}: {lines:?}");
+}
+
+/// `KREGRESS_CROSS_COMPILERS` names compilers for other architectures, separated by colons, such as
+/// `aarch64-linux-gnu-gcc:clang-19 --target=riscv64-linux-gnu`: what the relocations of a module are called differs
+/// from each to the next.
+#[test]
+fn modules_of_other_architectures_have_the_same_lines() {
+    let compilers = std::env::var("KREGRESS_CROSS_COMPILERS").unwrap_or_default();
+    for compiler in compilers.split(':').filter(|compiler| !compiler.is_empty()) {
+        let flavours: [&[&str]; 4] = [&["-g"], &["-g", "-gz=zlib"], &["-gdwarf-4"], &["-gdwarf-5"]];
+        for flags in flavours {
+            let elf = compiled_by(compiler, flags, false).expect("a compiler that was named works");
+            has_the_inlined_lines(&elf, &format!("{compiler} {flags:?}"));
+        }
     }
 }
 
