@@ -169,7 +169,7 @@ impl Shared {
             Ok(lab) => lab,
             Err(reason) => return not_here(reason),
         };
-        let machine = self.machines.for_test(&test.machine).map_err(|e| e.to_string())?;
+        let machine = self.machines.of(test).map_err(|e| e.to_string())?;
         let lacking = lab.missing(&machine);
         let placed = PlacedTest { test: Arc::clone(test), machine: Arc::new(machine), lacking };
         match self.cell(placed, wanted, &kernel) {

@@ -393,3 +393,49 @@ fn too_many_problems_are_cut_and_make_no_others() {
     let kinds: Vec<ProblemKind> = error.problems().iter().map(|problem| problem.kind()).collect();
     assert_eq!(kinds, [ProblemKind::UnknownKey; 25]);
 }
+
+#[test]
+fn a_userland_is_taken_whole_and_its_mistakes_are_shown_where_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.yaml");
+    fs::write(folder.path().join("rootfs.tar"), "").unwrap();
+    let load = |userlands: &[&str]| {
+        let mut text = String::from(
+            "suite: x\nsummary: x\ndefaults: {userland: {packages: [bash], users: [a]}}\ntests:\n",
+        );
+        for (nth, userland) in userlands.iter().enumerate() {
+            text += &format!(
+                "  - name: t{nth}\n    summary: x\n    program: {{shell: 'true'}}\n    symptom: {{exit: {{code: 1}}}}\n{userland}"
+            );
+        }
+        fs::write(&path, text).unwrap();
+        load_file(&path)
+    };
+    let suite = load(&["", "    userland: {image: rootfs.tar, files: {/opt/x: rootfs.tar}}\n"]).unwrap();
+    let suite = serde_json::to_value(suite).unwrap();
+    let file = folder.path().join("rootfs.tar");
+    holds(
+        &suite,
+        &[
+            ("/tests/0/userland", json!({"packages": ["bash"], "files": {}, "users": ["a"]})),
+            ("/tests/1/userland", json!({"image": file, "files": {"/opt/x": file}, "users": []})),
+        ],
+    );
+    let error = load(&[
+        "    userland: {packages: [bash, 'Bash'], image: rootfs.tar}\n",
+        "    userland: {image: rootfs.tax}\n",
+        "    userland: {packages: [bash], files: {opt: rootfs.tar}, users: [root]}\n",
+        "    machine: {disks: [{name: userland, image: i}]}\n    prepare: [{shell: 'true', output: i}]\n",
+    ])
+    .unwrap_err();
+    let problems = error.problems().iter().map(|problem| format!("{problem}\n"));
+    let text = problems.collect::<String>().replace(&format!("{}/", folder.path().display()), "");
+    insta::assert_snapshot!(text, @r"
+    wrong value for an entry of `packages`: expected a Debian package, such as `fio`, `fio=3.33-3` or `libc6:i386`
+    `userland` has both `packages` and `image`
+    `image` names no file or folder
+    wrong key: expected the absolute path of a file or folder in the guest, such as `/opt/tests`
+    wrong value for an entry of `users`: expected the name of a user besides root: at most 32 lower-case letters, digits, `-` and `_`
+    a disk is named `userland`, as is the one that holds the test's userland
+    ");
+}

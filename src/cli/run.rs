@@ -165,7 +165,7 @@ pub(super) fn placed(tests: &[Arc<Test>], paths: &PathArgs) -> Result<Vec<Placed
     let machines = paths.machines()?;
     let place = |test: &Arc<Test>| {
         let machine = machines
-            .for_test(&test.machine)
+            .of(test)
             .map_err(|error| CliError::setup(format!("{}: {}: {error}", test.span, test.id())))?;
         Ok(PlacedTest { test: Arc::clone(test), machine: Arc::new(machine), lacking: None })
     };

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::prepare::Prepared;
+use super::prepare::{Prepared, userland};
 use super::setup::SetupStep;
 use crate::guest::layout::INBOX;
 use crate::guest::message::{ProgramRequest, Settle, ToGuest};
 use crate::kernel::{Kernel, ModuleFile, ModuleState};
-use crate::machine::Machine;
+use crate::machine::{Device, Machine, Medium};
 use crate::suite::{OutputFormat, ProgramSource, Test};
 use crate::vm::guest::Guest;
 use crate::vm::spec::serial;
@@ -94,9 +94,14 @@ impl Payload {
             steps: Vec::new(),
         };
         payload.add_modules(kernel, test, machine)?;
+        if machine.has_userland() {
+            // before anything is put anywhere but into the agent's own folder
+            userland::entering().into_iter().for_each(|message| payload.ask(message));
+        }
         payload.add_sysctls(test);
         payload.add_files(test, prepared)?;
-        for disk in machine.disks().filter(|disk| disk.at_start) {
+        let is_tests = |disk: &&Device| disk.at_start && disk.kind.medium() != Some(&Medium::Userland);
+        for disk in machine.disks().filter(is_tests) {
             payload.ask(ToGuest::Disk { name: disk.name.clone(), serial: serial(&disk.name) });
         }
         payload.ask(ToGuest::Check);
@@ -161,7 +166,7 @@ impl Payload {
 
     fn add_modules(&mut self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), PayloadError> {
         let mut names: Vec<&str> = test.needs.modules.iter().map(String::as_str).collect();
-        for module in machine.disks().filter_map(|disk| disk.kind.disk_module()) {
+        for module in machine.modules() {
             if kernel.modules.find(module) == ModuleState::Loadable && !names.contains(&module) {
                 names.push(module);
             }
@@ -220,7 +225,10 @@ impl Payload {
                         SHELL_HELPERS.1.as_bytes().into(),
                     );
                 }
-                (script.as_bytes().into(), vec!["/bin/sh".to_owned(), place.clone()])
+                // a script says itself what runs it where there is a choice
+                let own = test.userland.is_some() && script.starts_with("#!");
+                let shell = (!own).then(|| "/bin/sh".to_owned());
+                (script.as_bytes().into(), shell.into_iter().chain([place.clone()]).collect())
             }
             ProgramSource::Compiled { .. } => {
                 (prepared.program.clone().unwrap_or_default(), vec![place.clone()])
@@ -245,6 +253,9 @@ fn environment(test: &Test, machine: &Machine, seed: u64) -> BTreeMap<String, St
         ("KREGRESS_SEED".to_owned(), (seed & 0x7fff_ffff).to_string()),
         ("KREGRESS_CPUS".to_owned(), machine.cpus.to_string()),
     ]);
+    if test.userland.is_some() {
+        environment.extend(userland::environment());
+    }
     if let Some(seconds) = test.dose.seconds {
         environment.insert("KREGRESS_SECONDS".into(), seconds.to_string());
     }

@@ -2,6 +2,7 @@
 //! in the cache under their contents, so that the same input is never built twice.
 
 mod step;
+pub mod userland;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use sha2::{Digest, Sha256};
 
 use crate::cancel::Cancel;
 use crate::scratch::{Scratch, ScratchDir};
+use userland_image::Image;
+
 use crate::suite::{PrepareStep, ProgramSource, Test};
 
 /// Folders of administration tools: `mke2fs` and its like are there, and not everybody's `PATH` has them.
@@ -31,6 +34,8 @@ pub struct Prepared {
     pub program: Option<Arc<[u8]>>,
     /// Files that the prepare steps left, by their names.
     pub outputs: BTreeMap<String, PathBuf>,
+    /// The root file system that the program runs in, if not the guest's own.
+    pub userland: Option<Image>,
 }
 
 /// Why a test could not be prepared.
@@ -94,6 +99,16 @@ pub enum PrepareError {
         /// What the step should have made.
         output: String,
     },
+    /// A userland cannot be made.
+    #[error("the userland of {wanted} cannot be made: {text}")]
+    Userland {
+        /// What it was to be made of.
+        wanted: String,
+        /// Why not.
+        text: String,
+        /// Whether it is the host that failed: its network, its disk or its tools.
+        host: bool,
+    },
     /// A file or folder failed.
     #[error("{0}")]
     Io(String),
@@ -102,7 +117,10 @@ pub enum PrepareError {
 impl PrepareError {
     /// Whether the host failed, and not what the test asks for.
     pub fn is_hosts(&self) -> bool {
-        matches!(self, PrepareError::Io(_) | PrepareError::Cancelled { .. })
+        matches!(
+            self,
+            PrepareError::Io(_) | PrepareError::Cancelled { .. } | PrepareError::Userland { host: true, .. }
+        )
     }
 }
 
@@ -123,7 +141,8 @@ pub fn prepare(test: &Test, cache: &Path, cancel: &Cancel) -> Result<Prepared, P
         ProgramSource::Script(_) | ProgramSource::File(_) => None,
     };
     let outputs = run_steps(&test.prepare, cache, cancel)?;
-    Ok(Prepared { program, outputs })
+    let userland = test.userland.as_ref().map(|wanted| userland::make(wanted, cache, cancel)).transpose()?;
+    Ok(Prepared { program, outputs, userland })
 }
 
 fn compile(source: &Path, flags: &[String], cache: &Path) -> Result<Arc<[u8]>, PrepareError> {

@@ -254,6 +254,10 @@ impl VmLab {
                 let image = prepared.outputs.get(output);
                 image.cloned().ok_or_else(|| format!("no prepare step makes {output}"))
             }
+            Medium::Userland => {
+                let image = prepared.userland.as_ref().map(|userland| userland.path.clone());
+                image.ok_or_else(|| "no userland was made".to_owned())
+            }
             Medium::Blank(mib) => prepare::blank(*mib, &self.cache).map_err(|e| e.to_string()),
         }
     }

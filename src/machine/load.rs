@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::model::{DEFAULT, Machine, MachineError};
 use super::{FORMAT, build};
-use crate::suite::MachineNeeds;
+use crate::suite::{MachineNeeds, Test};
 use crate::yaml::load;
 use crate::yaml::problem::{LoadError, Problem, ProblemKind};
 use crate::yaml::source::plain;
@@ -68,7 +68,16 @@ impl Machines {
         self.machines.values()
     }
 
-    /// The machine that a test wants.
+    /// The machine of a test, with the disk of its userland.
+    ///
+    /// # Errors
+    /// As [`MachineError`] says.
+    pub fn of(&self, test: &Test) -> Result<Machine, MachineError> {
+        let machine = self.for_test(&test.machine)?;
+        if test.userland.is_some() { machine.with_userland() } else { Ok(machine) }
+    }
+
+    /// The machine that is wanted.
     ///
     /// # Errors
     /// As [`MachineError`] says.

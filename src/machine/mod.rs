@@ -10,7 +10,9 @@ mod model;
 mod shape;
 
 pub use load::Machines;
-pub use model::{AccelNeed, DEFAULT, Device, DeviceKind, Machine, MachineError, Medium, QemuNeed};
+pub use model::{
+    AccelNeed, DEFAULT, Device, DeviceKind, Machine, MachineError, Medium, QemuNeed, USERLAND_FILE_SYSTEM,
+};
 
 use std::collections::BTreeSet;
 

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::suite::MachineNeeds;
+use crate::suite::{MachineNeeds, USERLAND_DISK};
+
+/// The file system of userlands, which is the name of its module as well.
+pub const USERLAND_FILE_SYSTEM: &str = "ext4";
 
 /// The name of the machine that tests get which name none.
 pub const DEFAULT: &str = "default";
@@ -118,6 +121,8 @@ pub enum Medium {
     Prepared(String),
     /// Zeroes, so many MiB.
     Blank(u32),
+    /// The root file system that the test's program runs in.
+    Userland,
 }
 
 /// What a test says about its machine and the machine say against each other.
@@ -186,6 +191,32 @@ impl Machine {
             });
         }
         Ok(machine)
+    }
+
+    /// This machine with the disk of the test's userland.
+    ///
+    /// # Errors
+    /// [`MachineError::SameName`].
+    pub fn with_userland(mut self) -> Result<Machine, MachineError> {
+        let name = USERLAND_DISK.to_owned();
+        if self.device(&name).is_some() {
+            return Err(MachineError::SameName { disk: name, machine: self.name });
+        }
+        let kind = DeviceKind::VirtioDisk(Medium::Userland);
+        self.devices.push(Device { name, at_start: true, behind: None, kind });
+        Ok(self)
+    }
+
+    /// Modules that drive its disks, and what is on them that the agent mounts itself. A kernel has them built in, or as
+    /// modules, or cannot be used.
+    pub fn modules(&self) -> impl Iterator<Item = &str> {
+        let drivers = self.disks().filter_map(|disk| disk.kind.disk_module());
+        drivers.chain(self.has_userland().then_some(USERLAND_FILE_SYSTEM))
+    }
+
+    /// Whether programs run in a userland.
+    pub fn has_userland(&self) -> bool {
+        self.devices.iter().any(|device| device.kind.medium() == Some(&Medium::Userland))
     }
 
     /// The device of this name.

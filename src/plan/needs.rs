@@ -44,12 +44,11 @@ pub fn unmet(placed: &PlacedTest, kernel: &Kernel) -> Option<Unmet> {
     if let Some(lacking) = &placed.lacking {
         return Some(Unmet::Settled(lacking.clone()));
     }
-    let disk_modules = placed.machine.disks().filter_map(|disk| disk.kind.disk_module());
     let missing = needs
         .modules
         .iter()
         .map(String::as_str)
-        .chain(disk_modules)
+        .chain(placed.machine.modules())
         .find(|name| kernel.modules.find(name) == ModuleState::Missing);
     if let Some(name) = missing {
         let what = format!("module {name}");

@@ -17,6 +17,7 @@ mod range;
 mod reference;
 mod shape;
 mod symptom;
+mod userland;
 
 pub use load::{load_dir, load_file, load_messages};
 pub use messages::{KnownMessage, KnownMessages, MatchContext, SortedReports};
@@ -29,6 +30,7 @@ pub use program::{Launch, OutputFormat, Program, ProgramSource};
 pub use range::Versions;
 pub use reference::Reference;
 pub use symptom::{CrashPattern, HangPattern, KmemleakPattern, LeakPattern, Probe, ProbeKind, Symptom};
+pub use userland::{USERLAND_DISK, Userland, UserlandSource};
 
 pub use crate::yaml::quantity::{duration as parse_duration, memory_mib as parse_memory};
 pub use crate::yaml::{LoadError as SuiteError, Location, Problem, ProblemKind, Rejection};

@@ -11,6 +11,7 @@ use super::messages::KnownMessages;
 use super::program::Program;
 use super::range::Versions;
 use super::symptom::{Probe, Symptom};
+use super::userland::Userland;
 use crate::yaml::Location;
 
 /// A suite: related tests from one file.
@@ -65,6 +66,9 @@ pub struct Test {
     /// Why each attempt boots its guest instead of restoring one; absent: it need not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boots: Option<String>,
+    /// The root file system that the program runs in; absent: the guest's own, with busybox and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userland: Option<Userland>,
     /// Readings that the symptom needs.
     pub probes: Vec<Probe>,
     /// What says that the bug is there.

@@ -68,6 +68,16 @@ pub(super) struct DefaultsShape {
     pub hang: Option<HangShape>,
     pub priority: Option<String>,
     pub group: Option<String>,
+    pub userland: Option<UserlandShape>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct UserlandShape {
+    pub packages: List<String>,
+    pub image: Option<String>,
+    pub files: Option<BTreeMap<String, Option<String>>>,
+    pub users: List<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -89,6 +99,7 @@ pub(super) struct TestShape {
     pub priority: Option<String>,
     pub group: Option<String>,
     pub boots: Option<String>,
+    pub userland: Option<UserlandShape>,
     pub symptom: Option<SymptomShape>,
     pub control_of: Option<String>,
     pub known: List<KnownShape>,

@@ -53,6 +53,24 @@ const DIRECTORIES: &[&str] = &[
     "kregress/inbox",
 ];
 
+/// The accounts that programs look up: those that POSIX's tests and LTP's `IDcheck` want (root, bin, daemon, nobody), with
+/// Debian's numbers.
+const ACCOUNTS: &[(&str, &str)] = &[
+    (
+        "etc/passwd",
+        "root:x:0:0:root:/root:/bin/sh\n\
+         daemon:x:1:1:daemon:/usr/sbin:/bin/sh\n\
+         bin:x:2:2:bin:/bin:/bin/sh\n\
+         sys:x:3:3:sys:/dev:/bin/sh\n\
+         nobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n",
+    ),
+    (
+        "etc/group",
+        "root:x:0:\ndaemon:x:1:\nbin:x:2:\nsys:x:3:\nusers:x:100:\nnogroup:x:65534:\nnobody:x:65534:\n",
+    ),
+    ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+];
+
 /// Writes the archive.
 ///
 /// # Errors
@@ -64,10 +82,16 @@ pub fn write(contents: &Contents<'_>, out: &mut impl Write) -> std::io::Result<(
     }
     // the kernel opens /dev/console for PID 1 before anything is mounted
     archive.device("dev/console", 0o020600, 5, 1)?;
-    archive.entry("init", 0o100755, contents.agent)?;
+    // links, because what they lead to has a place that a guest keeps when it enters a userland
+    archive.entry("init", 0o120777, layout::AGENT.as_bytes())?;
+    archive.entry(relative(layout::AGENT), 0o100755, contents.agent)?;
+    archive.entry("bin/busybox", 0o120777, layout::BUSYBOX.as_bytes())?;
     archive.entry(relative(layout::BUSYBOX), 0o100755, contents.busybox)?;
     for applet in contents.applets.iter().filter(|a| a.as_str() != "busybox") {
         archive.entry(&format!("bin/{applet}"), 0o120777, b"busybox")?;
+    }
+    for (name, contents) in ACCOUNTS {
+        archive.entry(name, 0o100644, contents.as_bytes())?;
     }
     let mut list = String::new();
     for module in contents.modules {
@@ -259,7 +283,7 @@ mod tests {
             ));
             rest = reader.finish().unwrap();
         }
-        assert!(names.contains(&"init 100755 5".to_owned()));
+        assert!(names.contains(&"init 120777 15".to_owned()));
         assert!(names.contains(&"bin/sh 120777 7".to_owned()));
         assert!(names.contains(&"dev/console 20600 0".to_owned()));
         assert!(names.contains(&"kregress/channel/virtio_console.ko 100644 2".to_owned()));

@@ -13,5 +13,6 @@ mod kills;
 mod leaks;
 mod place;
 mod snapshots;
+mod userlands;
 mod vm;
 mod witnesses;

@@ -97,7 +97,13 @@ impl Place {
         std::fs::create_dir(place.cache()).map_err(|e| e.to_string())?;
         std::fs::create_dir(place.path().join("vm")).map_err(|e| e.to_string())?;
         std::fs::write(place.path().join("vm/default.yaml"), MACHINE).map_err(|e| e.to_string())?;
-        symlink(&place.kernels, place.cache().join("kernels")).map_err(|e| e.to_string())?;
+        // what takes minutes to make, and is the same for all
+        let userlands = cache.join("userlands");
+        std::fs::create_dir_all(&userlands).map_err(|e| e.to_string())?;
+        for shared in [&place.kernels, &userlands] {
+            let name = shared.file_name().expect("a folder of the cache");
+            symlink(shared, place.cache().join(name)).map_err(|e| e.to_string())?;
+        }
         Ok(place)
     }
 

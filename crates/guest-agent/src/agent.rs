@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::channel::{self, Receiver, Request, Sender};
-use super::{blocked, entropy, execute, mounts, supervise};
+use super::{blocked, entropy, execute, mounts, supervise, surroundings, userland};
 use guest_protocol::facts::{GuestFacts, Phase, SetupFailure};
 use guest_protocol::message::{FromGuest, ToGuest};
 use guest_protocol::{LAST_WORDS, layout};
@@ -53,6 +53,7 @@ fn power_off() -> ! {
 
 fn serve() -> io::Result<()> {
     mounts::mount_all()?;
+    surroundings::furnish();
     // from here on everything that the kernel says reaches the console
     let _ = fs::write("/proc/sys/kernel/printk", "8 4 1 7");
     // this file alone takes no word without a newline
@@ -215,6 +216,11 @@ impl Agent {
                 let device = self.disks.get(&disk).ok_or(SetupFailure::Disk { name: disk })?;
                 mounts::mount_disk(device, &path, &file_system)
                     .map_err(|error| SetupFailure::File { path, error: error.to_string() })
+            }
+            ToGuest::Enter { disk, file_system } => {
+                let device = self.disks.remove(&disk).ok_or(SetupFailure::Disk { name: disk })?;
+                userland::enter(&device, &file_system)
+                    .map_err(|error| SetupFailure::Userland { error: error.to_string() })
             }
             ToGuest::Check => {
                 let _ = self.sender.tell(&FromGuest::Reached { phase: Phase::Check });

@@ -14,6 +14,8 @@ mod mounts;
 mod probe;
 mod slab;
 mod supervise;
+mod surroundings;
+mod userland;
 
 pub use agent::main;
 

@@ -84,6 +84,11 @@ pub enum SetupFailure {
         /// The disk's name in the suite.
         name: String,
     },
+    /// The userland could not become the root file system.
+    Userland {
+        /// The step that failed and the kernel's answer.
+        error: String,
+    },
     /// The trivial program failed.
     Check {
         /// What happened.
@@ -110,6 +115,7 @@ impl std::fmt::Display for SetupFailure {
                 write!(f, "{path} could not be put into the guest: {error}")
             }
             SetupFailure::Disk { name } => write!(f, "disk {name} did not appear in the guest"),
+            SetupFailure::Userland { error } => write!(f, "the userland could not be entered: {error}"),
             SetupFailure::Check { error } => write!(f, "the trivial program failed: {error}"),
             SetupFailure::Program { error } => write!(f, "the program could not be started: {error}"),
             SetupFailure::Channel { frames: 1 } => {

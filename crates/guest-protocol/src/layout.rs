@@ -8,5 +8,7 @@ pub const CHANNEL_MODULES_DIR: &str = "/kregress/channel";
 pub const INBOX: &str = "/kregress/inbox";
 /// Where a folder of the host is mounted, if one is shared.
 pub const SHARE: &str = "/host";
-/// The static shell and its applets.
-pub const BUSYBOX: &str = "/bin/busybox";
+/// The static shell and its applets. Everything below `/kregress` stays where it is when a guest enters a userland.
+pub const BUSYBOX: &str = "/kregress/busybox";
+/// The agent's own program.
+pub const AGENT: &str = "/kregress/agent";

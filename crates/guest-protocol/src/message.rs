@@ -162,6 +162,14 @@ pub enum ToGuest {
         /// The file system's type.
         file_system: String,
     },
+    /// Make a disk that was waited for the root file system, read and written, with everything of the agent's in it. The
+    /// disk is then no longer one of the test's.
+    Enter {
+        /// The disk's name.
+        disk: String,
+        /// The file system's type.
+        file_system: String,
+    },
     /// Run the trivial program.
     Check,
     /// Run the test's program.

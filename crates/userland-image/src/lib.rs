@@ -36,8 +36,8 @@ mod spec;
 mod tree;
 mod watch;
 
-pub use cache::{Image, Settings, Stored, Userlands};
+pub use cache::{Hold, Image, Settings, Stored, Userlands};
 pub use error::UserlandError;
-pub use resolve::{Package, Resolved};
+pub use resolve::{Package, Resolved, file_place_problem, is_package_name, is_user_name};
 pub use spec::{Source, Spec};
 pub use watch::{Progress, Watch};

@@ -143,21 +143,17 @@ fn check(spec: &Spec) -> Result<(), UserlandError> {
         if names.is_empty() && !spec.essential {
             return Err(UserlandError::NoPackages);
         }
-        if let Some(bad) = names.iter().find(|name| !is_name(name)) {
+        if let Some(bad) = names.iter().find(|name| !is_package_name(name)) {
             return Err(UserlandError::BadName(bad.clone()));
         }
     }
     for place in spec.files.keys() {
-        let wrong = |what: String| UserlandError::BadPath { path: tree::shown(place.as_bytes()), what };
-        let parsed = tree::Path::parse(place.as_bytes()).map_err(|bad| wrong(format!("it {bad}")))?;
-        if !place.starts_with('/') || parsed.name().is_none() {
-            return Err(wrong("expected an absolute path such as /opt/tests".into()));
+        if let Some(what) = file_place_problem(place) {
+            return Err(UserlandError::BadPath { path: tree::shown(place.as_bytes()), what });
         }
     }
     for (index, user) in spec.users.iter().enumerate() {
-        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-        let twice = spec.users[..index].contains(user);
-        if user.is_empty() || user.len() > 32 || user.starts_with('-') || !user.chars().all(good) || twice {
+        if !is_user_name(user) || spec.users[..index].contains(user) {
             return Err(UserlandError::BadUser(user.clone()));
         }
     }
@@ -172,8 +168,24 @@ pub(crate) fn split_name(text: &str) -> (&str, Option<&str>, Option<&str>) {
     (name, architecture, version)
 }
 
-/// Debian policy, 5.6.1 and 5.6.12. A `-` behind a name would remove the package.
-fn is_name(text: &str) -> bool {
+/// Why this is no place for a file that is added to a userland, if it is none.
+pub fn file_place_problem(place: &str) -> Option<String> {
+    match tree::Path::parse(place.as_bytes()) {
+        Err(bad) => Some(format!("it {bad}")),
+        Ok(parsed) if place.starts_with('/') && parsed.name().is_some() => None,
+        Ok(_) => Some("expected an absolute path such as /opt/tests".into()),
+    }
+}
+
+/// Whether this can be the name of a user who is added.
+pub fn is_user_name(user: &str) -> bool {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    !user.is_empty() && user.len() <= 32 && !user.starts_with('-') && user.chars().all(good) && user != "root"
+}
+
+/// Whether this names a package as apt takes it (Debian policy, 5.6.1 and 5.6.12), with `:ARCHITECTURE` and `=VERSION` behind
+/// it if need be. A `-` behind a name would remove the package.
+pub fn is_package_name(text: &str) -> bool {
     let (name, architecture, version) = split_name(text);
     let all = |text: &str, more: &str| {
         text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c))
@@ -212,19 +224,20 @@ mod tests {
             ("./x.deb", false),
         ];
         for (name, expected) in table {
-            assert_eq!(is_name(name), expected, "{name}");
+            assert_eq!(is_package_name(name), expected, "{name}");
         }
     }
 
     #[test]
     fn bad_places_and_users_are_refused_before_anything_is_fetched() {
+        assert!(is_user_name("fsgqa") && is_user_name("fsgqa-123") && !is_user_name("-x"));
         let mut said = Vec::new();
         for place in ["etc/x", "/", "/a/../../b", "/a\nb"] {
             let mut spec = Spec::new(Source::Packages(vec!["bash".into()]));
             spec.files.insert(place.into(), "/dev/null".into());
             said.push(check(&spec).expect_err("a bad place").to_string());
         }
-        for users in [["root", "x:y"], ["a", "a"]] {
+        for users in [["b", "x:y"], ["a", "a"]] {
             let mut spec = Spec::new(Source::Packages(vec!["bash".into()]));
             spec.users = users.map(String::from).to_vec();
             said.push(check(&spec).expect_err("a bad user").to_string());

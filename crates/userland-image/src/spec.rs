@@ -1,6 +1,7 @@
 //! What is asked for.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Where the files of a userland come from.
@@ -32,5 +33,21 @@ impl Spec {
     /// A userland of this source and nothing more.
     pub fn new(source: Source) -> Spec {
         Spec { source, files: BTreeMap::new(), users: Vec::new(), essential: false }
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Source::Packages(names) => f.write_str(&names.join(" "))?,
+            Source::Image(file) => {
+                f.write_str(&file.file_name().unwrap_or(file.as_os_str()).to_string_lossy())?;
+            }
+        }
+        match self.files.len() {
+            0 => Ok(()),
+            1 => f.write_str(" and a file"),
+            files => write!(f, " and {files} files"),
+        }
     }
 }

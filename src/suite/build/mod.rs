@@ -5,6 +5,7 @@ pub(super) mod messages;
 mod program;
 mod scheduling;
 mod symptom;
+mod userland;
 
 pub(super) use machine::Settings;
 pub(super) use program::ProgramShape;
@@ -47,6 +48,7 @@ pub(super) fn suite(fields: &mut Fields<'_>, shape: &SuiteShape) -> Option<Suite
     };
     machine::settings(fields, &context, &TestShape::default());
     scheduling::scheduling(fields, &context, &TestShape::default());
+    userland::userland(fields, &context, &TestShape::default());
 
     let tests_path = top.key("tests");
     let no_tests = Vec::new();
@@ -115,6 +117,10 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
     let settings = machine::settings(fields, context, shape);
     let turn = scheduling::scheduling(fields, context, shape);
     let boots = fields.optional(&at.key("boots"), shape.boots.as_ref(), word::sentence);
+    let userland = userland::userland(fields, context, shape);
+    if userland.is_some() {
+        userland::disk_name(fields, &settings.machine.disks, &settings.at.disks);
+    }
     let prepare = program::prepare(fields, &at.key("prepare"), &shape.prepare);
     let files = program::files(fields, context, shape);
     let program = program::program(fields, context, shape.program.as_ref());
@@ -144,6 +150,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
         hang: settings.hang,
         turn,
         boots,
+        userland,
         probes: symptom.probes(),
         symptom,
         control_of,

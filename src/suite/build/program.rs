@@ -91,11 +91,30 @@ pub(super) fn file(
     at: &KeyPath,
     text: Option<&String>,
 ) -> Option<PathBuf> {
+    path(fields, dir, at, text, Wanted::File)
+}
+
+/// What a path must lead to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    File,
+    FileOrFolder,
+}
+
+/// A file, or a folder where that will do, that the suite names; it must be there.
+pub(super) fn path(
+    fields: &mut Fields<'_>,
+    dir: &Path,
+    at: &KeyPath,
+    text: Option<&String>,
+    wanted: Wanted,
+) -> Option<PathBuf> {
     let text = fields.required(at, text, word::line)?;
     let path = dir.join(&text);
     let missing = "no such file";
     let found = match std::fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() => return Some(path),
+        Ok(metadata) if metadata.is_dir() && wanted == Wanted::FileOrFolder => return Some(path),
         Ok(metadata) if metadata.is_dir() => "this is a folder",
         Ok(_) => "this is not a regular file",
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => missing,
@@ -106,7 +125,8 @@ pub(super) fn file(
         Some(neighbour) if found == missing => format!("did you mean `{neighbour}`?"),
         _ => format!("looked for {}; paths are relative to the suite's folder", path.display()),
     };
-    let headline = format!("{} names no file", at.described());
+    let or_folder = if wanted == Wanted::FileOrFolder { " or folder" } else { "" };
+    let headline = format!("{} names no file{or_folder}", at.described());
     fields.report(ProblemKind::MissingFile, fields.span(at), headline, found.to_owned(), help);
     None
 }

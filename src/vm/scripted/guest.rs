@@ -165,6 +165,7 @@ impl Guest for ScriptedGuest {
             ToGuest::Resize(size) => format!("resize {}x{}", size.rows, size.columns),
             ToGuest::Answer { error } => format!("answer: {}", error.as_deref().unwrap_or("done")),
             ToGuest::Blocked => "blocked-tasks".to_owned(),
+            ToGuest::Enter { disk, .. } => format!("enter {disk}"),
             ToGuest::PowerOff => "power-off".to_owned(),
         };
         self.note(line);

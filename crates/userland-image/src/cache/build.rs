@@ -55,7 +55,8 @@ impl Userlands {
         let size = image_file::write(&tree, &image, resolved.key(), watch)?;
         remove(&contents_folder)?;
         let sum = digest::of_sparse(&image).map_err(UserlandError::io("read", &image))?;
-        let manifest = Manifest { sum, size, contents: bytes, packages: resolved.packages.clone() };
+        let (packages, summary) = (resolved.packages.clone(), resolved.spec.to_string());
+        let manifest = Manifest { sum, size, contents: bytes, packages, summary };
         let manifest_file = new.join(MANIFEST);
         serde_json::to_vec_pretty(&manifest)
             .map_err(Into::into)
@@ -67,7 +68,8 @@ impl Userlands {
         let folder = self.folder(resolved.key());
         fs::rename(new, &folder).map_err(UserlandError::io("write", &folder))?;
         let Manifest { size, contents, packages, .. } = manifest;
-        Ok(Image { path: folder.join(IMAGE), key: resolved.key().into(), size, contents, packages })
+        let hold = self.hold(resolved.key())?;
+        Ok(Image { path: folder.join(IMAGE), key: resolved.key().into(), size, contents, packages, hold })
     }
 
     fn tree(&self, resolved: &Resolved, blobs: &mut Blobs, watch: &Watch) -> Result<Tree, UserlandError> {

@@ -9,7 +9,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +62,23 @@ pub struct Image {
     pub contents: u64,
     /// The packages in it; none where it was made of an image.
     pub packages: Vec<Package>,
+    /// As long as this or a copy of it lives nobody removes the image.
+    pub hold: Hold,
 }
+
+/// Keeps an image where it is.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    _file: Arc<File>,
+}
+
+impl PartialEq for Hold {
+    fn eq(&self, _: &Hold) -> bool {
+        true
+    }
+}
+
+impl Eq for Hold {}
 
 /// An image that is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +87,10 @@ pub struct Stored {
     pub key: String,
     /// Bytes that it takes on the disk.
     pub bytes: u64,
+    /// When it was last asked for, if the file system knows.
+    pub used: Option<SystemTime>,
+    /// What was asked for, in a few words.
+    pub summary: String,
 }
 
 /// What is kept beside an image.
@@ -79,6 +100,8 @@ struct Manifest {
     size: u64,
     contents: u64,
     packages: Vec<Package>,
+    #[serde(default)]
+    summary: String,
 }
 
 /// Held as long as nobody else may do the same.
@@ -146,7 +169,11 @@ impl Userlands {
         watch.tell(Progress::Verifying);
         if digest::of_sparse(&path).is_ok_and(|sum| sum == manifest.sum) {
             let Manifest { size, contents, packages, .. } = manifest;
-            return Ok(Some(Image { path, key: resolved.key().into(), size, contents, packages }));
+            let hold = self.hold(resolved.key())?;
+            // what was not used for the longest time goes first; without the time it only goes earlier
+            let used = File::options().write(true).open(folder.join(MANIFEST));
+            let _ = used.and_then(|file| file.set_modified(SystemTime::now()));
+            return Ok(Some(Image { path, key: resolved.key().into(), size, contents, packages, hold }));
         }
         watch.tell(Progress::Notice(&format!(
             "the userland {} is not what was stored; it is made again",
@@ -156,7 +183,31 @@ impl Userlands {
         Ok(None)
     }
 
-    /// The images that are here, in the order of their keys.
+    /// Taken by whoever has the lock of the key, so that nobody removes the image meanwhile.
+    fn hold(&self, key: &str) -> Result<Hold, UserlandError> {
+        let path = self.settings.cache.join(format!("{key}.use"));
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(UserlandError::io("write", &path))?;
+        file.lock_shared().map_err(UserlandError::io("lock", &path))?;
+        Ok(Hold { _file: Arc::new(file) })
+    }
+
+    /// Holds an image that is here against its sum.
+    ///
+    /// # Errors
+    /// It is not what was stored, in words.
+    pub fn verify(&self, key: &str) -> Result<(), String> {
+        let folder = self.folder(key);
+        let manifest = fs::read(folder.join(MANIFEST)).map_err(|error| error.to_string())?;
+        let manifest: Manifest = serde_json::from_slice(&manifest).map_err(|error| error.to_string())?;
+        match digest::of_sparse(&folder.join(IMAGE)) {
+            Ok(sum) if sum == manifest.sum => Ok(()),
+            Ok(_) => Err("the image is not what was stored".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The images that are here, the one that was not used for the longest time first.
     pub fn stored(&self) -> Vec<Stored> {
         let Ok(entries) = fs::read_dir(&self.settings.cache) else { return Vec::new() };
         let mut stored: Vec<Stored> = entries
@@ -164,14 +215,19 @@ impl Userlands {
             .filter_map(|entry| {
                 let key = entry.file_name().into_string().ok()?;
                 let image = fs::metadata(entry.path().join(IMAGE)).ok().filter(|_| !key.ends_with(".new"))?;
-                Some(Stored { key, bytes: image.blocks() * 512 })
+                let manifest = entry.path().join(MANIFEST);
+                let used = fs::metadata(&manifest).and_then(|meta| meta.modified()).ok();
+                let manifest: Option<Manifest> =
+                    fs::read(manifest).ok().and_then(|text| serde_json::from_slice(&text).ok());
+                let summary = manifest.map(|manifest| manifest.summary).unwrap_or_default();
+                Some(Stored { key, bytes: image.blocks() * 512, used, summary })
             })
             .collect();
-        stored.sort_by(|one, other| one.key.cmp(&other.key));
+        stored.sort_by(|one, other| one.used.cmp(&other.used).then_with(|| one.key.cmp(&other.key)));
         stored
     }
 
-    /// Removes an image, unless somebody makes it or holds it against its sum at the moment; answers whether it is gone.
+    /// Removes an image, unless somebody makes or uses it at the moment; answers whether it is gone.
     ///
     /// # Errors
     /// It cannot be removed.
@@ -179,8 +235,11 @@ impl Userlands {
         if !self.stored().iter().any(|stored| stored.key == key) {
             return Ok(true);
         }
-        match take(&self.settings.cache.join(format!("{key}.lock")))? {
-            Some(_lock) => remove(&self.folder(key)).map(|()| true),
+        let place = |kind: &str| self.settings.cache.join(format!("{key}.{kind}"));
+        // in this order: whoever has the first may take the second
+        let Some(_lock) = take(&place("lock"))? else { return Ok(false) };
+        match take(&place("use"))? {
+            Some(_nobody) => remove(&self.folder(key)).map(|()| true),
             None => Ok(false),
         }
     }

@@ -43,6 +43,7 @@ pub(super) fn step_failed(evidence: &Evidence<'_>) -> Option<Judgement> {
         | SetupFailure::Sysctl { .. }
         | SetupFailure::File { .. }
         | SetupFailure::Disk { .. }
+        | SetupFailure::Userland { .. }
         | SetupFailure::Program { .. } => super::blind(failure.to_string()),
     }
 }

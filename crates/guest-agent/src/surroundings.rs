@@ -1,0 +1,52 @@
+//! What programs that were not written for these guests expect of any system: the links of `/dev`, a loopback interface
+//! that is up. None of it is needed by the agent, so nothing here is an error.
+
+use std::io;
+use std::os::unix::fs::symlink;
+
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto, socket_with};
+
+/// Links that devtmpfs lacks and udev makes.
+const LINKS: &[(&str, &str)] = &[
+    ("/proc/self/fd", "/dev/fd"),
+    ("/proc/self/fd/0", "/dev/stdin"),
+    ("/proc/self/fd/1", "/dev/stdout"),
+    ("/proc/self/fd/2", "/dev/stderr"),
+];
+
+/// Makes all of it, as far as this kernel allows.
+pub fn furnish() {
+    for (target, link) in LINKS {
+        let _ = symlink(target, link);
+    }
+    let _ = loopback_up();
+}
+
+/// Has the kernel bring up `lo`, which then has its addresses.
+fn loopback_up() -> io::Result<()> {
+    let flags = SocketFlags::CLOEXEC;
+    // the first of its protocols is NETLINK_ROUTE
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+    sendto(&socket, &link_up(), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    Ok(())
+}
+
+/// `RTM_NEWLINK` for the first interface, which is `lo` in every network namespace: the header of netlink(7), then the
+/// `struct ifinfomsg` of rtnetlink(7).
+fn link_up() -> [u8; 32] {
+    const RTM_NEWLINK: u16 = 16;
+    const NLM_F_REQUEST: u16 = 1;
+    const LO: u32 = 1;
+    const IFF_UP: u32 = 1;
+    let mut message = [0; 32];
+    message[0..4].copy_from_slice(&32u32.to_ne_bytes());
+    message[4..6].copy_from_slice(&RTM_NEWLINK.to_ne_bytes());
+    message[6..8].copy_from_slice(&NLM_F_REQUEST.to_ne_bytes());
+    // the family (any), its padding and the type of the device stay zero
+    message[20..24].copy_from_slice(&LO.to_ne_bytes());
+    message[24..28].copy_from_slice(&IFF_UP.to_ne_bytes());
+    // only this flag changes
+    message[28..32].copy_from_slice(&IFF_UP.to_ne_bytes());
+    message
+}

@@ -1,0 +1,95 @@
+//! Root file systems for programs: made once, kept in the cache, attached as a disk and entered by the agent.
+
+use std::path::Path;
+
+use userland_image::{Image, Progress, Settings, Source, Spec, UserlandError, Userlands, Watch};
+
+use super::PrepareError;
+use crate::arch::GUEST;
+use crate::cancel::Cancel;
+use crate::guest::message::ToGuest;
+use crate::machine::USERLAND_FILE_SYSTEM;
+use crate::suite::{USERLAND_DISK, Userland, UserlandSource};
+use crate::vm::spec::serial;
+
+/// As Debian's login(1) has it for root; a program of an image may be anywhere in it.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The userlands of a cache.
+///
+/// # Errors
+/// Its folder cannot be made.
+pub fn open(cache: &Path) -> Result<Userlands, UserlandError> {
+    let settings =
+        Settings { architecture: GUEST.debian.to_owned(), ..Settings::new(cache.join("userlands")) };
+    Userlands::open(settings)
+}
+
+/// The image of a userland, made if it is not there.
+///
+/// # Errors
+/// [`PrepareError::Userland`], or that the user ended it.
+pub fn make(wanted: &Userland, cache: &Path, cancel: &Cancel) -> Result<Image, PrepareError> {
+    make_watched(wanted, cache, cancel, &|_| {})
+}
+
+/// As [`make`], and tells what is being done.
+///
+/// # Errors
+/// As [`make`].
+pub fn make_watched(
+    wanted: &Userland,
+    cache: &Path,
+    cancel: &Cancel,
+    progress: &dyn Fn(Progress<'_>),
+) -> Result<Image, PrepareError> {
+    let spec = spec(wanted);
+    let watch = Watch { cancelled: &|| cancel.is_set(), progress };
+    let userlands = open(cache);
+    let made = userlands.and_then(|all| all.resolve(&spec, &watch).and_then(|it| all.build(&it, &watch)));
+    made.map_err(|error| match error {
+        UserlandError::Cancelled => PrepareError::Cancelled { output: format!("the userland of {spec}") },
+        error => PrepareError::Userland {
+            wanted: spec.to_string(),
+            host: is_hosts(&error),
+            text: error.to_string(),
+        },
+    })
+}
+
+/// Whether another host, or this one at another time, would have made it.
+fn is_hosts(error: &UserlandError) -> bool {
+    matches!(
+        error,
+        UserlandError::Update { .. }
+            | UserlandError::Download { .. }
+            | UserlandError::Hash { .. }
+            | UserlandError::NoTool { .. }
+            | UserlandError::Tool { .. }
+            | UserlandError::Io { .. }
+    )
+}
+
+fn spec(wanted: &Userland) -> Spec {
+    let (source, essential) = match &wanted.source {
+        // any package may use the essential ones without saying so, and so may whoever writes a test
+        UserlandSource::Packages(names) => (Source::Packages(names.clone()), true),
+        UserlandSource::Image(path) => (Source::Image(path.clone()), false),
+    };
+    let (files, users) = (wanted.files.clone(), wanted.users.clone());
+    Spec { source, files, users, essential }
+}
+
+/// What the agent is asked for so that it enters the userland of its machine, whose drivers are there.
+pub fn entering() -> [ToGuest; 2] {
+    let disk = USERLAND_DISK.to_owned();
+    [
+        ToGuest::Disk { name: disk.clone(), serial: serial(USERLAND_DISK) },
+        ToGuest::Enter { disk, file_system: USERLAND_FILE_SYSTEM.to_owned() },
+    ]
+}
+
+/// What programs in a userland get besides, or in the place of, what others have.
+pub fn environment() -> [(String, String); 1] {
+    [("PATH".to_owned(), PATH.to_owned())]
+}
