@@ -33,6 +33,7 @@ fn main() {
     println!("cargo::rerun-if-changed=src/arch.rs");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(out.join("built-in.rs"), built_in()).expect("the target folder can be written");
+    fs::write(out.join("agent-sources.rs"), agent_sources(&out)).expect("the target folder can be written");
     let target = agent_target(&env::var("TARGET").expect("cargo sets TARGET"));
     let target_dir = out.join("agent");
     // a build that downloads nothing should not ask the network either, and cargo does not tell whether it may
@@ -67,6 +68,61 @@ fn built_in() -> String {
         ));
     }
     list + "]"
+}
+
+/// What the agent is made of, as an expression: the command builds it for other architectures when it is asked to. Its two
+/// crates are a workspace of their own there, without what only their tests need.
+fn agent_sources(out: &Path) -> String {
+    let root = root();
+    let mut files = Vec::new();
+    for source in SOURCES {
+        let path = root.join(source);
+        if path.is_dir() { walk(&path, &mut files) } else { files.push(path) }
+    }
+    files.sort();
+    let mut list = String::from("&[\n");
+    for file in files {
+        let name =
+            file.strip_prefix(&root).expect("below the root").to_str().expect("names are UTF-8").to_owned();
+        let mut carried = file.clone();
+        if name.ends_with("Cargo.toml") {
+            carried = out.join("agent-sources").join(&name);
+            let text = fs::read_to_string(&file).expect("a manifest can be read");
+            fs::create_dir_all(carried.parent().expect("it has a folder"))
+                .expect("the target folder can be written");
+            fs::write(&carried, manifest_of_agent(&text)).expect("the target folder can be written");
+        }
+        list.push_str(&format!(
+            "({name:?}, include_bytes!({:?})),\n",
+            carried.to_str().expect("a path in UTF-8")
+        ));
+    }
+    list + "]"
+}
+
+/// A manifest without the sections that the agent does not need, and with its crates as the workspace's members.
+fn manifest_of_agent(text: &str) -> String {
+    let mut kept = String::new();
+    let mut wanted = true;
+    for line in text.lines() {
+        if let Some(section) = line.strip_prefix('[') {
+            let section = section.trim_start_matches('[').split(']').next().unwrap_or_default();
+            let of_workspace = section.starts_with("workspace");
+            // the root's own package is the command
+            let of_agent = !text.contains("[workspace]") && section != "dev-dependencies";
+            wanted = of_workspace || of_agent || section == "profile.agent";
+        }
+        if !wanted || line.starts_with("default-members") || line.starts_with("readme") {
+            continue;
+        }
+        if line.starts_with("members") {
+            kept.push_str("members = [\"crates/guest-agent\", \"crates/guest-protocol\"]\n");
+        } else {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -5,10 +5,8 @@
 /// An architecture as QEMU, the kernel, Debian and Rust call it, and what a guest of it consists of.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Arch {
-    /// As `uname -m` and Rust say it.
+    /// As `uname -m` says it.
     pub name: &'static str,
-    /// Whether guests of it run. Of the others the command line for QEMU is known, and no more.
-    pub runs: bool,
     /// The emulator.
     pub qemu: Qemu,
     /// Where the kernel's console is.
@@ -27,8 +25,10 @@ pub struct Arch {
     pub make: &'static str,
     /// Its folder below `arch/` of the kernel's source.
     pub source: &'static str,
-    /// What Debian calls it: the end of releases and package files.
+    /// What Debian calls it: in package files, and before the names of its kernels here (`arm64:6.12.117`).
     pub debian: &'static str,
+    /// What the releases of Debian's kernels for it end in.
+    pub flavour: &'static str,
     /// What the names of cross tools begin with, without the last `-`; Debian's folders of libraries have this name.
     pub triplet: &'static str,
     /// Rust's targets for the init of the guests, the best first.
@@ -42,6 +42,8 @@ pub struct Qemu {
     pub program: &'static str,
     /// Debian's package with it.
     pub package: &'static str,
+    /// Debian's package with it up to bookworm, where that was another one.
+    pub old_package: Option<&'static str>,
     /// What it needs besides, as Debian's packages.
     pub with: &'static [&'static str],
     /// Folders of `/usr/share` that hold its firmware.
@@ -61,6 +63,17 @@ pub struct Console {
     pub line: (&'static str, &'static str),
     /// How many such lines there can be; the second carries the agent's messages where the kernel lacks virtio's.
     pub lines: u32,
+    /// What stands before a magic SysRq key on the line.
+    pub sysrq: SysRq,
+}
+
+/// How a line tells a magic SysRq key from text (kernel documentation `admin-guide/sysrq`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SysRq {
+    /// A break: serial lines. The kernel answers in the line's interrupt.
+    Break,
+    /// Ctrl-O: lines that know no break. On s390x the kernel answers in a work queue, so not where its workers are stuck.
+    ControlO,
 }
 
 impl Console {
@@ -144,10 +157,10 @@ impl Image {
 /// PCs with the Q35 chipset.
 pub static X86_64: Arch = Arch {
     name: "x86_64",
-    runs: true,
     qemu: Qemu {
         program: "qemu-system-x86_64",
         package: "qemu-system-x86",
+        old_package: None,
         with: &["qemu-system-common", "qemu-system-data", "seabios"],
         firmware: &["qemu", "seabios"],
         machine: "q35,usb=off,graphics=off,vmport=off",
@@ -157,6 +170,7 @@ pub static X86_64: Arch = Arch {
         kernel: "ttyS0,115200",
         line: ("-device", "isa-serial,chardev={chardev},index={nth}"),
         lines: 4,
+        sysrq: SysRq::Break,
     },
     virtio: Transport::Pci,
     // QEMU's `pc_q35_init()`
@@ -169,6 +183,7 @@ pub static X86_64: Arch = Arch {
     make: "x86_64",
     source: "x86",
     debian: "amd64",
+    flavour: "amd64",
     triplet: "x86_64-linux-gnu",
     agent_targets: &["x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"],
 };
@@ -176,17 +191,22 @@ pub static X86_64: Arch = Arch {
 /// QEMU's `virt` machine. Kernels of 6.1 to 7.3 booted with this line and QEMU 7.2 and 10.0.
 pub static AARCH64: Arch = Arch {
     name: "aarch64",
-    runs: false,
     qemu: Qemu {
         program: "qemu-system-aarch64",
         package: "qemu-system-arm",
+        old_package: None,
         with: &["qemu-system-common", "qemu-system-data"],
         firmware: &["qemu"],
         machine: "virt,gic-version=max",
         // pointer authentication with the architecture's own cipher takes half of a boot under TCG
         cpu: "max,pauth-impdef=on",
     },
-    console: Console { kernel: "ttyAMA0", line: ("-serial", "chardev:{chardev}"), lines: 1 },
+    console: Console {
+        kernel: "ttyAMA0",
+        line: ("-serial", "chardev:{chardev}"),
+        lines: 1,
+        sysrq: SysRq::Break,
+    },
     virtio: Transport::Pci,
     memory: MemoryMap { start: 1 << 30, split_from: u64::MAX, first: 0, second_start: 0 },
     page_tables: None,
@@ -195,20 +215,74 @@ pub static AARCH64: Arch = Arch {
     make: "arm64",
     source: "arm64",
     debian: "arm64",
+    flavour: "arm64",
     triplet: "aarch64-linux-gnu",
     agent_targets: &["aarch64-unknown-linux-musl", "aarch64-unknown-linux-gnu"],
 };
 
-/// All of them.
-pub static ARCHES: &[&Arch] = &[&X86_64, &AARCH64];
+/// QEMU's `s390-ccw-virtio` machine, with console and virtio on channels. Kernels of 6.1 to 7.2 booted with this line and
+/// QEMU 7.2 and 10.0. Its kernels have no soft-lockup detector.
+pub static S390X: Arch = Arch {
+    name: "s390x",
+    qemu: Qemu {
+        program: "qemu-system-s390x",
+        package: "qemu-system-s390x",
+        old_package: Some("qemu-system-misc"),
+        with: &["qemu-system-common", "qemu-system-data"],
+        firmware: &["qemu"],
+        machine: "s390-ccw-virtio",
+        cpu: "max",
+    },
+    // the other console, `sclplmconsole`, loses the last lines before a power-off
+    console: Console {
+        kernel: "ttyS0",
+        line: ("-device", "sclpconsole,chardev={chardev}"),
+        lines: 1,
+        sysrq: SysRq::ControlO,
+    },
+    virtio: Transport::Ccw,
+    memory: MemoryMap { start: 0, split_from: u64::MAX, first: 0, second_start: 0 },
+    page_tables: None,
+    cmdline: &[],
+    image: Image { name: "bzImage", made: "arch/s390/boot/bzImage", elf_boots_with: None },
+    make: "s390",
+    source: "s390",
+    debian: "s390x",
+    flavour: "s390x",
+    triplet: "s390x-linux-gnu",
+    agent_targets: &["s390x-unknown-linux-gnu"],
+};
 
-/// The architecture of the guests.
+/// All of them.
+pub static ARCHES: &[&Arch] = &[&X86_64, &AARCH64, &S390X];
+
+/// The architecture of kernels for which none is named.
 pub const GUEST: &Arch = &X86_64;
 
 impl Arch {
-    /// The architecture of this name, as `uname -m` and Rust say it.
+    /// The architecture of this name, as `uname -m` or Debian says it.
     pub fn named(name: &str) -> Option<&'static Arch> {
-        ARCHES.iter().copied().find(|arch| arch.name == name)
+        ARCHES.iter().copied().find(|arch| arch.name == name || arch.debian == name)
+    }
+
+    /// What stands before the names of its kernels.
+    pub fn prefix(&self) -> String {
+        if self == GUEST { String::new() } else { format!("{}:", self.debian) }
+    }
+
+    /// The end of an environment variable that is about it: `ARM64`.
+    pub fn variable(&self, start: &str) -> String {
+        format!("{start}_{}", self.debian.to_uppercase())
+    }
+
+    /// `CROSS_COMPILE` of the kernel's makefiles; `None` where the host's own tools will do.
+    pub fn cross_compile(&self) -> Option<String> {
+        (!self.is_hosts()).then(|| format!("{}-", self.triplet))
+    }
+
+    /// Whether it is this host's own.
+    pub fn is_hosts(&self) -> bool {
+        self.name == std::env::consts::ARCH
     }
 }
 
@@ -217,14 +291,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_told_apart_and_one_of_them_runs() {
+    fn rows_are_told_apart() {
         for arch in ARCHES {
             assert!(std::ptr::eq(Arch::named(arch.name).unwrap(), *arch), "{}", arch.name);
-            assert!(arch.agent_targets.iter().all(|target| target.starts_with(arch.name)), "{}", arch.name);
+            assert!(std::ptr::eq(Arch::named(arch.debian).unwrap(), *arch), "{}", arch.name);
             assert!(arch.image.places().contains(&arch.image.made.to_owned()), "{}", arch.name);
         }
-        let running: Vec<&str> = ARCHES.iter().filter(|arch| arch.runs).map(|arch| arch.name).collect();
-        assert_eq!(running, [GUEST.name]);
+        assert_eq!((GUEST.prefix().as_str(), AARCH64.prefix().as_str()), ("", "arm64:"));
+        assert_eq!(AARCH64.variable("KREGRESS_QEMU"), "KREGRESS_QEMU_ARM64");
     }
 
     #[test]

@@ -36,7 +36,6 @@ use crate::runner::{self, Capacity, Queue};
 use crate::suite::{self, Test};
 use crate::verdict::Verdict;
 use crate::vm::accel::AccelRequest;
-use crate::vm::backend;
 
 /// Attempts that say nothing about the test are repeated this often, as `kregress run` does by default.
 const RETRIES: u32 = 2;
@@ -54,11 +53,15 @@ pub struct Harness {
 struct Shared {
     library: Library,
     machines: Machines,
-    lab: OnceLock<Result<VmLab, String>>,
+    /// By architecture.
+    labs: Mutex<HashMap<&'static str, LabSlot>>,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
     cache: PathBuf,
     strict: bool,
 }
+
+/// A lab that is made when it is wanted.
+type LabSlot = Arc<OnceLock<Result<VmLab, String>>>;
 
 impl Harness {
     /// The suites of a folder, on the newest 6.12 kernel.
@@ -131,7 +134,7 @@ impl Harness {
         let shared = Arc::new(Shared {
             library,
             machines,
-            lab: OnceLock::new(),
+            labs: Mutex::default(),
             kernels: Mutex::default(),
             cache,
             strict: self.strict,
@@ -165,7 +168,8 @@ impl Shared {
             Ok(kernel) => kernel,
             Err(reason) => return not_here(&reason),
         };
-        let lab = match self.lab.get_or_init(|| make_lab(&self.cache, &kernel)) {
+        let lab = self.labs.lock().entry(kernel.arch.name).or_default().clone();
+        let lab = match lab.get_or_init(|| make_lab(&self.cache, &kernel)) {
             Ok(lab) => lab,
             Err(reason) => return not_here(reason),
         };
@@ -213,8 +217,7 @@ fn make_lab(cache: &Path, kernel: &Kernel) -> Result<VmLab, String> {
         Ok(text) => text.parse().map_err(|e| format!("KREGRESS_ACCEL={text}: {e}"))?,
         Err(_) => AccelRequest::Auto,
     };
-    let backend = backend::find().map_err(|e| e.to_string())?;
-    let lab = VmLab::new(backend, cache).map_err(|e| e.to_string())?;
+    let lab = VmLab::for_arch(kernel.arch, cache, &|text| eprintln!("{text}")).map_err(|e| e.to_string())?;
     lab.choose_accel(request, kernel);
     Ok(lab)
 }

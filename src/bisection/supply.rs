@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::driver::CandidateKernels;
+use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use crate::failure::Failure;
 use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder};
@@ -163,6 +164,7 @@ impl CandidateKernels for Commits<'_> {
                 patches: Vec::new(),
                 config: self.config.clone(),
                 compiler: self.compiler.clone(),
+                arch: GUEST,
                 jobs: None,
             };
             let kernel = self

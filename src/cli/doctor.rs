@@ -152,7 +152,7 @@ fn machines(machines: Result<Machines, CliError>) -> Finding {
     };
     // without a QEMU there is another finding that says so
     let Ok(qemu) = Qemu::find() else { return found(CheckResult::Good, "not known without QEMU".into()) };
-    let capabilities = Capabilities::of(&qemu);
+    let capabilities = Capabilities::of(GUEST, &qemu);
     let (mut built, mut lacking) = (Vec::new(), Vec::new());
     for machine in machines.iter() {
         match capabilities.missing(machine, None) {

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::CliError;
+use crate::arch::{Arch, GUEST};
 use crate::cancel::Cancel;
 use crate::cli::word::words;
 use crate::event::Event;
 use crate::kernel::Kernel;
+use crate::lab::by_arch::Labs;
 use crate::lab::timeouts::Timeouts;
 use crate::lab::vm::VmLab;
 use crate::plan::PlacedTest;
 use crate::runner::Capacity;
 use crate::vm::accel::AccelRequest;
-use crate::vm::backend;
 
 /// How attempts are made.
 #[derive(Debug, clap::Args)]
@@ -54,15 +55,29 @@ pub struct ReportArgs {
 }
 
 impl GuestArgs {
-    /// The host's lab, as these arguments want it.
+    /// The host's labs for guests of these architectures, as these arguments and `adjust` want them.
     ///
     /// # Errors
     /// What guests need and this host lacks.
-    pub fn lab(&self, cache: &Path, cancel: &Cancel) -> Result<VmLab, CliError> {
+    pub fn labs(
+        &self,
+        cache: &Path,
+        cancel: &Cancel,
+        arches: impl IntoIterator<Item = &'static Arch>,
+        adjust: impl Fn(VmLab) -> VmLab + Send + Sync + 'static,
+    ) -> Result<Labs, CliError> {
         let timeouts = Timeouts { boot: self.boot_timeout, ..Timeouts::default() };
-        let lab = backend::find().and_then(|backend| VmLab::new(backend, cache)).map_err(CliError::setup)?;
-        let lab = lab.with_terminate(self.timeout).with_timeouts(timeouts).with_cancel(cancel);
-        Ok(if self.no_snapshot { lab.without_snapshots() } else { lab })
+        let (cache, cancel) = (cache.to_owned(), cancel.clone());
+        let (terminate, no_snapshot) = (self.timeout, self.no_snapshot);
+        let labs = Labs::new(move |arch| {
+            let lab = VmLab::for_arch(arch, &cache, &|text| eprintln!("{:>12} {text}", "Preparing"))?;
+            let lab = lab.with_terminate(terminate).with_timeouts(timeouts).with_cancel(&cancel);
+            Ok(adjust(if no_snapshot { lab.without_snapshots() } else { lab }))
+        });
+        for arch in arches {
+            labs.of(arch).map_err(CliError::setup)?;
+        }
+        Ok(labs)
     }
 
     /// What guests may take of this host, which has as much free memory as it has now.
@@ -75,13 +90,28 @@ impl GuestArgs {
     /// to boot; what the answer is and what the host has is reported to `tell`.
     pub fn place(
         &self,
-        lab: &VmLab,
+        labs: &Labs,
         kernel: &Kernel,
         capacity: Capacity,
         placed: &[PlacedTest],
         tell: &dyn Fn(Event),
     ) -> Vec<PlacedTest> {
+        let lab = match labs.of(kernel.arch) {
+            Ok(lab) => lab,
+            Err(error) => {
+                let lacking = Some(error.to_string());
+                return placed.iter().map(|p| PlacedTest { lacking: lacking.clone(), ..p.clone() }).collect();
+            }
+        };
         let choice = lab.choose_accel(self.accel, kernel);
+        let place = |p: &PlacedTest| PlacedTest { lacking: lab.missing(&p.machine), ..p.clone() };
+        if kernel.arch != GUEST {
+            let (name, version) = (kernel.arch.debian, lab.backend().version());
+            let text =
+                format!("guests of {name} run in QEMU {version} with {} ({})", choice.accel, choice.reason);
+            tell(Event::Notice { text });
+            return placed.iter().map(place).collect();
+        }
         tell(Event::Host {
             qemu: lab.backend().version(),
             accel: choice.accel.to_string(),
@@ -89,7 +119,6 @@ impl GuestArgs {
             cpus: capacity.cpus,
             memory_mib: capacity.memory_mib,
         });
-        let place = |p: &PlacedTest| PlacedTest { lacking: lab.missing(&p.machine), ..p.clone() };
         placed.iter().map(place).collect()
     }
 }

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::interrupt::{self, Ending, beside};
 use super::prepare::Preparation;
+use crate::arch::{ARCHES, Arch, GUEST};
 use crate::cancel::Cancel;
 use crate::kernel::{
-    Available, FetchProgress, KernelError, KernelSpec, KernelState, Library, Stage, megabytes,
+    ArchChoice, Available, FetchProgress, KernelError, KernelSpec, KernelState, Library, Stage, megabytes,
 };
 use crate::progress::Fetching;
 
@@ -31,6 +32,9 @@ enum KernelsCommand {
         /// Fetch Debian's package lists first
         #[arg(long, requires = "available")]
         update: bool,
+        /// Of this architecture: arm64, s390x … or each-arch [default: amd64]
+        #[arg(long, value_name = "ARCH", requires = "available")]
+        arch: Option<ArchChoice>,
         /// Print one JSON object a line: name, version, line, flavour, state (fetched, built, available, to-build, gone),
         /// size in bytes, release, options that find bugs, and where it comes from
         #[arg(long)]
@@ -80,14 +84,24 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
     let library = Library::open(cache, catalogue_folders)?;
     let progress = Fetching::on_stderr();
     match &args.command {
-        KernelsCommand::List { available, update, json } => {
-            if *update {
-                library.update(&progress)?;
+        KernelsCommand::List { available, update, arch, json } => {
+            let arches: Vec<&'static Arch> = match arch {
+                Some(ArchChoice::Each) => ARCHES.to_vec(),
+                Some(ArchChoice::One(arch)) => vec![*arch],
+                Some(ArchChoice::Any) | None => vec![GUEST],
+            };
+            for arch in
+                arches.iter().filter(|arch| *update || **arch != GUEST && library.lists_of(arch).is_none())
+            {
+                library.update_of(arch, &progress)?;
             }
             let kernels: Vec<Available> = library
                 .available()
                 .into_iter()
-                .filter(|kernel| *available || kernel.stored.is_some())
+                .filter(|kernel| match arch {
+                    Some(_) => arches.contains(&kernel.arch),
+                    None => kernel.stored.is_some() || *available && kernel.arch == GUEST,
+                })
                 .collect();
             print!("{}", if *json { json_lines(&kernels) } else { table(&kernels) });
             if kernels.is_empty() {

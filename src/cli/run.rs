@@ -18,7 +18,7 @@ use crate::cli::word::words;
 use crate::event::{CellId, Event};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, NoProgress, RequestedKernel};
-use crate::lab::vm::KeepVmcore;
+use crate::lab::vm::{KeepVmcore, VmLab};
 use crate::machine::Machine;
 use crate::plan::PlacedTest;
 use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_streams};
@@ -93,8 +93,9 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         return Ok(ExitStatus::Success);
     }
     let cancel = Cancel::new();
-    let lab = args.guests.lab(&cache, &cancel)?;
-    let lab = lab.with_serial_only(args.serial_channel).with_vmcore(args.keep_vmcore);
+    let (serial, vmcore) = (args.serial_channel, args.keep_vmcore);
+    let adjust = move |lab: VmLab| lab.with_serial_only(serial).with_vmcore(vmcore);
+    let lab = args.guests.labs(&cache, &cancel, wanted.iter().map(RequestedKernel::arch), adjust)?;
 
     let run_dir = RunDir::create(&args.output.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::error::CliError;
 use super::paths::PathArgs;
+use crate::arch::GUEST;
 use crate::cli::word::words;
-use crate::kernel::{Flavour, KernelSpec, Library, RequestedKernel};
+use crate::kernel::{ArchChoice, Flavour, KernelSpec, Library, RequestedKernel};
 use crate::plan::{Filter, select};
 use crate::progress::Fetching;
 use crate::suite::{self, Suite, Test};
@@ -14,6 +15,9 @@ use crate::suite::{self, Suite, Test};
 /// Kernels that a run takes when none is named: two that have the bugs of the first suites and two that do not, on
 /// each side of each fix.
 pub const DEFAULT_KERNELS: &[&str] = &["6.12.57", "6.12.117", "6.17.13", "7.2.13"];
+
+/// The kernel that a run takes of another architecture, when none is named: Debian keeps fewer versions of them.
+const FOREIGN_KERNEL: &str = "latest:6.12";
 
 /// Which tests are meant.
 #[derive(Debug, clap::Args)]
@@ -34,9 +38,12 @@ pub struct TestArgs {
 pub struct KernelArgs {
     /// Kernels: a version (6.17.13), range (6.12..7.2, 6.18.., 6.12.y), latest:LINE, oldest:LINE, each-line, all, cloud,
     /// plain, a glob (6.1*), a catalogue's name, or a file or folder (./bzImage, ./linux-image.deb, ./tuxmake-out); `!` in front takes kernels away, /cloud or
-    /// /plain behind chooses the image [default: four that the suites were written on]
+    /// /plain behind chooses the image, arm64: or s390x: in front the architecture (arm64:latest:6.12) [default: four that the suites were written on]
     #[arg(short, long = "kernel", value_name = "KERNEL", env = "KREGRESS_KERNELS", value_delimiter = ',')]
     pub kernel: Vec<String>,
+    /// Kernels for this architecture, where -k names none: arm64, s390x … or each-arch [default: amd64]
+    #[arg(long, value_name = "ARCH", value_delimiter = ',')]
+    pub arch: Vec<ArchChoice>,
     /// The image that every test gets [default: for each test the smallest that has what it needs]
     #[arg(long, value_parser = words::<Flavour>(), value_name = "FLAVOUR")]
     pub flavour: Option<Flavour>,
@@ -100,16 +107,21 @@ pub fn load_suites(named: &[String], folders: &[PathBuf]) -> Result<Vec<Suite>, 
 impl KernelArgs {
     /// Resolves what was named, or the default kernels.
     pub fn wanted(&self, library: &Library) -> Result<Vec<RequestedKernel>, CliError> {
-        let named: Vec<String> = if self.kernel.is_empty() {
+        let foreign = |arch: &ArchChoice| !matches!(arch, ArchChoice::One(arch) if *arch == GUEST);
+        let named: Vec<String> = if self.kernel.is_empty() && self.arch.iter().any(foreign) {
+            vec![FOREIGN_KERNEL.to_owned()]
+        } else if self.kernel.is_empty() {
             DEFAULT_KERNELS.iter().map(|k| (*k).to_owned()).collect()
         } else {
             self.kernel.clone()
         };
+        let arches = if self.arch.is_empty() { vec![ArchChoice::Any] } else { self.arch.clone() };
         let specs = named
             .iter()
-            .map(|text| {
+            .flat_map(|text| arches.iter().map(move |arch| (text, *arch)))
+            .map(|(text, arch)| {
                 let spec = text.parse::<KernelSpec>()?;
-                Ok(spec.with_flavour(self.flavour).with_modules(self.modules.clone()))
+                Ok(spec.with_arch(arch).with_flavour(self.flavour).with_modules(self.modules.clone()))
             })
             .collect::<Result<Vec<_>, crate::kernel::SpecError>>()
             .map_err(CliError::setup)?;

@@ -1,7 +1,7 @@
 //! Brings kernels while the virtual machines run: cells are pushed as soon as their kernel is there.
 
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use crate::event::{CellRecord, Event};
@@ -25,7 +25,7 @@ pub struct Supply<'a> {
     pub sink: &'a (dyn Fn(Event) + Sync),
     /// Receives the progress of downloads.
     pub progress: &'a (dyn FetchProgress + Sync),
-    /// Decides with the first kernel that is there what this host can build, and so where each test stands.
+    /// Decides with the first kernel of an architecture that is there what this host can build, and so where each test stands.
     pub place: &'a (dyn Fn(&Kernel) -> Vec<PlacedTest> + Sync),
 }
 
@@ -36,6 +36,9 @@ enum Job {
     /// The larger one, for the tests that the first one does not suffice for.
     LargerImage { wanted: RequestedKernel, needing: Vec<NeedsLarger> },
 }
+
+/// Where the tests stand, by the architecture of the guests.
+type Placed = Mutex<HashMap<&'static str, Arc<OnceLock<Vec<PlacedTest>>>>>;
 
 /// Closes the queue when it is dropped.
 struct Closed<'q>(&'q Queue);
@@ -55,7 +58,7 @@ impl Supply<'_> {
             wanted.iter().partition(|w| w.is_fetched());
         let jobs = here.into_iter().chain(to_fetch).cloned().map(Job::First).collect();
         let jobs: Mutex<VecDeque<Job>> = Mutex::new(jobs);
-        let placed = OnceLock::new();
+        let placed = Placed::default();
         std::thread::scope(|scope| {
             for _ in 0..FETCH_JOBS {
                 scope.spawn(|| {
@@ -76,10 +79,11 @@ impl Supply<'_> {
     }
 
     /// Does one job; gives the one that it leaves to do.
-    fn job(&self, job: Job, tests: &[Arc<Test>], placed: &OnceLock<Vec<PlacedTest>>) -> Option<Job> {
+    fn job(&self, job: Job, tests: &[Arc<Test>], placed: &Placed) -> Option<Job> {
         match job {
             Job::First(wanted) => match self.fetch(&wanted) {
                 Ok(kernel) => {
+                    let placed = placed.lock().entry(kernel.arch.name).or_default().clone();
                     let placed = placed.get_or_init(|| (self.place)(&kernel));
                     let larger = self.library.larger_image(&wanted);
                     let split = flavour::split_by_image(placed, &kernel, &larger);

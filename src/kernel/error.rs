@@ -46,6 +46,18 @@ pub enum KernelError {
         /// The lines that exist.
         known: String,
     },
+    /// A file is of another architecture than was named with it.
+    #[error(
+        "{path} is a kernel for {found}, and {wanted} was named; leave the architecture out, a file says it itself"
+    )]
+    OtherArchitecture {
+        /// What the user gave.
+        path: PathBuf,
+        /// What it is for.
+        found: &'static str,
+        /// What was named.
+        wanted: &'static str,
+    },
     /// The expression selects nothing.
     #[error("`{spec}` selects no known kernel; there are {known}")]
     Empty {

@@ -22,8 +22,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::arch::Arch;
 use crate::version::KernelVersion;
 
+mod architecture;
 mod cache;
 mod catalogue;
 pub mod compile;
@@ -37,11 +39,12 @@ mod progress;
 mod store;
 #[cfg(test)]
 mod tests;
+pub mod tools;
 
 pub use cache::cache_folder;
 pub use catalogue::CatalogueError;
 pub use catalogue::keys as catalogue_keys;
-pub use catalogue::spec::{KernelSpec, Selector, SpecError};
+pub use catalogue::spec::{ArchChoice, KernelSpec, Selector, SpecError};
 pub use catalogue::wanted::{
     Available, KernelState, LargerImage, RequestedKernel, Resolution, UnavailableKernel,
 };
@@ -165,6 +168,8 @@ pub struct Kernel {
     pub release: String,
     /// The upstream version; its local part tells builds of one version apart.
     pub version: KernelVersion,
+    /// What it runs on.
+    pub arch: &'static Arch,
     /// Which of the distribution's images; `None` for other kernels.
     pub flavour: Option<Flavour>,
     /// The image as packaged (bzImage).

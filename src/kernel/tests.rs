@@ -69,6 +69,7 @@ impl World {
             suites: Vec::new(),
         };
         let build = PackagedKernel {
+            arch: crate::arch::GUEST,
             distribution: debian::NAME.to_string(),
             version: "6.17.13+deb13".parse().expect("a version"),
             release: RELEASE.to_string(),

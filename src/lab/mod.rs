@@ -2,6 +2,7 @@
 //! an observation. [`vm`] is the real one, [`sim`] one without guests. [`interactive`] starts the same guests for a person's command or shell.
 
 pub mod attempt;
+pub mod by_arch;
 mod evidence;
 pub mod guests;
 pub mod interactive;

@@ -131,13 +131,18 @@ fn install_hint(tool: &str) -> &'static str {
     }
 }
 
-/// Prepares a test, or finds in the cache what an earlier run prepared.
+/// Prepares a test, or finds in the cache what an earlier run prepared. `compiler` is asked for where the program is in C.
 ///
 /// # Errors
 /// [`PrepareError`] with the tool's own words.
-pub fn prepare(test: &Test, cache: &Path, cancel: &Cancel) -> Result<Prepared, PrepareError> {
+pub fn prepare(
+    test: &Test,
+    compiler: &dyn Fn() -> Result<String, PrepareError>,
+    cache: &Path,
+    cancel: &Cancel,
+) -> Result<Prepared, PrepareError> {
     let program = match test.program.launch().source {
-        ProgramSource::Compiled { file, flags } => Some(compile(file, flags, cache)?),
+        ProgramSource::Compiled { file, flags } => Some(compile(&compiler()?, file, flags, cache)?),
         ProgramSource::Script(_) | ProgramSource::File(_) => None,
     };
     let outputs = run_steps(&test.prepare, cache, cancel)?;
@@ -145,8 +150,12 @@ pub fn prepare(test: &Test, cache: &Path, cancel: &Cancel) -> Result<Prepared, P
     Ok(Prepared { program, outputs, userland })
 }
 
-fn compile(source: &Path, flags: &[String], cache: &Path) -> Result<Arc<[u8]>, PrepareError> {
-    let compiler = std::env::var("CC").ok().filter(|c| !c.is_empty()).unwrap_or_else(|| "cc".to_owned());
+/// The compiler for programs of this host's kind: `CC`, or else `cc`.
+pub fn host_compiler() -> String {
+    std::env::var("CC").ok().filter(|c| !c.is_empty()).unwrap_or_else(|| "cc".to_owned())
+}
+
+fn compile(compiler: &str, source: &Path, flags: &[String], cache: &Path) -> Result<Arc<[u8]>, PrepareError> {
     let mut arguments: Vec<std::ffi::OsString> = CFLAGS.iter().map(Into::into).collect();
     // the header that programs share lies in the folder of the suite's programs
     for folder in source.ancestors().skip(1).take(2) {
@@ -158,8 +167,13 @@ fn compile(source: &Path, flags: &[String], cache: &Path) -> Result<Arc<[u8]>, P
     // the preprocessed text holds every header, so that it stands for the whole input
     let mut preprocess = arguments.clone();
     preprocess.extend(["-E".into(), "-P".into(), source.into()]);
-    let text = run_compiler(&compiler, preprocess)?;
-    let version = run_compiler(&compiler, vec!["--version".into()])?;
+    let text = run_compiler(compiler, preprocess)?;
+    // a cross compiler names its target in what it says of itself (`-v`), and not in its version
+    let version = [
+        &run_compiler(compiler, vec!["--version".into()])?[..],
+        &run_compiler(compiler, vec!["-dumpmachine".into()])?,
+    ]
+    .concat();
     let mut hash = Sha256::new();
     for part in [&version[..], flags.join("\0").as_bytes(), CFLAGS.join("\0").as_bytes(), &text[..]] {
         hash.update((part.len() as u64).to_le_bytes());
@@ -172,7 +186,7 @@ fn compile(source: &Path, flags: &[String], cache: &Path) -> Result<Arc<[u8]>, P
     let folder = scratch_folder(cache)?;
     let object = folder.path().join("program");
     arguments.extend(["-o".into(), object.clone().into(), source.into()]);
-    run_compiler(&compiler, arguments)?;
+    run_compiler(compiler, arguments)?;
     let program =
         std::fs::read(&object).map_err(|e| PrepareError::Io(format!("{}: {e}", object.display())))?;
     keep(&path, &program)?;
@@ -312,13 +326,13 @@ mod tests {
         let (cache, source) = (folder.path().join("cache"), folder.path().join("x.c"));
         std::fs::write(folder.path().join("value.h"), "#define VALUE 1\n").unwrap();
         std::fs::write(&source, "#include \"value.h\"\nint main(void) { return VALUE; }\n").unwrap();
-        let first = compile(&source, &[], &cache).unwrap();
+        let first = compile("cc", &source, &[], &cache).unwrap();
         let stored = || std::fs::read_dir(cache.join("programs")).unwrap().count();
         assert_eq!(stored(), 1);
-        assert_eq!(compile(&source, &[], &cache).unwrap(), first);
+        assert_eq!(compile("cc", &source, &[], &cache).unwrap(), first);
         assert_eq!(stored(), 1);
         std::fs::write(folder.path().join("value.h"), "#define VALUE 2\n").unwrap();
-        assert_ne!(compile(&source, &[], &cache).unwrap(), first);
+        assert_ne!(compile("cc", &source, &[], &cache).unwrap(), first);
         assert_eq!(stored(), 2);
     }
 
@@ -327,7 +341,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("x.c");
         std::fs::write(&source, "int main(void) { return undeclared; }\n").unwrap();
-        let error = compile(&source, &[], &folder.path().join("cache")).unwrap_err().to_string();
+        let error = compile("cc", &source, &[], &folder.path().join("cache")).unwrap_err().to_string();
         assert!(error.contains("x.c:1:25: error:") && error.contains("undeclared"), "{error}");
         assert!(!folder.path().join("cache/programs").exists());
     }

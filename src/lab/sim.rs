@@ -154,6 +154,7 @@ pub fn kernel(name: &str) -> Arc<Kernel> {
         name: name.to_owned(),
         release: format!("{name}-simulated"),
         version: name.parse().expect("the name is a version"),
+        arch: crate::arch::GUEST,
         flavour: None,
         image: PathBuf::new(),
         vmlinux: None,

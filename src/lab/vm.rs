@@ -14,17 +14,19 @@ use super::payload::Payload;
 use super::prepare::{self, PrepareError, Prepared};
 use super::timeouts::{Limits, Timeouts};
 use super::{Lab, Request, Watch};
-use crate::arch::GUEST;
+use crate::arch::{Arch, GUEST};
 use crate::cancel::Cancel;
 use crate::failure::Failure;
 use crate::guest::message::FromGuest;
+use crate::kernel::tools::{Tell, Tool, Tools};
 use crate::kernel::{Kernel, ModuleState};
 use crate::machine::{AccelNeed, Machine, Medium};
 use crate::observation::{Ending, Observation, Phase, Start, Stopped};
 use crate::suite::Test;
 use crate::vm::VmError;
 use crate::vm::accel::{self, AccelDecision, AccelRequest};
-use crate::vm::backend::{Backend, StartFrom};
+use crate::vm::agent;
+use crate::vm::backend::{self, Backend, StartFrom};
 use crate::vm::conversation::{Interruption, await_event};
 use crate::vm::guest::{VMCORE, VmEvent};
 use crate::vm::initramfs::{self, Busybox, ChannelModule};
@@ -50,7 +52,9 @@ type OnceSlot<T> = Arc<OnceLock<T>>;
 
 /// What the lab works with.
 pub struct VmLab {
+    arch: &'static Arch,
     backend: Arc<dyn Backend>,
+    tools: Tools,
     accel: OnceLock<Accel>,
     cache: PathBuf,
     agent: Vec<u8>,
@@ -84,10 +88,30 @@ impl VmLab {
         Ok(VmLab::with(backend, cache, agent, busybox))
     }
 
+    /// A lab for guests of an architecture. What this host lacks for another one than the default is fetched and built,
+    /// which `tell` hears of.
+    ///
+    /// # Errors
+    /// As [`VmLab::new`].
+    pub fn for_arch(arch: &'static Arch, cache: &Path, tell: Tell<'_>) -> Result<VmLab, VmError> {
+        let tools = Tools::new(cache);
+        let backend = backend::find_for(arch, &tools, tell)?;
+        if arch == GUEST {
+            return VmLab::new(backend, cache);
+        }
+        let agent = agent::for_arch(arch, cache, &tools, tell)?;
+        let busybox = tools.get(Tool::Busybox, arch, tell);
+        let busybox = busybox.map_err(|source| VmError::Tools { name: arch.debian, source })?;
+        let busybox = initramfs::foreign_busybox(&busybox)?;
+        Ok(VmLab { arch, ..VmLab::with(backend, cache, agent, busybox) })
+    }
+
     /// A lab whose guests have this agent and this shell.
     fn with(backend: Arc<dyn Backend>, cache: &Path, agent: Vec<u8>, busybox: Busybox) -> VmLab {
         VmLab {
+            arch: GUEST,
             backend,
+            tools: Tools::new(cache),
             accel: OnceLock::new(),
             cache: cache.to_owned(),
             agent,
@@ -107,6 +131,11 @@ impl VmLab {
 
     /// Decides on the accelerator; `kernel` is what a trial boot would boot. Only the first decision counts.
     pub fn choose_accel(&self, request: AccelRequest, kernel: &Kernel) -> AccelDecision {
+        if !self.arch.is_hosts() {
+            let choice = accel::of_another(request, self.arch.debian);
+            let _ = self.accel.set(choice.accel);
+            return choice;
+        }
         let choice = accel::choose(request, &self.backend.version(), &self.cache, || self.try_kvm(kernel));
         let _ = self.accel.set(choice.accel);
         choice
@@ -179,7 +208,19 @@ impl VmLab {
     /// As [`prepare::prepare`].
     pub fn prepare_test(&self, test: &Test) -> Result<Prepared, PrepareError> {
         let slot = Arc::clone(self.prepared.lock().entry(test.id()).or_default());
-        slot.get_or_init(|| prepare::prepare(test, &self.cache, &self.cancel)).clone()
+        slot.get_or_init(|| prepare::prepare(test, &|| self.compiler(), &self.cache, &self.cancel)).clone()
+    }
+
+    /// The C compiler for programs of the guests.
+    fn compiler(&self) -> Result<String, PrepareError> {
+        if self.arch == GUEST {
+            return Ok(prepare::host_compiler());
+        }
+        let got = self.tools.get(Tool::Compiler, self.arch, &|_| {});
+        let failed = |error: crate::kernel::SourceError| {
+            PrepareError::Io(format!("a C compiler for {}: {error}", self.arch.debian))
+        };
+        Ok(got.map_err(failed)?.display().to_string())
     }
 
     /// The initramfs for a kernel, made once.
@@ -228,12 +269,13 @@ impl VmLab {
             .collect::<Result<_, String>>()?;
         // without the driver, or where it is not known, the agent may speak on the second serial port
         let virtio = kernel.modules.find("virtio_console");
+        let has_second_line = self.arch.console.lines > 1;
         let accel = match machine.accel {
             AccelNeed::Tcg => Accel::Tcg,
             AccelNeed::Any | AccelNeed::Kvm => self.accel().unwrap_or(Accel::Tcg),
         };
         Ok(VmSpec {
-            arch: GUEST,
+            arch: self.arch,
             accel,
             cpus: machine.cpus,
             memory_mib: machine.memory_mib,
@@ -241,9 +283,9 @@ impl VmLab {
             initramfs: self.initramfs(kernel)?,
             cmdline: machine.cmdline.clone(),
             devices,
-            serial_channel: self.serial_only
-                || !matches!(virtio, ModuleState::Builtin | ModuleState::Loadable),
-            virtio_channel: !self.serial_only,
+            serial_channel: has_second_line
+                && (self.serial_only || !matches!(virtio, ModuleState::Builtin | ModuleState::Loadable)),
+            virtio_channel: !(self.serial_only && has_second_line),
         })
     }
 
@@ -278,7 +320,7 @@ impl VmLab {
     /// Why the agent never spoke, in words.
     pub fn try_kvm(&self, kernel: &Kernel) -> Result<f64, String> {
         let machine = VmSpec {
-            arch: GUEST,
+            arch: self.arch,
             accel: Accel::Kvm,
             cpus: 2,
             memory_mib: 512,
@@ -286,7 +328,7 @@ impl VmLab {
             initramfs: self.initramfs(kernel)?,
             cmdline: Vec::new(),
             devices: Vec::new(),
-            serial_channel: true,
+            serial_channel: self.arch.console.lines > 1,
             virtio_channel: true,
         };
         let start = self.backend.now();

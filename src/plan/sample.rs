@@ -33,6 +33,7 @@ pub(crate) fn kernel(flavour: Option<Flavour>, builtin: &[&str], config: Option<
         name: "6.17.13".to_owned(),
         release: release.to_owned(),
         version: "6.17.13".parse().expect("a version"),
+        arch: crate::arch::GUEST,
         flavour,
         image: PathBuf::new(),
         vmlinux: None,

@@ -96,6 +96,14 @@ pub fn choose(
     choice
 }
 
+/// What runs guests that are not of the host's architecture.
+pub fn of_another(request: AccelRequest, name: &str) -> AccelDecision {
+    match request {
+        AccelRequest::Kvm => AccelDecision { accel: Accel::Kvm, reason: "asked for".into() },
+        _ => AccelDecision { accel: Accel::Tcg, reason: format!("{name} is not this host's architecture") },
+    }
+}
+
 /// Forgets what was found out, so that the next use tries again.
 pub fn forget(cache: &Path) {
     let _ = fs::remove_file(cache.join(MEMORY));

@@ -1,6 +1,7 @@
 //! The seam to what runs virtual machines. [`Backend`] starts them as [`Guest`]s; [`BACKENDS`] is the table of them.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,6 +9,8 @@ use super::VmError;
 use super::guest::Guest;
 use super::qemu::QemuBackend;
 use super::spec::{Accel, VmSpec};
+use crate::arch::{Arch, GUEST};
+use crate::kernel::tools::{Tell, Tools};
 
 /// What runs virtual machines on this host.
 pub trait Backend: Send + Sync {
@@ -59,8 +62,8 @@ pub struct StateFiles {
     pub state: OwnedFd,
 }
 
-/// Finds a backend on this host.
-type Find = fn() -> Result<Arc<dyn Backend>, VmError>;
+/// Finds a backend for guests of an architecture on this host.
+type Find = fn(&'static Arch, &Tools, Tell<'_>) -> Result<Arc<dyn Backend>, VmError>;
 
 /// The backends by name; the first one is taken where the user names none.
 const BACKENDS: &[(&str, Find)] = &[("qemu", QemuBackend::find)];
@@ -73,8 +76,17 @@ const VARIABLE: &str = "KREGRESS_BACKEND";
 /// # Errors
 /// There is none of this name, or it is not on this host.
 pub fn find() -> Result<Arc<dyn Backend>, VmError> {
+    // only other architectures need tools that are not installed
+    find_for(GUEST, &Tools::new(Path::new("")), &|_| {})
+}
+
+/// The same for guests of this architecture.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_for(arch: &'static Arch, tools: &Tools, tell: Tell<'_>) -> Result<Arc<dyn Backend>, VmError> {
     let name = std::env::var(VARIABLE).unwrap_or_default();
-    by_name(name.trim())?()
+    by_name(name.trim())?(arch, tools, tell)
 }
 
 fn by_name(name: &str) -> Result<Find, VmError> {

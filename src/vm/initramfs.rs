@@ -164,7 +164,7 @@ pub fn find_agent() -> Result<Agent, VmError> {
     Ok(Agent { image, path })
 }
 
-fn read_agent(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_agent(path: &Path) -> Result<Vec<u8>, String> {
     let image = loadable_part(std::fs::read(path).map_err(|e| e.to_string())?)?;
     // any other static program would be an init that says nothing
     match memchr::memmem::find(&image, LAST_WORDS.as_bytes()) {
@@ -225,6 +225,40 @@ pub fn find_busybox() -> Result<Busybox, VmError> {
     let applets =
         list.lines().map(|l| l.trim().to_owned()).filter(|l| !l.is_empty() && !l.contains('/')).collect();
     Ok(Busybox { image, applets })
+}
+
+/// Reads a busybox of another architecture, which cannot be asked for its applets.
+///
+/// # Errors
+/// [`VmError::Busybox`] says what is wrong.
+pub fn foreign_busybox(path: &Path) -> Result<Busybox, VmError> {
+    let failed = |why: String| VmError::Busybox(format!("{}: {why}", path.display()));
+    let image = loadable_part(std::fs::read(path).map_err(|e| failed(e.to_string()))?).map_err(failed)?;
+    let applets = applets_in(&image);
+    match applets.iter().any(|applet| applet == "sh") {
+        true => Ok(Busybox { image, applets }),
+        false => Err(failed("no list of applets is in it, or none with sh".to_owned())),
+    }
+}
+
+/// The applets of a busybox by its own table, where each name ends with a zero byte and all are in order
+/// (busybox's `applet_tables.c`). `[` and `[[` are the first two.
+fn applets_in(image: &[u8]) -> Vec<String> {
+    const BEGIN: &[u8] = b"[\0[[\0";
+    let names_from = |at: usize| -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in image[at..].split(|byte| *byte == 0) {
+            let name = std::str::from_utf8(name).unwrap_or_default();
+            let plain = |c: char| c.is_ascii_graphic() && c != '/';
+            let in_order = names.last().is_none_or(|last| last.as_str() < name);
+            if name.is_empty() || !name.chars().all(plain) || !in_order {
+                break;
+            }
+            names.push(name.to_owned());
+        }
+        names
+    };
+    memchr::memmem::find_iter(image, BEGIN).map(names_from).max_by_key(Vec::len).unwrap_or_default()
 }
 
 /// Places the archive in the cache folder under its content's name and returns its path; one that is there already
@@ -298,6 +332,18 @@ mod tests {
         assert!(memchr::memmem::find(&image, LAST_WORDS.as_bytes()).is_some());
         // with glibc; with musl it is half of it
         assert!(image.len() < 1_700_000, "every guest unpacks its {} bytes", image.len());
+    }
+
+    #[test]
+    fn a_busybox_that_cannot_be_run_says_its_applets() {
+        let Ok(busybox) = find_busybox() else {
+            return loud_skip::optional(format_args!("there is no static busybox"));
+        };
+        let mut listed = busybox.applets;
+        listed.sort();
+        let read: Vec<String> = applets_in(&busybox.image).into_iter().filter(|a| a != "busybox").collect();
+        assert_eq!(read, listed.into_iter().filter(|a| a != "busybox").collect::<Vec<_>>());
+        assert!(applets_in(b"nothing").is_empty());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! answers mean.
 
 pub mod accel;
+pub mod agent;
 pub mod backend;
 pub mod console;
 pub mod conversation;
@@ -39,11 +40,13 @@ pub enum VmError {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// Guests of this architecture do not run yet.
-    #[error("guests of {name} do not run in this version, only those of {}", GUEST.name)]
-    Architecture {
+    /// What guests of another architecture take on this host is unavailable.
+    #[error("guests of {name}: {source}")]
+    Tools {
         /// The architecture.
         name: &'static str,
+        /// Why.
+        source: crate::kernel::SourceError,
     },
     /// QEMU answered in a way that is not understood.
     #[error("{program} --version says {found:?}; a line with \"version N.N\" was expected")]

@@ -1,11 +1,12 @@
-//! Kernel images: the x86 boot protocol's header, and the uncompressed kernel inside.
+//! Kernel images: their headers, what architecture they are for, and for x86 the uncompressed kernel inside.
 //!
-//! The header is described in Documentation/arch/x86/boot.rst of the kernel. QEMU can boot the uncompressed ELF file
+//! The headers are described in the kernel's documentation: `arch/x86/boot.rst`, `arch/arm64/booting.rst`,
+//! `arch/riscv/boot-image-header.rst`; that of s390 is in `arch/s390/boot/head.S`. QEMU can boot the uncompressed ELF file
 //! directly when it has the Xen note that makes it a PVH kernel, which saves decompressing it in every guest.
 
 use std::io::Read;
 
-use object::elf::{FileHeader64, NoteType, PT_NOTE};
+use object::elf::{EM_AARCH64, EM_S390, EM_X86_64, FileHeader64, NoteType, PT_NOTE};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, ReadRef};
 
@@ -19,7 +20,9 @@ const XEN_ELFNOTE_PHYS32_ENTRY: NoteType = NoteType(18);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
     /// Neither a bzImage nor an ELF file.
-    #[error("it is no x86 kernel image: {0}; expected a bzImage (vmlinuz) or an ELF file (vmlinux)")]
+    #[error(
+        "it is no kernel image that is known here: {0}; expected a bzImage (vmlinuz), an Image or an ELF file (vmlinux)"
+    )]
     NotAKernel(&'static str),
     /// The file is shorter than its header says.
     #[error(
@@ -44,9 +47,46 @@ pub struct Image<'a> {
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    BzImage { payload: (usize, usize), release_at: Option<usize> },
+    BzImage {
+        payload: (usize, usize),
+        release_at: Option<usize>,
+    },
     Elf,
+    /// Of this row, with where its release is, where its header says so.
+    Other(&'static OtherImage, Option<usize>),
 }
+
+/// An image that QEMU boots as it is.
+#[derive(Debug)]
+struct OtherImage {
+    architecture: &'static str,
+    /// What it is recognised by, and where that is.
+    magic: (usize, &'static [u8]),
+    /// Where the header says how many bytes of memory the kernel takes, little-endian. The file is as long or shorter.
+    memory: Option<usize>,
+    /// Where the header says where its release is, big-endian.
+    release_at: Option<usize>,
+}
+
+/// `ARM\x64` and `RSC\x05` are the headers' own; `S390EP` marks the entry that is not for IPL (`arch/s390/boot/head.S`),
+/// whose parameter area at 0x10400 has the address of the version at 0x28 (`arch/s390/include/asm/setup.h`).
+const OTHERS: &[OtherImage] = &[
+    OtherImage { architecture: "aarch64", magic: (56, b"ARM\x64"), memory: Some(16), release_at: None },
+    OtherImage {
+        architecture: "s390x",
+        magic: (0x10008, b"S390EP"),
+        memory: None,
+        release_at: Some(0x10428),
+    },
+];
+
+/// Architectures of ELF kernels by their machine numbers, as `uname -m` calls them.
+const ELF_MACHINES: &[(u16, &str)] =
+    &[(EM_X86_64.0, "x86_64"), (EM_AARCH64.0, "aarch64"), (EM_S390.0, "s390x")];
+
+/// A kernel of which less than this share is in its file is cut off: zeroes at its end are left out of the file, which are
+/// a tenth of a kernel.
+const LEAST_OF_MEMORY: u64 = 2;
 
 impl<'a> Image<'a> {
     /// Reads the header. The compressed kernel is looked at by [`Image::uncompressed`] only.
@@ -58,6 +98,13 @@ impl<'a> Image<'a> {
                 return Err(ImageError::Truncated { expected, found: data.len() as u64 });
             }
             return Ok(Image { data, kind: Kind::Elf });
+        }
+        let is = |other: &&OtherImage| {
+            let (at, magic) = other.magic;
+            data.get(at..at + magic.len()) == Some(magic)
+        };
+        if let Some(other) = OTHERS.iter().find(is) {
+            return other.parse(data);
         }
         if data.get(0x1fe..0x200) != Some(&[0x55, 0xaa]) || data.get(0x202..0x206) != Some(b"HdrS") {
             return Err(ImageError::NotAKernel("the boot protocol's magic numbers are missing"));
@@ -85,9 +132,24 @@ impl<'a> Image<'a> {
         Ok(Image { data, kind: Kind::BzImage { payload: (payload_offset, payload_end), release_at } })
     }
 
-    /// The release string (`uname -r`) in the header; an ELF file has none.
+    /// The architecture, as `uname -m` says it; `None` for an ELF file of one that is not known here.
+    pub fn architecture(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::BzImage { .. } => Some("x86_64"),
+            Kind::Other(other, _) => Some(other.architecture),
+            Kind::Elf => {
+                let header = FileHeader64::<Endianness>::parse(self.data).ok()?;
+                let machine = header.e_machine(header.endian().ok()?);
+                ELF_MACHINES.iter().find(|(known, _)| *known == machine.0).map(|(_, name)| *name)
+            }
+        }
+    }
+
+    /// The release string (`uname -r`) in the header, where the architecture's has one; an ELF file has none.
     pub fn release(&self) -> Option<&'a str> {
-        let Kind::BzImage { release_at: Some(at), .. } = self.kind else { return None };
+        let (Kind::BzImage { release_at: Some(at), .. } | Kind::Other(_, Some(at))) = self.kind else {
+            return None;
+        };
         let text = self.data.get(at..)?;
         let text = &text[..text.iter().take(512).position(|b| *b == 0 || *b == b' ')?];
         std::str::from_utf8(text).ok().filter(|release| !release.is_empty())
@@ -97,6 +159,7 @@ impl<'a> Image<'a> {
     /// compressed in a way that is not supported here: then the image itself has to be booted.
     pub fn uncompressed(&self) -> Result<Option<Vec<u8>>, ImageError> {
         let elf = match self.kind {
+            Kind::Other(..) => return Ok(None),
             Kind::Elf => self.data.to_vec(),
             Kind::BzImage { payload: (start, end), .. } => {
                 let payload = &self.data[start..end];
@@ -114,6 +177,21 @@ impl<'a> Image<'a> {
             None => return Err(ImageError::Corrupt("no 64-bit ELF file came out".to_string())),
         }
         Ok(has_pvh_entry(&elf).then_some(elf))
+    }
+}
+
+impl OtherImage {
+    fn parse<'a>(&'static self, data: &'a [u8]) -> Result<Image<'a>, ImageError> {
+        let u64_at = |at: usize| data.get(at..at + 8).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+        if let Some(memory) = self.memory.and_then(u64_at).map(u64::from_le_bytes) {
+            let (found, expected) = (data.len() as u64, memory / LEAST_OF_MEMORY);
+            if found < expected {
+                return Err(ImageError::Truncated { expected, found });
+            }
+        }
+        let release_at = self.release_at.and_then(u64_at).map(u64::from_be_bytes);
+        let release_at = release_at.and_then(|at| usize::try_from(at).ok()).filter(|at| *at != 0);
+        Ok(Image { data, kind: Kind::Other(self, release_at) })
     }
 }
 
@@ -236,16 +314,40 @@ mod tests {
             said += &format!("{name}: {error}\n");
         }
         insta::assert_snapshot!(said, @"
-        empty: it is no x86 kernel image: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz) or an ELF file (vmlinux)
-        text: it is no x86 kernel image: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz) or an ELF file (vmlinux)
+        empty: it is no kernel image that is known here: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz), an Image or an ELF file (vmlinux)
+        text: it is no kernel image that is known here: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz), an Image or an ELF file (vmlinux)
         short header: it is truncated: its header promises at least 592 bytes and it has 560; get the file again
         truncated: it is truncated: its header promises at least 1177 bytes and it has 1144; get the file again
         truncated ELF: it is truncated: its header promises at least 140 bytes and it has 130; get the file again
-        old protocol: it is no x86 kernel image: its boot protocol is older than 2.08 (Linux 2.6.26); expected a bzImage (vmlinuz) or an ELF file (vmlinux)
+        old protocol: it is no kernel image that is known here: its boot protocol is older than 2.08 (Linux 2.6.26); expected a bzImage (vmlinuz), an Image or an ELF file (vmlinux)
         corrupt: the compressed kernel in it is corrupt: no 64-bit ELF file came out; get the file again
         wrong length: the compressed kernel in it is corrupt: 196 bytes came out where 201 are promised; get the file again
         no ELF inside: the compressed kernel in it is corrupt: no 64-bit ELF file came out; get the file again
         ");
+    }
+
+    #[test]
+    fn images_of_other_architectures_are_told_apart() {
+        let mut arm64 = vec![0; 4096];
+        arm64[16..24].copy_from_slice(&5000_u64.to_le_bytes());
+        arm64[56..60].copy_from_slice(b"ARM\x64");
+        let mut s390 = vec![0; 0x11000];
+        s390[0x10008..0x1000e].copy_from_slice(b"S390EP");
+        s390[0x10428..0x10430].copy_from_slice(&0x10800_u64.to_be_bytes());
+        s390[0x10800..0x10810].copy_from_slice(b"6.12.107-x (me) ");
+        let elf = vmlinux(true);
+        let table: [(&[u8], Option<&str>, Option<&str>); 3] = [
+            (&arm64, Some("aarch64"), None),
+            (&s390, Some("s390x"), Some("6.12.107-x")),
+            (&elf, Some("x86_64"), None),
+        ];
+        for (data, architecture, release) in table {
+            let image = Image::parse(data).unwrap();
+            assert_eq!((image.architecture(), image.release()), (architecture, release));
+        }
+        assert_eq!(Image::parse(&arm64).unwrap().uncompressed(), Ok(None));
+        arm64.truncate(2000);
+        assert_eq!(Image::parse(&arm64).err(), Some(ImageError::Truncated { expected: 2500, found: 2000 }));
     }
 
     proptest::proptest! {

@@ -221,7 +221,7 @@ impl BackportContext<'_> {
     fn run(&self, applied: &[Applied], shown: RunDisplay) -> Result<ExitStatus, CliError> {
         let BackportContext { args, chosen, cancel, .. } = self;
         let places = placed(&chosen.tests, self.paths)?;
-        let lab = args.guests.lab(&self.cache, cancel)?;
+        let lab = args.guests.labs(&self.cache, cancel, [], |lab| lab)?;
         let run_dir = RunDir::create(&args.output.reports).map_err(CliError::setup)?;
         let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
         let RunDisplay { sinks: show, bars } = shown;

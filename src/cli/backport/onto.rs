@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::arch::GUEST;
 use crate::cli::error::CliError;
 use crate::kernel::compile::{BuildRequest, BuildSource};
 use crate::kernel::{FetchProgress, Library};
@@ -158,6 +159,7 @@ fn tree(
         patches: Vec::new(),
         config: String::new(),
         compiler: None,
+        arch: GUEST,
         jobs: None,
     };
     if text.starts_with("linux-source-") {
@@ -233,6 +235,7 @@ mod tests {
             patches: Vec::new(),
             config: config.into(),
             compiler: None,
+            arch: GUEST,
             jobs: None,
         };
         let configured = [

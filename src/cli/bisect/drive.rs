@@ -128,7 +128,7 @@ impl BisectContext<'_> {
     ) -> Result<ExitStatus, CliError> {
         let start = std::time::Instant::now();
         let run = &self.args.run;
-        let lab = run.guests.lab(&self.cache, &self.cancel)?;
+        let lab = run.guests.labs(&self.cache, &self.cancel, [], |lab| lab)?;
         let RunDisplay { sinks: show, bars } = for_bisection(run.message_format);
         let sink = |event: Event| {
             // what could not be written is reported at the end

@@ -30,7 +30,7 @@ use crate::report::ExitStatus;
 use crate::scratch::{Scratch, ScratchDir};
 use crate::suite::MachineNeeds;
 use crate::vm::accel::AccelRequest;
-use crate::vm::backend::{self, Backend, StartFrom};
+use crate::vm::backend::{Backend, StartFrom};
 use crate::vm::spec::VmSpec;
 use session_io::User;
 
@@ -160,8 +160,8 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let kernel = kernel(args, &library)?;
     let share = args.share.as_deref().map(|folder| shared(folder, &cache)).transpose()?;
     let machine = machine(args, paths, share.as_ref())?;
-    let backend = backend::find().map_err(CliError::setup)?;
-    let lab = VmLab::new(backend, &cache).map_err(CliError::setup)?;
+    let tell = |text: &str| eprintln!("{text}");
+    let lab = VmLab::for_arch(kernel.arch, &cache, &tell).map_err(CliError::setup)?;
     let choice = lab.choose_accel(args.accel, &kernel);
     if let Some(lacking) = lab.missing(&machine) {
         return Err(CliError::setup(lacking));

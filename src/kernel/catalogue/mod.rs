@@ -199,6 +199,7 @@ impl Catalogue {
             });
             self.builds.push(PackagedKernel {
                 distribution: debian::NAME.to_string(),
+                arch: GUEST,
                 packages: packages.collect::<Result<_, _>>()?,
                 version: entry.version,
                 release: entry.release,

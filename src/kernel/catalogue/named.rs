@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
+use crate::arch::{Arch, GUEST};
+use crate::kernel::architecture;
 use crate::kernel::compile::{BuildRequest, BuildSource, Patch, PatchError};
 use crate::kernel::packages::debian::Archive;
 use crate::kernel::packages::source::Package;
@@ -26,6 +28,7 @@ pub(super) struct Recipe {
     config: String,
     patches: Vec<PathBuf>,
     compiler: Option<String>,
+    arch: &'static Arch,
 }
 
 impl NamedKernel {
@@ -36,7 +39,7 @@ impl NamedKernel {
 
     /// What is to be built, if this is a kernel to build. Reads its patches.
     pub(crate) fn request(&self, name: &str) -> Option<Result<BuildRequest, PatchError>> {
-        let Recipe { source, config, patches, compiler } = self.recipe.clone()?;
+        let Recipe { source, config, patches, compiler, arch } = self.recipe.clone()?;
         let patches = patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>();
         Some(patches.map(|patches| BuildRequest {
             name: name.to_string(),
@@ -44,6 +47,7 @@ impl NamedKernel {
             patches,
             config,
             compiler,
+            arch,
             jobs: None,
         }))
     }
@@ -152,6 +156,13 @@ pub(super) struct NamedEntry {
     patches: Vec<PathBuf>,
     #[serde(default)]
     compiler: Option<String>,
+    /// For sources that are compiled: what for, as `uname -m` or Debian says it.
+    #[serde(default, deserialize_with = "named_arch")]
+    arch: Option<&'static Arch>,
+}
+
+fn named_arch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'static Arch>, D::Error> {
+    architecture::deserialize(deserializer).map(Some)
 }
 
 impl NamedEntry {
@@ -161,12 +172,15 @@ impl NamedEntry {
         let source = self.source.to_build(folder)?;
         match (source, &self.config) {
             (Some(source), Some(config)) => {
-                Ok(Some(Recipe { source, config: config.clone(), patches, compiler: self.compiler.clone() }))
+                let (config, compiler) = (config.clone(), self.compiler.clone());
+                Ok(Some(Recipe { source, config, patches, compiler, arch: self.arch.unwrap_or(GUEST) }))
             }
             (Some(_), None) => Err("a kernel that is compiled needs a `config`, such as `config: small`"),
-            (None, None) if self.patches.is_empty() && self.compiler.is_none() => Ok(None),
+            (None, None) if self.patches.is_empty() && self.compiler.is_none() && self.arch.is_none() => {
+                Ok(None)
+            }
             (None, _) => Err(
-                "`config`, `patches` and `compiler` are for sources that are compiled, and this kernel is compiled already",
+                "`config`, `patches`, `compiler` and `arch` are for sources that are compiled, and this kernel is compiled already",
             ),
         }
     }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use kernel_modules::closest;
 
-use super::spec::{KernelSpec, Selector};
+use super::spec::{ArchChoice, KernelSpec, Selector};
 use super::wanted::{RequestedKernel, Resolution, UnavailableKernel};
 use super::{NamedKernel, NamedSource};
+use crate::arch::Arch;
 use crate::kernel::compile::{BuildError, BuildRequest};
 use crate::kernel::packages::local;
 use crate::kernel::packages::source::PackagedKernel;
@@ -22,6 +23,7 @@ pub(crate) struct Candidate {
     /// Upstream version and the build's tag.
     pub version: KernelVersion,
     pub release: String,
+    pub arch: &'static Arch,
     pub flavour: Option<Flavour>,
     /// Debian version of the packages.
     pub package_version: Option<String>,
@@ -51,11 +53,16 @@ impl Candidate {
 }
 
 /// The build that an upstream version stands for: of the wanted flavour, or else cloud if it is available, or else plain.
-fn pick(known: &[Candidate], upstream: Upstream, flavour: Option<Flavour>) -> Option<&Candidate> {
+fn pick<'a>(
+    known: &'a [Candidate],
+    arch: &Arch,
+    upstream: Upstream,
+    flavour: Option<Flavour>,
+) -> Option<&'a Candidate> {
     let of_flavour = |flavour: Option<Flavour>| {
         known
             .iter()
-            .filter(|candidate| candidate.version.upstream() == upstream)
+            .filter(|candidate| candidate.arch == arch && candidate.version.upstream() == upstream)
             .filter(|candidate| flavour.is_none() || candidate.flavour == flavour)
             .max_by(|a, b| a.preference(b).then_with(|| b.flavour.cmp(&a.flavour)))
     };
@@ -73,6 +80,7 @@ pub(crate) fn larger_of<'a>(known: &'a [Candidate], small: &Candidate) -> Option
     known.iter().find(|candidate| {
         small.flavour == Some(Flavour::Cloud)
             && candidate.flavour == Some(Flavour::Plain)
+            && candidate.arch == small.arch
             && candidate.version == small.version
             && candidate.package_version == small.package_version
     })
@@ -80,16 +88,21 @@ pub(crate) fn larger_of<'a>(known: &'a [Candidate], small: &Candidate) -> Option
 
 /// The shortest name that selects `candidate` again.
 pub(crate) fn name_of(known: &[Candidate], candidate: &Candidate) -> String {
+    candidate.arch.prefix() + &short_name_of(known, candidate)
+}
+
+/// The same among the kernels of one architecture.
+fn short_name_of(known: &[Candidate], candidate: &Candidate) -> String {
     let upstream = candidate.version.upstream();
     let is = |other: Option<&Candidate>| {
         other
             .is_some_and(|o| o.release == candidate.release && o.package_version == candidate.package_version)
     };
-    let default = pick(known, upstream, None);
+    let default = pick(known, candidate.arch, upstream, None);
     if is(default) {
         return upstream.to_string();
     }
-    let mut name = match is(pick(known, upstream, candidate.flavour)) {
+    let mut name = match is(pick(known, candidate.arch, upstream, candidate.flavour)) {
         true => upstream.to_string(),
         false => candidate.version.to_string(),
     };
@@ -108,6 +121,7 @@ pub(crate) fn select(
     specs: &[KernelSpec],
 ) -> Result<Resolution, KernelError> {
     let all: KernelSpec = "all".parse()?;
+    let specs: Vec<KernelSpec> = specs.iter().flat_map(KernelSpec::for_each_arch).collect();
     let excludes: Vec<&KernelSpec> = specs.iter().filter(|spec| spec.exclude).collect();
     let mut includes: Vec<&KernelSpec> = specs.iter().filter(|spec| !spec.exclude).collect();
     if includes.is_empty() && !excludes.is_empty() {
@@ -116,18 +130,26 @@ pub(crate) fn select(
     let mut selection = Selection { known, resolution: Resolution::default(), seen: BTreeSet::new() };
     for spec in includes {
         match &spec.selector {
-            Selector::File { image, modules } => selection.add_local(None, image, modules.as_deref())?,
+            Selector::File { image, modules } => {
+                selection.add_local(None, spec, image, modules.as_deref())?
+            }
             Selector::Name(name) if named.get(name).is_some_and(|entry| entry.is_to_build()) => {
                 let request = named.get(name).and_then(|entry| entry.request(name));
-                if let Some(request) = request.transpose().map_err(BuildError::from)? {
+                if let Some(mut request) = request.transpose().map_err(BuildError::from)? {
+                    if let ArchChoice::One(arch) = spec.arch
+                        && arch != request.arch
+                    {
+                        request.name = format!("{}{}", arch.prefix(), request.name);
+                        request.arch = arch;
+                    }
                     selection.add_built(request);
                 }
             }
             Selector::Name(name) => match named.get(name).map(|entry| &entry.source) {
                 Some(NamedSource::Local { image, modules }) => {
-                    selection.add_local(Some(name), image, modules.as_deref())?;
+                    selection.add_local(Some(name), spec, image, modules.as_deref())?;
                 }
-                Some(NamedSource::Package(file)) => selection.add_local(Some(name), file, None)?,
+                Some(NamedSource::Package(file)) => selection.add_local(Some(name), spec, file, None)?,
                 Some(NamedSource::Debian(version)) => {
                     let version: KernelSpec = version.parse()?;
                     for found in matching(known, &version)? {
@@ -139,7 +161,16 @@ pub(crate) fn select(
                 _ => return Err(unknown_name(name, named)),
             },
             selector => {
-                let found = matching(known, spec)?;
+                let found = match matching(known, spec) {
+                    Ok(found) => found,
+                    // one of several architectures
+                    Err(error) if spec.is_one_of_several => {
+                        let (name, reason) = (spec.to_string(), error.to_string());
+                        selection.resolution.left_out.push(UnavailableKernel { name, reason });
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 let excluded =
                     |candidate: &&Candidate| excludes.iter().any(|exclude| covers(known, exclude, candidate));
                 for candidate in found.into_iter().filter(|candidate| !excluded(candidate)) {
@@ -167,7 +198,7 @@ impl Selection<'_> {
     /// Whether a spec leaves it open which image of the candidate's version is meant.
     fn is_open(&self, spec: &KernelSpec, excludes: &[&KernelSpec], candidate: &Candidate) -> bool {
         let named = match &spec.selector {
-            Selector::Version(_) => spec.to_string() == candidate.release,
+            Selector::Version(_) => spec.text() == candidate.release,
             // a release has a dash, and so has the name of a plain image
             Selector::Glob(pattern) => pattern.contains('-'),
             _ => false,
@@ -203,10 +234,17 @@ impl Selection<'_> {
     fn add_local(
         &mut self,
         name: Option<&str>,
+        spec: &KernelSpec,
         image: &Path,
         modules: Option<&Path>,
     ) -> Result<(), KernelError> {
         let image = local::inspect(image, modules)?;
+        if let ArchChoice::One(wanted) = spec.arch
+            && image.arch != wanted
+        {
+            let (path, found) = (image.given, image.arch.debian);
+            return Err(KernelError::OtherArchitecture { path, found, wanted: wanted.debian });
+        }
         if self.seen.insert(format!("{} {}", image.release, image.digest)) {
             // two images of one release have to have different names
             let taken = self.resolution.wanted.iter().any(|wanted| wanted.name() == image.release);
@@ -224,8 +262,13 @@ impl Selection<'_> {
 /// The kernels that one spec adds, oldest first. One that is named itself is there or an error; one among many may be
 /// there without being obtainable.
 fn matching<'a>(known: &'a [Candidate], spec: &KernelSpec) -> Result<Vec<&'a Candidate>, KernelError> {
-    let versions: BTreeSet<Upstream> = known.iter().map(|candidate| candidate.version.upstream()).collect();
-    let picked = |upstream: &Upstream| pick(known, *upstream, spec.flavour);
+    let arch = spec.arch();
+    let versions: BTreeSet<Upstream> = known
+        .iter()
+        .filter(|candidate| candidate.arch == arch)
+        .map(|candidate| candidate.version.upstream())
+        .collect();
+    let picked = |upstream: &Upstream| pick(known, arch, *upstream, spec.flavour);
     let obtainable = |upstream: &Upstream| picked(upstream).filter(|candidate| candidate.missing().is_none());
     let of_line = |line: Line| {
         versions.iter().filter(move |upstream| KernelVersion::upstream_only(**upstream).line() == Some(line))
@@ -243,7 +286,7 @@ fn matching<'a>(known: &'a [Candidate], spec: &KernelSpec) -> Result<Vec<&'a Can
             let end = end.ok_or_else(|| KernelError::UnknownLine {
                 spec: spec.to_string(),
                 line: line.to_string(),
-                known: lines_of(known),
+                known: lines_of(known, arch),
             })?;
             vec![end]
         }
@@ -257,7 +300,7 @@ fn matching<'a>(known: &'a [Candidate], spec: &KernelSpec) -> Result<Vec<&'a Can
         }
     };
     if found.is_empty() {
-        return Err(KernelError::Empty { spec: spec.to_string(), known: lines_of(known) });
+        return Err(KernelError::Empty { spec: spec.to_string(), known: lines_of(known, arch) });
     }
     Ok(found)
 }
@@ -268,18 +311,19 @@ fn exactly<'a>(
     spec: &KernelSpec,
     version: &KernelVersion,
 ) -> Result<&'a Candidate, KernelError> {
-    let text = spec.to_string();
+    let (text, arch) = (spec.text(), spec.arch());
+    // a release names its architecture
     let by_release = known.iter().find(|candidate| candidate.release == text);
     let by_build = || {
         known
             .iter()
-            .filter(|candidate| candidate.version == *version)
+            .filter(|candidate| candidate.arch == arch && candidate.version == *version)
             .filter(|candidate| spec.flavour.is_none() || candidate.flavour == spec.flavour)
             // cloud sorts before plain
             .max_by(|a, b| a.preference(b).then_with(|| b.flavour.cmp(&a.flavour)))
     };
     let found = match version.local() {
-        "" => by_release.or_else(|| pick(known, version.upstream(), spec.flavour)),
+        "" => by_release.or_else(|| pick(known, arch, version.upstream(), spec.flavour)),
         _ => by_release.or_else(by_build),
     };
     let found = found.ok_or_else(|| unknown(known, spec, &version.to_string()))?;
@@ -295,7 +339,8 @@ fn exactly<'a>(
 
 /// Whether a spec covers a kernel, for taking away as for ranges.
 fn covers(known: &[Candidate], spec: &KernelSpec, candidate: &Candidate) -> bool {
-    if spec.flavour.is_some_and(|flavour| candidate.flavour != Some(flavour)) {
+    if candidate.arch != spec.arch() || spec.flavour.is_some_and(|flavour| candidate.flavour != Some(flavour))
+    {
         return false;
     }
     match &spec.selector {
@@ -303,7 +348,7 @@ fn covers(known: &[Candidate], spec: &KernelSpec, candidate: &Candidate) -> bool
         Selector::Range(range) => range.contains(&candidate.version),
         Selector::Glob(pattern) => globset::Glob::new(pattern).is_ok_and(|glob| {
             let glob = glob.compile_matcher();
-            glob.is_match(name_of(known, candidate)) || glob.is_match(&candidate.release)
+            glob.is_match(short_name_of(known, candidate)) || glob.is_match(&candidate.release)
         }),
         Selector::Version(version) if version.local().is_empty() => {
             candidate.version.upstream() == version.upstream()
@@ -317,19 +362,20 @@ fn covers(known: &[Candidate], spec: &KernelSpec, candidate: &Candidate) -> bool
 }
 
 fn unknown(known: &[Candidate], spec: &KernelSpec, wanted: &str) -> KernelError {
-    let names: Vec<String> = known.iter().map(|candidate| name_of(known, candidate)).collect();
+    let arch = spec.arch();
+    let of_arch = || known.iter().filter(|candidate| candidate.arch == arch);
+    let names: Vec<String> = of_arch().map(|candidate| name_of(known, candidate)).collect();
     let line = match &spec.selector {
         Selector::Version(version) => version.line(),
         _ => None,
     };
-    let of_line: BTreeSet<Upstream> = known
-        .iter()
+    let of_line: BTreeSet<Upstream> = of_arch()
         .filter(|candidate| line.is_some() && candidate.version.line() == line)
         .map(|candidate| candidate.version.upstream())
         .collect();
     let is_line = wanted.parse::<Line>().is_ok();
     let other_flavour = match (&spec.selector, spec.flavour) {
-        (Selector::Version(version), Some(flavour)) => pick(known, version.upstream(), None)
+        (Selector::Version(version), Some(flavour)) => pick(known, arch, version.upstream(), None)
             .and_then(|candidate| candidate.flavour)
             .map(|other| format!("; it exists, but as {other} image only, not as {flavour}")),
         _ => None,
@@ -348,7 +394,7 @@ fn unknown(known: &[Candidate], spec: &KernelSpec, wanted: &str) -> KernelError 
         }
         _ => match closest(wanted, names.iter().map(String::as_str)) {
             Some(closest) => format!("; did you mean `{closest}`?"),
-            None => format!("; there are {}", lines_of(known)),
+            None => format!("; there are {}", lines_of(known, arch)),
         },
     };
     KernelError::UnknownVersion { spec: spec.to_string(), hint }
@@ -370,8 +416,9 @@ fn unknown_name(name: &str, named: &BTreeMap<String, NamedKernel>) -> KernelErro
 }
 
 /// The known lines for a message.
-fn lines_of(known: &[Candidate]) -> String {
-    let lines: BTreeSet<Line> = known.iter().filter_map(|candidate| candidate.version.line()).collect();
+fn lines_of(known: &[Candidate], arch: &Arch) -> String {
+    let of_arch = known.iter().filter(|candidate| candidate.arch == arch);
+    let lines: BTreeSet<Line> = of_arch.filter_map(|candidate| candidate.version.line()).collect();
     match lines.is_empty() {
         true => {
             "none at all (kregress kernels list --available --update fetches the package lists)".to_string()

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::kernel::Flavour;
+use crate::arch::{ARCHES, Arch, GUEST};
+use crate::kernel::{Flavour, architecture};
 use crate::version::{KernelVersion, Line, RangeError, VersionError, VersionRange};
 
 /// One expression for kernels, as given to `-k`.
@@ -23,6 +24,9 @@ use crate::version::{KernelVersion, Line, RangeError, VersionError, VersionRange
 /// | `cloud`, `plain` | every version in that flavour |
 /// | any other word | a name from the catalogue |
 ///
+/// The name of an architecture and `:` in front (`arm64:6.12.117`, `s390x:latest:6.12`), as Debian or `uname -m` says it,
+/// means kernels for it; `each-arch:` those of every architecture, where what one lacks is left out.
+///
 /// `/cloud` or `/plain` at the end chooses a flavour; without it a run takes for each test the smallest image that
 /// suffices. `!` at the start takes the selected ones away again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +35,38 @@ pub struct KernelSpec {
     pub selector: Selector,
     /// Which flavour, if the user cares.
     pub flavour: Option<Flavour>,
+    /// For which architecture.
+    pub arch: ArchChoice,
     /// Whether the kernels are taken away instead of added.
     pub exclude: bool,
+    /// Whether it is one of those that a spec for several architectures stands for.
+    pub(crate) is_one_of_several: bool,
     text: String,
+}
+
+/// For which architecture kernels are meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ArchChoice {
+    /// None was named: the default one, and of files what they are.
+    #[default]
+    Any,
+    /// This one.
+    One(&'static Arch),
+    /// Each that there is.
+    Each,
+}
+
+impl FromStr for ArchChoice {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<ArchChoice, String> {
+        match word {
+            "each-arch" | "each" => Ok(ArchChoice::Each),
+            _ => Arch::named(word).map(ArchChoice::One).ok_or_else(|| {
+                format!("`{word}` is no architecture; expected {} or each-arch", architecture::names())
+            }),
+        }
+    }
 }
 
 /// The kinds of [`KernelSpec`].
@@ -123,9 +156,55 @@ impl KernelSpec {
     }
 }
 
+impl KernelSpec {
+    /// Gives a spec an architecture that names none. Files stay as they are.
+    pub fn with_arch(mut self, arch: ArchChoice) -> Self {
+        if self.arch == ArchChoice::Any && !matches!(self.selector, Selector::File { .. }) {
+            self.arch = arch;
+        }
+        self
+    }
+
+    /// The architecture whose kernels are meant.
+    pub(crate) fn arch(&self) -> &'static Arch {
+        match self.arch {
+            ArchChoice::One(arch) => arch,
+            ArchChoice::Any | ArchChoice::Each => GUEST,
+        }
+    }
+
+    /// The same for each of the architectures that it is for.
+    pub(crate) fn for_each_arch(&self) -> Vec<KernelSpec> {
+        match self.arch {
+            ArchChoice::Each => ARCHES
+                .iter()
+                .map(|arch| KernelSpec {
+                    arch: ArchChoice::One(arch),
+                    is_one_of_several: true,
+                    ..self.clone()
+                })
+                .collect(),
+            ArchChoice::Any | ArchChoice::One(_) => vec![self.clone()],
+        }
+    }
+
+    /// What was written, without an architecture.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 impl fmt::Display for KernelSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        let (not, text) = match self.text.strip_prefix('!') {
+            Some(rest) => ("!", rest),
+            None => ("", self.text.as_str()),
+        };
+        match self.arch {
+            ArchChoice::Any => f.write_str(&self.text),
+            ArchChoice::One(arch) => write!(f, "{not}{}{text}", arch.prefix()),
+            ArchChoice::Each => write!(f, "{not}each-arch:{text}"),
+        }
     }
 }
 
@@ -137,6 +216,17 @@ impl FromStr for KernelSpec {
             Some(rest) => (true, rest),
             None => (false, text),
         };
+        let (arch, rest) = match rest.split_once(':').map(|(word, rest)| (word.parse(), rest)) {
+            Some((Ok(arch), rest)) => (arch, rest),
+            _ => (ArchChoice::Any, rest),
+        };
+        // alone it is the newest kernel of each
+        let rest = if rest == "each-arch" { "each-arch:each-line" } else { rest };
+        let (arch, rest) = match rest.strip_prefix("each-arch:") {
+            Some(rest) => (ArchChoice::Each, rest),
+            None => (arch, rest),
+        };
+        let text = if exclude { format!("!{rest}") } else { rest.to_string() };
         if rest.trim().is_empty() {
             return Err(SpecError::Empty);
         }
@@ -148,7 +238,7 @@ impl FromStr for KernelSpec {
                 (selector(rest)?, flavour)
             }
         };
-        Ok(KernelSpec { selector, flavour, exclude, text: text.to_string() })
+        Ok(KernelSpec { selector, flavour, arch, exclude, is_one_of_several: false, text })
     }
 }
 
@@ -237,6 +327,10 @@ mod tests {
             "small-kasan",
             "./bzImage",
             "/boot/plain",
+            "arm64:6.12.117",
+            "s390x:latest:6.12/plain",
+            "!arm64:6.12.y",
+            "each-arch:6.12.y",
         ];
         let mut read = String::new();
         for text in table {
@@ -252,7 +346,11 @@ mod tests {
             };
             let flavour = spec.flavour.map_or(String::new(), |flavour| format!(", {flavour}"));
             let exclude = if spec.exclude { "not " } else { "" };
-            read += &format!("{text:28} {exclude}{selector}{flavour}\n");
+            let arch = match spec.arch {
+                ArchChoice::Any => String::new(),
+                other => format!(", {}", if let ArchChoice::One(arch) = other { arch.name } else { "each" }),
+            };
+            read += &format!("{text:28} {exclude}{selector}{flavour}{arch}\n");
         }
         insta::assert_snapshot!(read, @r#"
         6.17.13                      version 6.17.13
@@ -276,6 +374,10 @@ mod tests {
         small-kasan                  Name("small-kasan")
         ./bzImage                    file ./bzImage
         /boot/plain                  file /boot/plain
+        arm64:6.12.117               version 6.12.117, aarch64
+        s390x:latest:6.12/plain      latest of 6.12, plain, s390x
+        !arm64:6.12.y                not range 6.12..6.12, aarch64
+        each-arch:6.12.y             range 6.12..6.12, each
         "#);
     }
 

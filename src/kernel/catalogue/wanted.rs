@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::select::Candidate;
-use crate::kernel::Flavour;
+use crate::arch::Arch;
 use crate::kernel::compile::BuildRequest;
 #[cfg(test)]
 use crate::kernel::packages::local::LocalFiles;
 use crate::kernel::packages::local::LocalKernel;
 use crate::kernel::packages::source::PackagedKernel;
 use crate::kernel::store::Record;
+use crate::kernel::{Flavour, architecture};
 use crate::version::{KernelVersion, Line};
 
 /// A kernel that a user asked for, not necessarily fetched.
@@ -90,6 +91,15 @@ impl RequestedKernel {
             Source::Known(candidate) => &candidate.release,
             Source::Local(local) => &local.release,
             Source::Built(_, stored) => stored.as_deref().map_or("", |(_, record)| &record.release),
+        }
+    }
+
+    /// What it runs on.
+    pub fn arch(&self) -> &'static Arch {
+        match &self.source {
+            Source::Known(candidate) => candidate.arch,
+            Source::Local(local) => local.arch,
+            Source::Built(request, _) => request.arch,
         }
     }
 
@@ -181,6 +191,9 @@ pub struct Available {
     pub version: KernelVersion,
     /// What `uname -r` says.
     pub release: String,
+    /// What it runs on.
+    #[serde(serialize_with = "architecture::serialize", skip_serializing_if = "architecture::is_default")]
+    pub arch: &'static Arch,
     /// Which image.
     pub flavour: Option<Flavour>,
     /// Options that find bugs (`KASAN`, `DEBUG_KMEMLEAK` …) and are on; known of fetched kernels only.
@@ -228,7 +241,13 @@ impl LargerImage {
     /// A larger image that is not looked into.
     pub(crate) fn known_for_tests() -> LargerImage {
         let files = LocalFiles::InPlace { image: "x".into(), modules: None };
-        let local = LocalKernel { given: "x".into(), release: "x".into(), digest: "x".into(), files };
+        let local = LocalKernel {
+            given: "x".into(),
+            release: "x".into(),
+            digest: "x".into(),
+            arch: crate::arch::GUEST,
+            files,
+        };
         LargerImage::Known(Box::new(RequestedKernel::local("x".into(), local)))
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::error::BuildError;
+use crate::arch::Arch;
 use crate::version::KernelVersion;
 
 /// Programs without which nothing compiles, and Debian's packages that have them.
@@ -23,18 +24,25 @@ pub(super) struct Compiler {
 
 impl Compiler {
     /// Finds the compiler `asked`, or gcc, with ccache in front of it where that is installed, and checks that everything
-    /// else is there.
-    pub(super) fn find(asked: Option<&str>) -> Result<Compiler, BuildError> {
-        let compiler = asked.unwrap_or("gcc");
+    /// else is there. For another architecture it is the cross compiler, and the other tools are its.
+    pub(super) fn find(asked: Option<&str>, arch: &Arch) -> Result<Compiler, BuildError> {
+        let prefix = arch.cross_compile().unwrap_or_default();
+        let own = format!("{prefix}gcc");
+        let compiler = asked.unwrap_or(&own);
         let version = first_line(compiler);
         let mut missing: Vec<Tool> = lacking(TOOLS);
+        let linker = format!("{prefix}ld");
+        let binutils = format!("binutils-{}", arch.triplet.replace('_', "-"));
+        if !prefix.is_empty() && on_path(&linker).is_none() {
+            missing.push((&linker, &binutils));
+        }
         let package = Path::new(compiler).file_name().and_then(|name| name.to_str()).unwrap_or("gcc");
         if version.is_none() {
             missing.insert(0, (compiler, package));
         }
         refuse(&missing)?;
         let version = version.unwrap_or_default();
-        let id = format!("{version}; {}", first_line("ld").unwrap_or_default());
+        let id = format!("{version}; {}", first_line(&linker).unwrap_or_default());
         let cc = match on_path("ccache") {
             Some(_) if !compiler.contains("ccache") => format!("ccache {compiler}"),
             _ => compiler.to_string(),

@@ -37,7 +37,7 @@ impl Builder {
             return Ok(inspect(folder));
         }
         let composed = self.composed(&request.config)?;
-        let compiler = Compiler::find(request.compiler.as_deref())?;
+        let compiler = Compiler::find(request.compiler.as_deref(), request.arch)?;
         let found = self.identify(&request.source)?;
         let waiting = || progress.report(&request.name, Stage::Waiting(USES_SOURCE));
         let lock = self.store.lock(&format!("build-{}", found.place), waiting)?;

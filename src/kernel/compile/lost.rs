@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::fragment::{MergedFragments, OptionRequest};
-use crate::arch::GUEST;
+use crate::arch::Arch;
 use kernel_modules::closest;
 
 /// One option that did not come out as asked for.
@@ -32,7 +32,7 @@ impl fmt::Display for LostOption {
 }
 
 /// Compares what was asked for with a `.config`. `tree` is the source, for the reasons.
-pub(super) fn lost(composed: &MergedFragments, config: &str, tree: &Path) -> Vec<LostOption> {
+pub(super) fn lost(composed: &MergedFragments, config: &str, tree: &Path, arch: &Arch) -> Vec<LostOption> {
     let found = values(config);
     let value = |option: &str| found.get(option).copied().unwrap_or("n");
     let missed = |wish: &&OptionRequest| {
@@ -44,7 +44,7 @@ pub(super) fn lost(composed: &MergedFragments, config: &str, tree: &Path) -> Vec
     if missed.is_empty() {
         return Vec::new();
     }
-    let known = definitions(tree);
+    let known = definitions(tree, arch);
     missed
         .into_iter()
         .map(|wish| LostOption {
@@ -112,23 +112,23 @@ fn unmet<'a>(expression: &str, value: &dyn Fn(&str) -> &'a str) -> Option<String
 type Definitions = BTreeMap<String, Vec<String>>;
 
 /// Reads the tree's Kconfig files. Those of other architectures are left out: their options are no choice here.
-fn definitions(tree: &Path) -> Definitions {
+fn definitions(tree: &Path, arch: &Arch) -> Definitions {
     let mut known = Definitions::new();
-    visit(tree, tree, &mut known);
+    visit(tree, tree, arch, &mut known);
     known
 }
 
-fn visit(root: &Path, folder: &Path, known: &mut Definitions) {
+fn visit(root: &Path, folder: &Path, arch: &Arch, known: &mut Definitions) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let (name, path) = (entry.file_name(), entry.path());
         let name = name.to_string_lossy();
         let Ok(kind) = entry.file_type() else { continue };
         if kind.is_dir() {
-            let foreign = folder == root.join("arch") && name != GUEST.source;
+            let foreign = folder == root.join("arch") && name != arch.source;
             let passed_over = folder == root && matches!(&*name, "tools" | "Documentation" | ".git");
             if !foreign && !passed_over {
-                visit(root, &path, known);
+                visit(root, &path, arch, known);
             }
         } else if kind.is_file() && name.starts_with("Kconfig") {
             let text = fs::read(&path).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::child::{self, Stopped};
-use crate::arch::GUEST;
+use crate::arch::Arch;
 use crate::cancel::Cancel;
 
 /// Variables that change what `make` or Kconfig does. A build depends on what its key names and on nothing else.
@@ -70,6 +70,8 @@ pub(super) struct Make<'a> {
     pub tree: &'a Path,
     /// The build folder.
     pub output: &'a Path,
+    /// What it is compiled for.
+    pub arch: &'static Arch,
     /// `CC`.
     pub cc: &'a str,
     /// Processes at a time.
@@ -97,9 +99,10 @@ impl Make<'_> {
             .current_dir(self.tree)
             .arg(format!("-j{}", self.jobs.max(1)))
             .arg(format!("O={}", self.output.display()))
-            .arg(format!("ARCH={}", GUEST.make))
+            .arg(format!("ARCH={}", self.arch.make))
             .arg("KBUILD_VERBOSE=0")
             .arg(format!("CC={}", self.cc))
+            .args(self.arch.cross_compile().map(|prefix| format!("CROSS_COMPILE={prefix}")))
             .args(arguments)
             .env("LC_ALL", "C")
             // the same input gives the same kernel

@@ -47,7 +47,7 @@ use super::progress::waiting::{ASKS_APT, STORES_IT, USES_SOURCE};
 use super::progress::{FetchProgress, Stage};
 use super::store::{Identity, Lock, Record, Store, sha256};
 use super::{Kernel, KernelOrigin};
-use crate::arch::GUEST;
+use crate::arch::Arch;
 use crate::cancel::Cancel;
 use compiler::Compiler;
 use fragment::MergedFragments;
@@ -71,6 +71,8 @@ pub struct BuildRequest {
     pub config: String,
     /// The compiler; gcc if none is named.
     pub compiler: Option<String>,
+    /// What it is compiled for.
+    pub arch: &'static Arch,
     /// Compilers at a time; as many as there are processors if nothing is said.
     pub jobs: Option<usize>,
 }
@@ -161,9 +163,9 @@ impl Builder {
         cancel: &Cancel,
     ) -> Result<Stored, BuildError> {
         let composed = self.composed(&request.config)?;
-        let compiler = Compiler::find(request.compiler.as_deref())?;
+        let compiler = Compiler::find(request.compiler.as_deref(), request.arch)?;
         let found = self.identify(&request.source)?;
-        let key = key(&found, &request.patches, &composed, &compiler);
+        let key = key(&found, &request.patches, &composed, &compiler, request.arch);
         if let Some(stored) = self.stored(&key) {
             return Ok(stored);
         }
@@ -240,7 +242,7 @@ impl Builder {
 
         let text = job.composed.text();
         // one folder for all states of a tree: what two of them have in common is not compiled twice
-        let kind = format!("{}\n{text}", tree.display());
+        let kind = format!("{}{}\n{text}", request.arch.prefix(), tree.display());
         let output = place.join(format!("out-{}", &sha256(kind.as_bytes())[..12]));
         let total = if output.exists() { None } else { steps::elsewhere(&self.places(), &text) };
         fs::create_dir_all(&output).map_err(BuildError::io("create", &output))?;
@@ -249,8 +251,16 @@ impl Builder {
         let processors = || std::thread::available_parallelism().map_or(1, |n| n.get());
         let jobs = request.jobs.or(self.jobs).unwrap_or_else(processors);
         let cc = &job.compiler.cc;
-        let make =
-            Make { tree: &tree, output: &output, cc, jobs, lock: lock.file(), log: &log, cancel: job.cancel };
+        let make = Make {
+            tree: &tree,
+            output: &output,
+            arch: request.arch,
+            cc,
+            jobs,
+            lock: lock.file(),
+            log: &log,
+            cancel: job.cancel,
+        };
 
         let dirty = dirty::DirtyMark::set(&output).map_err(BuildError::io("write", &output))?;
         let made = self.configure(job, &make, &text).and_then(|()| self.compile(job, &make, total));
@@ -323,7 +333,7 @@ impl Builder {
         made.map_err(|error| failure::meaning(job, make, error))?;
         let path = make.output.join(".config");
         let config = fs::read_to_string(&path).map_err(BuildError::io("read", &path))?;
-        let lost = lost::lost(&job.composed, &config, make.tree);
+        let lost = lost::lost(&job.composed, &config, make.tree, make.arch);
         match lost.is_empty() {
             true => Ok(()),
             false => Err(ConfigError::Lost { config: job.composed.name.clone(), lost }.into()),
@@ -335,10 +345,11 @@ impl Builder {
         let config = fs::read_to_string(make.output.join(".config")).unwrap_or_default();
         let has = |line: &str| config.lines().any(|found| found == line);
         // QEMU boots an ELF kernel with a PVH entry by itself: nobody needs the packed one
-        let boots_elf = GUEST.image.elf_boots_with.is_some_and(|option| has(&format!("{option}=y")));
+        let boots_elf =
+            job.request.arch.image.elf_boots_with.is_some_and(|option| has(&format!("{option}=y")));
         let (image, target) = match boots_elf {
             true => ("vmlinux", "vmlinux"),
-            false => (GUEST.image.made, GUEST.image.name),
+            false => (job.request.arch.image.made, job.request.arch.image.name),
         };
         let mut targets = vec![target];
         if has("CONFIG_MODULES=y") {
@@ -377,6 +388,7 @@ impl Builder {
                     BuildError::source(&found.name, format!("`{release}` is no kernel's release"))
                 })?,
                 release,
+                arch: request.arch,
                 flavour: None,
                 origin: KernelOrigin::Built {
                     source: found.name.clone(),

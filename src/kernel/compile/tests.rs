@@ -128,6 +128,7 @@ impl World {
 
     fn request(&self) -> BuildRequest {
         BuildRequest {
+            arch: crate::arch::GUEST,
             name: "mine".to_string(),
             source: BuildSource::Folder(self.path("linux")),
             patches: Vec::new(),

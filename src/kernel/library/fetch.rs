@@ -164,7 +164,7 @@ impl Library {
         progress: &dyn FetchProgress,
         cancel: &Cancel,
     ) -> Result<Vec<PathBuf>, KernelError> {
-        let source = self.settings.open(&build.distribution)?;
+        let source = self.settings.of(build.arch).open(&build.distribution)?;
         let folder = self.store.downloads()?;
         let total = build.download_size();
         let mut before = 0;
@@ -200,6 +200,7 @@ impl Library {
         let identity = Identity {
             release: build.release.clone(),
             version: build.version.clone(),
+            arch: build.arch,
             flavour: Some(build.flavour),
             origin: KernelOrigin::of_packages(build),
         };
@@ -260,6 +261,7 @@ impl Library {
             let identity = Identity {
                 release: local.release.clone(),
                 version,
+                arch: local.arch,
                 flavour: None,
                 origin: KernelOrigin::File { path, key: local.digest.clone() },
             };

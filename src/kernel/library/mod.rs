@@ -1,6 +1,7 @@
 //! From what a user wrote to a kernel on disk.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,7 @@ use super::progress::waiting::ASKS_APT;
 use super::progress::{FetchProgress, Stage};
 use super::store::{Record, Store, write_whole};
 use super::{Kernel, KernelConfig, KernelError, KernelOrigin, KernelSpec, StoreError};
+use crate::arch::{ARCHES, Arch, GUEST};
 use crate::cancel::Cancel;
 use crate::version::{KernelVersion, Upstream};
 
@@ -147,6 +149,14 @@ impl Library {
         specs: &[KernelSpec],
         progress: &dyn FetchProgress,
     ) -> Result<Resolution, KernelError> {
+        let arches: BTreeSet<&str> =
+            specs.iter().flat_map(KernelSpec::for_each_arch).map(|spec| spec.arch().name).collect();
+        let arches: Vec<&'static Arch> = arches.into_iter().filter_map(Arch::named).collect();
+        let mut unfetched = None;
+        for arch in arches.iter().filter(|arch| **arch != GUEST && self.lists_of(arch).is_none()) {
+            // other architectures, and what is stored, do without
+            unfetched = self.update_of(arch, progress).map_err(|error| tell(progress, arch, error)).err();
+        }
         let first = select(&self.known(), &self.catalogue.named, specs);
         let outdated = |error: &KernelError| {
             let unknown = matches!(
@@ -156,17 +166,22 @@ impl Library {
                     | KernelError::Empty { .. }
                     | KernelError::Unavailable { .. }
             );
-            unknown && self.lists_outdated()
+            unknown && arches.iter().any(|arch| self.lists_outdated_of(arch))
         };
         let mut resolution = match first {
-            Err(error) if outdated(&error) => match self.update(progress) {
-                Ok(()) => select(&self.known(), &self.catalogue.named, specs),
-                Err(no_lists) if self.known().is_empty() => Err(no_lists),
-                Err(no_lists) => {
-                    progress.report("", Stage::Warning(no_lists.to_string()));
-                    Err(error)
+            Err(_) if unfetched.is_some() && arches.len() == 1 => {
+                unfetched.map_or_else(|| Ok(Resolution::default()), Err)
+            }
+            Err(error) if outdated(&error) => {
+                match arches.iter().try_for_each(|arch| self.update_of(arch, progress)) {
+                    Ok(()) => select(&self.known(), &self.catalogue.named, specs),
+                    Err(no_lists) if self.known().is_empty() => Err(no_lists),
+                    Err(no_lists) => {
+                        progress.report("", Stage::Warning(no_lists.to_string()));
+                        Err(error)
+                    }
                 }
-            },
+            }
             result => result,
         }?;
         for wanted in &mut resolution.wanted {
@@ -222,6 +237,7 @@ impl Library {
             name: name.to_string(),
             version: KernelVersion::upstream_only(nothing),
             release: String::new(),
+            arch: GUEST,
             flavour: None,
             options: Vec::new(),
             package_version: None,
@@ -234,6 +250,7 @@ impl Library {
         match request {
             Err(error) => available.missing = Some(error.to_string()),
             Ok(request) => {
+                available.arch = request.arch;
                 available.source = Some(format!("{}, {}", request.source.name(), request.config));
                 let wanted = self.to_build(request);
                 available.release = wanted.release().to_string();
@@ -255,6 +272,7 @@ impl Library {
                 name: name_of(&known, candidate),
                 version: candidate.version.clone(),
                 release: candidate.release.clone(),
+                arch: candidate.arch,
                 flavour: candidate.flavour,
                 package_version: candidate.package_version.clone(),
                 options: candidate.stored.as_ref().map_or_else(Vec::new, |(folder, _)| detectors(folder)),
@@ -280,22 +298,39 @@ impl Library {
 
     /// When the package lists were fetched; `None` if never.
     pub fn lists_fetched(&self) -> Option<SystemTime> {
-        let of_row = |row| fs::metadata(self.settings.index(row)).and_then(|meta| meta.modified()).ok();
+        self.lists_of(GUEST)
+    }
+
+    /// When the lists of this architecture were fetched; `None` if never.
+    pub fn lists_of(&self, arch: &'static Arch) -> Option<SystemTime> {
+        let settings = self.settings.of(arch);
+        let of_row = |row| fs::metadata(settings.index(row)).and_then(|meta| meta.modified()).ok();
         SOURCES.iter().filter_map(of_row).min()
     }
 
     /// Whether the package lists are missing or older than a day.
     pub fn lists_outdated(&self) -> bool {
-        let age = self.lists_fetched().map(|fetched| fetched.elapsed().unwrap_or_default());
+        self.lists_outdated_of(GUEST)
+    }
+
+    fn lists_outdated_of(&self, arch: &'static Arch) -> bool {
+        let age = self.lists_of(arch).map(|fetched| fetched.elapsed().unwrap_or_default());
         age.is_none_or(|age| age > LISTS_MAX_AGE)
     }
 
     /// Fetches the package lists anew.
     pub fn update(&self, progress: &dyn FetchProgress) -> Result<(), KernelError> {
+        self.update_of(GUEST, progress)
+    }
+
+    /// Fetches the package lists of an architecture anew. A suite whose lists contradict each other is told in apt's words,
+    /// and the others are taken.
+    pub fn update_of(&self, arch: &'static Arch, progress: &dyn FetchProgress) -> Result<(), KernelError> {
+        let settings = self.settings.of(arch);
         let _lock = self.store.lock("apt", || progress.report("", Stage::Waiting(ASKS_APT)))?;
         progress.report("", Stage::Lists);
         for row in SOURCES {
-            let Some(source) = (row.open)(&self.settings)? else { continue };
+            let Some(source) = (row.open)(&settings)? else { continue };
             let problems = source.update()?.problems;
             for problem in problems.iter().take(3) {
                 progress.report("", Stage::Warning(problem.clone()));
@@ -303,7 +338,7 @@ impl Library {
             if problems.len() > 3 {
                 progress.report("", Stage::Warning(format!("and {} more of the kind", problems.len() - 3)));
             }
-            let path = self.settings.index(row);
+            let path = settings.index(row);
             let text = serde_json::to_vec(&source.kernels()?).map_err(std::io::Error::other);
             let write = |text: Vec<u8>| {
                 fs::create_dir_all(path.with_file_name(""))?;
@@ -325,11 +360,15 @@ impl Library {
 
     /// The kernels that the package lists name; none if there are no lists.
     pub(crate) fn indexed(&self) -> Vec<PackagedKernel> {
-        let of_row = |row| -> Vec<PackagedKernel> {
-            let text = fs::read(self.settings.index(row)).ok();
+        let of_row = |settings: &Settings, row| -> Vec<PackagedKernel> {
+            let text = fs::read(settings.index(row)).ok();
             text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
         };
-        SOURCES.iter().flat_map(of_row).collect()
+        let of_arch = |arch: &&'static Arch| {
+            let settings = self.settings.of(arch);
+            SOURCES.iter().flat_map(|row| of_row(&settings, row)).collect::<Vec<_>>()
+        };
+        ARCHES.iter().flat_map(of_arch).collect()
     }
 
     pub(crate) fn forget_known(&self) {
@@ -357,6 +396,12 @@ pub(crate) fn is_build(record: &Record, build: &PackagedKernel) -> bool {
         && record.origin.package() == Some((build.distribution.as_str(), build.package_version.as_str()))
 }
 
+/// Says that the lists of one architecture are unavailable.
+fn tell(progress: &dyn FetchProgress, arch: &Arch, error: KernelError) -> KernelError {
+    progress.report("", Stage::Warning(format!("kernels of {}: {error}", arch.debian)));
+    error
+}
+
 fn merge(
     records: Vec<(PathBuf, Record)>,
     pinned: &[PackagedKernel],
@@ -382,6 +427,7 @@ fn merge(
         known.push(Candidate {
             version: build.version.clone(),
             release: build.release.clone(),
+            arch: build.arch,
             flavour: Some(build.flavour),
             package_version: Some(build.package_version.clone()),
             stored,
@@ -400,6 +446,7 @@ fn merge(
         known.push(Candidate {
             version: record.version.clone(),
             release: record.release.clone(),
+            arch: record.arch,
             flavour: record.flavour,
             package_version,
             stored: Some((folder, record)),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Library;
+use crate::arch::GUEST;
 use crate::kernel::catalogue::wanted::UnavailableKernel;
 use crate::kernel::catalogue::{DEBIAN_FILE, debian_text};
 use crate::kernel::packages::debian::{self, group, pin};
@@ -25,7 +26,7 @@ impl Library {
         let debian = self.settings.open(debian::NAME)?;
         let downloads = self.store.downloads()?;
         let mut builds = self.indexed();
-        builds.retain(|build| build.distribution == debian::NAME);
+        builds.retain(|build| build.distribution == debian::NAME && build.arch == GUEST);
         for build in &mut builds {
             let before = self.catalogue.builds.iter().find(|old| old.is_same(build));
             if build.missing.is_some() {

@@ -262,7 +262,7 @@ fn release_in(path: &str) -> Option<&str> {
         return (!rest.is_empty()).then_some(release);
     }
     let file = path.strip_prefix("boot/")?;
-    ["vmlinuz-", "config-", "System.map-"].iter().find_map(|start| file.strip_prefix(start))
+    ["vmlinuz-", "vmlinux-", "config-", "System.map-"].iter().find_map(|start| file.strip_prefix(start))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use kernel_modules::{Image, ImageError, KernelConfig, ModuleIndex, ModuleTree, i
 
 use super::files::{self, FileError, Part};
 use super::unpack::unpack_parts;
+use crate::arch::{ARCHES, Arch, GUEST};
 use crate::kernel::store::{measure, sha256, write_whole};
 use crate::kernel::{Kernel, KernelError, KernelOrigin, StoreError};
 use crate::version::{KernelVersion, Upstream};
@@ -20,6 +21,7 @@ pub(crate) struct LocalKernel {
     pub release: String,
     /// SHA-256 of the image, or of everything that is unpacked.
     pub digest: String,
+    pub arch: &'static Arch,
     pub files: LocalFiles,
 }
 
@@ -39,6 +41,7 @@ pub(crate) fn inspect(given: &Path, modules: Option<&Path>) -> Result<LocalKerne
     if let Some(Part::Image(image)) = parts.first() {
         let data = read(image)?;
         let found = release_of_image(image, &data)?;
+        let arch = arch_of_image(image, &data)?;
         if !parts.iter().any(|part| matches!(part, Part::Container(..))) {
             let modules = parts.iter().find_map(|part| match part {
                 Part::Modules(folder) => Some(folder.clone()),
@@ -52,17 +55,18 @@ pub(crate) fn inspect(given: &Path, modules: Option<&Path>) -> Result<LocalKerne
                 given: given.to_path_buf(),
                 release: found,
                 digest: sha256(&data),
+                arch,
                 files,
             });
         }
-        release = Some(found);
+        release = Some((found, Some(arch)));
     }
     for part in &parts {
         if release.is_none() {
-            release = files::release_of(part)?;
+            release = files::release_of(part)?.map(|release| (release, None));
         }
     }
-    let Some(release) = release else {
+    let Some((release, arch)) = release else {
         return Err(FileError::NoKernel { path: given.to_path_buf() }.into());
     };
     for part in &mut parts {
@@ -71,7 +75,10 @@ pub(crate) fn inspect(given: &Path, modules: Option<&Path>) -> Result<LocalKerne
         }
     }
     let digest = digest_of(&parts)?;
-    Ok(LocalKernel { given: given.to_path_buf(), release, digest, files: LocalFiles::Packed(parts) })
+    // the image alone is sure; until it is unpacked the release's end is what there is
+    let by_name = || ARCHES.iter().copied().find(|arch| release.ends_with(&format!("-{}", arch.flavour)));
+    let arch = arch.or_else(by_name).unwrap_or(GUEST);
+    Ok(LocalKernel { given: given.to_path_buf(), release, digest, arch, files: LocalFiles::Packed(parts) })
 }
 
 /// The release of an image.
@@ -80,6 +87,14 @@ pub(crate) fn release_of_image(path: &Path, data: &[u8]) -> Result<String, Kerne
     let parsed = Image::parse(data).map_err(failed)?;
     let release = parsed.release().map(String::from).or_else(|| banner_release(data));
     release.ok_or_else(|| failed(ImageError::NotAKernel("no release string is in it")))
+}
+
+/// What an image runs on.
+pub(crate) fn arch_of_image(path: &Path, data: &[u8]) -> Result<&'static Arch, KernelError> {
+    let failed = |source| KernelError::Image { path: path.to_path_buf(), source };
+    let name = Image::parse(data).map_err(failed)?.architecture();
+    let of_none = || failed(ImageError::NotAKernel("an ELF file of an architecture that is not known here"));
+    name.and_then(Arch::named).ok_or_else(of_none)
 }
 
 /// A digest over all files of these parts.
@@ -137,6 +152,12 @@ pub(crate) fn unpack(local: &LocalKernel, parts: &[Part], into: &Path) -> Result
     if found != local.release {
         return Err(FileError::OtherImage { path: path(), image: found, release: release() }.into());
     }
+    let arch = arch_of_image(&local.given, &read(&image)?)?;
+    if arch != local.arch {
+        let (image, release) =
+            (format!("{} for {}", local.release, arch.debian), local.arch.debian.to_owned());
+        return Err(FileError::OtherImage { path: path(), image, release }.into());
+    }
     if index.builtin.is_empty() && !index.modules.is_empty() {
         return Err(FileError::NoBuiltinList { path: path(), release: release() }.into());
     }
@@ -184,6 +205,7 @@ pub(crate) fn load(
         name: name.to_string(),
         release: local.release.clone(),
         version: local.release.parse().unwrap_or_else(|_| KernelVersion::upstream_only(nothing)),
+        arch: local.arch,
         flavour: None,
         image: image.to_path_buf(),
         vmlinux,

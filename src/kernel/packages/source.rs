@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::debian::{self, Archive, group};
+use crate::arch::{Arch, GUEST};
 use crate::cancel::Cancel;
-use crate::kernel::Flavour;
+use crate::kernel::{Flavour, architecture};
 use crate::version::KernelVersion;
 
 /// What a source may need to know of the host and its user.
@@ -23,6 +24,8 @@ pub(crate) struct Settings {
     /// Addresses of Debian's archives, separated by spaces, and the keyring for their signatures.
     pub mirror: Option<String>,
     pub keyring: Option<PathBuf>,
+    /// The architecture whose packages are meant; the default one if none is named.
+    pub arch: Option<&'static Arch>,
 }
 
 /// What opening a source gives: `None` where this host or its user has not asked for it.
@@ -49,7 +52,24 @@ impl Settings {
             apt_config: None,
             mirror: std::env::var("KREGRESS_DEBIAN_MIRROR").ok(),
             keyring: std::env::var_os("KREGRESS_DEBIAN_KEYRING").map(PathBuf::from),
+            arch: None,
         }
+    }
+
+    /// The same for packages of this architecture.
+    pub(crate) fn of(&self, arch: &'static Arch) -> Settings {
+        Settings { arch: Some(arch), ..self.clone() }
+    }
+
+    /// The architecture whose packages are meant.
+    pub(crate) fn arch(&self) -> &'static Arch {
+        self.arch.unwrap_or(GUEST)
+    }
+
+    /// A folder of a source below the cache: each architecture has one of its own.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        let arch = self.arch();
+        self.cache.join(if arch == GUEST { name.to_owned() } else { format!("{name}-{}", arch.debian) })
     }
 
     /// The source of this distribution's packages.
@@ -61,7 +81,7 @@ impl Settings {
 
     /// Where the list of a source's kernels is.
     pub(crate) fn index(&self, row: &Row) -> PathBuf {
-        self.cache.join(row.folder).join("kernels.json")
+        self.folder(row.folder).join("kernels.json")
     }
 }
 
@@ -270,6 +290,13 @@ pub struct PackagedKernel {
     /// The [`name`](PackageSource::name) of the source that has it.
     #[serde(default = "debian", skip_serializing_if = "is_debian")]
     pub distribution: String,
+    /// What it runs on.
+    #[serde(
+        with = "architecture",
+        default = "architecture::default",
+        skip_serializing_if = "architecture::is_default"
+    )]
+    pub arch: &'static Arch,
     /// The upstream version with what tells this build from others of it: `6.12.90+deb13.1`, `6.1.180+deb11.52`.
     pub version: KernelVersion,
     /// The release string (`uname -r`).
@@ -302,7 +329,7 @@ impl PackagedKernel {
     /// them when it was last asked; another mirror may.
     pub(crate) fn is_complete(&self) -> bool {
         match is_debian(&self.distribution) {
-            true => group::has_all_parts(&self.packages),
+            true => group::has_all_parts(self.arch, &self.packages),
             false => !self.packages.is_empty(),
         }
     }

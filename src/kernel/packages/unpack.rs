@@ -155,7 +155,8 @@ impl Files<'_> {
             .and_then(|rest| rest.strip_prefix('/'));
         let boot = path.strip_prefix("boot/").and_then(|file| file.strip_suffix(release));
         match (boot, in_tree) {
-            (Some("vmlinuz-"), _) | (_, Some("vmlinuz")) => self.copy("vmlinuz", contents)?,
+            // `vmlinux` is what some architectures boot
+            (Some("vmlinuz-" | "vmlinux-"), _) | (_, Some("vmlinuz")) => self.copy("vmlinuz", contents)?,
             (Some("config-"), _) | (_, Some("config")) => self.copy("config", contents)?,
             // the stub falls through to what is passed over
             (Some("System.map-"), _) | (_, Some("System.map")) if size > SYSTEM_MAP_STUB => {

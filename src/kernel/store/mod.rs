@@ -19,7 +19,8 @@ use sha2::{Digest, Sha256};
 
 use kernel_modules::{KernelConfig, ModuleIndex, ModuleTree};
 
-use super::{Flavour, Kernel, KernelOrigin};
+use super::{Flavour, Kernel, KernelOrigin, architecture};
+use crate::arch::Arch;
 pub(crate) use crate::atomic_file::write as write_whole;
 use crate::cancel::Cancel;
 use crate::version::KernelVersion;
@@ -76,6 +77,12 @@ pub(crate) struct Record {
     pub format: u32,
     pub release: String,
     pub version: KernelVersion,
+    #[serde(
+        with = "architecture",
+        default = "architecture::default",
+        skip_serializing_if = "architecture::is_default"
+    )]
+    pub arch: &'static Arch,
     pub flavour: Option<Flavour>,
     pub origin: KernelOrigin,
     pub digest: String,
@@ -96,6 +103,7 @@ impl Record {
 pub(crate) struct Identity {
     pub release: String,
     pub version: KernelVersion,
+    pub arch: &'static Arch,
     pub flavour: Option<Flavour>,
     pub origin: KernelOrigin,
 }
@@ -276,8 +284,8 @@ impl Store {
             files.insert(name, measure(&path).map_err(io("read", &path))?);
         }
         let digest = files.get("vmlinuz").map(|file| file.sha256.clone()).unwrap_or_default();
-        let Identity { release, version, flavour, origin } = identity;
-        let record = Record { format: FORMAT, release, version, flavour, origin, digest, files };
+        let Identity { release, version, arch, flavour, origin } = identity;
+        let record = Record { format: FORMAT, release, version, arch, flavour, origin, digest, files };
         let path = partial.join("kernel.json");
         let text = json(serde_json::to_vec_pretty(&record)).map_err(io("write", &path))?;
         write_whole(&path, &text).map_err(io("write", &path))?;
@@ -400,6 +408,7 @@ impl Store {
             name: name.to_string(),
             release: record.release.clone(),
             version: record.version.clone(),
+            arch: record.arch,
             flavour: record.flavour,
             image: folder.join("vmlinuz"),
             vmlinux: file("vmlinux"),

@@ -8,6 +8,8 @@ use super::Qemu;
 use super::args::qemu_args;
 use super::capabilities::Capabilities;
 use super::session::Session;
+use crate::arch::{Arch, GUEST};
+use crate::kernel::tools::{Tell, Tools};
 use crate::vm::VmError;
 use crate::vm::accel;
 use crate::vm::backend::{Backend, StartFrom};
@@ -25,15 +27,21 @@ pub struct QemuBackend {
 impl QemuBackend {
     /// Machines of this QEMU.
     pub fn new(qemu: Qemu) -> QemuBackend {
-        QemuBackend { capabilities: Capabilities::of(&qemu), qemu }
+        QemuBackend::of(GUEST, qemu)
     }
 
-    /// Machines of the host's QEMU.
+    /// Machines of this QEMU, which emulates this architecture.
+    pub fn of(arch: &'static Arch, qemu: Qemu) -> QemuBackend {
+        QemuBackend { capabilities: Capabilities::of(arch, &qemu), qemu }
+    }
+
+    /// Machines of this architecture with the host's QEMU, or with one that is unpacked for it.
     ///
     /// # Errors
-    /// As [`Qemu::find`].
-    pub fn find() -> Result<Arc<dyn Backend>, VmError> {
-        Qemu::find().map(|qemu| Arc::new(QemuBackend::new(qemu)) as Arc<dyn Backend>)
+    /// As [`Qemu::find`] and [`Qemu::find_for`].
+    pub fn find(arch: &'static Arch, tools: &Tools, tell: Tell<'_>) -> Result<Arc<dyn Backend>, VmError> {
+        let qemu = if arch == GUEST { Qemu::find() } else { Qemu::find_for(arch, tools, tell) }?;
+        Ok(Arc::new(QemuBackend::of(arch, qemu)))
     }
 }
 
@@ -101,7 +109,6 @@ fn processor() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::GUEST;
     use crate::machine::{Device, DeviceKind, Medium};
     use crate::vm::qemu::QemuVersion;
     use crate::vm::snapshot::Key;

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::device;
 use super::{Qemu, QemuVersion};
-use crate::arch::GUEST;
+use crate::arch::Arch;
 use crate::machine::{AccelNeed, Machine, QemuNeed};
 use crate::vm::spec::Accel;
 
@@ -19,6 +19,7 @@ const SINCE: &[(&str, &str, QemuNeed)] = &[
 /// What one QEMU can do, each asked once.
 #[derive(Debug)]
 pub struct Capabilities {
+    arch: &'static Arch,
     qemu: Qemu,
     asked: Mutex<HashMap<String, Known>>,
 }
@@ -35,9 +36,9 @@ enum Known {
 }
 
 impl Capabilities {
-    /// The capabilities of this QEMU.
-    pub fn of(qemu: &Qemu) -> Capabilities {
-        Capabilities { qemu: qemu.clone(), asked: Mutex::default() }
+    /// The capabilities of this QEMU, which emulates this architecture.
+    pub fn of(arch: &'static Arch, qemu: &Qemu) -> Capabilities {
+        Capabilities { arch, qemu: qemu.clone(), asked: Mutex::default() }
     }
 
     /// Why this QEMU cannot build the machine; `None` if it can, as far as can be seen without starting it. `accel` is
@@ -52,7 +53,7 @@ impl Capabilities {
         if machine.accel == AccelNeed::Kvm && accel == Some(Accel::Tcg) {
             return Some(format!("the machine {} needs KVM, this run has none", machine.name));
         }
-        let models = machine.devices.iter().flat_map(|device| device::models(GUEST, device));
+        let models = machine.devices.iter().flat_map(|device| device::models(self.arch, device));
         models
             .into_iter()
             .find_map(|(model, property)| self.missing_model(&model, property.unwrap_or_default()))
@@ -113,7 +114,7 @@ mod tests {
         let (major, minor, micro) = version;
         let version = QemuVersion { major, minor, micro };
         let qemu = Qemu { path: "no-such-qemu".into(), version, extra: Vec::new() };
-        let capabilities = Capabilities::of(&qemu);
+        let capabilities = Capabilities::of(crate::arch::GUEST, &qemu);
         let answers = answers.iter().map(|(model, known)| ((*model).to_owned(), known.clone()));
         capabilities.asked.lock().extend(answers);
         capabilities.missing(machine, Some(Accel::Tcg))

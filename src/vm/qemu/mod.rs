@@ -13,7 +13,8 @@ pub use backend::QemuBackend;
 
 use std::path::{Path, PathBuf};
 
-use crate::arch::GUEST;
+use crate::arch::{Arch, GUEST};
+use crate::kernel::tools::{Tell, Tool, Tools};
 use crate::vm::VmError;
 
 /// The program that is looked for in `PATH`.
@@ -66,6 +67,23 @@ impl Qemu {
         let mut words = setting.as_deref().unwrap_or(PROGRAM).split_whitespace().map(str::to_owned);
         let program = words.next().unwrap_or_else(|| PROGRAM.to_owned());
         Qemu::open(Path::new(&program), words.collect())
+    }
+
+    /// The QEMU of another architecture: the one that its variable names (`KREGRESS_QEMU_ARM64`, as above), the one in
+    /// `PATH`, or one that is unpacked from Debian's packages.
+    ///
+    /// # Errors
+    /// As [`Qemu::find`]; [`VmError::Tools`].
+    pub fn find_for(arch: &'static Arch, tools: &Tools, tell: Tell<'_>) -> Result<Qemu, VmError> {
+        let got = tools.get(Tool::Emulator, arch, tell);
+        let program = got.map_err(|source| VmError::Tools { name: arch.debian, source })?;
+        let shown = program.display().to_string();
+        let mut words = shown.split_whitespace().map(str::to_owned);
+        // what is named may have arguments, and a path of the cache may have blanks
+        match program.is_file() {
+            true => Qemu::open(&program, Vec::new()),
+            false => Qemu::open(Path::new(&words.next().unwrap_or_default()), words.collect()),
+        }
     }
 
     /// Asks one program for its version.

@@ -91,9 +91,6 @@ impl Session {
             StartFrom::Template(files) => (Origin::Template, Some(files)),
             StartFrom::Snapshot(files) => (Origin::Restored, Some(files)),
         };
-        if !machine.arch.runs {
-            return Err(VmError::Architecture { name: machine.arch.name });
-        }
         let io = || VmError::io("sockets for QEMU");
         let (console, console_end) = pipe().map_err(io())?;
         let (input_end, console_input) = pipe().map_err(io())?;

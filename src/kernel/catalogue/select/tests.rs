@@ -29,6 +29,7 @@ fn known() -> Vec<Candidate> {
         let version = upstream.with_local(tag.map_or(String::new(), |tag| format!("+{tag}")));
         let flavour = if release.contains("-cloud") { Flavour::Cloud } else { Flavour::Plain };
         let build = PackagedKernel {
+            arch: crate::arch::GUEST,
             distribution: "debian".to_string(),
             version: version.clone(),
             release: release.clone(),

@@ -18,6 +18,7 @@ use super::group;
 use super::host::{Host, configuration};
 use super::lists;
 use super::sources::{self, HostSource};
+use crate::arch::Arch;
 use crate::cancel::Cancel;
 use crate::kernel::packages::source::{Package, PackageSource, PackagedKernel, SourceError, Updated};
 
@@ -30,20 +31,25 @@ pub(crate) struct Apt {
     root: PathBuf,
     sources: Vec<HostSource>,
     helper: PathBuf,
+    arch: &'static Arch,
 }
 
 impl Apt {
     /// Writes the private configuration under `root`, from what the host has configured now, or from what it would have
     /// with the configuration file `instead`.
-    pub(crate) fn prepare(root: &Path, instead: Option<&Path>) -> Result<Apt, SourceError> {
+    pub(crate) fn prepare(
+        root: &Path,
+        instead: Option<&Path>,
+        arch: &'static Arch,
+    ) -> Result<Apt, SourceError> {
         let host = Host::read(instead)?;
-        let apt = Apt { root: root.to_path_buf(), sources: host.sources, helper: host.helper };
+        let apt = Apt { root: root.to_path_buf(), sources: host.sources, helper: host.helper, arch };
         for folder in ["lists/partial", "cache/archives/partial", "sources", "state", "log"] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(|source| SourceError::Io { what: "create", path, source })?;
         }
-        apt.write("sources/debian.sources", &sources::rewrite(&apt.sources))?;
-        apt.write("apt.conf", &configuration(root, &host.settings)?)?;
+        apt.write("sources/debian.sources", &sources::rewrite(&apt.sources, arch))?;
+        apt.write("apt.conf", &configuration(root, &host.settings, arch)?)?;
         Ok(apt)
     }
 
@@ -68,7 +74,7 @@ impl Apt {
 
     fn packages(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Package>, SourceError> {
         let mut packages = Vec::new();
-        for (suite, archive, list) in lists::find(&self.root.join("lists"))? {
+        for (suite, archive, list) in lists::find(&self.root.join("lists"), self.arch)? {
             let mut command = self.command(&self.helper);
             let mut child = command
                 .arg("cat-file")
@@ -167,14 +173,15 @@ impl PackageSource for Apt {
         let said = text_of(&output);
         let reached = said.lines().any(|line| line.starts_with("Hit:") || line.starts_with("Get:"));
         let problems = problems_of(&said);
-        if !reached || lists::find(&self.root.join("lists"))?.is_empty() {
+        if !reached || lists::find(&self.root.join("lists"), self.arch)?.is_empty() {
             return Err(failed_update(&said, &self.root.join("lists")));
         }
         Ok(Updated { problems })
     }
 
     fn kernels(&self) -> Result<Vec<PackagedKernel>, SourceError> {
-        Ok(group::group(self.packages(&group::is_kernel_package)?))
+        let arch = self.arch;
+        Ok(group::group(arch, self.packages(&|name| group::is_kernel_package(arch, name))?))
     }
 
     fn source_packages(&self) -> Result<Vec<Package>, SourceError> {

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::arch::GUEST;
+use crate::arch::Arch;
 use crate::kernel::Flavour;
 use crate::kernel::packages::source::{Package, PackagedKernel};
 use crate::version::{KernelVersion, Upstream, compare_debian};
@@ -30,7 +30,7 @@ type Contribution = (Part, bool, Package);
 
 /// Takes a package name apart: what it contributes, whether it is unsigned, the release. `None` for anything that is no
 /// kernel for this architecture, real-time kernels and packages that only depend on the newest one included.
-fn part_of(name: &str) -> Option<(Part, bool, &str)> {
+fn part_of<'a>(arch: &Arch, name: &'a str) -> Option<(Part, bool, &'a str)> {
     let table = [
         ("linux-image-", Part::Image),
         ("linux-binary-unsigned-", Part::Binary),
@@ -44,7 +44,7 @@ fn part_of(name: &str) -> Option<(Part, bool, &str)> {
         Some(release) => (release, true),
         None => (rest, false),
     };
-    let base = base_of(release)?;
+    let base = base_of(arch, release)?;
     if base.ends_with("-rt")
         || base == "cloud"
         || base == "rt"
@@ -56,28 +56,29 @@ fn part_of(name: &str) -> Option<(Part, bool, &str)> {
 }
 
 /// A release without the architecture at its end; `None` for one of another architecture.
-fn base_of(release: &str) -> Option<&str> {
-    release.strip_suffix(GUEST.debian)?.strip_suffix('-')
+fn base_of<'a>(arch: &Arch, release: &'a str) -> Option<&'a str> {
+    release.strip_suffix(arch.flavour)?.strip_suffix('-')
 }
 
 /// Whether these are all packages that a kernel of one of the layouts consists of.
-pub(crate) fn has_all_parts(packages: &[Package]) -> bool {
-    let parts: Vec<Part> = packages.iter().filter_map(|package| Some(part_of(&package.name)?.0)).collect();
+pub(crate) fn has_all_parts(arch: &Arch, packages: &[Package]) -> bool {
+    let parts: Vec<Part> =
+        packages.iter().filter_map(|package| Some(part_of(arch, &package.name)?.0)).collect();
     let all = |wanted: &[Part]| wanted.iter().all(|part| parts.contains(part));
     all(&[Part::Image]) || all(&[Part::Binary, Part::Modules, Part::Base])
 }
 
 /// Whether a name is worth reading the rest of a package's index entry.
-pub(crate) fn is_kernel_package(name: &str) -> bool {
-    part_of(name).is_some()
+pub(crate) fn is_kernel_package(arch: &Arch, name: &str) -> bool {
+    part_of(arch, name).is_some()
 }
 
 /// Puts packages together to kernels, oldest first.
-pub(crate) fn group(packages: impl IntoIterator<Item = Package>) -> Vec<PackagedKernel> {
+pub(crate) fn group(arch: &'static Arch, packages: impl IntoIterator<Item = Package>) -> Vec<PackagedKernel> {
     // (release, Debian version) -> the packages that are candidates for it
     let mut kernels: BTreeMap<(String, String), Vec<Contribution>> = BTreeMap::new();
     for package in packages {
-        let Some((part, unsigned, release)) = part_of(&package.name) else { continue };
+        let Some((part, unsigned, release)) = part_of(arch, &package.name) else { continue };
         let candidates = kernels.entry((release.to_string(), package.version.clone())).or_default();
         match candidates
             .iter_mut()
@@ -95,7 +96,7 @@ pub(crate) fn group(packages: impl IntoIterator<Item = Package>) -> Vec<Packaged
     }
     let mut builds: Vec<PackagedKernel> = kernels
         .into_iter()
-        .filter_map(|((release, version), parts)| assemble(release, version, parts))
+        .filter_map(|((release, version), parts)| assemble(arch, release, version, parts))
         .collect();
     sort(&mut builds);
     builds
@@ -112,6 +113,7 @@ pub(crate) fn sort(builds: &mut [PackagedKernel]) {
 }
 
 fn assemble(
+    arch: &'static Arch,
     release: String,
     package_version: String,
     mut parts: Vec<Contribution>,
@@ -149,13 +151,14 @@ fn assemble(
             (binary.into_iter().chain(modules).chain(base).collect(), missing)
         }
     };
-    let flavour = match base_of(&release) {
+    let flavour = match base_of(arch, &release) {
         Some(base) if base.ends_with("-cloud") => Flavour::Cloud,
         _ => Flavour::Plain,
     };
-    let version = upstream.with_local(build_tag(&upstream, &release));
+    let version = upstream.with_local(build_tag(arch, &upstream, &release));
     Some(PackagedKernel {
         distribution: super::NAME.to_string(),
+        arch,
         version,
         release,
         flavour,
@@ -167,8 +170,8 @@ fn assemble(
 
 /// What tells builds of one upstream version apart, with a leading `+`: the suffix that Debian gives the release
 /// (`+deb13.1`), or where the release has the old kind of number (6.1.0-56), that number.
-fn build_tag(upstream: &KernelVersion, release: &str) -> String {
-    let base = base_of(release).unwrap_or(release);
+fn build_tag(arch: &Arch, upstream: &KernelVersion, release: &str) -> String {
+    let base = base_of(arch, release).unwrap_or(release);
     let base = base.strip_suffix("-cloud").unwrap_or(base);
     let tag = match base.split_once('+') {
         Some((_, tag)) => tag,
@@ -184,6 +187,7 @@ fn build_tag(upstream: &KernelVersion, release: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::{AARCH64, GUEST};
     use crate::kernel::packages::debian::Archive;
 
     fn package(name: &str, version: &str, size: u64, suite: &str) -> Package {
@@ -201,33 +205,46 @@ mod tests {
     #[test]
     fn puts_kernels_of_every_layout_together() {
         let big = 20 << 20;
-        let builds = group([
-            package("linux-image-6.17.13+deb13-cloud-amd64", "6.17.13-1~bpo13+1", big, "trixie-backports"),
-            package("linux-image-6.17.13+deb13-amd64", "6.17.13-1~bpo13+1", big, "trixie-backports"),
-            package("linux-image-6.17.13+deb13-rt-amd64", "6.17.13-1~bpo13+1", big, "trixie-backports"),
-            package("linux-image-6.1.0-52-cloud-amd64", "6.1.180-1", big, "bookworm-security"),
-            package(
-                "linux-image-6.1.0-0.deb11.52-cloud-amd64",
-                "6.1.180-1~deb11u1",
-                big,
-                "bullseye-security",
-            ),
-            package("linux-image-6.12.94+deb13-amd64-unsigned", "6.12.94-1", big, "trixie"),
-            package("linux-image-6.12.94+deb13-amd64", "6.12.94-1", big + 1, "trixie"),
-            package("linux-image-6.12.94+deb13-amd64", "6.12.94-1", big + 1, "trixie-security"),
-            package("linux-image-6.19.6+deb13-amd64", "6.19.6-2~bpo13+1", 2040, "trixie-backports"),
-            package("linux-binary-6.19.6+deb13-amd64", "6.19.6-2~bpo13+1", big, "trixie-backports"),
-            package("linux-base-7.3.4+deb13-amd64", "7.3.4-1~bpo13+1", 417_436, "trixie-backports"),
-            package("linux-modules-7.3.4+deb13-amd64", "7.3.4-1~bpo13+1", big, "trixie-backports"),
-            package("linux-binary-unsigned-7.3.4+deb13-amd64", "7.3.4-1~bpo13+1", big, "trixie-backports"),
-            package("linux-base-7.3-amd64", "7.3~rc7-1~exp1", 417_436, "experimental"),
-            package("linux-binary-7.3-amd64", "7.3~rc7-1~exp1", big, "experimental"),
-            package("linux-modules-7.3-amd64", "7.3~rc7-1~exp1", big, "experimental"),
-            package("linux-image-amd64", "7.2.13-1", 1692, "sid"),
-            package("linux-image-cloud-amd64", "7.2.13-1", 1692, "sid"),
-            package("linux-image-amd64-signed-template", "6.12.117-1", big, "trixie"),
-            package("linux-image-6.1.0-9-arm64", "6.1.27-1", big, "bookworm"),
-        ]);
+        let builds = group(
+            GUEST,
+            [
+                package(
+                    "linux-image-6.17.13+deb13-cloud-amd64",
+                    "6.17.13-1~bpo13+1",
+                    big,
+                    "trixie-backports",
+                ),
+                package("linux-image-6.17.13+deb13-amd64", "6.17.13-1~bpo13+1", big, "trixie-backports"),
+                package("linux-image-6.17.13+deb13-rt-amd64", "6.17.13-1~bpo13+1", big, "trixie-backports"),
+                package("linux-image-6.1.0-52-cloud-amd64", "6.1.180-1", big, "bookworm-security"),
+                package(
+                    "linux-image-6.1.0-0.deb11.52-cloud-amd64",
+                    "6.1.180-1~deb11u1",
+                    big,
+                    "bullseye-security",
+                ),
+                package("linux-image-6.12.94+deb13-amd64-unsigned", "6.12.94-1", big, "trixie"),
+                package("linux-image-6.12.94+deb13-amd64", "6.12.94-1", big + 1, "trixie"),
+                package("linux-image-6.12.94+deb13-amd64", "6.12.94-1", big + 1, "trixie-security"),
+                package("linux-image-6.19.6+deb13-amd64", "6.19.6-2~bpo13+1", 2040, "trixie-backports"),
+                package("linux-binary-6.19.6+deb13-amd64", "6.19.6-2~bpo13+1", big, "trixie-backports"),
+                package("linux-base-7.3.4+deb13-amd64", "7.3.4-1~bpo13+1", 417_436, "trixie-backports"),
+                package("linux-modules-7.3.4+deb13-amd64", "7.3.4-1~bpo13+1", big, "trixie-backports"),
+                package(
+                    "linux-binary-unsigned-7.3.4+deb13-amd64",
+                    "7.3.4-1~bpo13+1",
+                    big,
+                    "trixie-backports",
+                ),
+                package("linux-base-7.3-amd64", "7.3~rc7-1~exp1", 417_436, "experimental"),
+                package("linux-binary-7.3-amd64", "7.3~rc7-1~exp1", big, "experimental"),
+                package("linux-modules-7.3-amd64", "7.3~rc7-1~exp1", big, "experimental"),
+                package("linux-image-amd64", "7.2.13-1", 1692, "sid"),
+                package("linux-image-cloud-amd64", "7.2.13-1", 1692, "sid"),
+                package("linux-image-amd64-signed-template", "6.12.117-1", big, "trixie"),
+                package("linux-image-6.1.0-9-arm64", "6.1.27-1", big, "bookworm"),
+            ],
+        );
         let shown: String = builds
             .iter()
             .map(|build| {

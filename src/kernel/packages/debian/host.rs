@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 
 use super::apt::run;
 use super::sources::{self, Archive, HostSource};
+use crate::arch::{Arch, GUEST};
 use crate::kernel::packages::source::SourceError;
 
 /// What the host's administrator has configured.
-pub(super) struct Host {
+pub(crate) struct Host {
     pub sources: Vec<HostSource>,
     /// Lines of apt's configuration language.
     pub settings: Vec<String>,
@@ -19,7 +20,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn read(instead: Option<&Path>) -> Result<Host, SourceError> {
+    pub(crate) fn read(instead: Option<&Path>) -> Result<Host, SourceError> {
         let apt_config = || {
             let mut command = Command::new("apt-config");
             command.env("LC_ALL", "C").stdin(Stdio::null());
@@ -88,9 +89,25 @@ fn is_kept(line: &str) -> bool {
         .is_some_and(|setting| !REPLACED.iter().any(|replaced| setting.starts_with(replaced)))
 }
 
-/// The private apt.conf. It is read before the host's files, which it switches off. apt's binary cache of all packages is
-/// not made: nothing here asks for a package's dependencies, and it takes longer than all the rest.
-pub(super) fn configuration(root: &Path, host_settings: &[String]) -> Result<String, SourceError> {
+/// The private apt.conf for lists that are only read: apt's binary cache of all packages is not made, as nothing then asks
+/// for a package's dependencies, and it takes longer than all the rest.
+pub(super) fn configuration(
+    root: &Path,
+    host_settings: &[String],
+    arch: &Arch,
+) -> Result<String, SourceError> {
+    let mut text = resolving(root, host_settings)?;
+    text += "pkgCacheFile::Generate \"false\";\n";
+    // apt fetches lists of architectures that it knows
+    if arch != GUEST || !arch.is_hosts() {
+        let name = arch.debian;
+        text += &format!("APT::Architecture \"{name}\";\nAPT::Architectures {{ \"{name}\"; }};\n");
+    }
+    Ok(text)
+}
+
+/// The private apt.conf. It is read before the host's files, which it switches off.
+pub(crate) fn resolving(root: &Path, host_settings: &[String]) -> Result<String, SourceError> {
     let root = root
         .to_str()
         .filter(|root| !root.contains(['"', '\n', ';', '{', '}']))
@@ -109,7 +126,6 @@ pub(super) fn configuration(root: &Path, host_settings: &[String]) -> Result<Str
          Dir::Etc::preferencesparts \"/dev/null\";\n\
          Dir::Cache::pkgcache \"\";\n\
          Dir::Cache::srcpkgcache \"\";\n\
-         pkgCacheFile::Generate \"false\";\n\
          APT::Sandbox::User \"root\";\n\
          Acquire::Languages \"none\";\n\
          Acquire::PDiffs \"false\";\n\
@@ -139,6 +155,6 @@ mod tests {
         for (line, kept) in table {
             assert_eq!(is_kept(line), kept, "{line}");
         }
-        assert!(matches!(configuration(Path::new("/a\"b"), &[]), Err(SourceError::Unquotable(_))));
+        assert!(matches!(configuration(Path::new("/a\"b"), &[], GUEST), Err(SourceError::Unquotable(_))));
     }
 }

@@ -6,14 +6,14 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use super::sources::{self, Archive};
-use crate::arch::GUEST;
+use crate::arch::Arch;
 use crate::kernel::packages::source::{Package, SourceError};
 
 /// The lists that are there: (suite, archive, file). apt names a list after its address with `_` for `/`.
-pub(super) fn find(folder: &Path) -> Result<Vec<(String, Archive, PathBuf)>, SourceError> {
+pub(super) fn find(folder: &Path, arch: &Arch) -> Result<Vec<(String, Archive, PathBuf)>, SourceError> {
     let io = |source| SourceError::Io { what: "read", path: folder.to_path_buf(), source };
     let mut lists = Vec::new();
-    let name = format!("_main_binary-{}_Packages", GUEST.debian);
+    let name = format!("_main_binary-{}_Packages", arch.debian);
     for entry in fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let Some((repository, list)) =
@@ -84,6 +84,7 @@ pub(super) fn read_packages(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::GUEST;
     use crate::kernel::packages::debian::group::is_kernel_package;
 
     #[test]
@@ -96,8 +97,14 @@ mod tests {
             "ab".repeat(32)
         );
         let mut packages = Vec::new();
-        read_packages(list.as_bytes(), "trixie-backports", Archive::Main, &is_kernel_package, &mut packages)
-            .expect("memory is readable");
+        read_packages(
+            list.as_bytes(),
+            "trixie-backports",
+            Archive::Main,
+            &|name| is_kernel_package(GUEST, name),
+            &mut packages,
+        )
+        .expect("memory is readable");
         assert_eq!(packages.len(), 1, "others and half entries are passed over: {packages:?}");
         assert_eq!((packages[0].size, packages[0].path.as_str()), (50_208_396, "pool/main/l/i.deb"));
     }

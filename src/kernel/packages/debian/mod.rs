@@ -2,7 +2,7 @@
 
 pub(crate) mod apt;
 pub(crate) mod group;
-mod host;
+pub(crate) mod host;
 mod lists;
 mod mirror;
 pub(crate) mod pin;
@@ -21,8 +21,13 @@ pub(crate) fn open(settings: &Settings) -> Opened {
         Some(mirror) => Box::new(mirror::Mirror::new(
             mirror,
             settings.keyring.as_deref(),
-            &settings.cache.join("mirror"),
+            &settings.folder("mirror"),
+            settings.arch(),
         )?),
-        None => Box::new(apt::Apt::prepare(&settings.cache.join("apt"), settings.apt_config.as_deref())?),
+        None => Box::new(apt::Apt::prepare(
+            &settings.folder("apt"),
+            settings.apt_config.as_deref(),
+            settings.arch(),
+        )?),
     }))
 }

@@ -8,7 +8,6 @@ use std::fs;
 use std::path::Path;
 
 use super::sources::Archive;
-use crate::arch::GUEST;
 use crate::kernel::packages::source::{Package, PackageSource, PackagedKernel, SourceError};
 use crate::kernel::store::measure;
 
@@ -78,7 +77,7 @@ fn look_up(
     build: &PackagedKernel,
     downloads: &Path,
 ) -> Result<Option<Package>, SourceError> {
-    let file = format!("{name}_{}_{}.deb", build.package_version, GUEST.debian);
+    let file = format!("{name}_{}_{}.deb", build.package_version, build.arch.debian);
     let target = downloads.join(&file);
     let mut package = Package {
         name: name.to_string(),

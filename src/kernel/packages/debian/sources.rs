@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arch::GUEST;
+use crate::arch::Arch;
 
 /// Suites of the main archive that have kernels. A mirror may lack some; that costs nothing but their kernels.
 const MAIN_SUITES: &[&str] = &[
@@ -221,17 +221,19 @@ pub fn select(found: Vec<HostSource>) -> Vec<HostSource> {
 }
 
 /// A `.sources` file with every suite that has kernels, one stanza each, so that a missing one spoils no other.
-pub fn rewrite(sources: &[HostSource]) -> String {
+pub fn rewrite(sources: &[HostSource], arch: &Arch) -> String {
+    let suites: Vec<&str> = suites().map(|(_, suite)| suite).collect();
+    of_suites(sources, &suites, arch.debian)
+}
+
+/// The same with these suites alone, and these architectures, which blanks separate.
+pub(crate) fn of_suites(sources: &[HostSource], suites: &[&str], arches: &str) -> String {
     let mut text = String::new();
     for source in sources {
-        let suites = match source.archive {
-            Archive::Main => MAIN_SUITES,
-            Archive::Security => SECURITY_SUITES,
-        };
-        for suite in suites {
+        for suite in suites.iter().filter(|suite| archive_of(suite) == Some(source.archive)) {
             text += "Types: deb\n";
             text += &format!("URIs: {}\nSuites: {suite}\nComponents: main\n", source.uri);
-            text += &format!("Architectures: {}\n", GUEST.debian);
+            text += &format!("Architectures: {arches}\n");
             for (key, value) in &source.options {
                 text += &format!("{key}: {value}\n");
             }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::Session;
+use crate::arch::SysRq;
 use crate::cancel::Cancel;
 use crate::guest::message::ToGuest;
 use crate::observation::LogExcerpt;
@@ -15,6 +16,9 @@ use crate::vm::snapshot::SaveError;
 
 /// A serial line may lose the first bytes after a restore: these belong to no message.
 const NOISE: &[u8] = &[b'\n'; 32];
+
+/// What a console without breaks takes before a SysRq key.
+const CONTROL_O: u8 = 0x0f;
 
 impl Guest for Session {
     fn wait(
@@ -64,9 +68,14 @@ impl Guest for Session {
     }
 
     fn console_sysrq(&mut self, key: u8) -> Result<(), VmError> {
-        // a break on the line, then the key
-        self.monitor.send_break("console")?;
-        self.console_input.write_all(&[key]).map_err(VmError::io("the console"))
+        match self.arch.console.sysrq {
+            SysRq::Break => {
+                self.monitor.send_break("console")?;
+                self.console_input.write_all(&[key])
+            }
+            SysRq::ControlO => self.console_input.write_all(&[CONTROL_O, key]),
+        }
+        .map_err(VmError::io("the console"))
     }
 
     fn nmi(&mut self) -> Result<(), VmError> {

@@ -23,7 +23,7 @@ use release::{Release, ReleaseEntry};
 
 use super::sources::{self, Archive};
 use super::{group, lists};
-use crate::arch::GUEST;
+use crate::arch::Arch;
 use crate::cancel::Cancel;
 use crate::kernel::packages::source::{Package, PackageSource, PackagedKernel, SourceError, Updated};
 use crate::kernel::store::{measure, write_whole};
@@ -32,8 +32,8 @@ use crate::kernel::store::{measure, write_whole};
 const MAX_RELEASE: u64 = 16 << 20;
 
 /// The list of a suite's packages below its folder, without what it is compressed with.
-fn list_name() -> String {
-    format!("main/binary-{}/Packages", GUEST.debian)
+fn list_name(arch: &Arch) -> String {
+    format!("main/binary-{}/Packages", arch.debian)
 }
 
 /// What the list may be compressed with, the best first.
@@ -46,11 +46,17 @@ pub(super) struct Mirror {
     keyring: Option<PathBuf>,
     lists: PathBuf,
     client: Client,
+    arch: &'static Arch,
 }
 
 impl Mirror {
     /// The archives at these addresses, which spaces separate; one that ends in `security` is the security archive.
-    pub(super) fn new(given: &str, keyring: Option<&Path>, folder: &Path) -> Result<Mirror, SourceError> {
+    pub(super) fn new(
+        given: &str,
+        keyring: Option<&Path>,
+        folder: &Path,
+        arch: &'static Arch,
+    ) -> Result<Mirror, SourceError> {
         let mut addresses = Vec::new();
         for address in given.split_whitespace() {
             let no_mirror =
@@ -70,7 +76,7 @@ impl Mirror {
             addresses.push((archive, format!("{address}/")));
         }
         let lists = folder.join("lists");
-        Ok(Mirror { addresses, keyring: keyring.map(Path::to_path_buf), lists, client: Client::new() })
+        Ok(Mirror { addresses, keyring: keyring.map(Path::to_path_buf), lists, client: Client::new(), arch })
     }
 
     /// The addresses of an archive, in the order in which they were written.
@@ -92,7 +98,7 @@ impl Mirror {
         let text = keyring.verify(&signed, SystemTime::now()).map_err(unbelievable)?;
         let release = Release::parse(&text).map_err(unbelievable)?;
         release.check(suite, SystemTime::now()).map_err(unbelievable)?;
-        let list = list_name();
+        let list = list_name(self.arch);
         let listed = COMPRESSIONS.iter().find_map(|end| release.file(&format!("{list}{end}")));
         let Some(listed) = listed else { return Err(unbelievable(format!("it names no {list}"))) };
         let target = self.list(suite);
@@ -192,7 +198,8 @@ impl PackageSource for Mirror {
     }
 
     fn kernels(&self) -> Result<Vec<PackagedKernel>, SourceError> {
-        Ok(group::group(self.packages(&group::is_kernel_package)?))
+        let arch = self.arch;
+        Ok(group::group(arch, self.packages(&|name| group::is_kernel_package(arch, name))?))
     }
 
     fn source_packages(&self) -> Result<Vec<Package>, SourceError> {

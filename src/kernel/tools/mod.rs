@@ -1,0 +1,332 @@
+//! What guests of another architecture take on this host: an emulator, a shell, compilers. What the host has is used;
+//! the rest comes from Debian's packages through the host's own apt, unpacked below the cache. Nothing is installed, and
+//! nothing of it needs root.
+
+mod apt;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::packages::debian;
+use super::packages::source::{Settings, SourceError};
+use super::store::Store;
+use crate::arch::Arch;
+use crate::version::compare_debian;
+use apt::{Plan, PrivateApt};
+
+/// The suite whose Rust is new enough for the init of the guests, and has its standard library for every architecture.
+const RUST_SUITE: &str = "sid";
+
+/// Hears what takes time.
+pub type Tell<'a> = &'a dyn Fn(&str);
+
+/// A program that is wanted for an architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// QEMU's system emulator.
+    Emulator,
+    /// A C compiler that links statically.
+    Compiler,
+    /// A Rust compiler with the target's standard library.
+    Rustc,
+    /// The guests' shell, a program of theirs.
+    Busybox,
+}
+
+impl Tool {
+    /// What it is called in messages and folders.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tool::Emulator => "qemu",
+            Tool::Compiler => "gcc",
+            Tool::Rustc => "rustc",
+            Tool::Busybox => "busybox",
+        }
+    }
+
+    /// The environment variable that names one for an architecture.
+    pub fn variable(self, arch: &Arch) -> String {
+        arch.variable(match self {
+            Tool::Emulator => "KREGRESS_QEMU",
+            Tool::Compiler => "KREGRESS_CC",
+            Tool::Rustc => "KREGRESS_RUSTC",
+            Tool::Busybox => "KREGRESS_BUSYBOX",
+        })
+    }
+}
+
+/// The programs of one cache folder.
+#[derive(Debug)]
+pub struct Tools {
+    cache: PathBuf,
+    settings: Settings,
+}
+
+impl Tools {
+    /// Those that are or will be below `cache`.
+    pub fn new(cache: &Path) -> Tools {
+        let cache = std::path::absolute(cache).unwrap_or_else(|_| cache.to_path_buf());
+        Tools { settings: Settings::of_environment(&cache), cache }
+    }
+
+    /// The program that is here: what the environment names, what the host has installed, or what was unpacked before.
+    pub fn find(&self, tool: Tool, arch: &Arch) -> Option<PathBuf> {
+        let named =
+            std::env::var_os(tool.variable(arch)).filter(|value| !value.is_empty()).map(PathBuf::from);
+        named.or_else(|| installed(tool, arch)).or_else(|| {
+            let path = self.program(tool, arch);
+            path.is_file().then_some(path)
+        })
+    }
+
+    /// The program, which is fetched and unpacked where it is not here.
+    ///
+    /// # Errors
+    /// apt is not there, or has no such package; in its words.
+    pub fn get(&self, tool: Tool, arch: &'static Arch, tell: Tell<'_>) -> Result<PathBuf, SourceError> {
+        if let Some(found) = self.find(tool, arch) {
+            return Ok(found);
+        }
+        let name = format!("tools-{}-{}", tool.name(), arch.debian);
+        let waiting = || tell(&format!("another kregress unpacks {} for {}", tool.name(), arch.debian));
+        let failed = |error: super::StoreError| SourceError::Failed {
+            what: format!("waiting for {name}"),
+            said: error.to_string(),
+        };
+        let _lock = Store::open(&self.cache).lock(&name, waiting).map_err(failed)?;
+        let program = self.program(tool, arch);
+        if program.is_file() {
+            return Ok(program);
+        }
+        tell(&format!("fetching {} for {} from Debian's packages", tool.name(), arch.debian));
+        let folder = self.folder(tool, arch);
+        let io = |what, path: &Path| {
+            let path = path.to_path_buf();
+            move |source| SourceError::Io { what, path, source }
+        };
+        // whole or not at all: the program, which is looked for, is written last
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join("root")).map_err(io("create", &folder))?;
+        let root = folder.join("root");
+        match tool {
+            Tool::Busybox => self.unpack_busybox(arch, &folder)?,
+            Tool::Emulator => {
+                let mut plan = self.host_plan(arch);
+                let names = [Some(arch.qemu.package), arch.qemu.old_package];
+                let candidates: Vec<Vec<String>> = names
+                    .into_iter()
+                    .flatten()
+                    .map(|name| {
+                        [name].into_iter().chain(arch.qemu.with.iter().copied()).map(str::to_owned).collect()
+                    })
+                    .collect();
+                plan.own = |name| {
+                    ["qemu-", "seabios", "opensbi", "ipxe-"].iter().any(|start| name.starts_with(start))
+                };
+                PrivateApt::new(&folder, &self.settings, &plan)?.unpack_first(&candidates, &root)?;
+            }
+            Tool::Compiler => {
+                let mut plan = self.host_plan(arch);
+                plan.own = |name| name.contains("-linux-gnu") || name.ends_with("-cross");
+                let packages = vec![
+                    format!("gcc-{}", arch.triplet.replace('_', "-")),
+                    format!("libc6-dev-{}-cross", arch.debian),
+                ];
+                PrivateApt::new(&folder, &self.settings, &plan)?.unpack_first(&[packages], &root)?;
+            }
+            Tool::Rustc => {
+                let plan = Plan {
+                    suites: vec![RUST_SUITE.to_owned()],
+                    arches: vec![host_arch(), arch.debian.to_owned()],
+                    own: |_| true,
+                    unwanted: is_c_compiler,
+                };
+                let apt = PrivateApt::new(&folder, &self.settings, &plan)?;
+                let packages = apt.unpack_first(&[vec!["rustc".to_owned()]], &root)?;
+                let version = packages.iter().find_map(|package| package.strip_prefix("rustc="));
+                // compiler and library have to be of one build
+                let library = format!("libstd-rust-dev:{}={}", arch.debian, version.unwrap_or_default());
+                apt.unpack(&[library], &root)?;
+            }
+        }
+        let text = wrapper(tool, arch, &root);
+        write_program(&program, &text, tool).map_err(io("write", &program))?;
+        let _ = fs::remove_dir_all(folder.join("apt"));
+        Ok(program)
+    }
+
+    fn folder(&self, tool: Tool, arch: &Arch) -> PathBuf {
+        self.cache.join("tools").join(format!("{}-{}", tool.name(), arch.debian))
+    }
+
+    fn program(&self, tool: Tool, arch: &Arch) -> PathBuf {
+        let folder = self.folder(tool, arch);
+        match tool {
+            Tool::Busybox => folder.join("busybox"),
+            _ => folder.join(tool.name()),
+        }
+    }
+
+    /// Packages of the host's own release, without what is installed.
+    fn host_plan(&self, _arch: &Arch) -> Plan {
+        let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let codename = text
+            .lines()
+            .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+            .map_or("sid", |name| name.trim().trim_matches('"'))
+            .to_owned();
+        let suites = vec![codename.clone(), format!("{codename}-updates"), format!("{codename}-security")];
+        Plan { suites, arches: vec![host_arch()], own: |_| false, unwanted: |_| false }
+    }
+
+    /// The shell of the guests is one package of theirs, which the lists of their kernels have.
+    fn unpack_busybox(&self, arch: &'static Arch, folder: &Path) -> Result<(), SourceError> {
+        const PACKAGE: &str = "busybox-static";
+        let source = self.settings.of(arch).open(debian::NAME)?;
+        let newest = || -> Result<_, SourceError> {
+            Ok(source
+                .packages_named(PACKAGE)?
+                .into_iter()
+                .max_by(|a, b| compare_debian(&a.version, &b.version)))
+        };
+        let package = match newest() {
+            Ok(Some(package)) => package,
+            _ => {
+                source.update()?;
+                newest()?.ok_or_else(|| SourceError::Failed {
+                    what: format!("looking for {PACKAGE} of {}", arch.debian),
+                    said: "no package list has it".to_owned(),
+                })?
+            }
+        };
+        let file = folder.join("package.deb");
+        source.download(&package, &file, &|_| {}, None)?;
+        apt::unpack_deb(&file, &folder.join("root"))?;
+        let _ = fs::remove_file(file);
+        Ok(())
+    }
+}
+
+/// What Debian calls this host's architecture.
+fn host_arch() -> String {
+    Arch::named(std::env::consts::ARCH).map_or(std::env::consts::ARCH, |arch| arch.debian).to_owned()
+}
+
+/// A program of the host's own that will do.
+fn installed(tool: Tool, arch: &Arch) -> Option<PathBuf> {
+    match tool {
+        Tool::Emulator => which::which(arch.qemu.program).ok(),
+        Tool::Compiler => {
+            let compiler = which::which(format!("{}-gcc", arch.triplet)).ok()?;
+            // Debian's cross compilers are there without a C library, too, for kernels
+            links_statically(&compiler).then_some(compiler)
+        }
+        // its own targets are looked at where it is used
+        Tool::Rustc | Tool::Busybox => None,
+    }
+}
+
+fn links_statically(compiler: &Path) -> bool {
+    let Ok(folder) = tempfile::tempdir() else { return false };
+    let source = folder.path().join("a.c");
+    let written = fs::write(&source, "int main(void) { return 0; }\n").is_ok();
+    let mut command = Command::new(compiler);
+    command.arg("-static").arg("-o").arg(folder.path().join("a.out")).arg(&source);
+    written
+        && command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// What rustc depends on to link programs of the host, which is not done with it.
+fn is_c_compiler(name: &str) -> bool {
+    const STARTS: &[&str] = &[
+        "gcc",
+        "cpp",
+        "g++",
+        "binutils",
+        "libbinutils",
+        "libc6-dev",
+        "libc-dev",
+        "linux-libc",
+        "libcc1",
+        "libctf",
+        "libgprofng",
+        "libsframe",
+        "libitm",
+        "libgomp",
+        "libasan",
+        "liblsan",
+        "libtsan",
+        "libubsan",
+        "libhwasan",
+        "libquadmath",
+        "libisl",
+        "libmpc",
+        "libmpfr",
+        "libgmp",
+        "libjansson",
+        "perl",
+        "dpkg",
+        "debconf",
+    ];
+    STARTS.iter().any(|start| name.starts_with(start))
+        || name.starts_with("libgcc-") && name.ends_with("-dev")
+}
+
+/// A script that runs what was unpacked with its own libraries; of the shell it is the program itself, which is copied.
+fn wrapper(tool: Tool, arch: &Arch, root: &Path) -> String {
+    let host = Arch::named(std::env::consts::ARCH).map_or("x86_64-linux-gnu", |arch| arch.triplet);
+    let quoted = |path: PathBuf| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+    let at = |below: &str| quoted(root.join(below));
+    let libraries = format!("usr/lib/{host}");
+    match tool {
+        Tool::Busybox => String::new(),
+        Tool::Emulator => {
+            let firmware: Vec<String> = arch
+                .qemu
+                .firmware
+                .iter()
+                .map(|folder| format!("-L {}", at(&format!("usr/share/{folder}"))))
+                .collect();
+            format!(
+                "#!/bin/sh\nexport QEMU_MODULE_DIR={} LD_LIBRARY_PATH={}\nexec {} {} \"$@\"\n",
+                at(&format!("{libraries}/qemu")),
+                at(&libraries),
+                at(&format!("usr/bin/{}", arch.qemu.program)),
+                firmware.join(" ")
+            )
+        }
+        Tool::Compiler => format!(
+            "#!/bin/sh\nexport LD_LIBRARY_PATH={}\nexec {} \"$@\"\n",
+            at(&libraries),
+            at(&format!("usr/bin/{}-gcc", arch.triplet))
+        ),
+        // its C library may be younger than the host's
+        Tool::Rustc => {
+            let loader = ["lib64/ld-linux-x86-64.so.2", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
+            let places =
+                loader.iter().flat_map(|name| [format!("usr/{name}"), format!("{libraries}/{name}")]);
+            let loader = places.into_iter().find(|place| root.join(place).is_file()).unwrap_or_default();
+            format!(
+                "#!/bin/sh\nexec {} --library-path {} {} --sysroot {} \"$@\"\n",
+                at(&loader),
+                at(&libraries),
+                at("usr/bin/rustc"),
+                at("usr")
+            )
+        }
+    }
+}
+
+fn write_program(program: &Path, text: &str, tool: Tool) -> std::io::Result<()> {
+    if tool == Tool::Busybox {
+        let root = program.with_file_name("root");
+        let places = ["bin/busybox", "usr/bin/busybox"].map(|place| root.join(place));
+        let there = places.iter().find(|place| place.is_file());
+        let there = there.ok_or_else(|| std::io::Error::other("the package has no busybox"))?;
+        return crate::atomic_file::write(program, &fs::read(there)?);
+    }
+    crate::atomic_file::write(program, text.as_bytes())?;
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755))
+}
