@@ -154,7 +154,7 @@ fn kernels_that_there_are_not() {
     insta::assert_snapshot!(run("6.x"), @"error: `6.x` is no kernel version: a second number is missing; expected something like `6.12.90`, `v6.17-rc3` or `next-20260306`");
     insta::assert_snapshot!(run("newest:6.12"), @"error: `newest:6.12`: `newest:` is unknown; expected latest:LINE or oldest:LINE");
     insta::assert_snapshot!(run("./nosuch"), @"error: cannot read ./nosuch: No such file or directory (os error 2)");
-    insta::assert_snapshot!(run("./notes.txt"), @"error: kernel image ./notes.txt: it is no x86 kernel image: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz) or an ELF file (vmlinux)");
+    insta::assert_snapshot!(run("./notes.txt"), @"error: kernel image ./notes.txt: it is no kernel image that is known here: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz), an Image or an ELF file (vmlinux)");
     insta::assert_snapshot!(run("./suites"), @"error: the folder ./suites has no kernel: expected an image (bzImage, vmlinuz, boot/vmlinuz-RELEASE), with modules.tar.xz or lib/modules/RELEASE beside it, or the .deb or .rpm packages of one kernel");
 }
 

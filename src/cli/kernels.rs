@@ -264,6 +264,7 @@ mod tests {
 
     fn kernels() -> Vec<Available> {
         let kernel = |version: &str, release: &str, flavour| Available {
+            arch: GUEST,
             name: version.split('+').next().unwrap_or(version).to_string(),
             version: version.parse().expect("a version"),
             release: release.to_string(),

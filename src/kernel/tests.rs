@@ -426,7 +426,7 @@ fn a_local_image_that_does_not_fit_says_why() {
     insta::assert_snapshot!(said.replace(&root.path().display().to_string(), "ROOT"), @"
     cannot read ROOT/nothing: No such file or directory (os error 2)
     kernel image ROOT/truncated: it is truncated: its header promises at least 1177 bytes and it has 1134; get the file again
-    kernel image ROOT/.config: it is no x86 kernel image: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz) or an ELF file (vmlinux)
+    kernel image ROOT/.config: it is no kernel image that is known here: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz), an Image or an ELF file (vmlinux)
     cannot read ROOT/cache: no modules of 6.99.1-mine there; expected a lib/modules/6.99.1-mine folder (make modules_install INSTALL_MOD_PATH=DIR makes one)
     module `kernel/null_blk.ko` was built for 6.12.1, the kernel is 6.99.1-mine; give the modules folder of this kernel
     ");

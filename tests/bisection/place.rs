@@ -43,6 +43,7 @@ pub fn machine() -> Machine {
 
 pub fn kernel(name: &str, digest: &str) -> Kernel {
     Kernel {
+        arch: kregress::arch::GUEST,
         name: name.into(),
         release: name.into(),
         version: "6.1".parse().expect("a version"),

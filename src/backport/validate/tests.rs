@@ -111,6 +111,7 @@ impl Kernels for Fake {
             return Err(error.clone());
         }
         let kernel = Kernel {
+            arch: crate::arch::GUEST,
             name: self.name(half),
             release: "6.12.117".into(),
             version: "6.12.117".parse().unwrap(),

@@ -369,7 +369,7 @@ mod tests {
             said += &format!("{}\n", read(text).expect_err(text));
         }
         insta::assert_snapshot!(said, @r#"
-        the catalogue kernels/mine.yaml: kernels[0]: unknown field `sauce`, expected one of `name`, `summary`, `source`, `config`, `patches`, `compiler` at line 3 column 5
+        the catalogue kernels/mine.yaml: kernels[0]: unknown field `sauce`, expected one of `name`, `summary`, `source`, `config`, `patches`, `compiler`, `arch` at line 3 column 5
         the catalogue kernels/mine.yaml: kernels[0]: missing field `source` at line 2 column 5
         the catalogue kernels/mine.yaml: kernels: invalid type: integer `3`, expected a sequence at line 1 column 10
         the catalogue kernels/mine.yaml: debian[0]: `6.x` is no kernel version: a second number is missing; expected something like `6.12.90`, `v6.17-rc3` or `next-20260306` at line 2 column 5
@@ -380,7 +380,7 @@ mod tests {
         the catalogue kernels/mine.yaml: kernels[0].source.git: invalid type: string "x", expected `{repository: FOLDER, ref: COMMIT}` at line 2 column 29
         the catalogue kernels/mine.yaml: kernels[0].source.debian-source: missing field `version` at line 2 column 39
         kernels/mine.yaml:3: the kernel `a`: a kernel that is compiled needs a `config`, such as `config: small`
-        kernels/mine.yaml:2: the kernel `a`: `config`, `patches` and `compiler` are for sources that are compiled, and this kernel is compiled already
+        kernels/mine.yaml:2: the kernel `a`: `config`, `patches`, `compiler` and `arch` are for sources that are compiled, and this kernel is compiled already
         kernels/mine.yaml:2: the kernel `a`: `path`, `size` and `sha256` (64 digits) pin a package together; write all of them or none
         the catalogue kernels/mine.yaml: did not find expected node content at line 2 column 1, while parsing a flow node
         "#);

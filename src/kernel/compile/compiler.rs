@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_compiler_that_is_not_there_is_named() {
-        let error = Compiler::find(Some("gcc-99")).expect_err("no such compiler");
+        let error = Compiler::find(Some("gcc-99"), crate::arch::GUEST).expect_err("no such compiler");
         assert!(error.to_string().starts_with("compiling a kernel needs gcc-99"), "{error}");
         let missing = [("flex", "flex"), ("ld", "binutils"), ("objcopy", "binutils")];
         insta::assert_snapshot!(refuse(&missing).expect_err("they are missing"), @"compiling a kernel needs flex, ld, objcopy, which this host lacks; `sudo apt-get install flex binutils` installs it");

@@ -207,7 +207,7 @@ mod tests {
         fs::write(&file, fragment).expect("it is writable");
         let composed =
             MergedFragments::new(&file.display().to_string(), &[]).unwrap_or_else(|e| panic!("{e}"));
-        let lost = lost(&composed, config, tree.path());
+        let lost = lost(&composed, config, tree.path(), crate::arch::GUEST);
         let lines: Vec<String> = lost.iter().map(LostOption::to_string).collect();
         lines.join("\n").replace(&file.display().to_string(), "x.config")
     }

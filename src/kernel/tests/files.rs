@@ -187,9 +187,9 @@ fn says_what_is_wrong_with_files() {
     DIR/headers.deb: there is no kernel in it: expected boot/vmlinuz-RELEASE, lib/modules/RELEASE/vmlinuz, or modules of a kernel that is given with it
     DIR/nolist.tar has modules of 6.17.13+deb13-cloud-amd64 without their list of built-in ones (modules.builtin), so that a missing module looks like a built-in one; `make modules_install` writes it
     DIR/renamed.tar: the image is of 6.17.13+deb13-cloud-amd64, the files with it are of 6.1; give those of one kernel
-    kernel image DIR/text.bin: it is no x86 kernel image: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz) or an ELF file (vmlinux)
+    kernel image DIR/text.bin: it is no kernel image that is known here: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz), an Image or an ELF file (vmlinux)
     the folder DIR/empty has no kernel: expected an image (bzImage, vmlinuz, boot/vmlinuz-RELEASE), with modules.tar.xz or lib/modules/RELEASE beside it, or the .deb or .rpm packages of one kernel
-    kernel image DIR/a.deb.part: it is no x86 kernel image: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz) or an ELF file (vmlinux)
+    kernel image DIR/a.deb.part: it is no kernel image that is known here: the boot protocol's magic numbers are missing; expected a bzImage (vmlinuz), an Image or an ELF file (vmlinux)
     DIR/source.tar.xz: there is no kernel in it: expected boot/vmlinuz-RELEASE, lib/modules/RELEASE/vmlinuz, or modules of a kernel that is given with it
     cannot read DIR/nowhere.deb: No such file or directory (os error 2)
     DIR/truncated.deb: it is truncated: member data.tar.xz needs 1080 bytes and 990 are left; get the file again

@@ -40,6 +40,7 @@ fn known() -> Vec<Candidate> {
         };
         let package_version = Some((*package_version).to_string());
         Candidate {
+            arch: crate::arch::GUEST,
             version,
             release,
             flavour: Some(flavour),

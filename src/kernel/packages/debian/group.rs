@@ -203,6 +203,25 @@ mod tests {
     }
 
     #[test]
+    fn each_architecture_has_the_kernels_whose_releases_end_in_its_name() {
+        let names = [
+            "linux-image-6.12.117+deb13-cloud-arm64",
+            "linux-image-6.12.117+deb13-arm64",
+            "linux-image-6.12.117+deb13-arm64-16k",
+            "linux-image-6.12.117+deb13-rt-arm64",
+            "linux-image-6.12.117+deb13-amd64",
+        ];
+        let packages = names.map(|name| package(name, "6.12.117-1", 20 << 20, "trixie"));
+        let builds = group(&AARCH64, packages);
+        let shown: Vec<String> = builds
+            .iter()
+            .map(|build| format!("{} {:?} {}", build.arch.debian, build.flavour, build.release))
+            .collect();
+        assert_eq!(shown, ["arm64 Cloud 6.12.117+deb13-cloud-arm64", "arm64 Plain 6.12.117+deb13-arm64"]);
+        assert!(builds[0].version.to_string() == "6.12.117+deb13");
+    }
+
+    #[test]
     fn puts_kernels_of_every_layout_together() {
         let big = 20 << 20;
         let builds = group(

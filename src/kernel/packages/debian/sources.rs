@@ -291,7 +291,7 @@ Components: main
                 (Archive::Security, "http://mirror.example/debian-security/")
             ]
         );
-        let text = rewrite(&selected);
+        let text = rewrite(&selected, crate::arch::GUEST);
         assert_eq!(text.matches("Types: deb\n").count(), MAIN_SUITES.len() + SECURITY_SUITES.len());
         assert_eq!(text.matches(" mQINBF\n").count(), MAIN_SUITES.len(), "an inline key is kept whole");
         assert_eq!(text.matches("Trusted: yes\n").count(), SECURITY_SUITES.len());
