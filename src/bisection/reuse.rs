@@ -13,8 +13,9 @@ use super::state::{AttemptSummary, BisectionState};
 use crate::bisect::Seen;
 use crate::event::{BisectionRecord, BisectionSource, Event};
 use crate::journal::RunDir;
+use crate::lab::prepare::collection_digest;
 use crate::machine::Machine;
-use crate::suite::Test;
+use crate::suite::{ProgramSource, Test};
 
 /// Parts of a test that say nothing about how it is judged.
 const NO_MATTER: &[&str] = &["summary", "links", "history", "known", "span", "control_of"];
@@ -34,7 +35,11 @@ pub fn test_digest(test: &Test, machine: &Machine) -> String {
     let mut hash = Sha256::new();
     hash.update(value.to_string());
     hash.update(format!("{machine:?}"));
-    let program = test.program.launch().source.file();
+    let source = test.program.launch().source;
+    if let ProgramSource::Collection(wanted) = &source {
+        hash.update(collection_digest(wanted));
+    }
+    let program = source.file();
     for file in program.into_iter().chain(test.files.iter().map(PathBuf::as_path)) {
         hash.update(fs::read(file).unwrap_or_default());
         hash.update([0]);

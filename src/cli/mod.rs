@@ -14,6 +14,7 @@ mod error;
 pub mod explain;
 mod format;
 pub mod guests;
+mod import;
 mod interrupt;
 mod kernels;
 mod list;
@@ -75,6 +76,8 @@ enum Command {
     /// when one candidate is as likely as --confidence asks, and it and its neighbour differ by themselves. Both ends are
     /// tried first. Kernels that do not compile, boot or run the test are passed over.
     Bisect(Box<bisect::BisectArgs>),
+    /// Write suites for the tests of another collection
+    Import(import::ImportArgs),
     /// List suites, tests and what they need
     List(list::ListArgs),
     /// List, fetch and build kernels
@@ -116,6 +119,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
     let status = match &cli.command {
         Command::Run(args) => run::run(args, paths)?,
         Command::Bisect(args) => bisect::run(args, paths)?,
+        Command::Import(args) => import::run(args, paths)?,
         Command::List(args) => list::run(args, paths)?,
         Command::Kernels(args) => {
             return kernels::run(args, &paths.cache()?, &paths.catalogues()?).map_err(CliError::setup);

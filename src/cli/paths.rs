@@ -43,6 +43,11 @@ impl PathArgs {
         self.layers(self.suites.as_ref(), PROJECT[0])
     }
 
+    /// The folder for suites of one's own: what was given, else the project's, which need not be there yet.
+    pub fn own_suites(&self) -> PathBuf {
+        self.suites.clone().unwrap_or_else(|| project().join(PROJECT[0]))
+    }
+
     /// The folders with catalogues, the one that counts first.
     pub fn catalogues(&self) -> Result<Vec<PathBuf>, CliError> {
         self.layers(self.catalogues.as_ref(), PROJECT[1])

@@ -25,7 +25,7 @@ pub struct TestArgs {
     /// Tests whose names contain one of these words, or fit one as a glob [default: every test]
     #[arg(value_name = "FILTER")]
     pub filters: Vec<String>,
-    /// Only this suite: its name, or a file
+    /// Only this suite: its name, a file, or a folder of suites
     #[arg(short, long = "suite", value_name = "SUITE")]
     pub suite: Vec<String>,
     /// Known messages besides the suites' own: reports that do no harm, and lines that count though they are no crash
@@ -86,22 +86,26 @@ pub fn load_suites(named: &[String], folders: &[PathBuf]) -> Result<Vec<Suite>, 
         }
         return suite::load_dir(folder).map_err(CliError::located);
     }
-    named
-        .iter()
-        .map(|name| {
-            let given = PathBuf::from(name);
-            let in_folder = |folder: &PathBuf| folder.join(format!("{name}.yaml"));
-            let found = || folders.iter().map(in_folder).find(|path| path.is_file());
-            let path = if given.is_file() { given } else { found().unwrap_or_else(|| in_folder(folder)) };
-            if !path.is_file() {
+    let mut suites = Vec::new();
+    for name in named {
+        let given = PathBuf::from(name);
+        let places = || folders.iter().map(|folder| folder.join(name));
+        let folder = [given.clone()].into_iter().chain(places()).find(|path| path.is_dir());
+        let file = |place: PathBuf| place.with_file_name(format!("{name}.yaml"));
+        let found = [given].into_iter().chain(places().map(file)).find(|path| path.is_file());
+        match (found, folder) {
+            (Some(path), _) => suites.push(suite::load_file(&path).map_err(CliError::located)?),
+            (None, Some(folder)) => suites.extend(suite::load_dir(&folder).map_err(CliError::located)?),
+            (None, None) => {
+                let path = folders[0].join(format!("{name}.yaml"));
                 return Err(CliError::setup(format!(
-                    "there is no suite {name:?}: neither a file of that name nor {}",
+                    "there is no suite {name:?}: neither a file or folder of that name nor {}",
                     path.display()
                 )));
             }
-            suite::load_file(&path).map_err(CliError::located)
-        })
-        .collect()
+        }
+    }
+    Ok(suites)
 }
 
 impl KernelArgs {

@@ -6,6 +6,7 @@ pub mod by_arch;
 mod evidence;
 pub mod guests;
 pub mod interactive;
+mod ltp;
 mod output;
 pub mod payload;
 mod plugging;

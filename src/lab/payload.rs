@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ltp;
 use super::prepare::{Prepared, userland};
 use super::setup::SetupStep;
 use crate::guest::layout::INBOX;
 use crate::guest::message::{ProgramRequest, Settle, ToGuest};
 use crate::kernel::{Kernel, ModuleFile, ModuleState};
 use crate::machine::{Device, Machine, Medium};
-use crate::suite::{OutputFormat, ProgramSource, Test};
+use crate::suite::{OutputFormat, Program, ProgramSource, Test};
 use crate::vm::guest::Guest;
-use crate::vm::spec::serial;
+use crate::vm::spec::{Accel, serial};
 
 /// Sysctls of every guest, set before the test's own. A kernel that oopses ends the virtual machine, a hung task is
 /// reported each time. Those of the hung-task detector exist only where the kernel has it.
@@ -85,6 +86,7 @@ impl Payload {
         machine: &Machine,
         prepared: &Prepared,
         seed: u64,
+        accel: Accel,
     ) -> Result<Payload, PayloadError> {
         let mut payload = Payload {
             nonce: format!("{seed:016x}"),
@@ -108,7 +110,7 @@ impl Payload {
         let command = payload.add_program(test, prepared)?;
         payload.ask(ToGuest::Run(ProgramRequest {
             command,
-            environment: environment(test, machine, seed),
+            environment: environment(test, machine, seed, accel),
             probes: test.probes.iter().map(|probe| probe.request(&test.symptom)).collect(),
             settings: test.symptom.settings(),
             nonce: payload.nonce.clone(),
@@ -213,8 +215,15 @@ impl Payload {
     }
 
     fn add_program(&mut self, test: &Test, prepared: &Prepared) -> Result<Vec<String>, PayloadError> {
-        let place = format!("{INBOX}/{}", test.name);
         let launch = test.program.launch();
+        // programs of a collection know themselves by their own names
+        let own_name = match (launch.output, launch.source) {
+            (OutputFormat::Ltp, ProgramSource::File(path)) => path.file_name(),
+            (_, ProgramSource::Collection(wanted)) => wanted.program.file_name(),
+            _ => None,
+        };
+        let name = own_name.map_or_else(|| test.name.clone().into(), |name| name.to_string_lossy());
+        let place = format!("{INBOX}/{name}");
         let (contents, mut command): (Arc<[u8]>, _) = match launch.source {
             ProgramSource::Script(script) => {
                 // a file of the test with the same name takes its place
@@ -230,7 +239,7 @@ impl Payload {
                 let shell = (!own).then(|| "/bin/sh".to_owned());
                 (script.as_bytes().into(), shell.into_iter().chain([place.clone()]).collect())
             }
-            ProgramSource::Compiled { .. } => {
+            ProgramSource::Compiled { .. } | ProgramSource::Collection(_) => {
                 (prepared.program.clone().unwrap_or_default(), vec![place.clone()])
             }
             ProgramSource::File(path) => (read(path)?, vec![place.clone()]),
@@ -247,7 +256,7 @@ fn read(path: &Path) -> Result<Arc<[u8]>, PayloadError> {
     Ok(contents.into())
 }
 
-fn environment(test: &Test, machine: &Machine, seed: u64) -> BTreeMap<String, String> {
+fn environment(test: &Test, machine: &Machine, seed: u64, accel: Accel) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::from([
         ("KREGRESS_TEST".to_owned(), test.id()),
         ("KREGRESS_SEED".to_owned(), (seed & 0x7fff_ffff).to_string()),
@@ -261,6 +270,9 @@ fn environment(test: &Test, machine: &Machine, seed: u64) -> BTreeMap<String, St
     }
     if let Some(rounds) = test.dose.rounds {
         environment.insert("KREGRESS_ROUNDS".into(), rounds.to_string());
+    }
+    if let Program::Ltp { runtime, .. } = &test.program {
+        environment.extend(ltp::environment(*runtime, test.dose.seconds, accel));
     }
     environment
 }

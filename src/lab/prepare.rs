@@ -1,6 +1,7 @@
 //! What a test needs from the host before its first attempt: its C program compiled, its images made. Both are kept
 //! in the cache under their contents, so that the same input is never built twice.
 
+mod collection;
 mod step;
 pub mod userland;
 
@@ -30,9 +31,9 @@ const SHOWN_LINES: usize = 30;
 /// What was made.
 #[derive(Clone, Debug, Default)]
 pub struct Prepared {
-    /// The compiled program of a test in C.
+    /// The compiled program of a test in C, or of a collection.
     pub program: Option<Arc<[u8]>>,
-    /// Files that the prepare steps left, by their names.
+    /// Files that the prepare steps left, and what lies beside a collection's program, by their names.
     pub outputs: BTreeMap<String, PathBuf>,
     /// The root file system that the program runs in, if not the guest's own.
     pub userland: Option<Image>,
@@ -109,12 +110,23 @@ pub enum PrepareError {
         /// Whether it is the host that failed: its network, its disk or its tools.
         host: bool,
     },
+    /// A collection's program needs libraries.
+    #[error("{program} was linked dynamically, and guests have no libraries")]
+    NotStatic {
+        /// Its path in the tree.
+        program: String,
+    },
     /// A file or folder failed.
     #[error("{0}")]
     Io(String),
 }
 
 impl PrepareError {
+    /// What failed at this path.
+    fn io(path: &Path) -> impl Fn(std::io::Error) -> PrepareError {
+        move |error| PrepareError::Io(format!("{}: {error}", path.display()))
+    }
+
     /// Whether the host failed, and not what the test asks for.
     pub fn is_hosts(&self) -> bool {
         matches!(
@@ -127,11 +139,14 @@ impl PrepareError {
 fn install_hint(tool: &str) -> &'static str {
     match tool {
         "mke2fs" | "debugfs" | "mkfs.ext4" | "e2fsck" => " (Debian: apt-get install e2fsprogs)",
+        "autoconf" | "automake" | "make" => " (Debian: apt-get install autoconf automake make)",
         _ => "",
     }
 }
 
-/// Prepares a test, or finds in the cache what an earlier run prepared. `compiler` is asked for where the program is in C.
+pub(crate) use collection::digest as collection_digest;
+
+/// Prepares a test, or finds in the cache what an earlier run prepared. `compiler` is asked for where a program is compiled.
 ///
 /// # Errors
 /// [`PrepareError`] with the tool's own words.
@@ -141,11 +156,18 @@ pub fn prepare(
     cache: &Path,
     cancel: &Cancel,
 ) -> Result<Prepared, PrepareError> {
+    let mut beside = BTreeMap::new();
     let program = match test.program.launch().source {
         ProgramSource::Compiled { file, flags } => Some(compile(&compiler()?, file, flags, cache)?),
+        ProgramSource::Collection(wanted) => {
+            let built = collection::build(&wanted, &compiler()?, test.userland.is_some(), cache, cancel)?;
+            beside = built.beside;
+            Some(built.program)
+        }
         ProgramSource::Script(_) | ProgramSource::File(_) => None,
     };
-    let outputs = run_steps(&test.prepare, cache, cancel)?;
+    let mut outputs = run_steps(&test.prepare, cache, cancel)?;
+    outputs.append(&mut beside);
     let userland = test.userland.as_ref().map(|wanted| userland::make(wanted, cache, cancel)).transpose()?;
     Ok(Prepared { program, outputs, userland })
 }

@@ -353,8 +353,15 @@ impl VmLab {
         watch.phase(Phase::Prepare);
         let prepared = self.prepare_test(request.test).map_err(|e| e.to_string())?;
         let machine = self.machine(request.kernel, request.machine, &prepared)?;
-        let payload = Payload::build(request.kernel, request.test, request.machine, &prepared, request.seed)
-            .map_err(|e| e.to_string())?;
+        let payload = Payload::build(
+            request.kernel,
+            request.test,
+            request.machine,
+            &prepared,
+            request.seed,
+            machine.accel,
+        )
+        .map_err(|e| e.to_string())?;
         let timeouts = &request.test.timeout;
         let terminate = self.terminate.unwrap_or(timeouts.terminate);
         let context = || AttemptContext {
@@ -460,8 +467,8 @@ impl Lab for VmLab {
             true => Failure::Host(e.to_string()),
             false => Failure::Test(e.to_string()),
         })?;
-        self.machine(kernel, machine, &prepared).map_err(Failure::Host)?;
-        let payload = Payload::build(kernel, test, machine, &prepared, 0);
+        let accel = self.machine(kernel, machine, &prepared).map_err(Failure::Host)?.accel;
+        let payload = Payload::build(kernel, test, machine, &prepared, 0, accel);
         payload.map(drop).map_err(|e| Failure::Test(e.to_string()))
     }
 

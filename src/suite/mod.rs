@@ -26,7 +26,7 @@ pub use model::{
     PrepareStep, Scheduling, Suite, Test, Timeouts,
 };
 pub use pattern::Pattern;
-pub use program::{Launch, OutputFormat, Program, ProgramSource};
+pub use program::{Collection, CollectionProgram, Launch, OutputFormat, Program, ProgramFile, ProgramSource};
 pub use range::Versions;
 pub use reference::Reference;
 pub use symptom::{CrashPattern, HangPattern, KmemleakPattern, LeakPattern, Probe, ProbeKind, Symptom};

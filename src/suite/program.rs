@@ -1,6 +1,7 @@
 //! What runs in the guest: where it comes from, and how its output is read.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -29,6 +30,18 @@ pub enum Program {
         /// Arguments in the guest.
         args: Vec<String>,
     },
+    /// As `Binary`, but of the Linux Test Project: its lines and its exit code say what it found.
+    Ltp {
+        /// Where it is.
+        #[serde(flatten)]
+        file: ProgramFile,
+        /// Arguments in the guest.
+        args: Vec<String>,
+        /// How long it runs by itself (`.runtime` of its `struct tst_test`): a dose with seconds makes it run for that
+        /// much less or more. Absent: it has no such time.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        runtime: Option<Duration>,
+    },
     /// As `Binary`, but it prints KTAP (Documentation/dev-tools/ktap.rst): each `not ok` line counts as `symptom`.
     Ktap {
         /// The file.
@@ -36,6 +49,74 @@ pub enum Program {
         /// Arguments in the guest.
         args: Vec<String>,
     },
+}
+
+/// A program of a collection: a file that is there already, or one that its source tree makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProgramFile {
+    /// The file; where there is a tree, its path in that.
+    pub path: PathBuf,
+    /// The source tree that it is built in. Absent: it is there already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tree: Option<PathBuf>,
+    /// Files of the same folder of the tree that lie beside it in the guest: data, or programs that are built as well.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
+}
+
+impl ProgramFile {
+    fn source(&self, collection: Collection) -> ProgramSource<'_> {
+        match &self.tree {
+            None => ProgramSource::File(&self.path),
+            Some(tree) => ProgramSource::Collection(CollectionProgram {
+                collection,
+                tree,
+                program: &self.path,
+                beside: &self.beside,
+            }),
+        }
+    }
+}
+
+/// A collection of tests with a build system of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collection {
+    /// The Linux Test Project; paths are from the top of its tree.
+    Ltp,
+    /// The kernel's selftests; paths are from `tools/testing/selftests` of a kernel's source.
+    Kselftest,
+}
+
+impl Collection {
+    /// Its key in a suite.
+    pub fn word(self) -> &'static str {
+        match self {
+            Collection::Ltp => "ltp",
+            Collection::Kselftest => "kselftest",
+        }
+    }
+
+    /// Where programs lie in its tree.
+    pub fn programs(self) -> &'static str {
+        match self {
+            Collection::Ltp => "",
+            Collection::Kselftest => "tools/testing/selftests",
+        }
+    }
+}
+
+/// A program that its collection's tree makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectionProgram<'p> {
+    /// Which collection.
+    pub collection: Collection,
+    /// Its source tree, which is only read.
+    pub tree: &'p Path,
+    /// The program's path in the tree.
+    pub program: &'p Path,
+    /// Files of the same folder that lie beside it in the guest.
+    pub beside: &'p [String],
 }
 
 /// How a program is started and read, whatever its kind.
@@ -63,6 +144,8 @@ pub enum ProgramSource<'p> {
     },
     /// A file of the host that is static or a script.
     File(&'p Path),
+    /// A program that is built in the cache from a collection's tree.
+    Collection(CollectionProgram<'p>),
 }
 
 /// How a program's output is read. `lab` has a reader for each.
@@ -72,6 +155,26 @@ pub enum OutputFormat {
     Reports,
     /// As `Reports`, and what is printed is KTAP.
     Ktap,
+    /// As `Reports`, and what is printed are results of the Linux Test Project, as is the exit code.
+    Ltp,
+}
+
+impl OutputFormat {
+    /// Whether the reader says what an exit code other than 0 means.
+    pub fn reads_exit_code(self) -> bool {
+        match self {
+            OutputFormat::Reports | OutputFormat::Ktap => false,
+            OutputFormat::Ltp => true,
+        }
+    }
+
+    /// Whether the program itself decides when it has done enough: the dose's seconds are the most that it takes.
+    pub fn ends_by_itself(self) -> bool {
+        match self {
+            OutputFormat::Reports | OutputFormat::Ktap => false,
+            OutputFormat::Ltp => true,
+        }
+    }
 }
 
 impl Program {
@@ -83,6 +186,7 @@ impl Program {
                 (ProgramSource::Compiled { file: source, flags }, &args[..], OutputFormat::Reports)
             }
             Program::Binary { path, args } => (ProgramSource::File(path), &args[..], OutputFormat::Reports),
+            Program::Ltp { file, args, .. } => (file.source(Collection::Ltp), &args[..], OutputFormat::Ltp),
             Program::Ktap { path, args } => (ProgramSource::File(path), &args[..], OutputFormat::Ktap),
         };
         Launch { source, args, output }
@@ -93,7 +197,7 @@ impl<'p> ProgramSource<'p> {
     /// The file of the host that it is made from.
     pub fn file(self) -> Option<&'p Path> {
         match self {
-            ProgramSource::Script(_) => None,
+            ProgramSource::Script(_) | ProgramSource::Collection(_) => None,
             ProgramSource::Compiled { file, .. } | ProgramSource::File(file) => Some(file),
         }
     }

@@ -108,6 +108,16 @@ pub(crate) fn file_name(text: &str) -> Result<String, Rejection> {
     }
 }
 
+/// Checks the path of a file inside a folder: relative, without `.` and `..`.
+pub(crate) fn inner_path(text: &str) -> Result<String, Rejection> {
+    let inside = text.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    if inside && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err(Rejection::of(text, "a path inside that folder, such as `testcases/kernel/crypto/af_alg08`"))
+    }
+}
+
 /// Takes a text for people: one line, however it is broken in the file.
 pub(crate) fn sentence(text: &str) -> Result<String, Rejection> {
     let words: Vec<&str> = text.split_whitespace().collect();

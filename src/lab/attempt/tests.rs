@@ -16,7 +16,7 @@ use crate::oops;
 use crate::suite::{MatchContext, Test};
 use crate::verdict::judge;
 use crate::vm::scripted::{Script, ScriptedGuest};
-use crate::vm::spec::VmDevice;
+use crate::vm::spec::{Accel, VmDevice};
 use crate::witness;
 
 const OOPS: &str = "\
@@ -97,7 +97,8 @@ fn attempt(script: Script) -> Attempted {
 
 fn attempt_with(script: Script, cancel: &Cancel, change: impl Fn(&mut AttemptContext<'_>)) -> Attempted {
     let (kernel, test, machine) = (sim::kernel("6.1"), test(), Machine::built_in());
-    let payload = Payload::build(&kernel, &test, &machine, &Prepared::default(), 1).expect("a payload");
+    let payload =
+        Payload::build(&kernel, &test, &machine, &Prepared::default(), 1, Accel::Tcg).expect("a payload");
     let card = Device { name: "card".into(), at_start: false, behind: None, kind: DeviceKind::Igb };
     let (heard, devices) = (Heard::default(), [VmDevice { device: card, nth: 1, image: None }]);
     let mut context = AttemptContext {

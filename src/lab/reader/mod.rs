@@ -4,6 +4,7 @@
 //! never ends; what only the whole tells (results that are missing, a plan that was not kept) it says at the end.
 
 mod ktap;
+mod ltp;
 mod reports;
 
 use std::fmt::Debug;
@@ -44,6 +45,7 @@ pub(super) fn of(format: OutputFormat) -> Box<dyn OutputReader> {
     match format {
         OutputFormat::Reports => Box::new(reports::Reader),
         OutputFormat::Ktap => Box::<ktap::Reader>::default(),
+        OutputFormat::Ltp => Box::<ltp::Reader>::default(),
     }
 }
 

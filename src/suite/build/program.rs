@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::Context;
 use crate::suite::model::PrepareStep;
-use crate::suite::program::Program;
+use crate::suite::program::{Collection, Program, ProgramFile};
 use crate::suite::shape::{List, PrepareShape, TestShape};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
@@ -21,8 +21,12 @@ pub(in crate::suite) struct ProgramShape {
     c: Option<String>,
     binary: Option<String>,
     ktap: Option<String>,
+    ltp: Option<String>,
     flags: List<String>,
     args: List<String>,
+    tree: Option<String>,
+    beside: List<String>,
+    runtime: Option<String>,
 }
 
 /// Most files of a folder that are looked at for the one that was meant.
@@ -41,18 +45,32 @@ pub(super) fn program(
         fields.missing(&at);
         return None;
     };
-    let kinds = [("shell", &shape.shell), ("c", &shape.c), ("binary", &shape.binary), ("ktap", &shape.ktap)];
+    let kinds = [
+        ("shell", &shape.shell),
+        ("c", &shape.c),
+        ("binary", &shape.binary),
+        ("ktap", &shape.ktap),
+        ("ltp", &shape.ltp),
+    ];
     let given: Vec<&str> = kinds.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| *key).collect();
     let flags = fields.list(&at.key("flags"), shape.flags.as_ref(), word::line);
     let args = fields.list(&at.key("args"), shape.args.as_ref(), word::line);
+    let runtime = fields.optional(&at.key("runtime"), shape.runtime.as_ref(), quantity::duration);
     let names = kinds.map(|(key, _)| key);
     let kind = fields.exactly_one(&at, &given, &names)?;
     let with_args: Vec<&str> = names.into_iter().filter(|name| *name != "shell").collect();
     only_with(fields, &at, "flags", shape.flags.is_some(), kind, &["c"]);
+    only_with(fields, &at, "tree", shape.tree.is_some(), kind, &["ltp"]);
+    only_with(fields, &at, "beside", shape.beside.is_some(), kind, &["ltp"]);
+    only_with(fields, &at, "runtime", shape.runtime.is_some(), kind, &["ltp"]);
     only_with(fields, &at, "args", shape.args.is_some(), kind, &with_args);
     let (_, text) = kinds.into_iter().find(|(key, _)| *key == kind)?;
     if kind == "shell" {
         return Some(Program::Shell { script: fields.required(&at.key(kind), text.as_ref(), word::script)? });
+    }
+    if kind == "ltp" {
+        let file = program_file(fields, context, shape, &at.key(kind), text.as_ref(), Collection::Ltp)?;
+        return Some(Program::Ltp { file, args, runtime });
     }
     let path = file(fields, context.dir, &at.key(kind), text.as_ref())?;
     Some(match kind {
@@ -61,6 +79,43 @@ pub(super) fn program(
         "ktap" => Program::Ktap { path, args },
         other => unreachable!("{other} is in the table"),
     })
+}
+
+/// A program of a collection: a file, or where `tree` is given what that tree makes.
+fn program_file(
+    fields: &mut Fields<'_>,
+    context: &Context<'_>,
+    shape: &ProgramShape,
+    at: &KeyPath,
+    text: Option<&String>,
+    collection: Collection,
+) -> Option<ProgramFile> {
+    let program = context.test.key("program");
+    let beside = fields.list(&program.key("beside"), shape.beside.as_ref(), word::file_name);
+    let Some(tree) = &shape.tree else {
+        if shape.beside.is_some() {
+            let help =
+                "add the collection's source folder as `tree`, or name the files under `files`".to_owned();
+            let (span, kind) = (fields.key_span(&program.key("beside")), ProblemKind::Contradiction);
+            fields.report(kind, span, "`beside` goes with `tree`".into(), "of which tree?".into(), help);
+        }
+        let path = file(fields, context.dir, at, text)?;
+        return Some(ProgramFile { path, tree: None, beside });
+    };
+    let at_tree = program.key("tree");
+    let tree = context.dir.join(fields.required(&at_tree, Some(tree), word::line)?);
+    let path = PathBuf::from(fields.required(at, text, word::inner_path)?);
+    let folder = tree.join(collection.programs()).join(path.parent().unwrap_or(Path::new("")));
+    if folder.is_dir() {
+        return Some(ProgramFile { path, tree: Some(tree), beside });
+    }
+    let (at, headline) = match tree.is_dir() {
+        true => (at, format!("{} has no such folder", tree.display())),
+        false => (&at_tree, format!("{} names no folder", at_tree.described())),
+    };
+    let help = format!("looked for {}; `tree` is relative to the suite's folder", folder.display());
+    fields.report(ProblemKind::MissingFile, fields.span(at), headline, "no such folder".into(), help);
+    None
 }
 
 fn only_with(fields: &mut Fields<'_>, at: &KeyPath, key: &str, given: bool, kind: &str, kinds: &[&str]) {

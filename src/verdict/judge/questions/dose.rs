@@ -26,6 +26,9 @@ pub(super) fn too_few_rounds(evidence: &Evidence<'_>) -> Option<Judgement> {
 pub(super) fn too_short(evidence: &Evidence<'_>) -> Option<Judgement> {
     let (dose, program) = (&evidence.test.dose, &evidence.seen.program);
     let seconds = dose.seconds?;
+    if evidence.test.program.launch().output.ends_by_itself() {
+        return None;
+    }
     if dose.rounds.is_some_and(|rounds| program.iterations().is_some_and(|done| done >= rounds)) {
         return None;
     }

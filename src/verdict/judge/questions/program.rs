@@ -27,6 +27,8 @@ pub(super) fn exit(evidence: &Evidence<'_>) -> Option<Judgement> {
     let output = last_output(evidence.seen);
     match evidence.seen.program.exit {
         Some(Exit::Code(0)) => None,
+        // the reader said it all
+        Some(Exit::Code(_)) if evidence.test.program.launch().output.reads_exit_code() => None,
         Some(Exit::Code(EXIT_SKIP)) => {
             dosed(Verdict::Skip, format!("the program skipped without a reason{output}"))
         }

@@ -1,0 +1,180 @@
+//! What a test of LTP needs, as far as a suite can say it.
+
+use super::{Fields, Options};
+
+/// Why a test cannot be a test of a suite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
+/// Memory that a guest has besides what a test asks to be free, MiB.
+const BESIDES: u32 = 256;
+
+/// Memory of a guest with a block device, MiB: its image of 300 MB lies in the guest's memory.
+const WITH_DEVICE: u32 = 2048;
+
+/// What a test needs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+    pub modules: Vec<String>,
+    pub config: Vec<String>,
+    pub kernel: Option<String>,
+    pub cpus: Option<u32>,
+    pub memory_mib: Option<u32>,
+    pub beside: Vec<String>,
+    /// What cannot be said, and stands in the file as a comment.
+    pub notes: Vec<String>,
+}
+
+/// Reads the needs.
+pub(super) fn of(fields: &Fields<'_>, program: &str, options: &Options) -> Result<Needs, Refusal> {
+    refuse(fields, program)?;
+    let mut needs = Needs::default();
+    commands(fields, options, &mut needs)?;
+    for option in fields.texts("needs_kconfigs").unwrap_or_default() {
+        match kconfig(&option) {
+            Some(options) => needs.config.extend(options),
+            None => needs.notes.push(format!("it checks the configuration itself: {option}")),
+        }
+    }
+    needs.modules = fields.texts("needs_drivers").unwrap_or_default();
+    needs.kernel = fields.text("min_kver").and_then(since);
+    needs.cpus = fields.number("min_cpus").filter(|&cpus| cpus > 2);
+    needs.memory_mib =
+        fields.number("min_mem_avail").map(|mib| mib + BESIDES).filter(|&mib| mib > super::MEMORY_MIB);
+    if fields.has("needs_device") {
+        needs.modules.push("loop".to_owned());
+        needs.memory_mib = needs.memory_mib.max(Some(WITH_DEVICE));
+    }
+    match fields.texts("resource_files") {
+        Some(files) => needs.beside = files,
+        None if fields.has("resource_files") => {
+            needs.notes.push("its resource files are not known, name them in `beside`".to_owned());
+        }
+        None => {}
+    }
+    if let Some(file) = needs.beside.iter().find(|file| file.contains('/')) {
+        return Err(Refusal(format!("its resource file {file} lies in another folder")));
+    }
+    Ok(needs)
+}
+
+/// What no guest of ours has.
+fn refuse(fields: &Fields<'_>, program: &str) -> Result<(), Refusal> {
+    let no = |reason: String| Err(Refusal(reason));
+    if let Some(archs) = fields.texts("supported_archs")
+        && !archs.iter().any(|arch| arch == "x86_64")
+    {
+        return no(format!("it is for {}", archs.join(", ")));
+    }
+    if fields.text("needs_abi_bits") == Some("32") {
+        return no("it is for programs of 32 bits".to_owned());
+    }
+    if program.starts_with("testcases/kernel/kvm/") {
+        return no("it is a hypervisor itself, and guests have no KVM".to_owned());
+    }
+    for (field, what) in [
+        ("format_device", "a file system is made on a device, for which a guest has no mkfs"),
+        ("mount_device", "a file system is made on a device, for which a guest has no mkfs"),
+        ("all_filesystems", "file systems are made on a device, for which a guest has no mkfs"),
+        ("runs_script", "it runs scripts with LTP's shell library"),
+        ("min_swap_avail", "a guest has no swap"),
+    ] {
+        if fields.has(field) {
+            return no(what.to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn commands(fields: &Fields<'_>, options: &Options, needs: &mut Needs) -> Result<(), Refusal> {
+    let wanted = fields.fields.get("needs_cmds").and_then(|value| value.as_array());
+    for command in wanted.into_iter().flatten() {
+        let text = command.get("cmd").or(Some(command)).and_then(|value| value.as_str()).unwrap_or_default();
+        // a version may stand behind it: `mkfs.ext4 >= 1.43.0`
+        let name = text.split_whitespace().next().unwrap_or_default();
+        if options.commands.contains(name) {
+            continue;
+        }
+        match command.get("optional").and_then(|value| value.as_bool()) {
+            Some(true) => needs.notes.push(format!("it would use the command {name}, which a guest has not")),
+            _ => return Err(Refusal(format!("a guest has no command {name}"))),
+        }
+    }
+    Ok(())
+}
+
+/// An entry of `needs_kconfigs` as entries of `needs.config`; `None` where it is more than options that must all be set.
+fn kconfig(text: &str) -> Option<Vec<String>> {
+    let one = |part: &str| {
+        let part = part.trim();
+        let (off, part) = match part.strip_prefix('!') {
+            Some(rest) => (true, rest.trim()),
+            None => (false, part),
+        };
+        let (option, value) = match part.split_once('=') {
+            Some((option, value)) => (option.trim(), Some(value.trim())),
+            None => (part, None),
+        };
+        let option = option.strip_prefix("CONFIG_")?;
+        let word =
+            |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !word(option) || !value.is_none_or(word) {
+            return None;
+        }
+        match (off, value) {
+            (true, Some(_)) => None,
+            (true, None) => Some(format!("{option}=n")),
+            (false, Some(value)) => Some(format!("{option}={value}")),
+            (false, None) => Some(option.to_owned()),
+        }
+    };
+    text.split('&').map(one).collect()
+}
+
+/// A range of versions from the oldest that will do: `5.8` to `5.8..`.
+fn since(version: &str) -> Option<String> {
+    let numbers: Vec<u32> = version.trim().split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    match numbers[..] {
+        [major] => Some(format!("{major}.0..")),
+        [major, minor] | [major, minor, 0] => Some(format!("{major}.{minor}..")),
+        [major, minor, patch] => Some(format!("{major}.{minor}.{patch}..")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_must_all_be_set_are_needs() {
+        let table: [(&str, Option<&[&str]>); 9] = [
+            ("CONFIG_USER_NS=y", Some(&["USER_NS=y"])),
+            ("CONFIG_XFRM", Some(&["XFRM"])),
+            ("!CONFIG_SLUB_TINY", Some(&["SLUB_TINY=n"])),
+            ("CONFIG_A & CONFIG_B=m", Some(&["A", "B=m"])),
+            ("CONFIG_NR_CPUS=64", Some(&["NR_CPUS=64"])),
+            ("CONFIG_A | CONFIG_B", None),
+            ("(CONFIG_A)", None),
+            ("A_MACRO", None),
+            ("", None),
+        ];
+        for (text, needs) in table {
+            let needs = needs.map(|needs| needs.iter().map(|&need| need.to_owned()).collect::<Vec<_>>());
+            assert_eq!(kconfig(text), needs, "{text}");
+        }
+    }
+
+    #[test]
+    fn versions_become_ranges() {
+        for (version, range) in [
+            ("5.8", Some("5.8..")),
+            ("4.10.0", Some("4.10..")),
+            ("6.1.3", Some("6.1.3..")),
+            ("5", Some("5.0..")),
+            ("x", None),
+        ] {
+            assert_eq!(since(version).as_deref(), range);
+        }
+    }
+}

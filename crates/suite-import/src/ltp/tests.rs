@@ -1,0 +1,128 @@
+use super::*;
+use crate::write::write;
+use proptest::prelude::*;
+
+/// Metadata in the form that LTP's build writes, of tests that LTP has not.
+const METADATA: &str = r#"{"testsuite": {"version": "x"}, "defaults": {"timeout": 30}, "tests": {
+  "pipe_race07": {
+    "fname": "testcases/kernel/syscalls/pipe/pipe_race07.c",
+    "doc": ["Two writers share a :manpage:`pipe(2)`. One of them", "closes it.", "", "[Algorithm]"],
+    "tags": [["linux-git", "0123456789abcdef0123456789abcdef01234567"], ["linux-git", "89abcdef0123"], ["CVE", "2030-1"]],
+    "needs_kconfigs": ["CONFIG_USER_NS=y", "CONFIG_A | CONFIG_B"],
+    "needs_cmds": [{"cmd": "sh"}, {"cmd": "parted", "optional": true}],
+    "needs_drivers": ["dummy"], "resource_files": ["pipe_race07_child"],
+    "runtime": "300", "min_runtime": "20", "timeout": "10", "min_cpus": "4", "min_mem_avail": "2000", "min_kver": "5.8"},
+  "untagged01": {"fname": "testcases/kernel/syscalls/x/untagged01.c"},
+  "script01.sh": {"fname": "testcases/commands/script01.sh", "tags": [["CVE", "2030-2"]]},
+  "arm01": {"fname": "testcases/cve/arm01.c", "tags": [["CVE", "2030-3"]], "supported_archs": ["aarch64"]},
+  "disk01": {"fname": "testcases/kernel/fs/disk01.c", "tags": [["CVE", "2030-4"]], "format_device": true},
+  "raw01": {"fname": "testcases/kernel/fs/raw01.c", "tags": [["CVE", "2030-5"], ["glibc-git", "abc"]], "needs_device": true},
+  "user01": {"fname": "testcases/cve/user01.c", "tags": [["CVE", "2030-6"]], "needs_cmds": [{"cmd": "useradd"}]}
+}}"#;
+
+fn options(all: bool) -> Options {
+    let commands = BTreeSet::from(["sh".to_owned()]);
+    Options { tree: "/src/ltp".into(), all, seconds: 10, commands }
+}
+
+#[test]
+fn tagged_tests_become_suites_by_their_area() {
+    let import = read(METADATA, &options(false)).unwrap();
+    let text: String = import.suites.iter().map(|suite| write(suite, "kregress import ltp")).collect();
+    insta::assert_snapshot!(text, @r#"
+    # Written by `kregress import ltp`. It may be changed: importing again keeps every entry that was changed or removed here.
+    suite: ltp-fs
+    summary: "tests of the Linux Test Project, fs"
+    defaults:
+      machine: {memory: 1024M}
+    tests:
+    # import 0195c57dea249b6f
+
+      - name: raw01
+        summary: "LTP's raw01"
+        links:
+          - https://nvd.nist.gov/vuln/detail/CVE-2030-5
+        needs: {modules: [loop]}
+        machine: {memory: 2048M}
+        program:
+          ltp: testcases/kernel/fs/raw01
+          tree: /src/ltp
+        timeout: {terminate: 150s}
+        symptom: {reported: {matching: 'TFAIL'}}
+        # tag glibc-git: abc
+        # import 2ebb861a94bba370
+
+    # imported: raw01
+    # Written by `kregress import ltp`. It may be changed: importing again keeps every entry that was changed or removed here.
+    suite: ltp-syscalls
+    summary: "tests of the Linux Test Project, syscalls"
+    defaults:
+      machine: {memory: 1024M}
+    tests:
+    # import 553847c25419eb03
+
+      - name: pipe-race07
+        summary: Two writers share a pipe(2)
+        links:
+          - https://git.kernel.org/linus/0123456789abcdef0123456789abcdef01234567
+          - https://git.kernel.org/linus/89abcdef0123
+          - https://nvd.nist.gov/vuln/detail/CVE-2030-1
+        history: {fixed: {commit: 0123456789abcdef0123456789abcdef01234567}}
+        needs: {modules: [dummy], config: [USER_NS=y], kernel: 5.8..}
+        machine: {cpus: 4, memory: 2256M}
+        program:
+          ltp: testcases/kernel/syscalls/pipe/pipe_race07
+          tree: /src/ltp
+          beside: [pipe_race07_child]
+          runtime: 300s
+        dose: {seconds: 20}
+        timeout: {terminate: 210s}
+        symptom: {reported: {matching: 'TFAIL'}}
+        # it would use the command parted, which a guest has not
+        # it checks the configuration itself: CONFIG_A | CONFIG_B
+        # it checks 2 commits, of which `history` names the first
+        # import 327dae2879f3da73
+
+    # imported: pipe-race07
+    "#);
+    let left_out: String =
+        import.left_out.iter().map(|left| format!("{}: {}\n", left.test, left.reason)).collect();
+    insta::assert_snapshot!(left_out, @r"
+    arm01: it is for aarch64
+    disk01: a file system is made on a device, for which a guest has no mkfs
+    script01.sh: a script, which needs LTP's shell library
+    user01: a guest has no command useradd
+    ");
+}
+
+#[test]
+fn all_tests_are_imported_where_that_is_asked() {
+    let import = read(METADATA, &options(true)).unwrap();
+    let names: Vec<&str> =
+        import.suites.iter().flat_map(|suite| &suite.tests).map(|test| test.name.as_str()).collect();
+    assert!(names.contains(&"untagged01"), "{names:?}");
+}
+
+#[test]
+fn other_files_are_refused_in_words() {
+    for (text, start) in
+        [("{}", "it has no `tests`"), ("[", "it is no JSON"), ("{\"tests\": []}", "it has no")]
+    {
+        let error = read(text, &options(false)).unwrap_err().to_string();
+        assert!(error.starts_with(start), "{error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_fields_make_a_panic(
+        fields in prop::collection::btree_map(
+            "(fname|doc|tags|runtime|timeout|needs_cmds|needs_kconfigs|min_kver|resource_files|min_cpus|supported_archs)",
+            "(\"testcases/a/b[.]c\"|-1|\"x\"|\\[\\]|\\[\"a\", 3\\]|\\[\\[\"CVE\"\\]\\]|\\[\\{\"cmd\": \"x\"\\}\\]|null|true)",
+            0..8,
+        )
+    ) {
+        let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key:?}: {value}")).collect();
+        read(&format!("{{\"tests\": {{\"t\": {{{}}}}}}}", fields.join(", ")), &options(true)).unwrap();
+    }
+}
