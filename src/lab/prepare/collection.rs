@@ -98,13 +98,13 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        write("configure", "#!/bin/sh\necho configured >> ../count\n");
+        write("configure", "#!/bin/sh\necho configured >> ../count\necho \"$1\" > flags.mk\n");
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(tree.join("configure"), std::fs::Permissions::from_mode(0o755)).unwrap();
         for library in ["lib", "libs"] {
             write(&format!("{library}/Makefile"), "all:\n");
         }
-        write("testcases/a/Makefile", "%: %.c\n\t$(CC) $(LDFLAGS) -o $@ $<\n");
+        write("testcases/a/Makefile", "include ../../flags.mk\n%: %.c\n\t$(CC) $(LDFLAGS) -o $@ $<\n");
         write("testcases/a/one.c", "int main(void) { return 0; }\n");
         write("testcases/a/two.c", "int main(void) { return undeclared; }\n");
         write("testcases/a/data", "text\n");
