@@ -1,6 +1,7 @@
 //! What one attempt produced, as plain data: everything a verdict may be based on, and nothing else.
 
 mod kernel_log;
+mod subtest;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub use crate::guest::program::{Exit, ProgramReport, REPORT_WORDS};
 pub use crate::guest::slab::{NO_LEAK, NOISE, SlabCaches, SlabRow, SlabRows};
 pub use crate::hang::BlockedTask;
 pub use kernel_log::{KernelLog, LogExcerpt};
+pub use subtest::{Subtest, SubtestResult};
 
 /// Where an attempt's guest came from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +106,9 @@ pub struct ProgramRun {
     /// Lines beyond that bound.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reports_left_out: u64,
+    /// Results within its output that have names of their own, in their order; empty where its output has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subtests: Vec<Subtest>,
     /// The end of what it wrote to standard output and standard error.
     pub output: String,
     /// Bytes of output in all.

@@ -1,5 +1,6 @@
 //! `kregress import`: suites from other test collections.
 
+mod selftests;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,13 @@ Examples:
   kregress import ltp ~/ltp                   writes suites/ltp/*.yaml
   kregress run -s ltp -k each-line            builds, runs and judges them")]
     Ltp(LtpArgs),
+    /// The kernel's selftests: of a kernel's source, or as they were installed
+    #[command(after_help = "\
+Examples:
+  kregress import kselftest ~/linux timers rtc   two folders of a source
+  kregress import kselftest ~/kselftest_install  what is there already
+  kregress run -s kselftest -k each-line         runs and judges them")]
+    Kselftest(selftests::KselftestArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -74,6 +82,10 @@ pub fn run(args: &ImportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
         Collection::Ltp(args) => {
             let import = ltp(args)?;
             finish(&import, "ltp", &args.target, paths)
+        }
+        Collection::Kselftest(args) => {
+            let import = selftests::read(args)?;
+            finish(&import, "kselftest", &args.target, paths)
         }
     }
 }

@@ -183,6 +183,7 @@ impl<'a> Attempt<'a> {
         }
         let (output, write_error) = self.output.finish();
         seen.program.output = output;
+        seen.program.subtests = self.reader.subtests();
         if let Some(error) = write_error {
             self.watch.trouble(&format!("the program's output is not kept whole: {error}"));
         }

@@ -218,7 +218,7 @@ impl Payload {
         let launch = test.program.launch();
         // programs of a collection know themselves by their own names
         let own_name = match (launch.output, launch.source) {
-            (OutputFormat::Ltp, ProgramSource::File(path)) => path.file_name(),
+            (OutputFormat::Ltp | OutputFormat::Kselftest, ProgramSource::File(path)) => path.file_name(),
             (_, ProgramSource::Collection(wanted)) => wanted.program.file_name(),
             _ => None,
         };

@@ -144,7 +144,7 @@ fn install_hint(tool: &str) -> &'static str {
     }
 }
 
-pub(crate) use collection::digest as collection_digest;
+pub(crate) use collection::{digest as collection_digest, is_dynamic};
 
 /// Prepares a test, or finds in the cache what an earlier run prepared. `compiler` is asked for where a program is compiled.
 ///

@@ -42,6 +42,14 @@ pub enum Program {
         #[serde(skip_serializing_if = "Option::is_none")]
         runtime: Option<Duration>,
     },
+    /// As `Binary`, but of the kernel's selftests: its KTAP, as far as it prints some, and its exit code say what it found.
+    Kselftest {
+        /// Where it is; in a tree below `tools/testing/selftests`.
+        #[serde(flatten)]
+        file: ProgramFile,
+        /// Arguments in the guest.
+        args: Vec<String>,
+    },
     /// As `Binary`, but it prints KTAP (Documentation/dev-tools/ktap.rst): each `not ok` line counts as `symptom`.
     Ktap {
         /// The file.
@@ -155,6 +163,8 @@ pub enum OutputFormat {
     Reports,
     /// As `Reports`, and what is printed is KTAP.
     Ktap,
+    /// As `Reports`, and what is printed are results of the kernel's selftests, as is the exit code.
+    Kselftest,
     /// As `Reports`, and what is printed are results of the Linux Test Project, as is the exit code.
     Ltp,
 }
@@ -164,7 +174,7 @@ impl OutputFormat {
     pub fn reads_exit_code(self) -> bool {
         match self {
             OutputFormat::Reports | OutputFormat::Ktap => false,
-            OutputFormat::Ltp => true,
+            OutputFormat::Kselftest | OutputFormat::Ltp => true,
         }
     }
 
@@ -172,7 +182,7 @@ impl OutputFormat {
     pub fn ends_by_itself(self) -> bool {
         match self {
             OutputFormat::Reports | OutputFormat::Ktap => false,
-            OutputFormat::Ltp => true,
+            OutputFormat::Kselftest | OutputFormat::Ltp => true,
         }
     }
 }
@@ -187,6 +197,9 @@ impl Program {
             }
             Program::Binary { path, args } => (ProgramSource::File(path), &args[..], OutputFormat::Reports),
             Program::Ltp { file, args, .. } => (file.source(Collection::Ltp), &args[..], OutputFormat::Ltp),
+            Program::Kselftest { file, args } => {
+                (file.source(Collection::Kselftest), &args[..], OutputFormat::Kselftest)
+            }
             Program::Ktap { path, args } => (ProgramSource::File(path), &args[..], OutputFormat::Ktap),
         };
         Launch { source, args, output }

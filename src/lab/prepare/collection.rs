@@ -69,7 +69,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Whether an ELF file asks for a dynamic loader. What is no ELF file is a script.
-fn is_dynamic(contents: &[u8]) -> bool {
+pub(crate) fn is_dynamic(contents: &[u8]) -> bool {
     fn asks<H: FileHeader<Endian = object::Endianness>>(
         endian: object::Endianness,
         headers: &[H::ProgramHeader],

@@ -39,15 +39,15 @@ struct Level {
 
 /// A result line, taken apart.
 #[derive(Debug, PartialEq, Eq)]
-struct Outcome<'l> {
-    passed: bool,
-    directive: Directive,
+pub(super) struct Outcome<'l> {
+    pub passed: bool,
+    pub directive: Directive,
     /// What follows the directive.
-    reason: &'l str,
+    pub reason: &'l str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Directive {
+pub(super) enum Directive {
     None,
     Skip,
     /// `TODO` and `XFAIL`: it is known to fail.
@@ -168,7 +168,7 @@ impl Reader {
 }
 
 /// Reads a plan, `1..N`, maybe with a comment.
-fn plan(line: &str) -> Option<u64> {
+pub(super) fn plan(line: &str) -> Option<u64> {
     let rest = line.strip_prefix("1..")?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     let after = rest[digits.len()..].trim_start();
@@ -176,7 +176,7 @@ fn plan(line: &str) -> Option<u64> {
 }
 
 /// Reads a result: `ok` or `not ok`, its number, a description, and maybe `# DIRECTIVE reason`.
-fn outcome(line: &str) -> Option<Outcome<'_>> {
+pub(super) fn outcome(line: &str) -> Option<Outcome<'_>> {
     let (passed, rest) = match line.strip_prefix("not ok") {
         Some(rest) => (false, rest),
         None => (true, line.strip_prefix("ok")?),

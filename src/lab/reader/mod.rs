@@ -3,13 +3,14 @@
 //! A reader is fed everything that a program writes, as it comes. What it says at once is evidence even if the program
 //! never ends; what only the whole tells (results that are missing, a plan that was not kept) it says at the end.
 
+mod kselftest;
 mod ktap;
 mod ltp;
 mod reports;
 
 use std::fmt::Debug;
 
-use crate::observation::{Exit, ProgramReport};
+use crate::observation::{Exit, ProgramReport, Subtest};
 use crate::suite::OutputFormat;
 
 /// Where a program writes to.
@@ -38,6 +39,11 @@ pub(super) trait OutputReader: Debug + Send {
 
     /// Says what the whole tells, once; not for a program that did not end.
     fn finish(&mut self, end: End) -> Vec<ProgramReport>;
+
+    /// The results within the output that have names of their own, once, at the attempt's end however that came.
+    fn subtests(&mut self) -> Vec<Subtest> {
+        Vec::new()
+    }
 }
 
 /// The reader of a format: the table of them.
@@ -45,6 +51,7 @@ pub(super) fn of(format: OutputFormat) -> Box<dyn OutputReader> {
     match format {
         OutputFormat::Reports => Box::new(reports::Reader),
         OutputFormat::Ktap => Box::<ktap::Reader>::default(),
+        OutputFormat::Kselftest => Box::<kselftest::Reader>::default(),
         OutputFormat::Ltp => Box::<ltp::Reader>::default(),
     }
 }

@@ -22,6 +22,7 @@ pub(in crate::suite) struct ProgramShape {
     binary: Option<String>,
     ktap: Option<String>,
     ltp: Option<String>,
+    kselftest: Option<String>,
     flags: List<String>,
     args: List<String>,
     tree: Option<String>,
@@ -51,6 +52,7 @@ pub(super) fn program(
         ("binary", &shape.binary),
         ("ktap", &shape.ktap),
         ("ltp", &shape.ltp),
+        ("kselftest", &shape.kselftest),
     ];
     let given: Vec<&str> = kinds.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| *key).collect();
     let flags = fields.list(&at.key("flags"), shape.flags.as_ref(), word::line);
@@ -60,8 +62,8 @@ pub(super) fn program(
     let kind = fields.exactly_one(&at, &given, &names)?;
     let with_args: Vec<&str> = names.into_iter().filter(|name| *name != "shell").collect();
     only_with(fields, &at, "flags", shape.flags.is_some(), kind, &["c"]);
-    only_with(fields, &at, "tree", shape.tree.is_some(), kind, &["ltp"]);
-    only_with(fields, &at, "beside", shape.beside.is_some(), kind, &["ltp"]);
+    only_with(fields, &at, "tree", shape.tree.is_some(), kind, &["ltp", "kselftest"]);
+    only_with(fields, &at, "beside", shape.beside.is_some(), kind, &["ltp", "kselftest"]);
     only_with(fields, &at, "runtime", shape.runtime.is_some(), kind, &["ltp"]);
     only_with(fields, &at, "args", shape.args.is_some(), kind, &with_args);
     let (_, text) = kinds.into_iter().find(|(key, _)| *key == kind)?;
@@ -71,6 +73,10 @@ pub(super) fn program(
     if kind == "ltp" {
         let file = program_file(fields, context, shape, &at.key(kind), text.as_ref(), Collection::Ltp)?;
         return Some(Program::Ltp { file, args, runtime });
+    }
+    if kind == "kselftest" {
+        let file = program_file(fields, context, shape, &at.key(kind), text.as_ref(), Collection::Kselftest)?;
+        return Some(Program::Kselftest { file, args });
     }
     let path = file(fields, context.dir, &at.key(kind), text.as_ref())?;
     Some(match kind {

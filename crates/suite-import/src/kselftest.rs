@@ -1,0 +1,177 @@
+//! The kernel's selftests: what the Makefiles below `tools/testing/selftests` build, or what an install folder lists.
+
+mod makefile;
+
+use crate::draft::{Import, ProgramValue, SuiteDraft, TestDraft};
+use crate::text::kebab;
+
+pub use makefile::variable;
+
+/// Memory of a guest, MiB: with 512 some tests of memory fail for want of it.
+const MEMORY_MIB: u32 = 1024;
+
+/// How long the kernel's runner lets a program run, seconds (`kselftest_default_timeout` of `kselftest/runner.sh`).
+const DEFAULT_TIMEOUT: u32 = 45;
+
+/// How much longer a translated guest may take than one with KVM.
+const TRANSLATED: u32 = 4;
+
+/// What counts as the bug.
+const SYMPTOM: &str = "{reported: {matching: '^not ok'}}";
+
+/// A folder of selftests as the source has it.
+#[derive(Clone, Debug, Default)]
+pub struct Folder {
+    /// Its path below `tools/testing/selftests`: `timers`, `net/forwarding`.
+    pub name: String,
+    /// The text of its `Makefile`.
+    pub makefile: String,
+    /// The text of its `settings`; empty where there is none.
+    pub settings: String,
+    /// The text of its `config`; empty where there is none.
+    pub config: String,
+}
+
+/// A program of an install folder.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// The collection's name in `kselftest-list.txt`.
+    pub folder: String,
+    /// The program's name there.
+    pub program: String,
+    /// The whole path of its file.
+    pub path: String,
+    /// Why it cannot run in a guest, as far as the file tells.
+    pub refusal: Option<String>,
+    /// The text of its folder's `settings`; empty where there is none.
+    pub settings: String,
+}
+
+/// The folders that the kernel's own runner takes: `TARGETS` of `tools/testing/selftests/Makefile`.
+pub fn targets(makefile: &str) -> Vec<String> {
+    let mut targets = variable(makefile, "TARGETS");
+    targets.sort();
+    targets.dedup();
+    targets
+}
+
+/// Makes suites of folders of a source tree, which the suites name as `tree`.
+pub fn read(folders: &[Folder], tree: &str) -> Import {
+    let mut import = Import::default();
+    for folder in folders {
+        for program in variable(&folder.makefile, "TEST_GEN_PROGS") {
+            let path = format!("{}/{program}", folder.name);
+            let keys =
+                vec![("kselftest", ProgramValue::Text(path)), ("tree", ProgramValue::Text(tree.to_owned()))];
+            let mut test = draft(&folder.name, &program, &folder.settings, keys);
+            test.notes.extend(wanted(&folder.config));
+            add(&mut import, &folder.name, test);
+        }
+        for script in variable(&folder.makefile, "TEST_PROGS") {
+            import.leave_out(
+                &format!("{}:{script}", folder.name),
+                "a script, which needs a userland with its commands",
+            );
+        }
+    }
+    import
+}
+
+/// Makes suites of the programs of an install folder.
+pub fn installed(programs: &[Installed]) -> Import {
+    let mut import = Import::default();
+    for Installed { folder, program, path, refusal, settings } in programs {
+        if let Some(reason) = refusal {
+            import.leave_out(&format!("{folder}:{program}"), reason);
+            continue;
+        }
+        let keys = vec![("kselftest", ProgramValue::Text(path.clone()))];
+        add(&mut import, folder, draft(folder, program, settings, keys));
+    }
+    import
+}
+
+fn add(import: &mut Import, folder: &str, test: TestDraft) {
+    let start = || SuiteDraft {
+        summary: format!("selftests of the kernel, {folder}"),
+        memory_mib: MEMORY_MIB,
+        ..SuiteDraft::default()
+    };
+    import.add(&format!("kselftest-{}", kebab(folder)), start, test);
+}
+
+fn draft(folder: &str, program: &str, settings: &str, keys: Vec<(&'static str, ProgramValue)>) -> TestDraft {
+    let file = program.rsplit('/').next().unwrap_or(program);
+    TestDraft {
+        name: kebab(file),
+        summary: format!("{program} of tools/testing/selftests/{folder}"),
+        program: keys,
+        terminate: Some(timeout(settings).saturating_mul(TRANSLATED).min(3600) + 30),
+        symptom: SYMPTOM.to_owned(),
+        ..TestDraft::default()
+    }
+}
+
+/// `timeout=` of a folder's settings; 0 there means none, which here is an hour.
+fn timeout(settings: &str) -> u32 {
+    let given = settings.lines().find_map(|line| line.trim().strip_prefix("timeout=")?.trim().parse().ok());
+    match given {
+        None => DEFAULT_TIMEOUT,
+        Some(0) => 3600,
+        Some(seconds) => seconds,
+    }
+}
+
+/// What a folder's `config` asks for. It is for whoever builds a kernel for all of the folder: most programs need a part.
+fn wanted(config: &str) -> Option<String> {
+    let lines = config.lines().map(str::trim).filter(|line| line.starts_with("CONFIG_"));
+    let options: Vec<&str> = lines.filter_map(|line| line.strip_prefix("CONFIG_")).collect();
+    let shown: Vec<&str> = options.iter().take(12).copied().collect();
+    let more = if options.len() > shown.len() { " …" } else { "" };
+    (!options.is_empty()).then(|| format!("its folder asks for a kernel with {}{more}", shown.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::write::write;
+
+    #[test]
+    fn programs_that_are_built_become_tests() {
+        let folder = Folder {
+            name: "clocks/deep".into(),
+            makefile: "TEST_GEN_PROGS := tick_fast tick_slow\nTEST_PROGS = run.sh\n".into(),
+            settings: "timeout=120\n".into(),
+            config: "CONFIG_A=y\n# no\nCONFIG_B=m\n".into(),
+        };
+        let import = read(&[folder], "/src/linux");
+        insta::assert_snapshot!(write(&import.suites[0], "kregress import kselftest"), @r#""#);
+        assert_eq!(import.left_out[0].test, "clocks/deep:run.sh");
+    }
+
+    #[test]
+    fn installed_programs_are_files() {
+        let program = |name: &str, refusal: Option<&str>| Installed {
+            folder: "a".into(),
+            program: name.into(),
+            path: format!("/opt/a/{name}"),
+            refusal: refusal.map(str::to_owned),
+            settings: String::new(),
+        };
+        let import = installed(&[program("one", None), program("two", Some("it needs libraries"))]);
+        let test = &import.suites[0].tests[0];
+        assert_eq!(test.program, [("kselftest", ProgramValue::Text("/opt/a/one".into()))]);
+        assert_eq!(test.terminate, Some(DEFAULT_TIMEOUT * TRANSLATED + 30));
+        assert_eq!(import.left_out[0].reason, "it needs libraries");
+    }
+
+    #[test]
+    fn settings_and_targets_are_read() {
+        for (text, seconds) in
+            [("", 45), ("timeout=0\n", 3600), (" timeout=300", 300), ("x=1\ntimeout=x", 45)]
+        {
+            assert_eq!(timeout(text), seconds, "{text}");
+        }
+        assert_eq!(targets("TARGETS = b\nTARGETS += a\nTARGETS += b/c\nTARGETS_X = d\n"), ["a", "b", "b/c"]);
+    }
+}

@@ -1,0 +1,133 @@
+//! The kernel's selftests, of a source or an install folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use suite_import::Import;
+use suite_import::kselftest::{self, Folder, Installed};
+
+use super::{Target, folder};
+use crate::cli::error::CliError;
+use crate::lab::prepare::is_dynamic;
+
+/// Where a kernel's source has them.
+const SELFTESTS: &str = "tools/testing/selftests";
+
+/// What an install folder is known by.
+const LIST: &str = "kselftest-list.txt";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct KselftestArgs {
+    /// A kernel's source, or a folder that `make install` of the selftests made
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Only these folders of the selftests [default: all that the kernel runs]
+    #[arg(value_name = "FOLDER")]
+    folders: Vec<String>,
+    #[command(flatten)]
+    pub(super) target: Target,
+}
+
+pub(super) fn read(args: &KselftestArgs) -> Result<Import, CliError> {
+    let path = folder(&args.path)?;
+    if path.join(LIST).is_file() {
+        return installed(&path, &args.folders);
+    }
+    let selftests = path.join(SELFTESTS);
+    let makefile = text(&selftests.join("Makefile"));
+    if makefile.is_empty() {
+        return Err(CliError::setup(format!(
+            "{} is neither a kernel's source nor an install folder: it has neither {SELFTESTS}/Makefile nor {LIST}",
+            path.display()
+        )));
+    }
+    let names = match args.folders.is_empty() {
+        true => kselftest::targets(&makefile),
+        false => args.folders.clone(),
+    };
+    let mut folders = Vec::new();
+    for name in names {
+        let place = selftests.join(&name);
+        let makefile = text(&place.join("Makefile"));
+        if makefile.is_empty() && !args.folders.is_empty() {
+            return Err(CliError::setup(format!("{} has no Makefile", place.display())));
+        }
+        let (settings, config) = (text(&place.join("settings")), text(&place.join("config")));
+        folders.push(Folder { name, makefile, settings, config });
+    }
+    Ok(kselftest::read(&folders, &path.display().to_string()))
+}
+
+fn installed(path: &Path, only: &[String]) -> Result<Import, CliError> {
+    let mut programs = Vec::new();
+    for line in text(&path.join(LIST)).lines() {
+        let Some((folder, program)) = line.trim().split_once(':') else { continue };
+        if !only.is_empty() && !only.iter().any(|name| name == folder) {
+            continue;
+        }
+        let file = path.join(folder).join(program);
+        programs.push(Installed {
+            folder: folder.to_owned(),
+            program: program.to_owned(),
+            path: file.display().to_string(),
+            refusal: refusal(&file),
+            settings: text(&path.join(folder).join("settings")),
+        });
+    }
+    Ok(kselftest::installed(&programs))
+}
+
+fn refusal(file: &Path) -> Option<String> {
+    match fs::read(file) {
+        Err(error) => Some(format!("its file cannot be read: {error}")),
+        Ok(contents) if !contents.starts_with(b"\x7fELF") => {
+            Some("a script, which needs a userland with its commands".to_owned())
+        }
+        Ok(contents) if is_dynamic(&contents) => {
+            Some("it is linked dynamically; build it with LDFLAGS=-static".to_owned())
+        }
+        Ok(_) => None,
+    }
+}
+
+/// The text of a file; empty where there is none.
+fn text(path: &Path) -> String {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(path: &Path, folders: &[&str]) -> KselftestArgs {
+        let folders = folders.iter().map(|&name| name.to_owned()).collect();
+        KselftestArgs { path: path.to_owned(), folders, target: Target { output: None, dry_run: true } }
+    }
+
+    #[test]
+    fn a_source_and_an_install_folder_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("source/tools/testing/selftests/Makefile", "TARGETS = a\nTARGETS += b\n");
+        write("source/tools/testing/selftests/a/Makefile", "TEST_GEN_PROGS = one two\n");
+        write("source/tools/testing/selftests/c/Makefile", "TEST_GEN_PROGS = three\n");
+        write("installed/kselftest-list.txt", "a:one\na:run.sh\n");
+        write("installed/a/one", "\x7fELF");
+        write("installed/a/run.sh", "#!/bin/sh\n");
+        let names = |import: Import| -> Vec<String> {
+            import.suites.iter().flat_map(|suite| &suite.tests).map(|test| test.name.clone()).collect()
+        };
+        let source = folder.path().join("source");
+        assert_eq!(names(read(&args(&source, &[])).unwrap()), ["one", "two"]);
+        assert_eq!(names(read(&args(&source, &["c"])).unwrap()), ["three"]);
+        assert_eq!(names(read(&args(&folder.path().join("installed"), &[])).unwrap()), ["one"]);
+        let error = read(&args(&source, &["x"])).unwrap_err().to_string();
+        assert!(error.ends_with("x has no Makefile"), "{error}");
+        let error = read(&args(folder.path(), &[])).unwrap_err().to_string();
+        assert!(error.contains("neither a kernel's source nor an install folder"), "{error}");
+    }
+}
