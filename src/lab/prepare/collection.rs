@@ -15,7 +15,7 @@ use object::read::elf::{ElfFile32, ElfFile64, FileHeader, ProgramHeader};
 
 use self::place::Place;
 use self::sources::Sources;
-use super::{PrepareError, search_path};
+use super::PrepareError;
 use crate::cancel::Cancel;
 use crate::suite::CollectionProgram;
 
@@ -35,18 +35,19 @@ pub(super) struct Built {
 /// The tree cannot be read, a tool is missing, or the compiler refused; with the tool's own words.
 pub(super) fn build(
     wanted: &CollectionProgram<'_>,
+    compiler: &str,
     libraries: bool,
     cache: &Path,
     cancel: &Cancel,
 ) -> Result<Built, PrepareError> {
     let sources = Sources::of(wanted.collection, wanted.tree, wanted.program)?;
-    let place = Place::of(cache, wanted.collection, &sources)?;
+    let place = Place::of(cache, wanted.collection, &sources, compiler)?;
     let folder = wanted.program.parent().unwrap_or(Path::new(""));
     let mut paths = vec![wanted.program.to_owned()];
     paths.extend(wanted.beside.iter().map(|name| folder.join(name)));
     if !paths.iter().all(|path| place.built(path).is_file()) {
         let lock = place.lock(cancel)?;
-        recipe::make(wanted, &paths, &sources, &place, &search_path(), cancel)?;
+        recipe::make(wanted, compiler, &paths, &sources, &place, cancel)?;
         drop(lock);
     }
     let program = place.built(wanted.program);
@@ -98,7 +99,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        write("configure", "#!/bin/sh\necho configured >> ../count\necho \"$1\" > flags.mk\n");
+        write("configure", "#!/bin/sh\necho configured >> ../count\necho \"$2\n$3\" > flags.mk\n");
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(tree.join("configure"), std::fs::Permissions::from_mode(0o755)).unwrap();
         for library in ["lib", "libs"] {
@@ -114,7 +115,7 @@ mod tests {
     fn built(tree: &Path, program: &str, beside: &[String], cache: &Path) -> Result<Built, String> {
         let wanted =
             CollectionProgram { collection: Collection::Ltp, tree, program: Path::new(program), beside };
-        build(&wanted, false, cache, &Cancel::new()).map_err(|error| error.to_string())
+        build(&wanted, "cc", false, cache, &Cancel::new()).map_err(|error| error.to_string())
     }
 
     #[test]

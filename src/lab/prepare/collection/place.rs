@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
@@ -17,10 +16,6 @@ use crate::suite::Collection;
 /// How long is waited for a lock before it is tried again, nanoseconds.
 const PAUSE: i64 = 200_000_000;
 
-/// What the compiler that makefiles call says of itself; empty where there is none.
-static COMPILER: LazyLock<String> =
-    LazyLock::new(|| duct::cmd!("cc", "--version").stderr_null().read().unwrap_or_default());
-
 /// A folder of the cache.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -34,10 +29,17 @@ pub(super) struct Lock {
 }
 
 impl Place {
-    /// The place of these sources with this host's compiler; made if it is not there.
-    pub fn of(cache: &Path, collection: Collection, sources: &Sources) -> Result<Place, PrepareError> {
+    /// The place of these sources with this compiler; made if it is not there.
+    pub fn of(
+        cache: &Path,
+        collection: Collection,
+        sources: &Sources,
+        compiler: &str,
+    ) -> Result<Place, PrepareError> {
+        // what it says of itself; makefiles say it if there is none
+        let version = duct::cmd!(compiler, "--version").stderr_null().read().unwrap_or_default();
         let mut hash = Sha256::new();
-        for part in [sources.digest.as_str(), recipe::CONFIGURE_LTP, COMPILER.as_str()] {
+        for part in [&sources.digest, recipe::CONFIGURE_LTP, compiler, &version] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }

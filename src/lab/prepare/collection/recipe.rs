@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::place::Place;
 use super::sources::Sources;
 use crate::cancel::Cancel;
-use crate::lab::prepare::{PrepareError, step};
+use crate::lab::prepare::{PrepareError, search_path, step};
 use crate::suite::{Collection, CollectionProgram, PrepareStep};
 
 /// How long LTP's `configure` and libraries may take, or one program.
@@ -24,7 +24,7 @@ const BUSY: &str = "busy";
 pub(super) const CONFIGURE_LTP: &str = "\
 cd tree
 [ -x configure ] || make autotools
-./configure LDFLAGS=-static
+./configure --host=\"$($CC -dumpmachine)\" CC=\"$CC\" LDFLAGS=-static
 make -j\"$(nproc)\" -C lib
 make -j\"$(nproc)\" -C libs
 ";
@@ -32,12 +32,13 @@ make -j\"$(nproc)\" -C libs
 /// Builds the programs at `paths` in the place that the caller has locked.
 pub(super) fn make(
     wanted: &CollectionProgram<'_>,
+    compiler: &str,
     paths: &[PathBuf],
     sources: &Sources,
     place: &Place,
-    path: &OsStr,
     cancel: &Cancel,
 ) -> Result<(), PrepareError> {
+    let path = &search_path();
     let io = |error| PrepareError::io(&place.folder)(error);
     if place.folder.join(BUSY).exists() {
         for left in [READY, BUSY] {
@@ -53,6 +54,7 @@ pub(super) fn make(
         if let Some(tool) = tools.iter().find(|tool| !found(tool, path)) {
             return Err(PrepareError::MissingTool { tool: tool.clone(), output });
         }
+        let shell = format!("CC={}\nexport CC\n{shell}", quoted(OsStr::new(compiler)));
         step::run(&PrepareStep { shell, output, tools, timeout: TIME }, &place.folder, path, cancel)
     };
     let made = (|| {
@@ -91,7 +93,7 @@ fn script(collection: Collection, tree: &Path, program: &Path) -> String {
                 format!(
                     "mkdir -p out/{folder}\n\
                      if [ -f {selftests}/{program} ]; then cp {selftests}/{program} out/{program}; else\n\
-                     LDFLAGS=-static make -C {selftests}/{folder} OUTPUT=\"$PWD/out/{folder}\" \"$PWD/out/{program}\"\nfi"
+                     LDFLAGS=-static make CC=\"$CC\" -C {selftests}/{folder} OUTPUT=\"$PWD/out/{folder}\" \"$PWD/out/{program}\"\nfi"
                 ),
                 format!("out/{program}"),
             )
