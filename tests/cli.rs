@@ -116,7 +116,7 @@ fn a_suite_named_twice_is_refused() {
 #[test]
 fn suites_that_are_not_there() {
     let place = Place::new(GOOD);
-    insta::assert_snapshot!(place.refused(96, &["run", "-s", "nosuch"], &[]), @r#"error: there is no suite "nosuch": neither a file of that name nor suites/nosuch.yaml"#);
+    insta::assert_snapshot!(place.refused(96, &["run", "-s", "nosuch"], &[]), @r#"error: there is no suite "nosuch": neither a file or folder of that name nor suites/nosuch.yaml"#);
     insta::assert_snapshot!(place.refused(96, &["--suites", "nosuch", "list"], &[]), @"error: there is no folder nosuch; run kregress where the suites are, or name them with --suites DIR or -s FILE");
 }
 

@@ -145,7 +145,37 @@ mod tests {
             config: "CONFIG_A=y\n# no\nCONFIG_B=m\n".into(),
         };
         let import = read(&[folder], "/src/linux");
-        insta::assert_snapshot!(write(&import.suites[0], "kregress import kselftest"), @r#""#);
+        insta::assert_snapshot!(write(&import.suites[0], "kregress import kselftest"), @r#"
+        # Written by `kregress import kselftest`. It may be changed: importing again keeps every entry that was changed or removed here.
+        suite: kselftest-clocks-deep
+        summary: "selftests of the kernel, clocks/deep"
+        defaults:
+          machine: {memory: 1024M}
+        tests:
+        # import fa59c2c5a5329a7d
+
+          - name: tick-fast
+            summary: tick_fast of tools/testing/selftests/clocks/deep
+            program:
+              kselftest: clocks/deep/tick_fast
+              tree: /src/linux
+            timeout: {terminate: 510s}
+            symptom: {reported: {matching: '^not ok'}}
+            # its folder asks for a kernel with A=y B=m
+            # import c2c0ffca6b464c2f
+
+          - name: tick-slow
+            summary: tick_slow of tools/testing/selftests/clocks/deep
+            program:
+              kselftest: clocks/deep/tick_slow
+              tree: /src/linux
+            timeout: {terminate: 510s}
+            symptom: {reported: {matching: '^not ok'}}
+            # its folder asks for a kernel with A=y B=m
+            # import f2be547e91be73c6
+
+        # imported: tick-fast tick-slow
+        "#);
         assert_eq!(import.left_out[0].test, "clocks/deep:run.sh");
     }
 

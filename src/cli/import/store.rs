@@ -58,7 +58,12 @@ fn shown(change: &Change) -> String {
 }
 
 fn diff(before: &str, now: &str) -> String {
-    let diff = TextDiff::from_lines(before, now);
+    // the digests are for the next import
+    let said = |text: &str| -> String {
+        text.split_inclusive('\n').filter(|line| !line.trim_start().starts_with("# import ")).collect()
+    };
+    let (before, now) = (said(before), said(now));
+    let diff = TextDiff::from_lines(&before, &now);
     let mut lines = String::new();
     for line in diff.unified_diff().context_radius(1).to_string().lines() {
         lines += &format!("    {line}\n");
