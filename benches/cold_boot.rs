@@ -68,6 +68,7 @@ fn main() {
             seed: round as u64,
             dir: None,
             cancel: &cancel,
+            in_vain: &|_| false,
         };
         let seen = lab.attempt(&request, &Silent);
         let verdict = judge(&test, &seen, &oops::diagnose(&seen.console.text));

@@ -49,6 +49,8 @@ pub enum Stopped {
         /// Seconds since the last message.
         seconds: f64,
     },
+    /// No detector could have seen the symptom, by what was read just before the dose, which was not begun.
+    Undetectable,
     /// The user interrupted the run, or the cell's verdict was settled elsewhere.
     Cancelled,
 }

@@ -8,8 +8,8 @@ mod messages;
 mod tally;
 
 pub use judge::{
-    Judgement, judge, judge_allowing, likeness_findings, overlooked_leaks, shows_symptom, slab_findings,
-    unrelated_leaks,
+    Judgement, is_undetectable, judge, judge_allowing, likeness_findings, overlooked_leaks, shows_symptom,
+    slab_findings, unrelated_leaks,
 };
 pub use messages::{message_findings, with_messages};
 pub use tally::{Next, Tally, miss_chance};

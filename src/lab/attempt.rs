@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use self::ending::AskAt;
 use self::looks::Looks;
 use self::missing::note_missing;
-use super::Watch;
 use super::evidence::Evidence;
 use super::output::Output;
 use super::payload::Payload;
 use super::plugging::Plugging;
 use super::reader::{self, End, OutputReader, Stream};
 use super::timeouts::{Limits, Timeouts};
+use super::{InVain, Watch};
 use crate::cancel::Cancel;
 use crate::guest::blocked;
 use crate::guest::kmsg;
@@ -83,6 +83,7 @@ pub struct Attempt<'a> {
     reader: Box<dyn OutputReader>,
     vmcore: Option<PathBuf>,
     reads_memory: bool,
+    in_vain: InVain<'a>,
     looks: Looks,
 }
 
@@ -108,6 +109,8 @@ pub struct AttemptContext<'a> {
     pub vmcore: Option<PathBuf>,
     /// Whether the kernel's log is read out of the memory however the attempt ends.
     pub reads_memory: bool,
+    /// Whether the dose would be in vain, by what was observed up to its beginning.
+    pub in_vain: InVain<'a>,
 }
 
 impl<'a> Attempt<'a> {
@@ -141,6 +144,7 @@ impl<'a> Attempt<'a> {
             reader: reader::of(with.payload.output),
             vmcore: with.vmcore,
             reads_memory: with.reads_memory,
+            in_vain: with.in_vain,
             looks: Looks::default(),
         }
     }
@@ -211,9 +215,9 @@ impl<'a> Attempt<'a> {
 
     /// A guest that did not end by itself may have said more than its console and its agent could tell.
     fn read_memory(&mut self, guest: &mut dyn Guest, ending: &Ending) {
-        let called_off = Ending::Stopped(Stopped::Cancelled);
+        let is_settled = matches!(ending, Ending::Stopped(Stopped::Cancelled | Stopped::Undetectable));
         let in_need = matches!(ending, Ending::Stopped(_) | Ending::GuestReset);
-        if !(in_need || self.reads_memory) || *ending == called_off || !guest.is_running() {
+        if !(in_need || self.reads_memory) || is_settled || !guest.is_running() {
             return;
         }
         let start = guest.now();
@@ -352,6 +356,14 @@ impl<'a> Attempt<'a> {
                 log.ended |= ended;
             }
             FromGuest::NoKernelLog { error } => self.seen.kernel_log.kmsg_error = Some(error),
+            FromGuest::Ready { states, readings } => {
+                (self.seen.detectors, self.seen.probes) = (states, readings);
+                self.seen.console.text = self.capture.beginning().to_vec();
+                if (self.in_vain)(&self.seen) {
+                    return Some(Ending::Stopped(Stopped::Undetectable));
+                }
+                guest.send(&ToGuest::Begin);
+            }
             FromGuest::Detectors { states } => self.seen.detectors = states,
             FromGuest::BlockedTasks { tasks } => {
                 self.seen.blocked = tasks.into_iter().map(blocked_task).collect();

@@ -43,7 +43,13 @@ pub struct Request<'a> {
     pub dir: Option<&'a Path>,
     /// Ends the attempt early.
     pub cancel: &'a Cancel,
+    /// Whether the dose would be in vain, by what was observed up to its beginning.
+    pub in_vain: InVain<'a>,
 }
+
+/// Says whether no detector could see a symptom, by what was observed up to the dose's beginning. An attempt whose dose
+/// would be in vain ends there.
+pub type InVain<'a> = &'a dyn Fn(&Observation) -> bool;
 
 /// Hears of an attempt's progress while it runs.
 pub trait Watch {

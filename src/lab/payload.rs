@@ -113,6 +113,7 @@ impl Payload {
             environment: environment(test, machine, seed, accel),
             probes: test.probes.iter().map(|probe| probe.request(&test.symptom)).collect(),
             settings: test.symptom.settings(),
+            asks_leave: test.symptom.may_be_undetectable(),
             nonce: payload.nonce.clone(),
             settle: SETTLE,
         }));
@@ -137,6 +138,7 @@ impl Payload {
             environment: BTreeMap::new(),
             probes: Vec::new(),
             settings: Vec::new(),
+            asks_leave: false,
             nonce: payload.nonce.clone(),
             settle: Settle { least_ms: 0, most_ms: 0 },
         }));

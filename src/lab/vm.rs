@@ -375,6 +375,7 @@ impl VmLab {
             output_file: open(request.dir, "output.log", watch),
             vmcore: request.dir.filter(|_| self.keep_vmcore != KeepVmcore::Never).map(|dir| dir.join(VMCORE)),
             reads_memory: self.reads_memory,
+            in_vain: request.in_vain,
         };
         let name = format!("{} on {}", request.kernel.name, request.machine.name);
         let wanted = self.wanted(&machine, &name, watch, request.cancel);

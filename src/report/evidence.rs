@@ -21,6 +21,7 @@ pub(super) fn ending(ending: &Ending) -> String {
             Stopped::Terminate { limit } => format!("stopped: the program ran longer than {limit} s"),
             Stopped::BootTimeout { limit } => format!("stopped: the agent did not speak within {limit} s"),
             Stopped::Silent { seconds } => format!("stopped: the agent was silent for {seconds} s"),
+            Stopped::Undetectable => "stopped before the dose: no detector could see the symptom".into(),
             Stopped::Cancelled => "stopped: the run was ended".into(),
         },
     }

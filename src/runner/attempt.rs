@@ -15,8 +15,8 @@ use crate::oops;
 use crate::plan::Cell;
 use crate::suite::{MatchContext, SortedReports};
 use crate::verdict::{
-    Judgement, Verdict, judge_allowing, likeness_findings, message_findings, overlooked_leaks, shows_symptom,
-    slab_findings, unrelated_leaks, with_messages,
+    Judgement, Verdict, is_undetectable, judge_allowing, likeness_findings, message_findings,
+    overlooked_leaks, shows_symptom, slab_findings, unrelated_leaks, with_messages,
 };
 use crate::witness::{self, WitnessEvidence};
 
@@ -95,6 +95,7 @@ pub fn make(
         seed: attempt_seed(seed, reporter.cell, nth),
         dir: folder.as_deref(),
         cancel: over,
+        in_vain: &|seen| is_undetectable(&cell.test, seen),
     };
     let mut seen = lab.attempt(&request, reporter);
     let printed = seen.console.text.len();

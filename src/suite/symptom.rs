@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::detector::{DEBUG_KMEMLEAK, Detector, SLAB, SLUB_DEBUG, behind_crash, behind_hang};
+use super::detector::{DEBUG_KMEMLEAK, Detector, SLAB, SLUB_DEBUG, Stops, behind_crash, behind_hang};
 use super::pattern::Pattern;
 use super::reference::Reference;
 use crate::guest::probe::ProbeRequest;
@@ -216,6 +216,14 @@ impl Symptom {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Whether what is read before the dose may tell that no detector could see it.
+    pub(crate) fn may_be_undetectable(&self) -> bool {
+        self.any_part(|traits| {
+            let mut detectors = traits.detectors.iter().flatten();
+            traits.probe.is_some() || detectors.any(|detector| detector.stops != Stops::Never)
+        })
     }
 
     /// The readings that the symptom needs, each once, in order.

@@ -15,6 +15,7 @@ use crate::observation::Observation;
 use crate::oops::Report;
 use crate::suite::Test;
 use detection::part_in_reports;
+use detectors::Detectors;
 use evidence::Evidence;
 use questions::QUESTIONS;
 
@@ -86,6 +87,13 @@ pub fn judge_allowing(test: &Test, seen: &Observation, reports: &[Report], allow
         }
     }
     Judgement::new(Verdict::Good, true)
+}
+
+/// Whether no detector could see the symptom, by what was observed up to the dose's beginning.
+pub fn is_undetectable(test: &Test, seen: &Observation) -> bool {
+    let reports = crate::oops::diagnose(&seen.console.text);
+    let before: Vec<&Report> = reports.iter().collect();
+    detection::undetectable(&test.symptom, seen, &Detectors::of(seen, &before)).is_some()
 }
 
 /// Whether a crash report shows the symptom or any part of it, or may be a damaged remnant that does.

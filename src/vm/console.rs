@@ -69,6 +69,11 @@ impl Capture {
         self.printed
     }
 
+    /// What was printed first, within the bound.
+    pub fn beginning(&self) -> &[u8] {
+        &self.head
+    }
+
     /// The kept console, and the first error of writing it to its file.
     pub fn finish(mut self) -> (Console, Option<std::io::Error>) {
         let tail_start = self.tail.len().saturating_sub(TAIL);

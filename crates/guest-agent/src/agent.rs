@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::channel::{self, Receiver, Request, Sender};
@@ -72,6 +72,7 @@ fn serve() -> io::Result<()> {
         failed: false,
         disks: BTreeMap::new(),
         answers: supervise::Answers::default(),
+        leave: None,
         command: None,
     }
     .run(receiver)
@@ -100,6 +101,8 @@ struct Agent {
     disks: BTreeMap<String, String>,
     /// The way back to the running program.
     answers: supervise::Answers,
+    /// Where the program waits for its leave to begin.
+    leave: Option<mpsc::Sender<()>>,
     /// The way to the command that a person runs.
     command: Option<execute::Handle>,
 }
@@ -133,6 +136,11 @@ impl Agent {
                     self.sender.tell(&FromGuest::BlockedTasks { tasks: blocked::tasks() })?;
                 }
                 ToGuest::Answer { error } => self.answers.give(error.as_deref()),
+                ToGuest::Begin => {
+                    if let Some(leave) = self.leave.take() {
+                        let _ = leave.send(());
+                    }
+                }
                 ToGuest::Execute(command) if !self.failed => match execute::start(&command, &self.sender) {
                     Ok(handle) => self.command = Some(handle),
                     Err(error) => {
@@ -150,8 +158,10 @@ impl Agent {
                         program.environment.insert(disk_variable(name), path.clone());
                     }
                     let (sender, answers) = (Arc::clone(&self.sender), self.answers.clone());
+                    let (leave, granted) = mpsc::channel();
+                    self.leave = Some(leave);
                     std::thread::Builder::new().name("program".into()).spawn(move || {
-                        if let Err(error) = supervise::run(&program, &sender, &answers) {
+                        if let Err(error) = supervise::run(&program, &sender, &answers, &granted) {
                             let failure = SetupFailure::Program { error: error.to_string() };
                             let _ = sender.tell(&FromGuest::Failed(failure));
                         }
@@ -234,6 +244,7 @@ impl Agent {
             ToGuest::Ping
             | ToGuest::Refresh { .. }
             | ToGuest::Run(_)
+            | ToGuest::Begin
             | ToGuest::Answer { .. }
             | ToGuest::Execute(_)
             | ToGuest::Input { .. }

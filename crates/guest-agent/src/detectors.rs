@@ -2,6 +2,7 @@
 //! that nothing which it mounts over them is read in their place.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use guest_protocol::detectors::DetectorState;
@@ -21,7 +22,7 @@ const FILES: &[(&str, &str, Form)] = &[
     ("kernel.printk", "/proc/sys/kernel/printk", Form::Whole),
     ("kernel.tainted", "/proc/sys/kernel/tainted", Form::Whole),
     ("debug_locks", "/proc/lockdep_stats", Form::Line("debug_locks:")),
-    ("oom_kill", "/proc/vmstat", Form::Line("oom_kill ")),
+    ("oom_kill", "/proc/vmstat", Form::LineIfCounted("oom_kill ")),
     ("kfence.sample_interval", "/sys/module/kfence/parameters/sample_interval", Form::Whole),
     ("kcsan", "/sys/kernel/debug/kcsan", Form::Line("enabled:")),
     ("workqueue.watchdog_thresh", "/sys/module/workqueue/parameters/watchdog_thresh", Form::Whole),
@@ -52,14 +53,17 @@ enum Form {
     Whole,
     /// What follows these words in a line.
     Line(&'static str),
+    /// The same; a kernel without the line does not count such things.
+    LineIfCounted(&'static str),
 }
 
 /// The detectors between their two readings.
 pub struct Detectors(Vec<Watched>);
 
+/// Without a file it exists and could not be opened.
 struct Watched {
     state: DetectorState,
-    file: File,
+    file: Option<File>,
     form: Form,
 }
 
@@ -68,19 +72,19 @@ impl Detectors {
     pub fn start(settings: &[String]) -> Detectors {
         let is_wanted =
             |name: &str| OF_EVERY_TEST.contains(&name) || settings.iter().any(|wanted| wanted == name);
-        let opened = FILES.iter().filter(|(name, ..)| is_wanted(name)).filter_map(|&(name, path, form)| {
-            let file = File::open(path).ok()?;
-            let before = read(&file, form);
-            let state = DetectorState { name: name.to_owned(), before, ..DetectorState::default() };
-            Some(Watched { state, file, form })
-        });
-        Detectors(opened.collect())
+        let wanted = FILES.iter().filter(|(name, ..)| is_wanted(name));
+        Detectors(wanted.filter_map(|&(name, path, form)| Watched::open(name, path, form)).collect())
+    }
+
+    /// What was read before the dose.
+    pub fn states(&self) -> Vec<DetectorState> {
+        self.0.iter().map(|watched| watched.state.clone()).collect()
     }
 
     /// Reads what may have been changed for a while. The other files count what happened, or cannot be written.
     pub fn look(&mut self) {
         for Watched { state, file, form } in self.0.iter_mut().filter(|watched| watched.may_go_back()) {
-            let Some(now) = read(file, *form) else { continue };
+            let Some(Ok(Some(now))) = file.as_ref().map(|file| read(file, *form)) else { continue };
             if state.before.as_ref() != Some(&now)
                 && !state.meanwhile.contains(&now)
                 && state.meanwhile.len() < MOST_MEANWHILE
@@ -92,39 +96,71 @@ impl Detectors {
 
     /// Reads them again after the dose.
     pub fn finish(self) -> Vec<DetectorState> {
-        let read =
-            |Watched { state, file, form }: Watched| DetectorState { after: read(&file, form), ..state };
-        self.0.into_iter().map(read).collect()
+        self.0.into_iter().map(Watched::finish).collect()
     }
 }
 
 impl Watched {
+    /// Opens a file and reads it before the dose. One that does not exist belongs to a detector that this kernel lacks; one
+    /// that exists and cannot be read leaves open what its detector does.
+    fn open(name: &str, path: &str, form: Form) -> Option<Watched> {
+        let mut state = DetectorState { name: name.to_owned(), ..DetectorState::default() };
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                state.error = Some(format!("{path}: {error}"));
+                return Some(Watched { state, file: None, form });
+            }
+        };
+        match read(&file, form) {
+            Ok(before) => state.before = Some(before?),
+            Err(error) => state.error = Some(format!("{path}: {error}")),
+        }
+        Some(Watched { state, file: Some(file), form })
+    }
+
+    fn finish(self) -> DetectorState {
+        let Watched { mut state, file, form } = self;
+        match file.map(|file| read(&file, form)) {
+            Some(Ok(after)) => state.after = after,
+            Some(Err(error)) => state.error = state.error.or(Some(error.to_string())),
+            None => {}
+        }
+        state
+    }
+
     fn may_go_back(&self) -> bool {
         !ONE_WAY.contains(&self.state.name.as_str()) && !self.state.name.starts_with("slab_debug")
     }
 }
 
-/// Reads from the beginning, where the kernel makes the text anew.
-fn read(file: &File, form: Form) -> Option<String> {
+/// Reads from the beginning, where the kernel makes the text anew; absent: it does not count such things.
+fn read(file: &File, form: Form) -> io::Result<Option<String>> {
     let mut text = vec![0; MOST];
     let mut length = 0;
     while length < MOST {
         match file.read_at(&mut text[length..], length as u64) {
             Ok(0) => break,
             Ok(more) => length += more,
-            Err(_) if length == 0 => return None,
-            Err(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     pick(&String::from_utf8_lossy(&text[..length]), form)
 }
 
-fn pick(text: &str, form: Form) -> Option<String> {
+fn pick(text: &str, form: Form) -> io::Result<Option<String>> {
+    let line = |words: &str| text.lines().find_map(|line| line.trim_start().strip_prefix(words));
     let found = match form {
-        Form::Whole => text,
-        Form::Line(words) => text.lines().find_map(|line| line.trim_start().strip_prefix(words))?,
+        Form::Whole => Some(text),
+        Form::LineIfCounted(words) => line(words),
+        Form::Line(words) => match line(words) {
+            Some(rest) => Some(rest),
+            None => return Err(io::Error::other(format!("it has no line that begins with {words:?}"))),
+        },
     };
-    Some(found.trim().to_owned())
+    Ok(found.map(|text| text.trim().to_owned()))
 }
 
 #[cfg(test)]
@@ -134,10 +170,40 @@ mod tests {
     #[test]
     fn settings_are_read_out_of_files() {
         let stats = " lock-classes:                         1482 [max: 8192]\n debug_locks:                             1\n";
-        assert_eq!(pick(stats, Form::Line("debug_locks:")).as_deref(), Some("1"));
-        assert_eq!(pick("drop_slab 0\noom_kill 2\n", Form::Line("oom_kill ")).as_deref(), Some("2"));
-        assert_eq!(pick("8\t4\t1\t7\n", Form::Whole).as_deref(), Some("8\t4\t1\t7"));
-        assert_eq!(pick("x\n", Form::Line("oom_kill ")), None);
+        let pick = |text: &str, form: Form| pick(text, form).map_err(|error| error.to_string());
+        let found = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(pick(stats, Form::Line("debug_locks:")), found("1"));
+        assert_eq!(pick("drop_slab 0\noom_kill 2\n", Form::LineIfCounted("oom_kill ")), found("2"));
+        assert_eq!(pick("8\t4\t1\t7\n", Form::Whole), found("8\t4\t1\t7"));
+        assert_eq!(pick("x\n", Form::LineIfCounted("oom_kill ")), Ok(None));
+        let lacking = pick("x\n", Form::Line("debug_locks:")).unwrap_err();
+        assert_eq!(lacking, "it has no line that begins with \"debug_locks:\"");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_no_missing_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        std::fs::create_dir(path("folder")).unwrap();
+        std::fs::write(path("file"), "1\n").unwrap();
+        let state = |name: &str| Watched::open("x", &path(name), Form::Whole).map(Watched::finish);
+        assert_eq!(state("missing"), None);
+        let sound = DetectorState { name: "x".into(), ..DetectorState::default() };
+        let both = Some("1".to_owned());
+        assert_eq!(
+            state("file").unwrap(),
+            DetectorState { before: both.clone(), after: both, ..sound.clone() }
+        );
+        // it opens, and reads with an error
+        let unread = state("folder").unwrap();
+        let error = unread.error.clone().unwrap();
+        assert!(error.starts_with(&path("folder")) && error.contains("Is a directory"), "{error}");
+        assert_eq!(DetectorState { error: None, ..unread }, sound);
+        // it does not open
+        let link = state(&format!("file{}", "x".repeat(300))).unwrap();
+        assert!(link.error.is_some_and(|error| error.contains("name too long")));
+        // a count that this kernel does not have
+        assert!(Watched::open("x", &path("file"), Form::LineIfCounted("oom_kill ")).is_none());
     }
 
     #[test]
@@ -147,7 +213,7 @@ mod tests {
         write("20\n");
         let state = DetectorState { name: "x".into(), before: Some("20".into()), ..DetectorState::default() };
         let file = File::open(path.path()).unwrap();
-        let mut detectors = Detectors(vec![Watched { state, file, form: Form::Whole }]);
+        let mut detectors = Detectors(vec![Watched { state, file: Some(file), form: Form::Whole }]);
         for text in ["20\n", "0\n", "0\n", "20\n"] {
             write(text);
             detectors.look();
@@ -161,8 +227,9 @@ mod tests {
         let path = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(path.path(), "20\n").unwrap();
         let file = File::open(path.path()).unwrap();
-        assert_eq!(read(&file, Form::Whole).as_deref(), Some("20"));
+        let now = || read(&file, Form::Whole).unwrap().unwrap();
+        assert_eq!(now(), "20");
         std::fs::write(path.path(), "0\n").unwrap();
-        assert_eq!(read(&file, Form::Whole).as_deref(), Some("0"));
+        assert_eq!(now(), "0");
     }
 }

@@ -51,6 +51,11 @@ impl Probe {
         Probe { reading, detector }
     }
 
+    /// What was read before the dose.
+    pub fn reading(&self) -> &ProbeReading {
+        &self.reading
+    }
+
     /// Reads after the dose.
     pub fn finish(mut self, dose: Dose) -> ProbeReading {
         if dose.left_running > 0 {

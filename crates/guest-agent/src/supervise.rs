@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -54,11 +55,23 @@ impl Answers {
     }
 }
 
-/// Runs the program to its end.
-pub fn run(request: &ProgramRequest, sender: &Arc<Sender>, answers: &Answers) -> io::Result<()> {
+/// Runs the program to its end. Where it asks for leave it begins when that is `granted`.
+pub fn run(
+    request: &ProgramRequest,
+    sender: &Arc<Sender>,
+    answers: &Answers,
+    granted: &Receiver<()>,
+) -> io::Result<()> {
     let probes: Vec<Probe> = request.probes.iter().map(Probe::start).collect();
     let processes = if probes.is_empty() { None } else { Processes::open().ok() };
     let mut detectors = Detectors::start(&request.settings);
+    if request.asks_leave {
+        let readings = probes.iter().map(|probe| probe.reading().clone()).collect();
+        sender.tell(&FromGuest::Ready { states: detectors.states(), readings })?;
+        if granted.recv().is_err() {
+            return Ok(());
+        }
+    }
     // before the mark, which is then the first that it reads
     let log = match Follower::start(sender) {
         Ok(log) => Some(log),

@@ -10,6 +10,9 @@ pub struct DetectorState {
     pub name: String,
     /// Just before the dose; absent: it could not be read.
     pub before: Option<String>,
+    /// Why it could not be read, before the dose or after it. A kernel that has no such setting has no such state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// What else it was while the program ran, as far as that was seen: it was looked at once a second.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub meanwhile: Vec<String>,

@@ -2,7 +2,7 @@
 //!
 //! The host sends requests, the agent carries them out in their order. A request that fails is answered with
 //! [`FromGuest::Failed`], and every later one but [`ToGuest::PowerOff`], [`ToGuest::Blocked`], [`ToGuest::Answer`],
-//! [`ToGuest::Ping`] and what goes to a running command is then ignored, so that the host may send all of them without waiting.
+//! [`ToGuest::Ping`], [`ToGuest::Begin`] and what goes to a running command is then ignored, so that the host may send all of them without waiting.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,10 +27,17 @@ pub struct ProgramRequest {
     /// Settings of the kernel's detectors that are read around it, besides those that every test needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<String>,
+    /// Whether the agent says what it read before the dose ([`FromGuest::Ready`]), and waits for [`ToGuest::Begin`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub asks_leave: bool,
     /// A word that marks the start and the end of the dose on the console, different for every attempt.
     pub nonce: String,
     /// How long the kernel is watched after the program ended.
     pub settle: Settle,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// How long the kernel is watched after the program ended: as long as the program ran, within these bounds, and never
@@ -174,6 +181,8 @@ pub enum ToGuest {
     Check,
     /// Run the test's program.
     Run(ProgramRequest),
+    /// The dose may begin, see [`FromGuest::Ready`].
+    Begin,
     /// Run a command for a person. It is reported with [`FromGuest::Reached`] and `dose` that it was started.
     Execute(ExecuteRequest),
     /// Pass the data frames that follow to the command's standard input.
@@ -220,6 +229,13 @@ pub enum FromGuest {
         name: String,
         /// What it reads.
         value: String,
+    },
+    /// What was read before the dose, which begins with [`ToGuest::Begin`].
+    Ready {
+        /// How the kernel's detectors are set.
+        states: Vec<DetectorState>,
+        /// The first readings.
+        readings: Vec<ProbeReading>,
     },
     /// A line of the program's report descriptor.
     Report {
@@ -325,6 +341,7 @@ mod tests {
                     ProbeRequest::Kmemleak,
                 ],
                 settings: vec!["kernel.watchdog".into()],
+                asks_leave: true,
                 nonce: "n".into(),
                 settle: Settle { least_ms: 1, most_ms: 2 },
             }),

@@ -11,10 +11,12 @@ use crate::guest::message::FromGuest;
 use crate::lab::prepare::Prepared;
 use crate::lab::{Watch, sim};
 use crate::machine::{Device, DeviceKind, Machine};
-use crate::observation::{Ending, LogExcerpt, LogRecord, Observation, Phase, SetupFailure, Stopped};
+use crate::observation::{
+    DetectorState, Ending, LogExcerpt, LogRecord, Observation, Phase, SetupFailure, Stopped,
+};
 use crate::oops;
 use crate::suite::{MatchContext, Test};
-use crate::verdict::judge;
+use crate::verdict::{is_undetectable, judge};
 use crate::vm::scripted::{Script, ScriptedGuest};
 use crate::vm::spec::{Accel, VmDevice};
 use crate::witness;
@@ -35,11 +37,16 @@ const OOPS: &str = "\
 const HUNG: &str = "[   14.0] INFO: task dd:7 blocked for more than 10 seconds.\n";
 const LOCKUP: &str = "[   30.0] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [dd:7]\n";
 
-/// A test whose symptom is a word of its program.
-fn test() -> Test {
+/// What a program of these tests says.
+const BOOM: &str = "{reported: {matching: boom}}";
+
+/// A test with this symptom.
+fn test(symptom: &str) -> Test {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("s.yaml");
-    let text = "suite: s\nsummary: s\ntests:\n- name: a\n  summary: a\n  program: {shell: 'true'}\n  symptom: {reported: {matching: boom}}\n";
+    let text = format!(
+        "suite: s\nsummary: s\ntests:\n- name: a\n  summary: a\n  program: {{shell: 'true'}}\n  symptom: {symptom}\n"
+    );
     std::fs::write(&path, text).expect("a file");
     let suite = crate::suite::load_file(&path).expect("a suite");
     (*suite.tests[0]).clone()
@@ -79,6 +86,7 @@ impl Attempted {
                 Stopped::Terminate { limit } => format!("not done in {limit} s"),
                 Stopped::BootTimeout { limit } => format!("no boot in {limit} s"),
                 Stopped::Silent { seconds } => format!("silent for {seconds} s"),
+                Stopped::Undetectable => "undetectable".to_owned(),
                 Stopped::Cancelled => "cancelled".to_owned(),
             },
         }
@@ -96,11 +104,21 @@ fn attempt(script: Script) -> Attempted {
 }
 
 fn attempt_with(script: Script, cancel: &Cancel, change: impl Fn(&mut AttemptContext<'_>)) -> Attempted {
-    let (kernel, test, machine) = (sim::kernel("6.1"), test(), Machine::built_in());
+    attempt_of(&test(BOOM), script, cancel, change)
+}
+
+fn attempt_of(
+    test: &Test,
+    script: Script,
+    cancel: &Cancel,
+    change: impl Fn(&mut AttemptContext<'_>),
+) -> Attempted {
+    let (kernel, machine) = (sim::kernel("6.1"), Machine::built_in());
     let payload =
-        Payload::build(&kernel, &test, &machine, &Prepared::default(), 1, Accel::Tcg).expect("a payload");
+        Payload::build(&kernel, test, &machine, &Prepared::default(), 1, Accel::Tcg).expect("a payload");
     let card = Device { name: "card".into(), at_start: false, behind: None, kind: DeviceKind::Igb };
     let (heard, devices) = (Heard::default(), [VmDevice { device: card, nth: 1, image: None }]);
+    let in_vain = |seen: &Observation| is_undetectable(test, seen);
     let mut context = AttemptContext {
         payload: &payload,
         devices: &devices,
@@ -112,6 +130,7 @@ fn attempt_with(script: Script, cancel: &Cancel, change: impl Fn(&mut AttemptCon
         output_file: None,
         vmcore: None,
         reads_memory: false,
+        in_vain: &in_vain,
     };
     change(&mut context);
     let mut guest = ScriptedGuest::new(script);
@@ -129,7 +148,7 @@ fn attempt_with(script: Script, cancel: &Cancel, change: impl Fn(&mut AttemptCon
         let now = MatchContext { today, version: Some(&kernel.version), lines_from };
         test.messages.read(oops::Engine::embedded(), text, now, |_| false)
     });
-    let judgement = judge(&test, &seen, &sorted.reports);
+    let judgement = judge(test, &seen, &sorted.reports);
     let why = judgement.title.or(judgement.reason).map(|why| format!(": {why}")).unwrap_or_default();
     let verdict = format!("{:?}{why}", judgement.verdict);
     Attempted { seen, actions, heard: heard.0.into_inner(), verdict }
@@ -219,6 +238,46 @@ fn every_ending_of_an_attempt() {
 /// An agent that gives a sign each second.
 fn beats(script: Script, seconds: u64) -> Script {
     (0..seconds).fold(script, |script, n| script.after(1.0).say(FromGuest::Heartbeat { uptime_ms: n * 1000 }))
+}
+
+#[test]
+fn a_dose_that_could_show_nothing_is_not_begun() {
+    let hard = "{crash: {title: '^BUG: hard lockup'}}";
+    let ready = |name: &str, before: Option<&str>| {
+        let (before, error) = match before {
+            Some(before) => (Some(before.to_owned()), None),
+            None => (None, Some("/proc: Permission denied".to_owned())),
+        };
+        let state = DetectorState { name: name.into(), before, error, ..DetectorState::default() };
+        let over = DetectorState { after: state.before.clone(), ..state.clone() };
+        let ready = FromGuest::Ready { states: vec![state], readings: vec![] };
+        let script = Script::booted().until("run").say(ready);
+        let over = FromGuest::Detectors { states: vec![over] };
+        script.until("begin").after(1.0).dose_begins().after(1.0).say(over).completes()
+    };
+    let table = [
+        ("it works", hard, "kernel.nmi_watchdog", Some("1")),
+        ("it does not", hard, "kernel.nmi_watchdog", Some("0")),
+        ("unreadable", hard, "kernel.nmi_watchdog", None),
+        ("another one", hard, "kernel.soft_watchdog", Some("0")),
+        ("used up", "{crash: {kind: [LOCKDEP]}}", "debug_locks", Some("0")),
+        ("needs none", BOOM, "debug_locks", Some("0")),
+    ];
+    let mut lines = String::new();
+    for (name, symptom, setting, before) in table {
+        let script = ready(setting, before);
+        let attempted = attempt_of(&test(symptom), script, &Cancel::new(), |_| {});
+        let begun = attempted.actions.contains("begin");
+        lines += &format!("{name}: begun {begun}: {}\n", attempted.line());
+    }
+    insta::assert_snapshot!(lines, @r"
+    it works: begun true: complete in stop at 4.0 s: Good
+    it does not: begun false: undetectable in setup at 2.0 s: Skip: a detector was off: kernel.nmi_watchdog was 0 before the dose (CONFIG_HARDLOCKUP_DETECTOR)
+    unreadable: begun false: undetectable in setup at 2.0 s: Blind: kernel.nmi_watchdog could not be read before the dose: /proc: Permission denied (CONFIG_HARDLOCKUP_DETECTOR)
+    another one: begun true: complete in stop at 4.0 s: Good
+    used up: begun false: undetectable in setup at 2.0 s: Blind: a detector was off: debug_locks was 0 before the dose (CONFIG_LOCKDEP)
+    needs none: begun true: complete in stop at 4.0 s: Good
+    ");
 }
 
 #[test]

@@ -77,6 +77,7 @@ impl Place {
             seed: 1,
             dir: None,
             cancel: &self.cancel,
+            in_vain: &|seen| crate::verdict::is_undetectable(&self.test, seen),
         };
         self.lab.attempt(&request, &self.heard)
     }

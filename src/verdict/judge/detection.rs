@@ -1,6 +1,6 @@
 //! Whether one attempt shows a symptom.
 
-use super::detectors::Detectors;
+use super::detectors::{DetectorOff, Detectors};
 use super::leaks;
 use crate::hang;
 use crate::observation::{BlockedTask, Exit, Observation, ProgramReport};
@@ -36,7 +36,7 @@ pub(super) fn evaluate(
         Symptom::Crash(pattern) => match crash(pattern, reports) {
             Detection::NotSeen => {
                 let off = behind_crash(pattern).iter().find_map(|behind| detectors.all_off(behind));
-                off.map_or(Detection::NotSeen, Detection::Unknown)
+                off.map_or(Detection::NotSeen, |off| Detection::Unknown(off.reason))
             }
             detection => detection,
         },
@@ -65,6 +65,30 @@ pub(super) fn evaluate(
             Some(_) => Detection::NotSeen,
             None => Detection::Unknown("the program's end was not seen".into()),
         },
+    }
+}
+
+/// Why no detector could see a symptom, by what was read before the dose; `None`: one may.
+pub(super) fn undetectable(
+    symptom: &Symptom,
+    seen: &Observation,
+    detectors: &Detectors<'_>,
+) -> Option<DetectorOff> {
+    let ask = |part| undetectable(part, seen, detectors);
+    match symptom {
+        // a detector that may have been at work decides over one that this guest never had
+        Symptom::Any(parts) | Symptom::Detectors(parts) => {
+            let off: Vec<DetectorOff> = parts.iter().map(ask).collect::<Option<_>>()?;
+            off.into_iter().max_by_key(|off| off.when)
+        }
+        Symptom::All(parts) => parts.iter().find_map(ask),
+        Symptom::Crash(pattern) => behind_crash(pattern).iter().find_map(|behind| detectors.all_off(behind)),
+        Symptom::HungTask(_) => detectors.all_off(&[DETECT_HUNG_TASK]),
+        Symptom::Leak(LeakPattern { probe: ProbeKind::Slab, caches, .. }) => {
+            leaks::unread_slab(seen, caches).map(DetectorOff::unknown)
+        }
+        Symptom::Kmemleak(_) => leaks::unread_kmemleak(seen).map(DetectorOff::unknown),
+        Symptom::Reported { .. } | Symptom::Exit { .. } => None,
     }
 }
 
@@ -155,7 +179,8 @@ fn hung_task(
             "task {comm} ({pid}) was blocked at the end as in the symptom, and the kernel had no time to call it hung"
         ));
     }
-    detectors.all_off(&[DETECT_HUNG_TASK]).map_or(Detection::NotSeen, Detection::Unknown)
+    let off = detectors.all_off(&[DETECT_HUNG_TASK]);
+    off.map_or(Detection::NotSeen, |off| Detection::Unknown(off.reason))
 }
 
 /// Looks for a report of such a blocked task. The functions are those of its own stack, which the agent may have read

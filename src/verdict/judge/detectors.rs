@@ -9,8 +9,30 @@ use crate::suite::detector::{Detector, Stops};
 pub(super) struct DetectorOff {
     /// In words.
     pub reason: String,
-    /// Whether it was at work when the dose began.
-    pub meanwhile: bool,
+    /// Since when.
+    pub when: When,
+}
+
+/// Since when a detector is off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum When {
+    /// It was not at work in this guest, and nothing says that it ever was.
+    Never,
+    /// It stopped before the dose, or it is not known whether it was at work.
+    Before,
+    /// It was at work when the dose began.
+    Meanwhile,
+}
+
+impl DetectorOff {
+    /// It is not known whether it was at work.
+    pub fn unknown(reason: String) -> DetectorOff {
+        DetectorOff { reason, when: When::Before }
+    }
+
+    fn never(reason: impl Into<String>) -> Option<DetectorOff> {
+        Some(DetectorOff { reason: reason.into(), when: When::Never })
+    }
 }
 
 /// What the kernel says when lockdep stops looking (`debug_locks_off()`, `add_taint()`).
@@ -24,6 +46,8 @@ const LOCKDEP_OFF: &[&str] = &[
 const HARD_LOCKUP_OFF: &[&str] = &["NMI watchdog permanently disabled", "Hard watchdog permanently disabled"];
 /// `mm/kmemleak.c`
 const KMEMLEAK_OFF: &[&str] = &["Kernel memory leak detector disabled"];
+/// `mm/kasan/report.c`
+const KASAN_REPORTED: &[&str] = &["BUG: KASAN: "];
 /// `lib/debugobjects.c`
 const OBJECTS_OFF: &[&str] = &["ODEBUG: Out of memory. ODEBUG disabled", "ODEBUG disabled"];
 
@@ -41,10 +65,12 @@ impl<'a> Detectors<'a> {
 
     /// Why none of these detectors could see its symptom; `None`: one could. One that stopped meanwhile may be the one on
     /// which it rested.
-    pub fn all_off(&self, detectors: &[Detector]) -> Option<String> {
+    pub fn all_off(&self, detectors: &[Detector]) -> Option<DetectorOff> {
         let off: Vec<DetectorOff> = detectors.iter().filter_map(|detector| self.off(detector)).collect();
-        let first = off.iter().find(|off| off.meanwhile).or(off.first())?;
-        (first.meanwhile || off.len() == detectors.len()).then(|| first.reason.clone())
+        let all = off.len() == detectors.len();
+        // the first of those that were at work for longest
+        let first = off.into_iter().rev().max_by_key(|off| off.when)?;
+        (first.when == When::Meanwhile || all).then_some(first)
     }
 
     /// Why this detector was not at work all the time, as far as anything tells.
@@ -53,7 +79,19 @@ impl<'a> Detectors<'a> {
             reason: format!("{} (CONFIG_{})", off.reason, detector.option),
             ..off
         };
-        self.stopped(detector.stops).map(named)
+        let stopped = self.stopped(detector.stops);
+        stopped.or_else(|| self.unread(detector.stops)).map(named)
+    }
+
+    /// A setting that this kernel has and that could not be read leaves open whether the detector was at work.
+    fn unread(&self, by: Stops) -> Option<DetectorOff> {
+        let mut settings = by.settings().iter().filter_map(|name| self.state(name));
+        settings.find_map(|state| {
+            let (reason, when) = unreadable(state)?;
+            // it is not due before the program has ended
+            let is_due = when != When::Meanwhile || self.seen.program.exit.is_some();
+            is_due.then_some(DetectorOff { reason, when })
+        })
     }
 
     fn stopped(&self, by: Stops) -> Option<DetectorOff> {
@@ -63,6 +101,7 @@ impl<'a> Detectors<'a> {
             Stops::SoftLockup => self.watchdog(&["kernel.watchdog", "kernel.soft_watchdog"]),
             Stops::HardLockup => self
                 .said(HARD_LOCKUP_OFF, "the hard-lockup detector")
+                .map(|off| DetectorOff { when: When::Never, ..off })
                 .or_else(|| self.watchdog(&["kernel.watchdog", "kernel.nmi_watchdog"])),
             Stops::Lockdep => self.lockdep(),
             Stops::ProveLocking => self.lockdep().or_else(|| self.not_zero("kernel.prove_locking")),
@@ -89,8 +128,7 @@ impl<'a> Detectors<'a> {
         match self.seen.guest.as_ref().and_then(|guest| guest.hung_task_timeout) {
             Some(seconds) if seconds > 0 => {}
             _ => {
-                let reason = "this kernel has no hung-task detector, or it is switched off".to_owned();
-                return Some(DetectorOff { reason, meanwhile: false });
+                return DetectorOff::never("this kernel has no hung-task detector, or it is switched off");
             }
         }
         self.not_zero("kernel.hung_task_timeout_secs")
@@ -120,18 +158,22 @@ impl<'a> Detectors<'a> {
         if let Some(report) = self.before.iter().find(|report| report.kind == ReportKind::Lockdep) {
             let reason =
                 format!("lockdep was off: it reports once, and did before the dose ({})", report.title);
-            return Some(DetectorOff { reason, meanwhile: false });
+            return Some(DetectorOff { reason, when: When::Before });
         }
         self.said(LOCKDEP_OFF, "lockdep").or_else(|| self.not_zero("debug_locks"))
     }
 
-    /// KASAN reports once, unless an option at boot says otherwise.
+    /// KASAN reports once, unless an option at boot says otherwise. What it reported may be known and allowed.
     fn kasan(&self) -> Option<DetectorOff> {
-        let multi = self.seen.guest.as_ref().is_some_and(|guest| guest.cmdline.contains("kasan_multi_shot"));
-        let report =
-            self.before.iter().find(|report| report.kind.word().starts_with("KASAN")).filter(|_| !multi)?;
+        if self.seen.guest.as_ref().is_some_and(|guest| guest.cmdline.contains("kasan_multi_shot")) {
+            return None;
+        }
+        let Some(report) = self.before.iter().find(|report| report.kind.word().starts_with("KASAN")) else {
+            let off = self.said(KASAN_REPORTED, "KASAN")?;
+            return Some(DetectorOff { reason: format!("{}, and it reports once", off.reason), ..off });
+        };
         let reason = format!("KASAN was off: it reports once, and did before the dose ({})", report.title);
-        Some(DetectorOff { reason, meanwhile: false })
+        Some(DetectorOff { reason, when: When::Before })
     }
 
     /// Flags may have been given for some caches only.
@@ -153,10 +195,6 @@ impl<'a> Detectors<'a> {
         let state = self.state(name)?;
         match state.numbers() {
             (Some(0), _) => Some(off_before(state)),
-            (Some(_), None) => Some(DetectorOff {
-                reason: format!("{name} could not be read after the dose"),
-                meanwhile: true,
-            }),
             _ => self.became(name, |_, now| now == 0),
         }
     }
@@ -200,17 +238,29 @@ impl<'a> Detectors<'a> {
             Some((memchr::memmem::find(&console.text, words.as_bytes())?, (*words).to_owned()))
         };
         let (at, words) = words.iter().find_map(find)?;
-        let meanwhile = console.dose_start.is_some_and(|start| at >= start);
-        Some(DetectorOff { reason: format!("{who} was off: the console says {words:?}"), meanwhile })
+        let in_dose = console.dose_start.is_some_and(|start| at >= start);
+        let when = if in_dose { When::Meanwhile } else { When::Before };
+        Some(DetectorOff { reason: format!("{who} was off: the console says {words:?}"), when })
     }
 }
 
 fn off_before(state: &DetectorState) -> DetectorOff {
     let DetectorState { name, before, .. } = state;
     let before = before.as_deref().unwrap_or_default();
-    DetectorOff {
-        reason: format!("a detector was off: {name} was {before} before the dose"),
-        meanwhile: false,
+    let reason = format!("a detector was off: {name} was {before} before the dose");
+    // lockdep is at work from the first lock on, until something ends it
+    let when = if name == "debug_locks" { When::Before } else { When::Never };
+    DetectorOff { reason, when }
+}
+
+/// A setting that could not be read, in words.
+pub(super) fn unreadable(state: &DetectorState) -> Option<(String, When)> {
+    let DetectorState { name, before, after, error, .. } = state;
+    let why = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    match (before, after) {
+        (None, _) => Some((format!("{name} could not be read before the dose{why}"), When::Before)),
+        (Some(_), None) => Some((format!("{name} could not be read after the dose{why}"), When::Meanwhile)),
+        (Some(_), Some(_)) => None,
     }
 }
 
@@ -219,5 +269,5 @@ fn changed(state: &DetectorState, to: &str) -> DetectorOff {
     let before = before.as_deref().unwrap_or("unreadable");
     let back = if after.as_deref() == Some(to) { "" } else { ", for a while" };
     let reason = format!("a detector was lowered during the dose: {name} went from {before} to {to}{back}");
-    DetectorOff { reason, meanwhile: true }
+    DetectorOff { reason, when: When::Meanwhile }
 }

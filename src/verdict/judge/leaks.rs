@@ -79,6 +79,18 @@ pub(super) fn slab(seen: &Observation, caches: &SlabCaches, per_iteration: f64, 
     }
 }
 
+/// Why the slab caches could not be read before the dose; `None`: they were.
+pub(super) fn unread_slab(seen: &Observation, caches: &SlabCaches) -> Option<String> {
+    let reading = slab_reading(seen, caches).filter(|reading| reading.before.is_none())?;
+    Some(format!("{}: {}", described(caches), reading.error.as_ref()?))
+}
+
+/// The same of the kernel's own detector.
+pub(super) fn unread_kmemleak(seen: &Observation) -> Option<String> {
+    let reading = reading(seen, "kmemleak").next().filter(|reading| reading.before.is_none())?;
+    Some(format!("kmemleak: {}", reading.error.as_ref()?))
+}
+
 fn slab_reading<'a>(seen: &'a Observation, caches: &SlabCaches) -> Option<&'a ProbeReading> {
     let subject = caches.to_string();
     reading(seen, "slab").find(|reading| reading.subject == subject)

@@ -79,6 +79,7 @@ pub(super) const QUESTIONS: &[Question] = {
         ask(Before, "did init or a busy host end the boot?", &[Lost], before::not_the_kernel),
         ask(Before, "did the kernel panic or hang?", &[Other], before::panicked_or_hung),
         ask(Before, "did a step before the program fail?", &[Lost, Blind], before::step_failed),
+        ask(Before, "could no detector have seen the symptom?", &[Skip, Blind], before::undetectable),
         ask(Before, "how did the attempt end?", &[Lost], before::ended),
         ask(Dose, "was the symptom seen during the dose?", &[Bad], crashes::symptom),
         ask(Dose, "was it on the console before the dose?", &[Blind], crashes::symptom_before),
@@ -107,6 +108,7 @@ pub(super) const QUESTIONS: &[Question] = {
         ask(Dose, "did the kernel drop messages?", &[Blind], console::dropped),
         ask(Dose, "is the kernel's log incomplete?", &[Blind], console::log_incomplete),
         ask(Dose, "does the console lack the dose's beginning or end?", &[Blind], console::unmarked),
+        ask(Dose, "could one of the kernel's counters not be read?", &[Blind], kernel::unread),
         ask(Dose, "was the kernel tainted, and no report explains it?", &[Blind], kernel::tainted),
         ask(Dose, "was the console's log level lowered?", &[Blind], kernel::quieter),
     ]

@@ -164,6 +164,7 @@ impl Guest for ScriptedGuest {
             ToGuest::InputEnds => "input-ends".to_owned(),
             ToGuest::Resize(size) => format!("resize {}x{}", size.rows, size.columns),
             ToGuest::Answer { error } => format!("answer: {}", error.as_deref().unwrap_or("done")),
+            ToGuest::Begin => "begin".to_owned(),
             ToGuest::Blocked => "blocked-tasks".to_owned(),
             ToGuest::Enter { disk, .. } => format!("enter {disk}"),
             ToGuest::PowerOff => "power-off".to_owned(),

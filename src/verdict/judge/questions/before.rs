@@ -1,6 +1,8 @@
 //! Questions about attempts that ended before the dose. What happens there says nothing about the test, and is tried
 //! again, unless the test asked for something that this kernel refuses.
 
+use super::super::detection;
+use super::super::detectors::{Detectors, When};
 use super::super::environment::Culprit;
 use super::super::{Judgement, Verdict};
 use super::{Evidence, crashes};
@@ -46,6 +48,18 @@ pub(super) fn step_failed(evidence: &Evidence<'_>) -> Option<Judgement> {
         | SetupFailure::Userland { .. }
         | SetupFailure::Program { .. } => super::blind(failure.to_string()),
     }
+}
+
+/// The attempt was ended for that, so it is not tried again. A detector that this guest never had is an unmet need.
+pub(super) fn undetectable(evidence: &Evidence<'_>) -> Option<Judgement> {
+    let seen = evidence.seen;
+    if seen.ending != Ending::Stopped(Stopped::Undetectable) {
+        return None;
+    }
+    let detectors = Detectors::of(seen, &evidence.before);
+    let off = detection::undetectable(&evidence.test.symptom, seen, &detectors)?;
+    let verdict = if off.when == When::Never { Verdict::Skip } else { Verdict::Blind };
+    super::dosed(verdict, off.reason)
 }
 
 pub(super) fn ended(evidence: &Evidence<'_>) -> Option<Judgement> {

@@ -39,7 +39,7 @@ pub(super) fn cut_short(evidence: &Evidence<'_>) -> Option<Judgement> {
         Ending::Stopped(Stopped::CrashSeen) => {
             blind("the console looked like a crash, but no report could be read from it")
         }
-        Ending::Stopped(Stopped::BootTimeout { .. } | Stopped::Cancelled) => {
+        Ending::Stopped(Stopped::BootTimeout { .. } | Stopped::Undetectable | Stopped::Cancelled) => {
             blind("the attempt was ended before the dose was done")
         }
     }

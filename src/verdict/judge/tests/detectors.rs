@@ -1,7 +1,7 @@
 //! Detectors that were off, lowered or used up.
 
 use super::*;
-use crate::observation::DetectorState;
+use crate::observation::{DetectorState, ProbeReading};
 
 const HUNG: &str = "{hung-task: {functions: ['^elv_iosched_store$']}}";
 const LOCKDEP: &str = "{crash: {kind: [LOCKDEP], trace: ['^elv_iosched_store$']}}";
@@ -10,8 +10,12 @@ const PLAIN: &str = "{crash: {trace: ['^elv_iosched_store$']}}";
 /// A whole dose around which a file of the kernel read so.
 fn read(name: &str, before: &str, after: &str) -> Observation {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let state =
-        DetectorState { name: name.into(), before: text(before), after: text(after), meanwhile: Vec::new() };
+    let state = DetectorState {
+        name: name.into(),
+        before: text(before),
+        after: text(after),
+        ..DetectorState::default()
+    };
     changed(|seen| seen.detectors = vec![state])
 }
 
@@ -111,6 +115,108 @@ fn each_detector_is_at_work_from_beginning_to_end() {
 }
 
 #[test]
+fn a_dose_that_no_detector_could_watch_is_skipped_or_blind() {
+    let (hard, lockdep) = ("{crash: {title: '^BUG: hard lockup'}}", "{crash: {kind: [LOCKDEP]}}");
+    let (leak, kmemleak) = ("{leak: {cache: x, per-iteration: 1}}", "{kmemleak: {functions: ['^f$']}}");
+    let either = |one: &str, other: &str| format!("{{any: [{one}, {other}]}}");
+    let both = |one: &str, other: &str| format!("{{all: [{one}, {other}]}}");
+    let detectors = format!("{{detectors: [{leak}, {kmemleak}]}}");
+    let state = |name: &str, before: &str| DetectorState {
+        name: name.into(),
+        before: Some(before.into()),
+        ..DetectorState::default()
+    };
+    let (no_nmi, no_lockdep) = (state("kernel.nmi_watchdog", "0"), state("debug_locks", "0"));
+    let unread = DetectorState {
+        name: "kernel.nmi_watchdog".into(),
+        error: Some("Permission denied".into()),
+        ..DetectorState::default()
+    };
+    let fault = |probe: &str, subject: &str| ProbeReading {
+        probe: probe.into(),
+        subject: subject.into(),
+        error: Some("it is off".into()),
+        ..ProbeReading::default()
+    };
+    let (no_slab, no_kmemleak) = (fault("slab", "x"), fault("kmemleak", "leaked objects"));
+    let (on, none) = (state("kernel.nmi_watchdog", "1"), vec![]);
+    // a symptom, what was read before the dose, and the verdict if it is not begun; empty: it is
+    let table: &[(&str, Vec<DetectorState>, Vec<ProbeReading>, &str)] = &[
+        (hard, vec![on], none.clone(), ""),
+        (hard, vec![no_nmi.clone()], none.clone(), "skip"),
+        (hard, vec![unread], none.clone(), "blind"),
+        (lockdep, vec![no_nmi.clone()], none.clone(), ""),
+        (lockdep, vec![no_lockdep.clone()], none.clone(), "blind"),
+        (PLAIN, vec![no_nmi.clone(), no_lockdep.clone()], none.clone(), ""),
+        (&either(hard, PLAIN), vec![no_nmi.clone()], none.clone(), ""),
+        (&either(hard, lockdep), vec![no_nmi.clone()], none.clone(), ""),
+        (&either(hard, lockdep), vec![no_nmi.clone(), no_lockdep], none.clone(), "blind"),
+        (&both(hard, PLAIN), vec![no_nmi.clone()], none.clone(), "skip"),
+        (&both(hard, "{exit: {code: 1}}"), vec![no_nmi], none, "skip"),
+        (leak, vec![], vec![no_slab.clone()], "blind"),
+        (kmemleak, vec![], vec![no_kmemleak.clone()], "blind"),
+        (&detectors, vec![], vec![no_kmemleak.clone()], ""),
+        (&detectors, vec![], vec![no_kmemleak, no_slab], "blind"),
+    ];
+    for (symptom, states, readings, expected) in table {
+        let test = test_with(symptom, "");
+        let mut seen = undosed(Phase::Check, Ending::Stopped(Stopped::Undetectable));
+        (seen.detectors, seen.probes) = (states.clone(), readings.clone());
+        assert_eq!(is_undetectable(&test, &seen), !expected.is_empty(), "{symptom} {states:?} {readings:?}");
+        if !expected.is_empty() {
+            let Judgement { verdict, reason, dosed, .. } = judge(&test, &seen, &[]);
+            assert_eq!((verdict.word(), dosed), (*expected, true), "{symptom} {reason:?}");
+            // an attempt that ended before for another reason says nothing of the detectors
+            seen.ending = Ending::QemuDied { detail: "killed".into() };
+            assert_eq!(said(&test, &seen, &[]), "lost, not dosed: killed");
+        }
+    }
+    let mut seen = undosed(Phase::Check, Ending::Stopped(Stopped::Undetectable));
+    seen.detectors = vec![state("kernel.nmi_watchdog", "0")];
+    insta::assert_snapshot!(said(&test_with(hard, ""), &seen, &[]), @"skip: a detector was off: kernel.nmi_watchdog was 0 before the dose (CONFIG_HARDLOCKUP_DETECTOR)");
+}
+
+#[test]
+fn a_setting_that_cannot_be_read_is_none_that_is_at_work() {
+    let unread = |name: &str, before: Option<&str>| {
+        changed(|seen| {
+            let error = Some(format!("/proc/{name}: Input/output error"));
+            let before = before.map(str::to_owned);
+            seen.detectors =
+                vec![DetectorState { name: name.into(), before, error, ..DetectorState::default() }];
+        })
+    };
+    let of_lockdep = "{crash: {kind: [LOCKDEP]}}";
+    let table: &[(&str, &[&str])] = &[
+        (
+            HUNG,
+            &[
+                "kernel.hung_task_timeout_secs",
+                "kernel.hung_task_warnings",
+                "kernel.hung_task_check_interval_secs",
+                "kernel.hung_task_check_count",
+            ],
+        ),
+        ("{crash: {title: '^BUG: soft lockup'}}", &["kernel.watchdog_cpumask", "kernel.soft_watchdog"]),
+        (of_lockdep, &["debug_locks"]),
+        ("{crash: {title: '^INFO: rcu detected stall in'}}", &["rcu_cpu_stall_timeout"]),
+        (PLAIN, &["kernel.tainted", "kernel.printk", "oom_kill"]),
+    ];
+    for (symptom, names) in table {
+        for name in *names {
+            for (before, when) in [(None, "before"), (Some("1"), "after")] {
+                let found = said(&test_with(symptom, ""), &unread(name, before), &[]);
+                let reason = format!("blind: {name} could not be read {when} the dose: /proc/{name}: Input");
+                assert!(found.starts_with(&reason), "{found}");
+            }
+        }
+    }
+    // another detector's setting does not matter
+    assert_eq!(said(&test_with(HUNG, ""), &unread("debug_locks", None), &[]), "good");
+    insta::assert_snapshot!(said(&test_with(of_lockdep, ""), &unread("debug_locks", None), &[]), @"blind: debug_locks could not be read before the dose: /proc/debug_locks: Input/output error (CONFIG_LOCKDEP)");
+}
+
+#[test]
 fn what_was_off_for_a_while_counts() {
     let seen = |name: &str, meanwhile: &str| {
         let mut seen = read(name, "20", "20");
@@ -164,6 +270,11 @@ fn a_detector_that_reports_once_did_so_before() {
     let symptom = test_with("{crash: {title: '^KASAN: slab-use-after-free'}}", "");
     let found = said(&symptom, &clean(), &[kasan(BEFORE)]);
     assert!(found.starts_with("blind: KASAN was off: it reports once"), "{found}");
+    // a report that is known and allowed is one all the same
+    for seen in [said_by_kernel("[ 1.0] BUG: KASAN: x\n", ""), said_by_kernel("", "[ 3.0] BUG: KASAN: x\n")] {
+        let found = said(&symptom, &seen, &[]);
+        assert!(found.starts_with("blind: KASAN was off: the console says"), "{found}");
+    }
     let multi = changed(|seen| seen.guest.as_mut().unwrap().cmdline = "quiet kasan_multi_shot".into());
     assert_eq!(said(&symptom, &multi, &[kasan(BEFORE)]), "good");
 }
