@@ -10,8 +10,8 @@ use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
 use super::printing;
-use super::selection::{KernelArgs, TestArgs};
-use super::supply::{Supply, preview};
+use super::selection::{KernelArgs, TestArgs, earlier_run};
+use super::supply::{Means, Supply, preview};
 use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use crate::cli::word::words;
@@ -20,7 +20,7 @@ use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, NoProgress, RequestedKernel};
 use crate::lab::vm::{KeepVmcore, VmLab};
 use crate::machine::Machine;
-use crate::plan::PlacedTest;
+use crate::plan::{CellChoice, PlacedTest};
 use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_streams};
 use crate::render::{Run, Subject, write_files};
 use crate::report::matrix::{MatrixStyle, matrix};
@@ -47,6 +47,13 @@ pub struct RunArgs {
     kernels: KernelArgs,
     #[command(flatten)]
     guests: GuestArgs,
+    /// Run again what did not pass in an earlier run, on its kernels unless others are named: `latest`, its id, or the
+    /// id's last four digits
+    #[arg(short = 'R', long, value_name = "RUN")]
+    rerun: Option<String>,
+    /// The run that `verdict()` and `duration()` of filter expressions ask
+    #[arg(long, value_name = "RUN", default_value = "latest", requires = "expressions")]
+    earlier: String,
     /// Clean attempts that make a `good`, for every test [default: what its suite says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     attempts: Option<u32>,
@@ -87,9 +94,27 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let placed = placed(&tests, paths)?;
     let cache = paths.cache()?;
     let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;
-    let wanted = args.kernels.wanted(&library)?;
+    let (choice, earlier_kernels) = choice(args)?;
+    if choice.all_have_passed() {
+        eprintln!(
+            "every cell of the run {} has passed, there is nothing to run again",
+            args.rerun.as_deref().unwrap_or("latest")
+        );
+        return Ok(ExitStatus::Success);
+    }
+    let mut wanted = match &earlier_kernels {
+        Some(kernels) => args.kernels.wanted_of(&library, kernels)?,
+        None => args.kernels.wanted(&library)?,
+    };
+    let means =
+        |test: &Test, kernel: &RequestedKernel| choice.means(test, kernel.name(), kernel.version().as_ref());
+    wanted.retain(|kernel| tests.iter().any(|test| means(test, kernel)));
+    if wanted.is_empty() {
+        let text = "no cell is meant: the filter leaves none of the kernels to any of the tests";
+        return Err(CliError::nothing(text));
+    }
     if args.dry_run {
-        print_plan(&library, &placed, &wanted);
+        print_plan(&library, &placed, &wanted, &means);
         return Ok(ExitStatus::Success);
     }
     let cancel = Cancel::new();
@@ -114,7 +139,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     let woken = Arc::clone(&queue);
     let _hidden = interrupt::watch(Ending::Guests, bars.clone(), &cancel, move || woken.wake())?;
 
-    announce(&sink, &run_dir, &tests, &wanted);
+    announce(&sink, &run_dir, &tests, &wanted, &means);
     for text in expired_messages(&tests, jiff::Zoned::now().date()) {
         sink(Event::Notice { text });
     }
@@ -130,7 +155,14 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         run_dir: Some(run_dir.path().to_owned()),
     };
     let progress = Fetching::among(bars);
-    let supply = Supply { library: &library, queue: &queue, sink: &sink, progress: &progress, place: &place };
+    let supply = Supply {
+        library: &library,
+        queue: &queue,
+        sink: &sink,
+        progress: &progress,
+        place: &place,
+        means: &means,
+    };
     std::thread::scope(|scope| {
         scope.spawn(|| supply.run(&wanted, &tests));
         runner::run(&queue, &lab, &config, &sink, &cancel);
@@ -147,6 +179,17 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
         accel::forget(&cache);
     }
     Ok(finish(args, &outcome, &run_dir, &journal, cancel.is_set()))
+}
+
+/// Which cells are meant, and the kernels of the run that is run again.
+fn choice(args: &RunArgs) -> Result<(CellChoice, Option<Vec<String>>), CliError> {
+    let mut choice = args.tests.choice()?;
+    if choice.needs_earlier_run() {
+        choice = choice.with_earlier(earlier_run(&args.output.reports, &args.earlier)?.0);
+    }
+    let Some(asked) = &args.rerun else { return Ok((choice, None)) };
+    let (cells, kernels) = earlier_run(&args.output.reports, asked)?;
+    Ok((choice.with_rerun(cells), Some(kernels)))
 }
 
 /// What the user learns of known messages that have expired, each once.
@@ -217,17 +260,25 @@ fn finish(
     if failed && status == ExitStatus::Success { ExitStatus::NotJudged } else { status }
 }
 
-fn announce(sink: &dyn Fn(Event), run_dir: &RunDir, tests: &[Arc<Test>], wanted: &[RequestedKernel]) {
+fn announce(
+    sink: &dyn Fn(Event),
+    run_dir: &RunDir,
+    tests: &[Arc<Test>],
+    wanted: &[RequestedKernel],
+    means: &Means<'_>,
+) {
+    let cells =
+        wanted.iter().map(|kernel| tests.iter().filter(|test| means(test, kernel)).count()).sum::<usize>();
     sink(Event::RunStarted {
         schema: crate::event::SCHEMA,
         run: run_dir.id().to_owned(),
         kregress: env!("CARGO_PKG_VERSION").to_owned(),
         at: Timestamp::now(),
         command: std::env::args().collect(),
-        cells: (tests.len() * wanted.len()) as u64,
+        cells: cells as u64,
     });
     for kernel in wanted {
-        for test in tests {
+        for test in tests.iter().filter(|test| means(test, kernel)) {
             sink(Event::Planned {
                 cell: CellId { test: test.id(), kernel: kernel.name().to_owned() },
                 release: Some(kernel.release().to_owned()).filter(|r| !r.is_empty()),
@@ -237,18 +288,23 @@ fn announce(sink: &dyn Fn(Event), run_dir: &RunDir, tests: &[Arc<Test>], wanted:
     }
 }
 
-fn print_plan(library: &Library, placed: &[PlacedTest], wanted: &[RequestedKernel]) {
+fn print_plan(library: &Library, placed: &[PlacedTest], wanted: &[RequestedKernel], means: &Means<'_>) {
     use std::io::Write;
     // on a host that has nothing to run guests with, nothing is said of what is missing for a machine
     let backend = backend::find().ok();
     let missing = |machine: &Machine| backend.as_ref().and_then(|backend| backend.missing(machine, None));
     let placed: Vec<PlacedTest> =
         placed.iter().map(|p| PlacedTest { lacking: missing(&p.machine), ..p.clone() }).collect();
-    let text: String = wanted.iter().map(|kernel| preview(library, kernel, &placed, &NoProgress)).collect();
+    let (mut text, mut cells) = (String::new(), 0);
+    for kernel in wanted {
+        let placed: Vec<PlacedTest> = placed.iter().filter(|p| means(&p.test, kernel)).cloned().collect();
+        cells += placed.len();
+        text.push_str(&preview(library, kernel, &placed, &NoProgress));
+    }
     // a closed pipe is the reader's choice
     let _ = std::io::stdout().write_all(text.as_bytes());
     let (tests, kernels) = (placed.len(), wanted.len());
     let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    let cells = counted(tests * kernels, "cell");
+    let cells = counted(cells, "cell");
     eprintln!("{cells}: {} on {}", counted(tests, "test"), counted(kernels, "kernel"));
 }

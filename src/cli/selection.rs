@@ -1,16 +1,19 @@
 //! Which tests and which kernels are meant.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::CliError;
 use super::paths::PathArgs;
 use crate::arch::GUEST;
 use crate::cli::word::words;
+use crate::journal::RunDir;
 use crate::kernel::{ArchChoice, Flavour, KernelSpec, Library, RequestedKernel};
-use crate::plan::{Filter, select};
+use crate::plan::{CellChoice, EarlierCell, EarlierCells, NameFilter, select};
 use crate::progress::Fetching;
+use crate::report::RunSummary;
 use crate::suite::{self, Suite, Test};
+use crate::verdict::Verdict;
 
 /// Kernels that a run takes when none is named: two that have the bugs of the first suites and two that do not, on
 /// each side of each fix.
@@ -20,11 +23,19 @@ pub const DEFAULT_KERNELS: &[&str] = &["6.12.57", "6.12.117", "6.17.13", "7.2.13
 const FOREIGN_KERNEL: &str = "latest:6.12";
 
 /// Which tests are meant.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct TestArgs {
-    /// Tests whose names contain one of these words, or fit one as a glob [default: every test]
+    /// Tests whose names contain one of these words, or fit one as a glob; `!` in front of a word takes tests away
+    /// [default: every test]
     #[arg(value_name = "FILTER")]
     pub filters: Vec<String>,
+    /// Words are whole names, `suite::test` or the test's alone
+    #[arg(long)]
+    pub exact: bool,
+    /// Only what this expression holds for: `suite(block) & kernel(>=6.12) - test(/race$/)`, `needs(igb)`,
+    /// `touches(fs/ext4)`, `fixes(COMMIT)`, `verdict(bad)`, `duration(>30s)`; of several, any
+    #[arg(short = 'E', long = "filter-expr", value_name = "EXPRESSION")]
+    pub expressions: Vec<String>,
     /// Only this suite: its name, a file, or a folder of suites
     #[arg(short, long = "suite", value_name = "SUITE")]
     pub suite: Vec<String>,
@@ -53,11 +64,25 @@ pub struct KernelArgs {
 }
 
 impl TestArgs {
+    /// The filter expressions, which say more than which tests.
+    ///
+    /// # Errors
+    /// One of them is none.
+    pub fn choice(&self) -> Result<CellChoice, CliError> {
+        let expressions = self.expressions.iter().map(|text| cell_filter::Filter::parse(text));
+        Ok(CellChoice::new(expressions.collect::<Result<_, _>>().map_err(CliError::filter)?))
+    }
+
     /// Loads the suites and selects.
+    ///
+    /// # Errors
+    /// A filter or a suite cannot be read, or no test is left.
     pub fn tests(&self, paths: &PathArgs) -> Result<Vec<Arc<Test>>, CliError> {
-        let filter = Filter::new(&self.filters).map_err(CliError::filter)?;
+        let filter = NameFilter::new(&self.filters, self.exact).map_err(CliError::filter)?;
+        let choice = self.choice()?;
         let suites = load_suites(&self.suite, &paths.suites()?)?;
         let mut tests = select(&suites, &filter);
+        tests.retain(|test| choice.may_mean(test));
         if let Some(file) = &self.known {
             let known = suite::load_messages(file).map_err(CliError::located)?;
             for test in &mut tests {
@@ -65,7 +90,7 @@ impl TestArgs {
             }
         }
         if tests.is_empty() {
-            let words = self.filters.join(" ");
+            let words = [&self.filters[..], &self.expressions[..]].concat().join(" ");
             return Err(CliError::nothing(format!(
                 "no test fits {words:?}; `kregress list` shows the tests that there are"
             )));
@@ -112,12 +137,24 @@ impl KernelArgs {
     /// Resolves what was named, or the default kernels.
     pub fn wanted(&self, library: &Library) -> Result<Vec<RequestedKernel>, CliError> {
         let foreign = |arch: &ArchChoice| !matches!(arch, ArchChoice::One(arch) if *arch == GUEST);
-        let named: Vec<String> = if self.kernel.is_empty() && self.arch.iter().any(foreign) {
-            vec![FOREIGN_KERNEL.to_owned()]
-        } else if self.kernel.is_empty() {
-            DEFAULT_KERNELS.iter().map(|k| (*k).to_owned()).collect()
-        } else {
-            self.kernel.clone()
+        let otherwise = if self.arch.iter().any(foreign) { &[FOREIGN_KERNEL] } else { DEFAULT_KERNELS };
+        self.wanted_of(library, otherwise)
+    }
+
+    /// Resolves what was named; these kernels where none is named, or none but such as are taken away.
+    ///
+    /// # Errors
+    /// An expression cannot be read, or covers nothing.
+    pub fn wanted_of<T: AsRef<str>>(
+        &self,
+        library: &Library,
+        otherwise: &[T],
+    ) -> Result<Vec<RequestedKernel>, CliError> {
+        let only_takes_away = self.kernel.iter().all(|kernel| kernel.starts_with('!'));
+        let otherwise = otherwise.iter().map(|kernel| kernel.as_ref().to_owned());
+        let named: Vec<String> = match only_takes_away {
+            true => otherwise.chain(self.kernel.iter().cloned()).collect(),
+            false => self.kernel.clone(),
         };
         let arches = if self.arch.is_empty() { vec![ArchChoice::Any] } else { self.arch.clone() };
         let specs = named
@@ -136,4 +173,27 @@ impl KernelArgs {
         }
         Ok(resolution.wanted)
     }
+}
+
+/// What a run in this folder says of its cells, and its kernels in their order.
+///
+/// # Errors
+/// There is no such run, or its journal is damaged.
+pub fn earlier_run(reports: &Path, asked: &str) -> Result<(EarlierCells, Vec<String>), CliError> {
+    let dir = RunDir::find(reports, asked).map_err(CliError::setup)?;
+    let run = RunSummary::of(&dir).map_err(CliError::setup)?;
+    let mut kernels: Vec<String> = Vec::new();
+    let mut cells = EarlierCells::new();
+    for cell in run.cells() {
+        if !kernels.iter().any(|kernel| kernel == cell.kernel()) {
+            kernels.push(cell.kernel().to_owned());
+        }
+        let passed = match cell.verdict() {
+            Some(Verdict::Good | Verdict::Skip) => true,
+            Some(Verdict::Bad | Verdict::Other) => cell.known() == Some("known"),
+            Some(Verdict::Blind | Verdict::Lost) | None => false,
+        };
+        cells.insert(cell.id(), EarlierCell { verdict: cell.verdict(), seconds: cell.seconds(), passed });
+    }
+    Ok((cells, kernels))
 }

@@ -27,7 +27,12 @@ pub struct Supply<'a> {
     pub progress: &'a (dyn FetchProgress + Sync),
     /// Decides with the first kernel of an architecture that is there what this host can build, and so where each test stands.
     pub place: &'a (dyn Fn(&Kernel) -> Vec<PlacedTest> + Sync),
+    /// Which cells are meant.
+    pub means: &'a Means<'a>,
 }
+
+/// Whether a test is meant on a kernel.
+pub type Means<'a> = dyn Fn(&Test, &RequestedKernel) -> bool + Sync + 'a;
 
 /// A kernel that has to be fetched, and for which tests.
 enum Job {
@@ -85,15 +90,18 @@ impl Supply<'_> {
                 Ok(kernel) => {
                     let placed = placed.lock().entry(kernel.arch.name).or_default().clone();
                     let placed = placed.get_or_init(|| (self.place)(&kernel));
+                    let meant: Vec<PlacedTest> =
+                        placed.iter().filter(|p| (self.means)(&p.test, &wanted)).cloned().collect();
                     let larger = self.library.larger_image(&wanted);
-                    let split = flavour::split_by_image(placed, &kernel, &larger);
+                    let split = flavour::split_by_image(&meant, &kernel, &larger);
                     self.queue.push(split.cells);
                     let LargerImage::Known(larger) = larger else { return None };
                     let job = Job::LargerImage { wanted: *larger, needing: split.needs_larger };
                     matches!(&job, Job::LargerImage { needing, .. } if !needing.is_empty()).then_some(job)
                 }
                 Err(error) => {
-                    let reasons = tests.iter().map(|test| (test, error.to_string())).collect();
+                    let meant = tests.iter().filter(|test| (self.means)(test, &wanted));
+                    let reasons = meant.map(|test| (test, error.to_string())).collect();
                     self.lose(&wanted, reasons);
                     None
                 }

@@ -1,5 +1,7 @@
 //! One ELF file with debug information: `vmlinux`, a module, or the file that a distribution split off either.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 
 use addr2line::Context;
@@ -99,12 +101,20 @@ impl std::fmt::Debug for Image {
 }
 
 impl Image {
-    /// Reads the file. What is needed of `elf` is copied.
+    /// Reads the file, of which a copy is kept.
     ///
     /// # Errors
     /// If it is no ELF file, is broken, or lacks symbols or DWARF.
     pub fn parse(elf: &[u8]) -> Result<Image, ImageError> {
-        let file = File::parse(elf)?;
+        Image::from_shared(&Arc::from(elf))
+    }
+
+    /// Reads the file, which is kept: a `vmlinux` of hundreds of megabytes is not copied.
+    ///
+    /// # Errors
+    /// If it is no ELF file, is broken, or lacks symbols or DWARF.
+    pub fn from_shared(elf: &Arc<[u8]>) -> Result<Image, ImageError> {
+        let file = File::parse(&elf[..])?;
         let layout = Layout::of(&file);
         let table = Table::of(&file, &layout);
         if table.is_empty() {
@@ -113,7 +123,7 @@ impl Image {
         if !has_lines(&file) {
             return Err(ImageError::NoDebugInfo);
         }
-        let context = Context::from_dwarf(sections::dwarf(&file, &layout)?)?;
+        let context = Context::from_dwarf(sections::dwarf(elf, &file, &layout)?)?;
         Ok(Image { table, context: Mutex::new(context) })
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gimli::{self, Dwarf, EndianArcSlice, RunTimeEndian, SectionId};
-use object::{File, Object, ObjectKind, ObjectSection, SectionIndex, SectionKind};
+use object::{CompressionFormat, File, Object, ObjectKind, ObjectSection, SectionIndex, SectionKind};
 
 use super::image::ImageError;
 use super::relocate;
@@ -54,8 +54,8 @@ pub(super) fn is_code<'d>(section: &impl ObjectSection<'d>) -> bool {
     section.kind() == SectionKind::Text
 }
 
-/// The DWARF of a file, relocated.
-pub(super) fn dwarf(file: &File<'_>, layout: &Layout) -> Result<Dwarf<Reader>, ImageError> {
+/// The DWARF of a file, relocated. What is in the file as it is needed is shared with it.
+pub(super) fn dwarf(elf: &Arc<[u8]>, file: &File<'_>, layout: &Layout) -> Result<Dwarf<Reader>, ImageError> {
     let endian = if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
     let debug = file.sections().filter(|section| section.name().is_ok_and(|name| name.contains("debug_")));
     // what a section says of its size when it is decompressed is believed by whoever allocates the memory
@@ -65,10 +65,20 @@ pub(super) fn dwarf(file: &File<'_>, layout: &Layout) -> Result<Dwarf<Reader>, I
     if total > MAX_DWARF {
         return Err(ImageError::TooLarge { bytes: total });
     }
+    let whole = gimli::EndianReader::new(Arc::clone(elf), endian);
     let load = |id: SectionId| -> Result<Reader, ImageError> {
         let Some(section) = file.section_by_name(id.name()) else {
             return Ok(gimli::EndianReader::new(Arc::from([]), endian));
         };
+        let range = section.compressed_file_range()?;
+        if file.kind() != ObjectKind::Relocatable && range.format == CompressionFormat::None {
+            let part = |at: u64| usize::try_from(at).ok().filter(|at| *at <= elf.len());
+            let (begin, end) =
+                (part(range.offset), part(range.offset.saturating_add(range.uncompressed_size)));
+            if let (Some(begin), Some(end)) = (begin, end) {
+                return Ok(whole.range(begin..end));
+            }
+        }
         let data = section.uncompressed_data()?;
         let data: Arc<[u8]> = if file.kind() == ObjectKind::Relocatable {
             let mut data = data.into_owned();

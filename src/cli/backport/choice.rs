@@ -6,7 +6,7 @@ use super::BackportArgs;
 use crate::backport::{Related, Tie, related};
 use crate::cli::error::CliError;
 use crate::patch::PatchMail;
-use crate::plan::{Filter, select};
+use crate::plan::{NameFilter, select};
 use crate::suite::{Suite, Test};
 
 /// The tests that run, those of the bug first, and which those are.
@@ -29,7 +29,7 @@ impl Chosen {
         upstream: Option<&str>,
     ) -> Result<Chosen, CliError> {
         let named = |words: &[String]| -> Result<Vec<Arc<Test>>, CliError> {
-            let filter = Filter::new(words).map_err(CliError::filter)?;
+            let filter = NameFilter::new(words, false).map_err(CliError::filter)?;
             let tests = select(suites, &filter);
             if tests.is_empty() {
                 let text = format!("no test fits {:?}; `kregress list` shows the tests", words.join(" "));

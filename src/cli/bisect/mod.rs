@@ -214,7 +214,7 @@ impl SearchArgs {
 
 impl RunArgs {
     fn tests(&self, filters: Vec<String>) -> TestArgs {
-        TestArgs { filters, suite: self.suite.clone(), known: self.known.clone() }
+        TestArgs { filters, suite: self.suite.clone(), known: self.known.clone(), ..TestArgs::default() }
     }
 }
 

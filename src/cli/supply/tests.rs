@@ -47,8 +47,14 @@ impl World {
 
     fn run(&self, wanted: &[RequestedKernel], place: &(dyn Fn(&Kernel) -> Vec<PlacedTest> + Sync)) {
         let sink = |event| self.events.lock().push(event);
-        let supply =
-            Supply { library: &self.library, queue: &self.queue, sink: &sink, progress: &NoProgress, place };
+        let supply = Supply {
+            library: &self.library,
+            queue: &self.queue,
+            sink: &sink,
+            progress: &NoProgress,
+            place,
+            means: &|_, _| true,
+        };
         let tests: Vec<Arc<Test>> = self.placed.iter().map(|placed| Arc::clone(&placed.test)).collect();
         supply.run(wanted, &tests);
     }

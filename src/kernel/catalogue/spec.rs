@@ -108,6 +108,14 @@ pub enum SpecError {
     /// A range cannot be read.
     #[error(transparent)]
     Range(#[from] RangeError),
+    /// A range with a dash.
+    #[error("`{spec}` is no kernel: a range is written with `..`: `{range}`")]
+    Dash {
+        /// What was written.
+        spec: String,
+        /// How it is written.
+        range: String,
+    },
     /// The word behind `latest:` or `oldest:` is no line.
     #[error("in `{spec}`: {source}")]
     Line {
@@ -287,6 +295,13 @@ fn selector(text: &str) -> Result<Selector, SpecError> {
     }
     if let Some(line) = text.strip_suffix(".y").and_then(|line| line.parse::<Line>().ok()) {
         return Ok(Selector::Range(line.into()));
+    }
+    // a version may have a local part behind a dash, as `6.12.57-1`, which is no later version
+    if let Some((first, last)) = text.split_once('-')
+        && last.contains('.')
+        && format!("{first}..{last}").parse::<VersionRange>().is_ok()
+    {
+        return Err(SpecError::Dash { spec: text.to_string(), range: format!("{first}..{last}") });
     }
     match text.parse() {
         Ok(version) => Ok(Selector::Version(version)),
