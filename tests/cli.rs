@@ -226,6 +226,82 @@ fn a_dry_run_says_what_would_run() {
 }
 
 #[test]
+fn expressions_choose_cells() {
+    let place = Place::new(GOOD);
+    let cells = |arguments: &[&str]| {
+        let ended = place.run(&[&["run", "--dry-run"], arguments].concat());
+        assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.err);
+        let names = ended.out.lines().filter_map(|line| line.split_whitespace().next());
+        names.map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    let both = ["-k", "6.12.57,6.12.117"];
+    let table: &[(&[&str], &str)] = &[
+        (&["-E", "test(one) & kernel(>6.12.57)"], "shell::one@6.12.117"),
+        (&["-E", "needs(loop) - kernel(6.12.117)"], "shell::one@6.12.57"),
+        (
+            &["-E", "test(one) & kernel(6.12.57)", "-E", "test(two) & kernel(6.12.117)"],
+            "shell::one@6.12.57 shell::two@6.12.117",
+        ),
+        (&["-E", "kernel(6.12.57)", "!one"], "shell::two@6.12.57"),
+        (&["--exact", "two", "-E", "kernel(6.12.57)"], "shell::two@6.12.57"),
+    ];
+    for (arguments, wanted) in table {
+        assert_eq!(cells(&[&both[..], arguments].concat()), *wanted, "{arguments:?}");
+    }
+    // what is only taken away is taken away from the default kernels
+    assert_eq!(cells(&["-k", "!6.12.117", "-k", "!7.2.13", "two"]), "shell::two@6.12.57 shell::two@6.17.13");
+    insta::assert_snapshot!(place.refused(94, &["run", "-E", "tset(one)"], &[]), @"");
+    insta::assert_snapshot!(place.refused(4, &["run", "-k", "6.12.57", "-E", "kernel(7.2)"], &[]), @"");
+    insta::assert_snapshot!(place.refused(96, &["run", "-k", "6.12-6.17"], &[]), @"");
+    insta::assert_snapshot!(place.refused(96, &["run", "-E", "verdict(bad)"], &[]), @"");
+}
+
+#[test]
+fn what_did_not_pass_is_run_again() {
+    let place = Place::new(GOOD);
+    let cell = |test: &str, kernel: &str, verdict: &str, known: &str| {
+        format!(
+            r#"{{"event":"cell","test":"shell::{test}","kernel":"{kernel}","release":null,"verdict":"{verdict}","title":null,"attempts":1,"seconds":3.0,"reason":null,"known":{known}}}"#
+        )
+    };
+    let planned = |test: &str, kernel: &str| {
+        format!(
+            r#"{{"event":"planned","cell":{{"test":"shell::{test}","kernel":"{kernel}"}},"release":null,"summary":"s"}}"#
+        )
+    };
+    // one cell has not been run to its end
+    let journal = |last: &str| {
+        let plan =
+            ["one", "two"].map(|test| ["6.12.57", "6.12.117"].map(|kernel| planned(test, kernel))).concat();
+        let cells = [
+            cell("one", "6.12.57", "bad", "\"known\""),
+            cell("one", "6.12.117", "good", "null"),
+            cell("two", "6.12.57", last, "null"),
+        ];
+        [plan, cells.to_vec()].concat().join("\n") + "\n"
+    };
+    let run = "reports/2026-01-01T00-00-00-abcd/journal.jsonl";
+    place.write(run, &journal("blind"));
+    let again = |arguments: &[&str]| place.run(&[&["run", "--dry-run"], arguments].concat());
+    let names = |ended: &Ended| {
+        let names = ended.out.lines().filter_map(|line| line.split_whitespace().next());
+        names.map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    let ended = again(&["-R", "latest"]);
+    assert_eq!(names(&ended), "shell::two@6.12.57 shell::two@6.12.117", "{}", ended.err);
+    assert_eq!(names(&again(&["-R", "abcd", "-k", "6.12.117"])), "shell::two@6.12.117");
+    assert_eq!(
+        names(&again(&["-E", "verdict(blind) & duration(>2s)", "-k", "6.12.57,6.12.117"])),
+        "shell::two@6.12.57"
+    );
+    let all = journal("good") + &cell("two", "6.12.117", "good", "null") + "\n";
+    place.write(run, &all);
+    let ended = again(&["-R", "latest"]);
+    insta::assert_snapshot!(ended.err, @"");
+    assert_eq!((ended.code, ended.out.as_str()), (0, ""));
+}
+
+#[test]
 fn lists_for_people_and_for_programs() {
     let place = Place::new(GOOD);
     insta::assert_snapshot!(place.run(&["list"]).out, @"
