@@ -250,10 +250,14 @@ fn expressions_choose_cells() {
     }
     // what is only taken away is taken away from the default kernels
     assert_eq!(cells(&["-k", "!6.12.117", "-k", "!7.2.13", "two"]), "shell::two@6.12.57 shell::two@6.17.13");
-    insta::assert_snapshot!(place.refused(94, &["run", "-E", "tset(one)"], &[]), @"");
-    insta::assert_snapshot!(place.refused(4, &["run", "-k", "6.12.57", "-E", "kernel(7.2)"], &[]), @"");
-    insta::assert_snapshot!(place.refused(96, &["run", "-k", "6.12-6.17"], &[]), @"");
-    insta::assert_snapshot!(place.refused(96, &["run", "-E", "verdict(bad)"], &[]), @"");
+    insta::assert_snapshot!(place.refused(94, &["run", "-E", "tset(one)"], &[]), @"
+    error: in the filter, at column 1: there is no predicate `tset`; did you mean `test`, as in `test(race)`?
+        tset(one)
+        ^
+    ");
+    insta::assert_snapshot!(place.refused(4, &["run", "-k", "6.12.57", "-E", "kernel(7.2)"], &[]), @"error: no cell is meant: the filter leaves none of the kernels to any of the tests");
+    insta::assert_snapshot!(place.refused(96, &["run", "-k", "6.12-6.17"], &[]), @"error: `6.12-6.17` is no kernel: a range is written with `..`: `6.12..6.17`");
+    insta::assert_snapshot!(place.refused(96, &["run", "-E", "verdict(bad)"], &[]), @"error: no run `latest` in reports: there are no runs yet, `kregress run` makes one");
 }
 
 #[test]
@@ -266,7 +270,7 @@ fn what_did_not_pass_is_run_again() {
     };
     let planned = |test: &str, kernel: &str| {
         format!(
-            r#"{{"event":"planned","cell":{{"test":"shell::{test}","kernel":"{kernel}"}},"release":null,"summary":"s"}}"#
+            r#"{{"event":"planned","test":"shell::{test}","kernel":"{kernel}","release":null,"summary":"s"}}"#
         )
     };
     // one cell has not been run to its end
@@ -297,7 +301,7 @@ fn what_did_not_pass_is_run_again() {
     let all = journal("good") + &cell("two", "6.12.117", "good", "null") + "\n";
     place.write(run, &all);
     let ended = again(&["-R", "latest"]);
-    insta::assert_snapshot!(ended.err, @"");
+    insta::assert_snapshot!(ended.err, @"every cell of the run latest has passed, there is nothing to run again");
     assert_eq!((ended.code, ended.out.as_str()), (0, ""));
 }
 
