@@ -261,6 +261,27 @@ fn expressions_choose_cells() {
 }
 
 #[test]
+fn git_never_takes_a_broken_set_up_for_a_bad_commit() {
+    let place = Place::new(GOOD);
+    let table: &[(&[&str], i32)] = &[
+        (&["-k", "./nosuch"], 128),
+        (&["-s", "nosuch"], 128),
+        (&["--attempts", "0"], 128),
+        (&["--no-such-option"], 128),
+        (&["test::["], 128),
+        // nothing to run says nothing about the commit
+        (&["three"], 125),
+        (&["-E", "none()"], 125),
+    ];
+    for (arguments, code) in table {
+        let ended = place.run(&[&["run", "--bisect-exit"], *arguments].concat());
+        assert_eq!(ended.code, *code, "{arguments:?}: {}", ended.err);
+        assert!(!ended.err.is_empty());
+    }
+    assert_eq!(place.run(&["run", "--bisect-exit", "--help"]).code, 0);
+}
+
+#[test]
 fn what_did_not_pass_is_run_again() {
     let place = Place::new(GOOD);
     let cell = |test: &str, kernel: &str, verdict: &str, known: &str| {

@@ -34,6 +34,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::matrix::MatrixStyle;
+use crate::report::{ExitStatus, GitBisectStatus};
 use error::CliError;
 
 /// Runs reproducers of Linux kernel bugs on many kernel builds in virtual machines.
@@ -104,20 +105,40 @@ enum Command {
 
 /// Reads the process's arguments and does what they say.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let status = dispatch(&cli).unwrap_or_else(|error| error.print().into());
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        // git takes clap's 2 for a bad commit
+        if error.use_stderr() && std::env::args_os().any(|word| word == "--bisect-exit") {
+            let _ = error.print();
+            std::process::exit(GitBisectStatus::Broken as i32);
+        }
+        error.exit()
+    });
+    let code = |status: ExitStatus| match &cli.command {
+        Command::Run(args) if args.bisect_exit => GitBisectStatus::from(status).into(),
+        _ => status.into(),
+    };
+    let status = dispatch_or_broken(&cli).unwrap_or_else(|error| code(error.print()));
     match printing::failure() {
         Some(error) if status == ExitCode::SUCCESS => {
-            CliError::setup(format!("standard output could not be written: {error}")).print().into()
+            code(CliError::setup(format!("standard output could not be written: {error}")).print())
         }
         _ => status,
     }
 }
 
+/// A fault of this program is no bad commit, which git would take a panic's 101 for.
+fn dispatch_or_broken(cli: &Cli) -> Result<ExitCode, CliError> {
+    if !matches!(&cli.command, Command::Run(args) if args.bisect_exit) {
+        return dispatch(cli);
+    }
+    let whole = std::panic::AssertUnwindSafe(|| dispatch(cli));
+    std::panic::catch_unwind(whole).unwrap_or_else(|_| Ok(GitBisectStatus::Broken.into()))
+}
+
 fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
     let paths = &cli.paths;
     let status = match &cli.command {
-        Command::Run(args) => run::run(args, paths)?,
+        Command::Run(args) => return run::run(args, paths),
         Command::Bisect(args) => bisect::run(args, paths)?,
         Command::Import(args) => import::run(args, paths)?,
         Command::List(args) => list::run(args, paths)?,

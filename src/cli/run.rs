@@ -1,6 +1,7 @@
 //! `kregress run`: tests × kernels, judged.
 
 use parking_lot::Mutex;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -69,6 +70,10 @@ pub struct RunArgs {
     /// Do not look at the suites' lists of known results: every failure fails the run
     #[arg(long)]
     ignore_known: bool,
+    /// Exit as `git bisect run` wants it: 0 good, 1 bad, known or not, 125 for what could not be judged, 128 where
+    /// nothing could be set up
+    #[arg(long)]
+    pub(super) bisect_exit: bool,
     /// Speak with the guests over a second serial port even where the kernel has the virtio driver
     #[arg(long)]
     serial_channel: bool,
@@ -89,7 +94,7 @@ pub struct RunArgs {
 }
 
 /// Does the run.
-pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
+pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let tests = args.tests.tests(paths)?;
     let placed = placed(&tests, paths)?;
     let cache = paths.cache()?;
@@ -100,7 +105,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
             "every cell of the run {} has passed, there is nothing to run again",
             args.rerun.as_deref().unwrap_or("latest")
         );
-        return Ok(ExitStatus::Success);
+        return Ok(ExitStatus::Success.into());
     }
     let mut wanted = match &earlier_kernels {
         Some(kernels) => args.kernels.wanted_of(&library, kernels)?,
@@ -115,7 +120,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     }
     if args.dry_run {
         print_plan(&library, &placed, &wanted, &means);
-        return Ok(ExitStatus::Success);
+        return Ok(ExitStatus::Success.into());
     }
     let cancel = Cancel::new();
     let (serial, vmcore) = (args.serial_channel, args.keep_vmcore);
@@ -124,6 +129,10 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
 
     let run_dir = RunDir::create(&args.output.reports).map_err(CliError::setup)?;
     let journal = Journal::create(run_dir.path()).map_err(CliError::setup)?;
+    // from the beginning: where this run is killed, `latest` must not be an older one that passed
+    if let Err(error) = run_dir.make_latest() {
+        eprintln!("warning: {error}");
+    }
     let RunDisplay { sinks: show, bars } = for_streams(args.message_format);
     // the summary is folded in memory too, so that a full disk costs the reports and not the answer
     let outcome = Mutex::new(RunSummary::over(journal.lookup().map_err(CliError::setup)?));
@@ -223,7 +232,7 @@ fn finish(
     run_dir: &RunDir,
     journal: &Journal,
     interrupted: bool,
-) -> ExitStatus {
+) -> ExitCode {
     let style = MatrixStyle::for_stderr();
     let mut failed = false;
     match summary(outcome, run_dir.path(), style) {
@@ -249,15 +258,15 @@ fn finish(
     if outcome.cells().len() > 0 && outcome.cells().all(skipped) {
         eprintln!("warning: nothing was judged: every cell was skipped, for the reasons above");
     }
-    if let Err(error) = run_dir.make_latest() {
-        eprintln!("warning: {error}");
-    }
     if let Some(trouble) = journal.trouble() {
         failed = true;
         eprintln!("error: {} events are missing from the journal: {}", trouble.missing, trouble.first);
     }
+    if args.bisect_exit {
+        return outcome.git_bisect_status(interrupted).into();
+    }
     let status = outcome.exit_status(ExitPolicy { ignore_known: args.ignore_known, interrupted });
-    if failed && status == ExitStatus::Success { ExitStatus::NotJudged } else { status }
+    if failed && status == ExitStatus::Success { ExitStatus::NotJudged.into() } else { status.into() }
 }
 
 fn announce(

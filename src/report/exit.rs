@@ -51,6 +51,48 @@ impl Termination for ExitStatus {
     }
 }
 
+/// The exit codes that `git bisect run` understands (git-bisect(1), "Bisect run"): 1 to 127 but 125 are bad, 125 is a commit
+/// that cannot be tested, and from 128 on the bisection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum GitBisectStatus {
+    /// Whatever was judged is `good`.
+    Good = 0,
+    /// A cell is `bad`, known or not.
+    Bad = 1,
+    /// Nothing is bad, and something is not judged, or nothing ran.
+    Skip = 125,
+    /// The run could not be set up, which is no commit's fault.
+    Broken = 128,
+    /// The user interrupted the run.
+    Interrupted = 130,
+}
+
+impl From<GitBisectStatus> for ExitCode {
+    fn from(status: GitBisectStatus) -> ExitCode {
+        ExitCode::from(status as u8)
+    }
+}
+
+impl From<ExitStatus> for GitBisectStatus {
+    /// What is said where there is no run whose verdicts could be asked.
+    fn from(status: ExitStatus) -> GitBisectStatus {
+        match status {
+            ExitStatus::Success => GitBisectStatus::Good,
+            ExitStatus::NothingToRun | ExitStatus::NotJudged | ExitStatus::Inconclusive => {
+                GitBisectStatus::Skip
+            }
+            ExitStatus::Interrupted => GitBisectStatus::Interrupted,
+            ExitStatus::Usage
+            | ExitStatus::BadFilter
+            | ExitStatus::SetupFailed
+            | ExitStatus::TestsFailed
+            | ExitStatus::GuestLost
+            | ExitStatus::TimedOut => GitBisectStatus::Broken,
+        }
+    }
+}
+
 /// What the exit code of a run depends on besides its verdicts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExitPolicy {
@@ -80,6 +122,25 @@ impl RunSummary {
             ExitStatus::NothingToRun
         } else {
             ExitStatus::Success
+        }
+    }
+}
+
+impl RunSummary {
+    /// What the run says of the commit that `git bisect run` tries. What the suites list as known is bad all the same: a
+    /// list changes how a result is shown, never what it is.
+    pub fn git_bisect_status(&self, interrupted: bool) -> GitBisectStatus {
+        let counts = self.counts();
+        let whole = matches!(self.ended, RunEnd::Finished);
+        if interrupted {
+            GitBisectStatus::Interrupted
+        } else if counts.bad > 0 {
+            GitBisectStatus::Bad
+        } else if counts.good == 0 || counts.other + counts.blind + counts.lost + counts.not_run > 0 || !whole
+        {
+            GitBisectStatus::Skip
+        } else {
+            GitBisectStatus::Good
         }
     }
 }
@@ -128,6 +189,28 @@ mod tests {
                 "{cells:?} of {planned}"
             );
         }
+    }
+
+    #[test]
+    fn a_commit_is_bad_by_its_own_symptom_only() {
+        use GitBisectStatus::{Bad as IsBad, Good as IsGood, Skip as IsSkip};
+        use Verdict::*;
+        let cases: [(&[Cell], u64, GitBisectStatus); 10] = [
+            (&[(Good, None)], 1, IsGood),
+            (&[(Good, None), (Skip, None)], 2, IsGood),
+            (&[(Bad, None)], 1, IsBad),
+            (&[(Bad, Some("known")), (Lost, None)], 2, IsBad),
+            (&[(Other, None)], 1, IsSkip),
+            (&[(Blind, None), (Good, None)], 2, IsSkip),
+            (&[(Lost, None)], 1, IsSkip),
+            (&[(Skip, None)], 1, IsSkip),
+            (&[], 0, IsSkip),
+            (&[(Good, None)], 2, IsSkip),
+        ];
+        for (cells, planned, expected) in cases {
+            assert_eq!(run(cells, planned).git_bisect_status(false), expected, "{cells:?} of {planned}");
+        }
+        assert_eq!(run(&[(Bad, None)], 1).git_bisect_status(true), GitBisectStatus::Interrupted);
     }
 
     #[test]

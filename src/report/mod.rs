@@ -23,7 +23,7 @@ pub(crate) mod text;
 pub(crate) mod sample;
 
 pub use cells::Outline;
-pub use exit::{ExitPolicy, ExitStatus};
+pub use exit::{ExitPolicy, ExitStatus, GitBisectStatus};
 pub use fold::{CellSummary, RunEnd, RunSummary};
 pub use records::Details;
 pub(crate) use text::escape;
