@@ -15,6 +15,7 @@ use self::ending::AskAt;
 use self::looks::Looks;
 use self::missing::note_missing;
 use super::evidence::Evidence;
+use super::modules;
 use super::output::Output;
 use super::payload::Payload;
 use super::plugging::Plugging;
@@ -26,6 +27,7 @@ use crate::guest::blocked;
 use crate::guest::kmsg;
 use crate::guest::message::{FromGuest, ToGuest};
 use crate::hang;
+use crate::kernel::ModuleTree;
 use crate::observation::{BlockedTask, Ending, GuestFacts, Observation, Phase, SetupFailure, Start, Stopped};
 use crate::oops::Scanner;
 use crate::vm::console::Capture;
@@ -54,6 +56,7 @@ enum Closing {
 /// The host's side of an attempt.
 pub struct Attempt<'a> {
     payload: &'a Payload,
+    modules: &'a ModuleTree,
     limits: Limits,
     timeouts: Timeouts,
     watch: &'a dyn Watch,
@@ -91,6 +94,8 @@ pub struct Attempt<'a> {
 pub struct AttemptContext<'a> {
     /// What is sent to the guest.
     pub payload: &'a Payload,
+    /// The kernel's modules, for which the guest may ask.
+    pub modules: &'a ModuleTree,
     /// The machine's devices.
     pub devices: &'a [VmDevice],
     /// The test's limits.
@@ -122,6 +127,7 @@ impl<'a> Attempt<'a> {
         Attempt {
             capture: Capture::new(&with.payload.nonce, with.console_file),
             payload: with.payload,
+            modules: with.modules,
             limits: with.limits,
             timeouts: with.timeouts,
             watch: with.watch,
@@ -328,6 +334,7 @@ impl<'a> Attempt<'a> {
                     self.seen.program.take_report(PLUG_FLOOD);
                 }
             }
+            FromGuest::ModuleWanted(request) => modules::lend(self.modules, &request, guest),
             FromGuest::Report { line } => self.read_output(Stream::Reports, line.as_bytes()),
             FromGuest::Exited { exit, output_bytes, output_tail, ran_ms } => {
                 self.seen.program.ran_ms = Some(ran_ms);

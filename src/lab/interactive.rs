@@ -5,13 +5,16 @@ use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use super::modules;
+use super::prepare::userland;
 use super::setup::SetupStep;
 use super::share;
 use super::timeouts::Timeouts;
 use crate::cancel::Cancel;
 use crate::guest::layout::{INBOX, SHARE};
 use crate::guest::message::{ExecuteRequest, FromGuest, ToGuest, WindowSize};
-use crate::kernel::{Kernel, ModuleError};
+use crate::kernel::{Kernel, ModuleError, ModuleState, ModuleTree};
+use crate::machine::Machine;
 use crate::observation::{Exit, GuestFacts, Phase, SetupFailure};
 use crate::oops::{Scanner, Sighting};
 use crate::vm::console::Capture;
@@ -73,12 +76,18 @@ impl GuestCommand {
     ///
     /// # Errors
     /// A module is not in this kernel, or cannot be read.
-    pub fn new(kernel: &Kernel, modules: &[&str], share: bool) -> Result<GuestCommand, ModuleError> {
+    pub fn new(
+        kernel: &Kernel,
+        modules: &[&str],
+        machine: &Machine,
+        share: bool,
+    ) -> Result<GuestCommand, ModuleError> {
         let mut command = GuestCommand::default();
-        let names: Vec<&str> = share::MODULES
-            .into_iter()
-            .filter(|_| share)
-            .filter(|name| kernel.modules.find(name) == crate::kernel::ModuleState::Loadable)
+        let of_share = share::MODULES.into_iter().filter(|_| share);
+        let of_userland = machine.modules().filter(|_| machine.has_userland());
+        let names: Vec<&str> = of_share
+            .chain(of_userland)
+            .filter(|name| kernel.modules.find(name) == ModuleState::Loadable)
             .chain(modules.iter().copied())
             .collect();
         for module in kernel.modules.load_order(&names)? {
@@ -96,6 +105,9 @@ impl GuestCommand {
                 parameters: String::new(),
                 optional,
             });
+        }
+        if machine.has_userland() {
+            userland::entering().into_iter().for_each(|message| command.ask(message));
         }
         if share {
             command.ask(ToGuest::Disk { name: share::DISK.to_owned(), serial: serial(share::DISK) });
@@ -168,6 +180,7 @@ pub struct SessionEnd {
 
 struct InteractiveSession<'a> {
     command: &'a GuestCommand,
+    modules: &'a ModuleTree,
     io: &'a mut dyn SessionIo,
     timeouts: Timeouts,
     capture: Capture,
@@ -185,10 +198,11 @@ struct InteractiveSession<'a> {
     in_flight: u64,
 }
 
-/// Runs the command in a guest that was just started.
+/// Runs the command in a guest that was just started, whose kernel has these modules.
 pub fn run(
     guest: &mut dyn Guest,
     command: &GuestCommand,
+    modules: &ModuleTree,
     timeouts: Timeouts,
     io: &mut dyn SessionIo,
     cancel: &Cancel,
@@ -196,6 +210,7 @@ pub fn run(
     let start = guest.now();
     let mut session = InteractiveSession {
         command,
+        modules,
         io,
         timeouts,
         capture: Capture::new("", None),
@@ -309,6 +324,7 @@ impl InteractiveSession<'_> {
                     return Some(Outcome::OutputClosed);
                 }
             }
+            FromGuest::ModuleWanted(request) => modules::lend(self.modules, &request, guest),
             FromGuest::Failed(failure) => return Some(Outcome::Failed(failure)),
             FromGuest::Consumed { bytes } => self.in_flight = self.in_flight.saturating_sub(bytes),
             FromGuest::Exited { exit, .. } => return Some(Outcome::Exited(exit)),

@@ -7,6 +7,7 @@ mod evidence;
 pub mod guests;
 pub mod interactive;
 mod ltp;
+mod modules;
 mod output;
 pub mod payload;
 mod plugging;

@@ -366,6 +366,7 @@ impl VmLab {
         let terminate = self.terminate.unwrap_or(timeouts.terminate);
         let context = || AttemptContext {
             payload: &payload,
+            modules: &request.kernel.modules,
             devices: &machine.devices,
             limits: Limits { slow: timeouts.slow.min(terminate), terminate },
             timeouts: self.timeouts,

@@ -94,6 +94,9 @@ pub trait Guest: Send {
     /// Sends a file to the agent.
     fn send_file(&mut self, path: &str, mode: u32, contents: &[u8]);
 
+    /// Sends a module that the guest asked for: [`ToGuest::ModuleFile`] with its bytes.
+    fn send_module(&mut self, message: &ToGuest, contents: &[u8]);
+
     /// Sends input to the agent's command.
     fn send_input(&mut self, input: &[u8]);
 

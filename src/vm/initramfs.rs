@@ -87,7 +87,9 @@ pub fn write(contents: &Contents<'_>, out: &mut impl Write) -> std::io::Result<(
     archive.entry(relative(layout::AGENT), 0o100755, contents.agent)?;
     archive.entry("bin/busybox", 0o120777, layout::BUSYBOX.as_bytes())?;
     archive.entry(relative(layout::BUSYBOX), 0o100755, contents.busybox)?;
-    for applet in contents.applets.iter().filter(|a| a.as_str() != "busybox") {
+    // modprobe is the agent's
+    let own = |applet: &&String| matches!(applet.as_str(), "busybox" | "modprobe");
+    for applet in contents.applets.iter().filter(|applet| !own(applet)) {
         archive.entry(&format!("bin/{applet}"), 0o120777, b"busybox")?;
     }
     for (name, contents) in ACCOUNTS {

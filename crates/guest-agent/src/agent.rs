@@ -10,6 +10,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::channel::{self, Receiver, Request, Sender};
+use super::modules::Modules;
 use super::{blocked, entropy, execute, mounts, supervise, surroundings, userland};
 use guest_protocol::facts::{GuestFacts, Phase, SetupFailure};
 use guest_protocol::message::{FromGuest, ToGuest};
@@ -65,11 +66,16 @@ fn serve() -> io::Result<()> {
     channel::load_drivers();
     let (sender, receiver, name) = channel::open()?;
     let sender = Arc::new(sender);
+    let modules = Modules::default();
+    if modules.serve(&sender).is_ok() {
+        surroundings::show_modprobe();
+    }
     heartbeat(Arc::clone(&sender))?;
     Agent {
         sender,
         channel: name,
         failed: false,
+        modules,
         disks: BTreeMap::new(),
         answers: supervise::Answers::default(),
         leave: None,
@@ -97,6 +103,8 @@ struct Agent {
     channel: &'static str,
     /// Whether a request failed: the later ones are then ignored.
     failed: bool,
+    /// Requests for modules that wait for the host.
+    modules: Modules,
     /// Device paths of the test's disks by their names in the suite.
     disks: BTreeMap<String, String>,
     /// The way back to the running program.
@@ -134,6 +142,9 @@ impl Agent {
                 ToGuest::Blocked => {
                     blocked::print_on_console();
                     self.sender.tell(&FromGuest::BlockedTasks { tasks: blocked::tasks() })?;
+                }
+                ref part @ (ToGuest::ModuleFile { number, .. } | ToGuest::ModulesEnd { number, .. }) => {
+                    self.modules.give(number, part.clone(), request.data);
                 }
                 ToGuest::Answer { error } => self.answers.give(error.as_deref()),
                 ToGuest::Begin => {
@@ -230,7 +241,15 @@ impl Agent {
             ToGuest::Enter { disk, file_system } => {
                 let device = self.disks.remove(&disk).ok_or(SetupFailure::Disk { name: disk })?;
                 userland::enter(&device, &file_system)
-                    .map_err(|error| SetupFailure::Userland { error: error.to_string() })
+                    .map_err(|error| SetupFailure::Userland { error: error.to_string() })?;
+                surroundings::show_modprobe();
+                Ok(())
+            }
+            ToGuest::AwaitUptime { ms } => {
+                let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+                let up = Duration::new(up.tv_sec.unsigned_abs(), up.tv_nsec as u32);
+                std::thread::sleep(Duration::from_millis(ms).saturating_sub(up));
+                Ok(())
             }
             ToGuest::Check => {
                 let _ = self.sender.tell(&FromGuest::Reached { phase: Phase::Check });
@@ -246,6 +265,8 @@ impl Agent {
             | ToGuest::Run(_)
             | ToGuest::Begin
             | ToGuest::Answer { .. }
+            | ToGuest::ModuleFile { .. }
+            | ToGuest::ModulesEnd { .. }
             | ToGuest::Execute(_)
             | ToGuest::Input { .. }
             | ToGuest::InputEnds

@@ -96,7 +96,9 @@ impl Receiver {
             }
             let Ok(ask) = serde_json::from_slice::<ToGuest>(&frame.payload) else { continue };
             let mut data = Vec::new();
-            if let ToGuest::Put { size, .. } | ToGuest::Input { size } = &ask {
+            if let ToGuest::Put { size, .. } | ToGuest::Input { size } | ToGuest::ModuleFile { size, .. } =
+                &ask
+            {
                 while (data.len() as u64) < *size {
                     match self.frame()? {
                         Some(Frame { kind: Kind::Data, payload, .. }) => data.extend_from_slice(&payload),

@@ -10,6 +10,8 @@ mod follow;
 mod grace;
 mod kmemleak;
 mod leftovers;
+mod modprobe;
+mod modules;
 mod mounts;
 mod probe;
 mod slab;
@@ -18,6 +20,7 @@ mod surroundings;
 mod userland;
 
 pub use agent::main;
+pub use modprobe::{is_called as is_modprobe, main as modprobe};
 
 use guest_protocol::layout;
 

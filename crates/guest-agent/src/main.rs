@@ -3,6 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if guest_agent::is_modprobe() {
+        return guest_agent::modprobe();
+    }
     if guest_agent::is_guest_init() {
         guest_agent::main();
     }

@@ -1,9 +1,12 @@
 //! What programs that were not written for these guests expect of any system: the links of `/dev`, a loopback interface
 //! that is up. None of it is needed by the agent, so nothing here is an error.
 
+use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
+use guest_protocol::layout;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto, socket_with};
 
@@ -21,6 +24,19 @@ pub fn furnish() {
         let _ = symlink(target, link);
     }
     let _ = loopback_up();
+}
+
+/// Puts modprobe where the kernel and people look for it: the agent's own program, in the place of what is there, which
+/// would look for files that no guest has.
+pub fn show_modprobe() {
+    let kernels = fs::read_to_string("/proc/sys/kernel/modprobe").unwrap_or_default();
+    for path in ["/sbin/modprobe", "/usr/sbin/modprobe", kernels.trim()] {
+        let path = Path::new(path);
+        let Some(folder) = path.parent() else { continue };
+        let _ = fs::create_dir_all(folder);
+        let _ = fs::remove_file(path);
+        let _ = symlink(layout::AGENT, path);
+    }
 }
 
 /// Has the kernel bring up `lo`, which then has its addresses.

@@ -10,5 +10,7 @@ pub const INBOX: &str = "/kregress/inbox";
 pub const SHARE: &str = "/host";
 /// The static shell and its applets. Everything below `/kregress` stays where it is when a guest enters a userland.
 pub const BUSYBOX: &str = "/kregress/busybox";
+/// Where the agent takes requests for modules.
+pub const MODULE_SOCKET: &str = "/kregress/modules.socket";
 /// The agent's own program.
 pub const AGENT: &str = "/kregress/agent";

@@ -2,7 +2,8 @@
 //!
 //! The host sends requests, the agent carries them out in their order. A request that fails is answered with
 //! [`FromGuest::Failed`], and every later one but [`ToGuest::PowerOff`], [`ToGuest::Blocked`], [`ToGuest::Answer`],
-//! [`ToGuest::Ping`], [`ToGuest::Begin`] and what goes to a running command is then ignored, so that the host may send all of them without waiting.
+//! [`ToGuest::Ping`], [`ToGuest::Begin`], modules that were asked for and what goes to a running command is then ignored, so
+//! that the host may send all of them without waiting.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -109,6 +110,19 @@ impl HostRequest {
     }
 }
 
+/// A request for a module with all that it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleRequest {
+    /// Names the request among those of this guest.
+    pub number: u64,
+    /// A module's name or alias, as the kernel or a person spells it: `net-pf-132`.
+    pub name: String,
+    /// Modules that are loaded, which need not be sent.
+    pub loaded: Vec<String>,
+    /// Whether the modules themselves are wanted, and not only which they are.
+    pub contents: bool,
+}
+
 /// What the host asks of the agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
@@ -199,6 +213,33 @@ pub enum ToGuest {
         /// Why it was refused; absent: it was done.
         error: Option<String>,
     },
+    /// A module that was asked for with [`FromGuest::ModuleWanted`]; they come in the order in which they are loaded.
+    ModuleFile {
+        /// The request's.
+        number: u64,
+        /// Its name, as the kernel spells it.
+        name: String,
+        /// Where modprobe would have it: below `/lib/modules/RELEASE`.
+        path: String,
+        /// Whether the rest is loaded where this one does not load.
+        optional: bool,
+        /// Whether it is what was asked for, and not only needed by that.
+        asked: bool,
+        /// Bytes of the module, in the data frames that follow; 0 where its contents were not asked for.
+        size: u64,
+    },
+    /// The end of the answer to a [`FromGuest::ModuleWanted`].
+    ModulesEnd {
+        /// The request's.
+        number: u64,
+        /// Why the modules are not all there; absent: they are, or the kernel has it built in.
+        error: Option<String>,
+    },
+    /// Wait until the guest has been up for this long.
+    AwaitUptime {
+        /// Milliseconds since its boot.
+        ms: u64,
+    },
     /// Tell which tasks are blocked, and have the kernel print them on the console.
     Blocked,
     /// Power the guest off.
@@ -237,6 +278,8 @@ pub enum FromGuest {
         /// The first readings.
         readings: Vec<ProbeReading>,
     },
+    /// The kernel, or somebody in the guest, wants a module: [`ToGuest::ModuleFile`] and [`ToGuest::ModulesEnd`] answer it.
+    ModuleWanted(ModuleRequest),
     /// A line of the program's report descriptor.
     Report {
         /// Without its newline.

@@ -1,11 +1,13 @@
 //! A kernel's build configuration.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The options a kernel was built with, as in `/boot/config-…`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KernelConfig {
     options: BTreeMap<String, String>,
+    text: Arc<str>,
 }
 
 impl KernelConfig {
@@ -20,13 +22,18 @@ impl KernelConfig {
                 (option.to_string(), value.to_string())
             })
             .collect();
-        KernelConfig { options }
+        KernelConfig { options, text: text.into() }
     }
 
     /// The value of an option, named without `CONFIG_` (it is accepted with it too): `y`, `m`, a number or a string.
     /// `None` when the option is off or unknown to this kernel: a configuration cannot tell the two apart for certain.
     pub fn get(&self, option: &str) -> Option<&str> {
         self.options.get(option.strip_prefix("CONFIG_").unwrap_or(option)).map(String::as_str)
+    }
+
+    /// The file as it was read.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// How many options are set; 0 means that the file was no kernel configuration.

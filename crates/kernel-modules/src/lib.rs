@@ -24,6 +24,7 @@ mod config;
 pub mod fixtures;
 mod image;
 mod index;
+mod listing;
 mod modinfo;
 mod similar;
 mod tree;

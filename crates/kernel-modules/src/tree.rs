@@ -194,6 +194,16 @@ impl ModuleTree {
         ModuleTree { index, aliases, body }
     }
 
+    /// Everything that is known of them.
+    pub(crate) fn index(&self) -> &ModuleIndex {
+        &self.index
+    }
+
+    /// The release of their kernel.
+    pub fn release(&self) -> &str {
+        &self.index.release
+    }
+
     /// How many loadable modules there are.
     pub fn len(&self) -> usize {
         self.index.modules.len()

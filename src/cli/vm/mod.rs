@@ -3,6 +3,7 @@
 mod escape;
 mod session_io;
 mod terminal;
+mod userland;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use crate::guest::layout::SHARE;
 use crate::guest::message::ExecuteRequest;
 use crate::kernel::{Flavour, Kernel, KernelSpec, LargerImage, Library, ModuleState, RequestedKernel};
 use crate::lab::interactive::{self, GuestCommand, Outcome, SessionEnd};
-use crate::lab::prepare::Prepared;
+use crate::lab::prepare::{Prepared, userland as lab_userland};
 use crate::lab::share;
 use crate::lab::timeouts::Timeouts;
 use crate::lab::vm::VmLab;
@@ -83,6 +84,7 @@ Examples:
   kregress vm shell 6.17.13
   kregress vm shell 6.17.13 --modules null_blk --share .   the current folder is /host
   kregress vm shell 6.17.13 < script.sh
+  kregress vm shell 6.17.13 --userland bash,strace         Debian's bash and strace
 
 {EXIT_CODES}"))]
     Shell {
@@ -111,6 +113,12 @@ struct GuestArgs {
     /// The modules of a kernel file: a lib/modules/RELEASE folder, a package or an archive
     #[arg(long, value_name = "PATH")]
     modules_dir: Option<PathBuf>,
+    /// Run in a root file system of these Debian packages, or of an image, tarball or folder
+    ///
+    /// It is made once, without root, by this host's apt, with Debian's essential packages; a value with a slash in it is a
+    /// file or folder: an OCI image, what `docker save` wrote, a tarball. What the guest writes is thrown away.
+    #[arg(long, value_name = "PACKAGES", value_delimiter = ',')]
+    userland: Vec<String>,
     /// Show a copy of this folder, as it is now, in the guest as /host, and start there
     ///
     /// The copy is a read-only disk, made by mke2fs: that works on every kernel with virtio-blk and ext4, which all of
@@ -159,6 +167,7 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;
     let kernel = kernel(args, &library)?;
     let share = args.share.as_deref().map(|folder| shared(folder, &cache)).transpose()?;
+    let userland = userland::make(&args.userland, &cache, &cancel)?;
     let machine = machine(args, paths, share.as_ref())?;
     let tell = |text: &str| eprintln!("{text}");
     let lab = VmLab::for_arch(kernel.arch, &cache, &tell).map_err(CliError::setup)?;
@@ -166,12 +175,14 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     if let Some(lacking) = lab.missing(&machine) {
         return Err(CliError::setup(lacking));
     }
-    let guest = lab.machine(&kernel, &machine, &Prepared::default()).map_err(CliError::setup)?;
+    let prepared = Prepared { userland, ..Prepared::default() };
+    let guest = lab.machine(&kernel, &machine, &prepared).map_err(CliError::setup)?;
     let names: Vec<&str> = args.modules.iter().map(String::as_str).collect();
-    let mut guest_command = GuestCommand::new(&kernel, &names, share.is_some()).map_err(CliError::setup)?;
+    let mut guest_command =
+        GuestCommand::new(&kernel, &names, &machine, share.is_some()).map_err(CliError::setup)?;
     let at_terminal = matches!(wanting, GuestTask::Shell) && terminal::is_there();
     let is_shell = matches!(wanting, GuestTask::Shell);
-    if let Some(command) = request(wanting, &kernel, at_terminal, share.is_some()) {
+    if let Some(command) = request(wanting, &kernel, &machine, at_terminal, share.is_some()) {
         guest_command = guest_command.command(command, args.timeout);
     }
     let mut user = User::new(at_terminal, args.console);
@@ -180,8 +191,9 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let end = loop {
         user.wait(&format!("{} boots with {}", kernel.release, choice.accel));
         let booting = lab.backend().start(&guest, StartFrom::Boot);
-        let end = booting
-            .map(|mut booting| interactive::run(&mut *booting, &guest_command, timeouts, &mut user, &cancel));
+        let end = booting.map(|mut booting| {
+            interactive::run(&mut *booting, &guest_command, &kernel.modules, timeouts, &mut user, &cancel)
+        });
         user.leave();
         let end = end.map_err(CliError::setup)?;
         let fault = end.guest.is_none() && is_emulators_fault(&end.console, &guest, &**lab.backend());
@@ -279,6 +291,9 @@ fn machine(args: &GuestArgs, paths: &PathArgs, share: Option<&ScratchDir>) -> Re
         disks: Vec::new(),
     };
     let mut machine = machines.for_test(&needs).map_err(CliError::setup)?;
+    if !args.userland.is_empty() {
+        machine = machine.with_userland().map_err(CliError::setup)?;
+    }
     if let Some(place) = share {
         if machine.device(share::DISK).is_some() {
             let name = &machine.name;
@@ -291,8 +306,17 @@ fn machine(args: &GuestArgs, paths: &PathArgs, share: Option<&ScratchDir>) -> Re
     Ok(machine)
 }
 
-fn request(wanting: GuestTask, kernel: &Kernel, at_terminal: bool, share: bool) -> Option<ExecuteRequest> {
+fn request(
+    wanting: GuestTask,
+    kernel: &Kernel,
+    machine: &Machine,
+    at_terminal: bool,
+    share: bool,
+) -> Option<ExecuteRequest> {
     let mut environment = BTreeMap::new();
+    if machine.has_userland() {
+        environment.extend(lab_userland::environment());
+    }
     let command = match wanting {
         GuestTask::Nothing => return None,
         GuestTask::Command(words) => match &words[..] {
@@ -303,7 +327,11 @@ fn request(wanting: GuestTask, kernel: &Kernel, at_terminal: bool, share: bool) 
         },
         GuestTask::Shell => {
             environment.insert("PS1".to_owned(), format!("{} \\w # ", kernel.name));
-            vec!["/bin/sh".to_owned()]
+            match machine.has_userland() {
+                // whoever names a better shell wants it
+                true => ["/bin/sh", "-c", userland::BEST_SHELL].map(str::to_owned).to_vec(),
+                false => vec!["/bin/sh".to_owned()],
+            }
         }
     };
     if at_terminal {

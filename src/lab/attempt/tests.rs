@@ -121,6 +121,7 @@ fn attempt_of(
     let in_vain = |seen: &Observation| is_undetectable(test, seen);
     let mut context = AttemptContext {
         payload: &payload,
+        modules: &kernel.modules,
         devices: &devices,
         limits: Limits { slow: Duration::from_secs(30), terminate: Duration::from_secs(60) },
         timeouts: Timeouts::default(),

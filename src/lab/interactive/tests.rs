@@ -68,7 +68,8 @@ fn command(at_terminal: bool) -> GuestCommand {
 
 fn hold(script: Script, command: &GuestCommand, person: &mut Person) -> (Outcome, String) {
     let mut guest = ScriptedGuest::new(script);
-    let end = run(&mut guest, command, Timeouts::default(), person, &Cancel::new());
+    let end =
+        run(&mut guest, command, &ModuleTree::unknown("6.1"), Timeouts::default(), person, &Cancel::new());
     (end.outcome, guest.take_actions())
 }
 
@@ -170,7 +171,14 @@ fn no_more_input_is_read_than_the_command_takes() {
 fn a_session_is_interrupted() {
     let cancel = Cancel::new();
     let mut guest = ScriptedGuest::new(running().after(1.0).interrupted(&cancel).after(1.0));
-    let end = run(&mut guest, &command(false), Timeouts::default(), &mut Person::new([]), &cancel);
+    let end = run(
+        &mut guest,
+        &command(false),
+        &ModuleTree::unknown("6.1"),
+        Timeouts::default(),
+        &mut Person::new([]),
+        &cancel,
+    );
     assert_eq!(end.outcome, Outcome::Cancelled);
     assert!(guest.take_actions().ends_with("kill\n"));
 }

@@ -166,6 +166,11 @@ impl Guest for ScriptedGuest {
             ToGuest::Answer { error } => format!("answer: {}", error.as_deref().unwrap_or("done")),
             ToGuest::Begin => "begin".to_owned(),
             ToGuest::Blocked => "blocked-tasks".to_owned(),
+            ToGuest::ModuleFile { name, .. } => format!("send module {name}"),
+            ToGuest::ModulesEnd { error, .. } => {
+                format!("modules: {}", error.as_deref().unwrap_or("all sent"))
+            }
+            ToGuest::AwaitUptime { ms } => format!("wait for {ms} ms since boot"),
             ToGuest::Enter { disk, .. } => format!("enter {disk}"),
             ToGuest::PowerOff => "power-off".to_owned(),
         };
@@ -174,6 +179,10 @@ impl Guest for ScriptedGuest {
 
     fn send_file(&mut self, path: &str, _: u32, _: &[u8]) {
         self.note(format!("file {path}"));
+    }
+
+    fn send_module(&mut self, message: &ToGuest, _: &[u8]) {
+        self.send(message);
     }
 
     fn send_input(&mut self, input: &[u8]) {

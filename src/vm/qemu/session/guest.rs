@@ -44,6 +44,13 @@ impl Guest for Session {
         self.outgoing.extend(bytes);
     }
 
+    fn send_module(&mut self, message: &ToGuest, contents: &[u8]) {
+        self.send(message);
+        let mut bytes = Vec::new();
+        self.encoder.data(contents, &mut bytes);
+        self.outgoing.extend(bytes);
+    }
+
     fn send_input(&mut self, input: &[u8]) {
         self.send(&ToGuest::Input { size: input.len() as u64 });
         let mut bytes = Vec::new();
