@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 
+use userland_image::{Settings, UserlandError, Userlands, Watch};
+
 use crate::kernel::{BuildPlace, KernelError, Library, Stored, megabytes};
+use crate::lab::prepare::userland;
 use crate::vm::snapshot::{Kept, Store};
 
 /// Arguments of `kregress cache`.
@@ -16,11 +19,11 @@ pub struct CacheArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum CacheCommand {
-    /// List the stored kernels, the build folders, debug information and the saved guests, the one unused for the longest
-    /// time first
+    /// List the stored kernels, the build folders, debug information, the userlands and the saved guests, the one unused
+    /// for the longest time first
     List,
-    /// Remove saved guests, then build folders, then debug information, then kernels that were not used for the longest
-    /// time, except those in use
+    /// Remove saved guests, then userlands, then build folders, then debug information, then kernels that were not used for
+    /// the longest time, except those in use
     Gc {
         /// How much may stay, like 500M or 20G
         #[arg(long, value_name = "SIZE")]
@@ -32,6 +35,17 @@ enum CacheCommand {
         #[arg(long)]
         remove: bool,
     },
+}
+
+/// Why the cache cannot be looked after.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// Its kernels.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// Its userlands.
+    #[error(transparent)]
+    Userland(#[from] UserlandError),
 }
 
 /// A number of bytes as people write it.
@@ -68,7 +82,8 @@ impl FromStr for Size {
 }
 
 /// Runs the subcommand on the store in `cache`. `verify` gives the exit code 1 if something is damaged.
-pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
+pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, CacheError> {
+    let userlands = Userlands::open(Settings::new(cache.join(userland::FOLDER)))?;
     let library = Library::open(cache, &[])?;
     let guests = Store::new(cache);
     match &args.command {
@@ -86,6 +101,14 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
                 println!("{}", debug_line(debug));
             }
             println!("{}", total(&stored, &places, &debug));
+            let images = userlands.stored();
+            for image in &images {
+                println!("{}", userland_line(image));
+            }
+            if !images.is_empty() {
+                let bytes = images.iter().map(|image| image.bytes).sum();
+                println!("{} userlands, {}", images.len(), megabytes(bytes));
+            }
             let kept = guests.kept();
             for guest in &kept {
                 println!("{}", guest_line(guest));
@@ -100,10 +123,13 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
             let kernels: u64 = library.stored().iter().map(|kernel| kernel.bytes).sum();
             let places: u64 = library.build_places().iter().map(|place| place.bytes).sum();
             let debug: u64 = library.stored_debug().iter().map(|debug| debug.bytes).sum();
-            for guest in guests.shrink(max_size.0.saturating_sub(kernels + places + debug), None) {
+            let images: u64 = userlands.stored().iter().map(|image| image.bytes).sum();
+            for guest in guests.shrink(max_size.0.saturating_sub(kernels + places + debug + images), None) {
                 println!("removed {}", guest_line(&guest));
             }
-            let kept: u64 = guests.kept().iter().map(|guest| guest.bytes).sum();
+            let guests: u64 = guests.kept().iter().map(|guest| guest.bytes).sum();
+            let room = max_size.0.saturating_sub(kernels + places + debug + guests);
+            let kept = guests + shrink_userlands(&userlands, room)?;
             let collected = library.collect_garbage(max_size.0.saturating_sub(kept))?;
             for place in &collected.places {
                 println!("removed {}", place_line(place));
@@ -145,6 +171,18 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
                     println!("removed {}", debug_line(&debug));
                 }
             }
+            for image in userlands.stored() {
+                let Err(error) = userlands.verify(&image.key) else {
+                    println!("ok      {}", userland_line(&image));
+                    continue;
+                };
+                code = ExitCode::FAILURE;
+                println!("damaged {}", userland_line(&image));
+                eprintln!("error: the userland {}: {error}; it is made again when it is needed", image.key);
+                if *remove && userlands.remove(&image.key)? {
+                    println!("removed {}", userland_line(&image));
+                }
+            }
             for (guest, result) in guests.verify() {
                 let Err(error) = result else {
                     println!("ok      {}", guest_line(&guest));
@@ -162,6 +200,33 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, KernelError> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes userlands until those that are left take no more than this, and answers how much they take. The packages that they
+/// were made of are fetched again for new ones.
+fn shrink_userlands(userlands: &Userlands, most: u64) -> Result<u64, UserlandError> {
+    let images = userlands.stored();
+    let mut left: u64 = images.iter().map(|image| image.bytes).sum();
+    userlands.sweep();
+    if left > most {
+        userlands.remove_packages(&Watch::default())?;
+    }
+    for image in images {
+        if left > most && userlands.remove(&image.key)? {
+            left -= image.bytes;
+            println!("removed {}", userland_line(&image));
+        }
+    }
+    Ok(left)
+}
+
+fn userland_line(image: &userland_image::Stored) -> String {
+    format!(
+        "{:32} {:>9} userland {}",
+        image.summary,
+        megabytes(image.bytes),
+        &image.key[..image.key.len().min(12)]
+    )
 }
 
 fn line(kernel: &Stored) -> String {

@@ -291,8 +291,10 @@ impl<'a> Attempt<'a> {
                 let bytes = if facts.channel == "serial" { self.payload.size() } else { 0 };
                 self.seen.guest = Some(facts);
                 self.reach(Phase::Setup);
-                self.deadline =
-                    self.now + self.timeouts.setup + Duration::from_secs(bytes / SERIAL_BYTES_A_SECOND);
+                self.deadline = self.now
+                    + self.timeouts.setup
+                    + Duration::from_secs(bytes / SERIAL_BYTES_A_SECOND)
+                    + self.payload.waits();
                 self.payload.send(guest);
             }
             FromGuest::Hello(_)

@@ -110,7 +110,8 @@ impl GuestCommand {
             userland::entering().into_iter().for_each(|message| command.ask(message));
         }
         if share {
-            command.ask(ToGuest::Disk { name: share::DISK.to_owned(), serial: serial(share::DISK) });
+            let (name, serial) = (share::DISK.to_owned(), serial(share::DISK));
+            command.ask(ToGuest::Disk { name, serial, variable: None });
             command.ask(ToGuest::Mount {
                 disk: share::DISK.to_owned(),
                 path: SHARE.to_owned(),

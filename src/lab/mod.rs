@@ -6,6 +6,7 @@ pub mod by_arch;
 mod evidence;
 pub mod guests;
 pub mod interactive;
+mod kernel_files;
 mod ltp;
 mod modules;
 mod output;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::kernel_files;
 use super::ltp;
 use super::prepare::{Prepared, userland};
 use super::setup::SetupStep;
@@ -56,6 +57,8 @@ pub struct Payload {
     pub output: OutputFormat,
     /// How long the guest may take from the program's end to the last reading.
     settle: Duration,
+    /// How long the guest waits before the program, at the most.
+    waits: Duration,
     steps: Vec<SetupStep>,
 }
 
@@ -93,6 +96,7 @@ impl Payload {
             output: test.program.launch().output,
             settle: Duration::from_millis(SETTLE.most_ms)
                 + test.probes.iter().map(|probe| probe.time()).sum::<Duration>(),
+            waits: Duration::ZERO,
             steps: Vec::new(),
         };
         payload.add_modules(kernel, test, machine)?;
@@ -102,15 +106,24 @@ impl Payload {
         }
         payload.add_sysctls(test);
         payload.add_files(test, prepared)?;
+        for (path, contents) in kernel_files::of(kernel, &test.kernel_files) {
+            payload.file(path, 0o644, contents);
+        }
         let is_tests = |disk: &&Device| disk.at_start && disk.kind.medium() != Some(&Medium::Userland);
         for disk in machine.disks().filter(is_tests) {
-            payload.ask(ToGuest::Disk { name: disk.name.clone(), serial: serial(&disk.name) });
+            let own = test.machine.disks.iter().find(|own| own.name == disk.name);
+            let (name, variable) = (disk.name.clone(), own.and_then(|own| own.also.clone()));
+            payload.ask(ToGuest::Disk { serial: serial(&name), name, variable });
+        }
+        if let Some(uptime) = test.needs.uptime {
+            payload.waits = uptime;
+            payload.ask(ToGuest::AwaitUptime { ms: uptime.as_millis() as u64 });
         }
         payload.ask(ToGuest::Check);
         let command = payload.add_program(test, prepared)?;
         payload.ask(ToGuest::Run(ProgramRequest {
             command,
-            environment: environment(test, machine, seed, accel),
+            environment: environment(kernel, test, machine, seed, accel),
             probes: test.probes.iter().map(|probe| probe.request(&test.symptom)).collect(),
             settings: test.symptom.settings(),
             asks_leave: test.symptom.may_be_undetectable(),
@@ -128,6 +141,7 @@ impl Payload {
             nonce: "rehearsal".to_owned(),
             output: OutputFormat::Reports,
             settle: Duration::ZERO,
+            waits: Duration::ZERO,
             steps: Vec::new(),
         };
         payload.add_general_sysctls();
@@ -153,6 +167,11 @@ impl Payload {
     /// Bytes of the files that are sent.
     pub fn size(&self) -> u64 {
         self.steps.iter().map(SetupStep::size).sum()
+    }
+
+    /// How long the guest may wait before it starts the program.
+    pub fn waits(&self) -> Duration {
+        self.waits
     }
 
     /// How long the kernel is watched after the program ended, and its detectors are read.
@@ -209,7 +228,7 @@ impl Payload {
             self.file(format!("{INBOX}/{name}"), 0o755, read(file)?);
         }
         for (name, path) in &prepared.outputs {
-            if !test.machine.disks.iter().any(|d| d.image == *name) {
+            if !test.machine.disks.iter().any(|disk| disk.image.as_ref() == Some(name)) {
                 self.file(format!("{INBOX}/{name}"), 0o755, read(path)?);
             }
         }
@@ -258,12 +277,19 @@ fn read(path: &Path) -> Result<Arc<[u8]>, PayloadError> {
     Ok(contents.into())
 }
 
-fn environment(test: &Test, machine: &Machine, seed: u64, accel: Accel) -> BTreeMap<String, String> {
+fn environment(
+    kernel: &Kernel,
+    test: &Test,
+    machine: &Machine,
+    seed: u64,
+    accel: Accel,
+) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::from([
         ("KREGRESS_TEST".to_owned(), test.id()),
         ("KREGRESS_SEED".to_owned(), (seed & 0x7fff_ffff).to_string()),
         ("KREGRESS_CPUS".to_owned(), machine.cpus.to_string()),
     ]);
+    environment.extend(kernel_files::environment(kernel, &test.kernel_files));
     if test.userland.is_some() {
         environment.extend(userland::environment());
     }

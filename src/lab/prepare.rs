@@ -13,6 +13,7 @@ use std::time::Duration;
 use duct::cmd;
 use sha2::{Digest, Sha256};
 
+use crate::arch::Arch;
 use crate::cancel::Cancel;
 use crate::scratch::{Scratch, ScratchDir};
 use userland_image::Image;
@@ -152,6 +153,7 @@ pub(crate) use collection::{digest as collection_digest, is_dynamic};
 /// [`PrepareError`] with the tool's own words.
 pub fn prepare(
     test: &Test,
+    arch: &Arch,
     compiler: &dyn Fn() -> Result<String, PrepareError>,
     cache: &Path,
     cancel: &Cancel,
@@ -168,7 +170,11 @@ pub fn prepare(
     };
     let mut outputs = run_steps(&test.prepare, cache, cancel)?;
     outputs.append(&mut beside);
-    let userland = test.userland.as_ref().map(|wanted| userland::make(wanted, cache, cancel)).transpose()?;
+    let userland = test
+        .userland
+        .as_ref()
+        .map(|wanted| userland::make(wanted, arch, cache, cancel, &|_| {}))
+        .transpose()?;
     Ok(Prepared { program, outputs, userland })
 }
 

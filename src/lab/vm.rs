@@ -208,7 +208,8 @@ impl VmLab {
     /// As [`prepare::prepare`].
     pub fn prepare_test(&self, test: &Test) -> Result<Prepared, PrepareError> {
         let slot = Arc::clone(self.prepared.lock().entry(test.id()).or_default());
-        slot.get_or_init(|| prepare::prepare(test, &|| self.compiler(), &self.cache, &self.cancel)).clone()
+        slot.get_or_init(|| prepare::prepare(test, self.arch, &|| self.compiler(), &self.cache, &self.cancel))
+            .clone()
     }
 
     /// The C compiler for programs of the guests.

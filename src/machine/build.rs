@@ -178,7 +178,7 @@ fn medium(fields: &mut Fields<'_>, at: &KeyPath, shape: &DeviceShape) -> Option<
         return None;
     }
     if fields.exactly_one(at, &given, &["image", "blank"])? == "blank" {
-        let size = fields.optional(&at.key("blank"), shape.blank.as_ref(), blank_mib)?;
+        let size = fields.optional(&at.key("blank"), shape.blank.as_ref(), quantity::disk_mib)?;
         return Some(Medium::Blank(size));
     }
     let name = fields.required(&at.key("image"), shape.image.as_ref(), word::line)?;
@@ -191,24 +191,6 @@ fn medium(fields: &mut Fields<'_>, at: &KeyPath, shape: &DeviceShape) -> Option<
         return None;
     }
     Some(Medium::Image(path))
-}
-
-/// Parses the size of a disk of zeroes, which takes no room on the host.
-fn blank_mib(text: &str) -> Result<u32, Rejection> {
-    let expected = "a size from 1M to 1024G";
-    let number = |digits: &str, factor: u32| {
-        digits
-            .parse::<u32>()
-            .ok()
-            .and_then(|n| n.checked_mul(factor))
-            .filter(|mib| (1..=1 << 20).contains(mib))
-    };
-    let mib = match (text.strip_suffix('M'), text.strip_suffix('G')) {
-        (Some(digits), _) => number(digits, 1),
-        (_, Some(digits)) => number(digits, 1024),
-        _ => None,
-    };
-    mib.ok_or_else(|| Rejection::of(text, expected))
 }
 
 /// Checks a device in QEMU's own words: a driver, then properties. The id is the device's name here.

@@ -187,7 +187,10 @@ impl Machine {
                 name: disk.name.clone(),
                 at_start: true,
                 behind: None,
-                kind: DeviceKind::VirtioDisk(Medium::Prepared(disk.image.clone())),
+                kind: DeviceKind::VirtioDisk(match &disk.image {
+                    Some(image) => Medium::Prepared(image.clone()),
+                    None => Medium::Blank(disk.blank_mib.unwrap_or(1)),
+                }),
             });
         }
         Ok(machine)
@@ -243,7 +246,8 @@ mod tests {
     fn a_test_overrides_and_adds() {
         let base = Machine { cmdline: vec!["a".into()], ..Machine::built_in() };
         assert_eq!(base.for_test(&needs()), Ok(base.clone()));
-        let disk = DiskNeed { name: "bad".into(), image: "disk.img".into() };
+        let image = Some("disk.img".into());
+        let disk = DiskNeed { name: "bad".into(), image, blank_mib: None, also: None };
         let wanted = MachineNeeds { cpus: Some(4), cmdline: vec!["b".into()], disks: vec![disk], ..needs() };
         let machine = base.for_test(&wanted).unwrap();
         assert_eq!((machine.cpus, machine.memory_mib), (4, 512));

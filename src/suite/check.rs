@@ -89,15 +89,16 @@ pub(super) fn disks(fields: &mut Fields<'_>, test: &KeyPath, settings: &Settings
                 help,
             );
         }
-        if outputs.contains(&disk.image.as_str()) || fields.is_refused(&test.key("prepare")) {
+        let Some(image) = disk.image.as_deref() else { continue };
+        if outputs.contains(&image) || fields.is_refused(&test.key("prepare")) {
             continue;
         }
-        let help = match (meant(&disk.image, outputs.iter().copied()), outputs.is_empty()) {
+        let help = match (meant(image, outputs.iter().copied()), outputs.is_empty()) {
             (Some(output), _) => format!("did you mean `{output}`?"),
-            (None, true) => format!("add `prepare: [{{shell: …, output: {}}}]` to the test", disk.image),
+            (None, true) => format!("add `prepare: [{{shell: …, output: {image}}}]` to the test"),
             (None, false) => format!("the steps make: {}", outputs.join(", ")),
         };
-        let headline = format!("no `prepare` step makes `{}`", disk.image);
+        let headline = format!("no `prepare` step makes `{image}`");
         fields.report(Contradiction, fields.span(&at("image")), headline, "from nowhere".into(), help);
     }
 }
@@ -166,7 +167,8 @@ pub(super) fn file_names(
     prepare: &[PrepareStep],
     settings: &Settings,
 ) {
-    let is_image = |output: &str| settings.machine.disks.iter().any(|disk| disk.image == output);
+    let is_image =
+        |output: &str| settings.machine.disks.iter().any(|disk| disk.image.as_deref() == Some(output));
     let beside: Vec<&str> = files.iter().filter_map(|file| file.file_name()?.to_str()).collect();
     for (nth, name) in beside.iter().enumerate() {
         if beside[..nth].contains(name) {

@@ -66,6 +66,9 @@ pub struct Test {
     /// Why each attempt boots its guest instead of restoring one; absent: it need not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boots: Option<String>,
+    /// Files of the kernel's package that the guest has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kernel_files: Vec<KernelFiles>,
     /// The root file system that the program runs in; absent: the guest's own, with busybox and nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub userland: Option<Userland>,
@@ -122,6 +125,9 @@ pub struct Needs {
     pub config: Vec<String>,
     /// Versions on which the test makes sense.
     pub kernel: Option<Versions>,
+    /// How long the guest must have been up before the program starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime: Option<Duration>,
 }
 
 impl Needs {
@@ -178,8 +184,14 @@ pub struct MachineNeeds {
 pub struct DiskNeed {
     /// Name, `[a-z0-9-]`.
     pub name: String,
-    /// The [`PrepareStep::output`] that it is a copy of.
-    pub image: String,
+    /// The [`PrepareStep::output`] that it is a copy of; absent: it is blank.
+    pub image: Option<String>,
+    /// MiB of zeroes, where it is no copy of anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blank_mib: Option<u32>,
+    /// A second environment variable that holds the device's path, as another project's tests want it: `LTP_DEV`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub also: Option<String>,
 }
 
 impl DiskNeed {
@@ -187,6 +199,16 @@ impl DiskNeed {
     pub fn variable(&self) -> String {
         format!("KREGRESS_DISK_{}", self.name.to_uppercase().replace('-', "_"))
     }
+}
+
+/// Files that a distribution installs with a kernel, and that programs read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KernelFiles {
+    /// Its configuration, below `/boot`.
+    Config,
+    /// The lists of its modules, in `/lib/modules/RELEASE`.
+    Modules,
 }
 
 /// A step that makes a file on the host, without root.
@@ -298,7 +320,8 @@ mod tests {
 
     #[test]
     fn a_disk_names_its_variable() {
-        let disk = DiskNeed { name: "bad-ext4".into(), image: "disk.img".into() };
+        let image = Some("disk.img".into());
+        let disk = DiskNeed { name: "bad-ext4".into(), image, blank_mib: None, also: None };
         assert_eq!(disk.variable(), "KREGRESS_DISK_BAD_EXT4");
     }
 }

@@ -69,6 +69,7 @@ pub(super) struct DefaultsShape {
     pub priority: Option<String>,
     pub group: Option<String>,
     pub userland: Option<UserlandShape>,
+    pub kernel_files: List<String>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -100,6 +101,7 @@ pub(super) struct TestShape {
     pub group: Option<String>,
     pub boots: Option<String>,
     pub userland: Option<UserlandShape>,
+    pub kernel_files: List<String>,
     pub symptom: Option<SymptomShape>,
     pub control_of: Option<String>,
     pub known: List<KnownShape>,
@@ -127,6 +129,7 @@ pub(super) struct NeedsShape {
     pub modules: List<String>,
     pub config: List<String>,
     pub kernel: Option<String>,
+    pub uptime: Option<String>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -144,6 +147,8 @@ pub(super) struct MachineShape {
 pub(super) struct DiskShape {
     pub name: Option<String>,
     pub image: Option<String>,
+    pub blank: Option<String>,
+    pub variable: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

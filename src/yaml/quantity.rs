@@ -67,6 +67,24 @@ pub fn memory_mib(text: &str) -> Result<u32, Rejection> {
     }
 }
 
+/// Parses the size of a disk of zeroes, which takes no room on the host.
+pub(crate) fn disk_mib(text: &str) -> Result<u32, Rejection> {
+    let expected = "a size from 1M to 1024G";
+    let number = |digits: &str, factor: u32| {
+        digits
+            .parse::<u32>()
+            .ok()
+            .and_then(|n| n.checked_mul(factor))
+            .filter(|mib| (1..=1 << 20).contains(mib))
+    };
+    let mib = match (text.strip_suffix('M'), text.strip_suffix('G')) {
+        (Some(digits), _) => number(digits, 1),
+        (_, Some(digits)) => number(digits, 1024),
+        _ => None,
+    };
+    mib.ok_or_else(|| Rejection::of(text, expected))
+}
+
 /// Parses a number and checks that it lies in the range.
 pub(crate) fn within<T>(text: &str, range: RangeInclusive<T>) -> Result<T, Rejection>
 where

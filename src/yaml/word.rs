@@ -151,6 +151,16 @@ pub(crate) fn script(text: &str) -> Result<String, Rejection> {
     }
 }
 
+/// Checks the name of an environment variable.
+pub(crate) fn variable(text: &str) -> Result<String, Rejection> {
+    let right = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    if text.starts_with(|c: char| !c.is_ascii_digit()) && text.chars().all(right) {
+        Ok(text.to_owned())
+    } else {
+        Err(Rejection::of(text, "an environment variable in capital letters, such as `LTP_DEV`"))
+    }
+}
+
 /// Takes one of a few words.
 pub(crate) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Rejection> {
     if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {

@@ -13,6 +13,7 @@ mod kills;
 mod leaks;
 mod place;
 mod snapshots;
+mod surroundings;
 mod userlands;
 mod vm;
 mod witnesses;

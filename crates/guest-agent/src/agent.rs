@@ -77,6 +77,7 @@ fn serve() -> io::Result<()> {
         failed: false,
         modules,
         disks: BTreeMap::new(),
+        variables: BTreeMap::new(),
         answers: supervise::Answers::default(),
         leave: None,
         command: None,
@@ -107,6 +108,8 @@ struct Agent {
     modules: Modules,
     /// Device paths of the test's disks by their names in the suite.
     disks: BTreeMap<String, String>,
+    /// Paths of disks by variables of the test's own choice.
+    variables: BTreeMap<String, String>,
     /// The way back to the running program.
     answers: supervise::Answers,
     /// Where the program waits for its leave to begin.
@@ -165,6 +168,7 @@ impl Agent {
                 ToGuest::Run(program) if !self.failed => {
                     // a program that hangs must not keep the agent from answering
                     let mut program = program;
+                    program.environment.extend(self.variables.clone());
                     for (name, path) in &self.disks {
                         program.environment.insert(disk_variable(name), path.clone());
                     }
@@ -226,8 +230,9 @@ impl Agent {
                     }
                 }
             }
-            ToGuest::Disk { name, serial } => match find_disk(&serial) {
+            ToGuest::Disk { name, serial, variable } => match find_disk(&serial) {
                 Some(path) => {
+                    self.variables.extend(variable.map(|variable| (variable, path.clone())));
                     self.disks.insert(name, path);
                     Ok(())
                 }

@@ -173,6 +173,9 @@ pub enum ToGuest {
         name: String,
         /// The serial number that the host gave it.
         serial: String,
+        /// A second environment variable of the program that holds its path.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variable: Option<String>,
     },
     /// Mount a disk that was waited for, read-only.
     Mount {

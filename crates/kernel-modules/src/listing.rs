@@ -106,7 +106,28 @@ mod tests {
         let tree = ModuleTree::in_folder(index, Path::new("nowhere"));
         let text: String =
             tree.listing().into_iter().map(|(name, text)| format!("== {name}\n{text}")).collect();
-        insta::assert_snapshot!(text);
+        insta::assert_snapshot!(text, @r"
+        == modules.dep
+        kernel/crc32c.ko.xz:
+        kernel/libcrc32c.ko.xz: kernel/crc32c.ko.xz
+        kernel/one.ko.xz: kernel/one.ko.xz kernel/two.ko.xz
+        kernel/sctp.ko.xz: kernel/udp-tunnel.ko.xz kernel/libcrc32c.ko.xz kernel/crc32c.ko.xz
+        kernel/two.ko.xz: kernel/one.ko.xz kernel/two.ko.xz
+        kernel/udp-tunnel.ko.xz: kernel/libcrc32c.ko.xz kernel/crc32c.ko.xz
+        == modules.order
+        kernel/crc32c.ko.xz
+        kernel/libcrc32c.ko.xz
+        kernel/one.ko.xz
+        kernel/sctp.ko.xz
+        kernel/two.ko.xz
+        kernel/udp-tunnel.ko.xz
+        == modules.alias
+        alias net_pf_2_proto_132 sctp
+        == modules.softdep
+        softdep libcrc32c pre: crc32c
+        == modules.builtin
+        kernel/ext4.ko
+        ");
         assert!(ModuleTree::unknown("6.1").listing().is_empty());
     }
 }

@@ -167,7 +167,7 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;
     let kernel = kernel(args, &library)?;
     let share = args.share.as_deref().map(|folder| shared(folder, &cache)).transpose()?;
-    let userland = userland::make(&args.userland, &cache, &cancel)?;
+    let userland = userland::make(&args.userland, kernel.arch, &cache, &cancel)?;
     let machine = machine(args, paths, share.as_ref())?;
     let tell = |text: &str| eprintln!("{text}");
     let lab = VmLab::for_arch(kernel.arch, &cache, &tell).map_err(CliError::setup)?;

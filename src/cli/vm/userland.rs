@@ -1,11 +1,13 @@
 //! The root file system that `--userland` asks for.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use userland_image::{Image, Progress, is_package_name};
 
 use super::CliError;
+use crate::arch::Arch;
 use crate::cancel::Cancel;
 use crate::lab::prepare::userland;
 use crate::suite::{Userland, UserlandSource};
@@ -14,7 +16,13 @@ use crate::suite::{Userland, UserlandSource};
 pub(super) const BEST_SHELL: &str = "[ -x /bin/bash ] && exec /bin/bash --norc; exec /bin/sh";
 
 /// Makes it, and says what takes long.
-pub(super) fn make(words: &[String], cache: &Path, cancel: &Cancel) -> Result<Option<Image>, CliError> {
+pub(super) fn make(
+    words: &[String],
+    arch: &Arch,
+    cache: &Path,
+    cancel: &Cancel,
+) -> Result<Option<Image>, CliError> {
+    let fetching = Cell::new(false);
     let source = match words {
         [] => return Ok(None),
         [file] if file.contains('/') => UserlandSource::Image(PathBuf::from(file)),
@@ -32,7 +40,7 @@ pub(super) fn make(words: &[String], cache: &Path, cancel: &Cancel) -> Result<Op
     let say = |progress: Progress<'_>| match progress {
         Progress::Waiting => eprintln!("the userland is being made by another process"),
         Progress::Updating => eprintln!("fetching package lists for the userland"),
-        Progress::Downloading { done: 0, total } if total > 0 => {
+        Progress::Downloading { total, .. } if total > 0 && !fetching.replace(true) => {
             eprintln!("fetching the userland's packages, {} MB", total / 1_000_000);
         }
         Progress::Writing { files, bytes } => {
@@ -41,5 +49,5 @@ pub(super) fn make(words: &[String], cache: &Path, cancel: &Cancel) -> Result<Op
         Progress::Notice(text) => eprintln!("{text}"),
         _ => {}
     };
-    userland::make_watched(&wanted, cache, cancel, &say).map(Some).map_err(CliError::setup)
+    userland::make(&wanted, arch, cache, cancel, &say).map(Some).map_err(CliError::setup)
 }

@@ -5,12 +5,15 @@ use std::path::Path;
 use userland_image::{Image, Progress, Settings, Source, Spec, UserlandError, Userlands, Watch};
 
 use super::PrepareError;
-use crate::arch::GUEST;
+use crate::arch::Arch;
 use crate::cancel::Cancel;
 use crate::guest::message::ToGuest;
 use crate::machine::USERLAND_FILE_SYSTEM;
 use crate::suite::{USERLAND_DISK, Userland, UserlandSource};
 use crate::vm::spec::serial;
+
+/// Where they are in the cache.
+pub const FOLDER: &str = "userlands";
 
 /// As Debian's login(1) has it for root; a program of an image may be anywhere in it.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -19,33 +22,25 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ///
 /// # Errors
 /// Its folder cannot be made.
-pub fn open(cache: &Path) -> Result<Userlands, UserlandError> {
-    let settings =
-        Settings { architecture: GUEST.debian.to_owned(), ..Settings::new(cache.join("userlands")) };
+pub fn open(cache: &Path, arch: &Arch) -> Result<Userlands, UserlandError> {
+    let settings = Settings { architecture: arch.debian.to_owned(), ..Settings::new(cache.join(FOLDER)) };
     Userlands::open(settings)
 }
 
-/// The image of a userland, made if it is not there.
+/// The image of a userland for guests of an architecture, made if it is not there.
 ///
 /// # Errors
 /// [`PrepareError::Userland`], or that the user ended it.
-pub fn make(wanted: &Userland, cache: &Path, cancel: &Cancel) -> Result<Image, PrepareError> {
-    make_watched(wanted, cache, cancel, &|_| {})
-}
-
-/// As [`make`], and tells what is being done.
-///
-/// # Errors
-/// As [`make`].
-pub fn make_watched(
+pub fn make(
     wanted: &Userland,
+    arch: &Arch,
     cache: &Path,
     cancel: &Cancel,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<Image, PrepareError> {
     let spec = spec(wanted);
     let watch = Watch { cancelled: &|| cancel.is_set(), progress };
-    let userlands = open(cache);
+    let userlands = open(cache, arch);
     let made = userlands.and_then(|all| all.resolve(&spec, &watch).and_then(|it| all.build(&it, &watch)));
     made.map_err(|error| match error {
         UserlandError::Cancelled => PrepareError::Cancelled { output: format!("the userland of {spec}") },
@@ -84,7 +79,7 @@ fn spec(wanted: &Userland) -> Spec {
 pub fn entering() -> [ToGuest; 2] {
     let disk = USERLAND_DISK.to_owned();
     [
-        ToGuest::Disk { name: disk.clone(), serial: serial(USERLAND_DISK) },
+        ToGuest::Disk { name: disk.clone(), serial: serial(USERLAND_DISK), variable: None },
         ToGuest::Enter { disk, file_system: USERLAND_FILE_SYSTEM.to_owned() },
     ]
 }

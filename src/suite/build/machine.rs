@@ -72,10 +72,12 @@ fn needs(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestShape) -> N
     let (modules_at, modules) = pick!(context, shape, needs.modules);
     let (config_at, config) = pick!(context, shape, needs.config);
     let (kernel_at, kernel) = pick!(context, shape, needs.kernel);
+    let (uptime_at, uptime) = pick!(context, shape, needs.uptime);
     Needs {
         modules: fields.list(&modules_at, modules, word::module),
         config: fields.list(&config_at, config, word::config),
         kernel: fields.optional(&kernel_at, kernel, str::parse),
+        uptime: fields.optional(&uptime_at, uptime, quantity::duration),
     }
 }
 
@@ -88,15 +90,11 @@ fn machine(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestShape) ->
     let mut needed = Vec::new();
     for (nth, disk) in disks.into_iter().flatten().enumerate() {
         let at = disks_at.index(nth);
-        let Some(DiskShape { name, image }) = disk else {
+        let Some(disk) = disk else {
             fields.missing(&at);
             continue;
         };
-        let name = fields.required(&at.key("name"), name.as_ref(), word::name);
-        let image = fields.required(&at.key("image"), image.as_ref(), word::file_name);
-        if let (Some(name), Some(image)) = (name, image) {
-            needed.push(DiskNeed { name, image });
-        }
+        needed.extend(self::disk(fields, &at, disk));
     }
     MachineNeeds {
         base: fields.optional(&base_at, base, word::name).unwrap_or_else(|| "default".to_owned()),
@@ -105,6 +103,24 @@ fn machine(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestShape) ->
         cmdline: fields.list(&cmdline_at, cmdline, word::line),
         disks: needed,
     }
+}
+
+/// A disk is a copy of an image, or blank.
+fn disk(fields: &mut Fields<'_>, at: &KeyPath, shape: &DiskShape) -> Option<DiskNeed> {
+    let DiskShape { name, image, blank, variable } = shape;
+    let name = fields.required(&at.key("name"), name.as_ref(), word::name);
+    let also = fields.optional(&at.key("variable"), variable.as_ref(), word::variable);
+    if let (Some(_), Some(_)) = (image, blank) {
+        fields.exactly_one(at, &["image", "blank"], &["image", "blank"]);
+        return None;
+    }
+    let blank_mib = fields.optional(&at.key("blank"), blank.as_ref(), quantity::disk_mib);
+    let image = match blank {
+        Some(_) => None,
+        None => Some(fields.required(&at.key("image"), image.as_ref(), word::file_name)?),
+    };
+    Some(DiskNeed { name: name?, image: image.clone(), blank_mib, also })
+        .filter(|_| image.is_some() || blank_mib.is_some())
 }
 
 /// Merged key by key: the one setting in which a test adds to the defaults.

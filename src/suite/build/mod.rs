@@ -49,6 +49,7 @@ pub(super) fn suite(fields: &mut Fields<'_>, shape: &SuiteShape) -> Option<Suite
     machine::settings(fields, &context, &TestShape::default());
     scheduling::scheduling(fields, &context, &TestShape::default());
     userland::userland(fields, &context, &TestShape::default());
+    userland::kernel_files(fields, &context, &TestShape::default(), false);
 
     let tests_path = top.key("tests");
     let no_tests = Vec::new();
@@ -150,6 +151,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
         hang: settings.hang,
         turn,
         boots,
+        kernel_files: userland::kernel_files(fields, context, shape, userland.is_some()),
         userland,
         probes: symptom.probes(),
         symptom,

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use userland_image::{file_place_problem, is_package_name, is_user_name};
 
 use super::{Context, program};
+use crate::suite::model::KernelFiles;
 use crate::suite::shape::{TestShape, UserlandShape};
 use crate::suite::userland::{Userland, UserlandSource};
 use crate::yaml::Rejection;
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
 use crate::yaml::problem::ProblemKind;
+use crate::yaml::word;
 
 /// The test's own userland, else that of the defaults: as a whole, since files fit the packages that they go with.
 pub(super) fn userland(
@@ -117,5 +119,25 @@ pub(super) fn disk_name(fields: &mut Fields<'_>, disks: &[crate::suite::DiskNeed
             "not this name".into(),
             "rename the disk".to_owned(),
         );
+    }
+}
+
+/// What a test says, else the defaults; else everything where the program is one that expects a whole system.
+pub(super) fn kernel_files(
+    fields: &mut Fields<'_>,
+    context: &Context<'_>,
+    shape: &TestShape,
+    has_userland: bool,
+) -> Vec<KernelFiles> {
+    const WORDS: [(&str, KernelFiles); 2] =
+        [("config", KernelFiles::Config), ("modules", KernelFiles::Modules)];
+    let (at, list) = match (&shape.kernel_files, &context.defaults.kernel_files) {
+        (None, Some(list)) => (&context.defaults_path, Some(list)),
+        (own, _) => (&context.test, own.as_ref()),
+    };
+    match list {
+        Some(list) => fields.list(&at.key("kernel-files"), Some(list), |text| word::one_of(text, &WORDS)),
+        None if has_userland => WORDS.map(|(_, files)| files).to_vec(),
+        None => Vec::new(),
     }
 }
