@@ -221,11 +221,15 @@ impl Engine {
     fn functions(&self, excerpt: &Excerpt, hung: Option<Option<u32>>) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         let mut own = hung.map(OwnLines::of);
+        let mut is_first = true;
         for line in excerpt.text[..excerpt.pure].split(|byte| *byte == b'\n') {
             if own.as_mut().is_some_and(|own| !own.next(line, self.form.is_start(line))) {
                 continue;
             }
-            for function in self.form.functions(line) {
+            let is_frame = self.form.is_frame(line);
+            let functions = self.form.functions(line, is_first || !is_frame);
+            is_first = if is_frame { false } else { is_first || self.form.is_start(line) };
+            for function in functions {
                 let name = String::from_utf8_lossy(function);
                 if name != NO_FRAME && names.last().is_none_or(|last| *last != name) {
                     names.push(name.into_owned());

@@ -1,6 +1,6 @@
 //! Finding the function to blame in the text of a report.
 
-use regex::bytes::Captures;
+use regex::bytes::{Captures, Match};
 
 use super::pattern::Pattern;
 use super::rules::{Blame, Pick, Step};
@@ -53,18 +53,24 @@ impl TraceForm {
         self.lines.iter().any(|form| form.is_match(line))
     }
 
-    /// The functions a line names: those of a trace line, else the one at the instruction pointer.
-    pub(super) fn functions<'t>(&self, line: &'t [u8]) -> Vec<&'t [u8]> {
+    /// The functions a line names: those of a trace line, else the one at the instruction pointer. `is_first` tells whether
+    /// it is the first frame of its trace.
+    pub(super) fn functions<'t>(&self, line: &'t [u8], is_first: bool) -> Vec<&'t [u8]> {
         // trace lines with a source file only (`func file.c:12 [inline]`) and sentences have no offset
         if memchr::memmem::find(line, b"+0x").is_none() {
             return Vec::new();
         }
-        for form in self.lines.iter().chain(std::iter::once(&self.pointer)) {
-            if let Some(found) = form.captures(line) {
-                return found.iter().skip(1).flatten().map(|group| group.as_bytes()).collect();
-            }
+        let form = self.lines.iter().find_map(|form| form.captures(line));
+        if let Some(found) = form {
+            let groups = found.iter().skip(1).flatten();
+            let named = groups.filter(|group| is_first || !is_behind_a_call(line, group));
+            return named.map(|group| group.as_bytes()).collect();
         }
-        Vec::new()
+        let pointer = self.pointer.captures(line);
+        pointer
+            .iter()
+            .flat_map(|found| found.iter().skip(1).flatten().map(|group| group.as_bytes()))
+            .collect()
     }
 
     /// The functions that `blame` finds in `text`, one for each trace it walks, and whether all were found.
@@ -98,6 +104,7 @@ impl TraceForm {
             }
             let Some(step) = step else { break };
             walks += usize::from(matches!(step, Step::Walk));
+            let mut is_first = true;
             for line in lines.by_ref() {
                 if self.breakers.as_ref().is_some_and(|breaker| breaker.is_match(line)) {
                     complete = false;
@@ -105,7 +112,7 @@ impl TraceForm {
                 }
                 if let Step::Line(wanted) = step {
                     if let Some(found) = wanted.captures(line) {
-                        pick.collect(blame, &found, &mut candidates);
+                        pick.collect(blame, &found, None, &mut candidates);
                         break;
                     }
                     continue;
@@ -116,18 +123,27 @@ impl TraceForm {
                 if let Some(Step::Line(next)) = path.get(at + 1)
                     && let Some(found) = next.captures(line)
                 {
-                    pick.collect(blame, &found, &mut candidates);
+                    pick.collect(blame, &found, None, &mut candidates);
                     at += 1;
                     break;
                 }
                 if let Some(found) = self.lines.iter().find_map(|form| form.captures(line)) {
-                    pick.collect(blame, &found, &mut candidates);
+                    pick.collect(blame, &found, (!is_first).then_some(line), &mut candidates);
+                    is_first = false;
                 }
             }
             at += 1;
         }
         (results, complete)
     }
+}
+
+/// Whether a line's function has the offset of an address behind a function that ends with a call which does not return. What is named is
+/// the function after it: arm64, s390x and riscv64 print the address itself, and not, as x86 does, the one before
+/// (`%pB`, the kernel's lib/kallsyms.c). Only the first frame may be no address to return to, and entry code makes
+/// up such addresses for functions called `ret_…`.
+fn is_behind_a_call(line: &[u8], function: &Match<'_>) -> bool {
+    line[function.end()..].starts_with(b"+0x0/") && !function.as_bytes().starts_with(b"ret_")
 }
 
 /// A function's name as a reader knows it; names of Rust and C++ functions are mangled.
@@ -154,9 +170,19 @@ impl PickForm {
         stripped.min_by_key(|rest| rest.len()).unwrap_or(name)
     }
 
-    /// Takes the functions of a line, except those to step over.
-    fn collect(&self, blame: &Blame, found: &Captures<'_>, candidates: &mut Vec<String>) {
+    /// Takes the functions of a line, except those to step over. `returns_to` is the line where its addresses are ones to
+    /// return to.
+    fn collect(
+        &self,
+        blame: &Blame,
+        found: &Captures<'_>,
+        returns_to: Option<&[u8]>,
+        candidates: &mut Vec<String>,
+    ) {
         for group in found.iter().skip(1).flatten() {
+            if returns_to.is_some_and(|line| is_behind_a_call(line, &group)) {
+                continue;
+            }
             let name = demangled(group.as_bytes());
             let skipped =
                 |skip: &Option<Pattern>| skip.as_ref().is_some_and(|skip| skip.is_match(name.as_bytes()));

@@ -1,5 +1,7 @@
 //! Faults of other architectures than x86.
 
+use kernel_oops::diagnose;
+
 use super::{table, trace};
 
 #[test]
@@ -58,4 +60,21 @@ fn other_architectures() {
     HANG                                 BUG: hard lockup in guilty_func
     WARNING                              WARNING in guilty_func
     "#);
+}
+
+/// Behind a call that does not return stands the next function, whose name an architecture without `%pB` prints. Where the
+/// first frame is the instruction pointer it is meant, and so is what entry code returns to.
+#[test]
+fn a_function_that_only_stands_behind_a_call_is_not_named() {
+    let frames = |lines: &str| diagnose(lines.as_bytes()).remove(0).frames;
+    let panic = "Kernel panic - not syncing: sysrq triggered crash\nCall trace:\n panic+0x39c/0x3c8\n \
+        next_after_crash+0x0/0x88\n __handle_sysrq+0xd4/0x1e8\n ret_from_fork+0x0/0x20\n";
+    assert_eq!(frames(panic), ["panic", "__handle_sysrq", "ret_from_fork"]);
+    let s390 = "Kernel panic - not syncing: sysrq triggered crash\nCall Trace:\n [<00000001>] dump_stack_lvl+0x80/0xb8 \n \
+        [<00000002>] next_after_crash+0x0/0x88 \n [<00000003>] __handle_sysrq+0xd4/0x1e8 \n";
+    assert_eq!(frames(s390), ["dump_stack_lvl", "__handle_sysrq"]);
+    let entry = "Unable to handle kernel paging request at virtual address dfff800000000000\nInternal error: Oops: 96000005 [#1] SMP\n\
+        pc : entered+0x0/0x20\nlr : caller+0x10/0x20\nCall trace:\n entered+0x0/0x20 (P)\n next_after_caller+0x0/0x20\n outer+0x10/0x20\n";
+    let report = diagnose(entry.as_bytes()).remove(0);
+    assert_eq!((report.frame.as_deref(), report.frames.len()), (Some("entered"), 2), "{:?}", report.frames);
 }
