@@ -77,7 +77,13 @@ fn agent_sources(out: &Path) -> String {
     let mut files = Vec::new();
     for source in SOURCES {
         let path = root.join(source);
-        if path.is_dir() { walk(&path, &mut files) } else { files.push(path) }
+        if path.is_dir() {
+            // the crates' documentation is their page
+            files.push(path.with_file_name("README.md"));
+            walk(&path, &mut files);
+        } else {
+            files.push(path);
+        }
     }
     files.sort();
     let mut list = String::from("&[\n");

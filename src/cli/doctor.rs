@@ -6,12 +6,13 @@ use duct::cmd;
 
 use super::error::CliError;
 use super::paths::PathArgs;
-use crate::arch::GUEST;
+use crate::arch::{ARCHES, Arch, GUEST};
+use crate::kernel::tools::{Tool, Tools};
 use crate::machine::Machines;
 use crate::report::ExitStatus;
 use crate::vm::qemu::Qemu;
 use crate::vm::qemu::capabilities::Capabilities;
-use crate::vm::{accel, initramfs};
+use crate::vm::{accel, agent, initramfs};
 
 /// Check what this host has, and print the command that installs what is missing.
 #[derive(Debug, clap::Args)]
@@ -19,9 +20,20 @@ pub struct DoctorArgs {
     /// Forget whether KVM works here, so that the next run tries again
     #[arg(long)]
     forget_accel: bool,
+    /// Check what guests of this architecture take besides, such as arm64 or s390x; nothing is fetched
+    #[arg(long, value_name = "ARCH", value_parser = named_arch)]
+    arch: Option<&'static Arch>,
+}
+
+fn named_arch(name: &str) -> Result<&'static Arch, String> {
+    Arch::named(name).ok_or_else(|| {
+        let known: Vec<&str> = ARCHES.iter().map(|arch| arch.debian).collect();
+        format!("expected one of {}", known.join(", "))
+    })
 }
 
 const MACHINES: &str = "machines";
+const AGENT: &str = "the guest's init";
 
 /// One thing that was looked at.
 struct Finding {
@@ -47,26 +59,82 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
     if args.forget_accel {
         accel::forget(&cache);
     }
+    if let Some(arch) = args.arch.filter(|arch| **arch != *GUEST) {
+        return show(&foreign(arch, &cache));
+    }
     let findings = [
         qemu(),
         acceleration(&cache),
         agent(),
         busybox(),
         compiler(),
-        tools("mke2fs and debugfs", &["mke2fs", "debugfs"], "tests that make ext4 images", &["e2fsprogs"]),
+        tools_of_host(
+            "mke2fs and debugfs",
+            &["mke2fs", "debugfs"],
+            "tests that make ext4 images",
+            &["e2fsprogs"],
+        ),
         packages(),
-        tools(
+        tools_of_host(
             "make, flex, bison, bc",
             &["make", "flex", "bison", "bc", "patch", "git"],
             "compiling kernels",
             &["make", "flex", "bison", "bc", "patch", "git", "libelf-dev", "libssl-dev"],
         ),
-        tools("ccache", &["ccache"], "compiling the same file only once", &["ccache"]),
+        tools_of_host("ccache", &["ccache"], "compiling the same file only once", &["ccache"]),
         machines(paths.machines()),
         space(&cache),
     ];
+    show(&findings)
+}
+
+/// What guests of another architecture take besides what those of this one do. What is not here comes from Debian's
+/// packages when it is wanted first, unpacked below the cache.
+fn foreign(arch: &'static Arch, cache: &Path) -> Vec<Finding> {
+    let tools = Tools::new(cache);
+    let lacking =
+        |what, text: String| Finding { what, state: CheckResult::Limited, detail: text, packages: &[] };
+    let here = |what, path: &Path| Finding {
+        what,
+        state: CheckResult::Good,
+        detail: path.display().to_string(),
+        packages: &[],
+    };
+    let found = |what, tool: Tool, purpose: &str| match tools.find(tool, arch) {
+        Some(path) => here(what, &path),
+        None => lacking(
+            what,
+            format!("not here: {purpose} is fetched when it is wanted; {} can name one", tool.variable(arch)),
+        ),
+    };
+    let agent = match (agent::is_here(arch, cache), agent::target_of_user(arch)) {
+        (Some(path), _) => here(AGENT, &path),
+        (None, Some(target)) => {
+            lacking(AGENT, format!("not here: built when it is wanted, with Rust's target {target}"))
+        }
+        (None, None) => lacking(
+            AGENT,
+            format!(
+                "not here: built when it is wanted, with Debian's Rust (240 MB, removed afterwards), or with `rustup target add {}`; {} can name one",
+                arch.agent_targets.join("` or `"),
+                arch.variable("KREGRESS_AGENT")
+            ),
+        ),
+    };
+    vec![
+        found("QEMU", Tool::Emulator, &format!("Debian's {}", arch.qemu.package)),
+        agent,
+        found("the guests' shell", Tool::Busybox, &format!("busybox-static of {}", arch.debian)),
+        found("C compiler", Tool::Compiler, &format!("Debian's cross compiler for {}", arch.triplet)),
+        tools_of_host("cargo", &["cargo"], "building the guest's init for another architecture", &["cargo"]),
+        packages(),
+        space(cache),
+    ]
+}
+
+fn show(findings: &[Finding]) -> Result<ExitStatus, CliError> {
     let mut packages: Vec<&str> = Vec::new();
-    for finding in &findings {
+    for finding in findings {
         let word = match finding.state {
             CheckResult::Good => console::style("ok     ").green(),
             CheckResult::Limited => console::style("limited").yellow(),
@@ -168,7 +236,7 @@ fn machines(machines: Result<Machines, CliError>) -> Finding {
 }
 
 fn agent() -> Finding {
-    let found = |state, detail| Finding { what: "the guest's init", state, detail, packages: &[] };
+    let found = |state, detail| Finding { what: AGENT, state, detail, packages: &[] };
     match initramfs::find_agent() {
         Ok(agent) => {
             let kib = agent.image.len() / 1024;
@@ -217,7 +285,12 @@ fn compiler() -> Finding {
     }
 }
 
-fn tools(what: &'static str, names: &[&str], purpose: &str, packages: &'static [&'static str]) -> Finding {
+fn tools_of_host(
+    what: &'static str,
+    names: &[&str],
+    purpose: &str,
+    packages: &'static [&'static str],
+) -> Finding {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/local/sbin:/usr/sbin:/sbin");
     let there = |name: &&&str| {
@@ -241,7 +314,7 @@ fn packages() -> Finding {
             detail: format!("from {mirror}"),
             packages: &[],
         },
-        None => tools(
+        None => tools_of_host(
             "apt-get and dpkg-deb",
             &["apt-get", "dpkg-deb"],
             "fetching Debian's kernels",

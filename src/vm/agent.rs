@@ -53,6 +53,8 @@ pub fn for_arch(
     fs::create_dir_all(folder).map_err(io())?;
     let image = fs::read(&built.0).map_err(io())?;
     crate::atomic_file::write(&kept, &image).map_err(io())?;
+    // half a gigabyte that is wanted again when the agent's sources change
+    tools.forget(Tool::Rustc, arch);
     read_agent(&kept).map_err(|why| VmError::Agent(format!("{}: {why}", kept.display())))
 }
 
@@ -66,6 +68,12 @@ pub fn kept(arch: &Arch, cache: &Path) -> PathBuf {
     }
     let name: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     cache.join("agents").join(format!("{name}-{}", arch.debian))
+}
+
+/// The agent that is here already, if there is one.
+pub fn is_here(arch: &Arch, cache: &Path) -> Option<PathBuf> {
+    let named = std::env::var_os(arch.variable(VARIABLE)).filter(|path| !path.is_empty()).map(PathBuf::from);
+    named.or_else(|| Some(kept(arch, cache)).filter(|path| path.is_file()))
 }
 
 /// The user's Rust target for the agent, if its standard library is there.
@@ -156,7 +164,9 @@ mod tests {
         assert!(manifest.contains("[profile.agent]") && !manifest.contains("[package]"), "{manifest}");
         assert!(!text("crates/guest-agent/Cargo.toml").contains("dev-dependencies"));
         assert!(text("Cargo.lock").contains("name = \"guest-agent\""));
-        assert!(SOURCES.iter().any(|(path, _)| *path == "crates/guest-agent/src/main.rs"));
+        for source in ["src/main.rs", "README.md"] {
+            assert!(SOURCES.iter().any(|(path, _)| *path == format!("crates/guest-agent/{source}")), "{source}");
+        }
         let (one, other) = (kept(&AARCH64, Path::new("/c")), kept(crate::arch::GUEST, Path::new("/c")));
         assert!(one.display().to_string().ends_with("-arm64") && one != other);
     }

@@ -154,7 +154,13 @@ impl Tools {
         let text = wrapper(tool, arch, &root);
         write_program(&program, &text, tool).map_err(io("write", &program))?;
         let _ = fs::remove_dir_all(folder.join("apt"));
+        thin(&root, tool, arch);
         Ok(program)
+    }
+
+    /// Removes what was unpacked and is not needed again for a while.
+    pub fn forget(&self, tool: Tool, arch: &Arch) {
+        let _ = fs::remove_dir_all(self.folder(tool, arch));
     }
 
     fn folder(&self, tool: Tool, arch: &Arch) -> PathBuf {
@@ -272,6 +278,19 @@ fn is_c_compiler(name: &str) -> bool {
     ];
     STARTS.iter().any(|start| name.starts_with(start))
         || name.starts_with("libgcc-") && name.ends_with("-dev")
+}
+
+/// Removes documentation, and emulators of other architectures: one package has twenty.
+fn thin(root: &Path, tool: Tool, arch: &Arch) {
+    for folder in ["doc", "man", "lintian", "locale"] {
+        let _ = fs::remove_dir_all(root.join("usr/share").join(folder));
+    }
+    let programs = (tool == Tool::Emulator).then(|| fs::read_dir(root.join("usr/bin")).ok()).flatten();
+    for program in programs.into_iter().flatten().flatten() {
+        if program.file_name() != arch.qemu.program {
+            let _ = fs::remove_file(program.path());
+        }
+    }
 }
 
 /// A script that runs what was unpacked with its own libraries; of the shell it is the program itself, which is copied.
