@@ -270,6 +270,11 @@ impl Arch {
         if self == GUEST { String::new() } else { format!("{}:", self.debian) }
     }
 
+    /// Its name where that has to be said: it is not the default one.
+    pub fn to_tell(&self) -> Option<String> {
+        (self != GUEST).then(|| self.name.to_owned())
+    }
+
     /// The end of an environment variable that is about it: `ARM64`.
     pub fn variable(&self, start: &str) -> String {
         format!("{start}_{}", self.debian.to_uppercase())

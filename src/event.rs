@@ -122,6 +122,9 @@ pub struct CellRecord {
     /// What the suite's `known` list says of this result: `known` or `fixed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<String>,
+    /// The kernel's architecture as `uname -m` says it, where it is not x86_64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arch: Option<String>,
 }
 
 impl CellRecord {

@@ -289,6 +289,7 @@ mod tests {
             reason: Some("why".into()),
             miss_chance: None,
             known: known.map(str::to_owned),
+            arch: None,
         }
     }
 

@@ -42,6 +42,7 @@ fn record(kernel: &str, verdict: Verdict) -> Event {
         reason: None,
         miss_chance: None,
         known: None,
+        arch: None,
     }))
 }
 

@@ -277,6 +277,7 @@ impl Validation<'_> {
                 reason: Some(reason.to_owned()),
                 miss_chance: None,
                 known: None,
+                arch: None,
             };
             let event = Event::Cell(Box::new(record));
             self.seen().apply(event.clone());

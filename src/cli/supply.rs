@@ -146,6 +146,7 @@ impl Supply<'_> {
                 reason: Some(reason),
                 miss_chance: None,
                 known: None,
+                arch: wanted.arch().to_tell(),
             })));
         }
     }

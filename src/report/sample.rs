@@ -63,6 +63,7 @@ pub(crate) fn record(test: &str, kernel: &str, verdict: Verdict) -> CellRecord {
         reason: None,
         miss_chance: None,
         known: None,
+        arch: None,
     }
 }
 

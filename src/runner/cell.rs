@@ -196,6 +196,7 @@ impl OpenCell {
             reason: judgement.reason,
             miss_chance: chance.map(|p| miss_chance(p, self.needed)),
             known: self.cell.known(judgement.verdict).map(str::to_owned),
+            arch: self.cell.kernel.arch.to_tell(),
         }
     }
 }

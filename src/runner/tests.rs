@@ -214,6 +214,7 @@ fn cells_begin_in_the_order_of_priority_then_of_what_they_take() {
         reason: None,
         miss_chance: None,
         known: None,
+        arch: None,
     });
     let queue = Queue::new(config.capacity).with_durations(durations, None);
     queue.push(cells("", &tests));

@@ -165,7 +165,10 @@ mod tests {
         assert!(!text("crates/guest-agent/Cargo.toml").contains("dev-dependencies"));
         assert!(text("Cargo.lock").contains("name = \"guest-agent\""));
         for source in ["src/main.rs", "README.md"] {
-            assert!(SOURCES.iter().any(|(path, _)| *path == format!("crates/guest-agent/{source}")), "{source}");
+            assert!(
+                SOURCES.iter().any(|(path, _)| *path == format!("crates/guest-agent/{source}")),
+                "{source}"
+            );
         }
         let (one, other) = (kept(&AARCH64, Path::new("/c")), kept(crate::arch::GUEST, Path::new("/c")));
         assert!(one.display().to_string().ends_with("-arm64") && one != other);

@@ -228,6 +228,7 @@ fn cells(state: &BisectionState) -> Vec<CellRecord> {
             reason: tried.closed.clone(),
             miss_chance: None,
             known: None,
+            arch: None,
         })
     };
     state.all_tried().filter_map(cell).collect()
