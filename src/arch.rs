@@ -253,8 +253,39 @@ pub static S390X: Arch = Arch {
     agent_targets: &["s390x-unknown-linux-gnu"],
 };
 
+/// QEMU's `virt` machine. Kernels of 6.12 and 7.2 booted with this line and QEMU 7.2.
+pub static RISCV64: Arch = Arch {
+    name: "riscv64",
+    qemu: Qemu {
+        program: "qemu-system-riscv64",
+        package: "qemu-system-riscv",
+        old_package: Some("qemu-system-misc"),
+        with: &["qemu-system-common", "qemu-system-data", "opensbi"],
+        firmware: &["qemu"],
+        machine: "virt",
+        cpu: "rv64",
+    },
+    console: Console {
+        kernel: "ttyS0",
+        line: ("-serial", "chardev:{chardev}"),
+        lines: 1,
+        sysrq: SysRq::Break,
+    },
+    virtio: Transport::Pci,
+    memory: MemoryMap { start: 1 << 31, split_from: u64::MAX, first: 0, second_start: 0 },
+    page_tables: None,
+    cmdline: &[],
+    image: Image { name: "Image", made: "arch/riscv/boot/Image", elf_boots_with: None },
+    make: "riscv",
+    source: "riscv",
+    debian: "riscv64",
+    flavour: "riscv64",
+    triplet: "riscv64-linux-gnu",
+    agent_targets: &["riscv64gc-unknown-linux-musl", "riscv64gc-unknown-linux-gnu"],
+};
+
 /// All of them.
-pub static ARCHES: &[&Arch] = &[&X86_64, &AARCH64, &S390X];
+pub static ARCHES: &[&Arch] = &[&X86_64, &AARCH64, &S390X, &RISCV64];
 
 /// The architecture of kernels for which none is named.
 pub const GUEST: &Arch = &X86_64;

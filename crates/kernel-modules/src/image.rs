@@ -6,7 +6,7 @@
 
 use std::io::Read;
 
-use object::elf::{EM_AARCH64, EM_S390, EM_X86_64, FileHeader64, NoteType, PT_NOTE};
+use object::elf::{EM_AARCH64, EM_RISCV, EM_S390, EM_X86_64, FileHeader64, NoteType, PT_NOTE};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, ReadRef};
 
@@ -72,6 +72,7 @@ struct OtherImage {
 /// whose parameter area at 0x10400 has the address of the version at 0x28 (`arch/s390/include/asm/setup.h`).
 const OTHERS: &[OtherImage] = &[
     OtherImage { architecture: "aarch64", magic: (56, b"ARM\x64"), memory: Some(16), release_at: None },
+    OtherImage { architecture: "riscv64", magic: (56, b"RSC\x05"), memory: Some(16), release_at: None },
     OtherImage {
         architecture: "s390x",
         magic: (0x10008, b"S390EP"),
@@ -82,7 +83,7 @@ const OTHERS: &[OtherImage] = &[
 
 /// Architectures of ELF kernels by their machine numbers, as `uname -m` calls them.
 const ELF_MACHINES: &[(u16, &str)] =
-    &[(EM_X86_64.0, "x86_64"), (EM_AARCH64.0, "aarch64"), (EM_S390.0, "s390x")];
+    &[(EM_X86_64.0, "x86_64"), (EM_AARCH64.0, "aarch64"), (EM_S390.0, "s390x"), (EM_RISCV.0, "riscv64")];
 
 /// A kernel of which less than this share is in its file is cut off: zeroes at its end are left out of the file, which are
 /// a tenth of a kernel.
