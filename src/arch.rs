@@ -284,8 +284,40 @@ pub static RISCV64: Arch = Arch {
     agent_targets: &["riscv64gc-unknown-linux-musl", "riscv64gc-unknown-linux-gnu"],
 };
 
+/// QEMU's `pseries` machine. Kernels of 6.12 and 7.2 booted with this line and QEMU 7.2. TCG has none of the capabilities that
+/// are off here, and would say so each time.
+pub static PPC64LE: Arch = Arch {
+    name: "ppc64le",
+    qemu: Qemu {
+        program: "qemu-system-ppc64",
+        package: "qemu-system-ppc",
+        old_package: None,
+        with: &["qemu-system-common", "qemu-system-data"],
+        firmware: &["qemu"],
+        machine: "pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off",
+        cpu: "power9",
+    },
+    console: Console {
+        kernel: "hvc0",
+        line: ("-serial", "chardev:{chardev}"),
+        lines: 1,
+        sysrq: SysRq::ControlO,
+    },
+    virtio: Transport::Pci,
+    memory: MemoryMap { start: 0, split_from: u64::MAX, first: 0, second_start: 0 },
+    page_tables: None,
+    cmdline: &[],
+    image: Image { name: "vmlinux", made: "vmlinux", elf_boots_with: None },
+    make: "powerpc",
+    source: "powerpc",
+    debian: "ppc64el",
+    flavour: "powerpc64le",
+    triplet: "powerpc64le-linux-gnu",
+    agent_targets: &["powerpc64le-unknown-linux-musl", "powerpc64le-unknown-linux-gnu"],
+};
+
 /// All of them.
-pub static ARCHES: &[&Arch] = &[&X86_64, &AARCH64, &S390X, &RISCV64];
+pub static ARCHES: &[&Arch] = &[&X86_64, &AARCH64, &S390X, &RISCV64, &PPC64LE];
 
 /// The architecture of kernels for which none is named.
 pub const GUEST: &Arch = &X86_64;

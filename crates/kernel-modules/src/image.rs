@@ -6,7 +6,7 @@
 
 use std::io::Read;
 
-use object::elf::{EM_AARCH64, EM_RISCV, EM_S390, EM_X86_64, FileHeader64, NoteType, PT_NOTE};
+use object::elf::{EM_AARCH64, EM_PPC64, EM_RISCV, EM_S390, EM_X86_64, FileHeader64, NoteType, PT_NOTE};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, ReadRef};
 
@@ -82,8 +82,13 @@ const OTHERS: &[OtherImage] = &[
 ];
 
 /// Architectures of ELF kernels by their machine numbers, as `uname -m` calls them.
-const ELF_MACHINES: &[(u16, &str)] =
-    &[(EM_X86_64.0, "x86_64"), (EM_AARCH64.0, "aarch64"), (EM_S390.0, "s390x"), (EM_RISCV.0, "riscv64")];
+const ELF_MACHINES: &[(u16, &str)] = &[
+    (EM_X86_64.0, "x86_64"),
+    (EM_AARCH64.0, "aarch64"),
+    (EM_S390.0, "s390x"),
+    (EM_RISCV.0, "riscv64"),
+    (EM_PPC64.0, "ppc64le"),
+];
 
 /// A kernel of which less than this share is in its file is cut off: zeroes at its end are left out of the file, which are
 /// a tenth of a kernel.
