@@ -3,6 +3,7 @@
 //! Needs QEMU, a static busybox and one of Debian's kernels, which is fetched where it is missing. Where one of them
 //! is unavailable the tests are skipped and say so; with `KREGRESS_CI` set that is a failure.
 
+mod architectures;
 mod boots;
 mod consoles;
 mod detectors;

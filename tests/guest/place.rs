@@ -98,13 +98,17 @@ impl Place {
         std::fs::create_dir(place.path().join("vm")).map_err(|e| e.to_string())?;
         std::fs::write(place.path().join("vm/default.yaml"), MACHINE).map_err(|e| e.to_string())?;
         // what takes minutes to make, and is the same for all
-        let userlands = cache.join("userlands");
-        std::fs::create_dir_all(&userlands).map_err(|e| e.to_string())?;
-        for shared in [&place.kernels, &userlands] {
-            let name = shared.file_name().expect("a folder of the cache");
-            symlink(shared, place.cache().join(name)).map_err(|e| e.to_string())?;
+        for name in ["kernels", "userlands"] {
+            place.share(name).map_err(|e| e.to_string())?;
         }
         Ok(place)
+    }
+
+    /// Takes a folder of the cache that all share.
+    pub fn share(&self, name: &str) -> std::io::Result<()> {
+        let shared = self.kernels.with_file_name(name);
+        std::fs::create_dir_all(&shared)?;
+        symlink(shared, self.cache().join(name))
     }
 
     pub fn path(&self) -> &Path {

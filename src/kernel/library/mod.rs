@@ -152,10 +152,13 @@ impl Library {
         let arches: BTreeSet<&str> =
             specs.iter().flat_map(KernelSpec::for_each_arch).map(|spec| spec.arch().name).collect();
         let arches: Vec<&'static Arch> = arches.into_iter().filter_map(Arch::named).collect();
-        let mut unfetched = None;
-        for arch in arches.iter().filter(|arch| **arch != GUEST && self.lists_of(arch).is_none()) {
-            // other architectures, and what is stored, do without
-            unfetched = self.update_of(arch, progress).map_err(|error| tell(progress, arch, error)).err();
+        // what one of several lacks is left out, and so would never have its lists fetched
+        if arches.len() > 1 {
+            for arch in arches.iter().filter(|arch| **arch != GUEST && self.lists_of(arch).is_none()) {
+                if let Err(error) = self.update_of(arch, progress) {
+                    progress.report("", Stage::Warning(format!("kernels of {}: {error}", arch.debian)));
+                }
+            }
         }
         let first = select(&self.known(), &self.catalogue.named, specs);
         let outdated = |error: &KernelError| {
@@ -169,13 +172,12 @@ impl Library {
             unknown && arches.iter().any(|arch| self.lists_outdated_of(arch))
         };
         let mut resolution = match first {
-            Err(_) if unfetched.is_some() && arches.len() == 1 => {
-                unfetched.map_or_else(|| Ok(Resolution::default()), Err)
-            }
             Err(error) if outdated(&error) => {
                 match arches.iter().try_for_each(|arch| self.update_of(arch, progress)) {
                     Ok(()) => select(&self.known(), &self.catalogue.named, specs),
-                    Err(no_lists) if self.known().is_empty() => Err(no_lists),
+                    Err(no_lists) if !self.known().iter().any(|known| arches.contains(&known.arch)) => {
+                        Err(no_lists)
+                    }
                     Err(no_lists) => {
                         progress.report("", Stage::Warning(no_lists.to_string()));
                         Err(error)
@@ -394,12 +396,6 @@ impl Library {
 pub(crate) fn is_build(record: &Record, build: &PackagedKernel) -> bool {
     record.release == build.release
         && record.origin.package() == Some((build.distribution.as_str(), build.package_version.as_str()))
-}
-
-/// Says that the lists of one architecture are unavailable.
-fn tell(progress: &dyn FetchProgress, arch: &Arch, error: KernelError) -> KernelError {
-    progress.report("", Stage::Warning(format!("kernels of {}: {error}", arch.debian)));
-    error
 }
 
 fn merge(

@@ -109,6 +109,8 @@ impl Tools {
         // whole or not at all: the program, which is looked for, is written last
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("root")).map_err(io("create", &folder))?;
+        // scripts name it, and a cache may be a link to another
+        let folder = fs::canonicalize(&folder).map_err(io("find", &folder))?;
         let root = folder.join("root");
         match tool {
             Tool::Busybox => self.unpack_busybox(arch, &folder)?,
