@@ -438,6 +438,7 @@ mod tests {
             reason: None,
             miss_chance: None,
             known: None,
+            arch: None,
         }));
         let line = serde_json::to_string(&event).unwrap();
         insta::assert_snapshot!(line, @r#"{"event":"cell","test":"block::elevator-switch-race","kernel":"6.17.13","release":"6.17.13+deb13-cloud-amd64","verdict":"bad","title":"BUG: unable to handle kernel NULL pointer dereference in x","attempts":1,"seconds":3.2,"reason":null}"#);
