@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use super::packages::debian;
 use super::packages::source::{Settings, SourceError};
 use super::store::Store;
-use crate::arch::Arch;
+use crate::arch::{Arch, GUEST};
 use crate::version::compare_debian;
 use apt::{Plan, PrivateApt};
 
@@ -297,7 +297,7 @@ fn thin(root: &Path, tool: Tool, arch: &Arch) {
 
 /// A script that runs what was unpacked with its own libraries; of the shell it is the program itself, which is copied.
 fn wrapper(tool: Tool, arch: &Arch, root: &Path) -> String {
-    let host = Arch::named(std::env::consts::ARCH).map_or("x86_64-linux-gnu", |arch| arch.triplet);
+    let host = Arch::named(std::env::consts::ARCH).map_or(GUEST.triplet, |arch| arch.triplet);
     let quoted = |path: PathBuf| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
     let at = |below: &str| quoted(root.join(below));
     let libraries = format!("usr/lib/{host}");
