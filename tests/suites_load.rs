@@ -439,3 +439,54 @@ fn a_userland_is_taken_whole_and_its_mistakes_are_shown_where_they_stand() {
     a disk is named `userland`, as is the one that holds the test's userland
     ");
 }
+
+#[test]
+fn a_symptom_is_said_in_one_word_and_files_do_not_take_the_programs_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.yaml");
+    for name in ["t0", "words"] {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    let load = |tests: &[&str]| {
+        let mut text = String::from("suite: x\nsummary: x\ntests:\n");
+        for (nth, more) in tests.iter().enumerate() {
+            text +=
+                &format!("  - name: t{nth}\n    summary: x\n    program: {{shell: 'true'}}\n    {more}\n");
+        }
+        fs::write(&path, text).unwrap();
+        load_file(&path)
+    };
+    let step = "prepare: [{shell: 'cp words made', output: made, inputs: [words]}]\n    symptom: {exit: 1}";
+    let suite = load(&["symptom: {crash: any}", "symptom: {any: [{exit: 3}, {crash: any}]}", step]).unwrap();
+    let suite = serde_json::to_value(suite).unwrap();
+    holds(
+        &suite,
+        &[
+            ("/tests/0/symptom/crash", json!({"title": null, "kind": null, "trace": []})),
+            ("/tests/1/symptom/any/0", json!({"exit": {"code": 3}})),
+            ("/tests/2/prepare/0/inputs", json!([folder.path().join("words")])),
+        ],
+    );
+    let error = load(&[
+        "symptom: {exit: 1}\n    files: [t0]",
+        "symptom: {crash: all}",
+        "symptom: {exit: 77}",
+        "symptom: {crash: [any]}",
+        "symptom: {crash: {titel: x}}",
+        "symptom: {exit: 1}\n    prepare: [{shell: 'true', output: t5}]",
+        "symptom: {exit: 1}\n    prepare: [{shell: 'true', output: words, inputs: [words, gone]}]",
+    ])
+    .unwrap_err();
+    let problems = error.problems().iter().map(|problem| format!("{problem}\n"));
+    let text = problems.collect::<String>().replace(&format!("{}/", folder.path().display()), "");
+    insta::assert_snapshot!(text, @r#"
+    a file named `t0` would take the place of the test's program
+    wrong value for `crash`: expected `any`
+    wrong value for `exit`: expected an exit code other than 77, which says "skip"
+    wrong type for `crash`: expected a mapping (`key: value`)
+    unknown key `titel`
+    a file named `t5` would take the place of the test's program
+    two files are named `words`
+    an entry of `inputs` names no file
+    "#);
+}

@@ -6,6 +6,7 @@ mod step;
 pub mod userland;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -259,6 +260,12 @@ fn run_steps(
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
+    for input in steps.iter().flat_map(|step| &step.inputs) {
+        let name = input.file_name().unwrap_or_default().as_encoded_bytes();
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+        hash.update(digest(input).map_err(|e| PrepareError::Io(format!("{}: {e}", input.display())))?);
+    }
     let place = cache.join("prepared").join(hex(&hash.finalize()));
     let outputs: BTreeMap<String, PathBuf> =
         steps.iter().map(|s| (s.output.clone(), place.join(&s.output))).collect();
@@ -267,7 +274,9 @@ fn run_steps(
     }
     let folder = scratch_folder(cache)?;
     for step in steps {
+        let inputs = Inputs::put(&step.inputs, folder.path())?;
         step::run(step, folder.path(), &path, cancel)?;
+        inputs.remove();
     }
     let io = |e: std::io::Error| PrepareError::Io(format!("{}: {e}", place.display()));
     // a whole folder takes its name at once; another run may have been faster with the same contents
@@ -278,6 +287,39 @@ fn run_steps(
         return Err(io(error));
     }
     Ok(outputs)
+}
+
+/// The files of the suite beside a step.
+struct Inputs(Vec<PathBuf>);
+
+impl Inputs {
+    /// Copies them, so that a step which changes them changes nothing of the user's.
+    fn put(files: &[PathBuf], folder: &Path) -> Result<Inputs, PrepareError> {
+        let copy = |file: &PathBuf| {
+            let to = folder.join(file.file_name().unwrap_or_default());
+            let copied = std::fs::copy(file, &to);
+            copied.map(|_| to).map_err(|e| PrepareError::Io(format!("{}: {e}", file.display())))
+        };
+        files.iter().map(copy).collect::<Result<_, _>>().map(Inputs)
+    }
+
+    /// They are not kept with what was made.
+    fn remove(self) {
+        for file in self.0 {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
+fn digest(file: &Path) -> std::io::Result<impl AsRef<[u8]>> {
+    let (mut hash, mut file) = (Sha256::new(), std::fs::File::open(file)?);
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hash.finalize()),
+            n => hash.update(&piece[..n]),
+        }
+    }
 }
 
 /// A file of zeroes that takes no room: the image of every blank disk of this size.
@@ -344,6 +386,7 @@ mod tests {
             shell: shell.into(),
             output: output.into(),
             tools: Vec::new(),
+            inputs: Vec::new(),
             timeout: Duration::from_secs(600),
         }
     }
@@ -381,6 +424,30 @@ mod tests {
         let outputs = run_steps(&steps, cache.path(), &Cancel::new()).unwrap();
         assert_eq!(std::fs::read_to_string(&outputs["b"]).unwrap(), "one\none\n");
         assert_eq!(run_steps(&steps, cache.path(), &Cancel::new()).unwrap(), outputs);
+    }
+
+    #[test]
+    fn a_step_finds_its_inputs_and_runs_again_when_one_changes() {
+        let place = tempfile::tempdir().unwrap();
+        let (cache, file) = (place.path().join("cache"), place.path().join("words"));
+        let make = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let first = PrepareStep { inputs: vec![file.clone()], ..step("mv words a", "a") };
+            let outputs = run_steps(&[first, step("! [ -e words ]; cp a b", "b")], &cache, &Cancel::new());
+            let outputs = outputs.unwrap();
+            let folder = outputs["b"].parent().unwrap();
+            assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2, "inputs are not kept");
+            (outputs["b"].clone(), std::fs::read_to_string(&outputs["b"]).unwrap())
+        };
+        let (first, text) = make("one");
+        assert_eq!(text, "one");
+        assert_eq!(make("one"), (first.clone(), text));
+        let (second, text) = make("two");
+        assert_eq!(text, "two");
+        assert_ne!(second, first);
+        let gone = PrepareStep { inputs: vec![place.path().join("gone")], ..step("true", "a") };
+        let error = run_steps(&[gone], &cache, &Cancel::new()).unwrap_err();
+        assert!(error.is_hosts() && error.to_string().contains("gone: No such file"), "{error}");
     }
 
     #[test]

@@ -163,6 +163,7 @@ pub(super) fn sysctl(fields: &mut Fields<'_>, settings: &Settings) {
 pub(super) fn file_names(
     fields: &mut Fields<'_>,
     test: &KeyPath,
+    script: Option<&str>,
     files: &[PathBuf],
     prepare: &[PrepareStep],
     settings: &Settings,
@@ -174,6 +175,9 @@ pub(super) fn file_names(
         if beside[..nth].contains(name) {
             twice(fields, &test.key("files"), name);
         }
+        if script == Some(name) {
+            over_the_program(fields, &test.key("files").index(nth), name);
+        }
     }
     for (nth, step) in prepare.iter().enumerate() {
         let output = step.output.as_str();
@@ -181,7 +185,21 @@ pub(super) fn file_names(
         if earlier || (!is_image(output) && beside.contains(&output)) {
             twice(fields, &test.key("prepare").index(nth).key("output"), output);
         }
+        if !is_image(output) && script == Some(output) {
+            over_the_program(fields, &test.key("prepare").index(nth).key("output"), output);
+        }
+        let named = |input: &PathBuf| input.file_name().is_some_and(|name| name == output);
+        if let Some(input) = step.inputs.iter().position(named) {
+            twice(fields, &test.key("prepare").index(nth).key("inputs").index(input), output);
+        }
     }
+}
+
+/// The program lies in the guest under the test's name.
+fn over_the_program(fields: &mut Fields<'_>, at: &KeyPath, name: &str) {
+    let headline = format!("a file named `{name}` would take the place of the test's program");
+    let help = "the program has the test's name in the guest: rename the file or the test".to_owned();
+    fields.report(Duplicate, fields.span(at), headline, "as the test".into(), help);
 }
 
 fn twice(fields: &mut Fields<'_>, at: &KeyPath, name: &str) {

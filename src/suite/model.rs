@@ -220,6 +220,9 @@ pub struct PrepareStep {
     pub output: String,
     /// Commands that the host must have.
     pub tools: Vec<String>,
+    /// Files of the suite that the step finds in its folder, under their own names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<PathBuf>,
     /// How long it may take.
     pub timeout: Duration,
 }

@@ -4,10 +4,45 @@
 //! [`super::build`] says what is missing and what a text means, with better words than a derive could.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::build::{ProgramShape, SymptomShape};
+
+/// A word, or keys that say more.
+#[derive(Debug)]
+pub(super) enum WordOr<T> {
+    Word(String),
+    Keys(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for WordOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WordOr<T>, D::Error> {
+        struct Either<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = WordOr<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<WordOr<T>, E> {
+                Ok(WordOr::Word(word.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, keys: A) -> Result<WordOr<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(keys)).map(WordOr::Keys)
+            }
+        }
+
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
 
 /// A list; an entry that was refused, or is empty in the file, is `None`.
 pub(super) type List<T> = Option<Vec<Option<T>>>;
@@ -157,6 +192,7 @@ pub(super) struct PrepareShape {
     pub shell: Option<String>,
     pub output: Option<String>,
     pub tools: List<String>,
+    pub inputs: List<String>,
     pub timeout: Option<String>,
 }
 

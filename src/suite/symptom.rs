@@ -40,7 +40,8 @@ pub enum Symptom {
     },
 }
 
-/// How a crash report looks. All the parts that are given must fit the same report; at least one is given.
+/// How a crash report looks. All the parts that are given must fit the same report; where none is given every report is
+/// meant ([`CrashPattern::is_any`]).
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct CrashPattern {
     /// Matches the report's title.
@@ -52,6 +53,13 @@ pub struct CrashPattern {
     /// The report is the same defect as this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub like: Option<Reference>,
+}
+
+impl CrashPattern {
+    /// Whether every report of the kernel is the symptom.
+    pub fn is_any(&self) -> bool {
+        *self == CrashPattern::default()
+    }
 }
 
 /// How a hung task looks. All the parts that are given must fit the same report; at least one is given.

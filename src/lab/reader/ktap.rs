@@ -22,6 +22,8 @@ pub(super) struct Reader {
     read: u64,
     /// The tests of each nesting level that are being read, the outermost first.
     levels: Vec<Level>,
+    /// How many results that failed were taken, and which of them are still to be reported.
+    reported: usize,
     symptoms: Vec<String>,
     /// Results of the outermost level that were skipped, with the reason of the first.
     skipped: u64,
@@ -57,13 +59,15 @@ pub(super) enum Directive {
 }
 
 impl OutputReader for Reader {
-    /// A result that failed is reported at the end, when it is known whether the output was whole.
+    /// A result that failed is reported at once: it counts even if the program never ends.
     fn read(&mut self, stream: Stream, piece: &[u8]) -> Vec<ProgramReport> {
         match stream {
-            Stream::Reports => return reports::line(piece),
-            Stream::Output => self.push(piece),
+            Stream::Reports => reports::line(piece),
+            Stream::Output => {
+                self.push(piece);
+                self.failed().collect()
+            }
         }
-        Vec::new()
     }
 
     fn finish(&mut self, end: End) -> Vec<ProgramReport> {
@@ -72,6 +76,10 @@ impl OutputReader for Reader {
 }
 
 impl Reader {
+    fn failed(&mut self) -> impl Iterator<Item = ProgramReport> + use<> {
+        std::mem::take(&mut self.symptoms).into_iter().map(ProgramReport::Symptom)
+    }
+
     fn push(&mut self, bytes: &[u8]) {
         self.read += bytes.len() as u64;
         for &byte in bytes {
@@ -96,7 +104,7 @@ impl Reader {
         while let Some(level) = self.levels.pop() {
             self.close(&level, self.levels.is_empty());
         }
-        let mut reports: Vec<ProgramReport> = self.symptoms.into_iter().map(ProgramReport::Symptom).collect();
+        let mut reports: Vec<ProgramReport> = self.failed().collect();
         reports.extend(self.trouble.map(ProgramReport::Blind));
         reports.extend(self.skip_reason.map(|reason| match self.skipped {
             skipped if skipped == results => ProgramReport::Skip(reason),
@@ -133,7 +141,8 @@ impl Reader {
                 self.skipped += 1;
                 self.skip_reason.get_or_insert_with(|| outcome.reason.to_owned());
             }
-            Directive::None if !outcome.passed && self.symptoms.len() < MOST_SYMPTOMS => {
+            Directive::None if !outcome.passed && self.reported < MOST_SYMPTOMS => {
+                self.reported += 1;
                 self.symptoms.push(text.to_owned());
             }
             _ => {}

@@ -95,10 +95,11 @@ mod tests {
         "#);
         insta::assert_snapshot!(said(OutputFormat::Ktap), @r#"
         Iterations(5)
+        Symptom("not ok 2 b")
         Symptom("boom")
         at the end:
-        Symptom("not ok 2 b")
         its children:
+        Symptom("not ok 3 c")
         Note("late")
         "#);
     }

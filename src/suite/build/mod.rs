@@ -122,7 +122,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
     if userland.is_some() {
         userland::disk_name(fields, &settings.machine.disks, &settings.at.disks);
     }
-    let prepare = program::prepare(fields, &at.key("prepare"), &shape.prepare);
+    let prepare = program::prepare(fields, context.dir, &at.key("prepare"), &shape.prepare);
     let files = program::files(fields, context, shape);
     let program = program::program(fields, context, shape.program.as_ref());
     let symptom = symptom::symptom(fields, context.dir, &at.key("symptom"), shape.symptom.as_ref());
@@ -130,7 +130,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
     check::disks(fields, at, &settings, &prepare);
     check::times(fields, &settings, symptom.as_ref());
     check::sysctl(fields, &settings);
-    check::file_names(fields, at, &files, &prepare, &settings);
+    check::file_names(fields, at, name.as_deref(), &files, &prepare, &settings);
     let span = fields.location(&at.key("name"));
     let control_of = fields.optional(&at.key("control-of"), shape.control_of.as_ref(), word::name);
     let symptom = symptom?;

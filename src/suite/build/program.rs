@@ -212,6 +212,7 @@ fn neighbour(dir: &Path, text: &str) -> Option<String> {
 
 pub(super) fn prepare(
     fields: &mut Fields<'_>,
+    dir: &Path,
     at: &KeyPath,
     shapes: &List<PrepareShape>,
 ) -> Vec<PrepareStep> {
@@ -226,9 +227,13 @@ pub(super) fn prepare(
         let output = fields.required(&at.key("output"), shape.output.as_ref(), word::file_name);
         let tools = fields.list(&at.key("tools"), shape.tools.as_ref(), word::file_name);
         let timeout = fields.optional(&at.key("timeout"), shape.timeout.as_ref(), quantity::duration);
+        let inputs = shape.inputs.iter().flatten().enumerate();
+        let inputs = inputs
+            .filter_map(|(nth, text)| file(fields, dir, &at.key("inputs").index(nth), text.as_ref()))
+            .collect();
         if let (Some(shell), Some(output)) = (shell, output) {
             let timeout = timeout.unwrap_or(PREPARE);
-            steps.push(PrepareStep { shell, output, tools, timeout });
+            steps.push(PrepareStep { shell, output, tools, inputs, timeout });
         }
     }
     steps

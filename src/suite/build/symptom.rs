@@ -10,7 +10,7 @@ use crate::observation::SlabCaches;
 use crate::oops::ReportKind;
 use crate::suite::pattern::Pattern;
 use crate::suite::reference::Reference;
-use crate::suite::shape::List;
+use crate::suite::shape::{List, WordOr};
 use crate::suite::symptom::{CrashPattern, HangPattern, KmemleakPattern, LeakPattern, ProbeKind, Symptom};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
@@ -24,12 +24,12 @@ pub(in crate::suite) struct SymptomShape {
     any: List<SymptomShape>,
     all: List<SymptomShape>,
     detectors: List<SymptomShape>,
-    crash: Option<CrashShape>,
+    crash: Option<WordOr<CrashShape>>,
     hung_task: Option<HungTaskShape>,
     leak: Option<LeakShape>,
     kmemleak: Option<KmemleakShape>,
     reported: Option<ReportedShape>,
-    exit: Option<ExitShape>,
+    exit: Option<WordOr<ExitShape>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -118,7 +118,12 @@ pub(super) fn symptom(
         "any" => Some(Symptom::Any(parts(fields, dir, &at, &shape.any)?)),
         "all" => Some(Symptom::All(parts(fields, dir, &at, &shape.all)?)),
         "detectors" => Some(Symptom::Detectors(parts(fields, dir, &at, &shape.detectors)?)),
-        "crash" => crash(fields, dir, &at, shape.crash.as_ref()?),
+        "crash" => match shape.crash.as_ref()? {
+            WordOr::Word(text) => fields
+                .optional(&at, Some(text), |text| word::one_of(text, &[("any", ())]))
+                .map(|()| Symptom::Crash(CrashPattern::default())),
+            WordOr::Keys(shape) => crash(fields, dir, &at, shape),
+        },
         "hung-task" => hung_task(fields, &at, shape.hung_task.as_ref()?),
         "leak" => leak(fields, &at, shape.leak.as_ref()?),
         "kmemleak" => kmemleak(fields, &at, shape.kmemleak.as_ref()?),
@@ -127,8 +132,11 @@ pub(super) fn symptom(
             Some(Symptom::Reported { matching: fields.required(&at.key("matching"), matching, str::parse)? })
         }
         "exit" => {
-            let code = shape.exit.as_ref()?.code.as_ref();
-            Some(Symptom::Exit { code: fields.required(&at.key("code"), code, exit_code)? })
+            let code = match shape.exit.as_ref()? {
+                WordOr::Word(text) => fields.optional(&at, Some(text), exit_code),
+                WordOr::Keys(shape) => fields.required(&at.key("code"), shape.code.as_ref(), exit_code),
+            };
+            Some(Symptom::Exit { code: code? })
         }
         other => unreachable!("{other} is in the table"),
     }
@@ -201,7 +209,8 @@ fn hung_task(fields: &mut Fields<'_>, at: &KeyPath, shape: &HungTaskShape) -> Op
 fn says_nothing(fields: &mut Fields<'_>, at: &KeyPath, what: &str, parts: &str) -> Option<Symptom> {
     if !fields.is_refused(at) {
         let headline = format!("this symptom fits every {what}");
-        let help = format!("say with {parts} how this bug's {what} looks; any other is not this bug");
+        let any = if what == "crash" { "; `crash: any` if every one of them is" } else { "" };
+        let help = format!("say with {parts} how this bug's {what} looks; any other is not this bug{any}");
         fields.report(ProblemKind::WrongValue, fields.key_span(at), headline, "says nothing".into(), help);
     }
     None

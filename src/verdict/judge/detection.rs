@@ -2,6 +2,7 @@
 
 use super::detectors::{DetectorOff, Detectors};
 use super::leaks;
+use super::questions::is_defect;
 use crate::hang;
 use crate::observation::{BlockedTask, Exit, Observation, ProgramReport};
 use crate::oops::{Report, Sameness};
@@ -97,6 +98,8 @@ pub(super) fn part_in_reports(symptom: &Symptom, reports: &[&Report]) -> Option<
     reports.iter().find_map(|report| {
         let one = std::slice::from_ref(report);
         let shows = symptom.each().into_iter().any(|part| match part {
+            // what is known to do no harm is none, and what came before the dose is not the program's
+            Symptom::Crash(pattern) if pattern.is_any() => false,
             // a damaged report that may be the symptom counts here: it makes the attempt blind, not bad
             Symptom::Crash(pattern) => crash(pattern, one) != Detection::NotSeen,
             Symptom::HungTask(pattern) => blocked_task(pattern, None, one) != Detection::NotSeen,
@@ -139,6 +142,10 @@ fn all(detections: impl Iterator<Item = Detection>) -> Detection {
 }
 
 fn crash(pattern: &CrashPattern, reports: &[&Report]) -> Detection {
+    if pattern.is_any() {
+        let seen = reports.iter().find(|report| is_defect(report));
+        return seen.map_or(Detection::NotSeen, |report| Detection::Seen(report.title.clone()));
+    }
     let mut damaged = None;
     for report in reports {
         let title = pattern.title.as_ref().is_none_or(|p| report.titles().any(|t| p.is_match(t)));

@@ -10,6 +10,7 @@ mod kernel;
 mod memory;
 mod program;
 
+pub(super) use crashes::is_defect;
 pub(super) use memory::is_exhaustion;
 
 use super::evidence::Evidence;

@@ -55,7 +55,8 @@ pub(super) fn make(
             return Err(PrepareError::MissingTool { tool: tool.clone(), output });
         }
         let shell = format!("CC={}\nexport CC\n{shell}", quoted(OsStr::new(compiler)));
-        step::run(&PrepareStep { shell, output, tools, timeout: TIME }, &place.folder, path, cancel)
+        let step = PrepareStep { shell, output, tools, inputs: Vec::new(), timeout: TIME };
+        step::run(&step, &place.folder, path, cancel)
     };
     let made = (|| {
         if wanted.collection == Collection::Ltp && !place.folder.join(READY).exists() {

@@ -1,7 +1,7 @@
 use super::*;
 
 fn step(shell: &str, timeout: Duration) -> PrepareStep {
-    PrepareStep { shell: shell.into(), output: "out".into(), tools: Vec::new(), timeout }
+    PrepareStep { shell: shell.into(), output: "out".into(), tools: Vec::new(), inputs: Vec::new(), timeout }
 }
 
 const LONG: Duration = Duration::from_secs(600);

@@ -39,13 +39,17 @@ pub(super) fn symptom_before(evidence: &Evidence<'_>) -> Option<Judgement> {
 }
 
 pub(super) fn other_report(evidence: &Evidence<'_>) -> Option<Judgement> {
-    let is_full = |report: &Report| LOCKDEP_IS_FULL.iter().any(|start| report.title.starts_with(start));
-    let is_other =
-        |report: &&&Report| !(is_exhaustion(report) || is_full(report)) && open(evidence, report).is_none();
+    let is_other = |report: &&&Report| is_defect(report) && open(evidence, report).is_none();
     let report = evidence.during.iter().find(is_other)?;
     let damaged = if report.corrupted { "; the report is damaged" } else { "" };
     let judgement = Judgement::new(Verdict::Other, true).title(&report.title);
     Some(judgement.because(format!("not this test's symptom{damaged}")))
+}
+
+/// Whether a report speaks of a defect of the kernel, and not of a guest without memory or of a table that is full.
+pub(in crate::verdict::judge) fn is_defect(report: &Report) -> bool {
+    let is_full = LOCKDEP_IS_FULL.iter().any(|start| report.title.starts_with(start));
+    !is_exhaustion(report) && !is_full
 }
 
 pub(super) fn left_open(evidence: &Evidence<'_>) -> Option<Judgement> {

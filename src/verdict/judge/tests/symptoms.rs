@@ -136,6 +136,39 @@ fn a_report_that_proves_nothing_is_neither_symptom_nor_absence() {
 }
 
 #[test]
+fn any_crash_is_every_report_of_the_dose_that_speaks_of_a_defect() {
+    let test = test_with("{crash: any}", "");
+    let oom = report("kernel panic: System is deadlocked on memory", ReportKind::DoS, DURING, &[]);
+    let full = report("BUG: MAX_LOCKDEP_CHAINS too low!", ReportKind::Bug, DURING, &[]);
+    let table: &[(&[Report], &str)] = &[
+        (&[], "good"),
+        (&[oops(DURING)], "bad"),
+        (&[warning(DURING)], "bad"),
+        (&[hung(DURING)], "bad"),
+        // it is a crash, whichever it is
+        (&[corrupted(oops(DURING))], "bad"),
+        // what came before is not the program's
+        (&[warning(BEFORE)], "good"),
+        (&[warning(BEFORE), warning(DURING)], "bad"),
+        (&[oops(BEFORE)], "other"),
+        (&[oom.clone()], "blind"),
+        (&[full.clone()], "good"),
+        (&[oom, full, warning(DURING)], "bad"),
+    ];
+    for (reports, expected) in table {
+        let found = judge(&test, &clean(), reports);
+        assert_eq!(found.verdict.word(), *expected, "{found:?} {reports:?}");
+    }
+    // known messages are asked of each, as none is the one that the test is about
+    assert!(!shows_symptom(&test, &warning(DURING)));
+    assert!(shows_symptom(&test_with("{crash: {trace: ['^folio_x$']}}", ""), &warning(DURING)));
+    // a symptom that was read before the time was over counts
+    let mut seen = cut_short(Ending::Stopped(Stopped::Terminate { limit: 60.0 }));
+    seen.program.reports.push(ProgramReport::Symptom("not ok 2 b".into()));
+    assert_eq!(said(&test_with("{reported: {matching: '^not ok'}}", ""), &seen, &[]), "bad: not ok 2 b");
+}
+
+#[test]
 fn hung_tasks() {
     let by_name = "{hung-task: {task: '^writer$'}}";
     let both = "{hung-task: {functions: ['^elv_iosched_store$'], task: '^writer$'}}";
