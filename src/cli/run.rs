@@ -306,8 +306,7 @@ fn print_plan(library: &Library, placed: &[PlacedTest], wanted: &[RequestedKerne
         placed.iter().map(|p| PlacedTest { lacking: missing(&p.machine), ..p.clone() }).collect();
     let (mut text, mut cells) = (String::new(), 0);
     for kernel in wanted {
-        let mut placed: Vec<PlacedTest> =
-            placed.iter().filter(|p| means(&p.test, kernel)).cloned().collect();
+        let mut placed: Vec<PlacedTest> = placed.iter().filter(|p| means(&p.test, kernel)).cloned().collect();
         if kernel.arch() != GUEST {
             // what emulates it may not be here yet
             placed.iter_mut().for_each(|p| p.lacking = None);

@@ -141,9 +141,12 @@ impl TraceForm {
 /// Whether a line's function has the offset of an address behind a function that ends with a call which does not return. What is named is
 /// the function after it: arm64, s390x and riscv64 print the address itself, and not, as x86 does, the one before
 /// (`%pB`, the kernel's lib/kallsyms.c). Only the first frame may be no address to return to, and entry code makes
-/// up such addresses for functions called `ret_…`.
+/// up such addresses for functions called `ret_…`. A length of 0 stands for that of a decoded trace, which has no offsets.
 fn is_behind_a_call(line: &[u8], function: &Match<'_>) -> bool {
-    line[function.end()..].starts_with(b"+0x0/") && !function.as_bytes().starts_with(b"ret_")
+    let behind = &line[function.end()..];
+    behind.starts_with(b"+0x0/")
+        && !behind.starts_with(b"+0x0/0x0")
+        && !function.as_bytes().starts_with(b"ret_")
 }
 
 /// A function's name as a reader knows it; names of Rust and C++ functions are mangled.
