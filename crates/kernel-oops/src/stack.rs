@@ -138,13 +138,16 @@ impl TraceForm {
     }
 }
 
-/// Whether a line's function has the offset of an address behind a function that ends with a call which does not return. What is named is
-/// the function after it: arm64, s390x and riscv64 print the address itself, and not, as x86 does, the one before
-/// (`%pB`, the kernel's lib/kallsyms.c). Only the first frame may be no address to return to, and entry code makes
-/// up such addresses for functions called `ret_…`. A length of 0 stands for that of a decoded trace, which has no offsets.
+/// Whether a line's function has the offset of an address behind a function that ends with a call which does not return.
+/// What is named is the function after it: arm64, s390x and riscv64 print the address itself, and not, as x86 does, the
+/// one before (`%pB`, the kernel's lib/kallsyms.c). Only the first frame may be no address to return to, and entry code
+/// makes up such addresses for functions called `ret_…`. A length of 0 stands for that of a decoded trace, which has no
+/// offsets. 32-bit ARM's `(callee) from [<address>] (function+0x0/0x78)` is left as syzkaller's titles have it.
 fn is_behind_a_call(line: &[u8], function: &Match<'_>) -> bool {
     let behind = &line[function.end()..];
+    let in_parentheses = line[..function.start()].ends_with(b"(");
     behind.starts_with(b"+0x0/")
+        && !in_parentheses
         && !behind.starts_with(b"+0x0/0x0")
         && !function.as_bytes().starts_with(b"ret_")
 }

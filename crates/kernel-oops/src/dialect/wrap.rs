@@ -104,7 +104,18 @@ fn trimmed(line: &[u8]) -> &[u8] {
 }
 
 fn is_stamped(line: &[u8]) -> bool {
-    Line::parse(line).context != Context::Foreign
+    Line::parse(line).context != Context::Foreign || has_time_of_a_vendor(line)
+}
+
+/// Whether a line begins with a time in brackets that has more in it than the kernel writes, as `[    7.910564@0]`.
+fn has_time_of_a_vendor(line: &[u8]) -> bool {
+    let Some(stamp) = line.strip_prefix(b"[").map(<[u8]>::trim_ascii_start) else { return false };
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (seconds, end) = (digits(stamp), memchr(b']', stamp));
+    (1..=8).contains(&seconds)
+        && stamp.get(seconds) == Some(&b'.')
+        && digits(&stamp[seconds + 1..]) >= 3
+        && end.is_some_and(|end| end < LEAST_WIDTH)
 }
 
 /// Whether a line may be the rest of the one before it.
