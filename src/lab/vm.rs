@@ -218,10 +218,8 @@ impl VmLab {
             return Ok(prepare::host_compiler());
         }
         let got = self.tools.get(Tool::Compiler, self.arch, &|_| {});
-        let failed = |error: crate::kernel::SourceError| {
-            PrepareError::Io(format!("a C compiler for {}: {error}", self.arch.debian))
-        };
-        Ok(got.map_err(failed)?.display().to_string())
+        let got = got.map_err(|e| PrepareError::Io(format!("a C compiler for {}: {e}", self.arch.debian)));
+        Ok(got?.display().to_string())
     }
 
     /// The initramfs for a kernel, made once.
