@@ -155,13 +155,20 @@ impl Agent {
                         let _ = leave.send(());
                     }
                 }
-                ToGuest::Execute(command) if !self.failed => match execute::start(&command, &self.sender) {
-                    Ok(handle) => self.command = Some(handle),
-                    Err(error) => {
-                        let failure = SetupFailure::Program { error: error.to_string() };
-                        self.sender.tell(&FromGuest::Failed(failure))?;
+                ToGuest::Execute(command) if !self.failed => {
+                    let modules = self.modules.clone();
+                    // for a file of no known format the kernel asks for a module, and this waits for that
+                    let busy = modules.busy();
+                    let started = execute::start(&command, &self.sender);
+                    drop(busy);
+                    match started {
+                        Ok(handle) => self.command = Some(handle),
+                        Err(error) => {
+                            let failure = SetupFailure::Program { error: error.to_string() };
+                            self.sender.tell(&FromGuest::Failed(failure))?;
+                        }
                     }
-                },
+                }
                 ToGuest::Input { .. } => self.with_command(|command| command.input(request.data)),
                 ToGuest::InputEnds => self.with_command(execute::Handle::input_ends),
                 ToGuest::Resize(size) => self.with_command(|command| command.resize(size)),
@@ -184,6 +191,8 @@ impl Agent {
                 }
                 _ if self.failed => {}
                 _ => {
+                    let modules = self.modules.clone();
+                    let _busy = modules.busy();
                     if let Err(failure) = self.set_up(request) {
                         self.failed = true;
                         self.sender.tell(&FromGuest::Failed(failure))?;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -21,7 +22,16 @@ type Part = (ToGuest, Vec<u8>);
 
 /// The requests that wait for the host.
 #[derive(Clone, Default)]
-pub struct Modules(Arc<Mutex<Waiting>>);
+pub struct Modules(Arc<Mutex<Waiting>>, Arc<AtomicBool>);
+
+/// While it lives, requests are refused at once.
+pub struct Busy<'m>(&'m AtomicBool);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
 
 #[derive(Default)]
 struct Waiting {
@@ -48,6 +58,13 @@ impl Modules {
         Ok(())
     }
 
+    /// Refuses requests as long as the result lives. Whoever reads the host's messages must not wait for the kernel without it:
+    /// a module that is loaded, or a file system that is mounted, may have the kernel ask for another module and wait for that.
+    pub fn busy(&self) -> Busy<'_> {
+        self.1.store(true, Ordering::SeqCst);
+        Busy(&self.1)
+    }
+
     /// Passes a part of the host's answer on; one that nobody waits for any more is dropped.
     pub fn give(&self, number: u64, message: ToGuest, contents: Vec<u8>) {
         let mut waiting = self.0.lock().unwrap_or_else(|e| e.into_inner());
@@ -65,6 +82,12 @@ impl Modules {
         let mut line = String::new();
         BufReader::new(&connection).read_line(&mut line)?;
         let mut request: ModuleRequest = serde_json::from_str(&line).map_err(io::Error::other)?;
+        if self.1.load(Ordering::SeqCst) {
+            let error = Some(format!("Module {} is not at hand while the guest is set up", request.name));
+            let refused =
+                serde_json::to_vec(&ToGuest::ModulesEnd { number: 0, error }).map_err(io::Error::other)?;
+            return connection.write_all(&[&refused[..], b"\n"].concat());
+        }
         let (asker, parts) = mpsc::channel();
         {
             let mut waiting = self.0.lock().unwrap_or_else(|e| e.into_inner());
