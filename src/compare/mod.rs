@@ -6,9 +6,11 @@
 mod pair;
 mod show;
 pub mod statistics;
+mod subtests;
 
 pub use pair::{kernels, runs};
 pub use show::{markdown, text};
+pub use subtests::{SubtestCount, SubtestCounts};
 
 use serde::Serialize;
 
@@ -50,6 +52,9 @@ pub struct Side {
     /// The crashes of all attempts.
     #[serde(skip)]
     pub crashes: Vec<Report>,
+    /// The subtests of all attempts.
+    #[serde(skip)]
+    pub subtests: SubtestCounts,
 }
 
 impl Side {
@@ -69,6 +74,7 @@ impl Side {
             miss_chance: cell.record.as_ref().and_then(|record| record.miss_chance),
             seconds: if cell.attempts.is_empty() { 0.0 } else { seconds / cell.attempts.len() as f64 },
             crashes: cell.attempts.iter().flat_map(|attempt| &attempt.diagnoses).map(report).collect(),
+            subtests: subtests::count(cell.attempts.iter()),
         }
     }
 
@@ -95,6 +101,7 @@ impl Side {
         self.other += more.other;
         self.miss_chance = self.miss_chance.zip(more.miss_chance).map(|(a, b)| a * b);
         self.crashes.extend(more.crashes);
+        subtests::add(&mut self.subtests, more.subtests);
         self
     }
 
@@ -185,12 +192,22 @@ pub struct Row {
     pub chance: Option<f64>,
     /// Crashes that only the second side has.
     pub new_crashes: Vec<String>,
+    /// Subtests that fail on the second side, and did not on the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub new_failures: Vec<String>,
 }
 
 impl Row {
     /// Compares one cell with another.
     pub fn of(test: &str, before: Side, after: Side) -> Row {
-        let (change, chance) = change(&before, &after);
+        let (mut change, chance) = change(&before, &after);
+        let news = subtests::new_failures(&before.subtests, &after.subtests);
+        // where the cell fails as before, a part of it that passed and fails now is news all the same
+        if matches!(change, Change::Same | Change::PerhapsWorse) && !news.is_empty() {
+            let sure = news.iter().any(|(_, convincing)| *convincing);
+            change = if sure { Change::Worse } else { Change::PerhapsWorse };
+        }
+        let new_failures = news.into_iter().map(|(name, _)| name).collect();
         let mut new_crashes: Vec<String> = Vec::new();
         for crash in &after.crashes {
             let known = before.crashes.iter().any(|old| same_defect(old, crash).is_same());
@@ -198,7 +215,7 @@ impl Row {
                 new_crashes.push(crash.title.clone());
             }
         }
-        Row { test: test.to_owned(), before, after, change, chance, new_crashes }
+        Row { test: test.to_owned(), before, after, change, chance, new_crashes, new_failures }
     }
 
     /// The test, with its kernel where that is the same on both sides.

@@ -8,6 +8,9 @@ use crate::progress::printable;
 /// An attempt that takes so many times as long as before is mentioned.
 const SLOWER: f64 = 1.5;
 
+/// New failing subtests of a cell that are listed on a terminal.
+const SUBTESTS_SHOWN: usize = 20;
+
 /// For a terminal: what changed, each with what it rests on, and the counts.
 pub fn text(comparison: &Comparison) -> String {
     let mut out = format!("before: {}\nafter:  {}\n\n", comparison.before, comparison.after);
@@ -16,6 +19,12 @@ pub fn text(comparison: &Comparison) -> String {
         let _ = writeln!(out, "                {}", changed(row));
         for crash in &row.new_crashes {
             let _ = writeln!(out, "                new: {}", printable(crash));
+        }
+        for subtest in row.new_failures.iter().take(SUBTESTS_SHOWN) {
+            let _ = writeln!(out, "                new failing subtest: {}", printable(subtest));
+        }
+        if let Some(more) = row.new_failures.len().checked_sub(SUBTESTS_SHOWN).filter(|more| *more > 0) {
+            let _ = writeln!(out, "                {more} more new failing subtests");
         }
     }
     let counts: Vec<String> = Change::ALL
@@ -44,6 +53,12 @@ pub fn markdown(comparison: &Comparison) -> String {
             side(&row.after),
             cell(&row.new_crashes.join("; "))
         );
+    }
+    for row in comparison.rows.iter().filter(|row| !row.new_failures.is_empty()) {
+        let _ = writeln!(out, "\nNew failing subtests of {}:\n", cell(&row.label()));
+        for subtest in &row.new_failures {
+            let _ = writeln!(out, "- {}", cell(subtest));
+        }
     }
     let alone = alone(comparison);
     if !alone.is_empty() {

@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 
 use super::fold::CellSummary;
 use crate::event::AttemptRecord;
-use crate::observation::{Ending, Stopped};
+use crate::observation::{Ending, Stopped, SubtestResult};
 
 /// Attempts that are listed one by one; a long series of clean ones says nothing new.
 const ATTEMPTS_SHOWN: usize = 50;
+
+/// Subtests that are listed by name.
+const SUBTESTS_SHOWN: usize = 50;
 
 /// How an attempt ended, in words.
 pub(super) fn ending(ending: &Ending) -> String {
@@ -48,6 +51,7 @@ pub(super) fn readings(attempt: &AttemptRecord) -> Vec<String> {
         let done = attempt.program.iterations().map_or_else(String::new, |n| format!(", {n} iterations"));
         lines.push(format!("program: {end}{done}"));
     }
+    lines.extend(subtests(attempt));
     for probe in &attempt.probes {
         let reading = |value: Option<i64>| value.map_or_else(|| "unread".to_owned(), |v| v.to_string());
         let error = probe.error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
@@ -62,6 +66,33 @@ pub(super) fn readings(attempt: &AttemptRecord) -> Vec<String> {
         lines.push(format!("blocked task {} ({}): {stack}", task.comm, task.pid));
     }
     lines
+}
+
+/// What the subtests of an attempt gave: how many of each kind, and the names of those that failed.
+fn subtests(attempt: &AttemptRecord) -> Vec<String> {
+    use SubtestResult::{ExpectedFailure, Failed, Passed, Skipped};
+    let subtests = &attempt.program.subtests;
+    let count = |result| subtests.iter().filter(|subtest| subtest.result == result).count();
+    let counts = [
+        (Failed, "failed"),
+        (Passed, "passed"),
+        (Skipped, "skipped"),
+        (ExpectedFailure, "failed as expected"),
+    ];
+    let counts: Vec<String> = counts
+        .into_iter()
+        .map(|(result, words)| (count(result), words))
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, words)| format!("{number} {words}"))
+        .collect();
+    if counts.is_empty() {
+        return Vec::new();
+    }
+    let failed = subtests.iter().filter(|subtest| subtest.result == Failed);
+    let names = failed.take(SUBTESTS_SHOWN).map(|subtest| format!("failed subtest: {}", subtest.name));
+    let more = count(Failed).saturating_sub(SUBTESTS_SHOWN);
+    let more = (more > 0).then(|| format!("{more} more failed subtests"));
+    [format!("subtests: {}", counts.join(", "))].into_iter().chain(names).chain(more).collect()
 }
 
 /// Everything worth reading about a cell, as plain text.

@@ -5,6 +5,7 @@
 //! only `SKIP` takes a `not ok` away. `suites/README.md` lists the differences.
 
 use super::ktap::{Directive, Outcome, outcome, plan};
+use super::subtests::Subtests;
 use super::{End, OutputReader, Stream, reports};
 use crate::observation::{Exit, ProgramReport, Subtest, SubtestResult};
 
@@ -20,9 +21,6 @@ const LONGEST_LINE: usize = 4096;
 /// The most failures that are reported one by one; more of them add nothing.
 const MOST_SYMPTOMS: usize = 100;
 
-/// The most subtests that are kept.
-const MOST_SUBTESTS: usize = 2000;
-
 /// Deeper results are taken for some of this level.
 const DEEPEST: usize = 16;
 
@@ -33,7 +31,7 @@ pub(super) struct Reader {
     read: u64,
     /// The lists of results that are being read, the outermost first.
     levels: Vec<Level>,
-    subtests: Vec<Subtest>,
+    subtests: Subtests,
     failed: usize,
     /// Results that were neither skipped nor failed.
     passed: usize,
@@ -90,7 +88,7 @@ impl OutputReader for Reader {
     }
 
     fn subtests(&mut self) -> Vec<Subtest> {
-        std::mem::take(&mut self.subtests)
+        self.subtests.take()
     }
 }
 
@@ -189,7 +187,7 @@ impl Reader {
             (_, true) => SubtestResult::Passed,
             (_, false) => SubtestResult::Failed,
         };
-        self.keep(first, name(text), result);
+        self.subtests.add(first, text, result);
         match result {
             SubtestResult::Skipped => {
                 if !nested {
@@ -206,16 +204,6 @@ impl Reader {
                 self.failed += 1;
                 (self.failed <= MOST_SYMPTOMS).then(|| ProgramReport::Symptom(text.to_owned()))
             }
-        }
-    }
-
-    /// Keeps a result. Those from `first` on, of the levels below it, came before and are its parts.
-    fn keep(&mut self, first: Option<usize>, name: String, result: SubtestResult) {
-        for part in first.and_then(|first| self.subtests.get_mut(first..)).into_iter().flatten() {
-            part.name = format!("{name} > {}", part.name);
-        }
-        if self.subtests.len() < MOST_SUBTESTS {
-            self.subtests.push(Subtest { name, result });
         }
     }
 
@@ -247,19 +235,6 @@ fn numbered(text: &str) -> Option<(u64, Outcome<'_>)> {
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     let ends = rest[digits.len()..].is_empty() || rest[digits.len()..].starts_with([' ', '\t']);
     Some((digits.parse().ok().filter(|_| ends)?, outcome))
-}
-
-/// What a result is called: the description without number and directive.
-fn name(text: &str) -> String {
-    let rest = text.trim_start_matches("not ").trim_start_matches("ok ");
-    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
-    let rest = rest.strip_prefix("- ").unwrap_or(rest);
-    let name = rest.split(" #").next().unwrap_or_default().trim();
-    if name.is_empty() || name.starts_with('#') {
-        "result without a name".to_owned()
-    } else {
-        name.to_owned()
-    }
 }
 
 #[cfg(test)]

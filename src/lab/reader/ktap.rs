@@ -3,8 +3,9 @@
 //! A result that failed counts as a symptom; what was skipped, or is expected to fail, does not. An output from which
 //! results may be missing cannot be judged: no plan, fewer results than planned, a test that did not end.
 
+use super::subtests::Subtests;
 use super::{End, OutputReader, Stream, reports};
-use crate::observation::ProgramReport;
+use crate::observation::{ProgramReport, Subtest, SubtestResult};
 
 /// Longer lines are cut, bytes.
 const LONGEST_LINE: usize = 4096;
@@ -25,6 +26,7 @@ pub(super) struct Reader {
     /// How many results that failed were taken, and which of them are still to be reported.
     reported: usize,
     symptoms: Vec<String>,
+    subtests: Subtests,
     /// Results of the outermost level that were skipped, with the reason of the first.
     skipped: u64,
     skip_reason: Option<String>,
@@ -37,6 +39,8 @@ struct Level {
     indent: usize,
     planned: Option<u64>,
     results: u64,
+    /// Where its subtests begin among all of them.
+    first: usize,
 }
 
 /// A result line, taken apart.
@@ -71,7 +75,11 @@ impl OutputReader for Reader {
     }
 
     fn finish(&mut self, end: End) -> Vec<ProgramReport> {
-        std::mem::take(self).results(end.output_bytes)
+        self.results(end.output_bytes)
+    }
+
+    fn subtests(&mut self) -> Vec<Subtest> {
+        self.subtests.take()
     }
 }
 
@@ -92,7 +100,7 @@ impl Reader {
     }
 
     /// What the whole output says, when `printed` bytes of it were written.
-    fn results(mut self, printed: u64) -> Vec<ProgramReport> {
+    fn results(&mut self, printed: u64) -> Vec<ProgramReport> {
         self.end_line();
         if self.read < printed {
             self.trouble(format!("{} bytes of the KTAP output are missing", printed - self.read));
@@ -105,8 +113,8 @@ impl Reader {
             self.close(&level, self.levels.is_empty());
         }
         let mut reports: Vec<ProgramReport> = self.failed().collect();
-        reports.extend(self.trouble.map(ProgramReport::Blind));
-        reports.extend(self.skip_reason.map(|reason| match self.skipped {
+        reports.extend(self.trouble.take().map(ProgramReport::Blind));
+        reports.extend(self.skip_reason.take().map(|reason| match self.skipped {
             skipped if skipped == results => ProgramReport::Skip(reason),
             skipped => ProgramReport::Note(format!("{skipped} of {results} results were skipped: {reason}")),
         }));
@@ -134,7 +142,15 @@ impl Reader {
     }
 
     fn result(&mut self, indent: usize, text: &str, outcome: &Outcome<'_>) {
+        let first = self.levels.iter().find(|level| level.indent > indent).map(|level| level.first);
         self.level(indent).results += 1;
+        let result = match (outcome.directive, outcome.passed) {
+            (Directive::Skip, _) => SubtestResult::Skipped,
+            (Directive::Expected, false) => SubtestResult::ExpectedFailure,
+            (_, true) => SubtestResult::Passed,
+            (_, false) => SubtestResult::Failed,
+        };
+        self.subtests.add(first, text, result);
         match outcome.directive {
             Directive::Unfinished => self.trouble(format!("a test did not end: {text}")),
             Directive::Skip if self.levels.len() == 1 => {
@@ -156,7 +172,8 @@ impl Reader {
         }
         let new = self.levels.last().is_none_or(|level| level.indent < indent);
         if new && self.levels.len() < DEEPEST {
-            self.levels.push(Level { indent, planned: None, results: 0 });
+            let first = self.subtests.len();
+            self.levels.push(Level { indent, planned: None, results: 0, first });
         }
         self.levels.last_mut().expect("there is a level now")
     }
@@ -267,6 +284,21 @@ mod tests {
         "#);
         let short = "1..1\n  1..3\n  ok 1 a\nok 1 suite\n";
         insta::assert_snapshot!(read(short), @r#"Blind("3 results were planned, 1 came")"#);
+    }
+
+    #[test]
+    fn results_are_kept_with_their_names() {
+        let mut reader = Reader::default();
+        reader.push(b"1..2\n  1..2\n  ok 1 inner\n  not ok 2 known # XFAIL\nok 1 outer\nnot ok 2 last");
+        reader.results(0);
+        let kept = OutputReader::subtests(&mut reader);
+        let kept: String = kept.iter().map(|s| format!("{}: {}\n", s.name, s.result.word())).collect();
+        insta::assert_snapshot!(kept, @r"
+        outer > inner: passed
+        outer > known: expected-failure
+        outer: passed
+        last: failed
+        ");
     }
 
     #[test]

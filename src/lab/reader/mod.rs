@@ -7,6 +7,7 @@ mod kselftest;
 mod ktap;
 mod ltp;
 mod reports;
+mod subtests;
 
 use std::fmt::Debug;
 
