@@ -94,7 +94,7 @@ fn script(collection: Collection, tree: &Path, program: &Path) -> String {
                 format!(
                     "mkdir -p out/{folder}\n\
                      if [ -f {selftests}/{program} ]; then cp {selftests}/{program} out/{program}; else\n\
-                     LDFLAGS=-static make CC=\"$CC\" -C {selftests}/{folder} OUTPUT=\"$PWD/out/{folder}\" \"$PWD/out/{program}\"\nfi"
+                     LDFLAGS=-static make CC=\"$CC\" -C {selftests}/{folder} OUTPUT=\"$PWD\"/out/{folder} \"$PWD\"/out/{program}\nfi"
                 ),
                 format!("out/{program}"),
             )
@@ -154,5 +154,6 @@ mod tests {
         ");
         let text = script(Collection::Kselftest, tree, Path::new("timers/posix_timers"));
         assert!(text.contains(r"'/a b/it'\''s'/tools/testing/selftests"), "{text}");
+        assert!(text.contains(r#"OUTPUT="$PWD"/out/'timers' "$PWD"/out/'timers/posix_timers'"#), "{text}");
     }
 }
