@@ -27,6 +27,8 @@ pub struct SuiteDraft {
     pub summary: String,
     /// Memory of a guest in MiB, unless a test says otherwise.
     pub memory_mib: u32,
+    /// Files of the kernel that its tests look at, as in `kernel-files`.
+    pub kernel_files: Vec<String>,
     /// Its tests, sorted by name.
     pub tests: Vec<TestDraft>,
 }

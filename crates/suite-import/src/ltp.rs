@@ -74,7 +74,9 @@ pub fn read(metadata: &str, options: &Options) -> Result<Import, MetadataError> 
 
 fn start(area: &str) -> SuiteDraft {
     let summary = format!("tests of the Linux Test Project, {area}");
-    SuiteDraft { summary, memory_mib: MEMORY_MIB, ..SuiteDraft::default() }
+    // LTP looks for the configuration, and for each driver in the lists of modules
+    let kernel_files = ["config", "modules"].map(str::to_owned).to_vec();
+    SuiteDraft { summary, memory_mib: MEMORY_MIB, kernel_files, ..SuiteDraft::default() }
 }
 
 fn draft(name: &str, fields: &Fields<'_>, options: &Options) -> Result<(String, TestDraft), Refusal> {

@@ -173,7 +173,13 @@ mod tests {
 
     fn suite(tests: &[(&str, &str)]) -> SuiteDraft {
         let tests = tests.iter().map(|(name, summary)| test(name, summary)).collect();
-        SuiteDraft { name: "s".into(), summary: "all of them".into(), memory_mib: 1024, tests }
+        SuiteDraft {
+            name: "s".into(),
+            summary: "all of them".into(),
+            memory_mib: 1024,
+            tests,
+            ..SuiteDraft::default()
+        }
     }
 
     #[test]

@@ -37,8 +37,12 @@ pub(crate) fn head(suite: &SuiteDraft, by: &str) -> String {
         suite.name,
         scalar(&suite.summary)
     );
-    if suite.memory_mib > 0 {
-        _ = writeln!(text, "defaults:\n  machine: {{memory: {}M}}", suite.memory_mib);
+    let memory = (suite.memory_mib > 0).then(|| format!("  machine: {{memory: {}M}}\n", suite.memory_mib));
+    let files = &suite.kernel_files;
+    let files = (!files.is_empty()).then(|| format!("  kernel-files: {}\n", list(files)));
+    let defaults: String = memory.into_iter().chain(files).collect();
+    if !defaults.is_empty() {
+        text += &format!("defaults:\n{defaults}");
     }
     text += "tests:\n";
     marked(text, "")

@@ -84,7 +84,13 @@ mod tests {
             symptom: "{reported: {matching: 'TFAIL'}}".into(),
             ..TestDraft::default()
         };
-        SuiteDraft { name: "s".into(), summary: "tests".into(), memory_mib: 512, tests: vec![test] }
+        SuiteDraft {
+            name: "s".into(),
+            summary: "tests".into(),
+            memory_mib: 512,
+            tests: vec![test],
+            ..SuiteDraft::default()
+        }
     }
 
     #[test]

@@ -51,7 +51,8 @@ fn name(line: &str) -> String {
 }
 
 fn cut(mut name: String) -> String {
-    name.truncate(name.floor_char_boundary(LONGEST));
+    let end = (0..=LONGEST.min(name.len())).rev().find(|&end| name.is_char_boundary(end));
+    name.truncate(end.unwrap_or(0));
     name
 }
 

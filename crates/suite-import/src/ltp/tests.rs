@@ -35,8 +35,9 @@ fn tagged_tests_become_suites_by_their_area() {
     summary: "tests of the Linux Test Project, fs"
     defaults:
       machine: {memory: 1024M}
+      kernel-files: [config, modules]
     tests:
-    # import 0195c57dea249b6f
+    # import 5e53a32b58a5aa19
 
       - name: raw01
         summary: "LTP's raw01"
@@ -58,8 +59,9 @@ fn tagged_tests_become_suites_by_their_area() {
     summary: "tests of the Linux Test Project, syscalls"
     defaults:
       machine: {memory: 1024M}
+      kernel-files: [config, modules]
     tests:
-    # import 553847c25419eb03
+    # import de8d3e1cd7f2101d
 
       - name: pipe-race07
         summary: Two writers share a pipe(2)
