@@ -151,9 +151,9 @@ fn any_crash_is_every_report_of_the_dose_that_speaks_of_a_defect() {
         (&[warning(BEFORE)], "good"),
         (&[warning(BEFORE), warning(DURING)], "bad"),
         (&[oops(BEFORE)], "other"),
-        (&[oom.clone()], "blind"),
-        (&[full.clone()], "good"),
-        (&[oom, full, warning(DURING)], "bad"),
+        (std::slice::from_ref(&oom), "blind"),
+        (std::slice::from_ref(&full), "good"),
+        (&[oom.clone(), full.clone(), warning(DURING)], "bad"),
     ];
     for (reports, expected) in table {
         let found = judge(&test, &clean(), reports);
