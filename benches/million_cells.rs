@@ -22,6 +22,7 @@ use kregress::machine::Machine;
 use kregress::plan::{Cell, PlacedTest};
 use kregress::render::{Run, Subject, write_files};
 use kregress::report::RunSummary;
+use kregress::report::junit::JunitKnown;
 use kregress::runner::durations::Durations;
 use kregress::runner::{self, Capacity, Config, Queue};
 use kregress::suite;
@@ -133,7 +134,7 @@ fn one(cells: usize) {
 
     let outcome = outcome.into_inner();
     let start_of_reports = Instant::now();
-    let subject = Subject::Run(Run { summary: &outcome, dir: &run_dir });
+    let subject = Subject::Run(Run { summary: &outcome, dir: &run_dir, junit_known: JunitKnown::default() });
     write_files(&subject, &run_dir).expect("the reports");
     let reports = start_of_reports.elapsed().as_secs_f64();
     drop(outcome);

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use super::format::{ReportFormat, named, parser, print};
 use super::guests::ReportArgs;
+use super::word::words;
 use crate::bisection::{self, BisectionState};
 use crate::journal::RunDir;
 use crate::render::{Kind, Run, Subject, write_file, write_files};
+use crate::report::junit::JunitKnown;
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::shown_path;
 use crate::report::{ExitStatus, ReportError, RunSummary};
@@ -24,6 +26,9 @@ pub struct Args {
     /// Write JUnit XML to this file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// How JUnit shows failures that the suites list as known
+    #[arg(long, value_parser = words::<JunitKnown>(), value_name = "AS", default_value = "skipped")]
+    junit_known: JunitKnown,
     /// Write the reports into the run's folder again, as the end of the run does
     #[arg(long)]
     pub write: bool,
@@ -48,7 +53,7 @@ fn make(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<(), Repo
     let dir = RunDir::find(&args.output.reports, &args.run)?;
     let run = RunSummary::of(&dir)?;
     let bisection = BisectionState::of(&dir)?.map(|state| bisection::report::Report::of(&state));
-    let of = Run { summary: &run, dir: &dir };
+    let of = Run { summary: &run, dir: &dir, junit_known: args.junit_known };
     let subject = match &bisection {
         Some(report) => Subject::Bisection(report, of),
         None => Subject::Run(of),

@@ -24,6 +24,7 @@ use crate::machine::Machine;
 use crate::plan::{CellChoice, PlacedTest};
 use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_streams};
 use crate::render::{Run, Subject, write_files};
+use crate::report::junit::JunitKnown;
 use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary, where_reports_are};
 use crate::report::{ExitPolicy, ExitStatus, Outline, RunSummary};
@@ -74,6 +75,9 @@ pub struct RunArgs {
     /// nothing could be set up
     #[arg(long)]
     pub(super) bisect_exit: bool,
+    /// How JUnit shows failures that the suites list as known
+    #[arg(long, value_parser = words::<JunitKnown>(), value_name = "AS", default_value = "skipped")]
+    junit_known: JunitKnown,
     /// Speak with the guests over a second serial port even where the kernel has the virtio driver
     #[arg(long)]
     serial_channel: bool,
@@ -243,7 +247,7 @@ fn finish(
             eprintln!("error: the summary could not be made: {error}");
         }
     }
-    let subject = Subject::Run(Run { summary: outcome, dir: run_dir });
+    let subject = Subject::Run(Run { summary: outcome, dir: run_dir, junit_known: args.junit_known });
     match write_files(&subject, run_dir) {
         Ok(files) => eprint!("\n{}", where_reports_are(run_dir, &files, style)),
         Err(error) => {

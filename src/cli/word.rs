@@ -5,6 +5,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use crate::kernel::Flavour;
 use crate::lab::vm::KeepVmcore;
 use crate::progress::MessageFormat;
+use crate::report::junit::JunitKnown;
 use crate::vm::accel::AccelRequest;
 
 /// A type with a word for each of its values.
@@ -44,6 +45,13 @@ impl Words for KeepVmcore {
         (KeepVmcore::Never, "never", "Of no attempt"),
         (KeepVmcore::OnFailure, "on-failure", "Of attempts that are neither good nor skipped"),
         (KeepVmcore::Always, "always", "Of every attempt"),
+    ];
+}
+
+impl Words for JunitKnown {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (JunitKnown::Skipped, "skipped", "As skipped, with the reason"),
+        (JunitKnown::Failure, "failure", "As any failure"),
     ];
 }
 

@@ -24,6 +24,7 @@ use crate::backport::TreeOutcome;
 use crate::bisection::report::Report;
 use crate::compare::Comparison;
 use crate::journal::RunDir;
+use crate::report::junit::JunitKnown;
 use crate::report::matrix::MatrixStyle;
 use crate::report::{ReportError, RunSummary, file};
 
@@ -47,6 +48,8 @@ pub struct Run<'a> {
     pub summary: &'a RunSummary,
     /// Where consoles are, for formats that quote them.
     pub dir: &'a RunDir,
+    /// How JUnit shows known failures.
+    pub junit_known: JunitKnown,
 }
 
 /// The validation of a patch, as its reports show it.

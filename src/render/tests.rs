@@ -2,6 +2,7 @@ use super::*;
 use crate::backport::{BuildVariant, Step, TreeResult, TreeVerdict};
 use crate::compare;
 use crate::journal::{Journal, JournalError};
+use crate::report::junit::JunitKnown;
 use crate::report::{HTML_FILE, sample};
 
 fn rendered(name: &str, subject: &Subject<'_>) -> String {
@@ -141,7 +142,9 @@ fn a_comparison_as_a_page_escapes_and_is_well_formed() {
 fn a_run_has_a_document_for_formats_to_come() {
     let run = sample::finished();
     let dir = RunDir::at(Path::new("no/such/run"));
-    let document = Document::of(&Subject::Run(Run { summary: &run, dir: &dir })).unwrap();
+    let document =
+        Document::of(&Subject::Run(Run { summary: &run, dir: &dir, junit_known: JunitKnown::default() }))
+            .unwrap();
     let headings: Vec<_> =
         document.sections.iter().filter_map(|section| section.heading.as_deref()).collect();
     insta::assert_snapshot!(headings.join("\n"), @r#"
@@ -165,7 +168,7 @@ fn a_journal_that_was_changed_meanwhile_gives_no_document() {
         run.apply_at(event, at);
     }
     drop(journal);
-    let subject = Subject::Run(Run { summary: &run, dir: &dir });
+    let subject = Subject::Run(Run { summary: &run, dir: &dir, junit_known: JunitKnown::default() });
     write_files(&subject, &dir).unwrap();
     let page = std::fs::read(dir.path().join(HTML_FILE)).unwrap();
     let text = std::fs::read_to_string(dir.journal()).unwrap();

@@ -118,9 +118,18 @@ fn draft(name: &str, fields: &Fields<'_>, options: &Options) -> Result<(String, 
         seconds,
         // LTP's own timeout comes first, and says more
         terminate: Some((timeout * TRANSLATED + runs) * variants.min(4) + 30),
-        symptom: "{reported: {matching: 'TFAIL'}}".to_owned(),
+        symptom: symptom(&fields),
     };
     Ok((area, test))
+}
+
+/// What shows the bug. LTP itself fails a test that checks the kernel's taint behind a warning or a crash.
+fn symptom(fields: &Fields<'_>) -> String {
+    let failed = "{reported: {matching: 'TFAIL'}}";
+    match fields.has("taint_check") {
+        true => format!("{{any: [{failed}, {{crash: any}}]}}"),
+        false => failed.to_owned(),
+    }
 }
 
 /// The part of LTP that a program belongs to: `syscalls`, `cve`, `network` …

@@ -9,6 +9,7 @@ use crate::journal::RunDir;
 use crate::kernel::compile::Patch;
 use crate::patch::PatchMail;
 use crate::render::{Backport, Kind, Run, Subject, write_files};
+use crate::report::junit::JunitKnown;
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::shown_path;
 use crate::report::{ReportError, RunSummary, file};
@@ -66,7 +67,7 @@ pub struct Reports<'a> {
 impl Reports<'_> {
     /// Writes the files.
     pub fn write(&self, run: &RunSummary, dir: &RunDir) -> Result<(), ReportError> {
-        write_files(&Subject::Run(Run { summary: run, dir }), dir)?;
+        write_files(&Subject::Run(Run { summary: run, dir, junit_known: JunitKnown::default() }), dir)?;
         let backport = self.backport(run.started.map_or(0, |at| at.as_second()));
         write_files(&Subject::Backport(&backport), dir)?;
         for (number, (tree, patch)) in (1..).zip(&self.patches) {

@@ -22,6 +22,7 @@ use crate::kernel::{FetchProgress, Kernel, Library, RequestedKernel};
 use crate::plan::PlacedTest;
 use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_bisection};
 use crate::render::{Run, Subject, write_files};
+use crate::report::junit::JunitKnown;
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::shown_path;
 use crate::report::{ExitStatus, HTML_FILE, ReportError, RunSummary};
@@ -247,9 +248,12 @@ fn finish(
         MessageFormat::Human => print!("{}", text(&report, MatrixStyle::for_stdout())),
         MessageFormat::Json => eprint!("{}", text(&report, MatrixStyle::for_stderr())),
     }
-    let written = RunSummary::of(dir)
-        .map_err(ReportError::from)
-        .and_then(|summary| write_files(&Subject::Bisection(&report, Run { summary: &summary, dir }), dir));
+    let written = RunSummary::of(dir).map_err(ReportError::from).and_then(|summary| {
+        write_files(
+            &Subject::Bisection(&report, Run { summary: &summary, dir, junit_known: JunitKnown::default() }),
+            dir,
+        )
+    });
     if let Err(error) = &written {
         eprintln!("error: {error}; once there is room, run `kregress report {} --write`", dir.id());
     }

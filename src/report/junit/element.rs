@@ -70,10 +70,14 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Counts a cell with this result, as its test case says it.
-    pub fn add(&mut self, verdict: Option<Verdict>, ended: RunEnd, time: Duration) {
+    /// Counts a cell with this result, as its test case says it; one that is skipped whatever its verdict as such.
+    pub fn add(&mut self, verdict: Option<Verdict>, is_skipped: bool, ended: RunEnd, time: Duration) {
         self.tests += 1;
         self.time += time;
+        if is_skipped {
+            self.skipped += 1;
+            return;
+        }
         match (verdict, ended) {
             (Some(Verdict::Good), _) => {}
             (Some(Verdict::Bad | Verdict::Other), _) => self.failures += 1,

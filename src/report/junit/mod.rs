@@ -1,9 +1,11 @@
-//! JUnit XML: one test suite per kernel, the kregress suite as class name, the test as name.
+//! JUnit XML: one test suite per kernel, the kregress suite as class name, and `test[kernel]` as name: readers that put
+//! cases of equal names together would hide a kernel's failure behind another kernel's success.
 //!
 //! The structure is that of Jenkins's `junit-10.xsd`, the form that CI systems read. `bad` and `other` are failures,
 //! `blind` and `lost` errors, `skip` is skipped. A cell that was not run is skipped when the run was ended on purpose
-//! and an error when the runner was killed: nobody decided to leave it out. Whether a result is known to the suite
-//! changes nothing here, it is said in the test's output.
+//! and an error when the runner was killed: nobody decided to leave it out. A failure that the suite lists as known is
+//! skipped with that as its reason, as pytest writes an expected failure, unless [`JunitKnown::Failure`] is asked for:
+//! readers have no other word that does not fail a run in which nothing new was found.
 
 pub(crate) mod element;
 pub(crate) mod text;
@@ -20,6 +22,8 @@ use super::{ReportError, evidence};
 use crate::event::CellRecord;
 use crate::verdict::Verdict;
 
+/// What a cell's record says of a failure that its suite lists.
+const KNOWN: &str = "known";
 /// The longest attribute, characters.
 const ATTRIBUTE_LIMIT: usize = 1000;
 /// The longest excerpt of a diagnosis, bytes.
@@ -27,16 +31,26 @@ const EXCERPT_LIMIT: usize = 16 << 10;
 /// The longest output of a test case, bytes.
 const OUTPUT_LIMIT: usize = 64 << 10;
 
-/// The JUnit document of a run.
+/// How a failure is written that the suite lists as known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JunitKnown {
+    /// Skipped, with the reason.
+    #[default]
+    Skipped,
+    /// As any failure.
+    Failure,
+}
+
+/// The JUnit document of a run, in which known failures are skipped.
 ///
 /// # Errors
 /// The journal cannot be read any more.
 pub fn junit(run: &RunSummary) -> Result<String, ReportError> {
-    pieces(run).collect()
+    pieces(run, JunitKnown::default()).collect()
 }
 
 /// The document in pieces, each test case one of its own.
-pub fn pieces(run: &RunSummary) -> impl Iterator<Item = Result<String, ReportError>> + '_ {
+pub fn pieces(run: &RunSummary, known: JunitKnown) -> impl Iterator<Item = Result<String, ReportError>> + '_ {
     let mut details = run.details();
     let kernels = run.cells_by_kernel();
     let suites = kernels.len();
@@ -45,8 +59,8 @@ pub fn pieces(run: &RunSummary) -> impl Iterator<Item = Result<String, ReportErr
         std::iter::once(Part::Begin { number, kernel, cells }).chain(cases).chain(std::iter::once(Part::End))
     });
     let elements = parts.map(move |part| match part {
-        Part::Begin { number, kernel, cells } => begin(run, number, kernel, &cells, &mut details),
-        Part::Case(place) => element(&test_case(&details.cell(place)?, run.ended)),
+        Part::Begin { number, kernel, cells } => begin(run, known, number, kernel, &cells, &mut details),
+        Part::Case(place) => element(&test_case(&details.cell(place)?, run.ended, known)),
         Part::End => Ok("</testsuite>".to_owned()),
     });
     let begin = "<?xml version=\"1.0\" encoding=\"utf-8\"?><testsuites>";
@@ -67,6 +81,7 @@ enum Part<'r> {
 /// The start tag of a kernel's test suite and its properties.
 fn begin(
     run: &RunSummary,
+    known: JunitKnown,
     number: usize,
     kernel: &str,
     cells: &[usize],
@@ -79,7 +94,8 @@ fn begin(
             Some(_) => outline.seconds(),
             None => seconds(&details.cell(place)?),
         };
-        totals.add(outline.verdict(), run.ended, duration(seconds));
+        let is_skipped = known == JunitKnown::Skipped && outline.known() == Some(KNOWN);
+        totals.add(outline.verdict(), is_skipped, run.ended, duration(seconds));
     }
     let extras = Extras { skipped: totals.skipped, properties: properties(run, cells) };
     start(&suite(run, kernel, Some(extras)), number, &totals)
@@ -148,18 +164,18 @@ fn duration(seconds: f64) -> Duration {
     Duration::from_millis((seconds * 1000.0) as u64)
 }
 
-fn test_case(cell: &CellSummary, ended: RunEnd) -> Case {
+fn test_case(cell: &CellSummary, ended: RunEnd, known: JunitKnown) -> Case {
     let (suite, test) = cell.suite_and_test();
     Case {
-        name: attribute(test, ATTRIBUTE_LIMIT),
+        name: attribute(&format!("{test}[{}]", cell.id.kernel), ATTRIBUTE_LIMIT),
         classname: attribute(suite, ATTRIBUTE_LIMIT),
         time: duration(seconds(cell)),
-        outcome: outcome(cell, ended),
+        outcome: outcome(cell, ended, known),
         output: Some(cdata(&evidence::text(cell), OUTPUT_LIMIT)),
     }
 }
 
-fn outcome(cell: &CellSummary, ended: RunEnd) -> Outcome {
+fn outcome(cell: &CellSummary, ended: RunEnd, known: JunitKnown) -> Outcome {
     let Some(record) = &cell.record else {
         let (kind, message) = ("not run".to_owned(), ended.why_not_run().to_owned());
         let reason = Reason { kind, message, details: None };
@@ -171,8 +187,16 @@ fn outcome(cell: &CellSummary, ended: RunEnd) -> Outcome {
     let diagnosis = cell.deciding_diagnosis();
     let class = diagnosis.map(|d| d.kind.as_str()).filter(|kind| !kind.is_empty());
     let message = attribute(message(record), ATTRIBUTE_LIMIT);
-    let details =
-        diagnosis.map(|diagnosis| cdata(&diagnosis.text, EXCERPT_LIMIT)).filter(|text| !text.is_empty());
+    let excerpt = diagnosis.map(|diagnosis| diagnosis.text.as_str()).filter(|text| !text.is_empty());
+    // the title first: GitLab shows the body alone
+    let details = excerpt.map(|text| {
+        let title = record.title.as_deref().unwrap_or_default();
+        cdata(&format!("{title}\n\n{text}"), EXCERPT_LIMIT)
+    });
+    if known == JunitKnown::Skipped && record.known.as_deref() == Some(KNOWN) {
+        let message = attribute(&format!("known to the suite: {message}"), ATTRIBUTE_LIMIT);
+        return Outcome::Skipped(Reason { kind: KNOWN.to_owned(), message, details: None });
+    }
     match record.verdict {
         Verdict::Good => Outcome::Success,
         Verdict::Bad => {

@@ -150,17 +150,17 @@ fn a_finished_run() {
     check_structure(&root);
     insta::assert_snapshot!(outline(&root), @r#"
     6.12.57 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 release=6.12.57+deb13-cloud-amd64 qemu=10.0.2 accel=tcg ended=finished
-      block elevator-switch-race 36.9 success
-      cifs fsconfig-source-leak 3.212 failure [symptom] leak of 20000 objects in kmalloc-192
-      ext4 mmap-writeback-failure 120.5 error [lost] the agent did not speak within 60 s
+      block elevator-switch-race[6.12.57] 36.9 success
+      cifs fsconfig-source-leak[6.12.57] 3.212 failure [symptom] leak of 20000 objects in kmalloc-192
+      ext4 mmap-writeback-failure[6.12.57] 120.5 error [lost] the agent did not speak within 60 s
     6.17.13 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 release=6.17.13+deb13-cloud-amd64 qemu=10.0.2 accel=tcg ended=finished
-      block elevator-switch-race 3.212 failure [NULL-POINTER-DEREFERENCE] BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request
-      cifs fsconfig-source-leak 0 skipped [skip] module cifs is not in this kernel's package
-      ext4 mmap-writeback-failure 3.212 failure [other: WARNING] WARNING in ext4_iomap_begin
+      block elevator-switch-race[6.17.13] 3.212 skipped [known] known to the suite: BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request
+      cifs fsconfig-source-leak[6.17.13] 0 skipped [skip] module cifs is not in this kernel's package
+      ext4 mmap-writeback-failure[6.17.13] 3.212 failure [other: WARNING] WARNING in ext4_iomap_begin
     7.2.13 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 release=7.2.13+deb14-amd64 qemu=10.0.2 accel=tcg ended=finished
-      block elevator-switch-race 31 success
-      cifs fsconfig-source-leak 3.212 error [blind] the slab probe could not be read: no /proc/slabinfo
-      ext4 mmap-writeback-failure 0 error [not run] not run: the run finished without a verdict for this cell
+      block elevator-switch-race[7.2.13] 31 success
+      cifs fsconfig-source-leak[7.2.13] 3.212 error [blind] the slab probe could not be read: no /proc/slabinfo
+      ext4 mmap-writeback-failure[7.2.13] 0 error [not run] not run: the run finished without a verdict for this cell
     "#);
 }
 
@@ -171,13 +171,13 @@ fn a_killed_and_a_cancelled_run() {
     let killed = parse(&junit(&sample::fold(events.clone())).unwrap());
     check_structure(&killed);
     insta::assert_snapshot!(outline(&killed).lines().filter(|line| line.contains("not run")).collect::<Vec<_>>().join("\n"), @r#"
-    cifs fsconfig-source-leak 0 error [not run] not run: the runner was killed before this cell had a verdict
-    ext4 mmap-writeback-failure 0 error [not run] not run: the runner was killed before this cell had a verdict
-    cifs fsconfig-source-leak 0 error [not run] not run: the runner was killed before this cell had a verdict
-    ext4 mmap-writeback-failure 0 error [not run] not run: the runner was killed before this cell had a verdict
-    block elevator-switch-race 0 error [not run] not run: the runner was killed before this cell had a verdict
-    cifs fsconfig-source-leak 0 error [not run] not run: the runner was killed before this cell had a verdict
-    ext4 mmap-writeback-failure 0 error [not run] not run: the runner was killed before this cell had a verdict
+    cifs fsconfig-source-leak[6.12.57] 0 error [not run] not run: the runner was killed before this cell had a verdict
+    ext4 mmap-writeback-failure[6.12.57] 0 error [not run] not run: the runner was killed before this cell had a verdict
+    cifs fsconfig-source-leak[6.17.13] 0 error [not run] not run: the runner was killed before this cell had a verdict
+    ext4 mmap-writeback-failure[6.17.13] 0 error [not run] not run: the runner was killed before this cell had a verdict
+    block elevator-switch-race[7.2.13] 0 error [not run] not run: the runner was killed before this cell had a verdict
+    cifs fsconfig-source-leak[7.2.13] 0 error [not run] not run: the runner was killed before this cell had a verdict
+    ext4 mmap-writeback-failure[7.2.13] 0 error [not run] not run: the runner was killed before this cell had a verdict
     "#);
     events.push(sample::ended(true));
     let cancelled = parse(&junit(&sample::fold(events)).unwrap());
@@ -192,20 +192,41 @@ fn a_run_killed_while_it_planned_does_not_look_complete() {
     check_structure(&root);
     insta::assert_snapshot!(outline(&root), @r#"
     6.12.57 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 release=6.12.57+deb13-cloud-amd64 qemu=10.0.2 accel=tcg ended=killed
-      block elevator-switch-race 0 error [not run] not run: the runner was killed before this cell had a verdict
+      block elevator-switch-race[6.12.57] 0 error [not run] not run: the runner was killed before this cell had a verdict
     6.17.13 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 release=6.17.13+deb13-cloud-amd64 qemu=10.0.2 accel=tcg ended=killed
-      block elevator-switch-race 0 error [not run] not run: the runner was killed before this cell had a verdict
+      block elevator-switch-race[6.17.13] 0 error [not run] not run: the runner was killed before this cell had a verdict
     plan at 2026-11-21T09:12:33Z 
       kregress plan 0 error [not run] 7 more cells were to run and were never named
     "#);
 }
 
 #[test]
+fn a_known_failure_is_skipped_unless_it_is_to_fail() {
+    let records = [("a", Some("known")), ("b", None)].map(|(test, known)| {
+        let record = sample::record(&format!("s::{test}"), "6.17.13", Verdict::Bad);
+        Event::Cell(Box::new(CellRecord { known: known.map(str::to_owned), ..record }))
+    });
+    let run = sample::fold(std::iter::once(sample::started(2)).chain(records).chain([sample::ended(false)]));
+    let shown = |known| {
+        let root = parse(&pieces(&run, known).collect::<Result<String, _>>().unwrap());
+        check_structure(&root);
+        let cases = outline(&root);
+        let cases = cases.lines().skip(1).map(|line| line.split_whitespace().nth(3).unwrap().to_owned());
+        (cases.collect::<Vec<_>>().join(" "), root.children[0].attributes["failures"].clone())
+    };
+    assert_eq!(shown(JunitKnown::Skipped), ("skipped failure".to_owned(), "1".to_owned()));
+    assert_eq!(shown(JunitKnown::Failure), ("failure failure".to_owned(), "2".to_owned()));
+}
+
+#[test]
 fn the_excerpt_and_the_output_are_there() {
-    let root = parse(&junit(&sample::finished()).unwrap());
+    let run = sample::finished();
+    let root = parse(&pieces(&run, JunitKnown::Failure).collect::<Result<String, _>>().unwrap());
     let suite = root.children.iter().find(|suite| suite.attributes["name"] == "6.17.13").unwrap();
     let case = suite.all("testcase").next().unwrap();
     let failure = case.all("failure").next().unwrap();
+    let title = &failure.attributes["message"];
+    assert!(failure.text.starts_with(&format!("{title}\n\n")), "{:?}", failure.text);
     // What XML forbids is replaced, what would end a section is not.
     assert!(failure.text.ends_with("]]> <&\u{fffd}[31m"), "{:?}", failure.text);
     let output = &case.all("system-out").next().unwrap().text;

@@ -11,7 +11,8 @@ const METADATA: &str = r#"{"testsuite": {"version": "x"}, "defaults": {"timeout"
     "needs_kconfigs": ["CONFIG_USER_NS=y", "CONFIG_A | CONFIG_B"],
     "needs_cmds": [{"cmd": "sh"}, {"cmd": "parted", "optional": true}],
     "needs_drivers": ["dummy"], "resource_files": ["pipe_race07_child"],
-    "runtime": "300", "min_runtime": "20", "timeout": "10", "min_cpus": "4", "min_mem_avail": "2000", "min_kver": "5.8"},
+    "runtime": "300", "min_runtime": "20", "timeout": "10", "min_cpus": "4", "min_mem_avail": "2000", "min_kver": "5.8",
+    "taint_check": "TST_TAINT_W | TST_TAINT_D"},
   "untagged01": {"fname": "testcases/kernel/syscalls/x/untagged01.c"},
   "script01.sh": {"fname": "testcases/commands/script01.sh", "tags": [["CVE", "2030-2"]]},
   "arm01": {"fname": "testcases/cve/arm01.c", "tags": [["CVE", "2030-3"]], "supported_archs": ["aarch64"]},
@@ -79,11 +80,11 @@ fn tagged_tests_become_suites_by_their_area() {
           runtime: 300s
         dose: {seconds: 20}
         timeout: {terminate: 210s}
-        symptom: {reported: {matching: 'TFAIL'}}
+        symptom: {any: [{reported: {matching: 'TFAIL'}}, {crash: any}]}
         # it would use the command parted, which a guest has not
         # it checks the configuration itself: CONFIG_A | CONFIG_B
         # it checks 2 commits, of which `history` names the first
-        # import 327dae2879f3da73
+        # import c07360ebc3155e36
 
     # imported: pipe-race07
     "#);
