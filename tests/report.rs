@@ -110,7 +110,7 @@ fn the_help() {
 
     Options:
           --format <FORMAT>   Print this to standard output [default: summary, unless --junit or --write
-                              is given] [possible values: summary, matrix, kernels, junit, json,
+                              is given] [possible values: summary, matrix, kernels, junit, tap, json,
                               markdown, html]
           --junit <FILE>      Write JUnit XML to this file; `-` is standard output
           --junit-known <AS>  How JUnit shows failures that the suites list as known [default: skipped]

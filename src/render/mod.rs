@@ -14,6 +14,7 @@ mod markdown;
 mod matrix;
 mod reply;
 mod summary;
+mod tap;
 
 use std::io::Write;
 use std::path::Path;
@@ -119,6 +120,7 @@ pub const FORMATS: &[&dyn Renderer] = &[
     &matrix::Matrix,
     &kernels::Kernels,
     &junit::Junit,
+    &tap::Tap,
     &json::Json,
     &markdown::Markdown,
     &html::Html,

@@ -118,7 +118,7 @@ fn draft(name: &str, fields: &Fields<'_>, options: &Options) -> Result<(String, 
         seconds,
         // LTP's own timeout comes first, and says more
         terminate: Some((timeout * TRANSLATED + runs) * variants.min(4) + 30),
-        symptom: symptom(&fields),
+        symptom: symptom(fields),
     };
     Ok((area, test))
 }
