@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use kernel_modules::{Compression, inflate};
-use kernel_symbols::{Image, ImageError, Line, LookupError, Place};
+use kernel_symbols::{Bytes, Image, ImageError, Line, LookupError, Place};
 
 /// So many entries of a folder are looked at: a build folder of a kernel has some 100,000.
 const MAX_ENTRIES: usize = 1_000_000;
@@ -182,25 +181,21 @@ impl DebugInfo {
 fn load(path: &Path) -> Result<Image, DebugError> {
     let failed = |source| DebugError::Read { path: path.to_owned(), source };
     let elf = read(path).map_err(failed)?;
-    Image::from_shared(&elf).map_err(|source| DebugError::Image { path: path.to_owned(), source })
+    Image::from_bytes(&elf).map_err(|source| DebugError::Image { path: path.to_owned(), source })
 }
 
-/// Reads a file, which may be compressed. One that is not goes where it stays at once: most of the time that a short trace
-/// takes goes into the hundreds of megabytes of `vmlinux`.
-fn read(path: &Path) -> io::Result<Arc<[u8]>> {
+/// The bytes of a file, which may be compressed. One that is not is mapped.
+fn read(path: &Path) -> io::Result<Bytes> {
     let mut file = fs::File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        // a pipe says nothing of its size
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        return inflate(bytes).map(Arc::from);
+    if file.metadata()?.is_file() {
+        let mapped = Bytes::map(&file)?;
+        if Compression::of(&mapped).is_none() {
+            return Ok(mapped);
+        }
     }
-    let size = usize::try_from(metadata.len()).unwrap_or_default();
-    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
-    let place = Arc::get_mut(&mut bytes).expect("nobody else has it yet");
-    file.read_exact(place)?;
-    if Compression::of(place).is_none() { Ok(bytes) } else { inflate(place.to_vec()).map(Arc::from) }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    inflate(bytes).map(Bytes::from)
 }
 
 /// Names of the compiler go through folders and back (`fs/xfs/../libxfs/x.c`, `./include/x.h`).

@@ -1,12 +1,11 @@
 //! One ELF file with debug information: `vmlinux`, a module, or the file that a distribution split off either.
 
-use std::sync::Arc;
-
 use parking_lot::Mutex;
 
 use addr2line::Context;
 use object::{File, Object};
 
+use super::bytes::Bytes;
 use super::place::Place;
 use super::sections::{self, Layout, Reader};
 use super::table::Table;
@@ -106,14 +105,14 @@ impl Image {
     /// # Errors
     /// If it is no ELF file, is broken, or lacks symbols or DWARF.
     pub fn parse(elf: &[u8]) -> Result<Image, ImageError> {
-        Image::from_shared(&Arc::from(elf))
+        Image::from_bytes(&Bytes::from(elf.to_vec()))
     }
 
     /// Reads the file, which is kept: a `vmlinux` of hundreds of megabytes is not copied.
     ///
     /// # Errors
     /// If it is no ELF file, is broken, or lacks symbols or DWARF.
-    pub fn from_shared(elf: &Arc<[u8]>) -> Result<Image, ImageError> {
+    pub fn from_bytes(elf: &Bytes) -> Result<Image, ImageError> {
         let file = File::parse(&elf[..])?;
         let layout = Layout::of(&file);
         let table = Table::of(&file, &layout);

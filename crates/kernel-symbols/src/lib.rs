@@ -5,10 +5,11 @@
 //! its address and the offset in the DWARF beside it. The length behind the slash tells whether the file is of the build
 //! that printed the trace, and which of several functions of one name is meant.
 //!
-//! This crate touches no file: bytes of ELF files in, values out. [`Image`] is one file, [`Place`] one place of a trace,
+//! This crate opens no file: bytes of ELF files in ([`Bytes`], which may be mapped), values out. [`Image`] is one file, [`Place`] one place of a trace,
 //! [`annotate`] writes the lines into a log.
 
 mod annotate;
+mod bytes;
 mod image;
 mod place;
 mod relocate;
@@ -16,6 +17,7 @@ mod sections;
 mod table;
 
 pub use annotate::annotate;
+pub use bytes::Bytes;
 pub use image::{Image, ImageError, Line, LookupError};
 pub use place::{Place, places};
 

@@ -1,16 +1,16 @@
 //! The sections of an ELF file: where functions lie, and the DWARF.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use gimli::{self, Dwarf, EndianArcSlice, RunTimeEndian, SectionId};
+use gimli::{self, Dwarf, EndianReader, RunTimeEndian, SectionId};
 use object::{CompressionFormat, File, Object, ObjectKind, ObjectSection, SectionIndex, SectionKind};
 
+use super::bytes::Bytes;
 use super::image::ImageError;
 use super::relocate;
 
 /// What DWARF is read through. The bytes are shared and owned, so that an image needs no file behind it.
-pub(super) type Reader = EndianArcSlice<RunTimeEndian>;
+pub(super) type Reader = EndianReader<RunTimeEndian, Bytes>;
 
 /// The address that the sections of a module begin at. Any would do but those near 0, which DWARF uses for "none".
 const FIRST: u64 = 0x10_0000;
@@ -55,7 +55,7 @@ pub(super) fn is_code<'d>(section: &impl ObjectSection<'d>) -> bool {
 }
 
 /// The DWARF of a file, relocated. What is in the file as it is needed is shared with it.
-pub(super) fn dwarf(elf: &Arc<[u8]>, file: &File<'_>, layout: &Layout) -> Result<Dwarf<Reader>, ImageError> {
+pub(super) fn dwarf(elf: &Bytes, file: &File<'_>, layout: &Layout) -> Result<Dwarf<Reader>, ImageError> {
     let endian = if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
     let debug = file.sections().filter(|section| section.name().is_ok_and(|name| name.contains("debug_")));
     // what a section says of its size when it is decompressed is believed by whoever allocates the memory
@@ -65,10 +65,10 @@ pub(super) fn dwarf(elf: &Arc<[u8]>, file: &File<'_>, layout: &Layout) -> Result
     if total > MAX_DWARF {
         return Err(ImageError::TooLarge { bytes: total });
     }
-    let whole = gimli::EndianReader::new(Arc::clone(elf), endian);
+    let whole = EndianReader::new(elf.clone(), endian);
     let load = |id: SectionId| -> Result<Reader, ImageError> {
         let Some(section) = file.section_by_name(id.name()) else {
-            return Ok(gimli::EndianReader::new(Arc::from([]), endian));
+            return Ok(EndianReader::new(Bytes::from(Vec::new()), endian));
         };
         let range = section.compressed_file_range()?;
         if file.kind() != ObjectKind::Relocatable && range.format == CompressionFormat::None {
@@ -80,14 +80,14 @@ pub(super) fn dwarf(elf: &Arc<[u8]>, file: &File<'_>, layout: &Layout) -> Result
             }
         }
         let data = section.uncompressed_data()?;
-        let data: Arc<[u8]> = if file.kind() == ObjectKind::Relocatable {
+        let data = if file.kind() == ObjectKind::Relocatable {
             let mut data = data.into_owned();
             relocate::apply(file, layout, section.index(), &mut data);
-            data.into()
+            data
         } else {
-            data.into()
+            data.into_owned()
         };
-        Ok(gimli::EndianReader::new(data, endian))
+        Ok(EndianReader::new(Bytes::from(data), endian))
     };
     Dwarf::load(load)
 }
