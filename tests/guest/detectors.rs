@@ -35,7 +35,8 @@ fn an_absence_takes_a_detector_at_work() {
     for (test, expected) in table {
         assert_eq!(ended.cell(&format!("detectors::{test}")), expected);
     }
-    // with KVM the processor may have the counter that it takes
+    // with KVM the processor may have the counter that it takes; without one the detector is dead before the dose
     let hard = ended.cell("detectors::hard-lockup");
-    assert!(hard == "good" || hard.starts_with("blind: "), "{hard}");
+    let dead = "skip: a detector was off: kernel.nmi_watchdog was 0 before the dose";
+    assert!(hard == "good" || hard.starts_with(dead), "{hard}");
 }

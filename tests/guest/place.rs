@@ -125,7 +125,7 @@ impl Place {
         let version = KERNEL.split('/').next().expect("a version");
         let folder = entries
             .map(|e| e.file_name().to_string_lossy().into_owned())
-            .find(|name| name.starts_with(version) && name.contains("-cloud-"))
+            .find(|name| name.starts_with(version) && name.contains("-cloud-amd64"))
             .expect("the fetched kernel");
         self.kernels.join(folder).join("vmlinuz")
     }
