@@ -116,7 +116,9 @@ impl Reader {
         }
         match code {
             // what follows a skip of everything is not done, whatever was planned
-            SKIP => None,
+            SKIP if self.passed == 0 => None,
+            // and what was done before it is not the whole test
+            SKIP => Some(format!("it ended with exit code {SKIP} (KSFT_SKIP) behind results that passed")),
             0 | XFAIL => self.short.clone(),
             1 if self.failed > 0 => self.short.clone(),
             _ if self.failed > 0 => Some(format!("it ended with exit code {code}")),
@@ -275,6 +277,16 @@ mod tests {
                 "Note(\"some results were skipped: no device\")\n",
             ),
             ("1..2\nok 1 a # SKIP no device\n", 4, "Skip(\"no device\")\n"),
+            (
+                "1..9\nok 1 a\nok 2 b # SKIP no device\n",
+                4,
+                "Blind(\"it ended with exit code 4 (KSFT_SKIP) behind results that passed\")\nNote(\"some results were skipped: no device\")\n",
+            ),
+            (
+                "1..9\nok 1 a\n",
+                4,
+                "Blind(\"it ended with exit code 4 (KSFT_SKIP) behind results that passed\")\n",
+            ),
             // as kunit.py counts them
             ("1..1\nnot ok 1 a # TODO later\n", 1, "Symptom(\"not ok 1 a # TODO later\")\n"),
             ("1..1\nnot ok 1 a # XFAIL\n", 1, "Symptom(\"not ok 1 a # XFAIL\")\n"),
