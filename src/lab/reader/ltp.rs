@@ -140,8 +140,9 @@ impl Reader {
             None if code & TCONF != 0 => {
                 said.push(ProgramReport::Skip(format!("TCONF by exit code {code}, its line was not seen")));
             }
-            None if code == 0 && !passed && !cut && said.is_empty() => {
-                said.push(ProgramReport::Blind("it ended with 0 and printed no TPASS".to_owned()));
+            None if code == 0 && !passed && said.is_empty() => {
+                let part = if cut { " in what was read of its output" } else { "" };
+                said.push(ProgramReport::Blind(format!("it ended with 0 and printed no TPASS{part}")));
             }
             None => {}
         }
@@ -238,6 +239,13 @@ mod tests {
         let said = reader.read(Stream::Output, b"a.c:1: TFAIL: first\nhangs now");
         assert_eq!(said, [ProgramReport::Symptom("a.c:1: TFAIL: first".into())]);
         assert_eq!(reader.finish(End { exit: Exit::Signal(9), output_bytes: 29 }), []);
+    }
+
+    #[test]
+    fn where_lines_are_missing_no_pass_is_made_up() {
+        let said = Reader::default().finish(End { exit: Exit::Code(0), output_bytes: 1_000_000 });
+        let blind = "it ended with 0 and printed no TPASS in what was read of its output";
+        assert_eq!(said[1..], [ProgramReport::Blind(blind.into())]);
     }
 
     #[test]
