@@ -23,8 +23,6 @@ const SYSCTLS: &[(&str, &str, bool)] = &[
     ("kernel.panic_on_oops", "1", true),
     ("kernel.hung_task_panic", "0", false),
     ("kernel.hung_task_warnings", "-1", false),
-    // the host asks over the console where the agent does not answer; Debian allows no dumps by default
-    ("kernel.sysrq", "1", false),
     // how often tasks are looked at; by default as seldom as the timeout is long
     ("kernel.hung_task_check_interval_secs", "1", false),
 ];

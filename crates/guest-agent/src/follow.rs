@@ -7,10 +7,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::time::Timespec;
 
 use crate::channel::Sender;
 use guest_protocol::kmsg::parse;
@@ -26,7 +26,7 @@ const BATCH: usize = 64 << 10;
 const LONGEST: usize = 16 << 10;
 /// How long the reader waits after it was woken, so that it takes in a report at once. The kernel's log holds thousands
 /// of records meanwhile.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// Follows the log from its making to [`Follower::finish`]. Its descriptor is open before the program runs: nothing that
 /// is mounted over `/dev` takes it away.
@@ -91,7 +91,9 @@ impl Reader {
             }
             let over = !fds[0].revents().is_empty();
             if !over {
-                std::thread::sleep(GATHER);
+                // more is likely to follow, unless this is the end
+                let mut fds = [PollFd::new(stopped, PollFlags::IN)];
+                let _ = poll(&mut fds, Some(&GATHER));
             }
             self.drain()?;
             if over {
