@@ -15,20 +15,22 @@
 //! | `KREGRESS_TEST_KERNELS` | the kernels, divided by commas, instead of the harness's own |
 //! | `KREGRESS_CACHE` | where kernels are kept |
 //! | `KREGRESS_ACCEL` | `kvm` or `tcg` instead of what works |
+//! | `KREGRESS_FETCH_QEMU` | set, and not to the empty text: a newer QEMU is unpacked for machines that the installed one cannot build |
 //! | `KREGRESS_CI` | set, and not to the empty text: a trial that cannot run here (no QEMU, no busybox, no kernel) fails instead of being skipped |
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::cancel::Cancel;
 use crate::event::{CellRecord, Event};
 use crate::kernel::{Kernel, KernelSpec, LargerImage, Library, RequestedKernel, cache_folder};
-use crate::lab::vm::VmLab;
+use crate::lab::Lab;
+use crate::lab::by_arch::Labs;
 use crate::machine::Machines;
 use crate::plan::{Cell, PlacedTest, flavour};
 use crate::progress::Fetching;
@@ -53,15 +55,10 @@ pub struct Harness {
 struct Shared {
     library: Library,
     machines: Machines,
-    /// By architecture.
-    labs: Mutex<HashMap<&'static str, LabSlot>>,
+    labs: Labs,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
-    cache: PathBuf,
     strict: bool,
 }
-
-/// A lab that is made when it is wanted.
-type LabSlot = Arc<OnceLock<Result<VmLab, String>>>;
 
 impl Harness {
     /// The suites of a folder, on the newest 6.12 kernel.
@@ -134,9 +131,8 @@ impl Harness {
         let shared = Arc::new(Shared {
             library,
             machines,
-            labs: Mutex::default(),
+            labs: Labs::on_host(&cache, is_set("KREGRESS_FETCH_QEMU"), |text| eprintln!("{text}"), |lab| lab),
             kernels: Mutex::default(),
-            cache,
             strict: self.strict,
         });
         let mut trials = Vec::new();
@@ -168,16 +164,19 @@ impl Shared {
             Ok(kernel) => kernel,
             Err(reason) => return not_here(&reason),
         };
-        let lab = self.labs.lock().entry(kernel.arch.name).or_default().clone();
-        let lab = match lab.get_or_init(|| make_lab(&self.cache, &kernel)) {
-            Ok(lab) => lab,
-            Err(reason) => return not_here(reason),
-        };
         let machine = self.machines.of(test).map_err(|e| e.to_string())?;
+        let lab = match self.labs.place(kernel.arch, &machine) {
+            Ok(Ok(lab)) => lab,
+            Ok(Err(reason)) => return not_here(&reason),
+            Err(error) => return not_here(&error.to_string()),
+        };
+        // of one lab the first decision counts
+        lab.choose_accel(accel_request()?, &kernel);
+        // what the machine needs may be this accelerator
         let lacking = lab.missing(&machine);
         let placed = PlacedTest { test: Arc::clone(test), machine: Arc::new(machine), lacking };
         match self.cell(placed, wanted, &kernel) {
-            Ok(cell) => judge(&run_cell(cell, lab)?, self.strict),
+            Ok(cell) => judge(&run_cell(cell, &*lab)?, self.strict),
             Err(reason) => not_here(&reason),
         }
     }
@@ -212,17 +211,18 @@ impl Shared {
     }
 }
 
-fn make_lab(cache: &Path, kernel: &Kernel) -> Result<VmLab, String> {
-    let request = match std::env::var("KREGRESS_ACCEL") {
-        Ok(text) => text.parse().map_err(|e| format!("KREGRESS_ACCEL={text}: {e}"))?,
-        Err(_) => AccelRequest::Auto,
-    };
-    let lab = VmLab::for_arch(kernel.arch, cache, &|text| eprintln!("{text}")).map_err(|e| e.to_string())?;
-    lab.choose_accel(request, kernel);
-    Ok(lab)
+fn accel_request() -> Result<AccelRequest, String> {
+    match std::env::var("KREGRESS_ACCEL") {
+        Ok(text) => text.parse().map_err(|e| format!("KREGRESS_ACCEL={text}: {e}")),
+        Err(_) => Ok(AccelRequest::Auto),
+    }
 }
 
-fn run_cell(cell: Cell, lab: &VmLab) -> Result<CellRecord, Failed> {
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
+fn run_cell(cell: Cell, lab: &dyn Lab) -> Result<CellRecord, Failed> {
     let capacity = Capacity { jobs: Some(1), cpus: 1, memory_mib: 0 };
     let queue = Queue::new(capacity);
     let id = cell.id();

@@ -7,7 +7,7 @@ use duct::cmd;
 use super::error::CliError;
 use super::paths::PathArgs;
 use crate::arch::{ARCHES, Arch, GUEST};
-use crate::kernel::tools::{Tool, Tools};
+use crate::kernel::tools::{Tool, Tools, backports};
 use crate::machine::Machines;
 use crate::report::ExitStatus;
 use crate::vm::qemu::Qemu;
@@ -20,6 +20,9 @@ pub struct DoctorArgs {
     /// Forget whether KVM works here, so that the next run tries again
     #[arg(long)]
     forget_accel: bool,
+    /// Unpack a newer QEMU from Debian's backports below the cache where machines need one; nothing is installed
+    #[arg(long)]
+    fix: bool,
     /// Check what guests of this architecture take besides, such as arm64 or s390x; nothing is fetched
     #[arg(long, value_name = "ARCH", value_parser = named_arch)]
     arch: Option<&'static Arch>,
@@ -62,6 +65,9 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
     if let Some(arch) = args.arch.filter(|arch| **arch != *GUEST) {
         return show(&foreign(arch, &cache));
     }
+    if args.fix {
+        fix(&cache, &paths.machines()?)?;
+    }
     let findings = [
         qemu(),
         acceleration(&cache),
@@ -82,7 +88,7 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
             &["make", "flex", "bison", "bc", "patch", "git", "libelf-dev", "libssl-dev"],
         ),
         tools_of_host("ccache", &["ccache"], "compiling the same file only once", &["ccache"]),
-        machines(paths.machines()),
+        machines(paths.machines(), &cache),
         space(&cache),
     ];
     show(&findings)
@@ -152,10 +158,21 @@ fn show(findings: &[Finding]) -> Result<ExitStatus, CliError> {
         );
     }
     if findings.iter().any(|f| f.what == MACHINES && f.state == CheckResult::Limited) {
-        println!("\n{}", super::newer_qemu::advice());
+        println!("\n{}", newer_qemu(&backports()));
     }
     let missing = findings.iter().any(|f| f.state == CheckResult::Missing);
     Ok(if missing { ExitStatus::SetupFailed } else { ExitStatus::Success })
+}
+
+/// How to get a newer QEMU, for machines that the installed one cannot build.
+fn newer_qemu(suite: &str) -> String {
+    format!(
+        "A newer QEMU comes from Debian's {suite}. Below the cache, without root, for the machines that need it:
+  kregress doctor --fix    (or `kregress run --fetch-qemu`)
+Installed, where {suite} is among apt's sources:
+  sudo apt-get install -t {suite} {}",
+        GUEST.qemu.package
+    )
 }
 
 fn qemu() -> Finding {
@@ -211,8 +228,20 @@ fn acceleration(cache: &Path) -> Finding {
     }
 }
 
-/// Which of the machines this QEMU can build.
-fn machines(machines: Result<Machines, CliError>) -> Finding {
+/// Unpacks a newer QEMU if the installed one cannot build some machine.
+fn fix(cache: &Path, machines: &Machines) -> Result<(), CliError> {
+    // without a QEMU the findings say so
+    let Ok(qemu) = Qemu::find() else { return Ok(()) };
+    let capabilities = Capabilities::of(GUEST, &qemu);
+    if machines.iter().any(|machine| capabilities.missing(machine, None).is_some()) {
+        Qemu::newer(&Tools::new(cache), &|text| eprintln!("{:>12} {text}", "Preparing"))
+            .map_err(CliError::setup)?;
+    }
+    Ok(())
+}
+
+/// Which of the machines this QEMU can build, or the newer one that was unpacked.
+fn machines(machines: Result<Machines, CliError>, cache: &Path) -> Finding {
     let found = |state, detail| Finding { what: MACHINES, state, detail, packages: &[] };
     let machines = match machines {
         Ok(machines) => machines,
@@ -221,14 +250,22 @@ fn machines(machines: Result<Machines, CliError>) -> Finding {
     // without a QEMU there is another finding that says so
     let Ok(qemu) = Qemu::find() else { return found(CheckResult::Good, "not known without QEMU".into()) };
     let capabilities = Capabilities::of(GUEST, &qemu);
-    let (mut built, mut lacking) = (Vec::new(), Vec::new());
+    let tools = Tools::new(cache);
+    let newer = tools.find(Tool::NewerEmulator, GUEST).and_then(|_| Qemu::newer(&tools, &|_| {}).ok());
+    let newers = newer.as_ref().map(|newer| Capabilities::of(GUEST, newer));
+    let (mut built, mut by_newer, mut lacking) = (Vec::new(), Vec::new(), Vec::new());
     for machine in machines.iter() {
-        match capabilities.missing(machine, None) {
-            None => built.push(machine.name.as_str()),
-            Some(why) => lacking.push(format!("{}: {why}", machine.name)),
+        let newers = newers.as_ref().map(|newer| newer.missing(machine, None));
+        match (capabilities.missing(machine, None), newers) {
+            (None, _) => built.push(machine.name.as_str()),
+            (Some(_), Some(None)) => by_newer.push(machine.name.as_str()),
+            (Some(why), _) => lacking.push(format!("{}: {why}", machine.name)),
         }
     }
-    let can = format!("QEMU builds {}", built.join(", "));
+    let mut can = format!("QEMU builds {}", built.join(", "));
+    if let Some(newer) = newer.filter(|_| !by_newer.is_empty()) {
+        can += &format!("; the unpacked {} builds {}", newer.version, by_newer.join(", "));
+    }
     match lacking.as_slice() {
         [] => found(CheckResult::Good, can),
         lacking => found(CheckResult::Limited, format!("{}; {can}", lacking.join("; "))),
@@ -335,5 +372,18 @@ fn space(cache: &Path) -> Finding {
             found(state, format!("{} ({gib:.0} GiB free)", cache.display()))
         }
         Err(error) => found(CheckResult::Limited, format!("{}: {error}", cache.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn both_ways_to_a_newer_qemu_are_told() {
+        insta::assert_snapshot!(super::newer_qemu("bookworm-backports"), @r#"
+        A newer QEMU comes from Debian's bookworm-backports. Below the cache, without root, for the machines that need it:
+          kregress doctor --fix    (or `kregress run --fetch-qemu`)
+        Installed, where bookworm-backports is among apt's sources:
+          sudo apt-get install -t bookworm-backports qemu-system-x86
+        "#);
     }
 }

@@ -1,6 +1,7 @@
 //! How attempts are made and where runs are written: the same for every command that judges.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::CliError;
@@ -37,6 +38,10 @@ pub struct GuestArgs {
     /// Boot a guest for every attempt instead of restoring one that was saved when it had booted
     #[arg(long)]
     pub no_snapshot: bool,
+    /// Unpack a newer QEMU from Debian's backports, without root, for machines that the installed one cannot build. One that
+    /// is there, or that KREGRESS_NEWER_QEMU names, is used without this
+    #[arg(long, env = "KREGRESS_FETCH_QEMU", hide_env_values = true)]
+    pub fetch_qemu: bool,
 }
 
 /// Where runs are.
@@ -67,12 +72,11 @@ impl GuestArgs {
         adjust: impl Fn(VmLab) -> VmLab + Send + Sync + 'static,
     ) -> Result<Labs, CliError> {
         let timeouts = Timeouts { boot: self.boot_timeout, ..Timeouts::default() };
-        let (cache, cancel) = (cache.to_owned(), cancel.clone());
-        let (terminate, no_snapshot) = (self.timeout, self.no_snapshot);
-        let labs = Labs::new(move |arch| {
-            let lab = VmLab::for_arch(arch, &cache, &|text| eprintln!("{:>12} {text}", "Preparing"))?;
+        let (terminate, no_snapshot, cancel) = (self.timeout, self.no_snapshot, cancel.clone());
+        let tell = |text: &str| eprintln!("{:>12} {text}", "Preparing");
+        let labs = Labs::on_host(cache, self.fetch_qemu, tell, move |lab| {
             let lab = lab.with_terminate(terminate).with_timeouts(timeouts).with_cancel(&cancel);
-            Ok(adjust(if no_snapshot { lab.without_snapshots() } else { lab }))
+            adjust(if no_snapshot { lab.without_snapshots() } else { lab })
         });
         for arch in arches {
             labs.of(arch).map_err(CliError::setup)?;
@@ -104,7 +108,7 @@ impl GuestArgs {
             }
         };
         let choice = lab.choose_accel(self.accel, kernel);
-        let place = |p: &PlacedTest| PlacedTest { lacking: lab.missing(&p.machine), ..p.clone() };
+        let place = |p: &PlacedTest| self.place_one(labs, &lab, kernel, p, tell);
         if kernel.arch != GUEST {
             let (name, version) = (kernel.arch.debian, lab.backend().version());
             let text =
@@ -120,6 +124,37 @@ impl GuestArgs {
             memory_mib: capacity.memory_mib,
         });
         placed.iter().map(place).collect()
+    }
+
+    /// One test with what this host lacks for its machine.
+    fn place_one(
+        &self,
+        labs: &Labs,
+        first: &Arc<VmLab>,
+        kernel: &Kernel,
+        placed: &PlacedTest,
+        tell: &dyn Fn(Event),
+    ) -> PlacedTest {
+        let lacking = match labs.place(kernel.arch, &placed.machine) {
+            Err(error) => Some(error.to_string()),
+            Ok(Err(lacking)) => Some(match self.fetch_qemu || kernel.arch != GUEST {
+                true => lacking,
+                false => format!("{lacking} (--fetch-qemu unpacks a newer one)"),
+            }),
+            Ok(Ok(lab)) => {
+                if !Arc::ptr_eq(&lab, first) && lab.accel().is_none() {
+                    let choice = lab.choose_accel(self.accel, kernel);
+                    let (version, machine) = (lab.backend().version(), &placed.machine.name);
+                    let text = format!(
+                        "guests of machines such as {machine} run in QEMU {version} with {}, as the first one cannot build them",
+                        choice.accel
+                    );
+                    tell(Event::Notice { text });
+                }
+                None
+            }
+        };
+        PlacedTest { lacking, ..placed.clone() }
     }
 }
 

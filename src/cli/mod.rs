@@ -18,7 +18,6 @@ mod import;
 mod interrupt;
 mod kernels;
 mod list;
-mod newer_qemu;
 mod patch;
 mod paths;
 mod prepare;

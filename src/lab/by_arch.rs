@@ -1,15 +1,18 @@
-//! One lab for each architecture, made when it is wanted: what runs guests, their init and their shell differ.
+//! One lab for each architecture, made when it is wanted: what runs guests, their init and their shell differ. Machines that
+//! the host's QEMU cannot build have one with a newer QEMU besides.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use super::vm::VmLab;
 use super::{Lab, Request, Watch};
-use crate::arch::Arch;
+use crate::arch::{Arch, GUEST};
 use crate::failure::Failure;
 use crate::kernel::Kernel;
+use crate::kernel::tools::{Tool, Tools};
 use crate::machine::Machine;
 use crate::observation::Observation;
 use crate::suite::Test;
@@ -18,16 +21,42 @@ use crate::vm::VmError;
 /// Makes the lab of an architecture.
 type Make = Box<dyn Fn(&'static Arch) -> Result<VmLab, VmError> + Send + Sync>;
 
+/// Makes the lab with a newer QEMU; `None` where it is not here and not to be fetched.
+type MakeNewer = Box<dyn Fn() -> Option<Result<VmLab, VmError>> + Send + Sync>;
+
 /// The labs of all architectures.
 pub struct Labs {
     make: Make,
     labs: Mutex<HashMap<&'static str, Arc<VmLab>>>,
+    make_newer: Option<MakeNewer>,
+    newer: OnceLock<Option<Result<Arc<VmLab>, String>>>,
 }
 
 impl Labs {
     /// Labs that are made like this.
     pub fn new(make: impl Fn(&'static Arch) -> Result<VmLab, VmError> + Send + Sync + 'static) -> Labs {
-        Labs { make: Box::new(make), labs: Mutex::default() }
+        Labs { make: Box::new(make), labs: Mutex::default(), make_newer: None, newer: OnceLock::new() }
+    }
+
+    /// The labs of this host, as `adjust` wants them. A newer QEMU for the machines that the installed one cannot build is used
+    /// where it is here, and fetched where that is asked for; what takes time `tell` hears of.
+    pub fn on_host(
+        cache: &Path,
+        fetches_newer: bool,
+        tell: impl Fn(&str) + Clone + Send + Sync + 'static,
+        adjust: impl Fn(VmLab) -> VmLab + Send + Sync + 'static,
+    ) -> Labs {
+        let adjust = Arc::new(adjust);
+        let make = {
+            let (cache, tell, adjust) = (cache.to_owned(), tell.clone(), Arc::clone(&adjust));
+            move |arch| Ok(adjust(VmLab::for_arch(arch, &cache, &tell)?))
+        };
+        let cache = cache.to_owned();
+        let make_newer = move || {
+            let is_here = Tools::new(&cache).find(Tool::NewerEmulator, GUEST).is_some();
+            (fetches_newer || is_here).then(|| Ok(adjust(VmLab::newer(&cache, &tell)?)))
+        };
+        Labs { make_newer: Some(Box::new(make_newer)), ..Labs::new(make) }
     }
 
     /// The lab for guests of this architecture.
@@ -43,15 +72,53 @@ impl Labs {
         labs.insert(arch.name, Arc::clone(&lab));
         Ok(lab)
     }
+
+    /// The lab that builds this machine, where this host has one; else why not, in words.
+    ///
+    /// # Errors
+    /// What guests need and this host lacks.
+    pub fn place(
+        &self,
+        arch: &'static Arch,
+        machine: &Machine,
+    ) -> Result<Result<Arc<VmLab>, String>, VmError> {
+        let lab = self.of(arch)?;
+        let Some(lacking) = lab.missing(machine) else { return Ok(Ok(lab)) };
+        if arch != GUEST {
+            return Ok(Err(lacking));
+        }
+        Ok(match self.newer() {
+            None => Err(lacking),
+            Some(Err(error)) => Err(format!("{lacking}; a newer one is not to be had: {error}")),
+            Some(Ok(newer)) => match newer.missing(machine) {
+                None => Ok(Arc::clone(newer)),
+                Some(lacking) => Err(lacking),
+            },
+        })
+    }
+
+    fn newer(&self) -> Option<&Result<Arc<VmLab>, String>> {
+        let make = || Some((self.make_newer.as_ref()?)()?.map(Arc::new).map_err(|error| error.to_string()));
+        self.newer.get_or_init(make).as_ref()
+    }
+
+    /// The lab of a cell: that of its machine, or the first one, which says what it lacks.
+    fn of_cell(&self, arch: &'static Arch, machine: &Machine) -> Result<Arc<VmLab>, VmError> {
+        match self.place(arch, machine)? {
+            Ok(lab) => Ok(lab),
+            Err(_) => self.of(arch),
+        }
+    }
 }
 
 impl Lab for Labs {
     fn prepare(&self, kernel: &Kernel, test: &Test, machine: &Machine) -> Result<(), Failure> {
-        self.of(kernel.arch).map_err(|error| Failure::Host(error.to_string()))?.prepare(kernel, test, machine)
+        let lab = self.of_cell(kernel.arch, machine).map_err(|error| Failure::Host(error.to_string()))?;
+        lab.prepare(kernel, test, machine)
     }
 
     fn prefetch(&self, kernel: &Kernel, test: &Test, machine: &Machine) {
-        if let Ok(lab) = self.of(kernel.arch) {
+        if let Ok(lab) = self.of_cell(kernel.arch, machine) {
             lab.prefetch(kernel, test, machine);
         }
     }
@@ -62,7 +129,7 @@ impl Lab for Labs {
     }
 
     fn attempt(&self, request: &Request<'_>, watch: &dyn Watch) -> Observation {
-        match self.of(request.kernel.arch) {
+        match self.of_cell(request.kernel.arch, request.machine) {
             Ok(lab) => lab.attempt(request, watch),
             Err(error) => Observation::not_started(error.to_string()),
         }

@@ -30,6 +30,7 @@ use crate::vm::backend::{self, Backend, StartFrom};
 use crate::vm::conversation::{Interruption, await_event};
 use crate::vm::guest::{VMCORE, VmEvent};
 use crate::vm::initramfs::{self, Busybox, ChannelModule};
+use crate::vm::qemu::QemuBackend;
 use crate::vm::snapshot::{Restored, SaveError};
 use crate::vm::spec::{Accel, VmDevice, VmSpec};
 
@@ -104,6 +105,15 @@ impl VmLab {
         let busybox = busybox.map_err(|source| VmError::Tools { name: arch.debian, source })?;
         let busybox = initramfs::foreign_busybox(&busybox)?;
         Ok(VmLab { arch, ..VmLab::with(backend, cache, agent, busybox) })
+    }
+
+    /// A lab with a newer QEMU than the host's release has, for machines that the installed one cannot build. It is
+    /// fetched and unpacked where it is not here, which `tell` hears of.
+    ///
+    /// # Errors
+    /// As [`VmLab::new`]; [`VmError::Tools`].
+    pub fn newer(cache: &Path, tell: Tell<'_>) -> Result<VmLab, VmError> {
+        VmLab::new(QemuBackend::newer(&Tools::new(cache), tell)?, cache)
     }
 
     /// A lab whose guests have this agent and this shell.

@@ -80,7 +80,7 @@ impl PrivateApt {
                 Ok(said) => {
                     let is_wanted = |package: &String| {
                         let name = package.split(['=', ':']).next().unwrap_or_default();
-                        let named = group.iter().any(|wanted| wanted == name);
+                        let named = group.iter().any(|wanted| wanted.split('/').next() == Some(name));
                         named
                             || !(self.unwanted)(name) && (self.own)(name)
                             || !(self.unwanted)(name) && !installed.contains(name) && !NEVER.contains(&name)

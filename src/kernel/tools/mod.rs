@@ -27,6 +27,8 @@ pub type Tell<'a> = &'a dyn Fn(&str);
 pub enum Tool {
     /// QEMU's system emulator.
     Emulator,
+    /// A newer one than the host's release has, out of its backports: for machines that the installed one cannot build.
+    NewerEmulator,
     /// A C compiler that links statically.
     Compiler,
     /// A Rust compiler with the target's standard library.
@@ -40,6 +42,7 @@ impl Tool {
     pub fn name(self) -> &'static str {
         match self {
             Tool::Emulator => "qemu",
+            Tool::NewerEmulator => "newer-qemu",
             Tool::Compiler => "gcc",
             Tool::Rustc => "rustc",
             Tool::Busybox => "busybox",
@@ -50,6 +53,7 @@ impl Tool {
     pub fn variable(self, arch: &Arch) -> String {
         arch.variable(match self {
             Tool::Emulator => "KREGRESS_QEMU",
+            Tool::NewerEmulator => "KREGRESS_NEWER_QEMU",
             Tool::Compiler => "KREGRESS_CC",
             Tool::Rustc => "KREGRESS_RUSTC",
             Tool::Busybox => "KREGRESS_BUSYBOX",
@@ -115,22 +119,22 @@ impl Tools {
         match tool {
             Tool::Busybox => self.unpack_busybox(arch, &folder)?,
             Tool::Emulator => {
-                let mut plan = self.host_plan(arch);
+                let mut plan = self.host_plan();
+                plan.own = is_of_qemu;
                 let names = [Some(arch.qemu.package), arch.qemu.old_package];
-                let candidates: Vec<Vec<String>> = names
-                    .into_iter()
-                    .flatten()
-                    .map(|name| {
-                        [name].into_iter().chain(arch.qemu.with.iter().copied()).map(str::to_owned).collect()
-                    })
-                    .collect();
-                plan.own = |name| {
-                    ["qemu-", "seabios", "opensbi", "ipxe-"].iter().any(|start| name.starts_with(start))
-                };
+                let candidates: Vec<Vec<String>> =
+                    names.into_iter().flatten().map(|name| emulator_packages(arch, name, "")).collect();
                 PrivateApt::new(&folder, &self.settings, &plan)?.unpack_first(&candidates, &root)?;
             }
+            Tool::NewerEmulator => {
+                let mut plan = self.host_plan();
+                plan.own = is_of_qemu;
+                let packages = emulator_packages(arch, arch.qemu.package, &format!("/{}", backports()));
+                plan.suites.push(backports());
+                PrivateApt::new(&folder, &self.settings, &plan)?.unpack_first(&[packages], &root)?;
+            }
             Tool::Compiler => {
-                let mut plan = self.host_plan(arch);
+                let mut plan = self.host_plan();
                 plan.own = |name| name.contains("-linux-gnu") || name.ends_with("-cross");
                 let packages = vec![
                     format!("gcc-{}", arch.triplet.replace('_', "-")),
@@ -178,13 +182,8 @@ impl Tools {
     }
 
     /// Packages of the host's own release, without what is installed.
-    fn host_plan(&self, _arch: &Arch) -> Plan {
-        let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
-        let codename = text
-            .lines()
-            .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
-            .map_or("sid", |name| name.trim().trim_matches('"'))
-            .to_owned();
+    fn host_plan(&self) -> Plan {
+        let codename = codename();
         let suites = vec![codename.clone(), format!("{codename}-updates"), format!("{codename}-security")];
         Plan { suites, arches: vec![host_arch()], own: |_| false, unwanted: |_| false }
     }
@@ -217,6 +216,32 @@ impl Tools {
     }
 }
 
+/// The suite of the host's release that has newer packages, as Debian names it.
+pub fn backports() -> String {
+    format!("{}-backports", codename())
+}
+
+/// The name of the host's release; one that has none is taken for Debian's unstable.
+fn codename() -> String {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    codename_in(&release).unwrap_or("sid").to_owned()
+}
+
+/// The same in the text of os-release(5).
+fn codename_in(release: &str) -> Option<&str> {
+    let value = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
+    Some(value.trim().trim_matches('"')).filter(|name| !name.is_empty())
+}
+
+/// QEMU's packages; `suite` stands behind each name (`/bookworm-backports`).
+fn emulator_packages(arch: &Arch, package: &str, suite: &str) -> Vec<String> {
+    [package].iter().chain(arch.qemu.with).map(|package| format!("{package}{suite}")).collect()
+}
+
+fn is_of_qemu(name: &str) -> bool {
+    ["qemu-", "seabios", "opensbi", "ipxe-"].iter().any(|start| name.starts_with(start))
+}
+
 /// What Debian calls this host's architecture.
 fn host_arch() -> String {
     Arch::named(std::env::consts::ARCH).map_or(std::env::consts::ARCH, |arch| arch.debian).to_owned()
@@ -232,7 +257,7 @@ fn installed(tool: Tool, arch: &Arch) -> Option<PathBuf> {
             links_statically(&compiler).then_some(compiler)
         }
         // its own targets are looked at where it is used
-        Tool::Rustc | Tool::Busybox => None,
+        Tool::Rustc | Tool::Busybox | Tool::NewerEmulator => None,
     }
 }
 
@@ -287,7 +312,8 @@ fn thin(root: &Path, tool: Tool, arch: &Arch) {
     for folder in ["doc", "man", "lintian", "locale"] {
         let _ = fs::remove_dir_all(root.join("usr/share").join(folder));
     }
-    let programs = (tool == Tool::Emulator).then(|| fs::read_dir(root.join("usr/bin")).ok()).flatten();
+    let is_emulator = matches!(tool, Tool::Emulator | Tool::NewerEmulator);
+    let programs = is_emulator.then(|| fs::read_dir(root.join("usr/bin")).ok()).flatten();
     for program in programs.into_iter().flatten().flatten() {
         if program.file_name() != arch.qemu.program {
             let _ = fs::remove_file(program.path());
@@ -303,7 +329,7 @@ fn wrapper(tool: Tool, arch: &Arch, root: &Path) -> String {
     let libraries = format!("usr/lib/{host}");
     match tool {
         Tool::Busybox => String::new(),
-        Tool::Emulator => {
+        Tool::Emulator | Tool::NewerEmulator => {
             let firmware: Vec<String> = arch
                 .qemu
                 .firmware
@@ -350,4 +376,24 @@ fn write_program(program: &Path, text: &str, tool: Tool) -> std::io::Result<()> 
     }
     crate::atomic_file::write(program, text.as_bytes())?;
     fs::set_permissions(program, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_releases_name_is_read() {
+        let debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\n";
+        assert_eq!(codename_in(debian), Some("bookworm"));
+        assert_eq!(codename_in("VERSION_CODENAME=\"trixie\"\n"), Some("trixie"));
+        assert_eq!(codename_in("ID=debian\n"), None);
+    }
+
+    #[test]
+    fn all_packages_of_a_newer_emulator_are_of_one_suite() {
+        let packages = emulator_packages(GUEST, GUEST.qemu.package, "/bookworm-backports");
+        assert!(packages.iter().all(|package| package.ends_with("/bookworm-backports")), "{packages:?}");
+        assert!(packages.len() > 1);
+    }
 }

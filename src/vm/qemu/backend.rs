@@ -43,6 +43,14 @@ impl QemuBackend {
         let qemu = if arch == GUEST { Qemu::find() } else { Qemu::find_for(arch, tools, tell) }?;
         Ok(Arc::new(QemuBackend::of(arch, qemu)))
     }
+
+    /// Machines with a newer QEMU than the host's release has.
+    ///
+    /// # Errors
+    /// As [`Qemu::newer`].
+    pub fn newer(tools: &Tools, tell: Tell<'_>) -> Result<Arc<dyn Backend>, VmError> {
+        Ok(Arc::new(QemuBackend::of(GUEST, Qemu::newer(tools, tell)?)))
+    }
 }
 
 impl Backend for QemuBackend {

@@ -75,8 +75,21 @@ impl Qemu {
     /// # Errors
     /// As [`Qemu::find`]; [`VmError::Tools`].
     pub fn find_for(arch: &'static Arch, tools: &Tools, tell: Tell<'_>) -> Result<Qemu, VmError> {
-        let got = tools.get(Tool::Emulator, arch, tell);
-        let program = got.map_err(|source| VmError::Tools { name: arch.debian, source })?;
+        Qemu::unpacked(Tool::Emulator, arch, tools, tell)
+    }
+
+    /// A newer QEMU than the host's release has: the one that `KREGRESS_NEWER_QEMU` names, or that of Debian's backports,
+    /// which is unpacked below the cache.
+    ///
+    /// # Errors
+    /// As [`Qemu::find_for`].
+    pub fn newer(tools: &Tools, tell: Tell<'_>) -> Result<Qemu, VmError> {
+        Qemu::unpacked(Tool::NewerEmulator, GUEST, tools, tell)
+    }
+
+    fn unpacked(tool: Tool, arch: &'static Arch, tools: &Tools, tell: Tell<'_>) -> Result<Qemu, VmError> {
+        let program = tools.get(tool, arch, tell);
+        let program = program.map_err(|source| VmError::Tools { name: arch.debian, source })?;
         let shown = program.display().to_string();
         let mut words = shown.split_whitespace().map(str::to_owned);
         // what is named may have arguments, and a path of the cache may have blanks
