@@ -180,6 +180,9 @@ pub enum BisectionSource {
         /// The compiler, where one was named.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         compiler: Option<String>,
+        /// What they are compiled for, as `uname -m` says it, where it is not x86_64.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arch: Option<String>,
         /// Only changes to these paths are candidates; empty: all.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         paths: Vec<String>,

@@ -94,9 +94,15 @@ fn alike(a: &BisectionSource, b: &BisectionSource) -> bool {
     match (a, b) {
         (BisectionSource::Series { .. }, BisectionSource::Series { .. }) => true,
         (
-            BisectionSource::Tree { config, config_digest, compiler, .. },
-            BisectionSource::Tree { config: b_config, config_digest: b_digest, compiler: b_compiler, .. },
-        ) => (config, config_digest, compiler) == (b_config, b_digest, b_compiler),
+            BisectionSource::Tree { config, config_digest, compiler, arch, .. },
+            BisectionSource::Tree {
+                config: b_config,
+                config_digest: b_digest,
+                compiler: b_compiler,
+                arch: b_arch,
+                ..
+            },
+        ) => (config, config_digest, compiler, arch) == (b_config, b_digest, b_compiler, b_arch),
         _ => false,
     }
 }

@@ -50,6 +50,14 @@ pub enum Misuse {
         /// The bad end.
         bad: String,
     },
+    /// The ends are of two architectures.
+    #[error("--good {good} and --bad {bad} are of two architectures: no change lies between them")]
+    Arches {
+        /// The good end.
+        good: String,
+        /// The bad end.
+        bad: String,
+    },
     /// A kernel without a version has no place in a range.
     #[error(
         "{option} {name} has no version, so that nobody can say what lies between the ends; name the kernels in their order with --kernels"
@@ -124,6 +132,9 @@ impl Series {
             Find::Cause => good_version.cmp(&bad_version),
             Find::Fix => bad_version.cmp(&good_version),
         };
+        if good.arch() != bad.arch() {
+            return Err(Misuse::Arches { good: names.0, bad: names.1 });
+        }
         match older {
             _ if same(&good, &bad) => return Err(Misuse::Same { good: names.0, bad: names.1 }),
             Ordering::Greater => return Err(Misuse::order(find, &names.0, &names.1)),

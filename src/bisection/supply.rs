@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::driver::CandidateKernels;
-use crate::arch::GUEST;
+use crate::arch::Arch;
 use crate::cancel::Cancel;
 use crate::failure::Failure;
 use crate::kernel::compile::{BuildError, BuildRequest, BuildSource, Builder};
@@ -120,16 +120,24 @@ impl Drop for Packages<'_> {
     }
 }
 
-/// Kernels compiled from the commits of a repository.
-pub struct Commits<'a> {
-    /// Compiles them.
-    pub builder: &'a Builder,
+/// How commits are compiled.
+pub struct Recipe {
     /// The repository.
     pub repository: PathBuf,
     /// The configuration: names of fragments joined by `+`.
     pub config: String,
     /// The compiler; gcc if none is named.
     pub compiler: Option<String>,
+    /// What they are compiled for.
+    pub arch: &'static Arch,
+}
+
+/// Kernels compiled from the commits of a repository.
+pub struct Commits<'a> {
+    /// Compiles them.
+    pub builder: &'a Builder,
+    /// How.
+    pub recipe: Recipe,
     /// For each candidate its name and its commit's hash.
     pub commits: Vec<(String, String)>,
     /// Receives the progress of building.
@@ -143,14 +151,14 @@ impl<'a> Commits<'a> {
     /// The kernels of these commits.
     pub fn new(
         builder: &'a Builder,
-        (repository, config, compiler): (PathBuf, String, Option<String>),
+        recipe: Recipe,
         commits: Vec<(String, String)>,
         progress: &'a (dyn FetchProgress + Sync),
         cancel: &'a Cancel,
         place: &'a PlaceTest<'a>,
     ) -> Commits<'a> {
         let pool = Pool::new(place);
-        Commits { builder, repository, config, compiler, commits, progress, cancel, pool }
+        Commits { builder, recipe, commits, progress, cancel, pool }
     }
 }
 
@@ -158,13 +166,14 @@ impl CandidateKernels for Commits<'_> {
     fn cell(&self, node: usize) -> Result<Cell, Failure> {
         self.pool.cell(node, |place| {
             let (name, commit) = self.commits[node].clone();
+            let Recipe { repository, config, compiler, arch } = &self.recipe;
             let request = BuildRequest {
                 name,
-                source: BuildSource::Git { repository: self.repository.clone(), reference: commit },
+                source: BuildSource::Git { repository: repository.clone(), reference: commit },
                 patches: Vec::new(),
-                config: self.config.clone(),
-                compiler: self.compiler.clone(),
-                arch: GUEST,
+                config: config.clone(),
+                compiler: compiler.clone(),
+                arch,
                 jobs: None,
             };
             let kernel = self

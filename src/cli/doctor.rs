@@ -6,7 +6,8 @@ use duct::cmd;
 
 use super::error::CliError;
 use super::paths::PathArgs;
-use crate::arch::{ARCHES, Arch, GUEST};
+use super::selection::named_arch;
+use crate::arch::{Arch, GUEST};
 use crate::kernel::tools::{Tool, Tools, backports};
 use crate::machine::Machines;
 use crate::report::ExitStatus;
@@ -26,13 +27,6 @@ pub struct DoctorArgs {
     /// Check what guests of this architecture take besides, such as arm64 or s390x; nothing is fetched
     #[arg(long, value_name = "ARCH", value_parser = named_arch)]
     arch: Option<&'static Arch>,
-}
-
-fn named_arch(name: &str) -> Result<&'static Arch, String> {
-    Arch::named(name).ok_or_else(|| {
-        let known: Vec<&str> = ARCHES.iter().map(|arch| arch.debian).collect();
-        format!("expected one of {}", known.join(", "))
-    })
 }
 
 const MACHINES: &str = "machines";
@@ -81,12 +75,7 @@ pub fn run(args: &DoctorArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
             &["e2fsprogs"],
         ),
         packages(),
-        tools_of_host(
-            "make, flex, bison, bc",
-            &["make", "flex", "bison", "bc", "patch", "git"],
-            "compiling kernels",
-            &["make", "flex", "bison", "bc", "patch", "git", "libelf-dev", "libssl-dev"],
-        ),
+        compiling(),
         tools_of_host("ccache", &["ccache"], "compiling the same file only once", &["ccache"]),
         machines(paths.machines(), &cache),
         space(&cache),
@@ -127,11 +116,27 @@ fn foreign(arch: &'static Arch, cache: &Path) -> Vec<Finding> {
             ),
         ),
     };
+    let old = arch.qemu.old_package.map_or(String::new(), |old| format!(" (up to bookworm {old})"));
+    let accel = match arch.is_hosts() {
+        true => acceleration(cache),
+        false => Finding {
+            what: "acceleration",
+            state: CheckResult::Good,
+            detail: format!("tcg: this host is {}, so QEMU translates", std::env::consts::ARCH),
+            packages: &[],
+        },
+    };
     vec![
-        found("QEMU", Tool::Emulator, &format!("Debian's {}", arch.qemu.package)),
+        found("QEMU", Tool::Emulator, &format!("Debian's {}{old}", arch.qemu.package)),
+        accel,
         agent,
         found("the guests' shell", Tool::Busybox, &format!("busybox-static of {}", arch.debian)),
-        found("C compiler", Tool::Compiler, &format!("Debian's cross compiler for {}", arch.triplet)),
+        found(
+            "compiler",
+            Tool::Compiler,
+            &format!("Debian's cross compiler for {}, for tests in C and kernels,", arch.triplet),
+        ),
+        compiling(),
         tools_of_host("cargo", &["cargo"], "building the guest's init for another architecture", &["cargo"]),
         packages(),
         space(cache),
@@ -340,6 +345,16 @@ fn tools_of_host(
         (CheckResult::Limited, format!("{} not found; needed for {purpose}", missing.join(" and ")))
     };
     Finding { what, state, detail, packages }
+}
+
+/// What every kernel that is compiled takes besides its compiler.
+fn compiling() -> Finding {
+    tools_of_host(
+        "make, flex, bison, bc",
+        &["make", "flex", "bison", "bc", "patch", "git"],
+        "compiling kernels",
+        &["make", "flex", "bison", "bc", "patch", "git", "libelf-dev", "libssl-dev"],
+    )
 }
 
 /// What brings Debian's kernels: a mirror that the user names, or apt.

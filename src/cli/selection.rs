@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::CliError;
 use super::paths::PathArgs;
-use crate::arch::GUEST;
+use crate::arch::{ARCHES, Arch, GUEST};
 use crate::cli::word::words;
 use crate::journal::RunDir;
 use crate::kernel::{ArchChoice, Flavour, KernelSpec, Library, RequestedKernel};
@@ -21,6 +21,17 @@ pub const DEFAULT_KERNELS: &[&str] = &["6.12.57", "6.12.117", "6.17.13", "7.2.13
 
 /// The kernel that a run takes of another architecture, when none is named: Debian keeps fewer versions of them.
 const FOREIGN_KERNEL: &str = "latest:6.12";
+
+/// The architecture of this name.
+///
+/// # Errors
+/// There is none; the names that there are.
+pub fn named_arch(name: &str) -> Result<&'static Arch, String> {
+    Arch::named(name).ok_or_else(|| {
+        let known: Vec<&str> = ARCHES.iter().map(|arch| arch.debian).collect();
+        format!("expected one of {}", known.join(", "))
+    })
+}
 
 /// Which tests are meant.
 #[derive(Debug, Default, clap::Args)]

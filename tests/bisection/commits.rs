@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use kregress::bisect::{Answer, Find};
-use kregress::bisection::supply::Commits;
+use kregress::bisection::supply::{Commits, Recipe};
 use kregress::bisection::tree::{Range, Tree};
 use kregress::bisection::{BisectionEnd, BisectionState};
 use kregress::cancel::Cancel;
@@ -97,6 +97,7 @@ fn commits_are_compiled_and_what_does_not_compile_is_passed_over() {
             config: "tiny".into(),
             config_digest: String::new(),
             compiler: None,
+            arch: None,
             paths: Vec::new(),
         },
         candidates: tree.candidates,
@@ -110,7 +111,12 @@ fn commits_are_compiled_and_what_does_not_compile_is_passed_over() {
         machine: Arc::new(machine()),
         lacking: None,
     };
-    let recipe = (linux.clone(), "tiny".to_owned(), None);
+    let recipe = Recipe {
+        repository: linux.clone(),
+        config: "tiny".into(),
+        compiler: None,
+        arch: kregress::arch::GUEST,
+    };
     let kernels = Commits::new(&builder, recipe, commits, &NoProgress, &cancel, &place);
     let mut state = BisectionState::new(record).unwrap();
     let bug = |kernel: &str, _: u32| {

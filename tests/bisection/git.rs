@@ -96,6 +96,7 @@ fn record_of(tree: Tree, repository: &Repository, find: Find, paths: Vec<String>
             config: "small".into(),
             config_digest: String::new(),
             compiler: None,
+            arch: None,
             paths,
         },
         candidates: tree.candidates,

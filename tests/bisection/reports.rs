@@ -110,6 +110,7 @@ fn a_merge_and_builds_that_cannot_differ_are_said() {
         config: "small".into(),
         config_digest: String::new(),
         compiler: None,
+        arch: None,
         paths: Vec::new(),
     };
     record.candidates[2].parents = vec![0];

@@ -20,7 +20,8 @@ use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
 use super::run::placed;
-use super::selection::load_suites;
+use super::selection::{load_suites, named_arch};
+use crate::arch::Arch;
 use crate::backport::{Subject, TreeOutcome, TreeResult, TreeVerdict, Validation};
 use crate::cancel::Cancel;
 use crate::event::Event;
@@ -57,6 +58,10 @@ pub struct BackportArgs {
     /// of the catalogues, or auto: those of the catalogues whose lines the mail names
     #[arg(long, value_name = "TREE", required = true)]
     onto: Vec<String>,
+    /// Build and test the trees for this architecture, such as arm64; `arm64:` in front of a tree means the same for one
+    /// [default: a catalogue's own, else amd64]
+    #[arg(long, value_name = "ARCH", value_parser = named_arch)]
+    arch: Option<&'static Arch>,
     /// The tests of the bug: parts of names or globs [default: found by commit, link, syzbot's id, or touched files]
     #[arg(long, value_name = "FILTER")]
     tests: Vec<String>,
@@ -124,7 +129,8 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let library = library.with_build_jobs(args.build_jobs).for_patches().with_cancel(&cancel);
     let progress = Fetching::among(shown.bars.clone());
     let tell = |text: String| eprintln!("{text}");
-    let trees = onto::trees(&args.onto, &patches, &library, args.config.as_deref(), &progress, &tell)?;
+    let wanted = onto::Wanted { arch: args.arch, config: args.config.as_deref() };
+    let trees = onto::trees(&args.onto, &patches, &library, wanted, &progress, &tell)?;
 
     let scratch = Scratch::new(&cache).folder();
     let scratch =

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::arch::GUEST;
+use crate::arch::{Arch, GUEST};
 use crate::cli::error::CliError;
 use crate::kernel::compile::{BuildRequest, BuildSource};
 use crate::kernel::{FetchProgress, Library};
@@ -42,20 +42,32 @@ impl std::fmt::Display for RequestedLines {
     }
 }
 
-/// The unpatched kernels of the trees that were named, each to be built with `config` if one is given. What `auto` chose
-/// is reported to `tell`.
+/// How trees are to be built, where the command line says so.
+#[derive(Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// For what.
+    pub arch: Option<&'static Arch>,
+    /// With which configuration.
+    pub config: Option<&'a str>,
+}
+
+/// The unpatched kernels of the trees that were named, each to be built as it is `wanted`. What `auto` chose is reported to
+/// `tell`.
 pub fn trees(
     named: &[String],
     patches: &[&PatchMail],
     library: &Library,
-    config: Option<&str>,
+    wanted: Wanted<'_>,
     progress: &dyn FetchProgress,
     tell: &dyn Fn(String),
 ) -> Result<Vec<BuildRequest>, CliError> {
     let configured = library.to_compile().map_err(CliError::setup)?;
     let mut trees: Vec<BuildRequest> = Vec::new();
-    for text in named {
-        let found = match text.as_str() {
+    for written in named {
+        let (arch, text) = of_arch(written);
+        let arch = arch.or(wanted.arch);
+        let config = wanted.config;
+        let found = match text {
             "auto" if configured.is_empty() => {
                 let text = format!(
                     "--onto auto: the {CONFIGURED} have no tree, a kernel with a `source`; name the trees, or the folder \
@@ -63,23 +75,49 @@ pub fn trees(
                 );
                 return Err(CliError::setup(text));
             }
-            "auto" => auto(patches, &configured, config, tell)?,
+            "auto" => auto(patches, &for_arch(&configured, arch), config, tell)?,
             text => vec![tree(text, &configured, library, progress)?],
         };
         for mut tree in found {
+            if let Some(arch) = arch {
+                set_arch(&mut tree, arch);
+            }
             if let Some(config) = config {
                 tree.config = config.to_owned();
             } else if tree.config.is_empty() {
                 tree.config = SMALLEST.to_owned();
             }
             // before anything is downloaded, and as it is now for all builds of this command
-            library.builder().config_digest(&tree.config).map_err(CliError::setup)?;
+            library.builder().config_digest(&tree.config, tree.arch).map_err(CliError::setup)?;
             if !trees.iter().any(|other| other.name == tree.name) {
                 trees.push(tree);
             }
         }
     }
     Ok(trees)
+}
+
+/// An architecture that is named in front of a tree, and the tree.
+fn of_arch(text: &str) -> (Option<&'static Arch>, &str) {
+    let named = text.split_once(':').and_then(|(word, rest)| Some((Arch::named(word)?, rest)));
+    named.map_or((None, text), |(arch, rest)| (Some(arch), rest))
+}
+
+/// The same tree for an architecture.
+fn set_arch(tree: &mut BuildRequest, arch: &'static Arch) {
+    if tree.arch != arch {
+        tree.name = format!("{}{}", arch.prefix(), tree.name);
+        tree.arch = arch;
+    }
+}
+
+/// The configured trees among which `auto` chooses: those of an architecture, and those of which the catalogues name none.
+fn for_arch(configured: &[BuildRequest], arch: Option<&'static Arch>) -> Vec<BuildRequest> {
+    let arch = arch.unwrap_or(GUEST);
+    let fits = configured.iter().filter(|tree| tree.arch == arch || tree.arch == GUEST);
+    let mut trees: Vec<BuildRequest> = fits.cloned().collect();
+    trees.iter_mut().for_each(|tree| set_arch(tree, arch));
+    trees
 }
 
 fn auto(
@@ -250,5 +288,34 @@ mod tests {
         let chosen = auto(&patches, &configured, None, &tell).unwrap_or_else(|error| panic!("{error:?}"));
         assert_eq!(chosen.iter().map(|tree| tree.name.as_str()).collect::<Vec<_>>(), ["new"]);
         insta::assert_snapshot!(said.borrow(), @"the subject asks for 6.12; of the trees in the catalogues (kernels/*.yaml) these are: new; these are not: old (older than kasan), other (5.10)");
+    }
+
+    #[test]
+    fn trees_are_built_for_the_architecture_that_is_named() {
+        let of = |text| {
+            let (arch, rest) = of_arch(text);
+            (arch.map(|arch| arch.debian), rest)
+        };
+        assert_eq!(of("arm64:linux-6.12.y"), (Some("arm64"), "linux-6.12.y"));
+        assert_eq!(of("../linux:x@v6.12"), (None, "../linux:x@v6.12"));
+        let mut tree = BuildRequest {
+            name: "linux-6.12.y".into(),
+            source: BuildSource::Folder("linux".into()),
+            patches: Vec::new(),
+            config: String::new(),
+            compiler: None,
+            arch: GUEST,
+            jobs: None,
+        };
+        let arm64 = Arch::named("arm64").expect("a row");
+        let s390x = BuildRequest { arch: Arch::named("s390x").expect("a row"), ..tree.clone() };
+        let configured = [tree.clone(), s390x];
+        let names =
+            |arch| for_arch(&configured, arch).iter().map(|tree| tree.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(Some(arm64)), ["arm64:linux-6.12.y"]);
+        assert_eq!(names(None), ["linux-6.12.y"]);
+        set_arch(&mut tree, arm64);
+        set_arch(&mut tree, arm64);
+        assert_eq!((tree.name.as_str(), tree.arch), ("arm64:linux-6.12.y", arm64));
     }
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{BisectArgs, CliError, PathArgs};
+use crate::arch::{Arch, GUEST};
 use crate::bisect::{Costs, Find, Seen};
 use crate::bisection::gitlog::{Called, Log};
 use crate::bisection::tree::{Range, Tree};
 use crate::bisection::{Misuse, Series, reuse};
 use crate::event::{BisectionRecord, BisectionSource, Event};
-use crate::kernel::{KernelSpec, Library, RequestedKernel};
+use crate::kernel::{ArchChoice, KernelSpec, Library, RequestedKernel};
 use crate::plan::PlacedTest;
 use crate::progress::Fetching;
 use crate::suite::Test;
@@ -57,12 +58,14 @@ pub fn begin(args: &BisectArgs, at: &PlacedTest, library: &Library) -> Result<Pr
     let (candidates, source, kernels, earlier, notices, kernel_cost) = match &args.tree.tree {
         Some(path) => {
             let (tree, earlier) = commits(args, find, path)?;
-            let config_digest = library.builder().config_digest(&args.tree.config);
+            let arch = args.arch.unwrap_or(GUEST);
+            let config_digest = library.builder().config_digest(&args.tree.config, arch);
             let source = BisectionSource::Tree {
                 path: shown(path)?,
                 config_digest: config_digest.map_err(CliError::setup)?,
                 config: args.tree.config.clone(),
                 compiler: args.tree.compiler.clone(),
+                arch: arch.to_tell(),
                 paths: args.tree.paths.clone(),
             };
             (tree.candidates, source, Vec::new(), earlier, tree.notices, BUILD)
@@ -115,7 +118,9 @@ fn series(args: &BisectArgs, find: Find, library: &Library) -> Result<Series, Cl
 }
 
 fn spec(args: &BisectArgs, text: &str) -> Result<KernelSpec, CliError> {
-    Ok(text.parse::<KernelSpec>().map_err(CliError::usage)?.with_flavour(args.flavour))
+    let arch = args.arch.map_or(ArchChoice::Any, ArchChoice::One);
+    let spec = text.parse::<KernelSpec>().map_err(CliError::usage)?;
+    Ok(spec.with_flavour(args.flavour).with_arch(arch))
 }
 
 /// The one kernel that an end is.
@@ -150,7 +155,9 @@ fn between(
     ends.sort();
     let [first, last] = &ends[..] else { return Ok((Vec::new(), Vec::new())) };
     let range = format!("{}..{}", first.upstream(), last.upstream());
-    match library.resolve(&[spec(args, &range)?], &Fetching::on_stderr()) {
+    let range = range.parse::<KernelSpec>().map_err(CliError::usage)?;
+    let range = range.with_flavour(args.flavour).with_arch(ArchChoice::One(good.arch()));
+    match library.resolve(&[range], &Fetching::on_stderr()) {
         Ok(resolution) => Ok((resolution.wanted, resolution.left_out)),
         // ends that are files need no package between them
         Err(crate::kernel::KernelError::Empty { .. }) => Ok((Vec::new(), Vec::new())),
@@ -213,8 +220,9 @@ fn read_log(path: &Path) -> Result<(String, Log), CliError> {
 
 /// The kernels of a bisection that is resumed.
 pub fn again(record: &BisectionRecord, library: &Library) -> Result<Vec<RequestedKernel>, CliError> {
-    if let BisectionSource::Tree { config, config_digest, .. } = &record.source {
-        let now = library.builder().config_digest(config).map_err(CliError::setup)?;
+    if let BisectionSource::Tree { config, config_digest, arch, .. } = &record.source {
+        let arch = arch.as_deref().and_then(Arch::named).unwrap_or(GUEST);
+        let now = library.builder().config_digest(config, arch).map_err(CliError::setup)?;
         if !config_digest.is_empty() && *config_digest != now {
             return Err(CliError::setup(format!(
                 "the configuration {config} was changed since the bisection began, so that its kernels would differ in \

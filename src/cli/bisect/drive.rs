@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use super::begin::{self, PreparedBisection};
 use super::{BisectArgs, CliError, PathArgs};
+use crate::arch::{Arch, GUEST};
 use crate::bisection::report::{Report, text};
-use crate::bisection::supply::{Commits, Packages, PlaceTest};
+use crate::bisection::supply::{Commits, Packages, PlaceTest, Recipe};
 use crate::bisection::{BisectionEnd, BisectionState, CandidateKernels, CandidateState, Driver, reuse};
 use crate::cancel::Cancel;
 use crate::cli::guests::random_seed;
@@ -196,12 +197,28 @@ fn supply<'a>(
 ) -> Box<dyn CandidateKernels + 'a> {
     match &state.record().source {
         BisectionSource::Series { .. } => Box::new(Packages::new(library, kernels, progress, place)),
-        BisectionSource::Tree { path, config, compiler, .. } => {
+        BisectionSource::Tree { path, config, compiler, arch, .. } => {
             let of =
                 |candidate: &crate::event::CandidateRecord| (candidate.name.clone(), candidate.id.clone());
             let commits = state.record().candidates.iter().map(of).collect();
-            let recipe = (PathBuf::from(path), config.clone(), compiler.clone());
+            let recipe = Recipe {
+                repository: PathBuf::from(path),
+                config: config.clone(),
+                compiler: compiler.clone(),
+                arch: arch.as_deref().and_then(Arch::named).unwrap_or(GUEST),
+            };
             Box::new(Commits::new(builder, recipe, commits, progress, cancel, place))
+        }
+    }
+}
+
+/// The architecture of a candidate's kernel, where that has to be told.
+fn arch_of(state: &BisectionState, node: usize) -> Option<String> {
+    match &state.record().source {
+        BisectionSource::Tree { arch, .. } => arch.clone(),
+        BisectionSource::Series { .. } => {
+            let (word, _) = state.candidate(node).name.split_once(':')?;
+            Arch::named(word)?.to_tell()
         }
     }
 }
@@ -229,7 +246,7 @@ fn cells(state: &BisectionState) -> Vec<CellRecord> {
             reason: tried.closed.clone(),
             miss_chance: None,
             known: None,
-            arch: None,
+            arch: arch_of(state, node),
         })
     };
     state.all_tried().filter_map(cell).collect()

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use super::error::CliError;
 use super::guests::{GuestArgs, ReportArgs};
 use super::paths::PathArgs;
-use super::selection::TestArgs;
+use super::selection::{TestArgs, named_arch};
+use crate::arch::Arch;
 use crate::bisect::{Aims, Find};
 use crate::bisection::{BisectionState, reuse};
 use crate::cli::word::words;
@@ -33,6 +34,8 @@ Examples:
       between kernels of a list, in its order
   kregress bisect ext4 --tree ~/linux --good v7.1 --bad v7.2 -- fs/ext4
       the commit, among those that touch fs/ext4
+  kregress bisect ext4 --arch arm64 --find fix --bad 6.19.6 --good 7.2.13
+      on another architecture: arm64:6.19.6 means the same
   kregress bisect --resume
       resume the last one that did not end
   kregress bisect --log > log; git bisect replay log
@@ -64,6 +67,10 @@ pub struct BisectArgs {
     /// The image of every kernel [default: the smallest that has what the test needs]
     #[arg(long, value_parser = words::<Flavour>(), value_name = "FLAVOUR", conflicts_with = "tree")]
     flavour: Option<Flavour>,
+    /// Kernels for this architecture, such as arm64 or s390x, where none is named before a kernel; commits are compiled
+    /// for it [default: amd64]
+    #[arg(long, value_name = "ARCH", value_parser = named_arch)]
+    arch: Option<&'static Arch>,
     #[command(flatten)]
     tree: TreeArgs,
     #[command(flatten)]

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::error::BuildError;
 use crate::arch::Arch;
+use crate::kernel::tools::Tools;
 use crate::version::KernelVersion;
 
 /// Programs without which nothing compiles, and Debian's packages that have them.
@@ -20,22 +21,33 @@ pub(super) struct Compiler {
     pub cc: String,
     /// First lines of the compiler and the linker about themselves: another one makes another kernel.
     pub id: String,
+    /// `CROSS_COMPILE`: what the names of the tools begin with; `None` for the host's own.
+    pub cross: Option<String>,
 }
 
 impl Compiler {
     /// Finds the compiler `asked`, or gcc, with ccache in front of it where that is installed, and checks that everything
-    /// else is there. For another architecture it is the cross compiler, and the other tools are its.
-    pub(super) fn find(asked: Option<&str>, arch: &Arch) -> Result<Compiler, BuildError> {
-        let prefix = arch.cross_compile().unwrap_or_default();
+    /// else is there. For another architecture it is the cross compiler, and the other tools are its: those that are
+    /// installed, else Debian's, which are unpacked below the cache.
+    pub(super) fn find(
+        asked: Option<&str>,
+        arch: &'static Arch,
+        tools: &Tools,
+        tell: &dyn Fn(&str),
+    ) -> Result<Compiler, BuildError> {
+        let cross = match arch.is_hosts() {
+            true => None,
+            false => Some(tools.cross_prefix(arch, tell).map_err(|error| {
+                let packages = format!("gcc-{}", arch.triplet.replace('_', "-"));
+                BuildError::CrossTools { arch: arch.debian, packages, source: error }
+            })?),
+        };
+        let prefix = cross.as_deref().unwrap_or_default();
         let own = format!("{prefix}gcc");
         let compiler = asked.unwrap_or(&own);
         let version = first_line(compiler);
         let mut missing: Vec<Tool> = lacking(TOOLS);
         let linker = format!("{prefix}ld");
-        let binutils = format!("binutils-{}", arch.triplet.replace('_', "-"));
-        if !prefix.is_empty() && on_path(&linker).is_none() {
-            missing.push((&linker, &binutils));
-        }
         let package = Path::new(compiler).file_name().and_then(|name| name.to_str()).unwrap_or("gcc");
         if version.is_none() {
             missing.insert(0, (compiler, package));
@@ -47,7 +59,7 @@ impl Compiler {
             Some(_) if !compiler.contains("ccache") => format!("ccache {compiler}"),
             _ => compiler.to_string(),
         };
-        Ok(Compiler { cc, id })
+        Ok(Compiler { cc, id, cross })
     }
 
     /// Checks that the programs are there that the kernel in `tree` asks for; without a tree, those of any kernel.
@@ -69,7 +81,10 @@ impl Compiler {
     /// The compiler's major version, if it is gcc.
     fn gcc_major(&self) -> Option<u32> {
         let version = self.version();
-        let digits = version.starts_with("gcc").then(|| version.rsplit(' ').next())??;
+        // `aarch64-linux-gnu-gcc (Debian 12.2.0-14) 12.2.0`
+        let program = version.split(' ').next()?;
+        let is_gcc = program == "gcc" || program.ends_with("-gcc") || program.contains("gcc-");
+        let digits = is_gcc.then(|| version.rsplit(' ').next())??;
         digits.split('.').next()?.parse().ok()
     }
 
@@ -146,8 +161,11 @@ mod tests {
 
     #[test]
     fn remarks_on_a_compiler_that_is_younger_than_the_tree() {
-        let compiler =
-            |version: &str| Compiler { cc: "gcc".to_string(), id: format!("{version}; GNU ld 2.40") };
+        let compiler = |version: &str| Compiler {
+            cc: "gcc".to_string(),
+            id: format!("{version}; GNU ld 2.40"),
+            cross: None,
+        };
         let debian = compiler("gcc (Debian 12.2.0-14) 12.2.0");
         let table = [
             (&debian, "5.10.262", true),
@@ -155,6 +173,7 @@ mod tests {
             (&debian, "6.12.57", false),
             (&debian, "7.3.4", false),
             (&compiler("clang version 16.0.6"), "5.10.262", false),
+            (&compiler("aarch64-linux-gnu-gcc (Debian 12.2.0-14) 12.2.0"), "5.10.262", true),
         ];
         for (compiler, version, expected) in table {
             let version = version.parse().ok();
@@ -166,7 +185,9 @@ mod tests {
 
     #[test]
     fn a_compiler_that_is_not_there_is_named() {
-        let error = Compiler::find(Some("gcc-99"), crate::arch::GUEST).expect_err("no such compiler");
+        let tools = Tools::new(Path::new("/nowhere"));
+        let found = Compiler::find(Some("gcc-99"), crate::arch::GUEST, &tools, &|_| {});
+        let error = found.expect_err("no such compiler");
         assert!(error.to_string().starts_with("compiling a kernel needs gcc-99"), "{error}");
         let missing = [("flex", "flex"), ("ld", "binutils"), ("objcopy", "binutils")];
         insta::assert_snapshot!(refuse(&missing).expect_err("they are missing"), @"compiling a kernel needs flex, ld, objcopy, which this host lacks; `sudo apt-get install flex binutils` installs it");

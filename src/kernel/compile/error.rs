@@ -58,6 +58,18 @@ pub enum BuildError {
         /// Debian's packages that have it.
         packages: String,
     },
+    /// There are no tools that compile for an architecture, neither installed nor among Debian's packages.
+    #[error(
+        "compiling a kernel for {arch} needs a cross compiler, which this host lacks and Debian's packages did not give ({source}); `sudo apt-get install {packages}` installs it"
+    )]
+    CrossTools {
+        /// The architecture.
+        arch: &'static str,
+        /// Debian's package of the compiler.
+        packages: String,
+        /// Why it could not be fetched.
+        source: SourceError,
+    },
     /// The host failed: its disk is full, its memory does not suffice.
     #[error("building {name} failed on this host: {reason}")]
     Host {

@@ -1,13 +1,14 @@
 //! Fragments of kernel configurations: found by name, put together, and written for Kconfig.
 //!
 //! A fragment is a text file of lines `CONFIG_X=value` (or `# CONFIG_X is not set`), the format of `.config`, with two
-//! additions: a line may end in `# optional`, and a comment `# base: allnoconfig` says what the options have that no
-//! fragment names.
+//! additions: a line may end in `# optional`, `# only ARCH` or `# not ARCH`, and a comment `# base: allnoconfig` says what
+//! the options have that no fragment names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::lost::LostOption;
+use crate::arch::Arch;
 use kernel_modules::closest;
 
 /// Fragments that come with the program; a file of the same name in a catalogue's folder `configs` goes first.
@@ -113,14 +114,18 @@ pub(crate) struct MergedFragments {
 }
 
 impl MergedFragments {
-    /// Puts the fragments of `name`, joined by `+`, together. A part with a `/` is a file. Where two ask for different
-    /// values, the later one has its way.
-    pub(crate) fn new(name: &str, folders: &[PathBuf]) -> Result<MergedFragments, ConfigError> {
+    /// Puts the fragments of `name`, joined by `+`, together, for kernels of this architecture. A part with a `/` is a file.
+    /// Where two ask for different values, the later one has its way.
+    pub(crate) fn new(
+        name: &str,
+        arch: &'static Arch,
+        folders: &[PathBuf],
+    ) -> Result<MergedFragments, ConfigError> {
         let mut composed =
             MergedFragments { name: name.to_string(), base: Base::Defaults, wishes: Vec::new() };
         for part in name.split('+') {
             let (file, text) = find(name, part.trim(), folders)?;
-            let (base, wishes) = parse(&file, &text)?;
+            let (base, wishes) = parse(&file, &text, arch)?;
             composed.base = base.unwrap_or(composed.base);
             for wish in wishes {
                 composed.wishes.retain(|earlier| earlier.option != wish.option);
@@ -194,8 +199,8 @@ fn find(whole: &str, name: &str, folders: &[PathBuf]) -> Result<(String, String)
     Err(ConfigError::Unknown { whole: whole.to_string(), name: name.to_string(), hint })
 }
 
-/// Reads one fragment.
-fn parse(file: &str, text: &str) -> Result<(Option<Base>, Vec<OptionRequest>), ConfigError> {
+/// Reads one fragment: what it asks for on this architecture.
+fn parse(file: &str, text: &str, arch: &Arch) -> Result<(Option<Base>, Vec<OptionRequest>), ConfigError> {
     let mut base = None;
     let mut wishes = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -205,19 +210,16 @@ fn parse(file: &str, text: &str) -> Result<(Option<Base>, Vec<OptionRequest>), C
             found: line.trim().chars().take(80).collect(),
             expected,
         };
+        let mut wish = |option: &str, value: &str, optional| {
+            let (option, value, file) = (option.to_string(), value.to_string(), file.to_string());
+            wishes.push(OptionRequest { option, value, optional, file, line: number + 1 });
+        };
         let line = line.trim();
         if let Some(comment) = line.strip_prefix('#') {
             let comment = comment.trim();
             if let Some(option) = comment.strip_prefix("CONFIG_").and_then(|c| c.strip_suffix(" is not set"))
             {
-                let (option, value) = (option.to_string(), "n".to_string());
-                wishes.push(OptionRequest {
-                    option,
-                    value,
-                    optional: false,
-                    file: file.to_string(),
-                    line: number + 1,
-                });
+                wish(option, "n", false);
             } else if let Some(name) = comment.strip_prefix("base:") {
                 base = Some(match name.trim() {
                     "allnoconfig" => Base::AllNo,
@@ -239,15 +241,63 @@ fn parse(file: &str, text: &str) -> Result<(Option<Base>, Vec<OptionRequest>), C
         }
         let (value, rest) =
             split_value(rest).ok_or_else(|| wrong("a value: y, m, n, a number or \"text\""))?;
-        let optional = match rest.trim() {
-            "" => false,
-            comment if comment.trim_start_matches('#').trim_start().starts_with("optional") => true,
-            _ => return Err(wrong("nothing behind the value but `# optional` and why")),
-        };
-        let (option, value, file) = (option.to_string(), value.to_string(), file.to_string());
-        wishes.push(OptionRequest { option, value, optional, file, line: number + 1 });
+        let remark = Remark::read(rest).map_err(wrong)?;
+        if remark.is_for(arch) {
+            wish(option, value, remark.optional);
+        }
     }
     Ok((base, wishes))
+}
+
+/// What stands behind an option's value: `# optional`, `# only arm64, s390x` or `# not s390x`, and behind a colon why.
+struct Remark {
+    optional: bool,
+    /// The architectures that are named, and whether the line is for them or for the others.
+    arches: Option<(bool, Vec<&'static Arch>)>,
+}
+
+impl Remark {
+    /// Reads what follows a value, or says what was expected.
+    fn read(text: &str) -> Result<Remark, &'static str> {
+        const EXPECTED: &str =
+            "nothing behind the value but `# optional`, `# only ARCH` or `# not ARCH`, and why";
+        let mut remark = Remark { optional: false, arches: None };
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(remark);
+        }
+        let comment = text.strip_prefix('#').ok_or(EXPECTED)?.trim_start_matches('#').trim_start();
+        if comment.starts_with("optional") {
+            remark.optional = true;
+            return Ok(remark);
+        }
+        let (word, rest) = comment.split_once(' ').ok_or(EXPECTED)?;
+        let only = match word {
+            "only" => true,
+            "not" => false,
+            _ => return Err(EXPECTED),
+        };
+        let mut arches = Vec::new();
+        let names = rest.split(':').next().unwrap_or_default();
+        for name in names.split([',', ' ']).filter(|name| !name.is_empty()) {
+            match Arch::named(name) {
+                Some(arch) => arches.push(arch),
+                None if name == "optional" => remark.optional = true,
+                None => {
+                    return Err("behind `only` and `not` architectures as Debian names them, such as arm64");
+                }
+            }
+        }
+        if arches.is_empty() {
+            return Err(EXPECTED);
+        }
+        remark.arches = Some((only, arches));
+        Ok(remark)
+    }
+
+    fn is_for(&self, arch: &Arch) -> bool {
+        self.arches.as_ref().is_none_or(|(only, arches)| *only == arches.contains(&arch))
+    }
 }
 
 /// A value and what follows it.
@@ -268,6 +318,7 @@ fn split_value(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::{AARCH64, ARCHES, GUEST, S390X};
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -287,8 +338,8 @@ mod tests {
             ),
             ("b.config", "# CONFIG_A is not set\nCONFIG_N=16000\n"),
         ]);
-        let composed =
-            MergedFragments::new("a+b", &[folder.path().to_path_buf()]).unwrap_or_else(|e| panic!("{e}"));
+        let composed = MergedFragments::new("a+b", GUEST, &[folder.path().to_path_buf()])
+            .unwrap_or_else(|e| panic!("{e}"));
         insta::assert_snapshot!(composed.text(), @r#"
         # allnoconfig
         CONFIG_B=m
@@ -303,16 +354,33 @@ mod tests {
     #[test]
     fn the_embedded_fragments_read_and_fit_together() {
         for name in ["small", "small+kasan", "small+kmemleak", "small+lockdep", "small+debuginfo"] {
-            let composed = MergedFragments::new(name, &[]).unwrap_or_else(|error| panic!("{error}"));
-            assert_eq!(composed.base, Base::AllNo, "{name}");
-            assert!(composed.wishes.len() > 50, "{name}");
+            for arch in ARCHES {
+                let composed =
+                    MergedFragments::new(name, arch, &[]).unwrap_or_else(|error| panic!("{error}"));
+                assert_eq!(composed.base, Base::AllNo, "{name}");
+                assert!(composed.wishes.len() > 50, "{name}");
+            }
         }
         // the base of tinyconfig, which takes KASAN away without a word
         let off = |name: &str| {
-            let composed = MergedFragments::new(name, &[]).expect("it is embedded");
+            let composed = MergedFragments::new(name, GUEST, &[]).expect("it is embedded");
             composed.wishes.iter().any(|wish| wish.option == "SLUB_TINY" && wish.value == "n")
         };
         assert!(off("small") && off("kasan") && off("kmemleak"));
+    }
+
+    #[test]
+    fn lines_are_of_the_architectures_that_they_name() {
+        let text = "CONFIG_A=y\nCONFIG_PVH=y  # only amd64\nCONFIG_PCI=y  # not s390x: channels\n\
+            CONFIG_G=m  # only arm64, s390x, optional: in some trees\n";
+        let folder = folder(&[("a.config", text)]);
+        let of = |arch| {
+            let composed = MergedFragments::new("a", arch, &[folder.path().to_path_buf()]).unwrap();
+            let said =
+                |wish: &OptionRequest| format!("{}{}", wish.option, if wish.optional { "?" } else { "" });
+            composed.wishes.iter().map(said).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!([of(GUEST), of(&AARCH64), of(&S390X)], ["A PVH PCI", "A PCI G?", "A G?"]);
     }
 
     #[test]
@@ -324,6 +392,8 @@ mod tests {
             ("value.config", "CONFIG_A=\n"),
             ("quote.config", "CONFIG_A=\"x\n"),
             ("behind.config", "CONFIG_A=y KASAN\n"),
+            ("arch.config", "CONFIG_A=y # only arm46: why\n"),
+            ("noarch.config", "CONFIG_A=y # not\n"),
             ("base.config", "# base: tinyconfig\n"),
         ]);
         let folders = [folder.path().to_path_buf()];
@@ -337,25 +407,29 @@ mod tests {
             "value",
             "quote",
             "behind",
+            "arch",
+            "noarch",
             "base",
             "./nowhere.config",
             "",
         ] {
-            let error = MergedFragments::new(name, &folders).expect_err(name).to_string();
+            let error = MergedFragments::new(name, GUEST, &folders).expect_err(name).to_string();
             said += &format!("{}\n", error.replace(&format!("{}/", folder.path().display()), ""));
         }
         insta::assert_snapshot!(said, @r#"
         the configuration `small+kasn`: there is no fragment `kasn`; did you mean `kasan`?
-        the configuration `mein`: there is no fragment `mein`; there are base, behind, debuginfo, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
-        the configuration `zebra`: there is no fragment `zebra`; there are base, behind, debuginfo, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
+        the configuration `mein`: there is no fragment `mein`; there are arch, base, behind, debuginfo, kasan, kmemleak, line, lockdep, mine, name, noarch, quote, small, value; your own go into kernels/configs/NAME.config
+        the configuration `zebra`: there is no fragment `zebra`; there are arch, base, behind, debuginfo, kasan, kmemleak, line, lockdep, mine, name, noarch, quote, small, value; your own go into kernels/configs/NAME.config
         configs/line.config:2: found `CONFIG_KASAN y`, expected `CONFIG_NAME=value`, `# CONFIG_NAME is not set` or a comment that starts with `#`
         configs/name.config:1: found `CONFIG_KA SAN=y`, expected `CONFIG_NAME=value`, `# CONFIG_NAME is not set` or a comment that starts with `#`
         configs/value.config:1: found `CONFIG_A=`, expected a value: y, m, n, a number or "text"
         configs/quote.config:1: found `CONFIG_A="x`, expected a value: y, m, n, a number or "text"
-        configs/behind.config:1: found `CONFIG_A=y KASAN`, expected nothing behind the value but `# optional` and why
+        configs/behind.config:1: found `CONFIG_A=y KASAN`, expected nothing behind the value but `# optional`, `# only ARCH` or `# not ARCH`, and why
+        configs/arch.config:1: found `CONFIG_A=y # only arm46: why`, expected behind `only` and `not` architectures as Debian names them, such as arm64
+        configs/noarch.config:1: found `CONFIG_A=y # not`, expected nothing behind the value but `# optional`, `# only ARCH` or `# not ARCH`, and why
         configs/base.config:1: found `# base: tinyconfig`, expected `# base: allnoconfig` or `# base: alldefconfig`
         cannot read the fragment ./nowhere.config: No such file or directory (os error 2)
-        the configuration ``: there is no fragment ``; there are base, behind, debuginfo, kasan, kmemleak, line, lockdep, mine, name, quote, small, value; your own go into kernels/configs/NAME.config
+        the configuration ``: there is no fragment ``; there are arch, base, behind, debuginfo, kasan, kmemleak, line, lockdep, mine, name, noarch, quote, small, value; your own go into kernels/configs/NAME.config
         "#);
     }
 
@@ -363,7 +437,7 @@ mod tests {
     fn a_release_stays_within_its_characters() {
         let folder = folder(&[("x.config", "")]);
         let name = format!("{}/configs/x.config", folder.path().display());
-        let composed = MergedFragments::new(&name, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let composed = MergedFragments::new(&name, GUEST, &[]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(composed.local_version(), "-x");
         let long = MergedFragments { name: "a b~".repeat(30), ..composed };
         assert_eq!(long.local_version().len(), 40);
@@ -373,7 +447,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn never_panics(text in "[CONFIG_ABy=mn\"\\\\# \n]{0,80}") {
-            let _ = parse("x", &text);
+            let _ = parse("x", &text, GUEST);
         }
     }
 }

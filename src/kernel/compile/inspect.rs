@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::compiler::Compiler;
 use super::patched::Patched;
 use super::source::BuildSource;
 use super::{BuildError, BuildRequest, Builder, Job};
@@ -36,8 +35,8 @@ impl Builder {
             self.identify(&request.source)?;
             return Ok(inspect(folder));
         }
-        let composed = self.composed(&request.config)?;
-        let compiler = Compiler::find(request.compiler.as_deref(), request.arch)?;
+        let composed = self.composed(&request.config, request.arch)?;
+        let compiler = self.compiler(request, progress)?;
         let found = self.identify(&request.source)?;
         let waiting = || progress.report(&request.name, Stage::Waiting(USES_SOURCE));
         let lock = self.store.lock(&format!("build-{}", found.place), waiting)?;

@@ -13,19 +13,27 @@ use kernel_modules::Image;
 use kernel_modules::{IndexEntry, ModuleIndex};
 use kernel_modules::{Job, add_builtin, add_builtin_modinfo, index_modules};
 
-/// Copies what a kernel consists of from the build folder `output` to `into`: `vmlinuz`, `config`, `System.map`,
-/// `modules.pack`, and `vmlinux` where the image is packed. `image` is relative to `output`.
-pub(super) fn install(
-    output: &Path,
-    image: &str,
-    release: &str,
-    into: &Path,
-) -> Result<ModuleIndex, BuildError> {
+/// What a build left.
+pub(super) struct Built<'a> {
+    /// The build folder.
+    pub output: &'a Path,
+    /// The image, relative to it.
+    pub image: &'a str,
+    /// The kernel's release.
+    pub release: &'a str,
+    /// The program `objcopy` of the kernel's architecture.
+    pub objcopy: &'a str,
+}
+
+/// Copies what a kernel consists of from the build folder to `into`: `vmlinuz`, `config`, `System.map`, `modules.pack`, and
+/// `vmlinux` where the image is packed.
+pub(super) fn install(built: &Built, into: &Path) -> Result<ModuleIndex, BuildError> {
+    let Built { output, image, release, .. } = *built;
     let from = output.join(image);
     let to = into.join("vmlinuz");
     let is_elf = image == "vmlinux";
     if is_elf {
-        strip(&from, &to, &["--strip-all", "--remove-section=.comment"])?;
+        strip(built.objcopy, &from, &to, &["--strip-all", "--remove-section=.comment"])?;
     } else {
         fs::copy(&from, &to).map_err(BuildError::io("write", &to))?;
         let data = fs::read(&to).map_err(BuildError::io("read", &to))?;
@@ -46,16 +54,13 @@ pub(super) fn install(
     if let Ok(file) = fs::read(output.join("modules.builtin.modinfo")) {
         add_builtin_modinfo(&mut index, &file);
     }
-    index.modules = pack_modules(output, release, &into.join("modules.pack"))?;
+    index.modules = pack_modules(built, &into.join("modules.pack"))?;
     Ok(index)
 }
 
 /// Puts the modules that `modules.order` lists into one file, without what only a debugger reads.
-fn pack_modules(
-    output: &Path,
-    release: &str,
-    pack: &Path,
-) -> Result<BTreeMap<String, IndexEntry>, BuildError> {
+fn pack_modules(built: &Built, pack: &Path) -> Result<BTreeMap<String, IndexEntry>, BuildError> {
+    let Built { output, release, .. } = *built;
     let file = BufWriter::new(File::create(pack).map_err(BuildError::io("write", pack))?);
     let file = Mutex::new((file, 0));
     let keep = |bytes: Vec<u8>| {
@@ -72,7 +77,7 @@ fn pack_modules(
                 // a hundred times the largest without debug information would take long to keep and to send
                 Ok(size) if size > 8 << 20 => {
                     let stripped = pack.with_file_name(".stripped.ko");
-                    strip(&module, &stripped, &["--strip-debug"])?;
+                    strip(built.objcopy, &module, &stripped, &["--strip-debug"])?;
                     let bytes = fs::read(&stripped).map_err(BuildError::io("read", &stripped))?;
                     fs::remove_file(&stripped).map_err(BuildError::io("remove", &stripped))?;
                     bytes
@@ -101,9 +106,9 @@ pub(super) fn modules(output: &Path) -> Vec<String> {
     order.lines().map(str::trim).filter(|line| !line.is_empty()).map(name).collect()
 }
 
-fn strip(from: &Path, to: &Path, options: &[&str]) -> Result<(), BuildError> {
+fn strip(objcopy: &str, from: &Path, to: &Path, options: &[&str]) -> Result<(), BuildError> {
     let failed = |reason: String| BuildError::source(format!("objcopy of {}", from.display()), reason);
-    let output = Command::new("objcopy")
+    let output = Command::new(objcopy)
         .args(options)
         .args([from, to])
         .env("LC_ALL", "C")

@@ -205,8 +205,8 @@ mod tests {
         fs::write(tree.path().join("arch/arm/Kconfig"), "config BLK_DEV_NUL_BLK\n").expect("it is writable");
         let file = tree.path().join("x.config");
         fs::write(&file, fragment).expect("it is writable");
-        let composed =
-            MergedFragments::new(&file.display().to_string(), &[]).unwrap_or_else(|e| panic!("{e}"));
+        let composed = MergedFragments::new(&file.display().to_string(), crate::arch::GUEST, &[])
+            .unwrap_or_else(|e| panic!("{e}"));
         let lost = lost(&composed, config, tree.path(), crate::arch::GUEST);
         let lines: Vec<String> = lost.iter().map(LostOption::to_string).collect();
         lines.join("\n").replace(&file.display().to_string(), "x.config")

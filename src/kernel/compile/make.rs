@@ -74,6 +74,8 @@ pub(super) struct Make<'a> {
     pub arch: &'static Arch,
     /// `CC`.
     pub cc: &'a str,
+    /// `CROSS_COMPILE`.
+    pub cross: Option<&'a str>,
     /// Processes at a time.
     pub jobs: usize,
     /// Locked for this build.
@@ -102,7 +104,7 @@ impl Make<'_> {
             .arg(format!("ARCH={}", self.arch.make))
             .arg("KBUILD_VERBOSE=0")
             .arg(format!("CC={}", self.cc))
-            .args(self.arch.cross_compile().map(|prefix| format!("CROSS_COMPILE={prefix}")))
+            .args(self.cross.map(|prefix| format!("CROSS_COMPILE={prefix}")))
             .args(arguments)
             .env("LC_ALL", "C")
             // the same input gives the same kernel

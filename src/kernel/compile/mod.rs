@@ -46,6 +46,7 @@ use super::packages::source::Settings;
 use super::progress::waiting::{ASKS_APT, STORES_IT, USES_SOURCE};
 use super::progress::{FetchProgress, Stage};
 use super::store::{Identity, Lock, Record, Store, sha256};
+use super::tools::Tools;
 use super::{Kernel, KernelOrigin};
 use crate::arch::Arch;
 use crate::cancel::Cancel;
@@ -89,8 +90,8 @@ pub struct Builder {
     /// Whether trees are kept to be patched: folders in copies although nothing is to be patched, each line by itself.
     for_patches: bool,
     busy: Mutex<()>,
-    /// Configurations by name, as their fragments were when they were read first.
-    composed: Mutex<HashMap<String, MergedFragments>>,
+    /// Configurations by name and architecture, as their fragments were when they were read first.
+    composed: Mutex<HashMap<(String, &'static str), MergedFragments>>,
     /// Locks of kernels that this process uses.
     in_use: Mutex<Vec<File>>,
 }
@@ -162,8 +163,8 @@ impl Builder {
         progress: &dyn FetchProgress,
         cancel: &Cancel,
     ) -> Result<Stored, BuildError> {
-        let composed = self.composed(&request.config)?;
-        let compiler = Compiler::find(request.compiler.as_deref(), request.arch)?;
+        let composed = self.composed(&request.config, request.arch)?;
+        let compiler = self.compiler(request, progress)?;
         let found = self.identify(&request.source)?;
         let key = key(&found, &request.patches, &composed, &compiler, request.arch);
         if let Some(stored) = self.stored(&key) {
@@ -187,28 +188,36 @@ impl Builder {
 
     /// A digest of what the request says, without a look at the source: equal for what has been built from the same words.
     pub(super) fn words(&self, request: &BuildRequest) -> Option<String> {
-        let composed = self.composed(&request.config).ok()?;
+        let composed = self.composed(&request.config, request.arch).ok()?;
         Some(words(request, &composed))
     }
 
-    /// SHA-256 of what a configuration asks for. No later build of this one asks for anything else.
+    /// SHA-256 of what a configuration asks for on an architecture. No later build of this one asks for anything else.
     ///
     /// # Errors
     /// A fragment is not there or cannot be read.
-    pub fn config_digest(&self, name: &str) -> Result<String, ConfigError> {
-        Ok(sha256(self.composed(name)?.text().as_bytes()))
+    pub fn config_digest(&self, name: &str, arch: &'static Arch) -> Result<String, ConfigError> {
+        Ok(sha256(self.composed(name, arch)?.text().as_bytes()))
     }
 
     /// The configuration of this name. Its fragments are read once, so that a fragment that is edited meanwhile does not
     /// make kernels differ in more than their sources.
-    fn composed(&self, name: &str) -> Result<MergedFragments, ConfigError> {
+    fn composed(&self, name: &str, arch: &'static Arch) -> Result<MergedFragments, ConfigError> {
         let mut known = self.composed.lock();
-        if let Some(composed) = known.get(name) {
+        let key = (name.to_owned(), arch.name);
+        if let Some(composed) = known.get(&key) {
             return Ok(composed.clone());
         }
-        let composed = MergedFragments::new(name, &self.catalogues)?;
-        known.insert(name.to_owned(), composed.clone());
+        let composed = MergedFragments::new(name, arch, &self.catalogues)?;
+        known.insert(key, composed.clone());
         Ok(composed)
+    }
+
+    /// The compiler of a request, which is fetched where it is for another architecture and not here.
+    fn compiler(&self, request: &BuildRequest, progress: &dyn FetchProgress) -> Result<Compiler, BuildError> {
+        let tools = Tools::new(&self.cache).with_settings(self.settings.clone());
+        let tell = |text: &str| progress.report(&request.name, Stage::Prepare(text.to_owned()));
+        Compiler::find(request.compiler.as_deref(), request.arch, &tools, &tell)
     }
 
     fn places(&self) -> PathBuf {
@@ -256,6 +265,7 @@ impl Builder {
             output: &output,
             arch: request.arch,
             cc,
+            cross: job.compiler.cross.as_deref(),
             jobs,
             lock: lock.file(),
             log: &log,
@@ -381,7 +391,9 @@ impl Builder {
         let lock =
             self.store.lock(&partial_name, || progress.report(&request.name, Stage::Waiting(STORES_IT)))?;
         let partial = self.store.begin(&partial_name, &lock)?;
-        let installed = install::install(output, image, &release, &partial).and_then(|modules| {
+        let objcopy = format!("{}objcopy", compiler.cross.as_deref().unwrap_or_default());
+        let from = install::Built { output, image, release: &release, objcopy: &objcopy };
+        let installed = install::install(&from, &partial).and_then(|modules| {
             let nothing = || found.version.clone().or_else(|| "0.0".parse().ok());
             let identity = Identity {
                 version: release.parse().ok().or_else(nothing).ok_or_else(|| {

@@ -9,6 +9,7 @@ use std::process::Command;
 use super::*;
 use crate::kernel::{DebugState, KernelError, KernelSpec, Library, ModuleState, NoProgress};
 
+mod architectures;
 mod errors;
 mod inspect;
 
@@ -29,7 +30,13 @@ vmlinux: $(O)/fast.o $(O)/slow.o
 \t@echo kernel/fs/built-in.ko > $(O)/modules.builtin
 \t@touch $(O)/System.map
 
+Image: vmlinux
+\t@echo $(CROSS_COMPILE) > ../cross
+\t@mkdir -p $(O)/arch/arm64/boot
+\t@(head -c 56 /dev/zero; echo ARMd; head -c 4096 /dev/zero) > $(O)/arch/arm64/boot/Image
+
 modules: vmlinux
+\t@echo $(CROSS_COMPILE) > ../cross
 \t@echo '  LD [M]  fs/x.ko'
 \t@mkdir -p $(O)/fs
 \t@echo 'char name[] __attribute__((section(\".modinfo\"))) = \"name=x\";' \\

@@ -75,6 +75,37 @@ impl Tools {
         Tools { settings: Settings::of_environment(&cache), cache }
     }
 
+    /// The same, with packages from where these say.
+    pub(crate) fn with_settings(mut self, settings: Settings) -> Tools {
+        self.settings = settings;
+        self
+    }
+
+    /// What the names of the tools begin with that compile and link for an architecture, `CROSS_COMPILE` of the kernel's
+    /// makefiles: those that the host has installed, else Debian's, which are fetched and unpacked where they are not here.
+    ///
+    /// # Errors
+    /// As [`Tools::get`].
+    pub fn cross_prefix(&self, arch: &'static Arch, tell: Tell<'_>) -> Result<String, SourceError> {
+        let installed = format!("{}-", arch.triplet);
+        // for kernels no C library is needed
+        if ["gcc", "ld"].iter().all(|tool| which::which(format!("{installed}{tool}")).is_ok()) {
+            return Ok(installed);
+        }
+        let compiler = self.get(Tool::Compiler, arch, tell)?;
+        if let Some(named) = compiler.to_str().and_then(|path| path.strip_suffix("-gcc")) {
+            return Ok(format!("{named}-"));
+        }
+        if compiler != self.program(Tool::Compiler, arch) {
+            return Ok(installed);
+        }
+        let folder = self.folder(Tool::Compiler, arch);
+        let folder = fs::canonicalize(&folder).map_err(io("find", &folder))?;
+        let prefix = folder.join("bin").join(&installed);
+        write_binutils(&folder, &installed).map_err(io("write", &folder))?;
+        Ok(prefix.display().to_string())
+    }
+
     /// The program that is here: what the environment names, what the host has installed, or what was unpacked before.
     pub fn find(&self, tool: Tool, arch: &Arch) -> Option<PathBuf> {
         let named =
@@ -106,10 +137,6 @@ impl Tools {
         }
         tell(&format!("fetching {} for {} from Debian's packages", tool.name(), arch.debian));
         let folder = self.folder(tool, arch);
-        let io = |what, path: &Path| {
-            let path = path.to_path_buf();
-            move |source| SourceError::Io { what, path, source }
-        };
         // whole or not at all: the program, which is looked for, is written last
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("root")).map_err(io("create", &folder))?;
@@ -242,6 +269,29 @@ fn is_of_qemu(name: &str) -> bool {
     ["qemu-", "seabios", "opensbi", "ipxe-"].iter().any(|start| name.starts_with(start))
 }
 
+/// A failed use of `path`, for `map_err`.
+fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> SourceError {
+    let path = path.to_path_buf();
+    move |source| SourceError::Io { what, path, source }
+}
+
+/// Writes a script for each unpacked program whose name begins so into `bin`.
+fn write_binutils(folder: &Path, start: &str) -> std::io::Result<()> {
+    let (root, bin) = (folder.join("root"), folder.join("bin"));
+    fs::create_dir_all(&bin)?;
+    for program in fs::read_dir(root.join("usr/bin"))?.flatten().map(|entry| entry.file_name()) {
+        let Some(name) = program.to_str().filter(|name| name.starts_with(start)) else { continue };
+        let script = bin.join(name);
+        let text = with_libraries(&root, name);
+        // a program that is being run is left alone
+        if fs::read_to_string(&script).is_ok_and(|found| found == text) {
+            continue;
+        }
+        write_script(&script, &text)?;
+    }
+    Ok(())
+}
+
 /// What Debian calls this host's architecture.
 fn host_arch() -> String {
     Arch::named(std::env::consts::ARCH).map_or(std::env::consts::ARCH, |arch| arch.debian).to_owned()
@@ -321,12 +371,27 @@ fn thin(root: &Path, tool: Tool, arch: &Arch) {
     }
 }
 
+/// A path for a shell.
+fn quoted(path: PathBuf) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+/// The host's folder of libraries below a root.
+fn libraries() -> String {
+    let host = Arch::named(std::env::consts::ARCH).map_or(GUEST.triplet, |arch| arch.triplet);
+    format!("usr/lib/{host}")
+}
+
+/// A script that runs a program of `usr/bin` below `root` with the libraries there.
+fn with_libraries(root: &Path, program: &str) -> String {
+    let (libraries, program) = (root.join(libraries()), root.join("usr/bin").join(program));
+    format!("#!/bin/sh\nexport LD_LIBRARY_PATH={}\nexec {} \"$@\"\n", quoted(libraries), quoted(program))
+}
+
 /// A script that runs what was unpacked with its own libraries; of the shell it is the program itself, which is copied.
 fn wrapper(tool: Tool, arch: &Arch, root: &Path) -> String {
-    let host = Arch::named(std::env::consts::ARCH).map_or(GUEST.triplet, |arch| arch.triplet);
-    let quoted = |path: PathBuf| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
     let at = |below: &str| quoted(root.join(below));
-    let libraries = format!("usr/lib/{host}");
+    let libraries = libraries();
     match tool {
         Tool::Busybox => String::new(),
         Tool::Emulator | Tool::NewerEmulator => {
@@ -344,11 +409,7 @@ fn wrapper(tool: Tool, arch: &Arch, root: &Path) -> String {
                 firmware.join(" ")
             )
         }
-        Tool::Compiler => format!(
-            "#!/bin/sh\nexport LD_LIBRARY_PATH={}\nexec {} \"$@\"\n",
-            at(&libraries),
-            at(&format!("usr/bin/{}-gcc", arch.triplet))
-        ),
+        Tool::Compiler => with_libraries(root, &format!("{}-gcc", arch.triplet)),
         // its C library may be younger than the host's
         Tool::Rustc => {
             let loader = ["lib64/ld-linux-x86-64.so.2", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
@@ -374,8 +435,12 @@ fn write_program(program: &Path, text: &str, tool: Tool) -> std::io::Result<()> 
         let there = there.ok_or_else(|| std::io::Error::other("the package has no busybox"))?;
         return crate::atomic_file::write(program, &fs::read(there)?);
     }
-    crate::atomic_file::write(program, text.as_bytes())?;
-    fs::set_permissions(program, fs::Permissions::from_mode(0o755))
+    write_script(program, text)
+}
+
+fn write_script(path: &Path, text: &str) -> std::io::Result<()> {
+    crate::atomic_file::write(path, text.as_bytes())?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
 #[cfg(test)]
