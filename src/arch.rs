@@ -131,6 +131,15 @@ impl MemoryMap {
 pub enum PageTables {
     /// Four or five levels, as `arch/x86` has them.
     X86,
+    /// As many levels as the kernel's addresses and pages take, as `arch/arm64` has them.
+    Arm64,
+    /// Three to five levels, as `arch/riscv` has them.
+    RiscV,
+    /// None are needed: image and log lie in the map of all memory, which begins there.
+    Linear {
+        /// A virtual address.
+        start: u64,
+    },
 }
 
 /// The file that a kernel is booted from.
@@ -209,7 +218,7 @@ pub static AARCH64: Arch = Arch {
     },
     virtio: Transport::Pci,
     memory: MemoryMap { start: 1 << 30, split_from: u64::MAX, first: 0, second_start: 0 },
-    page_tables: None,
+    page_tables: Some(PageTables::Arm64),
     cmdline: &[],
     image: Image { name: "Image", made: "arch/arm64/boot/Image", elf_boots_with: None },
     make: "arm64",
@@ -273,7 +282,7 @@ pub static RISCV64: Arch = Arch {
     },
     virtio: Transport::Pci,
     memory: MemoryMap { start: 1 << 31, split_from: u64::MAX, first: 0, second_start: 0 },
-    page_tables: None,
+    page_tables: Some(PageTables::RiscV),
     cmdline: &[],
     image: Image { name: "Image", made: "arch/riscv/boot/Image", elf_boots_with: None },
     make: "riscv",
@@ -305,7 +314,7 @@ pub static PPC64LE: Arch = Arch {
     },
     virtio: Transport::Pci,
     memory: MemoryMap { start: 0, split_from: u64::MAX, first: 0, second_start: 0 },
-    page_tables: None,
+    page_tables: Some(PageTables::Linear { start: 0xc000_0000_0000_0000 }),
     cmdline: &[],
     image: Image { name: "vmlinux", made: "vmlinux", elf_boots_with: None },
     make: "powerpc",
@@ -341,11 +350,6 @@ impl Arch {
     /// The end of an environment variable that is about it: `ARM64`.
     pub fn variable(&self, start: &str) -> String {
         format!("{start}_{}", self.debian.to_uppercase())
-    }
-
-    /// `CROSS_COMPILE` of the kernel's makefiles; `None` where the host's own tools will do.
-    pub fn cross_compile(&self) -> Option<String> {
-        (!self.is_hosts()).then(|| format!("{}-", self.triplet))
     }
 
     /// Whether it is this host's own.

@@ -14,6 +14,7 @@ mod vmcoreinfo;
 
 pub use memory::Memory;
 
+use crate::arch::PageTables;
 use crate::observation::LogExcerpt;
 use paging::Space;
 pub use vmcoreinfo::VmCoreInfo;
@@ -57,8 +58,8 @@ pub enum LogError {
 ///
 /// # Errors
 /// [`LogError`], about the last place that looked like a kernel's description.
-pub fn read(memory: &dyn Memory) -> Result<LogExcerpt, LogError> {
-    find(memory).map(|(_, log)| log)
+pub fn read(memory: &dyn Memory, tables: PageTables) -> Result<LogExcerpt, LogError> {
+    find(memory, tables).map(|(_, log)| log)
 }
 
 /// Looks for the kernel's description of itself, which takes a look at all of the memory, and reads the log by it.
@@ -66,11 +67,11 @@ pub fn read(memory: &dyn Memory) -> Result<LogExcerpt, LogError> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn find(memory: &dyn Memory) -> Result<(VmCoreInfo, LogExcerpt), LogError> {
+pub fn find(memory: &dyn Memory, tables: PageTables) -> Result<(VmCoreInfo, LogExcerpt), LogError> {
     let mut last = LogError::NoVmCoreInfo;
     for info in VmCoreInfo::find(memory) {
         // one that leads nowhere is a copy of somebody's
-        match read_by(memory, &info) {
+        match read_by(memory, &info, tables) {
             Ok(log) => return Ok((info, log)),
             Err(error) => last = error,
         }
@@ -82,8 +83,8 @@ pub fn find(memory: &dyn Memory) -> Result<(VmCoreInfo, LogExcerpt), LogError> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_by(memory: &dyn Memory, info: &VmCoreInfo) -> Result<LogExcerpt, LogError> {
-    Space::new(memory, info).and_then(|space| ring::records(&space, info))
+pub fn read_by(memory: &dyn Memory, info: &VmCoreInfo, tables: PageTables) -> Result<LogExcerpt, LogError> {
+    Space::new(memory, info, tables).and_then(|space| ring::records(&space, info))
 }
 
 #[cfg(test)]
@@ -111,8 +112,44 @@ mod tests {
             },
             Synthetic { five_levels: true, ..Synthetic::default() },
             Synthetic { large_pages: false, ..Synthetic::default() },
+            Synthetic {
+                tables: PageTables::Arm64,
+                direct_map: 0xffff_0000_0000_0000,
+                kernel_offset: 0x1234_5600_0000,
+                ..Synthetic::default()
+            },
+            Synthetic {
+                tables: PageTables::Arm64,
+                large_pages: false,
+                high: true,
+                direct_map: 0xffff_0000_0000_0000,
+                ..Synthetic::default()
+            },
+            Synthetic {
+                tables: PageTables::Arm64,
+                five_levels: true,
+                direct_map: 0xfff0_0000_0000_0000,
+                ..Synthetic::default()
+            },
+            Synthetic {
+                tables: PageTables::RiscV,
+                direct_map: 0xffff_af80_0000_0000,
+                ..Synthetic::default()
+            },
+            Synthetic {
+                tables: PageTables::RiscV,
+                five_levels: true,
+                large_pages: false,
+                direct_map: 0xff60_0000_0000_0000,
+                ..Synthetic::default()
+            },
+            Synthetic {
+                tables: PageTables::Linear { start: 0xc000_0000_0000_0000 },
+                direct_map: 0xc000_0000_0000_0000,
+                ..Synthetic::default()
+            },
         ] {
-            let log = read(&guest.build(3, |n| format!("record {n}"))).expect("a log");
+            let log = read(&guest.build(3, |n| format!("record {n}")), guest.tables).expect("a log");
             assert_eq!(log.lost, 0);
             assert_eq!(
                 texts(&log),
@@ -130,7 +167,7 @@ mod tests {
         // 16 descriptors, 1024 bytes of text: both wrap around many times, and long records leave fewer than 16
         for long in [3, 17, 40, 101] {
             let text = |n: u64| format!("{n} {}", "x".repeat(n as usize % long));
-            let log = read(&Synthetic::default().build(500, text)).expect("a log");
+            let log = read(&Synthetic::default().build(500, text), PageTables::X86).expect("a log");
             assert_eq!(log.lost, 0);
             let numbers: Vec<u64> = log.records.iter().map(|r| r.seq).collect();
             assert_eq!(numbers, (500 - numbers.len() as u64..500).collect::<Vec<_>>(), "the last ones");
@@ -144,12 +181,12 @@ mod tests {
     #[test]
     fn what_is_missing_is_said() {
         let none = vec![0; 1 << 20];
-        assert_eq!(read(&none), Err(LogError::NoVmCoreInfo));
+        assert_eq!(read(&none, PageTables::X86), Err(LogError::NoVmCoreInfo));
         let guest = Synthetic { without: Some("OFFSET(printk_info.seq)"), ..Synthetic::default() };
-        let error = read(&guest.build(3, |n| n.to_string())).unwrap_err();
+        let error = read(&guest.build(3, |n| n.to_string()), PageTables::X86).unwrap_err();
         insta::assert_snapshot!(error, @"VMCOREINFO of 6.99.1-synthetic has no OFFSET(printk_info.seq)");
         let guest = Synthetic { descs: Some(0xffff_8880_7fff_f000), ..Synthetic::default() };
-        let error = read(&guest.build(3, |n| n.to_string())).unwrap_err();
+        let error = read(&guest.build(3, |n| n.to_string()), PageTables::X86).unwrap_err();
         insta::assert_snapshot!(error, @"the descriptors at 0xffff88807ffff000 is not in the guest's memory");
     }
 
@@ -163,7 +200,7 @@ mod tests {
             for (at, value) in changes {
                 guest.overwrite(at, value);
             }
-            if let Ok(log) = read(&guest) {
+            if let Ok(log) = read(&guest, PageTables::X86) {
                 proptest::prop_assert!(log.records.len() <= 16);
             }
         }

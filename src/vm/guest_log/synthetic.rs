@@ -1,6 +1,7 @@
 //! A small guest with a ring buffer, page tables and a description of both, for tests.
 
 use super::memory::Memory;
+use crate::arch::PageTables;
 
 const MIB: u64 = 1 << 20;
 /// Where the parts are, bytes from the beginning of the memory's only part.
@@ -17,6 +18,8 @@ const RECORD: u64 = 88;
 /// How the guest is laid out.
 #[derive(Clone, Debug)]
 pub struct Synthetic {
+    /// How its addresses become physical ones.
+    pub tables: PageTables,
     /// Whether all of it lies above 4 GiB.
     pub high: bool,
     /// How far it was moved in the virtual one.
@@ -36,6 +39,7 @@ pub struct Synthetic {
 impl Default for Synthetic {
     fn default() -> Synthetic {
         Synthetic {
+            tables: PageTables::X86,
             high: false,
             kernel_offset: 0,
             direct_map: 0xffff_8880_0000_0000,
@@ -45,6 +49,14 @@ impl Default for Synthetic {
             descs: None,
         }
     }
+}
+
+/// What an entry of a table is for.
+#[derive(Clone, Copy)]
+enum Is {
+    Table,
+    Large,
+    Small,
 }
 
 /// The memory of such a guest: one part that begins at `base`.
@@ -86,11 +98,23 @@ impl Synthetic {
         let base = if self.high { 5 << 30 } else { 0 };
         let mut guest = Guest { base, bytes: vec![0; SIZE as usize] };
         // the image lies where its addresses say: at its offset plus phys_base, which is inside the part
-        let image_virtual = 0xffff_ffff_8000_0000 + IMAGE + self.kernel_offset;
+        let image_start = match self.tables {
+            PageTables::X86 => 0xffff_ffff_8000_0000,
+            PageTables::Arm64 => 0xffff_8000_8000_0000,
+            PageTables::RiscV => 0xffff_ffff_8000_0000,
+            PageTables::Linear { start } => start + base,
+        };
+        let image_virtual: u64 = image_start + IMAGE + self.kernel_offset;
         let phys_base = (base + IMAGE).wrapping_sub(IMAGE + self.kernel_offset);
         let top_virtual = image_virtual.wrapping_add(TABLES.wrapping_sub(IMAGE));
         let direct = |at: u64| self.direct_map + base + at;
-        self.map(&mut guest, direct(0));
+        if !matches!(self.tables, PageTables::Linear { .. }) {
+            self.map(&mut guest, direct(0), 0);
+            if self.tables != PageTables::X86 {
+                // there the image is found by tables as well
+                self.map(&mut guest, image_virtual - IMAGE, 16);
+            }
+        }
         let (descs, infos, data) = (LOG, LOG + 0x1000, LOG + 0x2000);
         let ring = IMAGE + 64;
         guest.word(IMAGE, image_virtual + 64);
@@ -102,10 +126,25 @@ impl Synthetic {
         self.write(&mut guest, ring, [descs, infos, data], count, text);
         let mut info = format!("OSRELEASE=6.99.1-synthetic\nSYMBOL(prb)={image_virtual:x}\n");
         let five = u32::from(self.five_levels);
+        let address_bits = match (self.five_levels, self.tables) {
+            (false, _) => 48,
+            // with large physical addresses and pages of 4 KiB
+            (true, PageTables::Arm64) => 52,
+            (true, _) => 57,
+        };
+        let below = image_virtual.wrapping_sub(base + IMAGE);
         let keys = [
-            format!("SYMBOL(init_top_pgt)={top_virtual:x}"),
+            match self.tables {
+                PageTables::X86 => format!("SYMBOL(init_top_pgt)={top_virtual:x}"),
+                _ => format!("SYMBOL(swapper_pg_dir)={top_virtual:x}"),
+            },
+            "PAGESIZE=4096".into(),
             format!("NUMBER(phys_base)={}", phys_base as i64),
             format!("NUMBER(pgtable_l5_enabled)={five}"),
+            format!("NUMBER(VA_BITS)={address_bits}"),
+            format!("NUMBER(TCR_EL1_T1SZ)={:#x}", 64 - address_bits),
+            format!("NUMBER(kimage_voffset)={below:#x}"),
+            format!("NUMBER(va_kernel_pa_offset)={below:#x}"),
             format!("KERNELOFFSET={:x}", self.kernel_offset),
             "OFFSET(printk_ringbuffer.desc_ring)=0".into(),
             "OFFSET(printk_ringbuffer.text_data_ring)=48".into(),
@@ -187,17 +226,38 @@ impl Synthetic {
         guest.word(ring + 32, tail);
     }
 
-    /// Maps the whole part at this address.
-    fn map(&self, guest: &mut Guest, address: u64) {
+    /// The part of an address that tables are for.
+    fn bits(&self, address: u64) -> u64 {
+        match (self.tables, self.five_levels) {
+            (PageTables::Arm64, true) => address & ((1 << 52) - 1),
+            _ => address,
+        }
+    }
+
+    /// An entry for a table or, of a size, a page.
+    fn entry(&self, physical: u64, is: Is) -> u64 {
+        match (self.tables, is) {
+            (PageTables::Arm64, Is::Table) => physical | 0x1000_0000_0000_0003,
+            (PageTables::Arm64, Is::Large) => physical | 0x0078_0000_0000_0711,
+            (PageTables::Arm64, Is::Small) => physical | 0x0068_0000_0000_0f13,
+            (PageTables::RiscV, Is::Table) => physical >> 2 | 0x1,
+            (PageTables::RiscV, Is::Large | Is::Small) => physical >> 2 | 0xe7,
+            (_, Is::Large) => physical | 0xe3,
+            (_, Is::Table | Is::Small) => physical | 0x63,
+        }
+    }
+
+    /// Maps the whole part at this address, with tables from this one on behind the topmost.
+    fn map(&self, guest: &mut Guest, address: u64, tables: u64) {
         let base = guest.base;
-        let table = |n: u64| TABLES + n * 4096;
+        let table = |n: u64| TABLES + if n == 0 { 0 } else { (n + tables) * 4096 };
         let mut level_table = 0;
         let levels = if self.five_levels { 5 } else { 4 };
         for level in (2..levels).rev() {
             let next = level_table + 1;
             guest.word(
-                table(level_table) + (address >> (12 + 9 * level) & 511) * 8,
-                (base + table(next)) | 0x63,
+                table(level_table) + (self.bits(address) >> (12 + 9 * level) & 511) * 8,
+                self.entry(base + table(next), Is::Table),
             );
             level_table = next;
         }
@@ -206,13 +266,13 @@ impl Synthetic {
             let entry = table(level_table) + (at >> 21 & 511) * 8;
             let physical = base + page * 2 * MIB;
             if self.large_pages {
-                guest.word(entry, physical | 0xe3);
+                guest.word(entry, self.entry(physical, Is::Large));
                 continue;
             }
             let small = table(level_table + 1 + page);
-            guest.word(entry, (base + small) | 0x63);
+            guest.word(entry, self.entry(base + small, Is::Table));
             for n in 0..512 {
-                guest.word(small + n * 8, (physical + n * 4096) | 0x63);
+                guest.word(small + n * 8, self.entry(physical + n * 4096, Is::Small));
             }
         }
     }

@@ -77,8 +77,10 @@ impl VmCoreInfo {
     /// A value written in decimal, such as a structure's size or offset.
     fn number(&self, key: &str) -> Result<u64, LogError> {
         let text = self.get(key)?;
-        // NUMBER() is signed
+        // NUMBER() is signed; architectures write addresses in hexadecimal
+        let hexadecimal = || u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
         let value = text.parse::<u64>().ok().or_else(|| text.parse::<i64>().ok().map(|n| n as u64));
+        let value = value.or_else(hexadecimal);
         value.ok_or_else(|| LogError::NoKey {
             release: self.get("OSRELEASE").unwrap_or_default().to_owned(),
             key: format!("{key} that is a number"),
@@ -113,6 +115,26 @@ impl VmCoreInfo {
         self.small(&format!("SIZE({structure})"))
     }
 
+    /// A number of the kernel's.
+    ///
+    /// # Errors
+    /// [`LogError::NoKey`].
+    pub fn number_of(&self, name: &str) -> Result<u64, LogError> {
+        self.number(&format!("NUMBER({name})"))
+    }
+
+    /// The size of a page, bytes.
+    ///
+    /// # Errors
+    /// [`LogError::NoKey`], [`LogError::Absurd`].
+    pub fn page_size(&self) -> Result<u64, LogError> {
+        let value = self.number("PAGESIZE")?;
+        match value.is_power_of_two() && (4 << 10..=64 << 10).contains(&value) {
+            true => Ok(value),
+            false => Err(LogError::Absurd { what: "the size of a page", value }),
+        }
+    }
+
     /// A number of the kernel's; absent where it has none of this name.
     pub fn constant(&self, name: &str) -> Option<u64> {
         self.number(&format!("NUMBER({name})")).ok()
@@ -134,7 +156,7 @@ mod tests {
 
     #[test]
     fn texts_are_found_across_pieces_and_others_passed_over() {
-        let text = b"OSRELEASE=6.1\nSYMBOL(prb)=ff\nOFFSET(printk_ringbuffer.desc_ring)=0\nNUMBER(phys_base)=-4096\nSIZE(x)=99999999\n\0SYMBOL(a)=1\n";
+        let text = b"OSRELEASE=6.1\nSYMBOL(prb)=ff\nOFFSET(printk_ringbuffer.desc_ring)=0\nNUMBER(phys_base)=-4096\nNUMBER(PHYS_OFFSET)=0x40000000\nPAGESIZE=16384\nSIZE(x)=99999999\n\0SYMBOL(a)=1\n";
         let mut memory = vec![0; 3 << 20];
         // the strings of a program that looks for such a text
         memory[70..80].copy_from_slice(BEGIN);
@@ -145,6 +167,7 @@ mod tests {
         let [info] = &found[..] else { panic!("{found:?}") };
         assert_eq!((info.symbol("prb"), info.offset("printk_ringbuffer.desc_ring")), (Ok(0xff), Ok(0)));
         assert_eq!((info.constant("phys_base"), info.constant("none")), (Some((-4096i64) as u64), None));
+        assert_eq!((info.number_of("PHYS_OFFSET"), info.page_size()), (Ok(0x4000_0000), Ok(16384)));
         assert!(info.symbol("a").is_err() && info.size("x").is_err());
     }
 }

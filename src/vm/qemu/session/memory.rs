@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::Session;
-use crate::arch::PageTables;
 use crate::observation::LogExcerpt;
 use crate::vm::VmError;
 use crate::vm::guest_log;
@@ -13,18 +12,16 @@ use crate::vm::qemu::vmcore;
 impl Session {
     /// Reads the kernel's log. Only the first time all of the memory is looked through.
     pub(super) fn read_kernel_log(&mut self) -> Result<LogExcerpt, String> {
+        let tables = self.arch.page_tables;
+        let tables = tables.ok_or_else(|| format!("the page tables of {} are not read", self.arch.name))?;
         if let Some((memory, info)) = &self.log_place
-            && let Ok(log) = guest_log::read_by(memory, info)
+            && let Ok(log) = guest_log::read_by(memory, info, tables)
         {
             return Ok(log);
         }
-        match self.arch.page_tables {
-            Some(PageTables::X86) => {}
-            None => return Err(format!("the page tables of {} are not read", self.arch.name)),
-        }
         let memory = ProcessMemory::open(self.arch, self.child.id(), &mut self.monitor);
         let memory = memory.map_err(|e| e.to_string())?;
-        let (info, log) = guest_log::find(&memory).map_err(|e| e.to_string())?;
+        let (info, log) = guest_log::find(&memory, tables).map_err(|e| e.to_string())?;
         self.log_place = Some((memory, info));
         Ok(log)
     }
