@@ -4,6 +4,7 @@ mod debug;
 mod files;
 mod hosts;
 mod shared;
+mod suites;
 
 use parking_lot::Mutex;
 use std::fs;

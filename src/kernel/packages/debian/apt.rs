@@ -273,6 +273,12 @@ fn failed_update(said: &str, lists: &Path) -> SourceError {
         [one] => one.clone(),
         [first, others @ ..] => format!("{first} (and {} more of the kind)", others.len()),
     };
+    let is_between = ["unexpected size", "Hash Sum mismatch"].iter().any(|words| said.contains(words));
+    let said = if is_between {
+        format!("{said} (the mirror is being brought up to date and contradicts itself: try again later)")
+    } else {
+        said
+    };
     SourceError::Failed { what: "fetching Debian's package lists (apt-get update)".into(), said }
 }
 
@@ -305,7 +311,9 @@ fn problems_of(said: &str) -> Vec<String> {
     let summary = ["Some index files failed to download", "The repository '"];
     said.lines()
         .filter(|line| line.starts_with("E: ") || line.starts_with("W: "))
-        .filter(|line| !line.contains("404") && !summary.iter().any(|known| line.contains(known)))
+        // what a web server says, and what the system says about a mirror that is a folder
+        .filter(|line| !line.contains("404") && !line.contains("(2: No such file or directory)"))
+        .filter(|line| !summary.iter().any(|known| line.contains(known)))
         .map(|line| line[3..].to_string())
         .collect()
 }
@@ -340,6 +348,7 @@ mod tests {
     fn a_missing_suite_is_no_problem_and_a_dead_network_is() {
         let said = "Err:3 http://m.example/debian bullseye-backports Release\n  404  Not Found\n\
             E: The repository 'http://m.example/debian bullseye-backports Release' does not have a Release file.\n\
+            W: Failed to fetch copy:/m/debian/dists/bullseye/main/binary-arm64/Packages  Failed to stat - stat (2: No such file or directory)\n\
             W: Failed to fetch http://m.example/debian/dists/sid/InRelease  Could not connect to m.example:80\n\
             W: Some index files failed to download. They have been ignored, or old ones used instead.\n";
         insta::assert_snapshot!(problems_of(said).join("\n"), @"Failed to fetch http://m.example/debian/dists/sid/InRelease  Could not connect to m.example:80");
