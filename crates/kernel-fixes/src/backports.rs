@@ -40,10 +40,17 @@ impl Backports {
                 .upstream
                 .as_ref()
                 .or_else(|| self.key_of(&reverted.commit).and_then(|id| self.upstream_of.get(&id)));
-            let known =
-                upstream.cloned().and_then(|id| self.find(&id)).or_else(|| self.find(&reverted.commit));
-            if let Some(backport) = known.and_then(|id| self.by_upstream.get_mut(&id)) {
-                backport.reverted_by = Some(commit.to_owned());
+            let original = upstream.cloned().unwrap_or_else(|| reverted.commit.clone());
+            let known = self.find(&original).or_else(|| self.find(&reverted.commit));
+            let reverted_by = Some(commit.to_owned());
+            match known.and_then(|id| self.by_upstream.get_mut(&id)) {
+                Some(backport) => backport.reverted_by = reverted_by,
+                // it is older than the branch
+                None => {
+                    let backport =
+                        Backport { commit: original.clone(), title: title.to_owned(), reverted_by };
+                    self.by_upstream.insert(original, backport);
+                }
             }
         }
         let upstream = tags.upstream.unwrap_or_else(|| commit.to_owned());
@@ -146,5 +153,9 @@ mod tests {
         assert_eq!(shown(&branch, &Fix::of_commits([FIX])), "lacks d4d4d4d4d4d4");
         branch.add("e5e5e5e5e5e5", &format!("block: hold it\n\ncommit {FIX} upstream.\n"));
         assert_eq!(shown(&branch, &Fix::of_commits([FIX])), "contains e5e5e5e5e5e5");
+        // one that is older than the branch
+        let older = "7777777777777777777777777777777777777777";
+        branch.add("f6f6f6f6f6f6", &format!("Revert \"net: old\"\n\nThis reverts commit {older}.\n"));
+        assert_eq!(shown(&branch, &Fix::of_commits([older])), "lacks f6f6f6f6f6f6");
     }
 }

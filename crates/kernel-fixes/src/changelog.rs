@@ -5,6 +5,7 @@
 //! vulnerabilities and bugs in parentheses. What is seen in the changelogs of 5.10, 6.1 and 6.12.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use kernel_version::compare_debian;
@@ -63,13 +64,24 @@ impl Item {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changelog {
     entries: Vec<Entry>,
+    /// What the items do to a title, and to a vulnerability: changelogs have tens of thousands of items.
+    by_title: HashMap<String, Vec<Mention>>,
+    by_cve: HashMap<String, Vec<Mention>>,
 }
 
 /// What an entry does to a fix.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
     Adds,
     TakesBack,
+}
+
+/// An item that does something to a fix, by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mention {
+    entry: usize,
+    item: usize,
+    effect: Effect,
 }
 
 impl Changelog {
@@ -106,7 +118,30 @@ impl Changelog {
             }
         }
         close(&mut entries, &mut item);
-        Changelog { entries }
+        Changelog::of(entries)
+    }
+
+    fn of(entries: Vec<Entry>) -> Changelog {
+        let mut changelog = Changelog::default();
+        let listed = entries.iter().enumerate().flat_map(|(at, entry)| {
+            entry.items.iter().enumerate().map(move |(place, item)| (at, place, item))
+        });
+        for (entry, item, listed) in listed {
+            let mut note = |title: &str, effect| {
+                let mentions = changelog.by_title.entry(normal(title)).or_default();
+                mentions.push(Mention { entry, item, effect });
+            };
+            note(&listed.title, Effect::Adds);
+            if let Some(reverted) = listed.reverted() {
+                note(reverted, Effect::TakesBack);
+            }
+            for cve in &listed.cves {
+                let mentions = changelog.by_cve.entry(cve.clone()).or_default();
+                // a vulnerability may have been repaired by several commits: the newest one that is said to do so completes it
+                mentions.push(Mention { entry, item, effect: Effect::Adds });
+            }
+        }
+        Changelog { entries, ..changelog }
     }
 
     /// The entries, newest first.
@@ -114,52 +149,47 @@ impl Changelog {
         &self.entries
     }
 
-    /// What the changelog shows of `fix` in the kernel of the package version `version`. Versions of other lines than the
-    /// changelog's own have no answer: what came into 6.1 is not in 6.12 for that.
+    /// What the changelog shows of `fix` in the kernel of the package version `version`. A version that the changelog does not
+    /// [cover](Changelog::covers) has no answer: what came into 6.1 is not in 6.12 for that.
     pub fn standing(&self, fix: &Fix, version: &str) -> Standing {
-        if !self.covers(version) {
-            return Standing::Unknown;
+        let Some(reached) = self.place_of(version) else { return Standing::Unknown };
+        let of = |mentions: Option<&Vec<Mention>>| {
+            mentions.map_or(Standing::Unknown, |mentions| self.decide(reached, mentions))
+        };
+        Standing::of_parts(fix.titles.iter().map(|title| of(self.by_title.get(&normal(title)))))
+            .or_else(|| Standing::of_parts(fix.cves.iter().map(|cve| of(self.by_cve.get(cve)))))
+    }
+
+    /// Whether it tells anything of `version`: it has an entry for it, or its newest one is of the same line and no older.
+    pub fn covers(&self, version: &str) -> bool {
+        self.place_of(version).is_some()
+    }
+
+    /// The place of the newest entry that `version` has.
+    fn place_of(&self, version: &str) -> Option<usize> {
+        let version = base(version);
+        if let Some(own) = self.entries.iter().position(|entry| base(&entry.version) == version) {
+            return Some(own);
         }
-        let by_cve = || Standing::of_parts(fix.cves.iter().map(|cve| self.of_cve(cve, version)));
-        Standing::of_parts(fix.titles.iter().map(|title| self.of_title(title, version))).or_else(by_cve)
+        let newest = self.entries.first()?;
+        let same_line =
+            line(&newest.version) == line(version) && compare_debian(version, base(&newest.version)).is_le();
+        let reached = |entry: &Entry| compare_debian(&entry.version, version) != Ordering::Greater;
+        // where no entry is as old, the version has none
+        same_line.then(|| self.entries.iter().position(reached).unwrap_or(self.entries.len()))
     }
 
-    /// Whether `version` is of the line that the changelog's newest entry is of, and no newer than that.
-    fn covers(&self, version: &str) -> bool {
-        let Some(newest) = self.entries.first() else { return false };
-        line(&newest.version) == line(version) && compare_debian(base(version), base(&newest.version)).is_le()
-    }
-
-    fn of_title(&self, title: &str, version: &str) -> Standing {
-        let wanted = normal(title);
-        self.decide(version, |item| {
-            if normal(&item.title) == wanted {
-                Some(Effect::Adds)
-            } else if item.reverted().is_some_and(|reverted| normal(reverted) == wanted) {
-                Some(Effect::TakesBack)
-            } else {
-                None
-            }
-        })
-    }
-
-    fn of_cve(&self, cve: &str, version: &str) -> Standing {
-        // a vulnerability may have been repaired by several commits: the newest one that is said to do so completes it
-        self.decide(version, |item| item.cves.iter().any(|known| known == cve).then_some(Effect::Adds))
-    }
-
-    /// The newest effect up to `version`. One that adds is complete only if nothing after `version` adds more.
-    fn decide(&self, version: &str, effect: impl Fn(&Item) -> Option<Effect>) -> Standing {
+    /// The newest effect up to the entry `reached`. One that adds is complete only if nothing after it adds more.
+    /// `mentions` are in the order of the entries.
+    fn decide(&self, reached: usize, mentions: &[Mention]) -> Standing {
         let mut later: Option<Evidence> = None;
-        for entry in &self.entries {
-            let reached = compare_debian(&entry.version, base(version)) != Ordering::Greater;
+        for of_entry in mentions.chunk_by(|one, other| one.entry == other.entry) {
             // within an entry the order of items says nothing: a commit that is added and taken back in one version is not in it
-            let mut effects: Vec<(Effect, &Item)> =
-                entry.items.iter().filter_map(|item| Some((effect(item)?, item))).collect();
-            effects.sort_by_key(|(effect, _)| *effect == Effect::Adds);
-            let Some(&(effect, item)) = effects.first() else { continue };
-            let evidence = Evidence { place: entry.version.clone(), words: item.title.clone() };
-            match (reached, effect) {
+            let taken_back = of_entry.iter().find(|mention| mention.effect == Effect::TakesBack);
+            let Mention { entry, item, effect } = *taken_back.unwrap_or(&of_entry[0]);
+            let Entry { version, items } = &self.entries[entry];
+            let evidence = Evidence { place: version.clone(), words: items[item].title.clone() };
+            match (entry >= reached, effect) {
                 (false, Effect::Adds) => later = Some(evidence),
                 (false, Effect::TakesBack) => later = None,
                 (true, Effect::TakesBack) => return Standing::Lacks(evidence),
@@ -257,6 +287,22 @@ linux (6.1.30-1) stable; urgency=medium
         // another line, and one that is newer than the changelog
         check(Fix::titled("null_blk: take the lock"), "6.12.40-1", "unknown");
         check(Fix::titled("null_blk: take the lock"), "6.1.41-1", "unknown");
+    }
+
+    #[test]
+    fn a_version_with_an_entry_of_its_own_is_covered_by_the_changelog_of_a_later_line() {
+        let text = TEXT.replace("(6.1.40", "(6.2.3");
+        let changelog = Changelog::parse(&text);
+        let standing = |title: &str, version| match changelog.standing(&Fix::titled(title), version) {
+            Standing::Contains(evidence) => format!("contains {}", evidence.place),
+            Standing::Lacks(evidence) => format!("lacks {}", evidence.place),
+            Standing::Unknown => "unknown".to_owned(),
+        };
+        assert_eq!(standing("fs: count twice", "6.1.30-1"), "contains 6.1.30-1");
+        assert_eq!(standing("null_blk: take the lock", "6.1.30-1~bpo11+1"), "lacks 6.2.3-1");
+        // without one it may have got there by another way
+        assert_eq!(standing("fs: count twice", "6.1.31-1"), "unknown");
+        assert!(changelog.covers("6.2.3-1") && !changelog.covers("6.1.31-1"));
     }
 
     #[test]

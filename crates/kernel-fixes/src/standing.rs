@@ -34,7 +34,7 @@ impl fmt::Display for Evidence {
 impl Standing {
     /// The answer of a fix that has several parts, of which each is known by itself: contained where all are, lacking where
     /// one is, else unknown.
-    pub(crate) fn of_parts(parts: impl IntoIterator<Item = Standing>) -> Standing {
+    pub fn of_parts(parts: impl IntoIterator<Item = Standing>) -> Standing {
         let mut whole = None;
         let mut unknown = false;
         for part in parts {
