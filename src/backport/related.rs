@@ -69,7 +69,7 @@ fn by_commit(patches: &[&PatchMail], commit: Option<&str>, test: &Test) -> Optio
         let length = a.len().min(b.len());
         length >= 7 && a.get(..length).zip(b.get(..length)).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
     };
-    let is_fix = |id: &str| history.fixed.as_ref().is_some_and(|fixed| same(&fixed.commit, id));
+    let is_fix = |id: &str| history.fixes().any(|fixed| same(&fixed.commit, id));
     let causes = || history.introduced.iter().chain(&history.exposed);
     let is_cause = |id: &str| causes().any(|cause| same(&cause.commit, id));
     let upstream = patches.iter().filter_map(|patch| patch.tags.upstream.as_deref()).chain(commit);

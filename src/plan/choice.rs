@@ -81,7 +81,7 @@ impl CellChoice {
         }
         let id = test.id();
         let needs = needs(test);
-        let fixes: Vec<String> = test.history.fixed.iter().map(|fix| fix.commit.clone()).collect();
+        let fixes: Vec<String> = test.history.fixes().map(|fix| fix.commit.clone()).collect();
         let cell = kernel.and_then(|kernel| {
             let id = CellId { test: id.clone(), kernel: kernel.to_owned() };
             Some(self.earlier.as_ref()?.get(&id).copied())

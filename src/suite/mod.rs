@@ -71,6 +71,8 @@ fn example(key: &str) -> Option<&'static str> {
         "program" => "{c: programs/reproducer.c}",
         "symptom" => "{crash: {title: '…'}}",
         "commit" => "370ac285f23a",
+        "cves" => "[CVE-2024-26581]",
+        "also-fixed" => "[{commit: 370ac285f23a}]",
         "image" | "output" => "disk.img",
         "probe" => "slab",
         "cache" => "kmalloc-192",

@@ -102,9 +102,22 @@ pub struct History {
     pub exposed: Option<Commit>,
     /// Removed it.
     pub fixed: Option<Commit>,
+    /// Further commits that were needed to remove it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_fixed: Vec<Commit>,
+    /// The numbers that it has as a vulnerability: `CVE-2026-46331`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cves: Vec<String>,
     /// The source files that the defect is in: a patch that touches one of them may be about it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+}
+
+impl History {
+    /// The commits that removed the bug; it is gone where all of them are.
+    pub fn fixes(&self) -> impl Iterator<Item = &Commit> {
+        self.fixed.iter().chain(&self.also_fixed)
+    }
 }
 
 /// A commit of Linux.
@@ -114,6 +127,9 @@ pub struct Commit {
     pub commit: String,
     /// First version that has it: `v6.17-rc3`.
     pub version: Option<String>,
+    /// Its title, by which changelogs list it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
 }
 
 /// What the kernel must offer; what is missing makes the cell a skip that names it.

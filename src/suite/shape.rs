@@ -148,6 +148,8 @@ pub(super) struct HistoryShape {
     pub introduced: Option<CommitShape>,
     pub exposed: Option<CommitShape>,
     pub fixed: Option<CommitShape>,
+    pub also_fixed: List<CommitShape>,
+    pub cves: List<String>,
     pub files: List<String>,
 }
 
@@ -156,6 +158,7 @@ pub(super) struct HistoryShape {
 pub(super) struct CommitShape {
     pub commit: Option<String>,
     pub version: Option<String>,
+    pub title: Option<String>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]

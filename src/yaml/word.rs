@@ -42,6 +42,17 @@ pub(crate) fn commit(text: &str) -> Result<String, Rejection> {
     }
 }
 
+/// Checks the number of a vulnerability.
+pub(crate) fn cve(text: &str) -> Result<String, Rejection> {
+    let digits = |part: &str, least| part.len() >= least && part.bytes().all(|b| b.is_ascii_digit());
+    let upper = text.to_ascii_uppercase();
+    let parts = upper.strip_prefix("CVE-").and_then(|rest| rest.split_once('-'));
+    match parts {
+        Some((year, number)) if year.len() == 4 && digits(year, 4) && digits(number, 4) => Ok(upper),
+        _ => Err(Rejection::of(text, "the number of a vulnerability, such as `CVE-2024-26581`")),
+    }
+}
+
 /// Checks a file of the kernel's source: its path from the top.
 pub(crate) fn source_file(text: &str) -> Result<String, Rejection> {
     let inside = text.split('/').all(|part| !part.is_empty() && part != "." && part != "..");

@@ -44,8 +44,10 @@ pub struct TestDraft {
     pub notes: Vec<String>,
     /// Commits, reports.
     pub links: Vec<String>,
-    /// The commit that removed the bug.
-    pub fixed: Option<String>,
+    /// The commits that removed the bug; it is gone where all of them are.
+    pub fixed: Vec<String>,
+    /// The numbers that it has as a vulnerability.
+    pub cves: Vec<String>,
     /// Modules that must be there and are loaded.
     pub modules: Vec<String>,
     /// Options as in `needs.config`.

@@ -87,7 +87,7 @@ fn draft(name: &str, fields: &Fields<'_>, options: &Options) -> Result<(String, 
     let area = area(program).ok_or_else(|| Refusal(format!("{source} is not below testcases/")))?;
     let needs = needs::of(fields, program, options)?;
     let mut notes = needs.notes;
-    let (fixes, links) = tags(fields, &mut notes);
+    let Tags { fixes, cves, links } = tags(fields, &mut notes);
     let doc = fields.texts("doc").unwrap_or_default();
     let runtime = fields.seconds("runtime");
     let least = fields.seconds("min_runtime").unwrap_or(0);
@@ -108,7 +108,8 @@ fn draft(name: &str, fields: &Fields<'_>, options: &Options) -> Result<(String, 
         summary: summary(doc.iter().map(String::as_str)).unwrap_or_else(|| format!("LTP's {name}")),
         notes,
         links,
-        fixed: fixes.into_iter().next(),
+        fixed: fixes,
+        cves,
         modules: needs.modules,
         config: needs.config,
         kernel: needs.kernel,
@@ -140,9 +141,19 @@ fn area(program: &str) -> Option<String> {
     Some(kebab(area)).filter(|area| !area.is_empty())
 }
 
-/// The commits that fixed the bug, and links to them and to the CVE.
-fn tags(fields: &Fields<'_>, notes: &mut Vec<String>) -> (Vec<String>, Vec<String>) {
-    let (mut fixes, mut links) = (Vec::new(), Vec::new());
+/// What a test says of its bug.
+#[derive(Default)]
+struct Tags {
+    /// The commits that fixed it.
+    fixes: Vec<String>,
+    /// Its numbers as a vulnerability.
+    cves: Vec<String>,
+    /// Links to both.
+    links: Vec<String>,
+}
+
+fn tags(fields: &Fields<'_>, notes: &mut Vec<String>) -> Tags {
+    let Tags { mut fixes, mut cves, mut links } = Tags::default();
     for tag in fields.lists("tags") {
         let [kind, value] = &tag[..] else { continue };
         match kind.as_str() {
@@ -153,14 +164,20 @@ fn tags(fields: &Fields<'_>, notes: &mut Vec<String>) -> (Vec<String>, Vec<Strin
             "linux-stable-git" if is_commit(value) => {
                 links.push(format!("https://git.kernel.org/stable/c/{value}"));
             }
-            "CVE" => links.push(format!("https://nvd.nist.gov/vuln/detail/CVE-{value}")),
+            "CVE" => {
+                links.push(format!("https://nvd.nist.gov/vuln/detail/CVE-{value}"));
+                cves.extend(is_cve(value).then(|| format!("CVE-{value}")));
+            }
             _ => notes.push(format!("tag {kind}: {value}")),
         }
     }
-    if fixes.len() > 1 {
-        notes.push(format!("it checks {} commits, of which `history` names the first", fixes.len()));
-    }
-    (fixes, links)
+    Tags { fixes, cves, links }
+}
+
+/// Whether this is the number of a vulnerability, without `CVE-`.
+fn is_cve(text: &str) -> bool {
+    let digits = |part: &str| part.len() >= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('-').is_some_and(|(year, number)| year.len() == 4 && digits(year) && digits(number))
 }
 
 fn is_commit(text: &str) -> bool {

@@ -57,8 +57,9 @@ pub(crate) fn entry(test: &TestDraft) -> String {
         let links: String = test.links.iter().map(|link| format!("\n      - {}", scalar(link))).collect();
         line("links", links.trim_end().to_owned());
     }
-    if let Some(commit) = &test.fixed {
-        line("history", format!("{{fixed: {{commit: {commit}}}}}"));
+    let history = history(test);
+    if !history.is_empty() {
+        line("history", format!("{{{}}}", history.join(", ")));
     }
     let mut needs = Vec::new();
     for (key, values) in [("modules", &test.modules), ("config", &test.config)] {
@@ -94,6 +95,23 @@ pub(crate) fn entry(test: &TestDraft) -> String {
         _ = writeln!(text, "    # {}", words.join(" "));
     }
     marked(text, "    ")
+}
+
+/// The keys of `history` with their values.
+fn history(test: &TestDraft) -> Vec<String> {
+    let commit = |commit: &String| format!("{{commit: {commit}}}");
+    let mut keys = Vec::new();
+    if let Some((first, others)) = test.fixed.split_first() {
+        keys.push(format!("fixed: {}", commit(first)));
+        if !others.is_empty() {
+            let others: Vec<String> = others.iter().map(commit).collect();
+            keys.push(format!("also-fixed: [{}]", others.join(", ")));
+        }
+    }
+    if !test.cves.is_empty() {
+        keys.push(format!("cves: {}", list(&test.cves)));
+    }
+    keys
 }
 
 /// The last line.

@@ -164,18 +164,35 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
 
 fn history(fields: &mut Fields<'_>, at: &KeyPath, shape: Option<&HistoryShape>) -> History {
     let Some(shape) = shape else { return History::default() };
-    let mut commit = |key: &str, shape: Option<&CommitShape>| {
-        let (at, shape) = (at.key(key), shape?);
-        let version = fields.optional(&at.key("version"), shape.version.as_ref(), range::version);
-        let commit = fields.required(&at.key("commit"), shape.commit.as_ref(), word::commit)?;
-        Some(Commit { commit, version })
-    };
+    let mut one = |key: &str, shape: Option<&CommitShape>| commit(fields, &at.key(key), shape?);
+    let (introduced, exposed, fixed) = (
+        one("introduced", shape.introduced.as_ref()),
+        one("exposed", shape.exposed.as_ref()),
+        one("fixed", shape.fixed.as_ref()),
+    );
+    let mut also_fixed = Vec::new();
+    for (nth, shape) in shape.also_fixed.iter().flatten().enumerate() {
+        let at = at.key("also-fixed").index(nth);
+        match shape {
+            Some(shape) => also_fixed.extend(commit(fields, &at, shape)),
+            None => fields.missing(&at),
+        }
+    }
     History {
-        introduced: commit("introduced", shape.introduced.as_ref()),
-        exposed: commit("exposed", shape.exposed.as_ref()),
-        fixed: commit("fixed", shape.fixed.as_ref()),
+        introduced,
+        exposed,
+        fixed,
+        also_fixed,
+        cves: fields.list(&at.key("cves"), shape.cves.as_ref(), word::cve),
         files: fields.list(&at.key("files"), shape.files.as_ref(), word::source_file),
     }
+}
+
+fn commit(fields: &mut Fields<'_>, at: &KeyPath, shape: &CommitShape) -> Option<Commit> {
+    let version = fields.optional(&at.key("version"), shape.version.as_ref(), range::version);
+    let title = fields.optional(&at.key("title"), shape.title.as_ref(), word::sentence);
+    let commit = fields.required(&at.key("commit"), shape.commit.as_ref(), word::commit)?;
+    Some(Commit { commit, version, title })
 }
 
 fn known(fields: &mut Fields<'_>, at: &KeyPath, shapes: &List<KnownShape>) -> Vec<Known> {

@@ -7,7 +7,7 @@ const METADATA: &str = r#"{"testsuite": {"version": "x"}, "defaults": {"timeout"
   "pipe_race07": {
     "fname": "testcases/kernel/syscalls/pipe/pipe_race07.c",
     "doc": ["Two writers share a :manpage:`pipe(2)`. One of them", "closes it.", "", "[Algorithm]"],
-    "tags": [["linux-git", "0123456789abcdef0123456789abcdef01234567"], ["linux-git", "89abcdef0123"], ["CVE", "2030-1"]],
+    "tags": [["linux-git", "0123456789abcdef0123456789abcdef01234567"], ["linux-git", "89abcdef0123"], ["CVE", "2030-10001"]],
     "needs_kconfigs": ["CONFIG_USER_NS=y", "CONFIG_A | CONFIG_B"],
     "needs_cmds": [{"cmd": "sh"}, {"cmd": "parted", "optional": true}],
     "needs_drivers": ["dummy"], "resource_files": ["pipe_race07_child"],
@@ -69,8 +69,8 @@ fn tagged_tests_become_suites_by_their_area() {
         links:
           - https://git.kernel.org/linus/0123456789abcdef0123456789abcdef01234567
           - https://git.kernel.org/linus/89abcdef0123
-          - https://nvd.nist.gov/vuln/detail/CVE-2030-1
-        history: {fixed: {commit: 0123456789abcdef0123456789abcdef01234567}}
+          - https://nvd.nist.gov/vuln/detail/CVE-2030-10001
+        history: {fixed: {commit: 0123456789abcdef0123456789abcdef01234567}, also-fixed: [{commit: 89abcdef0123}], cves: [CVE-2030-10001]}
         needs: {modules: [dummy], config: [USER_NS=y], kernel: 5.8..}
         machine: {cpus: 4, memory: 2256M}
         program:
@@ -83,8 +83,7 @@ fn tagged_tests_become_suites_by_their_area() {
         symptom: {any: [{reported: {matching: 'TFAIL'}}, {crash: any}]}
         # it would use the command parted, which a guest has not
         # it checks the configuration itself: CONFIG_A | CONFIG_B
-        # it checks 2 commits, of which `history` names the first
-        # import c07360ebc3155e36
+        # import e7fba7a82909c80e
 
     # imported: pipe-race07
     "#);
