@@ -1,12 +1,15 @@
 //! `kregress cache`: what the store holds, whether it is whole, and making room.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
 use userland_image::{Settings, UserlandError, Userlands, Watch};
 
 use crate::kernel::{BuildPlace, KernelError, Library, Stored, megabytes};
+use crate::lab::prepare::collection::{
+    KeptCollection, kept_collections, remove_collection, sweep_collections,
+};
 use crate::lab::prepare::userland;
 use crate::vm::snapshot::{Kept, Store};
 
@@ -19,11 +22,11 @@ pub struct CacheArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum CacheCommand {
-    /// List the stored kernels, the build folders, debug information, the userlands and the saved guests, the one unused
-    /// for the longest time first
+    /// List the stored kernels, the build folders, debug information, the userlands, the programs of collections and the saved
+    /// guests, the one unused for the longest time first
     List,
-    /// Remove saved guests, then userlands, then build folders, then debug information, then kernels that were not used for
-    /// the longest time, except those in use
+    /// Remove saved guests, then userlands, then programs of collections, then build folders, then debug information, then
+    /// kernels that were not used for the longest time, except those in use
     Gc {
         /// How much may stay, like 500M or 20G
         #[arg(long, value_name = "SIZE")]
@@ -46,6 +49,14 @@ pub enum CacheError {
     /// Its userlands.
     #[error(transparent)]
     Userland(#[from] UserlandError),
+    /// Its collections.
+    #[error("cannot remove {folder}: {source}", folder = folder.display())]
+    Collection {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
 }
 
 /// A number of bytes as people write it.
@@ -109,6 +120,14 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, CacheError> {
                 let bytes = images.iter().map(|image| image.bytes).sum();
                 println!("{} userlands, {}", images.len(), megabytes(bytes));
             }
+            let collections = kept_collections(cache);
+            for collection in &collections {
+                println!("{}", collection_line(collection));
+            }
+            if !collections.is_empty() {
+                let bytes = collections.iter().map(|collection| collection.bytes).sum();
+                println!("{} collections, {}", collections.len(), megabytes(bytes));
+            }
             let kept = guests.kept();
             for guest in &kept {
                 println!("{}", guest_line(guest));
@@ -124,12 +143,16 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, CacheError> {
             let places: u64 = library.build_places().iter().map(|place| place.bytes).sum();
             let debug: u64 = library.stored_debug().iter().map(|debug| debug.bytes).sum();
             let images: u64 = userlands.stored().iter().map(|image| image.bytes).sum();
-            for guest in guests.shrink(max_size.0.saturating_sub(kernels + places + debug + images), None) {
+            let programs: u64 = kept_collections(cache).iter().map(|collection| collection.bytes).sum();
+            let others = kernels + places + debug + images + programs;
+            for guest in guests.shrink(max_size.0.saturating_sub(others), None) {
                 println!("removed {}", guest_line(&guest));
             }
             let guests: u64 = guests.kept().iter().map(|guest| guest.bytes).sum();
-            let room = max_size.0.saturating_sub(kernels + places + debug + guests);
-            let kept = guests + shrink_userlands(&userlands, room)?;
+            let room = max_size.0.saturating_sub(kernels + places + debug + programs + guests);
+            let images = shrink_userlands(&userlands, room)?;
+            let room = max_size.0.saturating_sub(kernels + places + debug + guests + images);
+            let kept = guests + images + shrink_collections(cache, room)?;
             let collected = library.collect_garbage(max_size.0.saturating_sub(kept))?;
             for place in &collected.places {
                 println!("removed {}", place_line(place));
@@ -218,6 +241,31 @@ fn shrink_userlands(userlands: &Userlands, most: u64) -> Result<u64, UserlandErr
         }
     }
     Ok(left)
+}
+
+/// Removes programs of collections until those that are left take no more than this, and answers how much they take. They are
+/// compiled again when a test needs them.
+fn shrink_collections(cache: &Path, most: u64) -> Result<u64, CacheError> {
+    sweep_collections(cache);
+    let collections = kept_collections(cache);
+    let mut left: u64 = collections.iter().map(|collection| collection.bytes).sum();
+    for collection in collections {
+        if left <= most {
+            break;
+        }
+        let refused = |source| CacheError::Collection { folder: collection.folder.clone(), source };
+        if remove_collection(&collection).map_err(refused)? {
+            left -= collection.bytes;
+            println!("removed {}", collection_line(&collection));
+        } else {
+            println!("in use  {}", collection_line(&collection));
+        }
+    }
+    Ok(left)
+}
+
+fn collection_line(collection: &KeptCollection) -> String {
+    format!("{:32} {:>9} programs of a collection", collection.name, megabytes(collection.bytes))
 }
 
 fn userland_line(image: &userland_image::Stored) -> String {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
 
+/// Below the cache, the folder with trees of test collections and what was built of them.
+pub const COLLECTIONS: &str = "collections";
+
 /// The cache folder: `$KREGRESS_CACHE`, or `kregress` in the user's cache folder (`$XDG_CACHE_HOME`, `~/.cache`), or in the
 /// system's folder for temporary files for a user without a home.
 pub fn cache_folder() -> PathBuf {

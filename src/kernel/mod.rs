@@ -41,7 +41,7 @@ mod store;
 mod tests;
 pub mod tools;
 
-pub use cache::cache_folder;
+pub use cache::{COLLECTIONS, cache_folder};
 pub use catalogue::CatalogueError;
 pub use catalogue::keys as catalogue_keys;
 pub use catalogue::spec::{ArchChoice, KernelSpec, Selector, SpecError};

@@ -1,7 +1,7 @@
 //! What a test needs from the host before its first attempt: its C program compiled, its images made. Both are kept
 //! in the cache under their contents, so that the same input is never built twice.
 
-mod collection;
+pub mod collection;
 mod step;
 pub mod userland;
 

@@ -3,6 +3,7 @@
 //! The user's tree is only read. What is built lies in the cache below a digest of the sources, so that a change of them is
 //! built anew and nothing else is. One process builds in a folder at a time; a build that was killed is begun again.
 
+mod kept;
 mod place;
 mod recipe;
 mod sources;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use object::read::elf::{ElfFile32, ElfFile64, FileHeader, ProgramHeader};
 
+pub use self::kept::{KeptCollection, kept_collections, remove_collection, sweep_collections};
 use self::place::Place;
 use self::sources::Sources;
 use super::PrepareError;
@@ -42,6 +44,7 @@ pub(super) fn build(
 ) -> Result<Built, PrepareError> {
     let sources = Sources::of(wanted.collection, wanted.tree, wanted.program)?;
     let place = Place::of(cache, wanted.collection, &sources, compiler)?;
+    kept::mark_used(&place.folder);
     let folder = wanted.program.parent().unwrap_or(Path::new(""));
     let mut paths = vec![wanted.program.to_owned()];
     paths.extend(wanted.beside.iter().map(|name| folder.join(name)));

@@ -7,6 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
+use super::kept;
 use super::recipe;
 use super::sources::Sources;
 use crate::cancel::Cancel;
@@ -44,7 +45,7 @@ impl Place {
             hash.update(part);
         }
         let digest = hex(&hash.finalize());
-        let folder = cache.join("collections").join(format!("{}-{}", collection.word(), &digest[..20]));
+        let folder = cache.join(kept::FOLDER).join(format!("{}-{}", collection.word(), &digest[..20]));
         fs::create_dir_all(&folder).map_err(PrepareError::io(&folder))?;
         Ok(Place { folder })
     }
@@ -56,7 +57,7 @@ impl Place {
 
     /// Waits until nobody else builds here.
     pub fn lock(&self, cancel: &Cancel) -> Result<Lock, PrepareError> {
-        let path = self.folder.join("lock");
+        let path = self.folder.join(kept::BUILDS);
         let open = File::options().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(PrepareError::io(&path))?;
         while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
