@@ -45,6 +45,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   kregress import kselftest ~/linux timers rtc   two folders of a source
+  kregress import kselftest linux-source-6.12    out of Debian's package
   kregress import kselftest ~/kselftest_install  what is there already
   kregress run -s kselftest -k each-line         runs and judges them")]
     Kselftest(selftests::KselftestArgs),
@@ -84,7 +85,7 @@ pub fn run(args: &ImportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
             finish(&import, "ltp", &args.target, paths)
         }
         Collection::Kselftest(args) => {
-            let import = selftests::read(args)?;
+            let import = selftests::read(args, paths)?;
             finish(&import, "kselftest", &args.target, paths)
         }
     }

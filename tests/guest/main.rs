@@ -13,6 +13,7 @@ mod hosts;
 mod kills;
 mod leaks;
 mod place;
+mod selftests;
 mod snapshots;
 mod surroundings;
 mod userlands;

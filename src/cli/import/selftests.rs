@@ -8,17 +8,24 @@ use suite_import::kselftest::{self, Folder, Installed};
 
 use super::{Target, folder};
 use crate::cli::error::CliError;
+use crate::cli::paths::PathArgs;
+use crate::kernel::Library;
 use crate::lab::prepare::is_dynamic;
+use crate::progress::Fetching;
 
 /// Where a kernel's source has them.
 const SELFTESTS: &str = "tools/testing/selftests";
+
+/// How Debian's source packages are called.
+const PACKAGE: &str = "linux-source-";
 
 /// What an install folder is known by.
 const LIST: &str = "kselftest-list.txt";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct KselftestArgs {
-    /// A kernel's source, or a folder that `make install` of the selftests made
+    /// A kernel's source, a folder that `make install` of the selftests made, or the name of one of Debian's source
+    /// packages, which is fetched: linux-source-6.12
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// Only these folders of the selftests [default: all that the kernel runs]
@@ -28,10 +35,27 @@ pub(super) struct KselftestArgs {
     pub(super) target: Target,
 }
 
-pub(super) fn read(args: &KselftestArgs) -> Result<Import, CliError> {
-    let path = folder(&args.path)?;
+/// The name of a source package, if that is what was given.
+fn package(path: &Path) -> Option<&str> {
+    let name = path.to_str().filter(|name| name.starts_with(PACKAGE) && !name.contains('/'))?;
+    (!path.exists()).then_some(name)
+}
+
+pub(super) fn read(args: &KselftestArgs, paths: &PathArgs) -> Result<Import, CliError> {
+    let path = match package(&args.path) {
+        None => folder(&args.path)?,
+        Some(package) => {
+            let library = Library::open(&paths.cache()?, &[]).map_err(CliError::setup)?;
+            library.selftests(package, &Fetching::on_stderr()).map_err(CliError::setup)?
+        }
+    };
+    of_folder(&path, &args.folders)
+}
+
+/// The selftests of a source or an install folder.
+fn of_folder(path: &Path, only: &[String]) -> Result<Import, CliError> {
     if path.join(LIST).is_file() {
-        return installed(&path, &args.folders);
+        return installed(path, only);
     }
     let selftests = path.join(SELFTESTS);
     let makefile = text(&selftests.join("Makefile"));
@@ -41,15 +65,15 @@ pub(super) fn read(args: &KselftestArgs) -> Result<Import, CliError> {
             path.display()
         )));
     }
-    let names = match args.folders.is_empty() {
+    let names = match only.is_empty() {
         true => kselftest::targets(&makefile),
-        false => args.folders.clone(),
+        false => only.to_vec(),
     };
     let mut folders = Vec::new();
     for name in names {
         let place = selftests.join(&name);
         let makefile = text(&place.join("Makefile"));
-        if makefile.is_empty() && !args.folders.is_empty() {
+        if makefile.is_empty() && !only.is_empty() {
             return Err(CliError::setup(format!("{} has no Makefile", place.display())));
         }
         let (settings, config) = (text(&place.join("settings")), text(&place.join("config")));
@@ -99,9 +123,17 @@ fn text(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn args(path: &Path, folders: &[&str]) -> KselftestArgs {
-        let folders = folders.iter().map(|&name| name.to_owned()).collect();
-        KselftestArgs { path: path.to_owned(), folders, target: Target { output: None, dry_run: true } }
+    fn read_path(path: &Path, folders: &[&str]) -> Result<Import, CliError> {
+        let folders: Vec<String> = folders.iter().map(|&name| name.to_owned()).collect();
+        of_folder(path, &folders)
+    }
+
+    #[test]
+    fn a_package_is_told_from_a_folder() {
+        let name = |path: &str| package(Path::new(path)).map(str::to_owned);
+        assert_eq!(name("linux-source-6.12").as_deref(), Some("linux-source-6.12"));
+        assert_eq!(name("./linux-source-6.12"), None);
+        assert_eq!(name("linux"), None);
     }
 
     #[test]
@@ -122,12 +154,12 @@ mod tests {
             import.suites.iter().flat_map(|suite| &suite.tests).map(|test| test.name.clone()).collect()
         };
         let source = folder.path().join("source");
-        assert_eq!(names(read(&args(&source, &[])).unwrap()), ["one", "two"]);
-        assert_eq!(names(read(&args(&source, &["c"])).unwrap()), ["three"]);
-        assert_eq!(names(read(&args(&folder.path().join("installed"), &[])).unwrap()), ["one"]);
-        let error = read(&args(&source, &["x"])).unwrap_err().to_string();
+        assert_eq!(names(read_path(&source, &[]).unwrap()), ["one", "two"]);
+        assert_eq!(names(read_path(&source, &["c"]).unwrap()), ["three"]);
+        assert_eq!(names(read_path(&folder.path().join("installed"), &[]).unwrap()), ["one"]);
+        let error = read_path(&source, &["x"]).unwrap_err().to_string();
         assert!(error.ends_with("x has no Makefile"), "{error}");
-        let error = read(&args(folder.path(), &[])).unwrap_err().to_string();
+        let error = read_path(folder.path(), &[]).unwrap_err().to_string();
         assert!(error.contains("neither a kernel's source nor an install folder"), "{error}");
     }
 }

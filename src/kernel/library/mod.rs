@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 mod debug;
 mod fetch;
 mod housekeeping;
+mod selftests;
 mod update;
 
 pub use debug::DebugState;

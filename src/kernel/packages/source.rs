@@ -90,6 +90,11 @@ pub(crate) trait PackageSource: std::fmt::Debug + Send + Sync {
     /// Fetches the index anew.
     fn update(&self) -> Result<Updated, SourceError>;
 
+    /// The same for somebody who has no use for it any more when `cancel` is set; a source that cannot be stopped goes on.
+    fn update_unless(&self, _cancel: &Cancel) -> Result<Updated, SourceError> {
+        self.update()
+    }
+
     /// The kernels of the index that is there, oldest first.
     fn kernels(&self) -> Result<Vec<PackagedKernel>, SourceError>;
 

@@ -38,6 +38,7 @@ pub fn variable(makefile: &str, name: &str) -> Vec<String> {
         let rest = rest.trim_start();
         let value = [":=", "::=", "+=", "?=", "="].iter().find_map(|sign| rest.strip_prefix(sign));
         let Some(value) = value else { continue };
+        let value = without_references(value);
         let value = value.split('#').next().unwrap_or_default();
         let new =
             value.split_whitespace().filter(|word| is_plain(word) && !words.contains(&(*word).to_owned()));
@@ -47,8 +48,28 @@ pub fn variable(makefile: &str, name: &str) -> Vec<String> {
     words
 }
 
+/// Whether a word is a file's name.
 fn is_plain(word: &str) -> bool {
-    !word.contains(['$', '(', ')', '%', '*', '\\']) && !word.starts_with(['-', '/', '.'])
+    word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./+".contains(&byte))
+        && !word.starts_with(['-', '/', '.'])
+}
+
+/// A value without its references to variables and functions, and the words that are glued to one: what a shell in one of
+/// them says is not known.
+fn without_references(value: &str) -> String {
+    let mut out = String::new();
+    let mut depth = 0_usize;
+    let mut before = ' ';
+    for c in value.chars() {
+        match c {
+            '(' | '{' if depth > 0 || before == '$' => depth += 1,
+            ')' | '}' if depth > 0 => depth -= 1,
+            _ if depth == 0 => out.push(c),
+            _ => {}
+        }
+        before = c;
+    }
+    out
 }
 
 /// Lines with those that a backslash continues.
@@ -92,11 +113,12 @@ endif
 ifeq ($(ARCH),$(filter $(ARCH),x86 powerpc))
 P += both
 endif
+P += $(patsubst %,$(OUT)/%.sh,$(shell awk '{print $$1}' list | sed -e 's/\\#//')) last $(A).glued
 PX = no
 all: $(P)
 \tP = recipe
 ";
-        assert_eq!(variable(makefile, "P"), ["one", "two", "four", "x86_too", "both"]);
+        assert_eq!(variable(makefile, "P"), ["one", "two", "four", "x86_too", "both", "last"]);
         assert_eq!(variable("", "P"), [] as [&str; 0]);
     }
 

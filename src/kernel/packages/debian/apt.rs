@@ -123,17 +123,18 @@ impl Apt {
             .unchecked()
             .start()
             .map_err(no_apt)?;
-        loop {
-            if let Some(output) = child.wait_timeout(CANCEL_PERIOD).map_err(no_apt)? {
-                return Ok(output.clone());
-            }
-            if cancel.is_some_and(Cancel::is_set) {
-                // its helpers end when nobody listens to them any more
-                child.kill().map_err(no_apt)?;
-                let _ = child.wait_timeout(Duration::from_secs(1));
-                return Err(SourceError::Interrupted);
-            }
+        output_unless(&child, cancel, no_apt)
+    }
+
+    /// What an update said that has ended.
+    fn updated(&self, output: &Output) -> Result<Updated, SourceError> {
+        let said = text_of(output);
+        let reached = said.lines().any(|line| line.starts_with("Hit:") || line.starts_with("Get:"));
+        let problems = problems_of(&said);
+        if !reached || lists::find(&self.root.join("lists"), self.arch)?.is_empty() {
+            return Err(failed_update(&said, &self.root.join("lists")));
         }
+        Ok(Updated { problems })
     }
 
     fn download_from(
@@ -169,14 +170,21 @@ impl Apt {
 impl PackageSource for Apt {
     /// A suite that the mirror does not have is no error.
     fn update(&self) -> Result<Updated, SourceError> {
-        let output = run(self.command("apt-get").args(["update", "-q"]))?;
-        let said = text_of(&output);
-        let reached = said.lines().any(|line| line.starts_with("Hit:") || line.starts_with("Get:"));
-        let problems = problems_of(&said);
-        if !reached || lists::find(&self.root.join("lists"), self.arch)?.is_empty() {
-            return Err(failed_update(&said, &self.root.join("lists")));
-        }
-        Ok(Updated { problems })
+        self.updated(&run(self.command("apt-get").args(["update", "-q"]))?)
+    }
+
+    fn update_unless(&self, cancel: &Cancel) -> Result<Updated, SourceError> {
+        let no_apt = |source| SourceError::NoApt { tool: "apt-get".to_owned(), source };
+        let child = duct::cmd("apt-get", ["update", "-q"])
+            .env("APT_CONFIG", self.root.join("apt.conf"))
+            .env("LC_ALL", "C")
+            .stdin_null()
+            .stdout_capture()
+            .stderr_capture()
+            .unchecked()
+            .start()
+            .map_err(no_apt)?;
+        self.updated(&output_unless(&child, Some(cancel), no_apt)?)
     }
 
     fn kernels(&self) -> Result<Vec<PackagedKernel>, SourceError> {
@@ -238,6 +246,25 @@ impl PackageSource for Apt {
             failure = failure_of(package, target, &text_of(&output));
         }
         Err(failure)
+    }
+}
+
+/// What a tool of apt says until it ends; it is ended when `cancel` is set.
+fn output_unless(
+    child: &duct::Handle,
+    cancel: Option<&Cancel>,
+    no_apt: impl Fn(std::io::Error) -> SourceError,
+) -> Result<Output, SourceError> {
+    loop {
+        if let Some(output) = child.wait_timeout(CANCEL_PERIOD).map_err(&no_apt)? {
+            return Ok(output.clone());
+        }
+        if cancel.is_some_and(Cancel::is_set) {
+            // its helpers end when nobody listens to them any more
+            child.kill().map_err(&no_apt)?;
+            let _ = child.wait_timeout(Duration::from_secs(1));
+            return Err(SourceError::Interrupted);
+        }
     }
 }
 
