@@ -100,6 +100,7 @@ fn one(cells: usize) {
                 cell: CellId { test: test.id(), kernel: kernel.name.clone() },
                 release: Some(kernel.release.clone()),
                 summary: test.summary.clone(),
+                expectation: None,
             });
         }
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::bisect::{Aims, Answer, Costs, Find, Purpose, Seen};
+use crate::expectation::Expectation;
 use crate::observation::{BlockedTask, Ending, Phase, ProbeReading, ProgramRun, Start};
 use crate::verdict::Verdict;
 use crate::witness::Witness;
@@ -125,6 +126,12 @@ pub struct CellRecord {
     /// The kernel's architecture as `uname -m` says it, where it is not x86_64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arch: Option<String>,
+    /// The version of the distribution's packages that the kernel is from, with their revision: `6.12.57-1~bpo12+1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// What the kernel's history lets one expect, where the test names its fix and that was known when the cell ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expectation: Option<Box<Expectation>>,
 }
 
 impl CellRecord {
@@ -298,6 +305,10 @@ pub enum Event {
         /// The test's one-line summary.
         #[serde(default)]
         summary: String,
+        /// What the kernel's history lets one expect, where that became known after the cell had its verdict: the event is then
+        /// told again with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expectation: Option<Box<Expectation>>,
     },
     /// An attempt starts.
     AttemptStarted {
@@ -442,6 +453,8 @@ mod tests {
             miss_chance: None,
             known: None,
             arch: None,
+            package: None,
+            expectation: None,
         }));
         let line = serde_json::to_string(&event).unwrap();
         insta::assert_snapshot!(line, @r#"{"event":"cell","test":"block::elevator-switch-race","kernel":"6.17.13","release":"6.17.13+deb13-cloud-amd64","verdict":"bad","title":"BUG: unable to handle kernel NULL pointer dereference in x","attempts":1,"seconds":3.2,"reason":null}"#);

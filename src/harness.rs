@@ -290,6 +290,8 @@ mod tests {
             miss_chance: None,
             known: known.map(str::to_owned),
             arch: None,
+            package: None,
+            expectation: None,
         }
     }
 

@@ -36,6 +36,8 @@ pub mod witness;
 
 pub mod verdict;
 
+pub mod expectation;
+
 pub mod event;
 
 pub mod plan;

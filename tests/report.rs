@@ -43,6 +43,8 @@ fn record(kernel: &str, verdict: Verdict) -> Event {
         miss_chance: None,
         known: None,
         arch: None,
+        package: None,
+        expectation: None,
     }))
 }
 
@@ -56,7 +58,12 @@ fn events(run: &RunDir) -> Vec<Event> {
         cells: 3,
     }];
     for kernel in ["6.12.57", "6.17.13", "7.2.13"] {
-        events.push(Event::Planned { cell: cell(kernel), release: None, summary: "a race".into() });
+        events.push(Event::Planned {
+            cell: cell(kernel),
+            release: None,
+            summary: "a race".into(),
+            expectation: None,
+        });
     }
     events.push(record("6.12.57", Verdict::Good));
     events.push(record("6.17.13", Verdict::Bad));

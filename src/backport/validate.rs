@@ -226,7 +226,12 @@ impl Validation<'_> {
         };
         for cell in &cells {
             let release = Some(kernel.release.clone());
-            tell(Event::Planned { cell: cell.id(), release, summary: cell.test.summary.clone() });
+            tell(Event::Planned {
+                cell: cell.id(),
+                release,
+                summary: cell.test.summary.clone(),
+                expectation: None,
+            });
         }
         let queue = Queue::new(self.config.capacity);
         queue.push(cells);
@@ -278,6 +283,8 @@ impl Validation<'_> {
                 miss_chance: None,
                 known: None,
                 arch: None,
+                package: None,
+                expectation: None,
             };
             let event = Event::Cell(Box::new(record));
             self.seen().apply(event.clone());

@@ -11,6 +11,7 @@ mod completions;
 mod doctor;
 mod echo;
 mod error;
+mod expectations;
 pub mod explain;
 mod format;
 pub mod guests;

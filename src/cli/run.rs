@@ -1,12 +1,14 @@
 //! `kregress run`: tests × kernels, judged.
 
 use parking_lot::Mutex;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::error::CliError;
+use super::expectations::{self, Expectations, Histories};
 use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
@@ -16,7 +18,7 @@ use super::supply::{Means, Supply, preview};
 use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use crate::cli::word::words;
-use crate::event::{CellId, Event};
+use crate::event::Event;
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, NoProgress, RequestedKernel};
 use crate::lab::vm::{KeepVmcore, VmLab};
@@ -78,6 +80,9 @@ pub struct RunArgs {
     /// How JUnit shows failures that the suites list as known
     #[arg(long, value_parser = words::<JunitKnown>(), value_name = "AS", default_value = "skipped")]
     junit_known: JunitKnown,
+    /// A git repository of Linux, with mainline and the stable branches: which kernels contain the fixes that tests name
+    #[arg(long, value_name = "REPOSITORY", env = "KREGRESS_TREE")]
+    tree: Option<PathBuf>,
     /// Speak with the guests over a second serial port even where the kernel has the virtio driver
     #[arg(long)]
     serial_channel: bool,
@@ -126,6 +131,9 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
         print_plan(&library, &placed, &wanted, &means);
         return Ok(ExitStatus::Success.into());
     }
+    if let Some(tree) = &args.tree {
+        expectations::check_tree(tree).map_err(|error| CliError::setup(format!("--tree {error}")))?;
+    }
     let cancel = Cancel::new();
     let (serial, vmcore) = (args.serial_channel, args.keep_vmcore);
     let adjust = move |lab: VmLab| lab.with_serial_only(serial).with_vmcore(vmcore);
@@ -140,7 +148,12 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let RunDisplay { sinks: show, bars } = for_streams(args.message_format);
     // the summary is folded in memory too, so that a full disk costs the reports and not the answer
     let outcome = Mutex::new(RunSummary::over(journal.lookup().map_err(CliError::setup)?));
-    let sink = |event: Event| {
+    let expectations = Expectations::default();
+    let sink = |mut event: Event| {
+        if matches!(event, Event::RunFinished { .. }) {
+            expectations.finish(&cancel);
+        }
+        expectations.attach(&mut event);
         // what could not be written is reported at the end, and held until then
         let at = journal.append(&event).ok().flatten();
         show.event(&event);
@@ -176,7 +189,9 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
         place: &place,
         means: &means,
     };
+    let histories = Histories { library: &library, tree: args.tree.as_deref(), means: &means };
     std::thread::scope(|scope| {
+        scope.spawn(|| expectations.look_up(&histories, &wanted, &tests, &sink));
         scope.spawn(|| supply.run(&wanted, &tests));
         runner::run(&queue, &lab, &config, &sink, &cancel);
     });
@@ -292,11 +307,7 @@ fn announce(
     });
     for kernel in wanted {
         for test in tests.iter().filter(|test| means(test, kernel)) {
-            sink(Event::Planned {
-                cell: CellId { test: test.id(), kernel: kernel.name().to_owned() },
-                release: Some(kernel.release().to_owned()).filter(|r| !r.is_empty()),
-                summary: test.summary.clone(),
-            });
+            sink(expectations::planned(test, kernel, None));
         }
     }
 }

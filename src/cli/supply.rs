@@ -147,6 +147,8 @@ impl Supply<'_> {
                 miss_chance: None,
                 known: None,
                 arch: wanted.arch().to_tell(),
+                package: wanted.debian_version().map(str::to_owned),
+                expectation: None,
             })));
         }
     }

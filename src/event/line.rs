@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{AttemptRecord, CellId, CellRecord, Event};
+use crate::expectation::Expectation;
 
 /// How every line begins that this program writes.
 const KIND: &[u8] = br#"{"event":""#;
@@ -57,6 +58,8 @@ struct Planned {
     release: Option<String>,
     #[serde(default)]
     summary: String,
+    #[serde(default)]
+    expectation: Option<Box<Expectation>>,
 }
 
 #[derive(Deserialize)]
@@ -79,8 +82,9 @@ fn usual(line: &[u8]) -> Option<Event> {
         }
         b"cell" => Some(Event::Cell(Box::new(cell(line).ok()?))),
         b"planned" => {
-            let Planned { _event: _, test, kernel, release, summary } = serde_json::from_slice(line).ok()?;
-            Some(Event::Planned { cell: CellId { test, kernel }, release, summary })
+            let Planned { _event: _, test, kernel, release, summary, expectation } =
+                serde_json::from_slice(line).ok()?;
+            Some(Event::Planned { cell: CellId { test, kernel }, release, summary, expectation })
         }
         b"attempt-started" => {
             let AttemptStarted { _event: _, test, kernel, attempt, of } =

@@ -36,6 +36,7 @@ pub(crate) mod fixtures;
 mod library;
 mod packages;
 mod progress;
+mod provenance;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -53,12 +54,13 @@ pub use error::KernelError;
 pub use kernel_modules::{
     Image, ImageError, KernelConfig, ModuleError, ModuleFile, ModuleState, ModuleTree, closest,
 };
-pub use library::{BuildPlace, Collected, DebugState, Library, Stored};
+pub use library::{BuildPlace, Collected, DebugState, KeptChangelog, Library, Stored, best_changelog};
 pub use packages::container::PackageError;
 pub use packages::debian::Archive;
 pub use packages::files::FileError;
 pub use packages::source::{Package, PackagedKernel, SourceError};
 pub use progress::{FetchProgress, NoProgress, Stage, megabytes, waiting};
+pub use provenance::Provenance;
 pub use store::StoreError;
 
 /// Which of a distribution's images of one version.

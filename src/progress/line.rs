@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::paint::{Paint, Tone};
 use crate::event::{AttemptRecord, CellId, CellRecord, Event};
+use crate::expectation::{Agreement, Expectation};
 use crate::observation::Phase;
 use crate::verdict::Verdict;
 
@@ -90,7 +91,21 @@ impl Line {
             let notes = format!("({})", notes.join(", "));
             let _ = write!(line, "  {}", self.paint.apply(Tone::Dim, &notes));
         }
+        if let Some(expectation) = &record.expectation {
+            self.push_expectation(&mut line, record.verdict, expectation);
+        }
         line
+    }
+
+    /// Whether a verdict is as expected.
+    fn push_expectation(&self, line: &mut String, verdict: Verdict, expectation: &Expectation) {
+        let Some(text) = expectation.beside(verdict) else { return };
+        let tone = match expectation.expected.agreement(verdict) {
+            Some(Agreement::Unexpected) if verdict == Verdict::Bad => Tone::Bad,
+            Some(Agreement::Unexpected) => Tone::Warn,
+            _ => Tone::Dim,
+        };
+        let _ = write!(line, "  {}", self.paint.apply(tone, &printable(&text)));
     }
 
     /// An attempt that is followed by another one of the same cell.

@@ -34,7 +34,7 @@ fn write(run: &RunSummary, out: &mut dyn Write) -> Rendered {
     let planned = run.cells().len() as u64 + run.unnamed();
     say(out, &format!("TAP version 13\n1..{planned}\n"))?;
     let mut details = run.details();
-    for (number, cell) in run.cells().enumerate() {
+    for (number, cell) in run.cells_to_tell().enumerate() {
         say(out, &test_line(number + 1, &details.cell(cell.place())?, run.ended.why_not_run()))?;
     }
     Ok(())
@@ -55,8 +55,14 @@ fn test_line(number: usize, cell: &CellSummary, why_not_run: &str) -> String {
     let todo = if is_known { " # TODO known to the suite" } else { "" };
     let verdict = cell.verdict().map_or("not run", Verdict::word);
     // a text in quotes of JSON is one of YAML
-    let message = serde_json::to_string(&printable(said)).unwrap_or_default();
-    format!("not ok {number} - {name}{todo}\n  ---\n  verdict: {verdict}\n  message: {message}\n  ...\n")
+    let quoted = |text: &str| serde_json::to_string(&printable(text)).unwrap_or_default();
+    let message = quoted(said);
+    let expectation = cell.beside_expected();
+    let expectation =
+        expectation.map_or_else(String::new, |text| format!("  expectation: {}\n", quoted(&text)));
+    format!(
+        "not ok {number} - {name}{todo}\n  ---\n  verdict: {verdict}\n  message: {message}\n{expectation}  ...\n"
+    )
 }
 
 /// A text in which nothing begins a directive or another line.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::records::RecordOffset;
 use crate::event::{CellId, CellRecord};
+use crate::expectation::{Agreement, Expectation, Expected};
 use crate::verdict::Verdict;
 
 /// The cells of a run in the order of the plan.
@@ -18,6 +19,10 @@ pub(super) struct Cells {
     /// Attempts of all cells, and for each the one before it of the same cell.
     attempts: Vec<RecordOffset>,
     before: Vec<u32>,
+    /// What is expected of cells whose record does not say it.
+    late: HashMap<u32, Expectation>,
+    /// The packages of kernels.
+    packages: HashMap<Name, Name>,
 }
 
 /// No text, or no attempt.
@@ -41,6 +46,7 @@ struct Entry {
     attempts: u32,
     known: Name,
     verdict: Option<Verdict>,
+    expected: Option<Expected>,
     test: Name,
     kernel: Name,
     release: Name,
@@ -108,7 +114,28 @@ impl Cells {
         (entry.verdict, entry.known) = (Some(record.verdict), known);
         (entry.seconds, entry.miss_chance) = (record.seconds, record.miss_chance);
         entry.attempts = record.attempts;
+        if let Some(expectation) = &record.expectation {
+            entry.expected = Some(expectation.expected);
+        }
+        if let Some(package) = &record.package {
+            let (kernel, package) = (self.names.number(&record.kernel), self.names.number(package));
+            self.packages.insert(kernel, package);
+        }
         earlier
+    }
+
+    /// What is expected of a cell, apart from its record.
+    pub(super) fn expect(&mut self, cell: &CellId, expectation: Expectation) {
+        self.entry(&cell.test, &cell.kernel).expected = Some(expectation.expected);
+        let place = self.names.find(&cell.test).zip(self.names.find(&cell.kernel));
+        if let Some(place) = place.and_then(|names| self.places.get(&names)) {
+            self.late.insert(*place, expectation);
+        }
+    }
+
+    /// The package of a kernel.
+    pub(super) fn package(&self, kernel: &str) -> Option<&str> {
+        self.names.get(*self.packages.get(&self.names.find(kernel)?)?)
     }
 
     fn entry(&mut self, test: &str, kernel: &str) -> &mut Entry {
@@ -123,6 +150,7 @@ impl Cells {
                 attempts: 0,
                 known: NONE,
                 verdict: None,
+                expected: None,
                 test,
                 kernel,
                 release: NONE,
@@ -244,6 +272,21 @@ impl<'r> Outline<'r> {
     /// The chance that the bug is there and was missed, where it is known.
     pub fn miss_chance(self) -> Option<f64> {
         self.entry().miss_chance
+    }
+
+    /// How the verdict is to what was expected of it.
+    pub fn agreement(self) -> Option<Agreement> {
+        self.entry().expected?.agreement(self.verdict()?)
+    }
+
+    /// Whether the bug was seen on a kernel that should not have it.
+    pub fn is_unexpectedly_bad(self) -> bool {
+        self.verdict() == Some(Verdict::Bad) && self.agreement() == Some(Agreement::Unexpected)
+    }
+
+    /// What is expected of it apart from its record.
+    pub(super) fn late_expectation(self) -> Option<&'r Expectation> {
+        self.cells.late.get(&(self.place as u32))
     }
 
     /// Where the record of its verdict is.

@@ -111,6 +111,13 @@ pub(super) fn text(cell: &CellSummary) -> String {
         };
         let _ = writeln!(out, "{known}: {said}");
     }
+    if let Some(text) = cell.beside_expected() {
+        let words = cell.expectation.as_ref().map_or("", |expectation| expectation.words.as_str());
+        let _ = writeln!(out, "{text}");
+        if !words.is_empty() {
+            let _ = writeln!(out, "  {words}");
+        }
+    }
     if let Some(chance) = cell.record.as_ref().and_then(|record| record.miss_chance) {
         let _ = writeln!(
             out,

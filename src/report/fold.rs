@@ -5,8 +5,10 @@ use jiff::Timestamp;
 use super::cells::{Cells, Outline};
 use super::records::{Details, Records};
 use crate::event::{AttemptRecord, CellId, CellRecord, Counts, Diagnosis, Event};
+use crate::expectation::{Agreement, Expectation};
 use crate::journal::{JournalError, RecordReader, RunDir};
 use crate::verdict::Verdict;
+use crate::version::KernelVersion;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +75,8 @@ pub struct CellSummary {
     pub record: Option<CellRecord>,
     /// The attempts that ended, in order.
     pub attempts: Vec<AttemptRecord>,
+    /// What the kernel's history lets one expect, where anything.
+    pub expectation: Option<Expectation>,
 }
 
 impl CellSummary {
@@ -89,6 +93,12 @@ impl CellSummary {
     /// What the suite's `known` list says of the result: `known` or `fixed`.
     pub fn known(&self) -> Option<&str> {
         self.record.as_ref()?.known.as_deref()
+    }
+
+    /// Whether the verdict is as expected, and why: `EXPECTED: …`; `None` where nothing was expected that it agrees with or
+    /// not.
+    pub fn beside_expected(&self) -> Option<String> {
+        self.expectation.as_ref()?.beside(self.verdict()?)
     }
 
     /// The attempt that the verdict rests on: the first one that says the same as the cell, with the same title where
@@ -186,7 +196,12 @@ impl RunSummary {
             Event::Host { qemu, accel, accel_reason, cpus, memory_mib } => {
                 self.host = Some(HostInfo { qemu, accel, accel_reason, cpus, memory_mib });
             }
-            Event::Planned { cell, release, summary } => self.cells.plan(&cell, release.as_deref(), &summary),
+            Event::Planned { cell, release, summary, expectation } => {
+                self.cells.plan(&cell, release.as_deref(), &summary);
+                if let Some(expectation) = expectation {
+                    self.cells.expect(&cell, *expectation);
+                }
+            }
             Event::AttemptStarted { cell, attempt: _, of: _ } => self.cells.begin(&cell),
             Event::Attempt { cell, record } => {
                 self.attempts += 1;
@@ -254,6 +269,41 @@ impl RunSummary {
     /// The cells in the order of the plan.
     pub fn cells(&self) -> impl ExactSizeIterator<Item = Outline<'_>> + Clone {
         (0..self.cells.len()).map(|place| self.cells.at(place))
+    }
+
+    /// The cells in the order of reports that list them: those that are bad although they should be good stand first, as nothing
+    /// in a run says more.
+    pub fn cells_to_tell(&self) -> impl Iterator<Item = Outline<'_>> + Clone {
+        let first = self.unexpectedly_bad();
+        first.chain(self.cells().filter(|cell| !cell.is_unexpectedly_bad()))
+    }
+
+    /// The cells that are bad on a kernel that has the fix, or lacks what brought the bug.
+    pub fn unexpectedly_bad(&self) -> impl Iterator<Item = Outline<'_>> + Clone {
+        self.cells().filter(|cell| cell.is_unexpectedly_bad())
+    }
+
+    /// How many verdicts are as the kernels' histories let one expect, and how many are not.
+    pub fn agreements(&self) -> (u64, u64) {
+        let count = |wanted| self.cells().filter(|cell| cell.agreement() == Some(wanted)).count() as u64;
+        (count(Agreement::Expected), count(Agreement::Unexpected))
+    }
+
+    /// The package of a kernel, with its revision, where it is known.
+    pub fn package(&self, kernel: &str) -> Option<&str> {
+        self.cells.package(kernel)
+    }
+
+    /// Kernels with their packages, where several have one upstream version and differ in the revision alone.
+    pub fn packages_to_tell(&self) -> Vec<(&str, &str)> {
+        let upstream = |package: &str| KernelVersion::from_debian(package).ok().map(|v| v.upstream());
+        let packages: Vec<(&str, &str)> =
+            self.kernels().into_iter().filter_map(|kernel| Some((kernel, self.package(kernel)?))).collect();
+        let is_shared = |(_, package): &&(&str, &str)| {
+            let same = |other: &str| other != *package && upstream(other) == upstream(package);
+            upstream(package).is_some() && packages.iter().any(|(_, other)| same(other))
+        };
+        packages.iter().filter(is_shared).copied().collect()
     }
 
     /// The cell at this place of the plan, which there is.

@@ -11,6 +11,7 @@ use super::ReportError;
 use super::defects::{DefectRecord, records};
 use super::fold::{CellSummary, RunSummary};
 use crate::event::{AttemptRecord, Counts, SCHEMA};
+use crate::expectation::{Agreement, Expectation};
 use crate::journal::JournalError;
 use crate::verdict::Verdict;
 
@@ -28,6 +29,9 @@ struct Document<'a> {
     #[serde(flatten)]
     counts: Counts,
     notices: &'a [String],
+    /// Cells that are bad on a kernel that has the fix, `suite::test@kernel`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unexpected: Vec<String>,
     /// What is behind the failing cells.
     defects: Vec<DefectRecord<'a>>,
     results: Results<'a>,
@@ -42,8 +46,8 @@ struct Results<'a> {
 
 impl Serialize for Results<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let cells = self.run.cells();
-        let mut list = serializer.serialize_seq(Some(cells.len()))?;
+        let cells = self.run.cells_to_tell();
+        let mut list = serializer.serialize_seq(Some(self.run.cells().len()))?;
         let mut details = self.run.details();
         for outline in cells {
             match details.cell(outline.place()) {
@@ -82,7 +86,22 @@ struct CellResult<'a> {
     reason: Option<&'a str>,
     miss_chance: Option<f64>,
     known: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arch: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expectation: Option<ShownExpectation<'a>>,
     attempt_records: &'a [AttemptRecord],
+}
+
+/// What was expected, and whether it came so.
+#[derive(Serialize)]
+struct ShownExpectation<'a> {
+    #[serde(flatten)]
+    expectation: &'a Expectation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreement: Option<Agreement>,
 }
 
 /// Writes the document, indented, ended by a newline.
@@ -110,6 +129,7 @@ pub fn write(run: &RunSummary, out: &mut dyn Write) -> Result<(), ReportError> {
         cells: run.planned(),
         counts: run.counts(),
         notices: &run.notices,
+        unexpected: run.unexpectedly_bad().map(|cell| cell.id().to_string()).collect(),
         defects: records(run)?,
         results: Results { run, failed: &failed },
     };
@@ -142,6 +162,12 @@ fn result<'a>(cell: &'a CellSummary, run: &RunSummary) -> CellResult<'a> {
         reason,
         miss_chance: record.and_then(|record| record.miss_chance),
         known: record.and_then(|record| record.known.as_deref()),
+        arch: record.and_then(|record| record.arch.as_deref()),
+        package: record.and_then(|record| record.package.as_deref()),
+        expectation: cell.expectation.as_ref().map(|expectation| ShownExpectation {
+            expectation,
+            agreement: cell.verdict().and_then(|verdict| expectation.expected.agreement(verdict)),
+        }),
         attempt_records: &cell.attempts,
     }
 }

@@ -94,6 +94,7 @@ mod tests {
             cell: run.outline(8).id(),
             release: Some("7.2.13+deb14-amd64-large".into()),
             summary: String::new(),
+            expectation: None,
         });
         insta::assert_snapshot!(kernels(&run).unwrap(), @"
         KERNEL   RELEASE                       BOOT  BOOTED  CELLS

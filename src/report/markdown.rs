@@ -8,6 +8,7 @@ use super::fold::RunSummary;
 use super::matrix::word;
 use super::summary::absence;
 use super::text::{cut_middle, replace_forbidden};
+use crate::expectation::Expectation;
 use crate::journal::JournalError;
 use crate::progress::{clock, printable, tally};
 use crate::verdict::Verdict;
@@ -30,6 +31,7 @@ pub fn markdown(run: &RunSummary) -> Result<String, JournalError> {
     let mut out = format!("# kregress run {}\n\n", inline(&run.id));
     let _ =
         writeln!(out, "{} cells: {tally}; {} after {}.", run.planned(), run.ended.word(), clock(run.seconds));
+    push_unexpected(&mut out, run)?;
     push_matrix(&mut out, run);
     push_defects(&mut out, run)?;
     push_cells(&mut out, run)?;
@@ -41,6 +43,26 @@ pub fn markdown(run: &RunSummary) -> Result<String, JournalError> {
         }
     }
     Ok(out)
+}
+
+/// The cells that are bad although the kernel has the fix; nothing in a run says more.
+fn push_unexpected(out: &mut String, run: &RunSummary) -> Result<(), JournalError> {
+    let mut cells = run.unexpectedly_bad().peekable();
+    if cells.peek().is_none() {
+        return Ok(());
+    }
+    out.push_str("\n## Bad on a kernel that should not have the bug\n\n");
+    let mut details = run.details();
+    for outline in cells.by_ref().take(CELLS_SHOWN) {
+        let cell = details.cell(outline.place())?;
+        let reason = cell.expectation.as_ref().map(Expectation::reason).unwrap_or_default();
+        let _ = writeln!(out, "- {}: {}", inline(&cell.id.to_string()), inline(&reason));
+    }
+    let more = cells.count();
+    if more > 0 {
+        let _ = writeln!(out, "- and {more} more");
+    }
+    Ok(())
 }
 
 fn push_matrix(out: &mut String, run: &RunSummary) {
@@ -62,6 +84,12 @@ fn push_matrix(out: &mut String, run: &RunSummary) {
             let _ = if strong { write!(out, " **{word}** |") } else { write!(out, " {word} |") };
         }
         out.push('\n');
+    }
+    let packages = run.packages_to_tell();
+    if !packages.is_empty() {
+        let packages: Vec<String> =
+            packages.iter().map(|(kernel, package)| inline(&format!("{kernel} is {package}"))).collect();
+        let _ = writeln!(out, "\nPackages: {}.", packages.join(", "));
     }
 }
 
@@ -92,7 +120,7 @@ fn push_cells(out: &mut String, run: &RunSummary) -> Result<(), JournalError> {
     let mut details = run.details();
     let is_failing =
         |verdict: Option<Verdict>| verdict.is_some_and(|v| !matches!(v, Verdict::Good | Verdict::Skip));
-    let mut failing = run.cells().filter(|cell| is_failing(cell.verdict()));
+    let mut failing = run.cells_to_tell().filter(|cell| is_failing(cell.verdict()));
     for outline in failing.by_ref().take(CELLS_SHOWN) {
         let cell = details.cell(outline.place())?;
         let (word, _) = word(Some(outline), true);
@@ -100,6 +128,9 @@ fn push_cells(out: &mut String, run: &RunSummary) -> Result<(), JournalError> {
         let said = cell.record.as_ref().and_then(|record| record.title.as_ref().or(record.reason.as_ref()));
         if let Some(text) = said {
             let _ = writeln!(out, "{}", inline(text));
+        }
+        if let Some(text) = cell.beside_expected() {
+            let _ = writeln!(out, "\n{}", inline(&text));
         }
         if let Some(diagnosis) = cell.deciding_diagnosis() {
             push_block(out, &cut_middle(&diagnosis.text, TEXT_LIMIT));

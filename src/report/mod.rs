@@ -20,6 +20,8 @@ pub mod summary;
 pub(crate) mod text;
 
 #[cfg(test)]
+mod expected;
+#[cfg(test)]
 pub(crate) mod sample;
 
 pub use cells::Outline;

@@ -102,7 +102,10 @@ impl<'r> Details<'r> {
         let attempts = outline.attempt_records().into_iter().map(|place| self.attempt(place, &id));
         let attempts = attempts.collect::<Result<Vec<_>, _>>()?;
         let record = outline.record().map(|place| self.record(place, &id)).transpose()?;
+        let told = record.as_ref().and_then(|record| record.expectation.as_deref());
+        let expectation = outline.late_expectation().or(told).cloned();
         Ok(CellSummary {
+            expectation,
             id,
             release: outline.release().map(str::to_owned),
             summary: outline.summary().to_owned(),

@@ -64,6 +64,8 @@ pub(crate) fn record(test: &str, kernel: &str, verdict: Verdict) -> CellRecord {
         miss_chance: None,
         known: None,
         arch: None,
+        package: None,
+        expectation: None,
     }
 }
 
@@ -144,7 +146,12 @@ fn matrix() -> Vec<Event> {
     ] {
         for (kernel, release) in KERNELS {
             let cell = CellId { test: test.into(), kernel: kernel.into() };
-            events.push(Event::Planned { cell, release: Some(release.into()), summary: summary.into() });
+            events.push(Event::Planned {
+                cell,
+                release: Some(release.into()),
+                summary: summary.into(),
+                expectation: None,
+            });
         }
     }
     events.extend(block());

@@ -9,6 +9,8 @@ use super::cells::Outline;
 use super::defects::{defects, headline as distinct_headline};
 use super::fold::{CellSummary, RunEnd, RunSummary};
 use super::matrix::{MatrixStyle, matrix};
+use crate::event::CellRecord;
+use crate::expectation::Agreement;
 use crate::journal::{JournalError, RunDir};
 use crate::progress::{Line, Tone, percent, printable, tally};
 use crate::verdict::Verdict;
@@ -30,7 +32,7 @@ pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> Result<S
     run.kernels().iter().for_each(|kernel| line.make_room(kernel));
     let mut lines = vec![headline(run, &line)];
     let mut details = run.details();
-    let mut listed = run.cells().filter(is_listed);
+    let mut listed = run.cells_to_tell().filter(is_listed);
     for cell in listed.by_ref().take(CELLS_SHOWN) {
         lines.extend(cell_lines(&details.cell(cell.place())?, &line, run_dir, style));
     }
@@ -38,6 +40,7 @@ pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> Result<S
     if more > 0 {
         lines.push(format!("{} and {more} more", " ".repeat(12)));
     }
+    lines.extend(expectations(run, &line));
     if let Some(text) = not_run(run) {
         lines.push(format!("{} {text}", line.status("NOT RUN", Tone::Warn)));
     }
@@ -103,12 +106,14 @@ fn headline(run: &RunSummary, line: &Line) -> String {
 
 /// Whether a cell is worth a line of its own at the end.
 fn is_listed(cell: &Outline<'_>) -> bool {
-    cell.verdict().is_some_and(|verdict| verdict != Verdict::Good || cell.known().is_some())
+    let is_unexpected = cell.agreement() == Some(Agreement::Unexpected);
+    cell.verdict().is_some_and(|verdict| verdict != Verdict::Good || cell.known().is_some() || is_unexpected)
 }
 
 fn cell_lines(cell: &CellSummary, line: &Line, run_dir: &Path, style: MatrixStyle) -> Vec<String> {
     let Some(record) = &cell.record else { return Vec::new() };
-    let mut lines = vec![line.cell(record)];
+    let expectation = cell.expectation.clone().map(Box::new);
+    let mut lines = vec![line.cell(&CellRecord { expectation, ..record.clone() })];
     if record.verdict != Verdict::Good
         && let Some(attempt) = cell.deciding_attempt()
     {
@@ -118,6 +123,32 @@ fn cell_lines(cell: &CellSummary, line: &Line, run_dir: &Path, style: MatrixStyl
                 lines.push(format!("{:>13}{label} {}", "", shown_path(&run_dir.join(path))));
             }
         }
+    }
+    lines
+}
+
+/// How many verdicts are as the kernels' histories let one expect, and which packages have one version between them.
+fn expectations(run: &RunSummary, line: &Line) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (expected, unexpected) = run.agreements();
+    if expected + unexpected > 0 {
+        let bad = run.unexpectedly_bad().count();
+        let tone = match (bad, unexpected) {
+            (0, 0) => Tone::Good,
+            (0, _) => Tone::Warn,
+            _ => Tone::Bad,
+        };
+        let of_them = if bad > 0 { format!(", {bad} of them bad") } else { String::new() };
+        let text = format!(
+            "{expected} verdicts as the fixes in the kernels say, {unexpected} against that{of_them}"
+        );
+        lines.push(format!("{} {text}", line.status("Expected", tone)));
+    }
+    let packages = run.packages_to_tell();
+    if !packages.is_empty() {
+        let packages: Vec<String> =
+            packages.iter().map(|(kernel, package)| printable(&format!("{kernel} is {package}"))).collect();
+        lines.push(format!("{} {}", line.status("Packages", Tone::Dim), packages.join(", ")));
     }
     lines
 }

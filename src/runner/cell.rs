@@ -197,6 +197,8 @@ impl OpenCell {
             miss_chance: chance.map(|p| miss_chance(p, self.needed)),
             known: self.cell.known(judgement.verdict).map(str::to_owned),
             arch: self.cell.kernel.arch.to_tell(),
+            package: self.cell.kernel.origin.package().map(|(_, version)| version.to_owned()),
+            expectation: None,
         }
     }
 }

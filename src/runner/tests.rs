@@ -215,6 +215,8 @@ fn cells_begin_in_the_order_of_priority_then_of_what_they_take() {
         miss_chance: None,
         known: None,
         arch: None,
+        package: None,
+        expectation: None,
     });
     let queue = Queue::new(config.capacity).with_durations(durations, None);
     queue.push(cells("", &tests));

@@ -247,6 +247,8 @@ fn cells(state: &BisectionState) -> Vec<CellRecord> {
             miss_chance: None,
             known: None,
             arch: arch_of(state, node),
+            package: None,
+            expectation: None,
         })
     };
     state.all_tried().filter_map(cell).collect()

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use std::time::{Duration, SystemTime};
 
+mod changelog;
 mod debug;
 mod fetch;
 mod housekeeping;
 mod selftests;
 mod update;
 
+pub use changelog::{KeptChangelog, best_changelog};
 pub use debug::DebugState;
 pub use housekeeping::{BuildPlace, Collected, Stored};
 

@@ -16,6 +16,15 @@ use kernel_modules::{
 /// Debian's packages have a stub of a line in the place of System.map; a real one has megabytes.
 const SYSTEM_MAP_STUB: u64 = 4096;
 
+/// The changelog of a Debian package, packed as it is there.
+pub(crate) const CHANGELOG: &str = "changelog.gz";
+
+/// Whether a file of a package, its path without `usr/`, is the package's changelog.
+pub(crate) fn is_changelog(path: &str) -> bool {
+    let file = path.strip_prefix("share/doc/").and_then(|rest| rest.split_once('/')).map(|(_, file)| file);
+    matches!(file, Some("changelog.gz" | "changelog.Debian.gz"))
+}
+
 /// Why packages could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
@@ -171,6 +180,10 @@ impl Files<'_> {
             (_, Some(in_tree)) if is_module(in_tree) => {
                 let bytes = read_whole(contents, size)?;
                 (self.submit)(Job { path: in_tree.to_string(), bytes });
+            }
+            // every package of a kernel has the same
+            _ if is_changelog(path) && !self.into.join(CHANGELOG).exists() => {
+                self.copy(CHANGELOG, contents)?;
             }
             _ => {}
         }

@@ -31,6 +31,11 @@ pub(super) fn push(out: &mut String, cell: &CellSummary, anchor: &str, ended: Ru
         escape(&cell.id.kernel)
     );
     let _ = writeln!(out, "<p>{}</p>", escape(&headline(cell, ended)));
+    if let Some(text) = cell.beside_expected() {
+        let words = cell.expectation.as_ref().map_or("", |expectation| expectation.words.as_str());
+        let words = if words.is_empty() { String::new() } else { format!(" ({words})") };
+        let _ = writeln!(out, "<p>{}</p>", escape(&format!("{text}{words}")));
+    }
     if let Some(diagnosis) = cell.deciding_diagnosis() {
         push_block(out, &cut_middle(&diagnosis.text, TEXT_LIMIT));
     }

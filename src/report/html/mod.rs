@@ -15,6 +15,7 @@ use super::fold::{RunEnd, RunSummary};
 use super::matrix::word_of;
 use super::summary::absence;
 use super::text::escape;
+use crate::expectation::Expectation;
 use crate::journal::{JournalError, RunDir};
 use crate::progress::{clock, tally};
 use crate::verdict::Verdict;
@@ -32,7 +33,9 @@ pub fn pieces<'a>(
     run: &'a RunSummary,
     dir: &'a RunDir,
 ) -> impl Iterator<Item = Result<String, ReportError>> + 'a {
-    let before = std::iter::once_with(|| before_matrix(run)).chain(matrix(run)).map(Ok);
+    let first =
+        std::iter::once_with(|| Ok(before_matrix(run))).chain(std::iter::once_with(|| unexpected(run)));
+    let before = first.chain(matrix(run).map(Ok));
     let after = std::iter::once_with(|| after_matrix(run, dir));
     let end = "</main>\n</body>\n</html>\n".to_owned();
     let pieces = before.chain(after).chain(evidence(run, dir)).chain(std::iter::once(Ok(end)));
@@ -46,6 +49,25 @@ fn before_matrix(run: &RunSummary) -> String {
     push_facts(&mut out, run);
     out.push_str("</header>\n<main>\n");
     out
+}
+
+/// The cells that are bad although the kernel has the fix.
+fn unexpected(run: &RunSummary) -> Result<String, JournalError> {
+    let mut out = String::new();
+    let mut details = run.details();
+    for outline in run.unexpectedly_bad() {
+        if out.is_empty() {
+            out.push_str("<h2>Bad on a kernel that should not have the bug</h2>\n<ul>\n");
+        }
+        let cell = details.cell(outline.place())?;
+        let reason = cell.expectation.as_ref().map(Expectation::reason).unwrap_or_default();
+        let (id, reason) = (escape(&cell.id.to_string()), escape(&reason));
+        let _ = writeln!(out, "<li><a href=\"#{}\">{id}</a>: {reason}</li>", anchor(outline.place()));
+    }
+    if !out.is_empty() {
+        out.push_str("</ul>\n");
+    }
+    Ok(out)
 }
 
 fn after_matrix(run: &RunSummary, dir: &RunDir) -> Result<String, JournalError> {
@@ -82,6 +104,12 @@ fn push_facts(out: &mut String, run: &RunSummary) {
             if host.accel_reason.is_empty() { String::new() } else { format!(" ({})", host.accel_reason) };
         facts
             .push(("Machine", format!("QEMU {} with {}{reason}, {} cpus", host.qemu, host.accel, host.cpus)));
+    }
+    let packages = run.packages_to_tell();
+    if !packages.is_empty() {
+        let packages: Vec<String> =
+            packages.iter().map(|(kernel, package)| format!("{kernel} is {package}")).collect();
+        facts.push(("Packages", packages.join(", ")));
     }
     facts.push(("Program", format!("kregress {}", run.kregress)));
     out.push_str("<dl>\n");

@@ -52,7 +52,7 @@ pub fn junit(run: &RunSummary) -> Result<String, ReportError> {
 /// The document in pieces, each test case one of its own.
 pub fn pieces(run: &RunSummary, known: JunitKnown) -> impl Iterator<Item = Result<String, ReportError>> + '_ {
     let mut details = run.details();
-    let kernels = run.cells_by_kernel();
+    let kernels = in_order(run);
     let suites = kernels.len();
     let parts = kernels.into_iter().enumerate().flat_map(|(number, (kernel, cells))| {
         let cases = cells.clone().into_iter().map(Part::Case);
@@ -66,6 +66,17 @@ pub fn pieces(run: &RunSummary, known: JunitKnown) -> impl Iterator<Item = Resul
     let begin = "<?xml version=\"1.0\" encoding=\"utf-8\"?><testsuites>";
     let [begin, end] = [begin, "</testsuites>"].map(|tag| std::iter::once(Ok(tag.to_owned())));
     begin.chain(elements).chain(unnamed(run, suites)).chain(end)
+}
+
+/// The places of each kernel's cells. Those that are bad although the kernel has the fix stand first, and so do their kernels.
+fn in_order(run: &RunSummary) -> Vec<(&str, Vec<usize>)> {
+    let is_first = |place: &usize| run.outline(*place).is_unexpectedly_bad();
+    let mut kernels = run.cells_by_kernel();
+    for (_, cells) in &mut kernels {
+        cells.sort_by_key(|place| !is_first(place));
+    }
+    kernels.sort_by_key(|(_, cells)| !cells.first().is_some_and(is_first));
+    kernels
 }
 
 /// A piece of the document.
@@ -112,6 +123,8 @@ fn properties(run: &RunSummary, cells: &[usize]) -> Vec<(&'static str, String)> 
     if let Some(release) = cells.iter().find_map(|place| run.outline(*place).release()) {
         properties.push(("release", release.to_owned()));
     }
+    let package = cells.first().and_then(|place| run.package(run.outline(*place).kernel()));
+    properties.extend(package.map(|package| ("package", package.to_owned())));
     if let Some(host) = &run.host {
         properties.push(("qemu", host.qemu.clone()));
         properties.push(("accel", host.accel.clone()));
@@ -186,7 +199,12 @@ fn outcome(cell: &CellSummary, ended: RunEnd, known: JunitKnown) -> Outcome {
     };
     let diagnosis = cell.deciding_diagnosis();
     let class = diagnosis.map(|d| d.kind.as_str()).filter(|kind| !kind.is_empty());
-    let message = attribute(message(record), ATTRIBUTE_LIMIT);
+    let said = message(record);
+    let message = match cell.beside_expected() {
+        Some(beside) if record.verdict == Verdict::Bad => format!("{said} ({beside})"),
+        _ => said.to_owned(),
+    };
+    let message = attribute(&message, ATTRIBUTE_LIMIT);
     let excerpt = diagnosis.map(|diagnosis| diagnosis.text.as_str()).filter(|text| !text.is_empty());
     // the title first: GitLab shows the body alone
     let details = excerpt.map(|text| {
