@@ -98,6 +98,8 @@ impl Engine {
             lines: file.trace_lines.iter().map(|pattern| words.regex(pattern)).collect::<Result<_, _>>()?,
             breakers: words.any(&file.trace_breakers)?,
             pointer: words.regex("@IP")?,
+            nowhere: words.regex("@NOWHERE")?,
+            jumped: words.regex("@JUMPED")?,
         };
         let pairs = |map: &std::collections::BTreeMap<String, String>| {
             map.iter().map(|(part, name)| (part.clone(), name.clone())).collect()

@@ -19,6 +19,10 @@ pub(super) struct TraceForm {
     pub(super) breakers: Option<Pattern>,
     /// Capture the function at the instruction pointer.
     pub(super) pointer: Pattern,
+    /// An instruction pointer where no code is, after a jump there.
+    pub(super) nowhere: Pattern,
+    /// Capture the function that jumped, on the line below it.
+    pub(super) jumped: Pattern,
 }
 
 /// Which functions name a stall or a hang.
@@ -105,7 +109,7 @@ impl TraceForm {
             let Some(step) = step else { break };
             walks += usize::from(matches!(step, Step::Walk));
             let mut is_first = true;
-            for line in lines.by_ref() {
+            while let Some(line) = lines.next() {
                 if self.breakers.as_ref().is_some_and(|breaker| breaker.is_match(line)) {
                     complete = false;
                     break;
@@ -113,6 +117,11 @@ impl TraceForm {
                 if let Step::Line(wanted) = step {
                     if let Some(found) = wanted.captures(line) {
                         pick.collect(blame, &found, None, &mut candidates);
+                        // a function that was not entered has no frame, and neither has its caller
+                        let below = self.nowhere.is_match(line).then(|| lines.clone().next()).flatten();
+                        if let Some(found) = below.and_then(|below| self.jumped.captures(below)) {
+                            pick.collect(blame, &found, None, &mut candidates);
+                        }
                         break;
                     }
                     continue;

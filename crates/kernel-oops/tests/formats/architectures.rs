@@ -78,3 +78,23 @@ fn a_function_that_only_stands_behind_a_call_is_not_named() {
     let report = diagnose(entry.as_bytes()).remove(0);
     assert_eq!((report.frame.as_deref(), report.frames.len()), (Some("entered"), 2), "{:?}", report.frames);
 }
+
+/// The trace of such a fault begins with the caller's caller, as a function that was not entered has no frame.
+#[test]
+fn a_jump_to_nowhere_is_of_the_function_that_jumped() {
+    let arm64 = "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000000\n\
+        Internal error: Oops: 0000000086000006 [#1] SMP\npc : 0x0\nlr : guilty_func+0x20/0x40 [mod]\nsp : ffff8000804eba00\n\
+        Call trace:\n 0x0\n outer_func+0x144/0xff8 [mod]\n do_one_initcall+0x64/0x280\n";
+    let riscv = "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000000\nOops [#1]\n\
+        epc : 0x0\n ra : guilty_func+0x1c/0x34 [mod]\nepc : 0000000000000000 ra : ffffffff01b3704e sp : ff2000000063bb40\n\
+        Call Trace:\n[<ffffffff01b3a124>] outer_func+0x10/0x20\n[<ffffffff80002c7a>] do_one_initcall+0x5c/0x1d6\n";
+    let powerpc = "Kernel attempted to execute user page (0) - exploit attempt? (uid: 0)\n\
+        BUG: Unable to handle kernel instruction fetch (NULL pointer?)\nFaulting instruction address: 0x00000000\n\
+        Oops: Kernel access of bad area, sig: 11 [#1]\nNIP:  0000000000000000 LR: c00800000b0a0128 CTR: 0000000000000000\n\
+        NIP [0000000000000000] 0x0\nLR [c00800000b0a0128] guilty_func+0x30/0x60 [mod]\nCall Trace:\n\
+        [c000000004c2f8f0] [c00800000b0a0128] outer_func+0x10/0x20 (unreliable)\n";
+    for log in [arm64, riscv, powerpc] {
+        let report = diagnose(log.as_bytes()).remove(0);
+        assert_eq!(report.frame.as_deref(), Some("guilty_func"), "{}", report.title);
+    }
+}
