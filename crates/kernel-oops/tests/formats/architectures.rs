@@ -98,3 +98,17 @@ fn a_jump_to_nowhere_is_of_the_function_that_jumped() {
         assert_eq!(report.frame.as_deref(), Some("guilty_func"), "{}", report.title);
     }
 }
+
+/// s390x shows what was interrupted by its program status word alone.
+#[test]
+fn a_stall_on_s390x_is_of_what_was_interrupted() {
+    let log = "rcu: INFO: rcu_sched self-detected stall on CPU\nrcu: \t0-....: (274 ticks this GP) idle=0864/1/0x4000000000000000\n\
+        rcu: \t(t=5259 jiffies g=-1119 q=125 ncpus=2)\nCPU: 0 UID: 0 PID: 1 Comm: swapper/0 Not tainted 6.12.95 #1\n\
+        Hardware name: QEMU 8561 QEMU (KVM/Linux)\nKrnl PSW : 0704d00180000000 000003fffeeb70fc (busy_func+0xfc/0x190)\n\
+        \x20          R:0 T:1 IO:1 EX:1 Key:0 M:1 W:0 P:0 AS:3 CC:1 PM:0 RI:0 EA:3\nCall Trace:\n \
+        [<000003fffeeb70fc>] busy_func+0xfc/0x190 \n [<000003fffeebf72a>] outermost_func+0xd2/0x1e0 \n \
+        [<000003fffe954b22>] kthread+0x42/0x1d8 \n [<000003ffff4102ba>] ret_from_fork+0xa/0x38 \n";
+    let report = diagnose(log.as_bytes()).remove(0);
+    // the outermost function that says something, as of every stall
+    assert_eq!(report.title, "INFO: rcu detected stall in outermost_func");
+}
