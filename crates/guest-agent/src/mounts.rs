@@ -21,7 +21,8 @@ const MOUNTS: &[Mount] = &[
     Mount { kind: "tmpfs", target: "/run", options: None, required: false },
     Mount { kind: "debugfs", target: "/sys/kernel/debug", options: None, required: false },
     Mount { kind: "configfs", target: "/sys/kernel/config", options: None, required: false },
-    Mount { kind: "cgroup2", target: "/sys/fs/cgroup", options: None, required: false },
+    // as systemd mounts it, and as tests of delegation want it
+    Mount { kind: "cgroup2", target: "/sys/fs/cgroup", options: Some(c"nsdelegate"), required: false },
     Mount { kind: "devpts", target: "/dev/pts", options: Some(c"ptmxmode=0666"), required: false },
     Mount { kind: "tmpfs", target: "/dev/shm", options: None, required: false },
 ];
