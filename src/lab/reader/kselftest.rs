@@ -6,7 +6,7 @@
 
 use super::ktap::{Directive, Outcome, outcome, plan};
 use super::subtests::Subtests;
-use super::{End, OutputReader, Stream, reports};
+use super::{End, OutputReader, Stream, for_want_of_memory, reports};
 use crate::observation::{Exit, ProgramReport, Subtest, SubtestResult};
 
 /// `KSFT_XFAIL` of `kselftest.h`: it failed as it was expected to.
@@ -41,7 +41,16 @@ pub(super) struct Reader {
     /// The first list that was not as long as planned, in words.
     short: Option<String>,
     bailed_out: Option<String>,
+    /// A line since the last result says that there was no memory.
+    no_memory: Option<String>,
+    /// The first result that failed behind such a line, with it: small guests make as many of them as bugs do.
+    starved: Option<String>,
+    /// Some result failed in another way.
+    told: bool,
 }
+
+/// What the C library says of `ENOMEM`, in the lines that programs print before they fail.
+const NO_MEMORY: [&str; 2] = ["Cannot allocate memory", "ENOMEM"];
 
 /// A list of results with one indentation.
 #[derive(Debug)]
@@ -73,6 +82,7 @@ impl OutputReader for Reader {
         let Exit::Code(code) = end.exit else { return said };
         said.extend(self.misnumbered.take().map(ProgramReport::Note));
         said.extend(self.trouble(code, missing).map(ProgramReport::Blind));
+        said.extend(self.starved.take().map(|words| ProgramReport::Blind(for_want_of_memory(&words))));
         let judged = self.failed + self.passed > 0;
         match self.skipped.take() {
             Some(reason) if judged => {
@@ -148,7 +158,12 @@ impl Reader {
         if let Some((number, outcome)) = numbered(text) {
             return self.result(indent, text, number, &outcome);
         }
-        let glued = self.glued(text)?;
+        let Some(glued) = self.glued(text) else {
+            if NO_MEMORY.iter().any(|words| text.contains(words)) {
+                self.no_memory = Some(text.to_owned());
+            }
+            return None;
+        };
         let (number, outcome) = numbered(glued)?;
         let indent = self.levels.last().map_or(0, |level| level.indent);
         self.result(indent, glued, number, &outcome)
@@ -190,6 +205,9 @@ impl Reader {
             (_, false) => SubtestResult::Failed,
         };
         self.subtests.add(first, text, result);
+        // what a result is made of may have failed for the same reason
+        let no_memory = self.no_memory.take();
+        let no_memory = no_memory.or_else(|| self.starved.clone().filter(|_| first.is_some() && !self.told));
         match result {
             SubtestResult::Skipped => {
                 if !nested {
@@ -204,6 +222,11 @@ impl Reader {
             }
             SubtestResult::Failed => {
                 self.failed += 1;
+                if let Some(line) = no_memory {
+                    self.starved.get_or_insert(format!("{line}: {text}"));
+                    return None;
+                }
+                self.told = true;
                 (self.failed <= MOST_SYMPTOMS).then(|| ProgramReport::Symptom(text.to_owned()))
             }
         }
@@ -304,6 +327,21 @@ mod tests {
         for (text, code, expected) in table {
             assert_eq!(read(text, code), expected, "{text} {code}");
         }
+    }
+
+    #[test]
+    fn what_fails_for_want_of_memory_says_nothing_of_the_kernel() {
+        let blind = "Blind(\"for want of memory (`machine: {memory: …}` gives the guest more): # Failed to map: Cannot allocate memory: not ok 1 a\")\n";
+        let starved = "# Failed to map: Cannot allocate memory\nnot ok 1 a\n";
+        assert_eq!(read(&format!("1..1\n{starved}"), 1), blind);
+        assert_eq!(
+            read(&format!("1..2\n{starved}not ok 2 b\n"), 1),
+            format!("Symptom(\"not ok 2 b\")\n{blind}"),
+            "another failure is one"
+        );
+        assert_eq!(read("1..1\n# mmap: Cannot allocate memory, as it should\nok 1 a\n", 0), "");
+        let nested = "1..1\n  1..1\n  # x: ENOMEM\n  not ok 1 inner\nnot ok 1 outer\n";
+        assert!(read(nested, 1).starts_with("Blind("), "{}", read(nested, 1));
     }
 
     #[test]

@@ -8,8 +8,11 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use super::{End, OutputReader, Stream, reports};
+use super::{End, OutputReader, Stream, for_want_of_memory, reports};
 use crate::observation::{Exit, ProgramReport};
+
+/// How a line ends that quotes `errno` (`TERRNO` of LTP).
+const NO_MEMORY: &str = "ENOMEM (12)";
 
 const TFAIL: i32 = 1;
 const TBROK: i32 = 2;
@@ -43,6 +46,8 @@ pub(super) struct Reader {
     read: u64,
     passed: Results,
     failed: Results,
+    /// Failures by `ENOMEM`: small guests make as many of them as bugs do.
+    starved: Results,
     broken: Results,
     warned: Results,
     skipped: Results,
@@ -101,6 +106,7 @@ impl Reader {
     fn result(&mut self, word: &[u8], text: String) -> Option<ProgramReport> {
         let results = match word {
             b"TPASS" => &mut self.passed,
+            b"TFAIL" if text.ends_with(NO_MEMORY) => &mut self.starved,
             b"TFAIL" => &mut self.failed,
             b"TBROK" => &mut self.broken,
             b"TWARN" => &mut self.warned,
@@ -109,19 +115,22 @@ impl Reader {
         };
         results.count += 1;
         results.first.get_or_insert_with(|| text.clone());
-        (word == b"TFAIL" && self.failed.count <= MOST_SYMPTOMS).then_some(ProgramReport::Symptom(text))
+        (word == b"TFAIL" && !text.ends_with(NO_MEMORY) && self.failed.count <= MOST_SYMPTOMS)
+            .then_some(ProgramReport::Symptom(text))
     }
 
     /// What the exit code adds to the lines. `cut`: lines may be missing.
     fn conclude(&self, code: i32, cut: bool) -> Vec<ProgramReport> {
-        let all = [&self.passed, &self.failed, &self.broken, &self.warned, &self.skipped];
+        let all = [&self.passed, &self.starved, &self.failed, &self.broken, &self.warned, &self.skipped];
         let printed = all.iter().any(|results| results.count > 0);
         if code & !(TFAIL | TBROK | TWARN | TCONF) != 0 || (code != 0 && !printed && !cut) {
             let what = if printed { "none of LTP's" } else { "and printed no result" };
             return vec![ProgramReport::Blind(format!("it ended with exit code {code}, {what}"))];
         }
         let mut said = Vec::new();
-        if code & TFAIL != 0 && self.failed.count == 0 {
+        if let Some(text) = &self.starved.first {
+            said.push(ProgramReport::Blind(for_want_of_memory(text)));
+        } else if code & TFAIL != 0 && self.failed.count == 0 {
             said.push(ProgramReport::Symptom(format!("TFAIL by exit code {code}, its line was not seen")));
         }
         let trouble = |results: &Results, bit: i32, word: &str| {
@@ -132,7 +141,7 @@ impl Reader {
         said.extend(trouble(&self.warned, TWARN, "TWARN"));
         let passed = self.passed.count > 0;
         match &self.skipped.first {
-            Some(text) if passed || self.failed.count > 0 => {
+            Some(text) if passed || self.failed.count + self.starved.count > 0 => {
                 let (count, judged) = (self.skipped.count, self.passed.count + self.failed.count);
                 said.push(ProgramReport::Note(format!("{count} skipped beside {judged} judged: {text}")));
             }
@@ -206,6 +215,21 @@ mod tests {
         for (lines, code, expected) in table {
             assert_eq!(read(&lines.concat(), Exit::Code(code)), expected, "{lines:?} {code}");
         }
+    }
+
+    #[test]
+    fn what_fails_for_want_of_memory_says_nothing_of_the_kernel() {
+        let blind = "Blind(\"for want of memory (`machine: {memory: …}` gives the guest more): a.c:1: TFAIL: mremap(x): ENOMEM (12)\")\n";
+        let starved = "a.c:1: TFAIL: mremap(x): ENOMEM (12)\n";
+        assert_eq!(read(starved, Exit::Code(1)), blind);
+        assert_eq!(
+            read(&format!("{starved}a.c:2: TFAIL: it leaks\n"), Exit::Code(1)),
+            format!("Symptom(\"a.c:2: TFAIL: it leaks\")\n{blind}")
+        );
+        assert_eq!(
+            read("a.c:2: TFAIL: expected ENOMEM: EINVAL (22)\n", Exit::Code(1)),
+            "Symptom(\"a.c:2: TFAIL: expected ENOMEM: EINVAL (22)\")\n"
+        );
     }
 
     #[test]

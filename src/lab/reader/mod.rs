@@ -47,6 +47,11 @@ pub(super) trait OutputReader: Debug + Send {
     }
 }
 
+/// Why a failure behind which the system said that it has no memory is none of the kernel's.
+fn for_want_of_memory(words: &str) -> String {
+    format!("for want of memory (`machine: {{memory: …}}` gives the guest more): {words}")
+}
+
 /// The reader of a format: the table of them.
 pub(super) fn of(format: OutputFormat) -> Box<dyn OutputReader> {
     match format {
