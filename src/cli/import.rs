@@ -105,7 +105,9 @@ fn ltp(args: &LtpArgs) -> Result<Import, CliError> {
         initramfs::find_busybox().map_err(CliError::setup)?.applets.into_iter().collect();
     let options =
         ltp::Options { tree: tree.display().to_string(), all: args.all, seconds: args.seconds, commands };
-    ltp::read(&metadata, &options).map_err(|error| CliError::setup(format!("{}: {error}", file.display())))
+    let source = |path: &str| std::fs::read_to_string(tree.join(path)).ok();
+    ltp::read(&metadata, &source, &options)
+        .map_err(|error| CliError::setup(format!("{}: {error}", file.display())))
 }
 
 /// A folder that the suites will name.

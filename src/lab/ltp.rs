@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::guest::layout::INBOX;
 use crate::vm::spec::Accel;
 
-/// How much longer than with KVM a program may take in a translated guest before LTP calls it stuck, as LTP itself allows
-/// kernels with slow debugging options.
-const TRANSLATED: u32 = 4;
+/// How much longer than with KVM a program may take in a translated guest before LTP calls it stuck: LTP itself allows kernels
+/// with slow debugging options four times as long, and hosts that translate are often shared.
+const TRANSLATED: u32 = 8;
 
 /// What LTP takes for `LTP_RUNTIME_MUL` (`lib/tst_test.c`).
 const RUNTIME_MULTIPLIERS: (f64, f64) = (0.01, 100.0);
@@ -49,7 +49,7 @@ mod tests {
                 |name: &str| variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
             (of("LTP_RUNTIME_MUL"), of("LTP_TIMEOUT_MUL").unwrap())
         };
-        assert_eq!(said(Some(300), Some(30), Accel::Tcg), (Some("0.1000".into()), "4".into()));
+        assert_eq!(said(Some(300), Some(30), Accel::Tcg), (Some("0.1000".into()), "8".into()));
         assert_eq!(said(Some(1), Some(3600), Accel::Kvm), (Some("100.0000".into()), "1".into()));
         assert_eq!(said(Some(30), None, Accel::Kvm), (None, "1".into()));
         assert_eq!(said(None, Some(30), Accel::Kvm), (None, "1".into()));

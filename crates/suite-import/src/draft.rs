@@ -29,6 +29,14 @@ pub struct SuiteDraft {
     pub memory_mib: u32,
     /// Files of the kernel that its tests look at, as in `kernel-files`.
     pub kernel_files: Vec<String>,
+    /// Disks of all its tests.
+    pub disks: Vec<DiskDraft>,
+    /// Packages of the userland of all its tests.
+    pub packages: Vec<String>,
+    /// Users besides root in that userland.
+    pub users: Vec<String>,
+    /// When an attempt is ended, seconds, unless a test says otherwise.
+    pub terminate: Option<u32>,
     /// Its tests, sorted by name.
     pub tests: Vec<TestDraft>,
 }
@@ -58,6 +66,10 @@ pub struct TestDraft {
     pub cpus: Option<u32>,
     /// Memory in MiB.
     pub memory_mib: Option<u32>,
+    /// Disks besides those of its machine.
+    pub disks: Vec<DiskDraft>,
+    /// Packages of its userland.
+    pub packages: Vec<String>,
     /// Keys and values of `program`.
     pub program: Vec<(&'static str, ProgramValue)>,
     /// The dose, seconds.
@@ -66,6 +78,17 @@ pub struct TestDraft {
     pub terminate: Option<u32>,
     /// The value of `symptom`, as YAML on one line.
     pub symptom: String,
+}
+
+/// A blank disk of a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskDraft {
+    /// Its name.
+    pub name: String,
+    /// Its size, MiB.
+    pub blank_mib: u32,
+    /// A variable with the path of its device.
+    pub variable: String,
 }
 
 /// A value below `program`.

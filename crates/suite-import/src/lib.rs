@@ -10,6 +10,6 @@ pub mod merge;
 pub mod text;
 pub mod write;
 
-pub use draft::{Import, LeftOut, ProgramValue, SuiteDraft, TestDraft};
+pub use draft::{DiskDraft, Import, LeftOut, ProgramValue, SuiteDraft, TestDraft};
 pub use merge::{Change, Merged, merge};
 pub use write::write;

@@ -4,6 +4,7 @@
 //! macro's name.
 
 mod needs;
+mod surroundings;
 
 use std::collections::BTreeSet;
 
@@ -20,8 +21,11 @@ const MEMORY_MIB: u32 = 1024;
 /// Time that LTP's library gives every test, seconds (`DEFAULT_TIMEOUT` of `lib/tst_test.c`).
 const LIBRARY_TIMEOUT: u32 = 30;
 
-/// How much longer an attempt may take than LTP allows with KVM: without it, LTP is told to wait four times as long.
-const TRANSLATED: u32 = 4;
+/// How much longer an attempt may take than LTP allows with KVM: without it, LTP is told to wait eight times as long.
+const TRANSLATED: u32 = 8;
+
+/// Variants of a test that are waited for; more of them are short.
+const MOST_VARIANTS: u32 = 4;
 
 /// What the caller chooses.
 #[derive(Clone, Debug)]
@@ -47,11 +51,15 @@ pub enum MetadataError {
     NoTests,
 }
 
-/// Reads the metadata of a tree.
+/// Reads the metadata of a tree; `source` gives the text of a file of it, by its path in there.
 ///
 /// # Errors
 /// The text is not what LTP's build makes. A test whose fields are unusual is left out, and no error.
-pub fn read(metadata: &str, options: &Options) -> Result<Import, MetadataError> {
+pub fn read(
+    metadata: &str,
+    source: &dyn Fn(&str) -> Option<String>,
+    options: &Options,
+) -> Result<Import, MetadataError> {
     let metadata: Value = serde_json::from_str(metadata)?;
     let tests = metadata.get("tests").and_then(Value::as_object).ok_or(MetadataError::NoTests)?;
     let mut import = Import::default();
@@ -61,7 +69,7 @@ pub fn read(metadata: &str, options: &Options) -> Result<Import, MetadataError> 
         if !options.all && !fields.has("tags") {
             continue;
         }
-        match draft(name, &fields, options) {
+        match draft(name, &fields, source, options) {
             Ok((area, test)) => {
                 let suite = format!("ltp-{area}");
                 import.add(&suite, || start(&area), test);
@@ -79,13 +87,20 @@ fn start(area: &str) -> SuiteDraft {
     SuiteDraft { summary, memory_mib: MEMORY_MIB, kernel_files, ..SuiteDraft::default() }
 }
 
-fn draft(name: &str, fields: &Fields<'_>, options: &Options) -> Result<(String, TestDraft), Refusal> {
-    let source = fields.text("fname").ok_or_else(|| Refusal("its source file is not known".to_owned()))?;
-    let program = source
+fn draft(
+    name: &str,
+    fields: &Fields<'_>,
+    source: &dyn Fn(&str) -> Option<String>,
+    options: &Options,
+) -> Result<(String, TestDraft), Refusal> {
+    let file = fields.text("fname").ok_or_else(|| Refusal("its source file is not known".to_owned()))?;
+    let program = file
         .strip_suffix(".c")
         .ok_or_else(|| Refusal("a script, which needs LTP's shell library".to_owned()))?;
-    let area = area(program).ok_or_else(|| Refusal(format!("{source} is not below testcases/")))?;
-    let needs = needs::of(fields, program, options)?;
+    let area = area(program).ok_or_else(|| Refusal(format!("{file} is not below testcases/")))?;
+    // only a name that stands for a list is looked up
+    let text = fields.text("resource_files").and_then(|_| source(file));
+    let needs = needs::of(fields, program, text.as_deref(), options)?;
     let mut notes = needs.notes;
     let Tags { fixes, cves, links } = tags(fields, &mut notes);
     let doc = fields.texts("doc").unwrap_or_default();
@@ -93,7 +108,7 @@ fn draft(name: &str, fields: &Fields<'_>, options: &Options) -> Result<(String, 
     let least = fields.seconds("min_runtime").unwrap_or(0);
     let seconds = runtime.filter(|&runtime| runtime > options.seconds).map(|_| options.seconds.max(least));
     let runs = seconds.or(runtime).unwrap_or(0).max(least);
-    let variants = fields.number("test_variants").unwrap_or(1).max(1);
+    let variants = fields.number("test_variants").unwrap_or(1).clamp(1, MOST_VARIANTS);
     let timeout = LIBRARY_TIMEOUT + fields.seconds("timeout").unwrap_or(0);
     let mut program_keys = vec![
         ("ltp", ProgramValue::Text(program.to_owned())),
@@ -115,10 +130,12 @@ fn draft(name: &str, fields: &Fields<'_>, options: &Options) -> Result<(String, 
         kernel: needs.kernel,
         cpus: needs.cpus,
         memory_mib: needs.memory_mib,
+        disks: needs.around.disks,
+        packages: needs.around.packages,
         program: program_keys,
         seconds,
         // LTP's own timeout comes first, and says more
-        terminate: Some((timeout * TRANSLATED + runs) * variants.min(4) + 30),
+        terminate: Some((timeout * TRANSLATED + runs) * variants * needs.around.times + 30),
         symptom: symptom(fields),
     };
     Ok((area, test))
@@ -220,6 +237,11 @@ impl Fields<'_> {
     fn texts(&self, key: &str) -> Option<Vec<String>> {
         let values = self.fields.get(key)?.as_array()?;
         values.iter().map(|value| value.as_str().map(str::to_owned)).collect()
+    }
+
+    /// The objects of a list.
+    fn objects(&self, key: &str) -> impl Iterator<Item = &Map<String, Value>> {
+        self.fields.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object)
     }
 
     /// A list of lists of texts; what is none is passed over.

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::draft::{ProgramValue, SuiteDraft, TestDraft};
+use crate::draft::{DiskDraft, ProgramValue, SuiteDraft, TestDraft};
 
 /// Begins the comment with the digest.
 pub(crate) const MARK: &str = "# import ";
@@ -37,15 +37,33 @@ pub(crate) fn head(suite: &SuiteDraft, by: &str) -> String {
         suite.name,
         scalar(&suite.summary)
     );
-    let memory = (suite.memory_mib > 0).then(|| format!("  machine: {{memory: {}M}}\n", suite.memory_mib));
-    let files = &suite.kernel_files;
-    let files = (!files.is_empty()).then(|| format!("  kernel-files: {}\n", list(files)));
-    let defaults: String = memory.into_iter().chain(files).collect();
+    let defaults = defaults(suite);
     if !defaults.is_empty() {
         text += &format!("defaults:\n{defaults}");
     }
     text += "tests:\n";
     marked(text, "")
+}
+
+fn defaults(suite: &SuiteDraft) -> String {
+    let memory = (suite.memory_mib > 0).then(|| format!("memory: {}M", suite.memory_mib));
+    let machine: Vec<String> = memory.into_iter().chain(disks(&suite.disks)).collect();
+    let users = (!suite.users.is_empty()).then(|| format!("users: {}", list(&suite.users)));
+    let packages = (!suite.packages.is_empty()).then(|| format!("packages: {}", list(&suite.packages)));
+    let userland: Vec<String> = packages.into_iter().chain(users).collect();
+    let mut text = String::new();
+    for (key, values) in [("machine", machine), ("userland", userland)] {
+        if !values.is_empty() {
+            _ = writeln!(text, "  {key}: {{{}}}", values.join(", "));
+        }
+    }
+    if let Some(seconds) = suite.terminate {
+        _ = writeln!(text, "  timeout: {{terminate: {seconds}s}}");
+    }
+    if !suite.kernel_files.is_empty() {
+        _ = writeln!(text, "  kernel-files: {}", list(&suite.kernel_files));
+    }
+    text
 }
 
 /// One test.
@@ -73,9 +91,12 @@ pub(crate) fn entry(test: &TestDraft) -> String {
     }
     let cpus = test.cpus.map(|cpus| format!("cpus: {cpus}"));
     let memory = test.memory_mib.map(|mib| format!("memory: {mib}M"));
-    let machine: Vec<String> = cpus.into_iter().chain(memory).collect();
+    let machine: Vec<String> = cpus.into_iter().chain(memory).chain(disks(&test.disks)).collect();
     if !machine.is_empty() {
         line("machine", format!("{{{}}}", machine.join(", ")));
+    }
+    if !test.packages.is_empty() {
+        line("userland", format!("{{packages: {}}}", list(&test.packages)));
     }
     let program = test.program.iter().map(|(key, value)| match value {
         ProgramValue::Text(text) => format!("\n      {key}: {}", scalar(text)),
@@ -112,6 +133,15 @@ fn history(test: &TestDraft) -> Vec<String> {
         keys.push(format!("cves: {}", list(&test.cves)));
     }
     keys
+}
+
+/// The value of `machine` that names the disks.
+fn disks(disks: &[DiskDraft]) -> Option<String> {
+    let shown = |disk: &DiskDraft| {
+        format!("{{name: {}, blank: {}M, variable: {}}}", scalar(&disk.name), disk.blank_mib, disk.variable)
+    };
+    let shown: Vec<String> = disks.iter().map(shown).collect();
+    (!shown.is_empty()).then(|| format!("disks: [{}]", shown.join(", ")))
 }
 
 /// The last line.

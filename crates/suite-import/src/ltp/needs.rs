@@ -1,5 +1,6 @@
 //! What a test of LTP needs, as far as a suite can say it.
 
+use super::surroundings::{self, Surroundings};
 use super::{Fields, Options};
 
 /// Why a test cannot be a test of a suite.
@@ -8,9 +9,6 @@ pub struct Refusal(pub String);
 
 /// Memory that a guest has besides what a test asks to be free, MiB.
 const BESIDES: u32 = 256;
-
-/// Memory of a guest with a block device, MiB: its image of 300 MB lies in the guest's memory.
-const WITH_DEVICE: u32 = 2048;
 
 /// What a test needs.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,15 +19,21 @@ pub(super) struct Needs {
     pub cpus: Option<u32>,
     pub memory_mib: Option<u32>,
     pub beside: Vec<String>,
+    pub around: Surroundings,
     /// What cannot be said, and stands in the file as a comment.
     pub notes: Vec<String>,
 }
 
-/// Reads the needs.
-pub(super) fn of(fields: &Fields<'_>, program: &str, options: &Options) -> Result<Needs, Refusal> {
-    refuse(fields, program)?;
-    let mut needs = Needs::default();
-    commands(fields, options, &mut needs)?;
+/// Reads the needs; `source` is the text of the test's file, if it is there.
+pub(super) fn of(
+    fields: &Fields<'_>,
+    program: &str,
+    source: Option<&str>,
+    options: &Options,
+) -> Result<Needs, Refusal> {
+    refuse(fields)?;
+    let mut needs = Needs { around: surroundings::of(fields, options)?, ..Needs::default() };
+    needs.notes.append(&mut needs.around.notes);
     for option in fields.texts("needs_kconfigs").unwrap_or_default() {
         match kconfig(&option) {
             Some(options) => needs.config.extend(options),
@@ -37,15 +41,21 @@ pub(super) fn of(fields: &Fields<'_>, program: &str, options: &Options) -> Resul
         }
     }
     needs.modules = fields.texts("needs_drivers").unwrap_or_default();
+    if let Some(archs) = fields.texts("supported_archs") {
+        needs.notes.push(format!("it is for {}; LTP skips it elsewhere", archs.join(", ")));
+    }
+    if fields.text("needs_abi_bits") == Some("32") {
+        needs.notes.push("it is for programs of 32 bits; LTP skips it elsewhere".to_owned());
+    }
+    if program.starts_with("testcases/kernel/kvm/") {
+        needs.notes.push("it is a hypervisor itself; LTP skips it where a guest has no /dev/kvm".to_owned());
+    }
     needs.kernel = fields.text("min_kver").and_then(since);
     needs.cpus = fields.number("min_cpus").filter(|&cpus| cpus > 2);
     needs.memory_mib =
         fields.number("min_mem_avail").map(|mib| mib + BESIDES).filter(|&mib| mib > super::MEMORY_MIB);
-    if fields.has("needs_device") {
-        needs.modules.push("loop".to_owned());
-        needs.memory_mib = needs.memory_mib.max(Some(WITH_DEVICE));
-    }
-    match fields.texts("resource_files") {
+    let named = fields.text("resource_files").and_then(|name| strings(source?, name));
+    match fields.texts("resource_files").or(named) {
         Some(files) => needs.beside = files,
         None if fields.has("resource_files") => {
             needs.notes.push("its resource files are not known, name them in `beside`".to_owned());
@@ -58,47 +68,24 @@ pub(super) fn of(fields: &Fields<'_>, program: &str, options: &Options) -> Resul
     Ok(needs)
 }
 
-/// What no guest of ours has.
-fn refuse(fields: &Fields<'_>, program: &str) -> Result<(), Refusal> {
-    let no = |reason: String| Err(Refusal(reason));
-    if let Some(archs) = fields.texts("supported_archs")
-        && !archs.iter().any(|arch| arch == "x86_64")
-    {
-        return no(format!("it is for {}", archs.join(", ")));
-    }
-    if fields.text("needs_abi_bits") == Some("32") {
-        return no("it is for programs of 32 bits".to_owned());
-    }
-    if program.starts_with("testcases/kernel/kvm/") {
-        return no("it is a hypervisor itself, and guests have no KVM".to_owned());
-    }
-    for (field, what) in [
-        ("format_device", "a file system is made on a device, for which a guest has no mkfs"),
-        ("mount_device", "a file system is made on a device, for which a guest has no mkfs"),
-        ("all_filesystems", "file systems are made on a device, for which a guest has no mkfs"),
-        ("runs_script", "it runs scripts with LTP's shell library"),
-        ("min_swap_avail", "a guest has no swap"),
-    ] {
-        if fields.has(field) {
-            return no(what.to_owned());
-        }
-    }
-    Ok(())
+/// The texts of an array of C that has this name: of `static const char *const NAME[] = {"a", "b", NULL};` a and b.
+fn strings(source: &str, name: &str) -> Option<Vec<String>> {
+    let start = source.find(&format!("{name}[]"))?;
+    let (_, rest) = source[start..].split_once('{')?;
+    let (inside, _) = rest.split_once('}')?;
+    // what is between quotes is every second part
+    let texts: Vec<String> = inside.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    Some(texts).filter(|texts| !texts.is_empty())
 }
 
-fn commands(fields: &Fields<'_>, options: &Options, needs: &mut Needs) -> Result<(), Refusal> {
-    let wanted = fields.fields.get("needs_cmds").and_then(|value| value.as_array());
-    for command in wanted.into_iter().flatten() {
-        let text = command.get("cmd").or(Some(command)).and_then(|value| value.as_str()).unwrap_or_default();
-        // a version may stand behind it: `mkfs.ext4 >= 1.43.0`
-        let name = text.split_whitespace().next().unwrap_or_default();
-        if options.commands.contains(name) {
-            continue;
-        }
-        match command.get("optional").and_then(|value| value.as_bool()) {
-            Some(true) => needs.notes.push(format!("it would use the command {name}, which a guest has not")),
-            _ => return Err(Refusal(format!("a guest has no command {name}"))),
-        }
+/// What no guest of ours has.
+fn refuse(fields: &Fields<'_>) -> Result<(), Refusal> {
+    let no = |reason: &str| Err(Refusal(reason.to_owned()));
+    if fields.has("runs_script") {
+        return no("it runs scripts with LTP's shell library");
+    }
+    if fields.has("min_swap_avail") {
+        return no("a guest has no swap");
     }
     Ok(())
 }

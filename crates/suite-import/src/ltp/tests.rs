@@ -26,11 +26,49 @@ fn options(all: bool) -> Options {
     Options { tree: "/src/ltp".into(), all, seconds: 10, commands }
 }
 
+fn no_source(_: &str) -> Option<String> {
+    None
+}
+
 #[test]
 fn tagged_tests_become_suites_by_their_area() {
-    let import = read(METADATA, &options(false)).unwrap();
+    let import = read(METADATA, &no_source, &options(false)).unwrap();
     let text: String = import.suites.iter().map(|suite| write(suite, "kregress import ltp")).collect();
     insta::assert_snapshot!(text, @r#"
+    # Written by `kregress import ltp`. It may be changed: importing again keeps every entry that was changed or removed here.
+    suite: ltp-cve
+    summary: "tests of the Linux Test Project, cve"
+    defaults:
+      machine: {memory: 1024M}
+      kernel-files: [config, modules]
+    tests:
+    # import 98bbf8a915f68f81
+
+      - name: arm01
+        summary: "LTP's arm01"
+        links:
+          - https://nvd.nist.gov/vuln/detail/CVE-2030-3
+        program:
+          ltp: testcases/cve/arm01
+          tree: /src/ltp
+        timeout: {terminate: 270s}
+        symptom: {reported: {matching: 'TFAIL'}}
+        # it is for aarch64; LTP skips it elsewhere
+        # import 2853b5d17f40d906
+
+      - name: user01
+        summary: "LTP's user01"
+        links:
+          - https://nvd.nist.gov/vuln/detail/CVE-2030-6
+        userland: {packages: [passwd]}
+        program:
+          ltp: testcases/cve/user01
+          tree: /src/ltp
+        timeout: {terminate: 270s}
+        symptom: {reported: {matching: 'TFAIL'}}
+        # import 96e80e6c837651c5
+
+    # imported: arm01 user01
     # Written by `kregress import ltp`. It may be changed: importing again keeps every entry that was changed or removed here.
     suite: ltp-fs
     summary: "tests of the Linux Test Project, fs"
@@ -40,21 +78,33 @@ fn tagged_tests_become_suites_by_their_area() {
     tests:
     # import 5e53a32b58a5aa19
 
+      - name: disk01
+        summary: "LTP's disk01"
+        links:
+          - https://nvd.nist.gov/vuln/detail/CVE-2030-4
+        machine: {disks: [{name: scratch, blank: 300M, variable: LTP_DEV}]}
+        userland: {packages: [e2fsprogs]}
+        program:
+          ltp: testcases/kernel/fs/disk01
+          tree: /src/ltp
+        timeout: {terminate: 270s}
+        symptom: {reported: {matching: 'TFAIL'}}
+        # import cad76728fb42c115
+
       - name: raw01
         summary: "LTP's raw01"
         links:
           - https://nvd.nist.gov/vuln/detail/CVE-2030-5
-        needs: {modules: [loop]}
-        machine: {memory: 2048M}
+        machine: {disks: [{name: scratch, blank: 300M, variable: LTP_DEV}]}
         program:
           ltp: testcases/kernel/fs/raw01
           tree: /src/ltp
-        timeout: {terminate: 150s}
+        timeout: {terminate: 270s}
         symptom: {reported: {matching: 'TFAIL'}}
         # tag glibc-git: abc
-        # import 2ebb861a94bba370
+        # import 25e628175318389a
 
-    # imported: raw01
+    # imported: disk01 raw01
     # Written by `kregress import ltp`. It may be changed: importing again keeps every entry that was changed or removed here.
     suite: ltp-syscalls
     summary: "tests of the Linux Test Project, syscalls"
@@ -73,33 +123,30 @@ fn tagged_tests_become_suites_by_their_area() {
         history: {fixed: {commit: 0123456789abcdef0123456789abcdef01234567}, also-fixed: [{commit: 89abcdef0123}], cves: [CVE-2030-10001]}
         needs: {modules: [dummy], config: [USER_NS=y], kernel: 5.8..}
         machine: {cpus: 4, memory: 2256M}
+        userland: {packages: [parted]}
         program:
           ltp: testcases/kernel/syscalls/pipe/pipe_race07
           tree: /src/ltp
           beside: [pipe_race07_child]
           runtime: 300s
         dose: {seconds: 20}
-        timeout: {terminate: 210s}
+        timeout: {terminate: 370s}
         symptom: {any: [{reported: {matching: 'TFAIL'}}, {crash: any}]}
-        # it would use the command parted, which a guest has not
         # it checks the configuration itself: CONFIG_A | CONFIG_B
-        # import e7fba7a82909c80e
+        # import 2b8852e2e912ae5d
 
     # imported: pipe-race07
     "#);
     let left_out: String =
         import.left_out.iter().map(|left| format!("{}: {}\n", left.test, left.reason)).collect();
     insta::assert_snapshot!(left_out, @r"
-    arm01: it is for aarch64
-    disk01: a file system is made on a device, for which a guest has no mkfs
     script01.sh: a script, which needs LTP's shell library
-    user01: a guest has no command useradd
     ");
 }
 
 #[test]
 fn all_tests_are_imported_where_that_is_asked() {
-    let import = read(METADATA, &options(true)).unwrap();
+    let import = read(METADATA, &no_source, &options(true)).unwrap();
     let names: Vec<&str> =
         import.suites.iter().flat_map(|suite| &suite.tests).map(|test| test.name.as_str()).collect();
     assert!(names.contains(&"untagged01"), "{names:?}");
@@ -110,7 +157,7 @@ fn other_files_are_refused_in_words() {
     for (text, start) in
         [("{}", "it has no `tests`"), ("[", "it is no JSON"), ("{\"tests\": []}", "it has no")]
     {
-        let error = read(text, &options(false)).unwrap_err().to_string();
+        let error = read(text, &no_source, &options(false)).unwrap_err().to_string();
         assert!(error.starts_with(start), "{error}");
     }
 }
@@ -125,6 +172,6 @@ proptest! {
         )
     ) {
         let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key:?}: {value}")).collect();
-        read(&format!("{{\"tests\": {{\"t\": {{{}}}}}}}", fields.join(", ")), &options(true)).unwrap();
+        read(&format!("{{\"tests\": {{\"t\": {{{}}}}}}}", fields.join(", ")), &no_source, &options(true)).unwrap();
     }
 }
