@@ -105,9 +105,8 @@ mod tests {
         write("configure", "#!/bin/sh\necho configured >> ../count\necho \"$2\n$3\" > flags.mk\n");
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(tree.join("configure"), std::fs::Permissions::from_mode(0o755)).unwrap();
-        for library in ["lib", "libs"] {
-            write(&format!("{library}/Makefile"), "all:\n");
-        }
+        write("lib/Makefile", "libltp.a:\n");
+        write("libs/Makefile", "all:\n");
         write("testcases/a/Makefile", "include ../../flags.mk\n%: %.c\n\t$(CC) $(LDFLAGS) -o $@ $<\n");
         write("testcases/a/one.c", "int main(void) { return 0; }\n");
         write("testcases/a/two.c", "int main(void) { return undeclared; }\n");
@@ -140,6 +139,19 @@ mod tests {
         assert_eq!(places.len(), 1);
         assert_eq!(std::fs::read_to_string(places[0].join("count")).unwrap(), "configured\n");
         assert!(!tree.join("testcases/a/one").exists());
+
+        // sources that cannot be configured are refused once and for all in a run
+        let configure = tree.join("configure");
+        let sound = std::fs::read(&configure).unwrap();
+        std::fs::write(&configure, "#!/bin/sh\necho tried >> ../tries\nexit 1\n").unwrap();
+        for program in ["testcases/a/one", "testcases/a/data"] {
+            built(&tree, program, &[], &cache).unwrap_err();
+        }
+        let tries = std::fs::read_dir(cache.join("collections")).unwrap().flatten();
+        let tries: Vec<String> =
+            tries.filter_map(|entry| std::fs::read_to_string(entry.path().join("tries")).ok()).collect();
+        assert_eq!(tries, ["tried\n"]);
+        std::fs::write(&configure, sound).unwrap();
 
         // a change of the sources is another build
         std::fs::write(tree.join("testcases/a/two.c"), "int main(void) { return 0; }\n").unwrap();

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::place::Place;
@@ -20,12 +21,16 @@ const READY: &str = "ready";
 /// Something is being made: if it is there while nobody builds, a build was killed and may have left halves.
 const BUSY: &str = "busy";
 
-/// LTP's makefiles add to the flags that they were configured with, and to no others.
+/// Places whose tree could not be made ready in this run, with what was said.
+static REFUSED: Mutex<Vec<(PathBuf, PrepareError)>> = Mutex::new(Vec::new());
+
+/// LTP's makefiles add to the flags that they were configured with, and to no others. Of `lib` only the library is made: its
+/// own tests are more work than all the rest.
 pub(super) const CONFIGURE_LTP: &str = "\
 cd tree
 [ -x configure ] || make autotools
 ./configure --host=\"$($CC -dumpmachine)\" CC=\"$CC\" LDFLAGS=-static
-make -j\"$(nproc)\" -C lib
+make -j\"$(nproc)\" -C lib libltp.a
 make -j\"$(nproc)\" -C libs
 ";
 
@@ -38,6 +43,12 @@ pub(super) fn make(
     place: &Place,
     cancel: &Cancel,
 ) -> Result<(), PrepareError> {
+    // the same sources would be refused again, after minutes, for each of two hundred tests
+    let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, error)) = refused.iter().find(|(folder, _)| *folder == place.folder) {
+        return Err(error.clone());
+    }
+    drop(refused);
     let path = &search_path();
     let io = |error| PrepareError::io(&place.folder)(error);
     if place.folder.join(BUSY).exists() {
@@ -63,7 +74,14 @@ pub(super) fn make(
             copy(sources, &place.folder.join("tree"))?;
             let generated = place.folder.join("tree/configure").exists();
             let tools: &[&str] = if generated { &["make"] } else { &["make", "autoconf", "automake"] };
-            run(format!("({CONFIGURE_LTP})\n: > {READY}"), READY.to_owned(), tools)?;
+            let configured = run(format!("({CONFIGURE_LTP})\n: > {READY}"), READY.to_owned(), tools);
+            if let Err(error @ PrepareError::Step { .. }) = &configured {
+                REFUSED
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push((place.folder.clone(), error.clone()));
+            }
+            configured?;
         }
         for program in paths.iter().filter(|program| !place.built(program).is_file()) {
             let output = format!("built/{}", program.display());

@@ -21,6 +21,7 @@ const GENERATED: &[&str] = &[
     "configure",
     "include/config.h.in",
     "install-sh",
+    "m4/Makefile.in",
     "m4/ltp-version.m4",
     "missing",
 ];
