@@ -4,6 +4,7 @@
 //! lies in `KEY.new` until it is renamed, so that one left behind is known: nobody holds its lock.
 
 mod build;
+mod unpack;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
