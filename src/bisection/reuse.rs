@@ -15,7 +15,7 @@ use crate::event::{BisectionRecord, BisectionSource, Event};
 use crate::journal::RunDir;
 use crate::lab::prepare::collection_digest;
 use crate::machine::Machine;
-use crate::suite::{ProgramSource, Test};
+use crate::suite::{Installed, ProgramSource, Test};
 
 /// Parts of a test that say nothing about how it is judged.
 const NO_MATTER: &[&str] = &["summary", "links", "history", "known", "span", "control_of"];
@@ -35,9 +35,13 @@ pub fn test_digest(test: &Test, machine: &Machine) -> String {
     let mut hash = Sha256::new();
     hash.update(value.to_string());
     hash.update(format!("{machine:?}"));
-    let source = test.program.launch().source;
+    let launch = test.program.launch();
+    let source = launch.source;
     if let ProgramSource::Collection(wanted) = &source {
-        hash.update(collection_digest(wanted));
+        hash.update(collection_digest(wanted.collection, wanted.tree, wanted.program));
+    }
+    if let Some(Installed { collection, tree, .. }) = launch.installs {
+        hash.update(collection_digest(collection, tree, Path::new("")));
     }
     let program = source.file();
     for file in program.into_iter().chain(test.files.iter().map(PathBuf::as_path)) {

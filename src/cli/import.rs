@@ -2,6 +2,7 @@
 
 mod selftests;
 mod store;
+mod xfstests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -49,6 +50,13 @@ Examples:
   kregress import kselftest ~/kselftest_install  what is there already
   kregress run -s kselftest -k each-line         runs and judges them")]
     Kselftest(selftests::KselftestArgs),
+    /// xfstests: tests of file systems, on one of a type
+    #[command(after_help = "\
+Examples:
+  kregress import xfstests ~/xfstests            the group quick of generic, on ext4
+  kregress import xfstests ~/xfstests --fstyp xfs --group auto generic xfs
+  kregress run -s xfstests -k each-line          builds, runs and judges them")]
+    Xfstests(xfstests::XfstestsArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -87,6 +95,10 @@ pub fn run(args: &ImportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
         Collection::Kselftest(args) => {
             let import = selftests::read(args, paths)?;
             finish(&import, "kselftest", &args.target, paths)
+        }
+        Collection::Xfstests(args) => {
+            let import = xfstests::read(args)?;
+            finish(&import, "xfstests", &args.target, paths)
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod share;
 pub mod sim;
 pub mod timeouts;
 pub mod vm;
+mod xfstests;
 
 use std::path::Path;
 

@@ -9,6 +9,7 @@ use super::kernel_files;
 use super::ltp;
 use super::prepare::{Prepared, userland};
 use super::setup::SetupStep;
+use super::xfstests;
 use crate::guest::layout::INBOX;
 use crate::guest::message::{ProgramRequest, Settle, ToGuest};
 use crate::kernel::{Kernel, ModuleFile, ModuleState};
@@ -297,8 +298,12 @@ fn environment(
     if let Some(rounds) = test.dose.rounds {
         environment.insert("KREGRESS_ROUNDS".into(), rounds.to_string());
     }
-    if let Program::Ltp { runtime, .. } = &test.program {
-        environment.extend(ltp::environment(*runtime, test.dose.seconds, accel));
+    match &test.program {
+        Program::Ltp { runtime, .. } => {
+            environment.extend(ltp::environment(*runtime, test.dose.seconds, accel));
+        }
+        Program::Xfstests { fstyp, .. } => environment.extend(xfstests::environment(fstyp)),
+        _ => {}
     }
     environment
 }

@@ -160,7 +160,8 @@ pub fn prepare(
     cancel: &Cancel,
 ) -> Result<Prepared, PrepareError> {
     let mut beside = BTreeMap::new();
-    let program = match test.program.launch().source {
+    let launch = test.program.launch();
+    let program = match launch.source {
         ProgramSource::Compiled { file, flags } => Some(compile(&compiler()?, file, flags, cache)?),
         ProgramSource::Collection(wanted) => {
             let built = collection::build(&wanted, &compiler()?, test.userland.is_some(), cache, cancel)?;
@@ -171,11 +172,16 @@ pub fn prepare(
     };
     let mut outputs = run_steps(&test.prepare, cache, cancel)?;
     outputs.append(&mut beside);
-    let userland = test
-        .userland
-        .as_ref()
-        .map(|wanted| userland::make(wanted, arch, cache, cancel, &|_| {}))
-        .transpose()?;
+    let mut wanted = test.userland.clone();
+    if let Some(userland) = &mut wanted
+        && let Some(installed) = launch.installs
+    {
+        let development =
+            |packages: &[&str], folder: &Path| userland::unpack(packages, folder, arch, cache, cancel);
+        let folder = collection::install(&installed, &compiler()?, &development, cache, cancel)?;
+        userland.files.insert(installed.place.to_owned(), folder);
+    }
+    let userland = wanted.map(|wanted| userland::make(&wanted, arch, cache, cancel, &|_| {})).transpose()?;
     Ok(Prepared { program, outputs, userland })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::build::Settings;
 use super::model::PrepareStep;
+use super::program::Program;
 use super::shape::TestShape;
 use super::symptom::Symptom;
 use crate::yaml::fields::Fields;
@@ -70,6 +71,22 @@ pub(super) fn controls(fields: &mut Fields<'_>, shapes: &[Option<TestShape>]) {
             help,
         );
     }
+}
+
+/// A collection that lies in a userland needs one.
+pub(super) fn userland(fields: &mut Fields<'_>, test: &KeyPath, program: Option<&Program>, given: bool) {
+    if given || program.is_none_or(|program| program.launch().installs.is_none()) {
+        return;
+    }
+    let at = test.key("program");
+    let help = "add `userland: {packages: […]}` with what its tests call, or import the suite".to_owned();
+    fields.report(
+        Contradiction,
+        fields.key_span(&at),
+        "a program of this kind runs in a `userland`, and the test has none".to_owned(),
+        "in which?".into(),
+        help,
+    );
 }
 
 /// Every disk has a name of its own and an image that some step makes.

@@ -26,7 +26,10 @@ pub use model::{
     Needs, PrepareStep, Scheduling, Suite, Test, Timeouts,
 };
 pub use pattern::Pattern;
-pub use program::{Collection, CollectionProgram, Launch, OutputFormat, Program, ProgramFile, ProgramSource};
+pub use program::{
+    Collection, CollectionProgram, Installed, Launch, OutputFormat, Program, ProgramFile, ProgramSource,
+    XFSTESTS_FOLDER,
+};
 pub use range::Versions;
 pub use reference::Reference;
 pub use symptom::{CrashPattern, HangPattern, KmemleakPattern, LeakPattern, Probe, ProbeKind, Symptom};

@@ -1,6 +1,7 @@
 //! What runs in the guest: where it comes from, and how its output is read.
 
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -50,6 +51,15 @@ pub enum Program {
         /// Arguments in the guest.
         args: Vec<String>,
     },
+    /// A test of xfstests, in a userland that the built collection is put into.
+    Xfstests {
+        /// Its name, `generic/001`.
+        test: String,
+        /// The source tree of xfstests.
+        tree: PathBuf,
+        /// The type of the file system (`FSTYP`).
+        fstyp: String,
+    },
     /// As `Binary`, but it prints KTAP (Documentation/dev-tools/ktap.rst): each `not ok` line counts as `symptom`.
     Ktap {
         /// The file.
@@ -58,6 +68,12 @@ pub enum Program {
         args: Vec<String>,
     },
 }
+
+/// Where xfstests lies in its userland.
+pub const XFSTESTS_FOLDER: &str = "/opt/xfstests";
+
+/// What runs one of its tests there.
+const XFSTESTS_DRIVER: &str = include_str!("xfstests.sh");
 
 /// A program of a collection: a file that is there already, or one that its source tree makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,6 +110,8 @@ pub enum Collection {
     Ltp,
     /// The kernel's selftests; paths are from `tools/testing/selftests` of a kernel's source.
     Kselftest,
+    /// xfstests, which is built as a whole.
+    Xfstests,
 }
 
 impl Collection {
@@ -102,13 +120,14 @@ impl Collection {
         match self {
             Collection::Ltp => "ltp",
             Collection::Kselftest => "kselftest",
+            Collection::Xfstests => "xfstests",
         }
     }
 
     /// Where programs lie in its tree.
     pub fn programs(self) -> &'static str {
         match self {
-            Collection::Ltp => "",
+            Collection::Ltp | Collection::Xfstests => "",
             Collection::Kselftest => "tools/testing/selftests",
         }
     }
@@ -136,6 +155,19 @@ pub struct Launch<'p> {
     pub args: &'p [String],
     /// How its output is read.
     pub output: OutputFormat,
+    /// What its userland has besides.
+    pub installs: Option<Installed<'p>>,
+}
+
+/// A collection that is built as a whole and put into a test's userland.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Installed<'p> {
+    /// Which one.
+    pub collection: Collection,
+    /// Its source tree, which is only read.
+    pub tree: &'p Path,
+    /// Its folder in the guest.
+    pub place: &'static str,
 }
 
 /// Where a program comes from.
@@ -167,6 +199,8 @@ pub enum OutputFormat {
     Kselftest,
     /// As `Reports`, and what is printed are results of the Linux Test Project, as is the exit code.
     Ltp,
+    /// As `Reports`, and what is printed is what `./check` of xfstests says of one test, as is the exit code.
+    Xfstests,
 }
 
 impl OutputFormat {
@@ -174,7 +208,7 @@ impl OutputFormat {
     pub fn reads_exit_code(self) -> bool {
         match self {
             OutputFormat::Reports | OutputFormat::Ktap => false,
-            OutputFormat::Kselftest | OutputFormat::Ltp => true,
+            OutputFormat::Kselftest | OutputFormat::Ltp | OutputFormat::Xfstests => true,
         }
     }
 
@@ -182,7 +216,7 @@ impl OutputFormat {
     pub fn ends_by_itself(self) -> bool {
         match self {
             OutputFormat::Reports | OutputFormat::Ktap => false,
-            OutputFormat::Kselftest | OutputFormat::Ltp => true,
+            OutputFormat::Kselftest | OutputFormat::Ltp | OutputFormat::Xfstests => true,
         }
     }
 }
@@ -200,9 +234,18 @@ impl Program {
             Program::Kselftest { file, args } => {
                 (file.source(Collection::Kselftest), &args[..], OutputFormat::Kselftest)
             }
+            Program::Xfstests { test, .. } => {
+                (ProgramSource::Script(XFSTESTS_DRIVER), slice::from_ref(test), OutputFormat::Xfstests)
+            }
             Program::Ktap { path, args } => (ProgramSource::File(path), &args[..], OutputFormat::Ktap),
         };
-        Launch { source, args, output }
+        let installs = match self {
+            Program::Xfstests { tree, .. } => {
+                Some(Installed { collection: Collection::Xfstests, tree, place: XFSTESTS_FOLDER })
+            }
+            _ => None,
+        };
+        Launch { source, args, output, installs }
     }
 }
 

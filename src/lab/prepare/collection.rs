@@ -7,6 +7,7 @@ mod kept;
 mod place;
 mod recipe;
 mod sources;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use self::place::Place;
 use self::sources::Sources;
 use super::PrepareError;
 use crate::cancel::Cancel;
-use crate::suite::CollectionProgram;
+use crate::suite::{Collection, CollectionProgram, Installed};
 
 /// What was built.
 #[derive(Debug)]
@@ -62,10 +63,32 @@ pub(super) fn build(
     Ok(Built { program: contents.into(), beside })
 }
 
-/// A digest of all that programs of this tree are built from; empty where the tree cannot be read.
-pub(crate) fn digest(wanted: &CollectionProgram<'_>) -> String {
-    Sources::of(wanted.collection, wanted.tree, wanted.program)
-        .map_or_else(|_| String::new(), |sources| sources.digest)
+/// Builds a collection as a whole, or finds it in the cache: the folder that is put into a userland. `development` unpacks
+/// the packages of Debian that it is built with into a folder.
+///
+/// # Errors
+/// As [`build`].
+pub(super) fn install(
+    wanted: &Installed<'_>,
+    compiler: &str,
+    development: &whole::Development<'_>,
+    cache: &Path,
+    cancel: &Cancel,
+) -> Result<PathBuf, PrepareError> {
+    let sources = Sources::of(wanted.collection, wanted.tree, Path::new(""))?;
+    let place = Place::of(cache, wanted.collection, &sources, compiler)?;
+    let installed = place.folder.join(whole::INSTALLED);
+    if !installed.is_dir() {
+        let lock = place.lock(cancel)?;
+        whole::make(compiler, &sources, &place, development, cancel)?;
+        drop(lock);
+    }
+    Ok(installed)
+}
+
+/// A digest of all that a program of this tree is built from; empty where the tree cannot be read.
+pub(crate) fn digest(collection: Collection, tree: &Path, program: &Path) -> String {
+    Sources::of(collection, tree, program).map_or_else(|_| String::new(), |sources| sources.digest)
 }
 
 fn file_name(path: &Path) -> String {
@@ -92,7 +115,6 @@ pub(crate) fn is_dynamic(contents: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suite::Collection;
 
     /// A tree with LTP's layout, whose `configure` and Makefiles are our own.
     fn tree(folder: &Path) -> PathBuf {

@@ -42,14 +42,38 @@ pub fn make(
     let watch = Watch { cancelled: &|| cancel.is_set(), progress };
     let userlands = open(cache, arch);
     let made = userlands.and_then(|all| all.resolve(&spec, &watch).and_then(|it| all.build(&it, &watch)));
-    made.map_err(|error| match error {
+    made.map_err(|error| refused(&spec, error))
+}
+
+/// The files of packages and of all that they depend on, in a folder: what a collection is built with.
+///
+/// # Errors
+/// As [`make`].
+pub(super) fn unpack(
+    packages: &[&str],
+    folder: &Path,
+    arch: &Arch,
+    cache: &Path,
+    cancel: &Cancel,
+) -> Result<(), PrepareError> {
+    let source = Source::Packages(packages.iter().map(|&name| name.to_owned()).collect());
+    let spec = Spec { essential: false, ..Spec::new(source) };
+    let watch = Watch { cancelled: &|| cancel.is_set(), progress: &|_| {} };
+    let userlands = open(cache, arch);
+    let unpacked =
+        userlands.and_then(|all| all.resolve(&spec, &watch).and_then(|it| all.unpack(&it, folder, &watch)));
+    unpacked.map_err(|error| refused(&spec, error))
+}
+
+fn refused(spec: &Spec, error: UserlandError) -> PrepareError {
+    match error {
         UserlandError::Cancelled => PrepareError::Cancelled { output: format!("the userland of {spec}") },
         error => PrepareError::Userland {
             wanted: spec.to_string(),
             host: is_hosts(&error),
             text: error.to_string(),
         },
-    })
+    }
 }
 
 /// Whether another host, or this one at another time, would have made it.

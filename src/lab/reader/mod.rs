@@ -8,6 +8,7 @@ mod ktap;
 mod ltp;
 mod reports;
 mod subtests;
+mod xfstests;
 
 use std::fmt::Debug;
 
@@ -59,6 +60,7 @@ pub(super) fn of(format: OutputFormat) -> Box<dyn OutputReader> {
         OutputFormat::Ktap => Box::<ktap::Reader>::default(),
         OutputFormat::Kselftest => Box::<kselftest::Reader>::default(),
         OutputFormat::Ltp => Box::<ltp::Reader>::default(),
+        OutputFormat::Xfstests => Box::<xfstests::Reader>::default(),
     }
 }
 

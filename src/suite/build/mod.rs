@@ -128,6 +128,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
     let symptom = symptom::symptom(fields, context.dir, &at.key("symptom"), shape.symptom.as_ref());
     let known = known(fields, &at.key("known"), &shape.known);
     check::disks(fields, at, &settings, &prepare);
+    check::userland(fields, at, program.as_ref(), userland.is_some());
     check::times(fields, &settings, symptom.as_ref());
     check::sysctl(fields, &settings);
     check::file_names(fields, at, name.as_deref(), &files, &prepare, &settings);

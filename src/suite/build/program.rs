@@ -23,6 +23,8 @@ pub(in crate::suite) struct ProgramShape {
     ktap: Option<String>,
     ltp: Option<String>,
     kselftest: Option<String>,
+    xfstests: Option<String>,
+    fstyp: Option<String>,
     flags: List<String>,
     args: List<String>,
     tree: Option<String>,
@@ -53,6 +55,7 @@ pub(super) fn program(
         ("ktap", &shape.ktap),
         ("ltp", &shape.ltp),
         ("kselftest", &shape.kselftest),
+        ("xfstests", &shape.xfstests),
     ];
     let given: Vec<&str> = kinds.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| *key).collect();
     let flags = fields.list(&at.key("flags"), shape.flags.as_ref(), word::line);
@@ -60,9 +63,11 @@ pub(super) fn program(
     let runtime = fields.optional(&at.key("runtime"), shape.runtime.as_ref(), quantity::duration);
     let names = kinds.map(|(key, _)| key);
     let kind = fields.exactly_one(&at, &given, &names)?;
-    let with_args: Vec<&str> = names.into_iter().filter(|name| *name != "shell").collect();
+    let without_args = ["shell", "xfstests"];
+    let with_args: Vec<&str> = names.into_iter().filter(|name| !without_args.contains(name)).collect();
     only_with(fields, &at, "flags", shape.flags.is_some(), kind, &["c"]);
-    only_with(fields, &at, "tree", shape.tree.is_some(), kind, &["ltp", "kselftest"]);
+    only_with(fields, &at, "tree", shape.tree.is_some(), kind, &["ltp", "kselftest", "xfstests"]);
+    only_with(fields, &at, "fstyp", shape.fstyp.is_some(), kind, &["xfstests"]);
     only_with(fields, &at, "beside", shape.beside.is_some(), kind, &["ltp", "kselftest"]);
     only_with(fields, &at, "runtime", shape.runtime.is_some(), kind, &["ltp"]);
     only_with(fields, &at, "args", shape.args.is_some(), kind, &with_args);
@@ -77,6 +82,9 @@ pub(super) fn program(
     if kind == "kselftest" {
         let file = program_file(fields, context, shape, &at.key(kind), text.as_ref(), Collection::Kselftest)?;
         return Some(Program::Kselftest { file, args });
+    }
+    if kind == "xfstests" {
+        return xfstests(fields, context, shape, &at.key(kind), text.as_ref());
     }
     let path = file(fields, context.dir, &at.key(kind), text.as_ref())?;
     Some(match kind {
@@ -122,6 +130,32 @@ fn program_file(
     let help = format!("looked for {}; `tree` is relative to the suite's folder", folder.display());
     fields.report(ProblemKind::MissingFile, fields.span(at), headline, "no such folder".into(), help);
     None
+}
+
+/// A test of xfstests by its name, which its tree must have.
+fn xfstests(
+    fields: &mut Fields<'_>,
+    context: &Context<'_>,
+    shape: &ProgramShape,
+    at: &KeyPath,
+    text: Option<&String>,
+) -> Option<Program> {
+    let program = context.test.key("program");
+    let fstyp = fields.required(&program.key("fstyp"), shape.fstyp.as_ref(), word::name);
+    let tree = fields.required(&program.key("tree"), shape.tree.as_ref(), word::line);
+    let test = fields.required(at, text, word::inner_path)?;
+    let tree = context.dir.join(tree?);
+    let file = tree.join("tests").join(&test);
+    if !file.is_file() {
+        let headline = format!("{} names no test of xfstests", at.described());
+        let help = format!(
+            "looked for {}; tests are named as for `./check`, such as `generic/001`, and `tree` is relative to the suite's folder",
+            file.display()
+        );
+        fields.report(ProblemKind::MissingFile, fields.span(at), headline, "no such test".into(), help);
+        return None;
+    }
+    Some(Program::Xfstests { test, tree, fstyp: fstyp? })
 }
 
 fn only_with(fields: &mut Fields<'_>, at: &KeyPath, key: &str, given: bool, kind: &str, kinds: &[&str]) {

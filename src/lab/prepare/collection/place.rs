@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::kept;
 use super::recipe;
 use super::sources::Sources;
+use super::whole;
 use crate::cancel::Cancel;
 use crate::lab::prepare::{PrepareError, hex};
 use crate::suite::Collection;
@@ -39,8 +40,12 @@ impl Place {
     ) -> Result<Place, PrepareError> {
         // what it says of itself; makefiles say it if there is none
         let version = duct::cmd!(compiler, "--version").stderr_null().read().unwrap_or_default();
+        let script = match collection {
+            Collection::Ltp | Collection::Kselftest => recipe::CONFIGURE_LTP,
+            Collection::Xfstests => whole::BUILD,
+        };
         let mut hash = Sha256::new();
-        for part in [&sources.digest, recipe::CONFIGURE_LTP, compiler, &version] {
+        for part in [&sources.digest, script, compiler, &version] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }

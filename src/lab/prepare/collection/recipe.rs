@@ -16,10 +16,10 @@ use crate::suite::{Collection, CollectionProgram, PrepareStep};
 const TIME: Duration = Duration::from_secs(1200);
 
 /// A tree is ready for its programs.
-const READY: &str = "ready";
+pub(super) const READY: &str = "ready";
 
 /// Something is being made: if it is there while nobody builds, a build was killed and may have left halves.
-const BUSY: &str = "busy";
+pub(super) const BUSY: &str = "busy";
 
 /// Places whose tree could not be made ready in this run, with what was said.
 static REFUSED: Mutex<Vec<(PathBuf, PrepareError)>> = Mutex::new(Vec::new());
@@ -102,7 +102,7 @@ fn script(collection: Collection, tree: &Path, program: &Path) -> String {
     let name = program.file_name().unwrap_or_default();
     let [folder, name, program] = [folder.as_os_str(), name, program.as_os_str()].map(quoted);
     let (make, from) = match collection {
-        Collection::Ltp => {
+        Collection::Ltp | Collection::Xfstests => {
             (format!("[ -f tree/{program} ] || make -C tree/{folder} {name}"), format!("tree/{program}"))
         }
         // its makefiles add to the variable of the environment, and write nothing but below OUTPUT
@@ -124,16 +124,16 @@ fn script(collection: Collection, tree: &Path, program: &Path) -> String {
 }
 
 /// A word for the shell.
-fn quoted(text: &OsStr) -> String {
+pub(super) fn quoted(text: &OsStr) -> String {
     format!("'{}'", text.to_string_lossy().replace('\'', r"'\''"))
 }
 
-fn found(tool: &str, path: &OsStr) -> bool {
+pub(super) fn found(tool: &str, path: &OsStr) -> bool {
     which::which_in_global(tool, Some(path)).is_ok_and(|mut found| found.next().is_some())
 }
 
 /// Copies the sources; times are kept, as make goes by them.
-fn copy(sources: &Sources, to: &Path) -> Result<(), PrepareError> {
+pub(super) fn copy(sources: &Sources, to: &Path) -> Result<(), PrepareError> {
     let _ = fs::remove_dir_all(to);
     for file in &sources.files {
         let (from, to) = (sources.tree.join(file), to.join(file));

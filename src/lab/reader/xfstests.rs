@@ -1,0 +1,220 @@
+//! What `./check` of xfstests prints and ends with, for one test. Pure.
+//!
+//! A test has one line, which begins with its name and grows while it runs: seconds, `[not run] REASON`, or what was wrong,
+//! of which there may be several. A summary follows. The line says what the test found; the summary and the exit code say
+//! that `check` came to its end.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{End, OutputReader, Stream, reports};
+use crate::observation::{Exit, ProgramReport};
+
+/// Longer lines are cut, bytes.
+const LONGEST_LINE: usize = 4096;
+
+/// Lines of a difference that are kept; `check` itself shows ten.
+const MOST_DIFFERENCES: usize = 6;
+
+/// A test's line: its name, how long it took last time, and what `check` adds.
+static TEST: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^([a-z0-9_-]+/[0-9]{3}[A-Za-z0-9-]*)(?:\s+[0-9]+s \.\.\.)?\s+(\S.*)$").expect("it is one")
+});
+
+/// How long it took, where nothing was wrong.
+static SECONDS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^[0-9]+s$").expect("it is one"));
+
+/// Reads an output as it comes.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    line: Vec<u8>,
+    last: String,
+    test: Option<String>,
+    passed: bool,
+    failed: bool,
+    not_run: Option<String>,
+    differences: usize,
+    summary: bool,
+}
+
+impl OutputReader for Reader {
+    /// What is wrong is certain when it is printed: a test that hangs afterwards has failed, too.
+    fn read(&mut self, stream: Stream, piece: &[u8]) -> Vec<ProgramReport> {
+        if stream == Stream::Reports {
+            return reports::line(piece);
+        }
+        let mut said = Vec::new();
+        for &byte in piece {
+            if byte == b'\n' {
+                said.extend(self.end_line());
+            } else if self.line.len() < LONGEST_LINE {
+                self.line.push(byte);
+            }
+        }
+        said
+    }
+
+    fn finish(&mut self, end: End) -> Vec<ProgramReport> {
+        let mut said: Vec<ProgramReport> = self.end_line().into_iter().collect();
+        let Exit::Code(code) = end.exit else { return said };
+        let blind = |what: &str, last: &str| ProgramReport::Blind(format!("{what}: {last}"));
+        if let Some(reason) = self.not_run.take() {
+            said.push(ProgramReport::Skip(reason));
+        } else if self.failed {
+            // the suite says whether that is the symptom
+        } else if code != 0 {
+            said.push(blind(&format!("check ended with {code}"), &self.last));
+        } else if !self.passed {
+            said.push(blind("check ended with 0 and said of no test that it passed", &self.last));
+        } else if !self.summary {
+            said.push(blind("check ended without its summary", &self.last));
+        }
+        said
+    }
+}
+
+impl Reader {
+    fn end_line(&mut self) -> Option<ProgramReport> {
+        let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim_end().to_owned();
+        if line.is_empty() {
+            return None;
+        }
+        self.last.clone_from(&line);
+        if line.starts_with("Passed all ") || line.starts_with("Failed ") {
+            self.summary = true;
+            return None;
+        }
+        if let Some(found) = TEST.captures(&line) {
+            self.test = Some(found[1].to_owned());
+            return self.result(&found[2]);
+        }
+        // further complaints about the same test have lines of their own
+        if line.starts_with("_check_") || line.starts_with("- output mismatch") {
+            return self.result(&line);
+        }
+        // the difference is indented
+        let changed = line.strip_prefix("    ").filter(|line| line.starts_with(['+', '-']));
+        let changed = changed.filter(|line| !line.starts_with("+++") && !line.starts_with("---"))?;
+        self.differences += 1;
+        (self.failed && self.differences <= MOST_DIFFERENCES).then(|| ProgramReport::Note(changed.to_owned()))
+    }
+
+    /// What a line says of the test.
+    fn result(&mut self, text: &str) -> Option<ProgramReport> {
+        let test = self.test.as_deref().unwrap_or("check");
+        if let Some(reason) = text.strip_prefix("[not run]") {
+            self.not_run = Some(format!("{test} not run: {}", reason.trim()));
+            return None;
+        }
+        if text.starts_with("[expunged]") {
+            self.not_run = Some(format!("{test} is excluded"));
+            return None;
+        }
+        if SECONDS.is_match(text) {
+            self.passed = true;
+            return None;
+        }
+        // no word about the kernel
+        if text.starts_with("- no such test") || text.starts_with("- unknown test") {
+            return None;
+        }
+        self.failed = true;
+        Some(ProgramReport::Symptom(format!("{test}: {}", without_places(text))))
+    }
+}
+
+/// The words without the files that they point to, which say nothing where the guest is gone.
+fn without_places(text: &str) -> String {
+    static PLACE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r" ?\(see [^)]*\)").expect("it is one"));
+    let text = PLACE.replace_all(text, "");
+    text.trim_start_matches("- ").replace("]- ", "], ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEAD: &str = "FSTYP         -- ext4\nPLATFORM      -- Linux/x86_64 guest 6.12\n\n";
+
+    fn read(text: &str, code: i32) -> String {
+        let mut reader = Reader::default();
+        let text = format!("{HEAD}{text}");
+        let mut said: Vec<ProgramReport> =
+            text.as_bytes().chunks(5).flat_map(|piece| reader.read(Stream::Output, piece)).collect();
+        let end = End { exit: Exit::Code(code), output_bytes: text.len() as u64 };
+        said.extend(reader.finish(end));
+        said.iter().map(|report| format!("{report:?}\n")).collect()
+    }
+
+    #[test]
+    fn a_test_passes_by_its_line_and_the_summary() {
+        let pass = "generic/001        4s\nRan: generic/001\nPassed all 1 tests\n\n";
+        assert_eq!(read(pass, 0), "");
+        assert_eq!(
+            read("generic/001  5s ...  4s\nRan: generic/001\nPassed all 1 tests\n", 0),
+            "",
+            "with the time that it took before"
+        );
+        assert_eq!(
+            read("generic/001        4s\nRan: generic/001\n", 0),
+            "Blind(\"check ended without its summary: Ran: generic/001\")\n"
+        );
+        assert_eq!(
+            read("Passed all 0 tests\n", 0),
+            "Blind(\"check ended with 0 and said of no test that it passed: Passed all 0 tests\")\n"
+        );
+        assert_eq!(
+            read("check: failed to mkfs $TEST_DEV using specified options\n", 1),
+            "Blind(\"check ended with 1: check: failed to mkfs $TEST_DEV using specified options\")\n"
+        );
+    }
+
+    #[test]
+    fn a_test_that_was_not_run_is_a_skip_with_its_reason() {
+        insta::assert_snapshot!(
+            read("generic/004       [not run] O_TMPFILE is not supported\nRan: generic/004\nNot run: generic/004\nPassed all 1 tests\n", 0),
+            @r#"Skip("generic/004 not run: O_TMPFILE is not supported")"#
+        );
+    }
+
+    #[test]
+    fn a_failure_is_the_line_with_the_difference_as_notes() {
+        insta::assert_snapshot!(
+            read("\
+generic/003       [failed, exit status 1]- output mismatch (see /opt/xfstests/results//generic/003.out.bad)
+    --- tests/generic/003.out	2026-01-01 00:00:00
+    +++ /opt/xfstests/results//generic/003.out.bad	2026-01-01 00:00:00
+    @@ -1,2 +1,3 @@
+     QA output created by 003
+    +ERROR: access time has changed
+    -Silence is golden
+    ...
+    (Run 'diff -u a b'  to see the entire diff)
+Ran: generic/003
+Failures: generic/003
+Failed 1 of 1 tests
+", 1),
+            @r#"
+        Symptom("generic/003: [failed, exit status 1], output mismatch")
+        Note("+ERROR: access time has changed")
+        Note("-Silence is golden")
+        "#
+        );
+        insta::assert_snapshot!(
+            read("generic/010        _check_dmesg: something found in dmesg (see /x/010.dmesg)\n_check_generic_filesystem: filesystem on /dev/vdb is inconsistent\n(see /x/010.full for details)\n", 1),
+            @r#"
+        Symptom("generic/010: _check_dmesg: something found in dmesg")
+        Symptom("generic/010: _check_generic_filesystem: filesystem on /dev/vdb is inconsistent")
+        "#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_output_panics(text in "(generic/[0-9]{3}| +|[0-9]+s|\\[not run\\]|- output mismatch|    [+-]x|Passed all 1 tests|\n|é){0,30}", code in any::<u8>()) {
+            read(&text, i32::from(code));
+        }
+    }
+}
