@@ -11,7 +11,7 @@ pub use crate::guest::detectors::DetectorState;
 pub use crate::guest::facts::{GuestFacts, Phase, SetupFailure};
 pub use crate::guest::kmsg::LogRecord;
 pub use crate::guest::probe::{LeakedObjects, ProbeReading};
-pub use crate::guest::program::{Exit, ProgramReport, REPORT_WORDS};
+pub use crate::guest::program::{Exit, ProgramReport, REPORT_WORDS, Runs};
 pub use crate::guest::slab::{NO_LEAK, NOISE, SlabCaches, SlabRow, SlabRows};
 pub use crate::hang::BlockedTask;
 pub use kernel_log::{KernelLog, LogExcerpt};
@@ -103,6 +103,9 @@ pub struct ProgramRun {
     /// From its start to its end by the guest's own clock, milliseconds; absent: its end was not seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ran_ms: Option<u64>,
+    /// Its runs, where it does not end by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Runs>,
     /// What it wrote to its report descriptor, at most [`ProgramRun::MOST_REPORTS`] lines.
     pub reports: Vec<ProgramReport>,
     /// Lines beyond that bound.

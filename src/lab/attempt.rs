@@ -338,7 +338,8 @@ impl<'a> Attempt<'a> {
             }
             FromGuest::ModuleWanted(request) => modules::lend(self.modules, &request, guest),
             FromGuest::Report { line } => self.read_output(Stream::Reports, line.as_bytes()),
-            FromGuest::Exited { exit, output_bytes, output_tail, ran_ms } => {
+            FromGuest::Exited { exit, output_bytes, output_tail, ran_ms, runs } => {
+                self.seen.program.runs = runs;
                 self.seen.program.ran_ms = Some(ran_ms);
                 self.seen.program.exit = Some(exit);
                 self.seen.program.output_bytes = output_bytes;

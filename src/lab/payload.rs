@@ -14,7 +14,7 @@ use crate::guest::layout::INBOX;
 use crate::guest::message::{ProgramRequest, Settle, ToGuest};
 use crate::kernel::{Kernel, ModuleFile, ModuleState};
 use crate::machine::{Device, Machine, Medium};
-use crate::suite::{OutputFormat, Program, ProgramSource, Test};
+use crate::suite::{Ends, OutputFormat, Program, ProgramSource, Test};
 use crate::vm::guest::Guest;
 use crate::vm::spec::{Accel, serial};
 
@@ -126,6 +126,7 @@ impl Payload {
             probes: test.probes.iter().map(|probe| probe.request(&test.symptom)).collect(),
             settings: test.symptom.settings(),
             asks_leave: test.symptom.may_be_undetectable(),
+            endless_ms: endless_ms(test),
             nonce: payload.nonce.clone(),
             settle: SETTLE,
         }));
@@ -152,6 +153,7 @@ impl Payload {
             probes: Vec::new(),
             settings: Vec::new(),
             asks_leave: false,
+            endless_ms: None,
             nonce: payload.nonce.clone(),
             settle: Settle { least_ms: 0, most_ms: 0 },
         }));
@@ -268,6 +270,12 @@ impl Payload {
         command.extend(launch.args.iter().cloned());
         Ok(command)
     }
+}
+
+/// How long the program runs whatever it does, where it does not end by itself.
+fn endless_ms(test: &Test) -> Option<u64> {
+    let seconds = test.dose.seconds.filter(|_| test.program.launch().ends == Ends::Never)?;
+    Some(u64::from(seconds) * 1000)
 }
 
 fn read(path: &Path) -> Result<Arc<[u8]>, PayloadError> {

@@ -9,9 +9,9 @@ use crate::failure::Failure;
 use crate::kernel::{Kernel, KernelOrigin, ModuleTree};
 use crate::machine::Machine;
 use crate::observation::{
-    Console, Ending, Exit, GuestFacts, Observation, Phase, ProgramReport, ProgramRun, Stopped,
+    Console, Ending, Exit, GuestFacts, Observation, Phase, ProgramReport, ProgramRun, Runs, Stopped,
 };
-use crate::suite::Test;
+use crate::suite::{Ends, Test};
 
 /// What a simulated attempt shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +120,9 @@ pub(super) fn whole_dose(kernel: &Kernel, test: &Test) -> Observation {
         hung_task_timeout: Some(u64::from(test.hang.seconds)),
         ..GuestFacts::default()
     };
+    let seconds = test.dose.seconds.unwrap_or(1);
+    let endless = test.program.launch().ends == Ends::Never;
+    let runs = Runs { started: 1, worked_us: u64::from(seconds) * 1_000_000, ..Runs::default() };
     let rounds = test.dose.rounds.map(ProgramReport::Iterations);
     Observation {
         phase: Phase::Stop,
@@ -135,7 +138,8 @@ pub(super) fn whole_dose(kernel: &Kernel, test: &Test) -> Observation {
         program: ProgramRun {
             started: true,
             exit: Some(Exit::Code(0)),
-            ran_ms: Some(u64::from(test.dose.seconds.unwrap_or(1)) * 1000),
+            ran_ms: Some(u64::from(seconds) * 1000),
+            runs: endless.then_some(runs),
             reports: rounds.into_iter().collect(),
             ..ProgramRun::default()
         },

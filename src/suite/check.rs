@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::build::Settings;
 use super::model::PrepareStep;
-use super::program::Program;
+use super::program::{Ends, Program};
 use super::shape::TestShape;
 use super::symptom::Symptom;
 use crate::yaml::fields::Fields;
@@ -155,6 +155,49 @@ pub(super) fn times(fields: &mut Fields<'_>, settings: &Settings, symptom: Optio
         let hang = format!("a hang is reported after up to {noticed}s");
         let help = "raise `timeout.terminate` or lower `hang.seconds`";
         clash(headline, (&at.terminate, terminate), (&at.hang, hang), help);
+    }
+}
+
+/// A program that never ends has a time, and nothing that only an end tells.
+pub(super) fn endless(
+    fields: &mut Fields<'_>,
+    test: &KeyPath,
+    settings: &Settings,
+    program: &Program,
+    symptom: &Symptom,
+) {
+    if program.launch().ends != Ends::Never {
+        return;
+    }
+    let ends = test.key("program").key("ends");
+    if settings.dose.seconds.is_none() && !fields.is_refused(&settings.at.dose) {
+        let headline = "a program that never ends needs a time".to_owned();
+        let help = "add `dose: {seconds: …}`: the dose is over after so long, whatever the program did";
+        fields.report(Contradiction, fields.span(&ends), headline, "for how long?".into(), help.to_owned());
+    }
+    if settings.dose.rounds.is_some() {
+        let headline = "a program that never ends has no rounds".to_owned();
+        let help = "remove `dose.rounds`: nothing but the dose's seconds ends it";
+        let (here, there) = (fields.span(&settings.at.dose), fields.span(&ends));
+        fields.report_pair(
+            Contradiction,
+            headline,
+            (here, "rounds".into()),
+            (there, "never ends".into()),
+            help.to_owned(),
+        );
+    }
+    if symptom.any_part(|traits| traits.is_exit_code) {
+        let headline = "a program that never ends has no exit code".to_owned();
+        let help = "say what the kernel shows (`crash`), or have the program report it (`reported`)";
+        let (here, there) = (fields.key_span(&test.key("symptom")), fields.span(&ends));
+        fields.report_pair(
+            Contradiction,
+            headline,
+            (here, "looks at it".into()),
+            (there, "never ends".into()),
+            help.to_owned(),
+        );
     }
 }
 

@@ -14,6 +14,9 @@ pub enum Program {
     Shell {
         /// Its text.
         script: String,
+        /// How it ends.
+        #[serde(skip_serializing_if = "Ends::is_by_itself")]
+        ends: Ends,
     },
     /// A C program, linked statically on the host.
     C {
@@ -23,6 +26,9 @@ pub enum Program {
         flags: Vec<String>,
         /// Arguments in the guest.
         args: Vec<String>,
+        /// How it ends.
+        #[serde(skip_serializing_if = "Ends::is_by_itself")]
+        ends: Ends,
     },
     /// A program that is there already; it must be static or a script for the guest's shell.
     Binary {
@@ -30,6 +36,9 @@ pub enum Program {
         path: PathBuf,
         /// Arguments in the guest.
         args: Vec<String>,
+        /// How it ends.
+        #[serde(skip_serializing_if = "Ends::is_by_itself")]
+        ends: Ends,
     },
     /// As `Binary`, but of the Linux Test Project: its lines and its exit code say what it found.
     Ltp {
@@ -74,6 +83,24 @@ pub const XFSTESTS_FOLDER: &str = "/opt/xfstests";
 
 /// What runs one of its tests there.
 const XFSTESTS_DRIVER: &str = include_str!("xfstests.sh");
+
+/// How a program ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ends {
+    /// When it has done its dose, and how says what it found.
+    #[default]
+    ByItself,
+    /// It loops for ever or dies: the dose is over after its seconds whatever it did. Where it ended before, it is started
+    /// again.
+    Never,
+}
+
+impl Ends {
+    fn is_by_itself(&self) -> bool {
+        *self == Ends::ByItself
+    }
+}
 
 /// A program of a collection: a file that is there already, or one that its source tree makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -157,6 +184,8 @@ pub struct Launch<'p> {
     pub output: OutputFormat,
     /// What its userland has besides.
     pub installs: Option<Installed<'p>>,
+    /// How it ends.
+    pub ends: Ends,
 }
 
 /// A collection that is built as a whole and put into a test's userland.
@@ -225,11 +254,13 @@ impl Program {
     /// How it is started and read: one row a kind.
     pub fn launch(&self) -> Launch<'_> {
         let (source, args, output) = match self {
-            Program::Shell { script } => (ProgramSource::Script(script), &[][..], OutputFormat::Reports),
-            Program::C { source, flags, args } => {
+            Program::Shell { script, .. } => (ProgramSource::Script(script), &[][..], OutputFormat::Reports),
+            Program::C { source, flags, args, .. } => {
                 (ProgramSource::Compiled { file: source, flags }, &args[..], OutputFormat::Reports)
             }
-            Program::Binary { path, args } => (ProgramSource::File(path), &args[..], OutputFormat::Reports),
+            Program::Binary { path, args, .. } => {
+                (ProgramSource::File(path), &args[..], OutputFormat::Reports)
+            }
             Program::Ltp { file, args, .. } => (file.source(Collection::Ltp), &args[..], OutputFormat::Ltp),
             Program::Kselftest { file, args } => {
                 (file.source(Collection::Kselftest), &args[..], OutputFormat::Kselftest)
@@ -245,7 +276,17 @@ impl Program {
             }
             _ => None,
         };
-        Launch { source, args, output, installs }
+        Launch { source, args, output, installs, ends: self.ends() }
+    }
+
+    fn ends(&self) -> Ends {
+        match self {
+            Program::Shell { ends, .. } | Program::C { ends, .. } | Program::Binary { ends, .. } => *ends,
+            Program::Ltp { .. }
+            | Program::Kselftest { .. }
+            | Program::Xfstests { .. }
+            | Program::Ktap { .. } => Ends::ByItself,
+        }
     }
 }
 

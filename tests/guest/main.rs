@@ -8,6 +8,7 @@ mod boots;
 mod consoles;
 mod detectors;
 mod doses;
+mod endless;
 mod ends;
 mod hosts;
 mod kills;

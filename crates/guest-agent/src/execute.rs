@@ -175,6 +175,7 @@ fn forward(mut child: Child, mut streams: Streams, sender: &Sender) -> io::Resul
                 output_bytes: total,
                 output_tail: String::new(),
                 ran_ms: 0,
+                runs: None,
             });
         }
     }

@@ -41,6 +41,11 @@ impl Processes {
         }
     }
 
+    /// Whether there are processes besides this one and the kernel's own.
+    pub fn any(&self) -> bool {
+        !self.running().is_empty()
+    }
+
     fn running(&self) -> Vec<Pid> {
         let own = rustix::process::getpid();
         let entries = Dir::read_from(&self.0).into_iter().flatten().flatten();

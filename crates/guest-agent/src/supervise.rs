@@ -1,38 +1,22 @@
 //! Runs the test's program: its output and report lines go to the host, the host's answers to it, its end is reported.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, Stdio};
+use std::io::{self, Write};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use command_fds::{CommandFdExt, FdMapping};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-
 use super::blocked;
 use super::channel::Sender;
 use super::detectors::Detectors;
+use super::endless;
 use super::follow::Follower;
 use super::grace::grace_periods;
 use super::leftovers::Processes;
 use super::probe::{Dose, Probe};
+use super::running::{OnceInAWhile, Running, spawn};
 use guest_protocol::facts::{Phase, SetupFailure};
-use guest_protocol::message::{FromGuest, HostRequest, ProgramRequest};
-use guest_protocol::program::{Exit, ProgramReport};
-
-/// Output sent as it comes, bytes; beyond it the output is counted and its end kept.
-const STREAMED: u64 = 1 << 20;
-/// The end of the output that is kept beyond [`STREAMED`], bytes.
-const TAIL: usize = 16 * 1024;
-/// How often the detectors are looked at while the program runs. None of them takes less time to see what it is for.
-const ONCE_IN_A_WHILE: Duration = Duration::from_secs(1);
-/// The longest report line, bytes.
-const LONGEST_LINE: usize = 4096;
+use guest_protocol::message::{FromGuest, ProgramRequest};
 
 /// Where a running program reads the host's answers to its requests; empty while none runs.
 #[derive(Clone, Default)]
@@ -50,7 +34,8 @@ impl Answers {
         }
     }
 
-    fn set(&self, pipe: Option<File>) {
+    /// Answers go there from now on.
+    pub fn set(&self, pipe: Option<File>) {
         *self.0.lock().unwrap_or_else(|e| e.into_inner()) = pipe;
     }
 }
@@ -63,7 +48,11 @@ pub fn run(
     granted: &Receiver<()>,
 ) -> io::Result<()> {
     let probes: Vec<Probe> = request.probes.iter().map(Probe::start).collect();
-    let processes = if probes.is_empty() { None } else { Processes::open().ok() };
+    let processes = match (&request.endless_ms, probes.is_empty()) {
+        (Some(_), _) => Some(Processes::open()?),
+        (None, true) => None,
+        (None, false) => Processes::open().ok(),
+    };
     let mut detectors = Detectors::start(&request.settings);
     if request.asks_leave {
         let readings = probes.iter().map(|probe| probe.reading().clone()).collect();
@@ -80,22 +69,39 @@ pub fn run(
             None
         }
     };
-    mark(&format!("dose starts {}", request.nonce));
+    let marks = Marks::open(&request.nonce);
+    marks.write("starts");
     sender.tell(&FromGuest::Reached { phase: Phase::Dose })?;
     let start = Instant::now();
-    let mut running = match spawn(request) {
-        Ok((running, pipe)) => {
-            answers.set(Some(pipe));
-            running
-        }
+    let mut running = match start_program(request, answers) {
+        Ok(running) => running,
         Err(error) => {
             return sender.tell(&FromGuest::Failed(SetupFailure::Program { error: error.to_string() }));
         }
     };
-    let exit = running.until_it_ends(sender, || detectors.look())?;
+    let started_in = start.elapsed();
+    let mut meanwhile = OnceInAWhile::new(|| detectors.look());
+    let (exit, runs) = match (request.endless_ms, &processes) {
+        (Some(ms), Some(processes)) => {
+            let end = start + Duration::from_millis(ms);
+            let again = || start_program(request, answers);
+            let (exit, runs);
+            (running, exit, runs) =
+                endless::run(running, started_in, again, end, processes, sender, &mut meanwhile)?;
+            (exit, Some(runs))
+        }
+        _ => loop {
+            if let Some(exit) = running.until_it_ends(None, sender, &mut meanwhile)? {
+                break (exit, None);
+            }
+        },
+    };
     let over = Instant::now();
-    sender.tell(&running.exited(exit, over - start))?;
+    sender.tell(&running.exited(exit, over - start, runs))?;
     sender.tell(&FromGuest::Reached { phase: Phase::Settle })?;
+    if request.endless_ms.is_some() {
+        processes.as_ref().map(Processes::end_all);
+    }
     let before = blocked::tasks();
     grace_periods();
     running.listen_until(over + request.settle.after(over - start), sender)?;
@@ -106,228 +112,41 @@ pub fn run(
         sender.tell(&FromGuest::BlockedTasks { tasks })?;
     }
     let left_running = processes.map_or(0, |processes| processes.end_all());
-    let dose = Dose { over, iterations: running.lines.iterations, left_running };
+    let dose = Dose { over, iterations: running.iterations(), left_running };
     let readings = probes.into_iter().map(|probe| probe.finish(dose)).collect();
-    running.hear(sender)?;
-    running.lines.finish(sender)?;
+    running.finish(sender)?;
     answers.set(None);
     sender.tell(&FromGuest::Detectors { states: detectors.finish() })?;
     // before the last message: the host answers it with the order to power off
-    mark(&format!("dose ends {}", request.nonce));
+    marks.write("ends");
     if let Some(log) = log {
         log.finish();
     }
     sender.tell(&FromGuest::Probes { readings })
 }
 
-/// Writes a line to the kernel log, and so to the console, where it divides what happened before from what happened
-/// during the dose.
-fn mark(text: &str) {
-    if let Ok(mut log) = OpenOptions::new().write(true).open("/dev/kmsg") {
-        let _ = log.write_all(format!("<5>kregress: {text}\n").as_bytes());
-    }
+/// Starts the program, which gets its answers from then on.
+fn start_program(request: &ProgramRequest, answers: &Answers) -> io::Result<Running> {
+    let (running, pipe) = spawn(request)?;
+    answers.set(Some(pipe));
+    Ok(running)
 }
 
-struct Running {
-    child: std::process::Child,
-    pidfd: OwnedFd,
-    output: Pipe,
-    report: Pipe,
-    said: Output,
-    lines: Lines,
+/// Lines of the kernel log, and so of the console, that divide what happened before and after from what happened during the
+/// dose. The log is opened before the program runs, which may mount something over it.
+struct Marks<'r> {
+    log: Option<File>,
+    nonce: &'r str,
 }
 
-/// The agent's end of a pipe that the program and its children write to.
-struct Pipe {
-    end: File,
-    /// Whether somebody may still write to it.
-    open: bool,
-}
-
-/// Starts the program; the second part of the answer is the pipe by which it gets answers.
-fn spawn(request: &ProgramRequest) -> io::Result<(Running, File)> {
-    let (program, arguments) =
-        request.command.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
-    let (output, output_end) = pipe()?;
-    let (report, report_end) = pipe()?;
-    let (answer_end, answer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    rustix::io::ioctl_fionbio(&answer, true)?;
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin")
-        .env("HOME", "/tmp")
-        .envs(&request.environment)
-        .current_dir(guest_protocol::layout::INBOX)
-        .stdin(Stdio::null())
-        .stdout(output_end.try_clone()?)
-        .stderr(output_end)
-        .process_group(0)
-        .fd_mappings(vec![
-            FdMapping { parent_fd: report_end, child_fd: 3 },
-            FdMapping { parent_fd: answer_end, child_fd: 4 },
-        ])
-        .map_err(io::Error::other)?;
-    let child = command.spawn()?;
-    drop(command);
-    let pid = Pid::from_child(&child);
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let (said, lines) = (Output::default(), Lines::default());
-    Ok((Running { child, pidfd, output, report, said, lines }, File::from(answer)))
-}
-
-fn pipe() -> io::Result<(Pipe, OwnedFd)> {
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    rustix::io::ioctl_fionbio(&reader, true)?;
-    Ok((Pipe { end: File::from(reader), open: true }, writer))
-}
-
-impl Running {
-    /// Forwards what the program says until it ends. Once in a while there is time for something else.
-    fn until_it_ends(&mut self, sender: &Sender, mut meanwhile: impl FnMut()) -> io::Result<Exit> {
-        let mut last = Instant::now();
-        loop {
-            let ended = self.wait(true, Some(ONCE_IN_A_WHILE.saturating_sub(last.elapsed())))?;
-            if last.elapsed() >= ONCE_IN_A_WHILE {
-                meanwhile();
-                last = Instant::now();
-            }
-            self.hear(sender)?;
-            if ended {
-                // a line without an end is one all the same; a child may write the rest of it later, as a line of its own
-                self.lines.finish(sender)?;
-                let status = self.child.wait()?;
-                return Ok(match (status.code(), status.signal()) {
-                    (Some(code), _) => Exit::Code(code),
-                    (None, signal) => Exit::Signal(signal.unwrap_or_default()),
-                });
-            }
-        }
+impl Marks<'_> {
+    fn open(nonce: &str) -> Marks<'_> {
+        Marks { log: OpenOptions::new().write(true).open("/dev/kmsg").ok(), nonce }
     }
 
-    fn exited(&self, exit: Exit, ran: Duration) -> FromGuest {
-        FromGuest::Exited {
-            exit,
-            output_bytes: self.said.total,
-            output_tail: String::from_utf8_lossy(&self.said.tail).into_owned(),
-            ran_ms: ran.as_millis() as u64,
+    fn write(&self, what: &str) {
+        if let Some(mut log) = self.log.as_ref() {
+            let _ = log.write_all(format!("<5>kregress: dose {what} {}\n", self.nonce).as_bytes());
         }
-    }
-
-    /// Forwards what the program's children say while the kernel is still watched: what was deferred belongs to the dose.
-    fn listen_until(&mut self, end: Instant, sender: &Sender) -> io::Result<()> {
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            if !self.output.open && !self.report.open {
-                std::thread::sleep(left);
-                return Ok(());
-            }
-            self.wait(false, Some(left))?;
-            self.hear(sender)?;
-        }
-    }
-
-    /// Waits until something was said; where that is asked, until the program ended, which the answer tells.
-    fn wait(&self, for_its_end: bool, time: Option<Duration>) -> io::Result<bool> {
-        let watched = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
-        let mut fds: Vec<PollFd<'_>> = Vec::new();
-        fds.extend(for_its_end.then(|| watched(self.pidfd.as_fd())));
-        fds.extend(
-            [&self.output, &self.report].into_iter().filter(|p| p.open).map(|p| watched(p.end.as_fd())),
-        );
-        let time = time.and_then(|time| rustix::time::Timespec::try_from(time).ok());
-        match poll(&mut fds, time.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => Ok(for_its_end && !fds[0].revents().is_empty()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Forwards what was said so far.
-    fn hear(&mut self, sender: &Sender) -> io::Result<()> {
-        let Running { output, report, said, lines, .. } = self;
-        if output.open {
-            output.open = drain(&mut output.end, |bytes| said.take(bytes, sender))?;
-        }
-        if report.open {
-            report.open = drain(&mut report.end, |bytes| lines.take(bytes, sender))?;
-        }
-        Ok(())
-    }
-}
-
-/// Reads what is there, at most 1 MiB so that a flood cannot keep the agent from its other work. `false`: the other
-/// end is closed.
-fn drain(file: &mut File, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<bool> {
-    let mut chunk = [0u8; 64 * 1024];
-    for _ in 0..16 {
-        match file.read(&mut chunk) {
-            Ok(0) => return Ok(false),
-            Ok(n) => take(&chunk[..n])?,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
-}
-
-#[derive(Default)]
-struct Output {
-    total: u64,
-    tail: Vec<u8>,
-}
-
-impl Output {
-    fn take(&mut self, bytes: &[u8], sender: &Sender) -> io::Result<()> {
-        let streamed = STREAMED.saturating_sub(self.total).min(bytes.len() as u64) as usize;
-        self.total += bytes.len() as u64;
-        if streamed > 0 {
-            sender.data(&bytes[..streamed])?;
-        }
-        self.tail.extend_from_slice(&bytes[streamed..]);
-        if self.tail.len() > 2 * TAIL {
-            self.tail.drain(..self.tail.len() - TAIL);
-        }
-        Ok(())
-    }
-}
-
-#[derive(Default)]
-struct Lines {
-    partial: Vec<u8>,
-    /// What was reported last.
-    iterations: Option<u64>,
-}
-
-impl Lines {
-    fn take(&mut self, bytes: &[u8], sender: &Sender) -> io::Result<()> {
-        for &byte in bytes {
-            if byte == b'\n' {
-                self.finish(sender)?;
-            } else if self.partial.len() < LONGEST_LINE {
-                self.partial.push(byte);
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, sender: &Sender) -> io::Result<()> {
-        if self.partial.is_empty() {
-            return Ok(());
-        }
-        let line = String::from_utf8_lossy(&std::mem::take(&mut self.partial)).into_owned();
-        sender.tell(&match HostRequest::parse(&line) {
-            Some(request) => FromGuest::Asks(request),
-            None => {
-                if let ProgramReport::Iterations(iterations) = ProgramReport::parse(&line) {
-                    self.iterations = Some(iterations);
-                }
-                FromGuest::Report { line }
-            }
-        })
     }
 }

@@ -14,7 +14,7 @@ use crate::blocked::BlockedTask;
 use crate::detectors::DetectorState;
 use crate::facts::{GuestFacts, Phase, SetupFailure};
 use crate::probe::{ProbeReading, ProbeRequest};
-use crate::program::Exit;
+use crate::program::{Exit, Runs};
 
 /// The test's program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,10 @@ pub struct ProgramRequest {
     /// Whether the agent says what it read before the dose ([`FromGuest::Ready`]), and waits for [`ToGuest::Begin`].
     #[serde(default, skip_serializing_if = "is_false")]
     pub asks_leave: bool,
+    /// Where the program does not end by itself: the dose is over after so long, milliseconds, whatever it does. It is
+    /// started again where it ends before that, and ended with everything of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endless_ms: Option<u64>,
     /// A word that marks the start and the end of the dose on the console, different for every attempt.
     pub nonce: String,
     /// How long the kernel is watched after the program ended.
@@ -302,6 +306,9 @@ pub enum FromGuest {
         output_tail: String,
         /// From its start to its end by the guest's clock, milliseconds.
         ran_ms: u64,
+        /// Its runs, where it does not end by itself; then the others are about the last one, or about all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        runs: Option<Runs>,
     },
     /// The command took in so much of its input: the host may send as much again.
     Consumed {
@@ -388,6 +395,7 @@ mod tests {
                 ],
                 settings: vec!["kernel.watchdog".into()],
                 asks_leave: true,
+                endless_ms: Some(5000),
                 nonce: "n".into(),
                 settle: Settle { least_ms: 1, most_ms: 2 },
             }),
@@ -401,6 +409,7 @@ mod tests {
             output_bytes: 1,
             output_tail: String::new(),
             ran_ms: 5,
+            runs: Some(Runs { started: 2, ..Runs::default() }),
         };
         let asks = FromGuest::Asks(HostRequest::Plug { device: "card0".into() });
         for told in [told, asks] {

@@ -130,6 +130,9 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
     check::disks(fields, at, &settings, &prepare);
     check::userland(fields, at, program.as_ref(), userland.is_some());
     check::times(fields, &settings, symptom.as_ref());
+    if let (Some(program), Some(symptom)) = (&program, &symptom) {
+        check::endless(fields, at, &settings, program, symptom);
+    }
     check::sysctl(fields, &settings);
     check::file_names(fields, at, name.as_deref(), &files, &prepare, &settings);
     let span = fields.location(&at.key("name"));

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::Context;
 use crate::suite::model::PrepareStep;
-use crate::suite::program::{Collection, Program, ProgramFile};
+use crate::suite::program::{Collection, Ends, Program, ProgramFile};
 use crate::suite::shape::{List, PrepareShape, TestShape};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
@@ -30,6 +30,7 @@ pub(in crate::suite) struct ProgramShape {
     tree: Option<String>,
     beside: List<String>,
     runtime: Option<String>,
+    ends: Option<String>,
 }
 
 /// Most files of a folder that are looked at for the one that was meant.
@@ -61,6 +62,10 @@ pub(super) fn program(
     let flags = fields.list(&at.key("flags"), shape.flags.as_ref(), word::line);
     let args = fields.list(&at.key("args"), shape.args.as_ref(), word::line);
     let runtime = fields.optional(&at.key("runtime"), shape.runtime.as_ref(), quantity::duration);
+    let ends = fields.optional(&at.key("ends"), shape.ends.as_ref(), |text| {
+        word::one_of(text, &[("by-itself", Ends::ByItself), ("never", Ends::Never)])
+    });
+    let ends = ends.unwrap_or_default();
     let names = kinds.map(|(key, _)| key);
     let kind = fields.exactly_one(&at, &given, &names)?;
     let without_args = ["shell", "xfstests"];
@@ -70,10 +75,12 @@ pub(super) fn program(
     only_with(fields, &at, "fstyp", shape.fstyp.is_some(), kind, &["xfstests"]);
     only_with(fields, &at, "beside", shape.beside.is_some(), kind, &["ltp", "kselftest"]);
     only_with(fields, &at, "runtime", shape.runtime.is_some(), kind, &["ltp"]);
+    only_with(fields, &at, "ends", shape.ends.is_some(), kind, &["shell", "c", "binary"]);
     only_with(fields, &at, "args", shape.args.is_some(), kind, &with_args);
     let (_, text) = kinds.into_iter().find(|(key, _)| *key == kind)?;
     if kind == "shell" {
-        return Some(Program::Shell { script: fields.required(&at.key(kind), text.as_ref(), word::script)? });
+        let script = fields.required(&at.key(kind), text.as_ref(), word::script)?;
+        return Some(Program::Shell { script, ends });
     }
     if kind == "ltp" {
         let file = program_file(fields, context, shape, &at.key(kind), text.as_ref(), Collection::Ltp)?;
@@ -88,8 +95,8 @@ pub(super) fn program(
     }
     let path = file(fields, context.dir, &at.key(kind), text.as_ref())?;
     Some(match kind {
-        "c" => Program::C { source: path, flags, args },
-        "binary" => Program::Binary { path, args },
+        "c" => Program::C { source: path, flags, args, ends },
+        "binary" => Program::Binary { path, args, ends },
         "ktap" => Program::Ktap { path, args },
         other => unreachable!("{other} is in the table"),
     })

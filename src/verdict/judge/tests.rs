@@ -3,6 +3,7 @@
 mod collections;
 mod detectors;
 mod doses;
+mod endless;
 mod hangs;
 mod leaks;
 mod likeness;

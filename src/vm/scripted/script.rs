@@ -110,7 +110,8 @@ impl Script {
     /// The program ends with this code.
     pub(crate) fn program_exits(self, code: i32) -> Script {
         let exit = Exit::Code(code);
-        self.say(FromGuest::Exited { exit, output_bytes: 0, output_tail: String::new(), ran_ms: 1000 })
+        let (output_tail, ran_ms, runs) = (String::new(), 1000, None);
+        self.say(FromGuest::Exited { exit, output_bytes: 0, output_tail, ran_ms, runs })
     }
 
     /// Everything from the program's end to the agent's last word.

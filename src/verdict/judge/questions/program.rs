@@ -3,6 +3,7 @@
 use super::super::{Judgement, Verdict};
 use super::{Evidence, blind, dosed};
 use crate::observation::{Exit, Observation, ProgramReport, REPORT_WORDS};
+use crate::suite::Ends;
 use crate::yaml::word;
 
 /// The exit code by which a program says that a need is not met (`suites/README.md`, as automake's).
@@ -25,6 +26,9 @@ pub(super) fn could_not_judge(evidence: &Evidence<'_>) -> Option<Judgement> {
 
 pub(super) fn exit(evidence: &Evidence<'_>) -> Option<Judgement> {
     let output = last_output(evidence.seen);
+    if evidence.test.program.launch().ends == Ends::Never {
+        return never_ran(evidence.seen, &output);
+    }
     match evidence.seen.program.exit {
         Some(Exit::Code(0)) => None,
         // the reader said it all
@@ -38,6 +42,23 @@ pub(super) fn exit(evidence: &Evidence<'_>) -> Option<Judgement> {
         Some(exit) => blind(format!("the program ended early with {exit}{output}")),
         None => blind("the program's end was not seen"),
     }
+}
+
+/// How a program ends that does not end by itself says nothing, unless it died before it could do anything, again and
+/// again: it may lack something, and the kernel was never asked.
+fn never_ran(seen: &Observation, output: &str) -> Option<Judgement> {
+    let Some(runs) = &seen.program.runs else { return blind("the program's end was not seen") };
+    if runs.died_us <= runs.worked_us {
+        return None;
+    }
+    let last = runs.last.map_or_else(|| "nothing".to_owned(), |exit| exit.to_string());
+    let times = match runs.started {
+        1 => "it died at once".to_owned(),
+        started => format!("in {} of {started} runs it died at once", runs.died),
+    };
+    let again = runs.not_started.as_ref();
+    let again = again.map(|error| format!(", and could not be started again: {error}")).unwrap_or_default();
+    blind(format!("the program never really ran: {times}, the last time with {last}{again}{output}"))
 }
 
 pub(super) fn unknown_line(evidence: &Evidence<'_>) -> Option<Judgement> {
