@@ -1,5 +1,6 @@
 //! `kregress import`: suites from other test collections.
 
+mod reproducers;
 mod selftests;
 mod store;
 mod xfstests;
@@ -57,6 +58,13 @@ Examples:
   kregress import xfstests ~/xfstests --fstyp xfs --group auto generic xfs
   kregress run -s xfstests -k each-line          builds, runs and judges them")]
     Xfstests(xfstests::XfstestsArgs),
+    /// Reproducers in C that syzkaller wrote: a folder of them, at any depth
+    #[command(after_help = "\
+Examples:
+  kregress import syz ~/syzkaller-repros/linux   writes suites/syz/*.yaml
+  kregress import syz ~/workdir/crashes          of a manager of one's own
+  kregress run -s syz -k each-line               compiles, runs and judges them")]
+    Syz(reproducers::SyzArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -99,6 +107,10 @@ pub fn run(args: &ImportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
         Collection::Xfstests(args) => {
             let import = xfstests::read(args)?;
             finish(&import, "xfstests", &args.target, paths)
+        }
+        Collection::Syz(args) => {
+            let import = reproducers::read(args)?;
+            finish(&import, "syz", &args.target, paths)
         }
     }
 }

@@ -30,13 +30,17 @@ pub fn summary<'l>(lines: impl IntoIterator<Item = &'l str>) -> Option<String> {
     if let Some(end) = sentence_end(&sentence) {
         sentence.truncate(end);
     }
-    let sentence = sentence.trim_end_matches([':', '.', ',', ';', ' ']);
-    let short: String = sentence.chars().take(LONGEST_SUMMARY).collect();
-    let short = match short.len() < sentence.len() {
+    let short = shortened(sentence.trim_end_matches([':', '.', ',', ';', ' ']));
+    (!short.is_empty()).then_some(short)
+}
+
+/// A line that is not longer than a summary may be.
+pub fn shortened(line: &str) -> String {
+    let short: String = line.chars().take(LONGEST_SUMMARY).collect();
+    match short.len() < line.len() {
         true => format!("{}…", short.rsplit_once(' ').map_or(short.as_str(), |(start, _)| start)),
         false => short,
-    };
-    (!short.is_empty()).then_some(short)
+    }
 }
 
 /// Where the first sentence ends: at a full stop before a capital letter.
