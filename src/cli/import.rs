@@ -54,7 +54,7 @@ Examples:
     /// xfstests: tests of file systems, on one of a type
     #[command(after_help = "\
 Examples:
-  kregress import xfstests ~/xfstests          the group quick of generic, on ext4
+  kregress import xfstests ~/xfstests          generic, group quick, on ext4
   kregress import xfstests ~/xfstests --fstyp xfs --group auto generic xfs
   kregress run -s xfstests -k each-line          builds, runs and judges them")]
     Xfstests(xfstests::XfstestsArgs),
