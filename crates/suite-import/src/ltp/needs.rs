@@ -48,7 +48,7 @@ pub(super) fn of(
         needs.notes.push("it is for programs of 32 bits; LTP skips it elsewhere".to_owned());
     }
     if program.starts_with("testcases/kernel/kvm/") {
-        needs.notes.push("it is a hypervisor itself; LTP skips it where a guest has no /dev/kvm".to_owned());
+        needs.notes.push("it is a hypervisor itself, and blind where a guest has no /dev/kvm".to_owned());
     }
     needs.kernel = fields.text("min_kver").and_then(since);
     needs.cpus = fields.number("min_cpus").filter(|&cpus| cpus > 2);

@@ -13,6 +13,9 @@ const DEVICE_MIB: u32 = 300;
 /// The variable in which LTP looks for a device.
 const DEVICE: &str = "LTP_DEV";
 
+/// Without it LTP skips every test that has a device: `The ext2 filesystem is not supported`.
+const DEVICE_PACKAGE: &str = "e2fsprogs";
+
 /// Packages that make the file systems which `all_filesystems` is about. LTP passes over those that it has no `mkfs` for.
 const ALL_FILE_SYSTEMS: &[&str] = &["btrfs-progs", "e2fsprogs", "xfsprogs"];
 
@@ -74,6 +77,8 @@ pub(super) fn of(fields: &Fields<'_>, options: &Options) -> Result<Surroundings,
     let file_systems: Vec<&str> = file_systems.collect();
     let on_device = ["needs_device", "format_device", "mount_device", "all_filesystems"];
     if on_device.iter().any(|field| fields.has(field)) {
+        // LTP looks for `mkfs` of ext2 even where the test itself makes no file system
+        packages.insert(DEVICE_PACKAGE);
         let least = fields.number("dev_min_size").unwrap_or(0);
         disks.push(DiskDraft {
             name: "scratch".to_owned(),
@@ -157,10 +162,10 @@ mod tests {
     fn devices_and_commands_come_from_packages() {
         let table = [
             ("{}", " [] 1 "),
-            (r#"{"needs_device": true}"#, " [300] 1 "),
-            (r#"{"needs_device": true, "dev_min_size": "1024"}"#, " [1024] 1 "),
+            (r#"{"needs_device": true}"#, "e2fsprogs [300] 1 "),
+            (r#"{"needs_device": true, "dev_min_size": "1024"}"#, "e2fsprogs [1024] 1 "),
             (r#"{"format_device": true}"#, "e2fsprogs [300] 1 "),
-            (r#"{"mount_device": true, "filesystems": [{"type": "xfs"}]}"#, "xfsprogs [300] 1 "),
+            (r#"{"mount_device": true, "filesystems": [{"type": "xfs"}]}"#, "e2fsprogs,xfsprogs [300] 1 "),
             (
                 r#"{"mount_device": true, "filesystems": [{"type": "ext4"}, {"type": "xfs"}]}"#,
                 "e2fsprogs,xfsprogs [300] 2 ",

@@ -96,13 +96,14 @@ fn tagged_tests_become_suites_by_their_area() {
         links:
           - https://nvd.nist.gov/vuln/detail/CVE-2030-5
         machine: {disks: [{name: scratch, blank: 300M, variable: LTP_DEV}]}
+        userland: {packages: [e2fsprogs]}
         program:
           ltp: testcases/kernel/fs/raw01
           tree: /src/ltp
         timeout: {terminate: 270s}
         symptom: {reported: {matching: 'TFAIL'}}
         # tag glibc-git: abc
-        # import 25e628175318389a
+        # import 98fe32005f32d83a
 
     # imported: disk01 raw01
     # Written by `kregress import ltp`. It may be changed: importing again keeps every entry that was changed or removed here.
