@@ -114,16 +114,19 @@ impl Apt {
         arguments.push(target.into());
         arguments.extend(hash.map(OsString::from));
         let no_apt = |source| SourceError::NoApt { tool: self.helper.to_string_lossy().into_owned(), source };
-        let child = duct::cmd(&self.helper, arguments)
-            .env("APT_CONFIG", self.root.join("apt.conf"))
+        let child = self.started(&duct::cmd(&self.helper, arguments)).map_err(no_apt)?;
+        output_unless(&child, cancel, no_apt)
+    }
+
+    /// Starts a tool of apt on these lists; what it says is kept.
+    fn started(&self, tool: &duct::Expression) -> std::io::Result<duct::Handle> {
+        tool.env("APT_CONFIG", self.root.join("apt.conf"))
             .env("LC_ALL", "C")
             .stdin_null()
             .stdout_capture()
             .stderr_capture()
             .unchecked()
             .start()
-            .map_err(no_apt)?;
-        output_unless(&child, cancel, no_apt)
     }
 
     /// What an update said that has ended.
@@ -175,15 +178,7 @@ impl PackageSource for Apt {
 
     fn update_unless(&self, cancel: &Cancel) -> Result<Updated, SourceError> {
         let no_apt = |source| SourceError::NoApt { tool: "apt-get".to_owned(), source };
-        let child = duct::cmd("apt-get", ["update", "-q"])
-            .env("APT_CONFIG", self.root.join("apt.conf"))
-            .env("LC_ALL", "C")
-            .stdin_null()
-            .stdout_capture()
-            .stderr_capture()
-            .unchecked()
-            .start()
-            .map_err(no_apt)?;
+        let child = self.started(&duct::cmd("apt-get", ["update", "-q"])).map_err(no_apt)?;
         self.updated(&output_unless(&child, Some(cancel), no_apt)?)
     }
 

@@ -49,7 +49,12 @@ pub(super) fn exit(evidence: &Evidence<'_>) -> Option<Judgement> {
 fn never_ran(seen: &Observation, output: &str) -> Option<Judgement> {
     let Some(runs) = &seen.program.runs else { return blind("the program's end was not seen") };
     if runs.died_us <= runs.worked_us {
-        return None;
+        // the rest of the dose passed without it
+        let stopped = runs.not_started.as_ref()?;
+        return blind(format!(
+            "after {} runs the program could not be started again: {stopped}{output}",
+            runs.started
+        ));
     }
     let last = runs.last.map_or_else(|| "nothing".to_owned(), |exit| exit.to_string());
     let times = match runs.started {

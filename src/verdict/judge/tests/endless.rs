@@ -43,6 +43,15 @@ fn however_it_ended_the_dose_was_done_if_it_ran() {
 }
 
 #[test]
+fn one_that_could_not_be_started_again_did_not_do_its_dose() {
+    let stopped = Runs { not_started: Some("No such file".into()), ..runs(2, 0, 0, 400_000) };
+    assert_eq!(
+        said(&endless("{crash: any}"), &ran(Exit::Code(0), stopped), &[]),
+        "blind: after 2 runs the program could not be started again: No such file"
+    );
+}
+
+#[test]
 fn one_that_never_really_ran_proves_nothing() {
     let test = endless("{crash: any}");
     let many = ran(Exit::Signal(11), runs(300, 298, 4_700_000, 210_000));
