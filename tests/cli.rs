@@ -226,6 +226,15 @@ fn a_dry_run_says_what_would_run() {
 }
 
 #[test]
+fn switches_in_the_environment_are_read_as_everywhere() {
+    let place = Place::new(GOOD);
+    for value in ["1", "0", "yes", "true", ""] {
+        let ended = place.run_with(&["run", "--dry-run", "-k", "6.12.57"], &[("KREGRESS_FETCH_QEMU", value)]);
+        assert_eq!(ended.code, 0, "{value:?}: {}", ended.err);
+    }
+}
+
+#[test]
 fn expressions_choose_cells() {
     let place = Place::new(GOOD);
     let cells = |arguments: &[&str]| {

@@ -40,7 +40,12 @@ pub struct GuestArgs {
     pub no_snapshot: bool,
     /// Unpack a newer QEMU from Debian's backports, without root, for machines that the installed one cannot build. One that
     /// is there, or that KREGRESS_NEWER_QEMU names, is used without this
-    #[arg(long, env = "KREGRESS_FETCH_QEMU", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "KREGRESS_FETCH_QEMU",
+        hide_env_values = true,
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
     pub fetch_qemu: bool,
 }
 
