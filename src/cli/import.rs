@@ -1,6 +1,8 @@
 //! `kregress import`: suites from other test collections.
 
+mod blktests;
 mod reproducers;
+mod scripts;
 mod selftests;
 mod store;
 mod xfstests;
@@ -58,6 +60,13 @@ Examples:
   kregress import xfstests ~/xfstests --fstyp xfs --group auto generic xfs
   kregress run -s xfstests -k each-line          builds, runs and judges them")]
     Xfstests(xfstests::XfstestsArgs),
+    /// blktests: tests of block devices and their drivers
+    #[command(after_help = "\
+Examples:
+  kregress import blktests ~/blktests          the group block
+  kregress import blktests ~/blktests all      all of its groups
+  kregress run -s blktests -k each-line        builds, runs and judges them")]
+    Blktests(blktests::BlktestsArgs),
     /// Reproducers in C that syzkaller wrote: a folder of them, at any depth
     #[command(after_help = "\
 Examples:
@@ -107,6 +116,10 @@ pub fn run(args: &ImportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> 
         Collection::Xfstests(args) => {
             let import = xfstests::read(args)?;
             finish(&import, "xfstests", &args.target, paths)
+        }
+        Collection::Blktests(args) => {
+            let import = blktests::read(args)?;
+            finish(&import, "blktests", &args.target, paths)
         }
         Collection::Syz(args) => {
             let import = reproducers::read(args)?;

@@ -17,10 +17,12 @@ const KCONFIG_PATH: &str = "KCONFIG_PATH";
 type File = (String, Arc<[u8]>);
 
 /// The wanted files of a kernel, as far as they are known.
-pub(super) fn of(kernel: &Kernel, wanted: &[KernelFiles]) -> Vec<File> {
+///
+/// Beside the lists of modules lie those modules that the test names: some tests look for a module's file, and for its parameters.
+pub(super) fn of(kernel: &Kernel, wanted: &[KernelFiles], modules: &[String]) -> Vec<File> {
     let made = wanted.iter().map(|kind| match kind {
         KernelFiles::Config => configuration(kernel),
-        KernelFiles::Modules => lists(kernel),
+        KernelFiles::Modules => lists(kernel).into_iter().chain(named(kernel, modules)).collect(),
     });
     made.flatten().collect()
 }
@@ -50,16 +52,48 @@ fn lists(kernel: &Kernel) -> Vec<File> {
     files.map(|(name, text)| (format!("{folder}/{name}"), text.into_bytes().into())).collect()
 }
 
+/// Files of modules, as far as they are some and can be read; loading them says what is wrong with them.
+fn named(kernel: &Kernel, modules: &[String]) -> impl Iterator<Item = File> {
+    modules.iter().filter_map(|name| {
+        let order = kernel.modules.load_order(&[name]).ok()?;
+        // others may come behind it
+        let file = order.iter().find(|file| file.name == name.replace('-', "_"))?;
+        let contents = kernel.modules.read(file).ok()?;
+        // they are unpacked, whatever the kernel's package packs them with
+        let path = file.path_in_tree.split_once(".ko").map_or(&*file.path_in_tree, |(path, _)| path);
+        Some((format!("/lib/modules/{}/{path}.ko", kernel.release), contents.into()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use kernel_modules::{ModuleTree, fixtures, index_folder};
+
     use super::*;
     use crate::kernel::KernelConfig;
     use crate::lab::sim;
 
     #[test]
+    fn the_named_modules_lie_there_unpacked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let modules = folder.path().join("lib/modules/6.1");
+        std::fs::create_dir_all(modules.join("kernel/drivers")).expect("a folder");
+        let module = fixtures::module(&[("name", "null_blk")]);
+        std::fs::write(modules.join("kernel/drivers/null_blk.ko.xz"), fixtures::xz(&module)).expect("a file");
+        let mut kernel = (*sim::kernel("6.1")).clone();
+        kernel.modules = ModuleTree::in_folder(index_folder("6.1", &modules).expect("modules"), &modules);
+        let named = ["null-blk".to_owned(), "none".to_owned()];
+        let files = of(&kernel, &[KernelFiles::Modules], &named);
+        let modules: Vec<&str> =
+            files.iter().map(|(path, _)| &**path).filter(|path| path.ends_with(".ko")).collect();
+        assert_eq!(modules, [format!("/lib/modules/{}/kernel/drivers/null_blk.ko", kernel.release)]);
+        assert!(of(&kernel, &[KernelFiles::Config], &named).is_empty());
+    }
+
+    #[test]
     fn a_configuration_is_there_twice_and_named() {
         let mut kernel = (*sim::kernel("6.1")).clone();
-        assert!(of(&kernel, &[]).is_empty() && environment(&kernel, &[]).is_none());
+        assert!(of(&kernel, &[], &[]).is_empty() && environment(&kernel, &[]).is_none());
         kernel.config = Some(KernelConfig::parse("CONFIG_A=y\n# CONFIG_B is not set\n"));
         let files = configuration(&kernel);
         assert_eq!(files[1].0, format!("/boot/config-{}", kernel.release));

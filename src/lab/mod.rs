@@ -5,6 +5,7 @@ pub mod attempt;
 pub mod by_arch;
 mod evidence;
 pub mod guests;
+mod installed;
 pub mod interactive;
 mod kernel_files;
 mod ltp;
@@ -19,7 +20,6 @@ pub mod share;
 pub mod sim;
 pub mod timeouts;
 pub mod vm;
-mod xfstests;
 
 use std::path::Path;
 

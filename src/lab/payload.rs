@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::installed;
 use super::kernel_files;
 use super::ltp;
 use super::prepare::{Prepared, userland};
 use super::setup::SetupStep;
-use super::xfstests;
 use crate::guest::layout::INBOX;
 use crate::guest::message::{ProgramRequest, Settle, ToGuest};
 use crate::kernel::{Kernel, ModuleFile, ModuleState};
@@ -105,7 +105,7 @@ impl Payload {
         }
         payload.add_sysctls(test);
         payload.add_files(test, prepared)?;
-        for (path, contents) in kernel_files::of(kernel, &test.kernel_files) {
+        for (path, contents) in kernel_files::of(kernel, &test.kernel_files, &test.needs.modules) {
             payload.file(path, 0o644, contents);
         }
         let is_tests = |disk: &&Device| disk.at_start && disk.kind.medium() != Some(&Medium::Userland);
@@ -310,8 +310,7 @@ fn environment(
         Program::Ltp { runtime, .. } => {
             environment.extend(ltp::environment(*runtime, test.dose.seconds, accel));
         }
-        Program::Xfstests { fstyp, .. } => environment.extend(xfstests::environment(fstyp)),
-        _ => {}
+        _ => environment.extend(installed::environment(&test.program)),
     }
     environment
 }

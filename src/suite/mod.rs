@@ -27,8 +27,7 @@ pub use model::{
 };
 pub use pattern::Pattern;
 pub use program::{
-    Collection, CollectionProgram, Ends, Installed, Launch, OutputFormat, Program, ProgramFile,
-    ProgramSource, XFSTESTS_FOLDER,
+    Collection, CollectionProgram, Ends, Installed, Launch, OutputFormat, Program, ProgramFile, ProgramSource,
 };
 pub use range::Versions;
 pub use reference::Reference;

@@ -69,6 +69,13 @@ pub enum Program {
         /// The type of the file system (`FSTYP`).
         fstyp: String,
     },
+    /// A test of blktests, in a userland that the built collection is put into.
+    Blktests {
+        /// Its name, `block/001`.
+        test: String,
+        /// The source tree of blktests.
+        tree: PathBuf,
+    },
     /// As `Binary`, but it prints KTAP (Documentation/dev-tools/ktap.rst): each `not ok` line counts as `symptom`.
     Ktap {
         /// The file.
@@ -79,10 +86,16 @@ pub enum Program {
 }
 
 /// Where xfstests lies in its userland.
-pub const XFSTESTS_FOLDER: &str = "/opt/xfstests";
+const XFSTESTS_FOLDER: &str = "/opt/xfstests";
 
 /// What runs one of its tests there.
 const XFSTESTS_DRIVER: &str = include_str!("xfstests.sh");
+
+/// Where blktests lies in its userland.
+const BLKTESTS_FOLDER: &str = "/opt/blktests";
+
+/// What runs one of its tests there.
+const BLKTESTS_DRIVER: &str = include_str!("blktests.sh");
 
 /// How a program ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -139,6 +152,8 @@ pub enum Collection {
     Kselftest,
     /// xfstests, which is built as a whole.
     Xfstests,
+    /// blktests, which is built as a whole.
+    Blktests,
 }
 
 impl Collection {
@@ -148,13 +163,14 @@ impl Collection {
             Collection::Ltp => "ltp",
             Collection::Kselftest => "kselftest",
             Collection::Xfstests => "xfstests",
+            Collection::Blktests => "blktests",
         }
     }
 
     /// Where programs lie in its tree.
     pub fn programs(self) -> &'static str {
         match self {
-            Collection::Ltp | Collection::Xfstests => "",
+            Collection::Ltp | Collection::Xfstests | Collection::Blktests => "",
             Collection::Kselftest => "tools/testing/selftests",
         }
     }
@@ -230,6 +246,8 @@ pub enum OutputFormat {
     Ltp,
     /// As `Reports`, and what is printed is what `./check` of xfstests says of one test, as is the exit code.
     Xfstests,
+    /// As `Reports`, and what is printed is what `./check` of blktests says of one test, as is the exit code.
+    Blktests,
 }
 
 impl OutputFormat {
@@ -237,7 +255,9 @@ impl OutputFormat {
     pub fn reads_exit_code(self) -> bool {
         match self {
             OutputFormat::Reports | OutputFormat::Ktap => false,
-            OutputFormat::Kselftest | OutputFormat::Ltp | OutputFormat::Xfstests => true,
+            OutputFormat::Kselftest | OutputFormat::Ltp | OutputFormat::Xfstests | OutputFormat::Blktests => {
+                true
+            }
         }
     }
 
@@ -245,7 +265,9 @@ impl OutputFormat {
     pub fn ends_by_itself(self) -> bool {
         match self {
             OutputFormat::Reports | OutputFormat::Ktap => false,
-            OutputFormat::Kselftest | OutputFormat::Ltp | OutputFormat::Xfstests => true,
+            OutputFormat::Kselftest | OutputFormat::Ltp | OutputFormat::Xfstests | OutputFormat::Blktests => {
+                true
+            }
         }
     }
 }
@@ -268,11 +290,17 @@ impl Program {
             Program::Xfstests { test, .. } => {
                 (ProgramSource::Script(XFSTESTS_DRIVER), slice::from_ref(test), OutputFormat::Xfstests)
             }
+            Program::Blktests { test, .. } => {
+                (ProgramSource::Script(BLKTESTS_DRIVER), slice::from_ref(test), OutputFormat::Blktests)
+            }
             Program::Ktap { path, args } => (ProgramSource::File(path), &args[..], OutputFormat::Ktap),
         };
         let installs = match self {
             Program::Xfstests { tree, .. } => {
                 Some(Installed { collection: Collection::Xfstests, tree, place: XFSTESTS_FOLDER })
+            }
+            Program::Blktests { tree, .. } => {
+                Some(Installed { collection: Collection::Blktests, tree, place: BLKTESTS_FOLDER })
             }
             _ => None,
         };
@@ -285,6 +313,7 @@ impl Program {
             Program::Ltp { .. }
             | Program::Kselftest { .. }
             | Program::Xfstests { .. }
+            | Program::Blktests { .. }
             | Program::Ktap { .. } => Ends::ByItself,
         }
     }

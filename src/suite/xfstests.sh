@@ -10,7 +10,7 @@ for variable in FSTYP TEST_DEV SCRATCH_DEV; do
 done
 export TEST_DIR=/mnt/test SCRATCH_MNT=/mnt/scratch
 mkdir -p "$TEST_DIR" "$SCRATCH_MNT"
-cd "${KREGRESS_XFSTESTS:?}" || blind "$KREGRESS_XFSTESTS is not there"
+cd "${KREGRESS_COLLECTION:?}" || blind "$KREGRESS_COLLECTION is not there"
 hostname -F /etc/hostname 2> /dev/null
 # a blank disk or one that mkfs takes for used: each program has a word of its own for "all the same"
 case $FSTYP in

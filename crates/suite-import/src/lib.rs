@@ -1,8 +1,9 @@
 //! Suites of kregress from the metadata of other test collections. Pure: texts in, texts out.
 //!
-//! A reader ([`ltp`], [`kselftest`], [`syz`], [`xfstests`]) makes an [`Import`] of a collection's metadata, [`write`] the text of a suite's file, and
+//! A reader ([`ltp`], [`kselftest`], [`blktests`], [`xfstests`], [`syz`]) makes an [`Import`] of a collection's metadata, [`write`] the text of a suite's file, and
 //! [`merge`] takes a new import into a file that was written before and may have been changed since.
 
+pub mod blktests;
 pub mod draft;
 pub mod kselftest;
 pub mod ltp;

@@ -80,7 +80,7 @@ pub(super) fn install(
     let installed = place.folder.join(whole::INSTALLED);
     if !installed.is_dir() {
         let lock = place.lock(cancel)?;
-        whole::make(compiler, &sources, &place, development, cancel)?;
+        whole::make(wanted.collection, compiler, &sources, &place, development, cancel)?;
         drop(lock);
     }
     Ok(installed)

@@ -3,6 +3,7 @@
 //! A reader is fed everything that a program writes, as it comes. What it says at once is evidence even if the program
 //! never ends; what only the whole tells (results that are missing, a plan that was not kept) it says at the end.
 
+mod blktests;
 mod kselftest;
 mod ktap;
 mod ltp;
@@ -61,6 +62,7 @@ pub(super) fn of(format: OutputFormat) -> Box<dyn OutputReader> {
         OutputFormat::Kselftest => Box::<kselftest::Reader>::default(),
         OutputFormat::Ltp => Box::<ltp::Reader>::default(),
         OutputFormat::Xfstests => Box::<xfstests::Reader>::default(),
+        OutputFormat::Blktests => Box::<blktests::Reader>::default(),
     }
 }
 

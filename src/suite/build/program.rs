@@ -24,6 +24,7 @@ pub(in crate::suite) struct ProgramShape {
     ltp: Option<String>,
     kselftest: Option<String>,
     xfstests: Option<String>,
+    blktests: Option<String>,
     fstyp: Option<String>,
     flags: List<String>,
     args: List<String>,
@@ -57,6 +58,7 @@ pub(super) fn program(
         ("ltp", &shape.ltp),
         ("kselftest", &shape.kselftest),
         ("xfstests", &shape.xfstests),
+        ("blktests", &shape.blktests),
     ];
     let given: Vec<&str> = kinds.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| *key).collect();
     let flags = fields.list(&at.key("flags"), shape.flags.as_ref(), word::line);
@@ -68,10 +70,10 @@ pub(super) fn program(
     let ends = ends.unwrap_or_default();
     let names = kinds.map(|(key, _)| key);
     let kind = fields.exactly_one(&at, &given, &names)?;
-    let without_args = ["shell", "xfstests"];
+    let without_args = ["shell", "xfstests", "blktests"];
     let with_args: Vec<&str> = names.into_iter().filter(|name| !without_args.contains(name)).collect();
     only_with(fields, &at, "flags", shape.flags.is_some(), kind, &["c"]);
-    only_with(fields, &at, "tree", shape.tree.is_some(), kind, &["ltp", "kselftest", "xfstests"]);
+    only_with(fields, &at, "tree", shape.tree.is_some(), kind, &["ltp", "kselftest", "xfstests", "blktests"]);
     only_with(fields, &at, "fstyp", shape.fstyp.is_some(), kind, &["xfstests"]);
     only_with(fields, &at, "beside", shape.beside.is_some(), kind, &["ltp", "kselftest"]);
     only_with(fields, &at, "runtime", shape.runtime.is_some(), kind, &["ltp"]);
@@ -91,7 +93,13 @@ pub(super) fn program(
         return Some(Program::Kselftest { file, args });
     }
     if kind == "xfstests" {
-        return xfstests(fields, context, shape, &at.key(kind), text.as_ref());
+        let fstyp = fields.required(&at.key("fstyp"), shape.fstyp.as_ref(), word::name);
+        let (test, tree) = installed(fields, context, shape, &at.key(kind), text.as_ref())?;
+        return Some(Program::Xfstests { test, tree, fstyp: fstyp? });
+    }
+    if kind == "blktests" {
+        let (test, tree) = installed(fields, context, shape, &at.key(kind), text.as_ref())?;
+        return Some(Program::Blktests { test, tree });
     }
     let path = file(fields, context.dir, &at.key(kind), text.as_ref())?;
     Some(match kind {
@@ -139,22 +147,20 @@ fn program_file(
     None
 }
 
-/// A test of xfstests by its name, which its tree must have.
-fn xfstests(
+/// A test of a collection that is built as a whole, by its name, which the collection's tree must have.
+fn installed(
     fields: &mut Fields<'_>,
     context: &Context<'_>,
     shape: &ProgramShape,
     at: &KeyPath,
     text: Option<&String>,
-) -> Option<Program> {
-    let program = context.test.key("program");
-    let fstyp = fields.required(&program.key("fstyp"), shape.fstyp.as_ref(), word::name);
-    let tree = fields.required(&program.key("tree"), shape.tree.as_ref(), word::line);
+) -> Option<(String, PathBuf)> {
+    let tree = fields.required(&context.test.key("program").key("tree"), shape.tree.as_ref(), word::line);
     let test = fields.required(at, text, word::inner_path)?;
     let tree = context.dir.join(tree?);
     let file = tree.join("tests").join(&test);
     if !file.is_file() {
-        let headline = format!("{} names no test of xfstests", at.described());
+        let headline = format!("{} names no test", at.described());
         let help = format!(
             "looked for {}; tests are named as for `./check`, such as `generic/001`, and `tree` is relative to the suite's folder",
             file.display()
@@ -162,7 +168,7 @@ fn xfstests(
         fields.report(ProblemKind::MissingFile, fields.span(at), headline, "no such test".into(), help);
         return None;
     }
-    Some(Program::Xfstests { test, tree, fstyp: fstyp? })
+    Some((test, tree))
 }
 
 fn only_with(fields: &mut Fields<'_>, at: &KeyPath, key: &str, given: bool, kind: &str, kinds: &[&str]) {

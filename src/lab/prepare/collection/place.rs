@@ -42,7 +42,7 @@ impl Place {
         let version = duct::cmd!(compiler, "--version").stderr_null().read().unwrap_or_default();
         let script = match collection {
             Collection::Ltp | Collection::Kselftest => recipe::CONFIGURE_LTP,
-            Collection::Xfstests => whole::BUILD,
+            Collection::Xfstests | Collection::Blktests => whole::recipe(collection).build,
         };
         let mut hash = Sha256::new();
         for part in [&sources.digest, script, compiler, &version] {

@@ -102,7 +102,7 @@ fn script(collection: Collection, tree: &Path, program: &Path) -> String {
     let name = program.file_name().unwrap_or_default();
     let [folder, name, program] = [folder.as_os_str(), name, program.as_os_str()].map(quoted);
     let (make, from) = match collection {
-        Collection::Ltp | Collection::Xfstests => {
+        Collection::Ltp | Collection::Xfstests | Collection::Blktests => {
             (format!("[ -f tree/{program} ] || make -C tree/{folder} {name}"), format!("tree/{program}"))
         }
         // its makefiles add to the variable of the environment, and write nothing but below OUTPUT

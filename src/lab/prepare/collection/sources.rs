@@ -60,7 +60,7 @@ impl Sources {
 /// The parts of a tree that matter for a program; none: all of it.
 fn parts(collection: Collection, program: &Path) -> Vec<PathBuf> {
     match collection {
-        Collection::Ltp | Collection::Xfstests => Vec::new(),
+        Collection::Ltp | Collection::Xfstests | Collection::Blktests => Vec::new(),
         Collection::Kselftest => {
             let selftests = Path::new("tools/testing/selftests");
             let folder = program.components().next().map_or(Path::new(""), |first| match first {

@@ -1,4 +1,4 @@
-//! Collections that are built as a whole, with packages of their own, and put into a userland: xfstests.
+//! Collections that are built as a whole, with packages of their own, and put into a userland: xfstests and blktests.
 //!
 //! Nothing is installed on the host: the libraries that it is built with are unpacked beside it, of the versions that the
 //! guests get.
@@ -12,7 +12,7 @@ use super::recipe::{BUSY, copy, found};
 use super::sources::Sources;
 use crate::cancel::Cancel;
 use crate::lab::prepare::{PrepareError, search_path, step};
-use crate::suite::PrepareStep;
+use crate::suite::{Collection, PrepareStep};
 
 /// Unpacks packages of Debian and all that they depend on into a folder.
 pub(in crate::lab::prepare) type Development<'d> = dyn Fn(&[&str], &Path) -> Result<(), PrepareError> + 'd;
@@ -23,8 +23,31 @@ pub(super) const INSTALLED: &str = "installed";
 /// How long configuring and compiling may take: three hundred programs.
 const TIME: Duration = Duration::from_secs(3600);
 
-/// Packages of Debian with the headers and libraries that xfstests wants; `xfsprogs` has the library that `xfslibs-dev` links to.
-const PACKAGES: &[&str] = &[
+/// How a collection is built.
+pub(super) struct Recipe {
+    /// Packages of Debian with the headers and libraries that it wants.
+    packages: &'static [&'static str],
+    /// Commands that it is built by.
+    tools: &'static [&'static str],
+    /// The script, which makes `tree` and `development` into `installed`.
+    pub build: &'static str,
+}
+
+/// The recipe of a collection; of those that are not built as a whole there is none.
+pub(super) fn recipe(collection: Collection) -> &'static Recipe {
+    match collection {
+        Collection::Ltp | Collection::Kselftest | Collection::Xfstests => &XFSTESTS,
+        Collection::Blktests => &BLKTESTS,
+    }
+}
+
+const XFSTESTS: Recipe = Recipe { packages: XFSTESTS_PACKAGES, tools: XFSTESTS_TOOLS, build: BUILD_XFSTESTS };
+
+/// What its programs in C++ need is taken if it is there: one test calls them.
+const BLKTESTS: Recipe = Recipe { packages: &["liburing-dev"], tools: &["make"], build: BUILD_BLKTESTS };
+
+/// `xfsprogs` has the library that `xfslibs-dev` links to.
+const XFSTESTS_PACKAGES: &[&str] = &[
     "libacl1-dev",
     "libaio-dev",
     "libattr1-dev",
@@ -36,11 +59,10 @@ const PACKAGES: &[&str] = &[
     "xfsprogs",
 ];
 
-/// Commands that it is built by.
-const TOOLS: &[&str] = &["autoconf", "automake", "libtoolize", "m4", "make"];
+const XFSTESTS_TOOLS: &[&str] = &["autoconf", "automake", "libtoolize", "m4", "make"];
 
 /// Builds it and takes away what only the build needs. The host's headers come first, so that they fit its libraries.
-pub(super) const BUILD: &str = r#"
+const BUILD_XFSTESTS: &str = r#"
 development=$PWD/development
 triplet=$("$CC" -print-multiarch)
 cd tree
@@ -56,8 +78,21 @@ mv installed.new installed
 : > built
 "#;
 
+/// Each program by itself: one that does not compile here makes the tests that call it `[not run]`.
+const BUILD_BLKTESTS: &str = r#"
+development=$PWD/development
+triplet=$("$CC" -print-multiarch)
+make -k -C tree/src CC="$CC" CXX=${CXX:-c++} CFLAGS="-idirafter $development/usr/include" \
+  LDFLAGS="-L$development/usr/lib/$triplet" || :
+rm -rf installed.new
+cp -R tree installed.new
+mv installed.new installed
+: > built
+"#;
+
 /// Builds the collection in the place that the caller has locked.
 pub(super) fn make(
+    collection: Collection,
     compiler: &str,
     sources: &Sources,
     place: &Place,
@@ -68,8 +103,9 @@ pub(super) fn make(
         return Ok(());
     }
     let path = &search_path();
-    let output = "xfstests".to_owned();
-    if let Some(tool) = TOOLS.iter().find(|tool| !found(tool, path)) {
+    let recipe = recipe(collection);
+    let output = collection.word().to_owned();
+    if let Some(tool) = recipe.tools.iter().find(|tool| !found(tool, path)) {
         return Err(PrepareError::MissingTool { tool: (*tool).to_owned(), output });
     }
     let busy = place.folder.join(BUSY);
@@ -81,9 +117,9 @@ pub(super) fn make(
         }
     }
     fs::write(&busy, "").map_err(PrepareError::io(&busy))?;
-    development(PACKAGES, &place.folder.join("development"))?;
+    development(recipe.packages, &place.folder.join("development"))?;
     copy(sources, &place.folder.join("tree"))?;
-    let shell = format!("CC={}\nexport CC\n{BUILD}", super::recipe::quoted(compiler.as_ref()));
+    let shell = format!("CC={}\nexport CC\n{}", super::recipe::quoted(compiler.as_ref()), recipe.build);
     let step = PrepareStep {
         shell,
         output: "built".to_owned(),

@@ -1,0 +1,236 @@
+//! What `./check` of blktests prints and ends with, for one test. Pure.
+//!
+//! A test has one line for each device and condition that it runs with: once without a word, and once more with `[passed]`,
+//! `[failed]` or `[not run]` behind it. Indented lines follow: times and rates, and then the reasons, or the difference.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{End, OutputReader, Stream, reports};
+use crate::observation::{Exit, ProgramReport};
+
+/// Longer lines are cut, bytes.
+const LONGEST_LINE: usize = 4096;
+
+/// Lines about a failure that are kept; `check` itself shows ten of a difference.
+const MOST_NOTES: usize = 8;
+
+/// A test's line with a result: its name, what it ran with and is about, the result.
+static TEST: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^([a-z0-9_-]+/(?:[0-9]{3}|\*{3}))( => \S+)?.* \[(passed|failed|not run)\]$")
+        .expect("it is one")
+});
+
+/// A time or rate: the last one, dots, and the one of now.
+static FIGURE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^    \S.*\s\.\.\.(\s|$)").expect("it is one"));
+
+/// What the lines behind a test's line are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Result {
+    #[default]
+    None,
+    Passed,
+    Failed,
+    NotRun,
+}
+
+/// Reads an output as it comes.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    line: Vec<u8>,
+    last: String,
+    result: Result,
+    passed: bool,
+    failed: bool,
+    not_run: Option<String>,
+    notes: usize,
+}
+
+impl OutputReader for Reader {
+    /// What is wrong is certain when it is printed: a kernel that hangs afterwards has failed, too.
+    fn read(&mut self, stream: Stream, piece: &[u8]) -> Vec<ProgramReport> {
+        if stream == Stream::Reports {
+            return reports::line(piece);
+        }
+        let mut said = Vec::new();
+        for &byte in piece {
+            if byte == b'\n' {
+                said.extend(self.end_line());
+            } else if self.line.len() < LONGEST_LINE {
+                self.line.push(byte);
+            }
+        }
+        said
+    }
+
+    fn finish(&mut self, end: End) -> Vec<ProgramReport> {
+        let mut said: Vec<ProgramReport> = self.end_line().into_iter().collect();
+        let Exit::Code(code) = end.exit else { return said };
+        let blind = |what: &str, last: &str| ProgramReport::Blind(format!("{what}: {last}"));
+        if self.failed {
+            // the suite says whether that is the symptom
+        } else if code != 0 {
+            said.push(blind(&format!("check ended with {code}"), &self.last));
+        } else if self.passed {
+            // on one device at least; others may be none that it is for
+        } else if let Some(reason) = self.not_run.take() {
+            said.push(ProgramReport::Skip(reason));
+        } else {
+            said.push(blind("check ended with 0 and said of no test that it passed", &self.last));
+        }
+        said
+    }
+}
+
+impl Reader {
+    fn end_line(&mut self) -> Option<ProgramReport> {
+        let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim_end().to_owned();
+        if line.is_empty() {
+            return None;
+        }
+        self.last.clone_from(&line);
+        if let Some(found) = TEST.captures(&line) {
+            let name = format!("{}{}", &found[1], found.get(2).map_or("", |device| device.as_str()));
+            return self.result(&name, &found[3]);
+        }
+        let Some(text) = line.strip_prefix("    ").map(str::trim_end) else {
+            self.result = Result::None;
+            return None;
+        };
+        match self.result {
+            Result::NotRun => {
+                // one without a device has a figure too
+                if !FIGURE.is_match(&line)
+                    && let Some(reason) = &mut self.not_run
+                {
+                    reason.push_str(if reason.ends_with(" not run") { ": " } else { ", " });
+                    reason.push_str(text.trim());
+                }
+                None
+            }
+            Result::Failed if !FIGURE.is_match(&line) && !is_frame(text) && self.notes < MOST_NOTES => {
+                self.notes += 1;
+                Some(ProgramReport::Note(text.to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    /// What a line says of the test.
+    fn result(&mut self, name: &str, word: &str) -> Option<ProgramReport> {
+        match word {
+            "passed" => {
+                self.result = Result::Passed;
+                self.passed = true;
+                None
+            }
+            "failed" => {
+                self.result = Result::Failed;
+                self.failed = true;
+                Some(ProgramReport::Symptom(format!("{name}: failed")))
+            }
+            _ => {
+                self.result = Result::NotRun;
+                self.not_run = Some(format!("{name} not run"));
+                None
+            }
+        }
+    }
+}
+
+/// The lines of a difference that only say where it is, and what points to files that are gone with the guest.
+fn is_frame(text: &str) -> bool {
+    ["--- ", "+++ ", "@@ ", "...", "(Run '", "(See '"].iter().any(|start| text.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEAD: &str = "block/901 (write while read)                                \n";
+
+    fn read(text: &str, code: i32) -> String {
+        let mut reader = Reader::default();
+        let text = format!("{HEAD}{text}");
+        let mut said: Vec<ProgramReport> =
+            text.as_bytes().chunks(5).flat_map(|piece| reader.read(Stream::Output, piece)).collect();
+        let end = End { exit: Exit::Code(code), output_bytes: text.len() as u64 };
+        said.extend(reader.finish(end));
+        said.iter().map(|report| format!("{report:?}\n")).collect()
+    }
+
+    #[test]
+    fn a_test_passes_by_its_word_and_the_exit_code() {
+        let pass =
+            "block/901 (write while read)                                 [passed]\n    runtime  ...  1.5s\n";
+        assert_eq!(read(pass, 0), "");
+        assert_eq!(read("block/901 => vdb (x [failed] y)                   [passed]\n", 0), "");
+        assert_eq!(
+            read("", 0),
+            "Blind(\"check ended with 0 and said of no test that it passed: block/901 (write while read)\")\n"
+        );
+        assert_eq!(
+            read("./check: /dev/vdz does not exist\n", 1),
+            "Blind(\"check ended with 1: ./check: /dev/vdz does not exist\")\n"
+        );
+    }
+
+    #[test]
+    fn a_test_that_was_not_run_is_a_skip_with_its_reasons() {
+        insta::assert_snapshot!(
+            read("block/901 (write while read)   [not run]\n    runtime  1.5s  ...\n    driver x is not available\n    kernel option Y has not been enabled\n", 0),
+            @r#"Skip("block/901 not run: driver x is not available, kernel option Y has not been enabled")"#
+        );
+        insta::assert_snapshot!(
+            read("nvme/***                    [not run]\n    driver nvme is not available\n", 0),
+            @r#"Skip("nvme/*** not run: driver nvme is not available")"#
+        );
+        assert_eq!(
+            read("block/901 => vdb (x)  [not run]\n    no\nblock/901 => vdc (x)   [passed]\n", 0),
+            "",
+            "it passed on another device"
+        );
+    }
+
+    #[test]
+    fn a_failure_is_the_line_with_the_reason_as_notes() {
+        insta::assert_snapshot!(
+            read("\
+block/901 => vdb (write while read)                          [failed]
+    read iops  100  ...  120
+    runtime    ...  0.4s
+    --- tests/block/901.out	2030-01-01 00:00:00
+    +++ /opt/blktests/results/vdb/block/901.out.bad	2030-01-01 00:00:00
+    @@ -1,2 +1,2 @@
+     Running block/901
+    -Test complete
+    +cannot write
+    ...
+    (Run 'diff -u a b' to see the entire diff)
+", 1),
+            @r#"
+        Symptom("block/901 => vdb: failed")
+        Note(" Running block/901")
+        Note("-Test complete")
+        Note("+cannot write")
+        "#
+        );
+        insta::assert_snapshot!(
+            read("block/901 (x)    [failed]\n    runtime  ...  2s\n    something found in dmesg:\n    [    1.0] BUG: no\n", 1),
+            @r#"
+        Symptom("block/901: failed")
+        Note("something found in dmesg:")
+        Note("[    1.0] BUG: no")
+        "#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_output_panics(text in "(block/[0-9]{3}| +|\\.\\.\\.|\\[(passed|failed|not run)\\]|    [+-]x|\n|é){0,30}", code in any::<u8>()) {
+            read(&text, i32::from(code));
+        }
+    }
+}
