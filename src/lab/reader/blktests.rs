@@ -7,11 +7,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::lines::Lines;
 use super::{End, OutputReader, Stream, reports};
 use crate::observation::{Exit, ProgramReport};
-
-/// Longer lines are cut, bytes.
-const LONGEST_LINE: usize = 4096;
 
 /// Lines about a failure that are kept; `check` itself shows ten of a difference.
 const MOST_NOTES: usize = 8;
@@ -38,7 +36,7 @@ enum Result {
 /// Reads an output as it comes.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    line: Vec<u8>,
+    lines: Lines,
     last: String,
     result: Result,
     passed: bool,
@@ -53,19 +51,11 @@ impl OutputReader for Reader {
         if stream == Stream::Reports {
             return reports::line(piece);
         }
-        let mut said = Vec::new();
-        for &byte in piece {
-            if byte == b'\n' {
-                said.extend(self.end_line());
-            } else if self.line.len() < LONGEST_LINE {
-                self.line.push(byte);
-            }
-        }
-        said
+        self.lines.push(piece).into_iter().filter_map(|line| self.end_line(&line)).collect()
     }
 
     fn finish(&mut self, end: End) -> Vec<ProgramReport> {
-        let mut said: Vec<ProgramReport> = self.end_line().into_iter().collect();
+        let mut said: Vec<ProgramReport> = self.end_of_output().into_iter().collect();
         let Exit::Code(code) = end.exit else { return said };
         let blind = |what: &str, last: &str| ProgramReport::Blind(format!("{what}: {last}"));
         if self.failed {
@@ -84,8 +74,13 @@ impl OutputReader for Reader {
 }
 
 impl Reader {
-    fn end_line(&mut self) -> Option<ProgramReport> {
-        let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim_end().to_owned();
+    fn end_of_output(&mut self) -> Option<ProgramReport> {
+        let rest = self.lines.rest();
+        self.end_line(&rest)
+    }
+
+    fn end_line(&mut self, line: &[u8]) -> Option<ProgramReport> {
+        let line = String::from_utf8_lossy(line).trim_end().to_owned();
         if line.is_empty() {
             return None;
         }

@@ -5,6 +5,7 @@
 //! only `SKIP` takes a `not ok` away. `suites/README.md` lists the differences.
 
 use super::ktap::{Directive, Outcome, outcome, plan};
+use super::lines::Lines;
 use super::subtests::Subtests;
 use super::{End, OutputReader, Stream, for_want_of_memory, reports};
 use crate::observation::{Exit, ProgramReport, Subtest, SubtestResult};
@@ -15,9 +16,6 @@ const XFAIL: i32 = 2;
 /// `KSFT_SKIP`.
 const SKIP: i32 = 4;
 
-/// Longer lines are cut, bytes.
-const LONGEST_LINE: usize = 4096;
-
 /// The most failures that are reported one by one; more of them add nothing.
 const MOST_SYMPTOMS: usize = 100;
 
@@ -27,8 +25,7 @@ const DEEPEST: usize = 16;
 /// Reads an output as it comes.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    line: Vec<u8>,
-    read: u64,
+    lines: Lines,
     /// The lists of results that are being read, the outermost first.
     levels: Vec<Level>,
     subtests: Subtests,
@@ -69,16 +66,19 @@ impl OutputReader for Reader {
     fn read(&mut self, stream: Stream, piece: &[u8]) -> Vec<ProgramReport> {
         match stream {
             Stream::Reports => reports::line(piece),
-            Stream::Output => self.push(piece),
+            Stream::Output => {
+                self.lines.push(piece).into_iter().filter_map(|line| self.end_line(&line)).collect()
+            }
         }
     }
 
     fn finish(&mut self, end: End) -> Vec<ProgramReport> {
-        let mut said: Vec<ProgramReport> = self.end_line().into_iter().collect();
+        let rest = self.lines.rest();
+        let mut said: Vec<ProgramReport> = self.end_line(&rest).into_iter().collect();
         while let Some(level) = self.levels.pop() {
             self.close(&level);
         }
-        let missing = end.output_bytes.saturating_sub(self.read);
+        let missing = end.output_bytes.saturating_sub(self.lines.read);
         let Exit::Code(code) = end.exit else { return said };
         said.extend(self.misnumbered.take().map(ProgramReport::Note));
         said.extend(self.trouble(code, missing).map(ProgramReport::Blind));
@@ -103,19 +103,6 @@ impl OutputReader for Reader {
 }
 
 impl Reader {
-    fn push(&mut self, bytes: &[u8]) -> Vec<ProgramReport> {
-        self.read += bytes.len() as u64;
-        let mut said = Vec::new();
-        for &byte in bytes {
-            if byte == b'\n' {
-                said.extend(self.end_line());
-            } else if self.line.len() < LONGEST_LINE {
-                self.line.push(byte);
-            }
-        }
-        said
-    }
-
     /// Why nothing can be concluded from what did not fail.
     fn trouble(&self, code: i32, missing: u64) -> Option<String> {
         if missing > 0 {
@@ -136,9 +123,8 @@ impl Reader {
         }
     }
 
-    fn end_line(&mut self) -> Option<ProgramReport> {
-        let line = std::mem::take(&mut self.line);
-        let line = String::from_utf8_lossy(&line);
+    fn end_line(&mut self, line: &[u8]) -> Option<ProgramReport> {
+        let line = String::from_utf8_lossy(line);
         let text = line.trim_start_matches([' ', '\t']);
         let indent = line.len() - text.len();
         let text = text.trim_end();

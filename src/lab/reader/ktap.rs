@@ -3,12 +3,10 @@
 //! A result that failed counts as a symptom; what was skipped, or is expected to fail, does not. An output from which
 //! results may be missing cannot be judged: no plan, fewer results than planned, a test that did not end.
 
+use super::lines::Lines;
 use super::subtests::Subtests;
 use super::{End, OutputReader, Stream, reports};
 use crate::observation::{ProgramReport, Subtest, SubtestResult};
-
-/// Longer lines are cut, bytes.
-const LONGEST_LINE: usize = 4096;
 
 /// The most symptoms that are reported; more of them add nothing.
 const MOST_SYMPTOMS: usize = 100;
@@ -19,8 +17,7 @@ const DEEPEST: usize = 16;
 /// Reads an output as it comes.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    line: Vec<u8>,
-    read: u64,
+    lines: Lines,
     /// The tests of each nesting level that are being read, the outermost first.
     levels: Vec<Level>,
     /// How many results that failed were taken, and which of them are still to be reported.
@@ -88,22 +85,16 @@ impl Reader {
         std::mem::take(&mut self.symptoms).into_iter().map(ProgramReport::Symptom)
     }
 
-    fn push(&mut self, bytes: &[u8]) {
-        self.read += bytes.len() as u64;
-        for &byte in bytes {
-            if byte == b'\n' {
-                self.end_line();
-            } else if self.line.len() < LONGEST_LINE {
-                self.line.push(byte);
-            }
-        }
+    fn push(&mut self, piece: &[u8]) {
+        self.lines.push(piece).iter().for_each(|line| self.end_line(line));
     }
 
     /// What the whole output says, when `printed` bytes of it were written.
     fn results(&mut self, printed: u64) -> Vec<ProgramReport> {
-        self.end_line();
-        if self.read < printed {
-            self.trouble(format!("{} bytes of the KTAP output are missing", printed - self.read));
+        let rest = self.lines.rest();
+        self.end_line(&rest);
+        if self.lines.read < printed {
+            self.trouble(format!("{} bytes of the KTAP output are missing", printed - self.lines.read));
         }
         let results = self.levels.first().map_or(0, |outermost| outermost.results);
         if self.levels.is_empty() {
@@ -121,9 +112,8 @@ impl Reader {
         reports
     }
 
-    fn end_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        let line = String::from_utf8_lossy(&line);
+    fn end_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
         let text = line.trim_start_matches([' ', '\t']);
         let indent = line.len() - text.len();
         let text = text.trim_end();

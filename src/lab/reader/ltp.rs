@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use super::lines::Lines;
 use super::{End, OutputReader, Stream, for_want_of_memory, reports};
 use crate::observation::{Exit, ProgramReport};
 
@@ -18,9 +19,6 @@ const TFAIL: i32 = 1;
 const TBROK: i32 = 2;
 const TWARN: i32 = 4;
 const TCONF: i32 = 32;
-
-/// Longer lines are cut, bytes.
-const LONGEST_LINE: usize = 4096;
 
 /// The most failures that are reported one by one; more of them add nothing.
 const MOST_SYMPTOMS: u64 = 100;
@@ -42,8 +40,7 @@ struct Results {
 /// Reads an output as it comes.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    line: Vec<u8>,
-    read: u64,
+    lines: Lines,
     passed: Results,
     failed: Results,
     /// Failures by `ENOMEM`: small guests make as many of them as bugs do.
@@ -58,13 +55,16 @@ impl OutputReader for Reader {
     fn read(&mut self, stream: Stream, piece: &[u8]) -> Vec<ProgramReport> {
         match stream {
             Stream::Reports => reports::line(piece),
-            Stream::Output => self.push(piece),
+            Stream::Output => {
+                self.lines.push(piece).into_iter().flat_map(|line| self.end_line(&line)).collect()
+            }
         }
     }
 
     fn finish(&mut self, end: End) -> Vec<ProgramReport> {
-        let mut found = self.end_line();
-        let missing = end.output_bytes.saturating_sub(self.read);
+        let rest = self.lines.rest();
+        let mut found = self.end_line(&rest);
+        let missing = end.output_bytes.saturating_sub(self.lines.read);
         if missing > 0 {
             found.push(ProgramReport::Note(format!("{missing} bytes of the output were not read")));
         }
@@ -76,23 +76,9 @@ impl OutputReader for Reader {
 }
 
 impl Reader {
-    fn push(&mut self, bytes: &[u8]) -> Vec<ProgramReport> {
-        self.read += bytes.len() as u64;
-        let mut found = Vec::new();
-        for &byte in bytes {
-            if byte == b'\n' {
-                found.extend(self.end_line());
-            } else if self.line.len() < LONGEST_LINE {
-                self.line.push(byte);
-            }
-        }
-        found
-    }
-
-    fn end_line(&mut self) -> Vec<ProgramReport> {
-        let line = std::mem::take(&mut self.line);
+    fn end_line(&mut self, line: &[u8]) -> Vec<ProgramReport> {
         let mut starts: Vec<(usize, &[u8])> = Vec::new();
-        for found in RESULT.captures_iter(&line) {
+        for found in RESULT.captures_iter(line) {
             if let (Some(whole), Some(word)) = (found.get(0), found.get(1)) {
                 starts.push((whole.start(), word.as_bytes()));
             }

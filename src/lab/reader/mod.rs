@@ -6,6 +6,7 @@
 mod blktests;
 mod kselftest;
 mod ktap;
+mod lines;
 mod ltp;
 mod reports;
 mod subtests;

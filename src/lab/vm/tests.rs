@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use super::*;
 use crate::event::Event;
+use crate::guest::message::FromGuest;
 use crate::lab::sim;
 use crate::observation::{Ending, SetupFailure};
 use crate::plan::Cell;
 use crate::runner::{self, Capacity, Config, Queue};
+use crate::vm::guest::VmEvent;
 use crate::vm::scripted::{Script, ScriptedBackend};
 
 /// A lab whose guests play scripts, in a cache of its own.
