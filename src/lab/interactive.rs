@@ -1,11 +1,13 @@
 //! A command or a shell in a guest, for a person: no test, no verdict.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use super::modules;
+use super::payload::Payload;
 use super::prepare::userland;
 use super::setup::SetupStep;
 use super::share;
@@ -25,8 +27,11 @@ use crate::vm::spec::serial;
 /// Input on its way to the command at once, bytes: as much as it may leave unread without the host reading more.
 const IN_FLIGHT: u64 = 256 * 1024;
 
-/// A deadline that nothing waits for.
-const NEVER: Duration = Duration::from_secs(100 * 24 * 3600);
+/// A time that nothing takes.
+pub const NEVER: Duration = Duration::from_secs(100 * 24 * 3600);
+
+/// The file beside a test's program that runs it, where a person looks at the test's guest.
+pub const RUN_TEST: &str = "run-test";
 
 /// The person's side of an interactive session.
 pub trait SessionIo {
@@ -69,6 +74,7 @@ pub struct GuestCommand {
     steps: Vec<SetupStep>,
     command: Option<ExecuteRequest>,
     timeout: Option<Duration>,
+    environment: BTreeMap<String, String>,
 }
 
 impl GuestCommand {
@@ -121,12 +127,32 @@ impl GuestCommand {
         Ok(command)
     }
 
+    /// One that makes the guest what an attempt of a test makes it, up to the program. That lies in [`INBOX`], with
+    /// [`RUN_TEST`] beside it, and does not run.
+    pub fn of_test(payload: Payload) -> GuestCommand {
+        let (mut steps, program) = payload.before_program();
+        let words = program.iter().flat_map(|program| &program.command).map(|word| quoted(word));
+        let line = words.collect::<Vec<_>>().join(" ");
+        // what it reports is for the person
+        let script = format!("#!/bin/sh\ncd {INBOX} && exec {line} \"$@\" 3>&1\n");
+        steps.push(SetupStep::File {
+            path: format!("{INBOX}/{RUN_TEST}"),
+            mode: 0o755,
+            contents: script.into_bytes().into(),
+        });
+        let environment = program.map(|program| program.environment).unwrap_or_default();
+        GuestCommand { steps, environment, ..GuestCommand::default() }
+    }
+
     /// Runs a command, for so long at the most.
-    pub fn command(mut self, command: ExecuteRequest, timeout: Option<Duration>) -> GuestCommand {
+    pub fn command(mut self, mut command: ExecuteRequest, timeout: Option<Duration>) -> GuestCommand {
         if command.terminal.is_none() {
             // whoever waits for a command wants to hear of a crash; at a terminal one may want to look around
             let (name, value) = ("kernel.panic_on_oops".to_owned(), "1".to_owned());
             self.ask(ToGuest::Sysctl { name, value, required: false });
+        }
+        for (name, value) in &self.environment {
+            command.environment.entry(name.clone()).or_insert_with(|| value.clone());
         }
         self.command = Some(command);
         self.timeout = timeout;
@@ -136,6 +162,11 @@ impl GuestCommand {
     fn ask(&mut self, message: ToGuest) {
         self.steps.push(SetupStep::Message(message));
     }
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// How a session ended.

@@ -160,6 +160,18 @@ impl Payload {
         payload
     }
 
+    /// What is sent before the program, and what would be run then.
+    pub(super) fn before_program(mut self) -> (Vec<SetupStep>, Option<ProgramRequest>) {
+        let last = self.steps.pop();
+        match last {
+            Some(SetupStep::Message(ToGuest::Run(program))) => (self.steps, Some(program)),
+            other => {
+                self.steps.extend(other);
+                (self.steps, None)
+            }
+        }
+    }
+
     /// Sends everything; it leaves while the guest is waited for.
     pub fn send(&self, guest: &mut dyn Guest) {
         self.steps.iter().for_each(|step| step.send(guest));

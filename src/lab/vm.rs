@@ -171,6 +171,7 @@ impl VmLab {
             serial_channel: has_second_line
                 && (self.serial_only || !matches!(virtio, ModuleState::Builtin | ModuleState::Loadable)),
             virtio_channel: !(self.serial_only && has_second_line),
+            gdb: None,
         })
     }
 

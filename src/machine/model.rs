@@ -210,6 +210,12 @@ impl Machine {
         Ok(self)
     }
 
+    /// Adds to the kernel's command line.
+    pub fn with_cmdline(mut self, words: impl IntoIterator<Item = String>) -> Machine {
+        self.cmdline.extend(words);
+        self
+    }
+
     /// Modules that drive its disks, and what is on them that the agent mounts itself. A kernel has them built in, or as
     /// modules, or cannot be used.
     pub fn modules(&self) -> impl Iterator<Item = &str> {

@@ -52,6 +52,8 @@ pub struct VmSpec {
     pub serial_channel: bool,
     /// Whether there is a virtio port for them. Without it the guest is as one whose kernel lacks the driver.
     pub virtio_channel: bool,
+    /// A socket on which gdb is waited for before the guest's first instruction.
+    pub gdb: Option<PathBuf>,
 }
 
 /// A device of a virtual machine.

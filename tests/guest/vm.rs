@@ -90,6 +90,16 @@ fn a_script_is_read_from_standard_input() {
 }
 
 #[test]
+fn a_shell_is_in_the_guest_of_a_test_whose_program_has_not_run() {
+    let Some(place) = Place::new() else { return };
+    let shell = place.command(&["vm", "shell", "--test", "ends::clean", "-k", KERNEL, "--accel", "tcg"]);
+    let said = said(&place, shell, "ls run-test\nnproc\n./run-test\ncat /proc/sys/kernel/panic_on_oops\n");
+    assert_eq!(said.out, "run-test\n1\none line of output\niterations 3\n1\n", "{}", said.err);
+    assert!(said.err.contains("ends::clean has not run yet: ./run-test runs it"), "{}", said.err);
+    assert_eq!(said.code, Some(0));
+}
+
+#[test]
 fn a_kernel_that_crashes_under_a_command_says_so() {
     let Some(place) = Place::new() else { return };
     let crash = "echo c > /proc/sysrq-trigger; sleep 60";

@@ -1,6 +1,8 @@
 //! `kregress vm`: a command or a shell in a kernel.
 
 mod escape;
+mod gdb;
+mod of_test;
 mod session_io;
 mod terminal;
 mod userland;
@@ -15,10 +17,10 @@ use super::paths::PathArgs;
 use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use crate::cli::word::words;
-use crate::guest::layout::SHARE;
+use crate::guest::layout::{INBOX, SHARE};
 use crate::guest::message::ExecuteRequest;
 use crate::kernel::{Flavour, Kernel, KernelSpec, LargerImage, Library, ModuleState, RequestedKernel};
-use crate::lab::interactive::{self, GuestCommand, Outcome, SessionEnd};
+use crate::lab::interactive::{self, GuestCommand, NEVER, Outcome, SessionEnd};
 use crate::lab::prepare::{Prepared, userland as lab_userland};
 use crate::lab::share;
 use crate::lab::timeouts::Timeouts;
@@ -26,6 +28,7 @@ use crate::lab::vm::VmLab;
 use crate::machine::Machine;
 use crate::observation::{Exit, SetupFailure};
 use crate::oops;
+use crate::plan::PlacedTest;
 use crate::progress::Fetching;
 use crate::report::ExitStatus;
 use crate::scratch::{Scratch, ScratchDir};
@@ -85,6 +88,7 @@ Examples:
   kregress vm shell 6.17.13 --modules null_blk --share .   the current folder is /host
   kregress vm shell 6.17.13 < script.sh
   kregress vm shell 6.17.13 --userland bash,strace         Debian's bash and strace
+  kregress vm shell --test elevator-switch-race -k 6.17.13 the guest of a test
 
 {EXIT_CODES}"))]
     Shell {
@@ -97,7 +101,19 @@ Examples:
 #[derive(Debug, clap::Args)]
 struct GuestArgs {
     /// Exactly one kernel: version (6.17.13), latest:LINE, oldest:LINE, a catalogue's name, or a file; fetched if needed
-    kernel: KernelSpec,
+    #[arg(required_unless_present = "named")]
+    kernel: Option<KernelSpec>,
+    /// The same, as `kregress run` has it
+    #[arg(short = 'k', long = "kernel", value_name = "KERNEL", conflicts_with = "kernel")]
+    named: Option<KernelSpec>,
+    /// The very guest of this test: its machine, modules, settings, files and environment
+    ///
+    /// Its program lies beside the shell and has not run yet; ./run-test runs it. A crash ends the guest as it does in a run.
+    #[arg(long, value_name = "TEST", conflicts_with_all = ["machine", "cpus", "memory", "modules", "userland", "share"])]
+    test: Option<String>,
+    /// The suite of that test: its name, a file, or a folder of suites
+    #[arg(short, long, value_name = "SUITE", requires = "test")]
+    suite: Vec<PathBuf>,
     /// The machine: NAME is vm/NAME.yaml
     #[arg(long, value_name = "NAME", default_value = crate::machine::DEFAULT)]
     machine: String,
@@ -132,6 +148,14 @@ struct GuestArgs {
     /// Show the kernel's console on standard error, all of it
     #[arg(long)]
     console: bool,
+    /// Wait for gdb before the guest's first instruction, and print the command that attaches it
+    ///
+    /// KASLR is off then, and nothing in the guest has a limit of time.
+    #[arg(long)]
+    gdb: bool,
+    /// Fetch the debug package of the kernel, for gdb: a few hundred megabytes
+    #[arg(long, requires = "gdb")]
+    fetch_debug: bool,
     /// What executes the guest; auto tries KVM once and remembers the answer
     #[arg(long, value_parser = words::<AccelRequest>(), ignore_case = true, default_value = "auto", env = "KREGRESS_ACCEL")]
     accel: AccelRequest,
@@ -165,28 +189,56 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     terminal::watch_signals(&cancel)?;
     let cache = paths.cache()?;
     let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;
-    let kernel = kernel(args, &library)?;
+    let test = args.test.as_deref().map(|name| of_test::find(name, &args.suite, paths)).transpose()?;
+    let kernel = kernel(args, &library, test.as_ref())?;
     let share = args.share.as_deref().map(|folder| shared(folder, &cache)).transpose()?;
     let userland = userland::make(&args.userland, kernel.arch, &cache, &cancel)?;
-    let machine = machine(args, paths, share.as_ref())?;
+    let machine = match &test {
+        Some(placed) => (*placed.machine).clone(),
+        None => machine(args, paths, share.as_ref())?,
+    };
+    let nokaslr = args.gdb.then(|| "nokaslr".to_owned());
+    let machine = machine.with_cmdline(args.cmdline.iter().cloned().chain(nokaslr));
     let tell = |text: &str| eprintln!("{text}");
     let lab = VmLab::for_arch(kernel.arch, &cache, &tell).map_err(CliError::setup)?;
     let choice = lab.choose_accel(args.accel, &kernel);
     if let Some(lacking) = lab.missing(&machine) {
         return Err(CliError::setup(lacking));
     }
-    let prepared = Prepared { userland, ..Prepared::default() };
-    let guest = lab.machine(&kernel, &machine, &prepared).map_err(CliError::setup)?;
+    let prepared = match &test {
+        Some(placed) => of_test::prepare(&lab, placed, &cancel)?,
+        None => Prepared { userland, ..Prepared::default() },
+    };
+    let mut guest = lab.machine(&kernel, &machine, &prepared).map_err(CliError::setup)?;
+    let stub = args.gdb.then(|| gdb::stub(&cache)).transpose()?;
+    guest.gdb = stub.as_ref().map(|stub| stub.socket.clone());
     let names: Vec<&str> = args.modules.iter().map(String::as_str).collect();
-    let mut guest_command =
-        GuestCommand::new(&kernel, &names, &machine, share.is_some()).map_err(CliError::setup)?;
+    let mut guest_command = match &test {
+        Some(placed) => of_test::command(&kernel, placed, &prepared, guest.accel)?,
+        None => GuestCommand::new(&kernel, &names, &machine, share.is_some()).map_err(CliError::setup)?,
+    };
+    let folder = match (&test, &share) {
+        (Some(_), _) => INBOX,
+        (None, Some(_)) => SHARE,
+        (None, None) => "/root",
+    };
     let at_terminal = matches!(wanting, GuestTask::Shell) && terminal::is_there();
     let is_shell = matches!(wanting, GuestTask::Shell);
-    if let Some(command) = request(wanting, &kernel, &machine, at_terminal, share.is_some()) {
+    if let Some(command) = request(wanting, &kernel, &machine, at_terminal, folder) {
         guest_command = guest_command.command(command, args.timeout);
     }
+    if let Some(placed) = &test {
+        eprintln!("{}", of_test::notice(placed));
+    }
     let mut user = User::new(at_terminal, args.console);
-    let timeouts = Timeouts { boot: args.boot_timeout, ..Timeouts::default() };
+    let timeouts = match &stub {
+        Some(stub) => {
+            eprintln!("{}", gdb::notice(&kernel, &library, &stub.socket, args.fetch_debug)?);
+            // somebody looks at it meanwhile
+            Timeouts { boot: NEVER, setup: NEVER, silence: NEVER, crash: NEVER, ..Timeouts::default() }
+        }
+        None => Timeouts { boot: args.boot_timeout, ..Timeouts::default() },
+    };
     let mut boots = 1;
     let end = loop {
         user.wait(&format!("{} boots with {}", kernel.release, choice.accel));
@@ -232,9 +284,11 @@ fn emulators_fault(backend: &dyn Backend) -> String {
 }
 
 /// The one kernel that is meant, in the flavour that has the modules that are asked for.
-fn kernel(args: &GuestArgs, library: &Library) -> Result<Kernel, CliError> {
+fn kernel(args: &GuestArgs, library: &Library, test: Option<&PlacedTest>) -> Result<Kernel, CliError> {
     let progress = Fetching::on_stderr();
-    let spec = args.kernel.clone().with_modules(args.modules_dir.clone());
+    let spec = args.kernel.as_ref().or(args.named.as_ref());
+    let spec = spec.ok_or_else(|| CliError::setup("no kernel is named"))?;
+    let spec = spec.clone().with_modules(args.modules_dir.clone());
     let resolution = library.resolve(&[spec], &progress).map_err(CliError::setup)?;
     let wanted = match &resolution.wanted[..] {
         [wanted] => wanted,
@@ -244,6 +298,9 @@ fn kernel(args: &GuestArgs, library: &Library) -> Result<Kernel, CliError> {
         }
     };
     let kernel = library.fetch(wanted, &progress).map_err(CliError::setup)?;
+    if let Some(placed) = test {
+        return of_test::image(kernel, wanted, placed, library);
+    }
     let missing_module = |kernel: &Kernel| {
         let missing = |name: &&String| kernel.modules.find(name) == ModuleState::Missing;
         args.modules.iter().find(missing).cloned()
@@ -278,11 +335,8 @@ fn share_image(place: &ScratchDir) -> PathBuf {
 
 fn machine(args: &GuestArgs, paths: &PathArgs, share: Option<&ScratchDir>) -> Result<Machine, CliError> {
     let machines = paths.machines()?;
-    let mut cmdline = args.cmdline.clone();
-    if args.console {
-        // the last one counts
-        cmdline.insert(0, "loglevel=8".to_owned());
-    }
+    // the last one counts, which may be among those of --cmdline
+    let cmdline = args.console.then(|| "loglevel=8".to_owned()).into_iter().collect();
     let needs = MachineNeeds {
         base: args.machine.clone(),
         cpus: args.cpus,
@@ -311,7 +365,7 @@ fn request(
     kernel: &Kernel,
     machine: &Machine,
     at_terminal: bool,
-    share: bool,
+    folder: &str,
 ) -> Option<ExecuteRequest> {
     let mut environment = BTreeMap::new();
     if machine.has_userland() {
@@ -341,7 +395,7 @@ fn request(
     Some(ExecuteRequest {
         command,
         environment,
-        folder: if share { SHARE } else { "/root" }.to_owned(),
+        folder: folder.to_owned(),
         terminal: at_terminal.then(terminal::size),
     })
 }

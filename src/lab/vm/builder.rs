@@ -162,6 +162,7 @@ impl VmLab {
             devices: Vec::new(),
             serial_channel: self.arch.console.lines > 1,
             virtio_channel: true,
+            gdb: None,
         };
         let start = self.backend.now();
         let mut guest = self.backend.start(&machine, StartFrom::Boot).map_err(|e| e.to_string())?;

@@ -91,6 +91,11 @@ pub fn qemu_args_from(machine: &VmSpec, origin: Origin) -> Vec<OsString> {
         args.path("-kernel", &machine.kernel).path("-initrd", &machine.initramfs);
         args.pair("-append", &cmdline(machine));
     }
+    if let Some(socket) = &machine.gdb {
+        // a comma in a value is written twice
+        let path = socket.to_string_lossy().replace(',', ",,");
+        args.flag("-S").pair("-gdb", &format!("unix:{path},server=on,wait=off"));
+    }
     args.pair("-chardev", &format!("socket,id=monitor,fd={}", fds::MONITOR));
     args.pair("-mon", "chardev=monitor,mode=control");
     // QEMU writes byte by byte, of which a socket holds some hundred: the guest's driver waits for 10 ms, then goes on, and
@@ -180,11 +185,18 @@ mod tests {
             devices: vec![disk("image", true), disk("later", false)],
             serial_channel: false,
             virtio_channel: true,
+            gdb: None,
         }
     }
 
     fn joined(machine: &VmSpec) -> String {
         qemu_args(machine).iter().map(|a| a.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_guest_may_wait_for_gdb() {
+        let line = joined(&VmSpec { gdb: Some("/c/a,b/gdb".into()), ..machine() });
+        assert!(line.contains(" -S -gdb unix:/c/a,,b/gdb,server=on,wait=off "), "{line}");
     }
 
     #[test]

@@ -151,6 +151,7 @@ mod tests {
             devices: vec![disk(true)],
             serial_channel: false,
             virtio_channel: true,
+            gdb: None,
         };
         let first = key(&qemu, &machine);
         assert_eq!(key(&qemu, &machine), first);
