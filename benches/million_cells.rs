@@ -93,6 +93,7 @@ fn one(cells: usize) {
         at: Timestamp::now(),
         command: Vec::new(),
         cells: cells as u64,
+        split: Default::default(),
     });
     for kernel in &kernels {
         for test in &suite.tests {

@@ -3,6 +3,7 @@
 //! `--message-format json` carry these objects, one a line. Fields are added over time, never renamed or removed.
 
 pub(crate) mod line;
+mod split;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::expectation::Expectation;
 use crate::observation::{BlockedTask, Ending, Phase, ProbeReading, ProgramRun, Start};
 use crate::verdict::Verdict;
 use crate::witness::Witness;
+pub use split::{MergedRun, PartitionRecord, Split};
 
 /// The version of the journal's form, in its first line.
 pub const SCHEMA: u32 = 1;
@@ -281,6 +283,9 @@ pub enum Event {
         command: Vec<String>,
         /// How many cells are planned.
         cells: u64,
+        /// Which part of a larger plan it is, or which runs were merged into it.
+        #[serde(flatten)]
+        split: Split,
     },
     /// What virtual machines of this run are made of.
     Host {

@@ -46,6 +46,7 @@ pub mod journal;
 pub mod progress;
 pub mod report;
 pub mod runner;
+pub mod runs;
 
 pub mod compare;
 

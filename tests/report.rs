@@ -56,6 +56,7 @@ fn events(run: &RunDir) -> Vec<Event> {
         at: Timestamp::UNIX_EPOCH,
         command: vec!["kregress".into(), "run".into()],
         cells: 3,
+        split: Default::default(),
     }];
     for kernel in ["6.12.57", "6.17.13", "7.2.13"] {
         events.push(Event::Planned {
@@ -109,11 +110,16 @@ fn the_help() {
     insta::assert_snapshot!(command.render_help(), @r#"
     Makes the reports of a run again from its journal, also those of a run that was killed
 
-    Usage: kregress report [OPTIONS] [RUN]
+    Usage: kregress report [OPTIONS] [RUN]...
+           kregress report <COMMAND>
+
+    Commands:
+      merge  Make one run of several: the parts of a matrix, and what was run again
+      help   Print this message or the help of the given subcommand(s)
 
     Arguments:
-      [RUN]  The run: `latest`, its id or the id's last four digits, or the path of its folder or
-             journal [default: latest]
+      [RUN]...  The run: `latest`, its id or the id's last four digits, or the path of its folder or
+                journal; of several, or of a folder of runs, all together [default: latest]
 
     Options:
           --format <FORMAT>   Print this to standard output [default: summary, unless --junit or --write

@@ -13,7 +13,7 @@ use crate::report::{ExitStatus, RunSummary};
 /// may have or cannot be compared.
 #[derive(Debug, clap::Args)]
 pub struct CompareArgs {
-    /// A run (`latest`, an id, its last four digits, a folder), or the name of a kernel
+    /// A run (`latest`, an id, its last four digits, a folder), several with commas between them, or the name of a kernel
     before: String,
     /// The same, for the other side
     after: String,
@@ -40,8 +40,8 @@ pub fn run(args: &CompareArgs) -> Result<ExitStatus, CliError> {
 }
 
 fn comparison(args: &CompareArgs) -> Result<Comparison, CliError> {
-    let of = |dir: &RunDir| RunSummary::of(dir).map_err(CliError::setup);
-    let find = |asked: &str| RunDir::find(&args.output.reports, asked);
+    let of = |dirs: &Vec<RunDir>| RunSummary::of_runs(dirs).map(|(run, _)| run).map_err(CliError::setup);
+    let find = |asked: &str| RunDir::find_all(&args.output.reports, asked);
     match (find(&args.before), find(&args.after)) {
         (Ok(before), Ok(after)) => runs(&of(&before)?, &of(&after)?).map_err(CliError::setup),
         // one of them is a run: the other name is a mistake

@@ -19,6 +19,7 @@ mod import;
 mod interrupt;
 mod kernels;
 mod list;
+mod merge;
 mod patch;
 mod paths;
 mod prepare;

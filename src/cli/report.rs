@@ -1,13 +1,14 @@
 //! `kregress report`: makes the reports of an earlier run again from its journal.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::format::{ReportFormat, named, parser, print};
 use super::guests::ReportArgs;
+use super::merge::{self, MergeArgs};
 use super::word::words;
 use crate::bisection::{self, BisectionState};
-use crate::journal::RunDir;
+use crate::journal::{JournalError, RunDir};
 use crate::render::{Kind, Run, Subject, write_file, write_files};
 use crate::report::junit::JunitKnown;
 use crate::report::matrix::MatrixStyle;
@@ -16,10 +17,12 @@ use crate::report::{ExitStatus, ReportError, RunSummary};
 
 /// Makes the reports of a run again from its journal, also those of a run that was killed.
 #[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
-    /// The run: `latest`, its id or the id's last four digits, or the path of its folder or journal
-    #[arg(default_value = "latest")]
-    pub run: String,
+    /// The run: `latest`, its id or the id's last four digits, or the path of its folder or journal; of several, or of a
+    /// folder of runs, all together
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub runs: Vec<String>,
     /// Print this to standard output [default: summary, unless --junit or --write is given]
     #[arg(long, value_parser = parser(Kind::Run))]
     format: Option<ReportFormat>,
@@ -34,6 +37,14 @@ pub struct Args {
     pub write: bool,
     #[command(flatten)]
     output: ReportArgs,
+    #[command(subcommand)]
+    command: Option<ReportCommand>,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum ReportCommand {
+    /// Make one run of several: the parts of a matrix, and what was run again
+    Merge(MergeArgs),
 }
 
 /// Runs the command; what it prints goes to `out`, in the style of the stream that `out` is. A reader of `out` that
@@ -42,17 +53,40 @@ pub struct Args {
 /// # Errors
 /// There is no such run, its journal is damaged, or a report cannot be written.
 pub fn run(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<ExitStatus, ReportError> {
-    match make(args, out, style) {
-        Err(ReportError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        made => made?,
+    let made = match &args.command {
+        Some(ReportCommand::Merge(args)) => merge::run(args, out, style),
+        None => make(args, out, style).map(|()| ExitStatus::Success),
+    };
+    match made {
+        Err(ReportError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(ExitStatus::Success)
+        }
+        made => made,
     }
-    Ok(ExitStatus::Success)
+}
+
+/// The runs that these words name.
+///
+/// # Errors
+/// There is no such run.
+pub fn find(root: &Path, asked: &[String]) -> Result<Vec<RunDir>, JournalError> {
+    let found = asked.iter().map(|asked| RunDir::find_all(root, asked));
+    Ok(found.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 fn make(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<(), ReportError> {
-    let dir = RunDir::find(&args.output.reports, &args.run)?;
-    let run = RunSummary::of(&dir)?;
-    let bisection = BisectionState::of(&dir)?.map(|state| bisection::report::Report::of(&state));
+    let dirs = find(&args.output.reports, &args.runs)?;
+    let (run, dir) = RunSummary::of_runs(&dirs)?;
+    let bisection = match run.is_bisection {
+        true => BisectionState::of(&dir)?.map(|state| bisection::report::Report::of(&state)),
+        false => None,
+    };
+    if run.parts().len() > 1 {
+        merge::remark(&run);
+        if args.write {
+            return Err(ReportError::Several);
+        }
+    }
     let of = Run { summary: &run, dir: &dir, junit_known: args.junit_known };
     let subject = match &bisection {
         Some(report) => Subject::Bisection(report, of),

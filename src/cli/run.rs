@@ -304,6 +304,7 @@ fn announce(
         at: Timestamp::now(),
         command: std::env::args().collect(),
         cells: cells as u64,
+        split: Default::default(),
     });
     for kernel in wanted {
         for test in tests.iter().filter(|test| means(test, kernel)) {

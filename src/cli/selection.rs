@@ -186,13 +186,13 @@ impl KernelArgs {
     }
 }
 
-/// What a run in this folder says of its cells, and its kernels in their order.
+/// What a run in this folder, or several together, say of their cells, and the kernels in their order.
 ///
 /// # Errors
 /// There is no such run, or its journal is damaged.
 pub fn earlier_run(reports: &Path, asked: &str) -> Result<(EarlierCells, Vec<String>), CliError> {
-    let dir = RunDir::find(reports, asked).map_err(CliError::setup)?;
-    let run = RunSummary::of(&dir).map_err(CliError::setup)?;
+    let dirs = RunDir::find_all(reports, asked).map_err(CliError::setup)?;
+    let (run, _) = RunSummary::of_runs(&dirs).map_err(CliError::setup)?;
     let mut kernels: Vec<String> = Vec::new();
     let mut cells = EarlierCells::new();
     for cell in run.cells() {

@@ -4,7 +4,7 @@
 //! show. Lines of a journal never change, so a place stays good while a run goes on.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -36,13 +36,20 @@ impl RecordReader {
         Ok(RecordReader { path: path.to_owned(), file })
     }
 
-    /// All its events from the first one on. To be asked for once: there is one position in the file.
+    /// Where it was when it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All its events from the first one on. There is one position in the file: events that were asked for earlier are not
+    /// to be read any more.
     ///
     /// # Errors
-    /// The system has no more open files to give.
+    /// The file cannot be read, or the system has no more open files to give.
     pub fn events(&self) -> Result<Events<BufReader<File>>, JournalError> {
         let fail = |source| JournalError::Read { path: self.path.clone(), source };
-        let file = self.file.try_clone().map_err(fail)?;
+        let mut file = self.file.try_clone().map_err(fail)?;
+        file.rewind().map_err(fail)?;
         Ok(Events::new(&self.path, BufReader::with_capacity(1 << 16, file)))
     }
 

@@ -62,6 +62,11 @@ impl<R: BufRead> Events<R> {
         self.began
     }
 
+    /// The line of the last event that was read, as it is, without its end.
+    pub fn line(&self) -> &[u8] {
+        self.buffer.trim_ascii_end()
+    }
+
     /// Bytes up to the end of the last event that was read.
     pub(super) fn whole(&self) -> u64 {
         self.whole

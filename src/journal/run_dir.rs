@@ -50,7 +50,15 @@ impl RunDir {
     /// # Errors
     /// The folder cannot be made.
     pub fn create(root: &Path) -> Result<RunDir, JournalError> {
-        RunDir::create_at(root, Timestamp::now(), || RandomState::new().hash_one(0u8) as u16)
+        RunDir::create_at(root, Timestamp::now(), random_salt)
+    }
+
+    /// The same for a run that started at `at`.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn create_of(root: &Path, at: Timestamp) -> Result<RunDir, JournalError> {
+        RunDir::create_at(root, at, random_salt)
     }
 
     fn create_at(root: &Path, at: Timestamp, mut salt: impl FnMut() -> u16) -> Result<RunDir, JournalError> {
@@ -129,6 +137,29 @@ impl RunDir {
         }))
     }
 
+    /// The runs in a folder, the oldest first.
+    pub fn all(root: &Path) -> Vec<RunDir> {
+        run_ids(root).iter().map(|id| RunDir::at(&root.join(id))).collect()
+    }
+
+    /// Finds runs by what a user writes where several may be named: what [`RunDir::find`] knows, a list of it with commas, or
+    /// a folder of runs, which stands for all of them.
+    ///
+    /// # Errors
+    /// As [`RunDir::find`].
+    pub fn find_all(root: &Path, asked: &str) -> Result<Vec<RunDir>, JournalError> {
+        let error = match RunDir::find(root, asked) {
+            Ok(run) => return Ok(vec![run]),
+            Err(error) => error,
+        };
+        if asked.contains(',') {
+            let runs = asked.split(',').map(|asked| RunDir::find_all(root, asked));
+            return Ok(runs.collect::<Result<Vec<_>, _>>()?.concat());
+        }
+        let inside = RunDir::all(Path::new(asked));
+        if inside.is_empty() { Err(error) } else { Ok(inside) }
+    }
+
     /// The run's id.
     pub fn id(&self) -> &str {
         &self.id
@@ -183,7 +214,11 @@ impl RunDir {
     }
 }
 
-/// The ids of the runs in `root`, oldest first.
+fn random_salt() -> u16 {
+    RandomState::new().hash_one(0u8) as u16
+}
+
+/// The ids of the runs in `root`, oldest first. What begins with a dot is being made or removed.
 fn run_ids(root: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(root) else { return Vec::new() };
     let mut ids: Vec<String> = entries
@@ -191,6 +226,7 @@ fn run_ids(root: &Path) -> Vec<String> {
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .filter(|entry| entry.path().join(FILE_NAME).is_file())
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|id| !id.starts_with('.'))
         .collect();
     ids.sort();
     ids

@@ -133,6 +133,14 @@ impl Journal {
         result.map(Some)
     }
 
+    /// Keeps an event of another journal as it is written there, so that what this program does not know of it is kept, too.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn append_line(&self, line: &[u8]) -> Result<(), JournalError> {
+        self.write_line([line, b"\n"].concat(), false).map(|_| ())
+    }
+
     /// Reads its records again while it is written.
     ///
     /// # Errors
@@ -149,6 +157,15 @@ impl Journal {
     fn write(&self, event: &Event) -> Result<u64, JournalError> {
         let mut line = serde_json::to_vec(event).map_err(|source| JournalError::Encode { source })?;
         line.push(b'\n');
+        let wants_sync = match event {
+            Event::RunFinished { .. } => true,
+            Event::Cell(_) => self.state().synced.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL),
+            _ => false,
+        };
+        self.write_line(line, wants_sync)
+    }
+
+    fn write_line(&self, line: Vec<u8>, due: bool) -> Result<u64, JournalError> {
         let failed = |source| JournalError::Append { path: self.path.clone(), source };
         let mut state = self.state();
         if state.torn {
@@ -164,11 +181,6 @@ impl Journal {
             return Err(failed(source));
         }
         state.whole += line.len() as u64;
-        let due = match event {
-            Event::RunFinished { .. } => true,
-            Event::Cell(_) => state.synced.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL),
-            _ => false,
-        };
         if due {
             state.synced = Some(Instant::now());
             // Other threads need not wait for the disk.

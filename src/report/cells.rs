@@ -133,6 +133,31 @@ impl Cells {
         }
     }
 
+    /// Takes in a cell of another run, whose journals stand behind so many of this one. There is none of its name yet.
+    pub(super) fn adopt(&mut self, cell: Outline<'_>, journals: u16) {
+        let (theirs, names) = (cell.entry(), &cell.cells.names);
+        let mut name = |number: Name| names.get(number).map_or(NONE, |text| self.names.number(text));
+        let (release, summary, known) = (name(theirs.release), name(theirs.summary), name(theirs.known));
+        let mut last = NONE;
+        for record in cell.attempt_records() {
+            let number = small(self.attempts.len());
+            self.attempts.push(record.behind(journals));
+            self.before.push(std::mem::replace(&mut last, number));
+        }
+        let entry = self.entry(cell.test(), cell.kernel());
+        let (test, kernel) = (entry.test, entry.kernel);
+        let record = theirs.record.map(|record| record.behind(journals));
+        *entry = Entry { record, release, summary, known, test, kernel, last, ..*theirs };
+        if let Some(expectation) = cell.late_expectation() {
+            let place = self.places[&(test, kernel)];
+            self.late.insert(place, expectation.clone());
+        }
+        if let Some(package) = cell.cells.package(cell.kernel()) {
+            let package = self.names.number(package);
+            self.packages.entry(kernel).or_insert(package);
+        }
+    }
+
     /// The package of a kernel.
     pub(super) fn package(&self, kernel: &str) -> Option<&str> {
         self.names.get(*self.packages.get(&self.names.find(kernel)?)?)

@@ -1,10 +1,13 @@
 //! Events to the result of a run.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::cells::{Cells, Outline};
-use super::records::{Details, Records};
-use crate::event::{AttemptRecord, CellId, CellRecord, Counts, Diagnosis, Event};
+use super::merge::{self, Overlap};
+use super::records::{Details, Part, Records, Source};
+use crate::event::{AttemptRecord, CellId, CellRecord, Counts, Diagnosis, Event, Split};
 use crate::expectation::{Agreement, Expectation};
 use crate::journal::{JournalError, RecordReader, RunDir};
 use crate::verdict::Verdict;
@@ -136,35 +139,70 @@ pub struct RunSummary {
     pub host: Option<HostInfo>,
     /// What the user should know that belongs to no cell.
     pub notices: Vec<String>,
+    /// Whether it is a bisection, whose cells are candidates.
+    pub is_bisection: bool,
     /// How it ended.
     pub ended: RunEnd,
     /// Wall time, seconds; of a killed run the time of its finished cells one after the other.
     pub seconds: f64,
+    /// The part of a larger plan that it is, and the runs that it was merged of.
+    pub split: Split,
+    /// Cells that several of the runs judged that it was merged of just now.
+    pub overlaps: Vec<Overlap>,
     /// The cells that the first event announced. More than there are when the runner was killed while it planned.
-    announced: u64,
-    cells: Cells,
-    records: Records,
+    pub(super) announced: u64,
+    pub(super) cells: Cells,
+    pub(super) records: Records,
     /// Attempts that ended, and of them those whose guest came up.
-    attempts: u64,
-    came_up: u64,
+    pub(super) attempts: u64,
+    pub(super) came_up: u64,
 }
 
 impl RunSummary {
     /// A run whose records are in this journal, as far as [`RunSummary::apply_at`] says where.
     pub fn over(journal: RecordReader) -> RunSummary {
-        RunSummary { records: Records::of(journal), ..RunSummary::default() }
+        RunSummary::of_source(Source::new(Arc::new(journal), ""))
     }
 
-    /// Reads the result of a run from its journal.
+    fn of_source(source: Source) -> RunSummary {
+        RunSummary { records: Records::of(vec![source]), ..RunSummary::default() }
+    }
+
+    /// Reads the result of a run from its journal. One that several runs were put together in is read as those runs merged.
     ///
     /// # Errors
     /// The journal cannot be read, or a line before its last one is damaged.
     pub fn of(run: &RunDir) -> Result<RunSummary, JournalError> {
-        let journal = RecordReader::open(&run.journal())?;
+        let mut parts = RunSummary::parts_of(run, "")?;
+        match parts.len() {
+            1 => Ok(parts.remove(0).with_holes()),
+            _ => Ok(RunSummary { id: run.id().to_owned(), ..merge::merged(parts).with_holes() }),
+        }
+    }
+
+    /// The runs whose events are in the journal of this folder, which is `folder` relative to that of the whole: one, or
+    /// several if somebody put their journals together.
+    ///
+    /// # Errors
+    /// As [`RunSummary::of`].
+    pub(super) fn parts_of(run: &RunDir, folder: &str) -> Result<Vec<RunSummary>, JournalError> {
+        let journal = Arc::new(RecordReader::open(&run.journal())?);
+        let source = Source::new(Arc::clone(&journal), folder);
         let mut events = journal.events()?;
-        let mut summary = RunSummary::over(journal);
+        let mut parts = Vec::new();
+        let mut summary = RunSummary::of_source(source.clone());
         while let Some(event) = events.next() {
-            summary.apply_at(event?, Some(events.began()));
+            let event = event?;
+            if let Event::RunStarted { run, .. } = &event
+                && !summary.id.is_empty()
+                && summary.id != *run
+            {
+                parts.push(std::mem::replace(&mut summary, RunSummary::of_source(source.clone())));
+            }
+            if let Event::RunStarted { run, .. } = &event {
+                summary.records.call(run);
+            }
+            summary.apply_at(event, Some(events.began()));
         }
         if summary.id.is_empty() {
             // Killed before its first event was kept.
@@ -173,7 +211,8 @@ impl RunSummary {
         if summary.ended == RunEnd::Killed && run.is_running() {
             summary.ended = RunEnd::Running;
         }
-        Ok(summary)
+        parts.push(summary);
+        Ok(parts)
     }
 
     /// Takes in the next event, which is in no journal.
@@ -184,11 +223,12 @@ impl RunSummary {
     /// Takes in the next event, whose line in the journal of this run begins at `at` bytes, if it is there.
     pub fn apply_at(&mut self, event: Event, at: Option<u64>) {
         match event {
-            Event::RunStarted { schema: _, run, kregress, at, command, cells } => {
+            Event::RunStarted { schema: _, run, kregress, at, command, cells, split } => {
                 self.id = run;
                 self.kregress = kregress;
                 self.started.get_or_insert(at);
                 self.command = command;
+                self.split = split;
                 self.announced = self.announced.max(cells);
                 // A resumed run ends anew.
                 self.ended = RunEnd::Killed;
@@ -223,8 +263,8 @@ impl RunSummary {
             }
             Event::Phase { .. } | Event::Slow { .. } => {}
             // the result of a bisection is a fold of its own
-            Event::Bisection(_)
-            | Event::Earlier { .. }
+            Event::Bisection(_) => self.is_bisection = true,
+            Event::Earlier { .. }
             | Event::CandidateReady { .. }
             | Event::CandidateClosed { .. }
             | Event::BisectionStep { .. }
@@ -339,6 +379,16 @@ impl RunSummary {
     /// The tests of the run in the order of the plan.
     pub fn tests(&self) -> Vec<&str> {
         self.cells_by_test().into_iter().map(|(test, _)| test).collect()
+    }
+
+    /// The runs whose journals it was read from, the earliest first.
+    pub fn parts(&self) -> impl ExactSizeIterator<Item = Part<'_>> {
+        self.records.parts()
+    }
+
+    /// The number of the part that has the records of a cell; `None` where it has none.
+    pub fn part_of(&self, cell: Outline<'_>) -> Option<usize> {
+        cell.record().or_else(|| cell.attempt_records().pop()).and_then(|record| record.journal())
     }
 
     pub(super) fn records(&self) -> &Records {

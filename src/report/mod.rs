@@ -15,6 +15,7 @@ pub mod junit;
 pub mod kernels;
 pub mod markdown;
 pub mod matrix;
+pub mod merge;
 mod records;
 pub mod summary;
 pub(crate) mod text;
@@ -26,8 +27,9 @@ pub(crate) mod sample;
 
 pub use cells::Outline;
 pub use exit::{ExitPolicy, ExitStatus, GitBisectStatus};
-pub use fold::{CellSummary, RunEnd, RunSummary};
-pub use records::Details;
+pub use fold::{CellSummary, HostInfo, RunEnd, RunSummary};
+pub use merge::Overlap;
+pub use records::{Details, Part};
 pub(crate) use text::escape;
 
 use crate::journal::JournalError;
@@ -50,6 +52,14 @@ pub enum ReportError {
     /// Standard output could not be written to.
     #[error("cannot write the report to standard output: {0}")]
     Output(std::io::Error),
+    /// Several runs have no folder that files of all of them could be in.
+    #[error(
+        "--write is for one run; `kregress report merge RUN…` makes one of these, with a folder of its own"
+    )]
+    Several,
+    /// Runs could not be made one.
+    #[error("{0}")]
+    Merge(String),
     /// The JUnit document could not be made.
     #[error("cannot make the JUnit report: {0}")]
     Junit(std::io::Error),

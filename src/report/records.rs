@@ -2,10 +2,12 @@
 //! are asked for, the others are held.
 
 use std::num::NonZeroU64;
+use std::path::Path;
+use std::sync::Arc;
 
 use super::cells::Outline;
 use super::fold::{CellSummary, RunSummary};
-use crate::event::{AttemptRecord, CellId, CellRecord};
+use crate::event::{AttemptRecord, CellId, CellRecord, Event};
 use crate::journal::{JournalError, Reader, RecordReader};
 
 /// Where a record is, in eight bytes.
@@ -14,8 +16,8 @@ pub(super) struct RecordOffset(NonZeroU64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RecordLocation {
-    /// In the journal, in the line that begins at so many bytes.
-    Journal(u64),
+    /// In the journal of this number, in the line that begins at so many bytes.
+    Journal(u16, u64),
     /// At this place among those that are held.
     Held(usize),
 }
@@ -23,10 +25,16 @@ enum RecordLocation {
 /// The bit that marks a record that is held.
 const HELD: u64 = 1 << 63;
 
+/// The bits below that one are the number of a journal, and the rest a place in it: 256 TiB.
+const JOURNAL_SHIFT: u32 = 48;
+
+/// The most journals that a run is of.
+pub(super) const MOST_JOURNALS: usize = 1 << (63 - JOURNAL_SHIFT);
+
 impl From<RecordLocation> for RecordOffset {
     fn from(place: RecordLocation) -> RecordOffset {
         let number = match place {
-            RecordLocation::Journal(at) => at,
+            RecordLocation::Journal(journal, at) => (u64::from(journal) << JOURNAL_SHIFT) | at,
             RecordLocation::Held(place) => HELD | place as u64,
         };
         RecordOffset(NonZeroU64::MIN.saturating_add(number))
@@ -37,30 +45,121 @@ impl From<RecordOffset> for RecordLocation {
     fn from(RecordOffset(number): RecordOffset) -> RecordLocation {
         let number = number.get() - 1;
         if number & HELD == 0 {
-            RecordLocation::Journal(number)
+            let at = number & ((1 << JOURNAL_SHIFT) - 1);
+            RecordLocation::Journal((number >> JOURNAL_SHIFT) as u16, at)
         } else {
             RecordLocation::Held((number & !HELD) as usize)
         }
     }
 }
 
+impl RecordOffset {
+    /// The number of the journal that has it; `None`: it is held.
+    pub(super) fn journal(self) -> Option<usize> {
+        match self.into() {
+            RecordLocation::Journal(journal, _) => Some(usize::from(journal)),
+            RecordLocation::Held(_) => None,
+        }
+    }
+
+    /// The same record, when the journals of its run stand behind so many others.
+    pub(super) fn behind(self, journals: u16) -> RecordOffset {
+        match self.into() {
+            RecordLocation::Journal(journal, at) => RecordLocation::Journal(journal + journals, at).into(),
+            RecordLocation::Held(_) => self,
+        }
+    }
+}
+
+/// A journal, and where the files lie that it names.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    journal: Arc<RecordReader>,
+    /// What is put before the paths in its records: empty, or with a `/` behind it.
+    prefix: Arc<str>,
+    /// The id in the first event of the run: of several in one journal, which one.
+    run: Arc<str>,
+}
+
+impl Source {
+    /// A journal whose run's folder is `folder`, relative to that of the whole.
+    pub(super) fn new(journal: Arc<RecordReader>, folder: &str) -> Source {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        Source { journal, prefix: prefix.into(), run: "".into() }
+    }
+
+    /// The same, of the run with this id.
+    pub(super) fn called(self, run: &str) -> Source {
+        Source { run: run.into(), ..self }
+    }
+}
+
+/// One of the runs that a run was merged of just now.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'r>(&'r Source);
+
+impl Part<'_> {
+    /// Its events with their lines, as long as `take` returns no error.
+    ///
+    /// # Errors
+    /// Those of `take`, and of reading.
+    pub fn events<E: From<JournalError>>(
+        &self,
+        mut take: impl FnMut(Event, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut events = self.0.journal.events()?;
+        let mut current = String::new();
+        while let Some(event) = events.next() {
+            let event = event?;
+            if let Event::RunStarted { run, .. } = &event {
+                current.clone_from(run);
+            }
+            if *current == *self.0.run {
+                take(event, events.line())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &Path {
+        self.0.journal.path().parent().unwrap_or(Path::new(""))
+    }
+}
+
 /// Where the records of a run are.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    journal: Option<RecordReader>,
+    sources: Vec<Source>,
     attempts: Vec<AttemptRecord>,
     cells: Vec<CellRecord>,
 }
 
 impl Records {
-    /// Those that this journal has, and others.
-    pub(super) fn of(journal: RecordReader) -> Records {
-        Records { journal: Some(journal), ..Records::default() }
+    /// Those that these journals have, and others. What is told with a place is in the first one.
+    pub(super) fn of(sources: Vec<Source>) -> Records {
+        Records { sources, ..Records::default() }
+    }
+
+    /// The first journal's run has this id.
+    pub(super) fn call(&mut self, run: &str) {
+        self.sources =
+            std::mem::take(&mut self.sources).into_iter().map(|source| source.called(run)).collect();
+    }
+
+    /// The runs whose journals these are.
+    pub(super) fn parts(&self) -> impl ExactSizeIterator<Item = Part<'_>> {
+        self.sources.iter().map(Part)
+    }
+
+    /// The journals.
+    pub(super) fn sources(&self) -> &[Source] {
+        &self.sources
     }
 
     /// Where in the journal a record is that begins at `at`; `None`: it has to be held.
     fn kept(&self, at: Option<u64>) -> Option<RecordOffset> {
-        self.journal.as_ref().and(at).map(|at| RecordLocation::Journal(at).into())
+        self.sources.first().and(at).map(|at| RecordLocation::Journal(0, at).into())
     }
 
     /// Remembers an attempt whose line in the journal begins at `at`, if it is there.
@@ -84,12 +183,12 @@ impl Records {
 #[derive(Debug)]
 pub struct Details<'r> {
     run: &'r RunSummary,
-    reader: Option<Reader<'r>>,
+    readers: Vec<Reader<'r>>,
 }
 
 impl<'r> Details<'r> {
     pub(super) fn of(run: &'r RunSummary) -> Details<'r> {
-        Details { run, reader: run.records().journal.as_ref().map(RecordReader::reader) }
+        Details { run, readers: run.records().sources.iter().map(|source| source.journal.reader()).collect() }
     }
 
     /// The cell at this place of the run, which there is.
@@ -116,27 +215,31 @@ impl<'r> Details<'r> {
 
     fn attempt(&mut self, place: RecordOffset, cell: &CellId) -> Result<AttemptRecord, JournalError> {
         match place.into() {
-            RecordLocation::Journal(at) => self.reader().attempt(at, cell),
+            RecordLocation::Journal(journal, at) => {
+                let mut record = self.readers[usize::from(journal)].attempt(at, cell)?;
+                let prefix = &self.run.records().sources[usize::from(journal)].prefix;
+                if !prefix.is_empty() {
+                    [&mut record.console, &mut record.reproduce]
+                        .into_iter()
+                        .flatten()
+                        .for_each(|path| path.insert_str(0, prefix));
+                }
+                Ok(record)
+            }
             RecordLocation::Held(place) => Ok(self.run.records().attempts[place].clone()),
         }
     }
 
     fn record(&mut self, place: RecordOffset, cell: &CellId) -> Result<CellRecord, JournalError> {
         match place.into() {
-            RecordLocation::Journal(at) => self.reader().cell(at, cell),
+            RecordLocation::Journal(journal, at) => self.readers[usize::from(journal)].cell(at, cell),
             RecordLocation::Held(place) => Ok(self.run.records().cells[place].clone()),
         }
-    }
-
-    fn reader(&mut self) -> &mut Reader<'r> {
-        self.reader.as_mut().expect("a record is in a journal only where there is one")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::journal::{Journal, RunDir};
     use crate::report::matrix::MatrixStyle;
@@ -198,8 +301,10 @@ mod tests {
     #[test]
     fn every_place_has_its_number() {
         for place in [
-            RecordLocation::Journal(0),
-            RecordLocation::Journal(1 << 40),
+            RecordLocation::Journal(0, 0),
+            RecordLocation::Journal(0, 1 << 40),
+            RecordLocation::Journal(1, 0),
+            RecordLocation::Journal(MOST_JOURNALS as u16 - 1, (1 << JOURNAL_SHIFT) - 2),
             RecordLocation::Held(0),
             RecordLocation::Held(1 << 32),
         ] {

@@ -41,6 +41,7 @@ pub(crate) fn started(cells: u64) -> Event {
         at: at("2026-11-21T09:12:33Z"),
         command: ["kregress", "run", "-k", "6.12.57"].map(str::to_owned).into(),
         cells,
+        split: Default::default(),
     }
 }
 

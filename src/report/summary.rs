@@ -44,6 +44,9 @@ pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> Result<S
     if let Some(text) = not_run(run) {
         lines.push(format!("{} {text}", line.status("NOT RUN", Tone::Warn)));
     }
+    lines.extend(
+        run.holes().iter().map(|hole| format!("{} {}", line.status("MISSING", Tone::Warn), printable(hole))),
+    );
     lines.extend(distinct(run, &line)?);
     let absence = absence(run);
     let column = absence.iter().map(|(test, _)| width(test)).max().unwrap_or(0);

@@ -230,6 +230,7 @@ fn what_the_host_lost_is_tried_again_when_it_is_gone_on_with() {
         at: jiff::Timestamp::UNIX_EPOCH,
         command: Vec::new(),
         cells: 20,
+        split: Default::default(),
     });
     let (ended, _) = drive(&mut state, &kernels, from(12, 1.0));
     assert_eq!(found(&ended), [12]);

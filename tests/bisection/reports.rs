@@ -24,6 +24,7 @@ fn started() -> Event {
         at: jiff::Timestamp::UNIX_EPOCH,
         command: Vec::new(),
         cells: 8,
+        split: Default::default(),
     }
 }
 

@@ -278,6 +278,7 @@ impl BackportContext<'_> {
             at: started,
             command: std::env::args().collect(),
             cells: (chosen.tests.len() * applies * 2) as u64,
+            split: Default::default(),
         });
         let progress = Fetching::among(bars);
         let mut outcomes: Vec<TreeOutcome> = Vec::new();

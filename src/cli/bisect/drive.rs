@@ -116,6 +116,7 @@ fn started(dir: &RunDir, candidates: usize) -> Event {
         at: Timestamp::now(),
         command: std::env::args().collect(),
         cells: candidates as u64,
+        split: Default::default(),
     }
 }
 
