@@ -8,6 +8,7 @@ mod choice;
 pub mod flavour;
 mod names;
 mod needs;
+mod partition;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -22,6 +23,7 @@ use crate::verdict::Verdict;
 pub use choice::{CellChoice, EarlierCell, EarlierCells};
 pub use names::{FilterError, NameFilter};
 pub use needs::{Unmet, unmet};
+pub use partition::{Partition, PartitionError, PlanPart};
 
 /// A test with the machine that it runs on.
 #[derive(Clone, Debug)]

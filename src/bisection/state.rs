@@ -143,12 +143,23 @@ impl BisectionState {
     /// The journal cannot be read, or a line before its last one is damaged.
     pub fn of(run: &RunDir) -> Result<Option<BisectionState>, JournalError> {
         let mut state: Option<BisectionState> = None;
-        for (nth, event) in read(&run.journal())?.enumerate() {
-            match (event?, &mut state) {
+        let mut first: Option<String> = None;
+        let mut events = read(&run.journal())?;
+        let mut nth = 0;
+        while let Some(event) = events.next() {
+            let event = event?;
+            if let Event::RunStarted { run: id, .. } = &event
+                && first.get_or_insert_with(|| id.clone()) != id
+                && state.is_some()
+            {
+                return Err(JournalError::Several { path: run.journal(), line: events.line_number() });
+            }
+            nth += 1;
+            match (event, &mut state) {
                 (Event::Bisection(record), None) => state = BisectionState::new(*record).ok(),
                 (event, Some(state)) => state.apply(&event),
                 // what comes before the record: the run's start. Other runs are not read any further
-                (_, None) if nth > 3 => return Ok(None),
+                (_, None) if nth > 4 => return Ok(None),
                 _ => {}
             }
         }

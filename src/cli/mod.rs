@@ -26,6 +26,7 @@ mod prepare;
 pub mod report;
 mod run;
 mod selection;
+mod split;
 mod supply;
 mod vm;
 mod word;

@@ -14,11 +14,12 @@ use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
 use super::printing;
 use super::selection::{KernelArgs, TestArgs, earlier_run};
+use super::split::SplitArgs;
 use super::supply::{Means, Supply, preview};
 use crate::arch::GUEST;
 use crate::cancel::Cancel;
 use crate::cli::word::words;
-use crate::event::Event;
+use crate::event::{CellId, Event, Split};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, NoProgress, RequestedKernel};
 use crate::lab::vm::{KeepVmcore, VmLab};
@@ -51,6 +52,8 @@ pub struct RunArgs {
     kernels: KernelArgs,
     #[command(flatten)]
     guests: GuestArgs,
+    #[command(flatten)]
+    split: SplitArgs,
     /// Run again what did not pass in an earlier run, on its kernels unless others are named: `latest`, its id, or the
     /// id's last four digits
     #[arg(short = 'R', long, value_name = "RUN")]
@@ -127,6 +130,13 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
         let text = "no cell is meant: the filter leaves none of the kernels to any of the tests";
         return Err(CliError::nothing(text));
     }
+    let part = args.split.part(&args.output.reports, &wanted, &tests, &means)?;
+    let in_part = |test: &Test, kernel: &RequestedKernel| {
+        let cell = || CellId { test: test.id(), kernel: kernel.name().to_owned() };
+        part.as_ref().is_none_or(|part| part.has(&cell()))
+    };
+    let means = |test: &Test, kernel: &RequestedKernel| means(test, kernel) && in_part(test, kernel);
+    wanted.retain(|kernel| tests.iter().any(|test| means(test, kernel)));
     if args.dry_run {
         print_plan(&library, &placed, &wanted, &means);
         return Ok(ExitStatus::Success.into());
@@ -165,7 +175,9 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     let woken = Arc::clone(&queue);
     let _hidden = interrupt::watch(Ending::Guests, bars.clone(), &cancel, move || woken.wake())?;
 
-    announce(&sink, &run_dir, &tests, &wanted, &means);
+    let partition = part.as_ref().map(|part| Box::new(part.record.clone()));
+    let split = Split { partition, ..Split::default() };
+    announce(&sink, &run_dir, &tests, &wanted, &means, split);
     for text in expired_messages(&tests, jiff::Zoned::now().date()) {
         sink(Event::Notice { text });
     }
@@ -284,6 +296,10 @@ fn finish(
     if args.bisect_exit {
         return outcome.git_bisect_status(interrupted).into();
     }
+    if outcome.split.partition.is_some() && outcome.planned() == 0 && !interrupted {
+        // more hosts than cells
+        return ExitStatus::Success.into();
+    }
     let status = outcome.exit_status(ExitPolicy { ignore_known: args.ignore_known, interrupted });
     if failed && status == ExitStatus::Success { ExitStatus::NotJudged.into() } else { status.into() }
 }
@@ -294,6 +310,7 @@ fn announce(
     tests: &[Arc<Test>],
     wanted: &[RequestedKernel],
     means: &Means<'_>,
+    split: Split,
 ) {
     let cells =
         wanted.iter().map(|kernel| tests.iter().filter(|test| means(test, kernel)).count()).sum::<usize>();
@@ -304,7 +321,7 @@ fn announce(
         at: Timestamp::now(),
         command: std::env::args().collect(),
         cells: cells as u64,
-        split: Default::default(),
+        split,
     });
     for kernel in wanted {
         for test in tests.iter().filter(|test| means(test, kernel)) {

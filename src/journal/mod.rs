@@ -89,6 +89,14 @@ pub enum JournalError {
         /// Number of the line, from 1.
         line: usize,
     },
+    /// Several runs in one journal, one of which is a bisection.
+    #[error("{path}:{line}: another run begins here, and a bisection is shown by itself; divide the file before this line", path = path.display())]
+    Several {
+        /// The journal.
+        path: PathBuf,
+        /// Where the second one begins, from 1.
+        line: usize,
+    },
     /// The journal was written in a form that this program does not know.
     #[error("{path}: written in form {found} (by kregress {by}), this program knows up to form {known}; use that version or a newer one", path = path.display())]
     Schema {

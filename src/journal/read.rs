@@ -62,6 +62,11 @@ impl<R: BufRead> Events<R> {
         self.began
     }
 
+    /// The number of the line of the last event that was read, from 1.
+    pub fn line_number(&self) -> usize {
+        self.line
+    }
+
     /// The line of the last event that was read, as it is, without its end.
     pub fn line(&self) -> &[u8] {
         self.buffer.trim_ascii_end()
