@@ -61,7 +61,14 @@ pub enum CacheError {
 
 /// A number of bytes as people write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Size(u64);
+pub struct Size(u64);
+
+impl Size {
+    /// Bytes.
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+}
 
 impl FromStr for Size {
     type Err = String;

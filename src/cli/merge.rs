@@ -10,7 +10,7 @@ use crate::render::{Run, Subject, write_files};
 use crate::report::junit::JunitKnown;
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::{summary, where_reports_are};
-use crate::report::{ExitPolicy, ExitStatus, ReportError, RunSummary};
+use crate::report::{ExitPolicy, ExitStatus, ReportError, RunSummary, outline};
 use crate::runs;
 
 /// Overlaps that are told on the way.
@@ -58,7 +58,9 @@ pub fn run(args: &MergeArgs, out: &mut dyn Write, style: MatrixStyle) -> Result<
         eprintln!("warning: {error}");
     }
     drop(found);
-    let merged = RunSummary::of(&dir)?;
+    let merged = RunSummary::of(&dir)?.with_history(root);
+    // without it the journal is read again when somebody asks
+    let _ = outline::write(&merged, &dir);
     let subject = Subject::Run(Run { summary: &merged, dir: &dir, junit_known: args.junit_known });
     let files = write_files(&subject, &dir)?;
     let text = summary(&merged, dir.path(), style)?;

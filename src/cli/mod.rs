@@ -23,8 +23,10 @@ mod merge;
 mod patch;
 mod paths;
 mod prepare;
+mod replay;
 pub mod report;
 mod run;
+mod runs;
 mod selection;
 mod split;
 mod supply;
@@ -89,6 +91,10 @@ enum Command {
     Cache(cache::CacheArgs),
     /// Make reports of an earlier run again, also of one that was killed
     Report(report::Args),
+    /// Print again what a run printed
+    Replay(replay::ReplayArgs),
+    /// List, remove, export and import runs
+    Runs(runs::RunsArgs),
     /// Print the diagnosis of a console log or dmesg
     Explain(explain::ExplainArgs),
     /// Say what changed between two runs, or two kernels of a run
@@ -152,6 +158,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
             let mut out = std::io::stdout();
             report::run(args, &mut out, MatrixStyle::for_stdout()).map_err(CliError::setup)?
         }
+        Command::Replay(args) => replay::run(args)?,
+        Command::Runs(args) => runs::run(args)?,
         Command::Compare(args) => compare::run(args)?,
         Command::Backport(args) => backport::run(args, paths)?,
         Command::Patch(args) => patch::run(args)?,

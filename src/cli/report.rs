@@ -77,6 +77,12 @@ pub fn find(root: &Path, asked: &[String]) -> Result<Vec<RunDir>, JournalError> 
 fn make(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<(), ReportError> {
     let dirs = find(&args.output.reports, &args.runs)?;
     let (run, dir) = RunSummary::of_runs(&dirs)?;
+    let folder = match dirs.as_slice() {
+        // a run from elsewhere has the runs beside it before it
+        [dir] => dir.path().canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned)),
+        _ => None,
+    };
+    let run = run.with_history(folder.as_deref().unwrap_or(&args.output.reports));
     let bisection = match run.is_bisection {
         true => BisectionState::of(&dir)?.map(|state| bisection::report::Report::of(&state)),
         false => None,

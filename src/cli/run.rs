@@ -30,7 +30,7 @@ use crate::render::{Run, Subject, write_files};
 use crate::report::junit::JunitKnown;
 use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, summary, where_reports_are};
-use crate::report::{ExitPolicy, ExitStatus, Outline, RunSummary};
+use crate::report::{ExitPolicy, ExitStatus, Outline, RunSummary, outline};
 use crate::runner::durations::Durations;
 use crate::runner::{self, Queue};
 use crate::suite::Test;
@@ -213,7 +213,10 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     if let Some(error) = show.failure() {
         printing::failed(error);
     }
-    let outcome = outcome.into_inner();
+    let mut outcome = outcome.into_inner();
+    outcome.ask(&args.output.reports);
+    // without it the journal is read again when somebody asks
+    let _ = outline::write(&outcome, &run_dir);
     // a trial with a kernel that boots nowhere has shown nothing about KVM
     if outcome.no_guest_came_up() {
         accel::forget(&cache);

@@ -19,6 +19,8 @@ pub(super) struct Cells {
     /// Attempts of all cells, and for each the one before it of the same cell.
     attempts: Vec<RecordOffset>,
     before: Vec<u32>,
+    /// What each of them says by itself.
+    said: Vec<Verdict>,
     /// What is expected of cells whose record does not say it.
     late: HashMap<u32, Expectation>,
     /// The packages of kernels.
@@ -94,9 +96,10 @@ impl Cells {
     }
 
     /// An attempt that ended.
-    pub(super) fn attempt(&mut self, cell: &CellId, record: RecordOffset) {
+    pub(super) fn attempt(&mut self, cell: &CellId, record: RecordOffset, said: Verdict) {
         let number = small(self.attempts.len());
         self.attempts.push(record);
+        self.said.push(said);
         let entry = self.entry(&cell.test, &cell.kernel);
         let before = std::mem::replace(&mut entry.last, number);
         self.before.push(before);
@@ -139,9 +142,10 @@ impl Cells {
         let mut name = |number: Name| names.get(number).map_or(NONE, |text| self.names.number(text));
         let (release, summary, known) = (name(theirs.release), name(theirs.summary), name(theirs.known));
         let mut last = NONE;
-        for record in cell.attempt_records() {
+        for (record, said) in cell.attempt_records().into_iter().zip(cell.attempt_verdicts()) {
             let number = small(self.attempts.len());
             self.attempts.push(record.behind(journals));
+            self.said.push(said);
             self.before.push(std::mem::replace(&mut last, number));
         }
         let entry = self.entry(cell.test(), cell.kernel());
@@ -319,12 +323,21 @@ impl<'r> Outline<'r> {
         self.entry().record
     }
 
+    /// What each attempt that ended says by itself, in order.
+    pub fn attempt_verdicts(self) -> Vec<Verdict> {
+        self.each_attempt(&self.cells.said)
+    }
+
     /// Where the records of its attempts are, in order.
     pub(super) fn attempt_records(self) -> Vec<RecordOffset> {
+        self.each_attempt(&self.cells.attempts)
+    }
+
+    fn each_attempt<T: Copy>(self, of: &[T]) -> Vec<T> {
         let mut next = self.entry().last;
         let mut found = Vec::new();
         while next != NONE {
-            found.push(self.cells.attempts[next as usize]);
+            found.push(of[next as usize]);
             next = self.cells.before[next as usize];
         }
         found.reverse();

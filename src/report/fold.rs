@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::cells::{Cells, Outline};
+use super::history::History;
 use super::merge::{self, Overlap};
 use super::records::{Details, Part, Records, Source};
 use crate::event::{AttemptRecord, CellId, CellRecord, Counts, Diagnosis, Event, Split};
@@ -149,6 +150,8 @@ pub struct RunSummary {
     pub split: Split,
     /// Cells that several of the runs judged that it was merged of just now.
     pub overlaps: Vec<Overlap>,
+    /// What earlier runs saw of its failures, where they were asked.
+    pub history: History,
     /// The cells that the first event announced. More than there are when the runner was killed while it planned.
     pub(super) announced: u64,
     pub(super) cells: Cells,
@@ -246,8 +249,9 @@ impl RunSummary {
             Event::Attempt { cell, record } => {
                 self.attempts += 1;
                 self.came_up += u64::from(record.boot_seconds.is_some());
+                let said = record.verdict;
                 let place = self.records.attempt(*record, at);
-                self.cells.attempt(&cell, place);
+                self.cells.attempt(&cell, place, said);
             }
             Event::Cell(record) => {
                 let seconds = record.seconds;

@@ -10,6 +10,8 @@ use serde::{Serialize, Serializer};
 use super::ReportError;
 use super::defects::{DefectRecord, records};
 use super::fold::{CellSummary, RunSummary};
+use super::history::Standing;
+use super::line::{InLine, KernelLines};
 use crate::event::{AttemptRecord, Counts, SCHEMA};
 use crate::expectation::{Agreement, Expectation};
 use crate::journal::JournalError;
@@ -49,9 +51,14 @@ impl Serialize for Results<'_> {
         let cells = self.run.cells_to_tell();
         let mut list = serializer.serialize_seq(Some(self.run.cells().len()))?;
         let mut details = self.run.details();
+        let lines = KernelLines::of(self.run);
         for outline in cells {
             match details.cell(outline.place()) {
-                Ok(cell) => list.serialize_element(&result(&cell, self.run))?,
+                Ok(cell) => {
+                    let in_line = lines.standing(self.run, &cell);
+                    let history = self.run.standing(outline.place());
+                    list.serialize_element(&result(&cell, self.run, history, in_line))?;
+                }
                 Err(error) => {
                     let said = S::Error::custom(&error);
                     self.failed.replace(Some(error));
@@ -92,6 +99,12 @@ struct CellResult<'a> {
     package: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expectation: Option<ShownExpectation<'a>>,
+    /// Since when it fails, by the runs before this one in its folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Standing>,
+    /// How it stands among the kernels of its line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_line: Option<InLine>,
     attempt_records: &'a [AttemptRecord],
 }
 
@@ -144,7 +157,12 @@ pub fn write(run: &RunSummary, out: &mut dyn Write) -> Result<(), ReportError> {
     out.write_all(b"\n").map_err(ReportError::Output)
 }
 
-fn result<'a>(cell: &'a CellSummary, run: &RunSummary) -> CellResult<'a> {
+fn result<'a>(
+    cell: &'a CellSummary,
+    run: &RunSummary,
+    history: Option<Standing>,
+    in_line: Option<InLine>,
+) -> CellResult<'a> {
     let record = cell.record.as_ref();
     let reason = match record {
         Some(record) => record.reason.as_deref(),
@@ -168,6 +186,8 @@ fn result<'a>(cell: &'a CellSummary, run: &RunSummary) -> CellResult<'a> {
             expectation,
             agreement: cell.verdict().and_then(|verdict| expectation.expected.agreement(verdict)),
         }),
+        history,
+        in_line,
         attempt_records: &cell.attempts,
     }
 }

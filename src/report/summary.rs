@@ -8,6 +8,7 @@ use console::measure_text_width as width;
 use super::cells::Outline;
 use super::defects::{defects, headline as distinct_headline};
 use super::fold::{CellSummary, RunEnd, RunSummary};
+use super::line::KernelLines;
 use super::matrix::{MatrixStyle, matrix};
 use crate::event::CellRecord;
 use crate::expectation::Agreement;
@@ -32,9 +33,14 @@ pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> Result<S
     run.kernels().iter().for_each(|kernel| line.make_room(kernel));
     let mut lines = vec![headline(run, &line)];
     let mut details = run.details();
+    let kernel_lines = KernelLines::of(run);
     let mut listed = run.cells_to_tell().filter(is_listed);
-    for cell in listed.by_ref().take(CELLS_SHOWN) {
-        lines.extend(cell_lines(&details.cell(cell.place())?, &line, run_dir, style));
+    for outline in listed.by_ref().take(CELLS_SHOWN) {
+        let cell = details.cell(outline.place())?;
+        let standing = run.standing(outline.place()).map(|standing| ("history", standing.to_string()));
+        let in_line = kernel_lines.standing(run, &cell).map(|standing| ("line", standing.to_string()));
+        let standings: Vec<_> = standing.into_iter().chain(in_line).collect();
+        lines.extend(cell_lines(&cell, &standings, &line, run_dir, style));
     }
     let more = listed.count();
     if more > 0 {
@@ -113,17 +119,25 @@ fn is_listed(cell: &Outline<'_>) -> bool {
     cell.verdict().is_some_and(|verdict| verdict != Verdict::Good || cell.known().is_some() || is_unexpected)
 }
 
-fn cell_lines(cell: &CellSummary, line: &Line, run_dir: &Path, style: MatrixStyle) -> Vec<String> {
+fn cell_lines(
+    cell: &CellSummary,
+    standings: &[(&str, String)],
+    line: &Line,
+    run_dir: &Path,
+    style: MatrixStyle,
+) -> Vec<String> {
     let Some(record) = &cell.record else { return Vec::new() };
     let expectation = cell.expectation.clone().map(Box::new);
     let mut lines = vec![line.cell(&CellRecord { expectation, ..record.clone() })];
+    let label = |word: &str| style.paint.apply(Tone::Dim, &format!("{word:9}"));
+    let standing = |(word, text): &(&str, String)| format!("{:>13}{} {}", "", label(word), printable(text));
+    lines.extend(standings.iter().map(standing));
     if record.verdict != Verdict::Good
         && let Some(attempt) = cell.deciding_attempt()
     {
-        for (label, path) in [("console", &attempt.console), ("reproduce", &attempt.reproduce)] {
+        for (word, path) in [("console", &attempt.console), ("reproduce", &attempt.reproduce)] {
             if let Some(path) = path {
-                let label = style.paint.apply(Tone::Dim, &format!("{label:9}"));
-                lines.push(format!("{:>13}{label} {}", "", shown_path(&run_dir.join(path))));
+                lines.push(format!("{:>13}{} {}", "", label(word), shown_path(&run_dir.join(path))));
             }
         }
     }
