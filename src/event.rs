@@ -249,14 +249,24 @@ pub struct Counts {
 impl Counts {
     /// Counts one more cell with this verdict.
     pub fn add(&mut self, verdict: Verdict) {
-        *match verdict {
+        *self.of(verdict) += 1;
+    }
+
+    /// Counts a cell with this verdict no more, as it has another one.
+    pub fn remove(&mut self, verdict: Verdict) {
+        let count = self.of(verdict);
+        *count = count.saturating_sub(1);
+    }
+
+    fn of(&mut self, verdict: Verdict) -> &mut u64 {
+        match verdict {
             Verdict::Bad => &mut self.bad,
             Verdict::Good => &mut self.good,
             Verdict::Other => &mut self.other,
             Verdict::Skip => &mut self.skip,
             Verdict::Blind => &mut self.blind,
             Verdict::Lost => &mut self.lost,
-        } += 1;
+        }
     }
 
     /// Cells that have a verdict.

@@ -39,6 +39,17 @@ impl Verdict {
     pub const ALL: [Verdict; 6] =
         [Verdict::Bad, Verdict::Good, Verdict::Other, Verdict::Skip, Verdict::Blind, Verdict::Lost];
 
+    /// What counts where a cell was judged several times: the heavier one. A symptom that was seen was there, a crash of another
+    /// kind is not undone by a clean run, and that is not by one that judged nothing.
+    pub fn weight(self) -> u8 {
+        match self {
+            Verdict::Bad => 4,
+            Verdict::Other => 3,
+            Verdict::Good => 2,
+            Verdict::Skip | Verdict::Blind | Verdict::Lost => 1,
+        }
+    }
+
     /// The word in machine-readable output.
     pub fn word(self) -> &'static str {
         match self {

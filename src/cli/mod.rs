@@ -29,6 +29,7 @@ mod run;
 mod runs;
 mod selection;
 mod split;
+mod stress;
 mod supply;
 mod vm;
 mod word;

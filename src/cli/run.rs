@@ -15,6 +15,7 @@ use super::paths::PathArgs;
 use super::printing;
 use super::selection::{KernelArgs, TestArgs, earlier_run};
 use super::split::SplitArgs;
+use super::stress::StressArgs;
 use super::supply::{Means, Supply, preview};
 use crate::arch::GUEST;
 use crate::cancel::Cancel;
@@ -54,6 +55,8 @@ pub struct RunArgs {
     guests: GuestArgs,
     #[command(flatten)]
     split: SplitArgs,
+    #[command(flatten)]
+    stress: StressArgs,
     /// Run again what did not pass in an earlier run, on its kernels unless others are named: `latest`, its id, or the
     /// id's last four digits
     #[arg(short = 'R', long, value_name = "RUN")]
@@ -171,7 +174,9 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     };
     let capacity = args.guests.capacity();
     let durations = Durations::load(&cache);
-    let queue = Arc::new(Queue::new(capacity).with_durations(durations, args.attempts));
+    let queue = Arc::new(
+        Queue::new(capacity).with_durations(durations, args.attempts).with_stress(args.stress.stress()),
+    );
     let woken = Arc::clone(&queue);
     let _hidden = interrupt::watch(Ending::Guests, bars.clone(), &cancel, move || woken.wake())?;
 

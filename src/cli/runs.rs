@@ -151,8 +151,8 @@ fn words(head: &RunHead) -> String {
 }
 
 fn line(run: &RunDir, head: &RunHead) -> String {
-    let cells = if head.cells == 1 { "1 cell ".into() } else { format!("{} cells", head.cells) };
-    format!("{:24}  {cells:>12}  {:>8}  {}", run.id(), clock(head.seconds), words(head))
+    let cells = if head.cells == 1 { "cell" } else { "cells" };
+    format!("{:24}  {:>7} {cells:5}  {:>8}  {}", run.id(), head.cells, clock(head.seconds), words(head))
 }
 
 fn show(run: &RunDir) -> Result<(), CliError> {

@@ -1,6 +1,7 @@
 //! Which attempts are running, and what has come out so far.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use crate::event::{AttemptRecord, CellId, Counts, Event};
 use crate::observation::Phase;
@@ -34,6 +35,8 @@ pub struct Running {
     counts: Counts,
     known: u64,
     planned: u64,
+    /// What was counted of each cell, by its hash: a cell that is judged again counts once.
+    told: HashMap<u64, (Verdict, bool)>,
 }
 
 impl Running {
@@ -57,9 +60,14 @@ impl Running {
             }
             Event::Cell(record) => {
                 let cell = record.id();
+                let is_known = record.verdict == Verdict::Bad && record.known.as_deref() == Some("known");
+                let key = self.told.hasher().hash_one((&cell.test, &cell.kernel));
+                if let Some((verdict, was_known)) = self.told.insert(key, (record.verdict, is_known)) {
+                    self.counts.remove(verdict);
+                    self.known -= u64::from(was_known);
+                }
                 self.counts.add(record.verdict);
-                self.known +=
-                    u64::from(record.verdict == Verdict::Bad && record.known.as_deref() == Some("known"));
+                self.known += u64::from(is_known);
                 self.unsettled.remove(&cell);
                 self.attempts.remove(&cell);
                 return Some(Finished::Cell(cell));

@@ -57,13 +57,7 @@ impl std::fmt::Display for Overlap {
 
 /// What a verdict outweighs.
 fn rank(verdict: Option<Verdict>) -> u8 {
-    match verdict {
-        Some(Verdict::Bad) => 4,
-        Some(Verdict::Other) => 3,
-        Some(Verdict::Good) => 2,
-        Some(Verdict::Skip | Verdict::Blind | Verdict::Lost) => 1,
-        None => 0,
-    }
+    verdict.map_or(0, Verdict::weight)
 }
 
 impl RunSummary {

@@ -217,7 +217,9 @@ mod tests {
     fn run(root: &std::path::Path) -> RunDir {
         let dir = RunDir::create(root).unwrap();
         let journal = Journal::create(dir.path()).unwrap();
-        sample::events().iter().for_each(|event| drop(journal.append(event).unwrap()));
+        for event in sample::events() {
+            journal.append(&event).unwrap();
+        }
         dir
     }
 
@@ -253,7 +255,7 @@ mod tests {
                         "7.2.13",
                         Good,
                         0,
-                        0,
+                        3,
                     ),
                 ],
             ),

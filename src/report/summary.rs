@@ -8,6 +8,7 @@ use console::measure_text_width as width;
 use super::cells::Outline;
 use super::defects::{defects, headline as distinct_headline};
 use super::fold::{CellSummary, RunEnd, RunSummary};
+use super::history::Standing;
 use super::line::KernelLines;
 use super::matrix::{MatrixStyle, matrix};
 use crate::event::CellRecord;
@@ -37,9 +38,15 @@ pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> Result<S
     let mut listed = run.cells_to_tell().filter(is_listed);
     for outline in listed.by_ref().take(CELLS_SHOWN) {
         let cell = details.cell(outline.place())?;
-        let standing = run.standing(outline.place()).map(|standing| ("history", standing.to_string()));
-        let in_line = kernel_lines.standing(run, &cell).map(|standing| ("line", standing.to_string()));
-        let standings: Vec<_> = standing.into_iter().chain(in_line).collect();
+        // of what is known, and of a first run, it would be said of every failure
+        let is_news = cell.known() != Some("known");
+        let standing =
+            run.standing(outline.place()).filter(|standing| is_news && *standing != Standing::First);
+        let standing = standing.map(|standing| ("history", standing.to_string()));
+        let in_line = kernel_lines.standing(run, &cell).filter(|_| is_news);
+        let in_line = in_line.map(|standing| ("line", standing.to_string()));
+        let outcomes = outcomes(outline).map(|outcomes| ("attempts", outcomes));
+        let standings: Vec<_> = outcomes.into_iter().chain(standing).chain(in_line).collect();
         lines.extend(cell_lines(&cell, &standings, &line, run_dir, style));
     }
     let more = listed.count();
@@ -113,8 +120,20 @@ fn headline(run: &RunSummary, line: &Line) -> String {
     format!("{} [{:>8.3}s] {cells}: {tally}{ended}", line.status("Summary", tone), run.seconds)
 }
 
+/// How many attempts came out in which way, where they did not all in the same.
+fn outcomes(cell: Outline<'_>) -> Option<String> {
+    let attempts = cell.attempt_verdicts();
+    let count = |verdict| (attempts.iter().filter(|said| **said == verdict).count(), verdict);
+    let found: Vec<_> = Verdict::ALL.into_iter().map(count).filter(|(count, _)| *count > 0).collect();
+    let words = || found.iter().map(|(count, verdict)| format!("{count} {verdict}")).collect::<Vec<_>>();
+    (found.len() > 1).then(|| words().join(", "))
+}
+
 /// Whether a cell is worth a line of its own at the end.
 fn is_listed(cell: &Outline<'_>) -> bool {
+    if cell.verdict() == Some(Verdict::Good) && outcomes(*cell).is_some() {
+        return true;
+    }
     let is_unexpected = cell.agreement() == Some(Agreement::Unexpected);
     cell.verdict().is_some_and(|verdict| verdict != Verdict::Good || cell.known().is_some() || is_unexpected)
 }

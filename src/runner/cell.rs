@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::attempt::{self, AttemptReporter, Finished};
 use super::other_crashes::OtherCrashes;
+use super::stress::Rounds;
 use super::{Config, Sink};
 use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Event};
@@ -27,6 +28,8 @@ pub struct OpenCell {
     /// Clean attempts that make a `good`.
     needed: u32,
     start: Instant,
+    /// What it gave before, where it is judged again.
+    before: Option<Rounds>,
     state: Mutex<CellState>,
     /// Ends the attempts that run when the verdict is settled, and with the run.
     over: Cancel,
@@ -64,6 +67,7 @@ impl OpenCell {
             id: cell.id(),
             needed,
             start: Instant::now(),
+            before: None,
             state: Mutex::new(CellState {
                 ready: false,
                 tally: Tally::new(needed, config.retries),
@@ -76,6 +80,38 @@ impl OpenCell {
             over: cancel.child(),
             cell,
         }
+    }
+
+    /// The same cell, to be judged again after this `record` of it was told; `None` where nothing was tried.
+    pub fn again(&self, record: &CellRecord, config: &Config, cancel: &Cancel) -> Option<OpenCell> {
+        let state = self.lock();
+        if !state.ready {
+            return None;
+        }
+        let (title, reason) = (record.title.clone(), record.reason.clone());
+        let before = Rounds {
+            count: self.rounds() + 1,
+            judgement: Judgement { verdict: record.verdict, title, reason, dosed: true },
+            attempts: record.attempts,
+            begun: self.number(state.begun),
+            seconds: record.seconds,
+        };
+        Some(OpenCell { before: Some(before), ..OpenCell::new(self.cell.clone(), config, cancel) })
+    }
+
+    /// How often it was judged before.
+    pub fn rounds(&self) -> u32 {
+        self.before.as_ref().map_or(0, |before| before.count)
+    }
+
+    /// The verdict that was told of it before.
+    pub fn told(&self) -> Option<Verdict> {
+        self.before.as_ref().map(|before| before.judgement.verdict)
+    }
+
+    /// The number of an attempt among all of the cell, of its number in this round.
+    pub fn number(&self, nth: u32) -> u32 {
+        self.before.as_ref().map_or(0, |before| before.begun) + nth
     }
 
     /// The cell.
@@ -129,10 +165,11 @@ impl OpenCell {
         config: &Config,
         reporter: &AttemptReporter<'_>,
     ) -> Option<Finished> {
-        let started = Event::AttemptStarted { cell: self.id.clone(), attempt: nth, of: self.needed };
-        (reporter.sink)(started);
+        let (number, of) = (self.number(nth), self.number(self.needed));
+        (reporter.sink)(Event::AttemptStarted { cell: self.id.clone(), attempt: number, of });
         let dir = attempt_dir(config.run_dir.as_deref(), reporter);
-        let finished = attempt::make(&self.cell, nth, lab, config.seed, reporter, dir.as_ref(), &self.over);
+        let finished =
+            attempt::make(&self.cell, number, lab, config.seed, reporter, dir.as_ref(), &self.over);
         if !self.over.is_set() {
             return Some(finished);
         }
@@ -183,6 +220,10 @@ impl OpenCell {
     }
 
     fn record(&self, judgement: Judgement, attempts: u32) -> CellRecord {
+        let before = self.before.as_ref();
+        let judgement = before.map_or_else(|| judgement.clone(), |before| before.with(judgement.clone()));
+        let (attempts_before, seconds_before) = before.map_or((0, 0.0), |b| (b.attempts, b.seconds));
+        let clean = self.needed.saturating_mul(self.rounds() + 1);
         let good = judgement.verdict == Verdict::Good;
         let chance = self.cell.test.dose.chance.filter(|_| good);
         CellRecord {
@@ -191,10 +232,10 @@ impl OpenCell {
             release: Some(self.cell.kernel.release.clone()).filter(|r| !r.is_empty()),
             verdict: judgement.verdict,
             title: judgement.title,
-            attempts,
-            seconds: self.start.elapsed().as_secs_f64(),
+            attempts: attempts_before + attempts,
+            seconds: seconds_before + self.start.elapsed().as_secs_f64(),
             reason: judgement.reason,
-            miss_chance: chance.map(|p| miss_chance(p, self.needed)),
+            miss_chance: chance.map(|p| miss_chance(p, clean)),
             known: self.cell.known(judgement.verdict).map(str::to_owned),
             arch: self.cell.kernel.arch.to_tell(),
             package: self.cell.kernel.origin.package().map(|(_, version)| version.to_owned()),

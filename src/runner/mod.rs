@@ -9,6 +9,7 @@ mod other_crashes;
 mod queue;
 mod record;
 mod single;
+mod stress;
 mod waiting;
 
 use parking_lot::Mutex;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 
 pub use queue::Queue;
 pub use single::{SingleAttempt, attempt};
+pub use stress::Stress;
 
 use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Counts, Event};
@@ -118,7 +120,11 @@ impl Runner<'_> {
                 Work::Help(cell, nth) => self.attempts(cell, *nth, true),
             };
             if let Some(record) = finished {
-                self.finish(record);
+                let (Work::Begin(cell) | Work::Help(cell, _)) = &claim.work;
+                let again = cell.again(&record, self.config, self.cancel);
+                self.finish(record, cell.told());
+                // while the claim is held, so that nobody takes the run for done
+                again.into_iter().for_each(|cell| self.queue.again(cell));
             }
         }
     }
@@ -152,7 +158,7 @@ impl Runner<'_> {
             let reporter = AttemptReporter {
                 sink: self.sink,
                 cell: &id,
-                attempt: nth,
+                attempt: cell.number(nth),
                 report_file_trouble_reported: self.report_file_trouble_reported,
                 settling: &settling,
             };
@@ -173,9 +179,11 @@ impl Runner<'_> {
         }
     }
 
-    fn finish(&self, record: CellRecord) {
+    /// Tells a verdict; `told` is the one that it takes the place of.
+    fn finish(&self, record: CellRecord, told: Option<Verdict>) {
         self.queue.learn(&record);
         let mut counts = self.counts.lock();
+        told.into_iter().for_each(|verdict| counts.remove(verdict));
         counts.add(record.verdict);
         let failed = matches!(record.verdict, Verdict::Bad | Verdict::Other)
             && (self.config.ignore_known || record.known.is_none());

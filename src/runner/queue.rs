@@ -1,11 +1,12 @@
 //! Cells that wait for a virtual machine, those whose attempts run, and what the running ones take of the host.
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::cell::OpenCell;
 use super::durations::Durations;
+use super::stress::Stress;
 use super::waiting::{Share, Waiting};
 use super::{Capacity, Config};
 use crate::cancel::Cancel;
@@ -19,6 +20,7 @@ pub struct Queue {
     state: Mutex<QueueState>,
     changed: Condvar,
     enough: Cancel,
+    stress: Stress,
 }
 
 /// What the order of cells depends on.
@@ -32,6 +34,8 @@ struct Order {
 #[derive(Default)]
 struct QueueState {
     waiting: Waiting,
+    /// Cells that have their verdict and are judged again, when those that have none are begun.
+    again: VecDeque<Arc<OpenCell>>,
     /// Cells at which several workers may be at work.
     open: Vec<Arc<OpenCell>>,
     /// Everything that was ever put in, and what was announced but will not come.
@@ -73,12 +77,26 @@ impl Queue {
             state: Mutex::default(),
             changed: Condvar::new(),
             enough: Cancel::new(),
+            stress: Stress::default(),
         }
     }
 
     /// Orders cells by what they took earlier; `attempts` is what the run asks of every test, if anything.
     pub fn with_durations(self, durations: Durations, attempts: Option<u32>) -> Queue {
         Queue { order: Mutex::new(Order { durations, attempts }), ..self }
+    }
+
+    /// Judges every cell again, as long as that says.
+    pub fn with_stress(self, stress: Stress) -> Queue {
+        Queue { stress, ..self }
+    }
+
+    /// Takes back a cell that was judged, if it is to be judged again.
+    pub(super) fn again(&self, cell: OpenCell) {
+        if self.stress.wants_more_than(cell.rounds()) {
+            self.lock().again.push_back(Arc::new(cell));
+            self.changed.notify_all();
+        }
     }
 
     /// What cells took, those of this run included.
@@ -197,7 +215,10 @@ impl Queue {
         loop {
             // a cell that is being prepared will be open to helpers
             let idle = state.open.is_empty() && state.running == 0;
-            let done = state.closed && state.waiting.is_empty() && idle;
+            if self.stress.is_over() {
+                state.again.clear();
+            }
+            let done = state.closed && state.waiting.is_empty() && state.again.is_empty() && idle;
             if cancel.is_set() || state.stopped || done {
                 return None;
             }
@@ -218,12 +239,20 @@ impl Queue {
         let mut waiting = std::mem::take(&mut state.waiting);
         let found = waiting.pop(|share| self.fits(state, share));
         state.waiting = waiting;
-        let (cell, share) = found?;
+        let (cell, share) = match found {
+            Some((cell, share)) => (Arc::new(OpenCell::new(cell, config, cancel)), share),
+            None => {
+                let fits = |cell: &Arc<OpenCell>| self.fits(state, &Share::of(cell.cell()));
+                let place = state.again.iter().position(fits)?;
+                let cell = state.again.remove(place)?;
+                let share = Arc::new(Share::of(cell.cell()));
+                (cell, Some(share))
+            }
+        };
         if let Some(share) = &share {
             state.take(share);
         }
-        let cell = OpenCell::new(cell, config, cancel);
-        Some(Claim { work: Work::Begin(Arc::new(cell)), share, queue: self })
+        Some(Claim { work: Work::Begin(cell), share, queue: self })
     }
 
     fn help(&self, state: &mut QueueState) -> Option<Claim<'_>> {

@@ -285,3 +285,113 @@ fn the_lab_hears_what_is_likely_to_be_next() {
     // by expected length a, c, b: the rest of a cell comes before the next one, and after the last attempt nothing
     assert_eq!(prefetched, ["s::a", "s::a", "s::c", "s::c", "s::b"]);
 }
+
+/// Runs cells again and again; answers the events.
+fn stressed(
+    config: &Config,
+    stress: Stress,
+    cells: Vec<Cell>,
+    behave: impl Fn(&Request<'_>) -> Outcome + Sync,
+) -> Vec<Event> {
+    let queue = Queue::new(config.capacity).with_stress(stress);
+    queue.push(cells);
+    queue.close();
+    let events = Mutex::new(Vec::new());
+    let sink = |event| events.lock().push(event);
+    run(&queue, &SimLab::new(behave), config, &sink, &Cancel::new());
+    events.into_inner()
+}
+
+fn counted(events: &[Event]) -> Counts {
+    match events.last() {
+        Some(Event::RunFinished { counts, .. }) => *counts,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_cell_that_is_judged_again_is_bad_if_it_was_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = Config { run_dir: Some(folder.path().to_owned()), ..config(1) };
+    let behave = |request: &Request<'_>| match (request.test.name.as_str(), request.attempt) {
+        ("flaky", 3) => Outcome::symptom(),
+        ("lost", 2..=4) => Outcome::Lost,
+        _ => Outcome::Clean,
+    };
+    let tests = [
+        ("flaky", "dose: {attempts: 2, chance: 0.5}"),
+        ("clean", "dose: {attempts: 2, chance: 0.5}"),
+        ("lost", ""),
+    ];
+    let events = stressed(&config, Stress::new(Some(3), None), cells("", &tests), behave);
+    let records: Vec<String> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Cell(record) => Some(format!(
+                "{} {} {} {:?}",
+                record.test, record.verdict, record.attempts, record.miss_chance
+            )),
+            _ => None,
+        })
+        .collect();
+    let of = |test: &str| {
+        records.iter().filter(|record| record.starts_with(test)).cloned().collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!([of("s::flaky"), of("s::clean"), of("s::lost")].join("\n"), @r"
+    s::flaky good 2 Some(0.25)
+    s::flaky bad 3 None
+    s::flaky bad 5 None
+    s::clean good 2 Some(0.25)
+    s::clean good 4 Some(0.0625)
+    s::clean good 6 Some(0.015625)
+    s::lost good 1 None
+    s::lost good 4 None
+    s::lost good 5 None
+    ");
+    assert_eq!(counted(&events), Counts { bad: 1, good: 2, ..Counts::default() }, "each cell once");
+    // every attempt has a number and a folder of its own
+    let mut numbers: Vec<u32> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Attempt { cell, record } if cell.test == "s::flaky" => Some(record.attempt),
+            _ => None,
+        })
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+    // all cells are judged before any is judged again
+    let first: Vec<&str> = started(&events)[..5].to_vec();
+    assert!(
+        first.contains(&"s::flaky") && first.contains(&"s::clean") && first.contains(&"s::lost"),
+        "{first:?}"
+    );
+    let mut summary = crate::report::RunSummary::default();
+    events.into_iter().for_each(|event| summary.apply(event));
+    let cell = summary.find("s::flaky", "6.12.1").expect("it was judged");
+    assert_eq!((cell.verdict(), cell.attempt_verdicts().len()), (Some(Verdict::Bad), 5));
+    assert_eq!(summary.counts(), Counts { bad: 1, good: 2, ..Counts::default() });
+}
+
+#[test]
+fn a_time_that_is_over_ends_rounds_but_the_first() {
+    let tests = [("a", ""), ("b", "")];
+    let stress = Stress::new(None, Some(std::time::Duration::ZERO));
+    let events = stressed(&config(2), stress, cells("", &tests), |_| Outcome::Clean);
+    assert_eq!(count(&events, |event| matches!(event, Event::Cell(_))), 2);
+    // and one that never comes is ended by the first failure
+    let config = Config { max_fail: Some(1), ..config(2) };
+    let stress = Stress::new(None, Some(std::time::Duration::MAX / 4));
+    let events = stressed(&config, stress, cells("", &tests), |request| match request.attempt {
+        7 => Outcome::symptom(),
+        _ => Outcome::Clean,
+    });
+    assert_eq!(counted(&events).bad, 1);
+}
+
+#[test]
+fn what_is_skipped_is_not_tried_again() {
+    let mut cells = cells("", &[("a", "")]);
+    cells[0].unmet = Some("no module".into());
+    let events = stressed(&config(2), Stress::new(Some(5), None), cells, |_| unreachable!("it is skipped"));
+    assert_eq!(count(&events, |event| matches!(event, Event::Cell(_))), 1);
+}

@@ -34,6 +34,9 @@ const DEPTH_LIMIT: usize = 16;
 /// The longest header of the `pax` form, bytes.
 const PAX_LIMIT: u64 = 64 << 10;
 
+/// Padding behind the end of an archive, bytes.
+const TAIL_LIMIT: u64 = 1 << 20;
+
 /// A run cannot be put into a file, or taken out of one.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
@@ -258,6 +261,13 @@ impl Unpacking<'_> {
                 }
                 _ => return Err(self.refused(&path, "is neither a file nor a folder")),
             }
+        }
+        // the sum at the end is of everything, and nothing stands behind it
+        let mut rest = archive.into_inner().take(TAIL_LIMIT + 1);
+        match io::copy(&mut rest, &mut io::sink()) {
+            Ok(read) if read <= TAIL_LIMIT => {}
+            Ok(_) => return Err(self.broken("something stands behind its end")),
+            Err(error) => return Err(self.broken(error)),
         }
         self.name.clone().ok_or_else(|| self.broken("it is empty"))
     }
