@@ -49,7 +49,8 @@ const B2: (&str, &str) = ("s::b", "6.2");
 
 #[test]
 fn which_verdict_counts() {
-    let table: [(&[Option<Verdict>], Option<Verdict>, &str); 10] = [
+    type Case<'a> = (&'a [Option<Verdict>], Option<Verdict>, &'a str);
+    let table: [Case<'_>; 10] = [
         (&[Some(Bad), Some(Good)], Some(Bad), "a symptom that was seen was there"),
         (&[Some(Good), Some(Bad)], Some(Bad), "a symptom that was seen was there"),
         (&[Some(Other), Some(Good)], Some(Other), "a crash is not undone by a clean run"),

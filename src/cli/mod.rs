@@ -94,7 +94,7 @@ enum Command {
     Report(report::Args),
     /// Print again what a run printed
     Replay(replay::ReplayArgs),
-    /// List, remove, export and import runs
+    /// List, remove, export and import runs, and learn from them how often a bug shows
     Runs(runs::RunsArgs),
     /// Print the diagnosis of a console log or dmesg
     Explain(explain::ExplainArgs),
@@ -160,7 +160,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
             report::run(args, &mut out, MatrixStyle::for_stdout()).map_err(CliError::setup)?
         }
         Command::Replay(args) => replay::run(args)?,
-        Command::Runs(args) => runs::run(args)?,
+        Command::Runs(args) => runs::run(args, paths)?,
         Command::Compare(args) => compare::run(args)?,
         Command::Backport(args) => backport::run(args, paths)?,
         Command::Patch(args) => patch::run(args)?,

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
@@ -9,12 +10,16 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use super::cache::Size;
 use super::error::CliError;
 use super::guests::ReportArgs;
+use super::paths::PathArgs;
+use super::selection::TestArgs;
 use crate::journal::RunDir;
 use crate::kernel::megabytes;
 use crate::progress::{clock, printable, tally};
+use crate::report::learned::learned;
 use crate::report::summary::shown_path;
 use crate::report::{ExitStatus, OutlineFile, RunHead};
 use crate::runs::{DEFAULT_LIMIT, Policy, begun, export, import, prunable, remove, sweep};
+use crate::suite::Test;
 
 /// Looks after the folder of runs.
 #[derive(Debug, clap::Args)]
@@ -38,6 +43,13 @@ enum RunsCommand {
         /// The run: `latest`, its id or the id's last four digits, or a path
         #[arg(default_value = "latest")]
         run: String,
+        #[command(flatten)]
+        output: ReportArgs,
+    },
+    /// Say how often each test shows its bug where the bug is, by all runs, and what its suite could say as `chance`
+    Chance {
+        #[command(flatten)]
+        tests: TestArgs,
         #[command(flatten)]
         output: ReportArgs,
     },
@@ -94,12 +106,17 @@ fn parse_age(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// There is no such run, or a file cannot be read, written or removed.
-pub fn run(args: &RunsArgs) -> Result<ExitStatus, CliError> {
+pub fn run(args: &RunsArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
     match &args.command {
         RunsCommand::List { json, output } => list(&output.reports, *json),
         RunsCommand::Show { run, output } => {
             let run = RunDir::find(&output.reports, run).map_err(CliError::setup)?;
             show(&run)?;
+        }
+        RunsCommand::Chance { tests, output } => {
+            for line in chances(&output.reports, &tests.tests(paths)?) {
+                println!("{line}");
+            }
         }
         RunsCommand::Prune(args) => return prune(args),
         RunsCommand::Export { run, file, output } => {
@@ -176,6 +193,39 @@ fn show(run: &RunDir) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// What runs say of the chances of these tests, a line each.
+fn chances(root: &Path, tests: &[Arc<Test>]) -> Vec<String> {
+    let learned = learned(root);
+    let width = tests.iter().map(|test| test.id().len()).max().unwrap_or(0);
+    let line = |test: &Arc<Test>| {
+        let id = test.id();
+        let Some(seen) = learned.get(&id) else { return format!("{id:width$}  never seen") };
+        let range = seen.range();
+        let percent = |chance: f64| format!("{:.0}%", chance * 100.0);
+        // of a chance that is said too high a good result is worth less than it says
+        let safe = (range.low * 100.0).floor() / 100.0;
+        let advice = match test.dose.chance {
+            None if safe > 0.0 => format!("the suite says none; `chance: {safe}` is safe"),
+            None => "the suite says none, and this is too little to say one".to_owned(),
+            Some(said) if said > range.high => {
+                format!("the suite says {said}, which is too high; `chance: {safe}` is safe")
+            }
+            Some(said) if said < range.low => format!("the suite says {said}, which is less than was seen"),
+            Some(said) => format!("the suite says {said}"),
+        };
+        let kernels = if seen.kernels == 1 { "1 kernel".into() } else { format!("{} kernels", seen.kernels) };
+        format!(
+            "{id:width$}  {} of {} attempts on {kernels}: {} ({} to {}); {advice}",
+            seen.symptoms,
+            seen.attempts,
+            percent(range.mean),
+            percent(range.low),
+            percent(range.high)
+        )
+    };
+    tests.iter().map(line).collect()
 }
 
 /// Files below a folder, and their bytes.

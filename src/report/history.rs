@@ -183,8 +183,10 @@ impl RunSummary {
             for outline in self.earlier(root) {
                 let run = outline.head.run.clone();
                 for (test, cells) in outline.cells(|test| tests.contains(test)) {
-                    for (kernel, verdict, failed, judged) in cells {
-                        if let Some(place) = places.get(&(test.clone(), kernel)) {
+                    for cell in cells {
+                        if let Some(place) = places.get(&(test.clone(), cell.kernel)) {
+                            let failed = cell.bad + cell.other;
+                            let (verdict, judged) = (cell.verdict, failed + cell.good);
                             let seen = EarlierRun { run: run.clone(), verdict, failed, judged };
                             history.cells.entry(*place).or_default().push(seen);
                         }

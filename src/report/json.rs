@@ -12,7 +12,7 @@ use super::defects::{DefectRecord, records};
 use super::fold::{CellSummary, RunSummary};
 use super::history::Standing;
 use super::line::{InLine, KernelLines};
-use crate::event::{AttemptRecord, Counts, SCHEMA};
+use crate::event::{AttemptRecord, Counts, SCHEMA, Split};
 use crate::expectation::{Agreement, Expectation};
 use crate::journal::JournalError;
 use crate::verdict::Verdict;
@@ -24,6 +24,9 @@ struct Document<'a> {
     kregress: &'a str,
     at: Option<jiff::Timestamp>,
     command: &'a [String],
+    /// The part of a plan that it is, or the runs that it was merged of.
+    #[serde(flatten)]
+    split: &'a Split,
     host: Option<Host<'a>>,
     ended: &'static str,
     seconds: f64,
@@ -136,6 +139,7 @@ pub fn write(run: &RunSummary, out: &mut dyn Write) -> Result<(), ReportError> {
         kregress: &run.kregress,
         at: run.started,
         command: &run.command,
+        split: &run.split,
         host,
         ended: run.ended.word(),
         seconds: run.seconds,

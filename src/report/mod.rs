@@ -14,6 +14,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod kernels;
+pub mod learned;
 pub mod line;
 pub mod markdown;
 pub mod matrix;

@@ -2,8 +2,8 @@
 //! read the journal of one.
 //!
 //! The first line of `outline.jsonl` says what run it is and how many cells have which verdict, each further line is a test:
-//! `{"test":"block::x","cells":[["6.17.13","bad",1,3]]}`, a kernel, the verdict, attempts that failed, and attempts that
-//! judged. It is made from the journal and counts only as long as that has the length that it had then.
+//! `{"test":"block::x","cells":[["6.17.13","bad",1,0,2]]}`, a kernel, the verdict, and how many attempts were bad, other and
+//! good. It is made from the journal and counts only as long as that has the length that it had then.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -59,8 +59,33 @@ pub struct RunHead {
     pub command: Vec<String>,
 }
 
-/// A cell in short: its kernel, its verdict, attempts that failed, attempts that judged.
-pub type ShortCell = (String, Verdict, u32, u32);
+/// A cell in short, a list in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(String, Verdict, u32, u32, u32)", into = "(String, Verdict, u32, u32, u32)")]
+pub struct ShortCell {
+    /// The kernel's name.
+    pub kernel: String,
+    /// The cell's verdict.
+    pub verdict: Verdict,
+    /// Attempts that showed the symptom.
+    pub bad: u32,
+    /// Attempts in which the kernel broke in another way.
+    pub other: u32,
+    /// Whole doses without either.
+    pub good: u32,
+}
+
+impl From<(String, Verdict, u32, u32, u32)> for ShortCell {
+    fn from((kernel, verdict, bad, other, good): (String, Verdict, u32, u32, u32)) -> ShortCell {
+        ShortCell { kernel, verdict, bad, other, good }
+    }
+}
+
+impl From<ShortCell> for (String, Verdict, u32, u32, u32) {
+    fn from(cell: ShortCell) -> Self {
+        (cell.kernel, cell.verdict, cell.bad, cell.other, cell.good)
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct TestLine {
@@ -142,9 +167,9 @@ fn short(run: &RunSummary) -> Vec<(String, Vec<ShortCell>)> {
 fn short_cell(cell: Outline<'_>) -> Option<ShortCell> {
     let verdict = cell.verdict()?;
     let attempts = cell.attempt_verdicts();
-    let count = |wanted: &[Verdict]| attempts.iter().filter(|said| wanted.contains(said)).count() as u32;
-    let failed = count(&[Verdict::Bad, Verdict::Other]);
-    Some((cell.kernel().to_owned(), verdict, failed, failed + count(&[Verdict::Good])))
+    let count = |wanted: Verdict| attempts.iter().filter(|said| **said == wanted).count() as u32;
+    let (bad, other, good) = (count(Verdict::Bad), count(Verdict::Other), count(Verdict::Good));
+    Some(ShortCell { kernel: cell.kernel().to_owned(), verdict, bad, other, good })
 }
 
 impl OutlineFile {
@@ -234,33 +259,8 @@ mod tests {
         let wanted = |test: &str| test.starts_with("block");
         let cells = kept.cells(wanted);
         assert_eq!(made.cells(wanted), cells);
-        insta::assert_debug_snapshot!(cells, @r#"
-        [
-            (
-                "block::elevator-switch-race",
-                [
-                    (
-                        "6.12.57",
-                        Good,
-                        0,
-                        3,
-                    ),
-                    (
-                        "6.17.13",
-                        Bad,
-                        1,
-                        1,
-                    ),
-                    (
-                        "7.2.13",
-                        Good,
-                        0,
-                        3,
-                    ),
-                ],
-            ),
-        ]
-        "#);
+        let text = std::fs::read_to_string(dir.path().join(OUTLINE_FILE)).unwrap();
+        insta::assert_snapshot!(text.lines().nth(1).unwrap(), @r#"{"test":"block::elevator-switch-race","cells":[["6.12.57","good",0,0,3],["6.17.13","bad",1,0,0],["7.2.13","good",0,0,3]]}"#);
     }
 
     #[test]
