@@ -370,5 +370,8 @@ fn the_chance_of_a_symptom_is_learnt_over_runs() {
         kregress(root.path(), &["--suites", suites.to_str().unwrap(), "runs", "chance"]);
     assert_eq!((code, error.as_str()), (0, ""));
     insta::assert_snapshot!(text, @r"
+    s::a  8 of 8 attempts on 1 kernel: 93% (70% to 100%); the suite says none; `chance: 0.7` is safe
+    s::b  2 of 8 attempts on 1 kernel: 27% (6% to 60%); the suite says 0.9, which is too high; `chance: 0.05` is safe
+    s::c  never seen
     ");
 }

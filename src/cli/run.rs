@@ -58,7 +58,7 @@ pub struct RunArgs {
     #[command(flatten)]
     stress: StressArgs,
     /// Run again what did not pass in an earlier run, on its kernels unless others are named: `latest`, its id, or the
-    /// id's last four digits
+    /// id's last four digits; several with commas between them count as one run
     #[arg(short = 'R', long, value_name = "RUN")]
     rerun: Option<String>,
     /// The run that `verdict()` and `duration()` of filter expressions ask
