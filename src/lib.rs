@@ -48,6 +48,8 @@ pub mod report;
 pub mod runner;
 pub mod runs;
 
+pub mod engine;
+
 pub mod compare;
 
 pub mod backport;

@@ -53,6 +53,11 @@ impl CliError {
         CliError { status: ExitStatus::SetupFailed, text: Text::Located(error.into()) }
     }
 
+    /// The exit code.
+    pub fn status(&self) -> ExitStatus {
+        self.status
+    }
+
     /// Prints the error on standard error and answers the exit code.
     pub fn print(self) -> ExitStatus {
         match self.text {

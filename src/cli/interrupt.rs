@@ -23,6 +23,8 @@ pub enum Ending {
     Build,
     /// It fetches kernels.
     Fetch,
+    /// It waits for jobs of a queue.
+    Jobs,
 }
 
 impl Ending {
@@ -31,6 +33,7 @@ impl Ending {
             Ending::Guests => "ending the virtual machines and writing the reports",
             Ending::Build => "ending the compilers",
             Ending::Fetch => "ending the downloads",
+            Ending::Jobs => "ending the jobs, which write their reports",
         }
     }
 }

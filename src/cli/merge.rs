@@ -1,6 +1,7 @@
 //! `kregress report merge`: one run of several.
 
 use std::io::Write;
+use std::path::Path;
 
 use super::guests::ReportArgs;
 use super::report::find;
@@ -47,26 +48,50 @@ pub struct MergeArgs {
 pub fn run(args: &MergeArgs, out: &mut dyn Write, style: MatrixStyle) -> Result<ExitStatus, ReportError> {
     let root = &args.output.reports;
     let dirs = find(root, &args.runs)?;
-    let before = RunDir::find(root, "latest").ok();
-    let (dir, found) = runs::merge(root, &dirs, std::env::args().collect())
-        .map_err(|error| ReportError::Merge(error.to_string()))?;
-    remark(&found);
-    let is_part = |run: &RunDir| found.split.merged.iter().any(|member| member.run == run.id());
-    if before.is_none_or(|run| is_part(&run) || run.id() < dir.id())
-        && let Err(error) = dir.make_latest()
-    {
-        eprintln!("warning: {error}");
+    let merging = Merging { root, ignore_known: args.ignore_known, junit_known: args.junit_known };
+    merging.merge(&dirs, out, style)
+}
+
+/// How runs are made one.
+pub(super) struct Merging<'a> {
+    /// The folder of runs that gets it.
+    pub root: &'a Path,
+    /// Whether known failures count for the exit code.
+    pub ignore_known: bool,
+    /// How JUnit shows them.
+    pub junit_known: JunitKnown,
+}
+
+impl Merging<'_> {
+    /// Makes it, with its reports; the summary goes to `out`.
+    pub fn merge(
+        &self,
+        dirs: &[RunDir],
+        out: &mut dyn Write,
+        style: MatrixStyle,
+    ) -> Result<ExitStatus, ReportError> {
+        let root = self.root;
+        let before = RunDir::find(root, "latest").ok();
+        let (dir, found) = runs::merge(root, dirs, std::env::args().collect())
+            .map_err(|error| ReportError::Merge(error.to_string()))?;
+        remark(&found);
+        let is_part = |run: &RunDir| found.split.merged.iter().any(|member| member.run == run.id());
+        if before.is_none_or(|run| is_part(&run) || run.id() < dir.id())
+            && let Err(error) = dir.make_latest()
+        {
+            eprintln!("warning: {error}");
+        }
+        drop(found);
+        let merged = RunSummary::of(&dir)?.with_history(root);
+        // without it the journal is read again when somebody asks
+        let _ = outline::write(&merged, &dir);
+        let subject = Subject::Run(Run { summary: &merged, dir: &dir, junit_known: self.junit_known });
+        let files = write_files(&subject, &dir)?;
+        let text = summary(&merged, dir.path(), style)?;
+        let where_they_are = where_reports_are(&dir, &files, style);
+        write!(out, "{text}\n{where_they_are}").map_err(ReportError::Output)?;
+        Ok(merged.exit_status(ExitPolicy { ignore_known: self.ignore_known, interrupted: false }))
     }
-    drop(found);
-    let merged = RunSummary::of(&dir)?.with_history(root);
-    // without it the journal is read again when somebody asks
-    let _ = outline::write(&merged, &dir);
-    let subject = Subject::Run(Run { summary: &merged, dir: &dir, junit_known: args.junit_known });
-    let files = write_files(&subject, &dir)?;
-    let text = summary(&merged, dir.path(), style)?;
-    let where_they_are = where_reports_are(&dir, &files, style);
-    write!(out, "{text}\n{where_they_are}").map_err(ReportError::Output)?;
-    Ok(merged.exit_status(ExitPolicy { ignore_known: args.ignore_known, interrupted: false }))
 }
 
 /// Says on standard error what was found when runs were put together.

@@ -30,6 +30,7 @@ mod runs;
 mod selection;
 mod split;
 mod stress;
+mod submit;
 mod supply;
 mod vm;
 mod word;
@@ -104,6 +105,8 @@ enum Command {
     Backport(Box<backport::BackportArgs>),
     /// Read a patch or mail, find what damaged it, and try it on sources
     Patch(patch::PatchArgs),
+    /// Run a plan in parts on other hosts, by a queue such as Slurm's
+    Submit(submit::SubmitArgs),
     /// Boot one kernel, for a command or a shell in it
     Vm(Box<vm::VmArgs>),
     /// Check what this host has, and print the command that installs what is missing
@@ -165,6 +168,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Backport(args) => backport::run(args, paths)?,
         Command::Patch(args) => patch::run(args)?,
         Command::Explain(args) => return explain::run(args, paths),
+        Command::Submit(args) => submit::run(args, paths)?,
         Command::Vm(args) => return vm::run(args, paths),
         Command::Doctor(args) => doctor::run(args, paths)?,
         Command::Completions(args) => completions::run(args)?,

@@ -38,6 +38,18 @@ impl PathArgs {
         Ok(cache)
     }
 
+    /// The options by which another process of this command has the same folders.
+    pub fn words(&self) -> Vec<String> {
+        let options = [
+            ("--cache", &self.cache),
+            ("--suites", &self.suites),
+            ("--catalogues", &self.catalogues),
+            ("--machines", &self.machines),
+        ];
+        let given = options.into_iter().filter_map(|(option, folder)| Some((option, folder.as_ref()?)));
+        given.flat_map(|(option, folder)| [option.to_owned(), folder.display().to_string()]).collect()
+    }
+
     /// The folders with suites, the one that counts first.
     pub fn suites(&self) -> Result<Vec<PathBuf>, CliError> {
         self.layers(self.suites.as_ref(), PROJECT[0])

@@ -18,6 +18,7 @@ use super::split::SplitArgs;
 use super::stress::StressArgs;
 use super::supply::{Means, Supply, preview};
 use crate::arch::GUEST;
+use crate::atomic_file;
 use crate::cancel::Cancel;
 use crate::cli::word::words;
 use crate::event::{CellId, Event, Split};
@@ -61,6 +62,12 @@ pub struct RunArgs {
     /// id's last four digits; several with commas between them count as one run
     #[arg(short = 'R', long, value_name = "RUN")]
     rerun: Option<String>,
+    /// Of that run only what was lost or not run
+    #[arg(long, requires = "rerun")]
+    lost_only: bool,
+    /// Write the exit code to this file in the end
+    #[arg(long, value_name = "FILE")]
+    pub(super) exit_file: Option<PathBuf>,
     /// The run that `verdict()` and `duration()` of filter expressions ask
     #[arg(long, value_name = "RUN", default_value = "latest", requires = "expressions")]
     earlier: String,
@@ -110,6 +117,17 @@ pub struct RunArgs {
 
 /// Does the run.
 pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
+    let ended = judge(args, paths);
+    if let Some(file) = &args.exit_file {
+        let code = ended.as_ref().map_or_else(|error| error.status().code(), |code| *code);
+        let written = atomic_file::write(file, format!("{code}\n").as_bytes());
+        written.map_err(|e| CliError::setup(format!("--exit-file {}: {e}", file.display())))?;
+    }
+    ended.map(ExitCode::from)
+}
+
+/// Does it, and answers the exit code.
+fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
     let tests = args.tests.tests(paths)?;
     let placed = placed(&tests, paths)?;
     let cache = paths.cache()?;
@@ -120,7 +138,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
             "every cell of the run {} has passed, there is nothing to run again",
             args.rerun.as_deref().unwrap_or("latest")
         );
-        return Ok(ExitStatus::Success.into());
+        return Ok(ExitStatus::Success.code());
     }
     let mut wanted = match &earlier_kernels {
         Some(kernels) => args.kernels.wanted_of(&library, kernels)?,
@@ -142,7 +160,7 @@ pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
     wanted.retain(|kernel| tests.iter().any(|test| means(test, kernel)));
     if args.dry_run {
         print_plan(&library, &placed, &wanted, &means);
-        return Ok(ExitStatus::Success.into());
+        return Ok(ExitStatus::Success.code());
     }
     if let Some(tree) = &args.tree {
         expectations::check_tree(tree).map_err(|error| CliError::setup(format!("--tree {error}")))?;
@@ -236,7 +254,13 @@ fn choice(args: &RunArgs) -> Result<(CellChoice, Option<Vec<String>>), CliError>
         choice = choice.with_earlier(earlier_run(&args.output.reports, &args.earlier)?.0);
     }
     let Some(asked) = &args.rerun else { return Ok((choice, None)) };
-    let (cells, kernels) = earlier_run(&args.output.reports, asked)?;
+    let (mut cells, kernels) = earlier_run(&args.output.reports, asked)?;
+    if args.lost_only {
+        // whatever was judged stays as it is
+        for cell in cells.values_mut() {
+            cell.passed = !matches!(cell.verdict, None | Some(Verdict::Lost));
+        }
+    }
     Ok((choice.with_rerun(cells), Some(kernels)))
 }
 
@@ -271,7 +295,7 @@ fn finish(
     run_dir: &RunDir,
     journal: &Journal,
     interrupted: bool,
-) -> ExitCode {
+) -> u8 {
     let style = MatrixStyle::for_stderr();
     let mut failed = false;
     match summary(outcome, run_dir.path(), style) {
@@ -302,14 +326,14 @@ fn finish(
         eprintln!("error: {} events are missing from the journal: {}", trouble.missing, trouble.first);
     }
     if args.bisect_exit {
-        return outcome.git_bisect_status(interrupted).into();
+        return outcome.git_bisect_status(interrupted) as u8;
     }
     if outcome.split.partition.is_some() && outcome.planned() == 0 && !interrupted {
         // more hosts than cells
-        return ExitStatus::Success.into();
+        return ExitStatus::Success.code();
     }
     let status = outcome.exit_status(ExitPolicy { ignore_known: args.ignore_known, interrupted });
-    if failed && status == ExitStatus::Success { ExitStatus::NotJudged.into() } else { status.into() }
+    if failed && status == ExitStatus::Success { ExitStatus::NotJudged.code() } else { status.code() }
 }
 
 fn announce(
