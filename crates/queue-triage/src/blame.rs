@@ -105,6 +105,15 @@ impl Search<'_> {
         // with nothing else to go by, the two sides have to be surer
         let least = if out.is_err() || is_other_too { STRONG } else { BELIEVABLE };
         let mut wants = self.unconfirmed(node, least);
+        if let Some(before) = self.level.behind_excluded(node) {
+            let ratio = self.level.log_ratio(self.case.of(&before).seen(), node);
+            if ratio >= STRONG {
+                return self.excluded();
+            }
+            if ratio > -BELIEVABLE {
+                wants.push(self.until_clean(&before, node, BELIEVABLE, Why::Confirm));
+            }
+        }
         if let Ok(out) = &out
             && ratio > -BELIEVABLE
             && !is_other_too
@@ -123,6 +132,14 @@ impl Search<'_> {
             return self.named(culprit, is_other_too.then_some(Limit::Kernels));
         }
         self.behind(culprit)
+    }
+
+    /// What breaks the test is a patch that was excluded: flagged as impossible, or taken back.
+    fn excluded(self) -> State {
+        State::settled(match self.is_sure || !self.before.is_empty() {
+            true => regression(self.before, Vec::new(), Some(Limit::Nobody), self.whole_e),
+            false => self.so_far(Limit::Nobody),
+        })
     }
 
     /// The test still fails without a culprit: what else breaks it is searched on kernels without that one.

@@ -94,6 +94,16 @@ impl<'a> Level<'a> {
         open.find(|kernel| self.counts.built.contains(kernel)).or(first)
     }
 
+    /// The kernel right before a node's patch, where patches that cannot be the culprit stand between it and the candidate
+    /// before. If it is bad one of them is the culprit all the same.
+    pub fn behind_excluded(&self, node: usize) -> Option<KernelOf> {
+        let last = node.checked_sub(2).map_or(0, |at| self.candidates[at]);
+        let cut = self.patch(node) - 1;
+        let is_between = (last + 1..=cut).any(|patch| !self.removed.contains(&patch));
+        let kernel = KernelOf::cut_without(cut, &self.removed, self.config.queue());
+        (is_between && !self.counts.closed(&kernel, self.test)).then_some(kernel)
+    }
+
     /// The kernel with all patches but those that are out.
     pub fn tip(&self) -> KernelOf {
         KernelOf::cut_without(self.config.queue(), &self.removed, self.config.queue())

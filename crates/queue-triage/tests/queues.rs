@@ -211,7 +211,8 @@ fn a_culprit_that_is_taken_back_is_searched_on() {
     triage.withdraw(20, "only a comment").unwrap();
     let Step::Run { .. } = triage.next() else { panic!("it goes on") };
     let report = drive(&mut triage, shows);
-    assert!(!report.blamed().contains_key(&20), "{report:?}");
+    // nor is the one behind it, although what comes before both is good
+    assert!(report.blamed().is_empty(), "{report:?}");
     assert_eq!(report.withdrawn[&20], "only a comment");
     assert!(report.attempts <= 300, "{}", report.attempts);
 }
