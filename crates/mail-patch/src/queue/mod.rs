@@ -76,6 +76,19 @@ pub struct Missing {
     pub what: String,
 }
 
+/// The mail before a series, which says what it is about.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Cover {
+    /// Its subject as it was sent, on one line.
+    pub subject: String,
+    /// Who sent it.
+    pub from: Option<String>,
+    /// When, in the sender's words.
+    pub date: Option<String>,
+    /// Its message id.
+    pub id: Option<String>,
+}
+
 /// Patches to be applied in order.
 #[derive(Clone, Debug)]
 pub struct Queue {
@@ -99,6 +112,8 @@ pub struct Queue {
     pub base_commit: Option<String>,
     /// Patches that it needs first, by `git patch-id`: `prerequisite-patch-id:`.
     pub prerequisites: Vec<String>,
+    /// The mails with the number 0, those of other versions included.
+    pub covers: Vec<Cover>,
 }
 
 impl Queue {
@@ -110,6 +125,13 @@ impl Queue {
     /// All patches, those that are left out behind the others.
     pub fn all(&self) -> impl Iterator<Item = &Queued> {
         self.patches.iter().chain(&self.left_out)
+    }
+
+    /// The mail with the number 0 of the version that is applied.
+    pub fn cover(&self) -> Option<&Cover> {
+        let version = self.patches.first().map_or(1, |queued| queued.patch.version());
+        let of = |cover: &Cover| super::subject::parse(&cover.subject).version.unwrap_or(1);
+        self.covers.iter().rev().find(|cover| of(cover) == version)
     }
 
     /// What is missing, in a line; absent where all is there.

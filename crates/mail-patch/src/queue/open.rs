@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::quilt::{self, Entry};
 use super::thread::{self, Selection};
-use super::{Missing, Pick, PickError, Queue, QueueKind, Queued, folder};
+use super::{Cover, Missing, Pick, PickError, Queue, QueueKind, Queued, folder};
 use crate::diff::{self, Diff, Operation};
 use crate::foreign;
 use crate::git;
@@ -135,6 +135,7 @@ fn empty(name: &str, kind: QueueKind) -> Queue {
         alternatives: Vec::new(),
         base_commit: None,
         prerequisites: Vec::new(),
+        covers: Vec::new(),
     }
 }
 
@@ -212,6 +213,18 @@ impl Queue {
             self.base_commit = lines().find_map(|line| value(line, "base-commit:"));
         }
         self.prerequisites.extend(lines().filter_map(|line| value(line, "prerequisite-patch-id:")));
+        for message in &input.messages {
+            let Some(sent) = &message.subject else { continue };
+            let subject = crate::subject::parse(sent);
+            if subject.part.is_some_and(|(part, _)| part == 0) && !subject.reply {
+                self.covers.push(Cover {
+                    subject: sent.clone(),
+                    from: message.from.clone(),
+                    date: message.date.clone(),
+                    id: message.id.clone(),
+                });
+            }
+        }
     }
 }
 
