@@ -16,6 +16,7 @@ use std::time::Instant;
 mod child;
 mod compiler;
 mod debug;
+mod dependencies;
 mod dirty;
 mod error;
 mod failure;
@@ -94,6 +95,17 @@ pub struct Builder {
     composed: Mutex<HashMap<(String, &'static str), MergedFragments>>,
     /// Locks of kernels that this process uses.
     in_use: Mutex<Vec<File>>,
+}
+
+/// The build folder of a request: one for all states of a tree, so that what two of them have in common is not compiled twice.
+fn output_of(request: &BuildRequest, place: &Path, tree: &Path, text: &str) -> PathBuf {
+    let kind = format!("{}{}\n{text}", request.arch.prefix(), tree.display());
+    place.join(format!("out-{}", &sha256(kind.as_bytes())[..12]))
+}
+
+/// The log of a request's last build.
+fn log_of(request: &BuildRequest, place: &Path) -> PathBuf {
+    place.join(format!("{}.log", request.name.replace('/', "_")))
 }
 
 /// A stored kernel: its folder and what is recorded about it.
@@ -250,12 +262,10 @@ impl Builder {
         self.cancelled(job)?;
 
         let text = job.composed.text();
-        // one folder for all states of a tree: what two of them have in common is not compiled twice
-        let kind = format!("{}{}\n{text}", request.arch.prefix(), tree.display());
-        let output = place.join(format!("out-{}", &sha256(kind.as_bytes())[..12]));
+        let output = output_of(request, &place, &tree, &text);
         let total = if output.exists() { None } else { steps::elsewhere(&self.places(), &text) };
         fs::create_dir_all(&output).map_err(BuildError::io("create", &output))?;
-        let log = place.join(format!("{}.log", request.name.replace('/', "_")));
+        let log = log_of(request, &place);
         fs::write(&log, "").map_err(BuildError::io("write", &log))?;
         let processors = || std::thread::available_parallelism().map_or(1, |n| n.get());
         let jobs = request.jobs.or(self.jobs).unwrap_or_else(processors);
@@ -297,6 +307,7 @@ impl Builder {
         let (tree, kept) = (place.join("tree"), place.join("patched"));
         let patched = Patched { tree: &tree, kept: &kept, name: &found.name };
         let own = self.for_patches || !request.patches.is_empty();
+        let before = patched.present();
         let holds = fs::read_to_string(place.join("holds")).is_ok_and(|holds| holds == found.identity);
         if !holds || matches!(request.source, BuildSource::Folder(_)) {
             patched.take_off().map_err(BuildError::io("restore the files of", &tree))?;
@@ -307,7 +318,7 @@ impl Builder {
         let check_out = CheckOut { name: &request.name, lock: lock.file(), cancel, step: &step };
         let path = request.source.prepare(found, place, own, &check_out, &download)?;
         if own || path == tree {
-            patched.put_on(&request.patches)?;
+            patched.put_on(&request.patches, &before)?;
         }
         Ok(path)
     }

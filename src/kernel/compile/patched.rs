@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ struct Original {
     /// Whether the tree had it; its text is kept under its own path.
     existed: bool,
 }
+
+/// A patched file: its path, what it holds, and since when.
+pub(super) type Present = (PathBuf, Vec<u8>, SystemTime);
 
 /// A tree of ours with the place for its originals.
 pub(super) struct Patched<'a> {
@@ -78,8 +82,9 @@ impl Patched<'_> {
         fs::remove_dir_all(self.kept)
     }
 
-    /// Sees to it that exactly these patches are on the tree, in this order.
-    pub(super) fn put_on(&self, patches: &[Patch]) -> Result<(), PatchError> {
+    /// Sees to it that exactly these patches are on the tree, in this order. `before` is what was [present](Patched::present)
+    /// before anything was taken off.
+    pub(super) fn put_on(&self, patches: &[Patch], before: &[Present]) -> Result<(), PatchError> {
         let digests: Vec<String> = patches.iter().map(Patch::digest).collect();
         if self.applied().patches == digests {
             return Ok(());
@@ -100,7 +105,32 @@ impl Patched<'_> {
             applied.patches = digests;
             self.write(&applied).map_err(io(first))?;
         }
+        self.keep_times(before);
         Ok(())
+    }
+
+    /// What the patched files hold now, and since when.
+    pub(super) fn present(&self) -> Vec<Present> {
+        let files = self.applied().files.into_iter();
+        let present = |Original { path, .. }: Original| {
+            let now = self.tree.join(&path);
+            let found = fs::symlink_metadata(&now).ok().filter(fs::Metadata::is_file)?;
+            Some((path, fs::read(&now).ok()?, found.modified().ok()?))
+        };
+        files.filter_map(present).collect()
+    }
+
+    /// Gives files that hold what they held before the time that they had, so that make compiles nothing for them again: of
+    /// two states of a queue only what differs is compiled. A time that cannot be set costs a compilation.
+    fn keep_times(&self, before: &[Present]) {
+        for (path, held, since) in before {
+            let now = self.tree.join(path);
+            let is_file = fs::symlink_metadata(&now).is_ok_and(|found| found.is_file());
+            if is_file && fs::read(&now).is_ok_and(|holds| holds == *held) {
+                let file = fs::File::options().write(true).open(&now);
+                let _ = file.and_then(|file| file.set_modified(*since));
+            }
+        }
     }
 
     /// Keeps the originals of `files` that are not kept yet.
@@ -231,7 +261,7 @@ mod tests {
 
         fn put_on(&self, patches: &[Patch]) -> Result<(), PatchError> {
             let (tree, kept) = (self.root.path().join("tree"), self.root.path().join("kept"));
-            Patched { tree: &tree, kept: &kept, name: "linux" }.put_on(patches)
+            Patched { tree: &tree, kept: &kept, name: "linux" }.put_on(patches, &[])
         }
 
         fn x(&self) -> String {

@@ -86,3 +86,37 @@ fn refs_of_a_repository_follow_each_other_and_each_line_has_a_tree() {
     assert!(first == second && first != other, "{first:?} {second:?} {other:?}");
     assert_eq!(builder.tree_of(&world.git_request("HEAD").source).expect("it is there"), other);
 }
+
+#[test]
+fn of_two_states_of_a_queue_only_what_differs_is_compiled() {
+    let Some(world) = World::new() else { return };
+    let change = |name: &str, to: &str| {
+        Patch {
+        name: name.into(),
+        text: format!(
+            "--- a/{name}.c\n+++ b/{name}.c\n@@ -1 +1 @@\n-int {name}(void) {{ return 1; }}\n+int {name}(void) {{ return {to}; }}\n"
+        )
+        .into_bytes(),
+    }
+    };
+    world.git(&["init", "-q"]);
+    world.git(&["add", "."]);
+    world.git(&["commit", "-q", "-m", "Linux 6.12.57"]);
+    for source in [world.request().source, world.git_request("HEAD").source] {
+        let made = |patches: &[Patch]| {
+            let heard = Heard::default();
+            let request =
+                BuildRequest { patches: patches.to_vec(), source: source.clone(), ..world.request() };
+            let builder = world.builder().for_patches();
+            builder.build(&request, &heard, &Cancel::new()).unwrap_or_else(|error| panic!("{error}"));
+            heard.made()
+        };
+        let (fast, slow) = (change("fast", "2"), change("slow", "3"));
+        assert_eq!(made(&[]), ALL, "{source:?}");
+        assert_eq!(made(&[fast.clone(), slow.clone()]), ALL);
+        // the same of one file, another of the other
+        assert_eq!(made(&[fast.clone()]), ["slow.o", "vmlinux", "fs/x.ko"]);
+        assert_eq!(made(&[fast, change("slow", "4")]), ["slow.o", "vmlinux", "fs/x.ko"]);
+        assert_eq!(made(&[change("slow", "4")]), ["fast.o", "vmlinux", "fs/x.ko"]);
+    }
+}
