@@ -3,6 +3,7 @@
 //! `--message-format json` carry these objects, one a line. Fields are added over time, never renamed or removed.
 
 pub(crate) mod line;
+pub mod queue;
 mod split;
 
 use jiff::Timestamp;
@@ -424,6 +425,8 @@ pub enum Event {
         /// Wall time of this run so far, seconds.
         seconds: f64,
     },
+    /// What happens to a queue of patches.
+    Queue(Box<queue::QueueEvent>),
     /// Something the user should know that belongs to no cell.
     Notice {
         /// One line.

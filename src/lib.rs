@@ -11,6 +11,7 @@ pub use kernel_oops as oops;
 pub use kernel_oops::{hang, poison};
 pub use kernel_version as version;
 pub use mail_patch as patch;
+pub use queue_triage as triage;
 
 pub mod arch;
 pub mod atomic_file;
@@ -54,6 +55,7 @@ pub mod compare;
 
 pub mod backport;
 pub mod bisection;
+pub mod queue;
 
 pub mod render;
 

@@ -234,7 +234,7 @@ fn errors_name_the_place() {
     let run = run(root.path(), 4);
     let journal = std::fs::read_to_string(run.journal()).unwrap().replacen("planned", "plonked", 1);
     std::fs::write(run.journal(), journal).unwrap();
-    insta::assert_snapshot!(message(&[]).replace(run.id(), "RUN"), @"reports/RUN/journal.jsonl:2:18: not an event: unknown variant `plonked`, expected one of `run-started`, `host`, `planned`, `attempt-started`, `phase`, `slow`, `attempt`, `cell`, `bisection`, `earlier`, `candidate-ready`, `candidate-closed`, `bisection-step`, `bisection-ended`, `notice`, `run-finished`; the journal was edited or damaged, restore this line or remove it");
+    insta::assert_snapshot!(message(&[]).replace(run.id(), "RUN"), @"reports/RUN/journal.jsonl:2:18: not an event: unknown variant `plonked`, expected one of `run-started`, `host`, `planned`, `attempt-started`, `phase`, `slow`, `attempt`, `cell`, `bisection`, `earlier`, `candidate-ready`, `candidate-closed`, `bisection-step`, `bisection-ended`, `queue`, `notice`, `run-finished`; the journal was edited or damaged, restore this line or remove it");
     let gone = "no/such/folder/junit.xml";
     std::fs::write(run.journal(), "").unwrap();
     insta::assert_snapshot!(message(&["--junit", gone]), @"cannot write the report no/such/folder/junit.xml: No such file or directory (os error 2)");

@@ -11,7 +11,7 @@ mod verdict;
 
 pub use junit::junit;
 pub use related::{Related, Tie, related};
-pub use reply::{Mail, reply};
+pub use reply::{Mail, reply, wrapped};
 pub use table::{exit_status, others, reasons, table, took};
 pub use validate::{BuildVariant, Built, Kernels, Step, Subject, TreeOutcome, Validation};
 pub use verdict::{Clean, TreeResult, TreeVerdict, judge};

@@ -103,7 +103,8 @@ fn gone(test: &Clean) -> String {
     )
 }
 
-fn wrapped(text: &str, indent: &str) -> String {
+/// Sentences in lines of 72 columns, each behind `indent`.
+pub fn wrapped(text: &str, indent: &str) -> String {
     let mut out = String::new();
     let mut line = String::new();
     for word in text.split_whitespace() {

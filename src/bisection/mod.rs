@@ -4,7 +4,7 @@
 //! printed or written is made from the state, so that it can be made again at any time. What is decided is decided in
 //! [`crate::bisect`], which knows nothing of kernels.
 
-mod content;
+pub mod content;
 mod driver;
 pub mod gitlog;
 pub mod report;

@@ -23,6 +23,7 @@ mod merge;
 mod patch;
 mod paths;
 mod prepare;
+mod queue;
 mod replay;
 pub mod report;
 mod run;
@@ -103,6 +104,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Say whether a patch fixes its bug in trees, and breaks nothing else
     Backport(Box<backport::BackportArgs>),
+    /// Say which patch of a queue breaks what, and whether its fixes fix
+    Queue(Box<queue::QueueArgs>),
     /// Read a patch or mail, find what damaged it, and try it on sources
     Patch(patch::PatchArgs),
     /// Run a plan in parts on other hosts, by a queue such as Slurm's
@@ -166,6 +169,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Runs(args) => runs::run(args, paths)?,
         Command::Compare(args) => compare::run(args)?,
         Command::Backport(args) => backport::run(args, paths)?,
+        Command::Queue(args) => queue::run(args, paths)?,
         Command::Patch(args) => patch::run(args)?,
         Command::Explain(args) => return explain::run(args, paths),
         Command::Submit(args) => submit::run(args, paths)?,

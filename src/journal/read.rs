@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_bad_line_is_located() {
         let (_, _, error) = texts(b"{\"event\":\"notice\",\"text\":\"a\"}\n{\"event\":\"party\"}\n");
-        insta::assert_snapshot!(error.unwrap(), @"reports/x/journal.jsonl:2:16: not an event: unknown variant `party`, expected one of `run-started`, `host`, `planned`, `attempt-started`, `phase`, `slow`, `attempt`, `cell`, `bisection`, `earlier`, `candidate-ready`, `candidate-closed`, `bisection-step`, `bisection-ended`, `notice`, `run-finished`; the journal was edited or damaged, restore this line or remove it");
+        insta::assert_snapshot!(error.unwrap(), @"reports/x/journal.jsonl:2:16: not an event: unknown variant `party`, expected one of `run-started`, `host`, `planned`, `attempt-started`, `phase`, `slow`, `attempt`, `cell`, `bisection`, `earlier`, `candidate-ready`, `candidate-closed`, `bisection-step`, `bisection-ended`, `queue`, `notice`, `run-finished`; the journal was edited or damaged, restore this line or remove it");
         let (_, _, error) = texts(b"hello\n");
         insta::assert_snapshot!(error.unwrap(), @"reports/x/journal.jsonl:1:1: not an event: expected value; the journal was edited or damaged, restore this line or remove it");
     }

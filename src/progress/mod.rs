@@ -8,6 +8,7 @@ mod line;
 mod live;
 mod paint;
 mod plain;
+mod queueing;
 mod running;
 
 use std::io::{self, IsTerminal};
@@ -22,6 +23,7 @@ pub(crate) use line::{likely, percent};
 pub use live::Live;
 pub use paint::{Paint, Tone};
 pub use plain::Plain;
+pub use queueing::{Queueing, for_queue};
 pub(crate) use running::tally;
 pub use running::{Finished, Running, remaining};
 

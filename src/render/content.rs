@@ -26,11 +26,12 @@ impl Document {
             Subject::Bisection(report, _) => Ok(of_bisection(report)),
             Subject::Backport(backport) => Ok(of_backport(backport)),
             Subject::Comparison(comparison) => Ok(of_comparison(comparison)),
+            Subject::Queue(queue) => Ok(super::queue::document(queue)),
         }
     }
 }
 
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> Block {
+pub(super) fn table(head: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> Block {
     let head = head.iter().map(|name| (*name).to_owned()).collect();
     Block::Table(Table { head, rows: rows.map(|cells| Row { cells }).collect() })
 }

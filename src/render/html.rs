@@ -25,6 +25,7 @@ impl Renderer for Html {
         match of {
             Kind::Run | Kind::Bisection => Some(HTML_FILE),
             Kind::Backport => Some("backport.html"),
+            Kind::Queue => Some("queue.html"),
             Kind::Comparison => None,
         }
     }
@@ -33,7 +34,9 @@ impl Renderer for Html {
         match subject {
             Subject::Run(run) => pieces(run.summary, run.dir).try_for_each(|piece| say(out, &piece?)),
             Subject::Bisection(report, _) => say(out, &bisection::report::html(report)),
-            Subject::Backport(_) | Subject::Comparison(_) => say(out, &layout(&Document::of(subject)?)),
+            Subject::Backport(_) | Subject::Comparison(_) | Subject::Queue(_) => {
+                say(out, &layout(&Document::of(subject)?))
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ impl Renderer for Json {
     fn file(&self, of: Kind) -> Option<&'static str> {
         match of {
             Kind::Backport => Some("backport.json"),
+            Kind::Queue => Some("queue.json"),
             Kind::Bisection => Some(JSON_FILE),
             Kind::Run | Kind::Comparison => None,
         }
@@ -35,11 +36,12 @@ impl Renderer for Json {
             Subject::Bisection(report, _) => write(report, out),
             Subject::Backport(of) => write(of.trees, out),
             Subject::Comparison(comparison) => write(comparison, out),
+            Subject::Queue(queue) => write(queue.report, out),
         }
     }
 }
 
-fn write(value: &(impl Serialize + ?Sized), out: &mut dyn Write) -> Result<(), ReportError> {
+pub(super) fn write(value: &(impl Serialize + ?Sized), out: &mut dyn Write) -> Result<(), ReportError> {
     serde_json::to_writer_pretty(&mut *out, value).map_err(|error| match error.is_io() {
         true => ReportError::Output(error.into()),
         false => ReportError::Json(error),

@@ -12,7 +12,7 @@ pub(super) struct Junit;
 
 impl Renderer for Junit {
     fn name(&self, of: Kind) -> Option<&'static str> {
-        matches!(of, Kind::Run | Kind::Bisection | Kind::Backport).then_some("junit")
+        matches!(of, Kind::Run | Kind::Bisection | Kind::Backport | Kind::Queue).then_some("junit")
     }
 
     fn help(&self) -> &'static str {
@@ -23,6 +23,7 @@ impl Renderer for Junit {
         match of {
             Kind::Run => Some(JUNIT_FILE),
             Kind::Backport => Some("backport-junit.xml"),
+            Kind::Queue => Some("queue-junit.xml"),
             Kind::Bisection | Kind::Comparison => None,
         }
     }
@@ -34,6 +35,9 @@ impl Renderer for Junit {
             }
             Subject::Backport(of) => {
                 say(out, &backport::junit(of.title, of.trees, of.started).map_err(ReportError::Junit)?)
+            }
+            Subject::Queue(of) => {
+                say(out, &crate::queue::report::junit(of.report, of.started).map_err(ReportError::Junit)?)
             }
             Subject::Comparison(_) => Ok(()),
         }

@@ -22,7 +22,7 @@ impl Renderer for Kernels {
             Subject::Run(run) | Subject::Bisection(_, run) => {
                 say(out, &crate::report::kernels::kernels(run.summary)?)
             }
-            Subject::Backport(_) | Subject::Comparison(_) => Ok(()),
+            Subject::Backport(_) | Subject::Comparison(_) | Subject::Queue(_) => Ok(()),
         }
     }
 }

@@ -26,7 +26,7 @@ impl Renderer for Markdown {
             Subject::Run(run) => markdown::markdown(run.summary)?,
             Subject::Bisection(report, _) => bisection::report::markdown(report),
             Subject::Comparison(comparison) => compare::markdown(comparison),
-            Subject::Backport(_) => layout(&Document::of(subject)?),
+            Subject::Backport(_) | Subject::Queue(_) => layout(&Document::of(subject)?),
         };
         say(out, &text)
     }

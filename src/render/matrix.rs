@@ -22,7 +22,7 @@ impl Renderer for Matrix {
             Subject::Run(run) | Subject::Bisection(_, run) => {
                 say(out, &crate::report::matrix::matrix(run.summary, style))
             }
-            Subject::Backport(_) | Subject::Comparison(_) => Ok(()),
+            Subject::Backport(_) | Subject::Comparison(_) | Subject::Queue(_) => Ok(()),
         }
     }
 }

@@ -12,6 +12,7 @@ mod junit;
 mod kernels;
 mod markdown;
 mod matrix;
+mod queue;
 mod reply;
 mod summary;
 mod tap;
@@ -20,6 +21,7 @@ use std::io::Write;
 use std::path::Path;
 
 pub use document::{Block, Cell, Document, Row, Table};
+pub use queue::Queue;
 
 use crate::backport::TreeOutcome;
 use crate::bisection::report::Report;
@@ -40,6 +42,8 @@ pub enum Subject<'a> {
     Backport(&'a Backport<'a>),
     /// What changed between two runs or kernels.
     Comparison(&'a Comparison),
+    /// A queue of patches.
+    Queue(&'a Queue<'a>),
 }
 
 /// A run and the folder of its files.
@@ -73,6 +77,7 @@ impl Subject<'_> {
             Subject::Bisection(..) => Kind::Bisection,
             Subject::Backport(_) => Kind::Backport,
             Subject::Comparison(_) => Kind::Comparison,
+            Subject::Queue(_) => Kind::Queue,
         }
     }
 }
@@ -88,6 +93,8 @@ pub enum Kind {
     Backport,
     /// A comparison.
     Comparison,
+    /// A queue of patches.
+    Queue,
 }
 
 /// Whether a document was written.
@@ -125,6 +132,9 @@ pub const FORMATS: &[&dyn Renderer] = &[
     &markdown::Markdown,
     &html::Html,
     &reply::Reply,
+    &queue::B4,
+    &queue::Regzbot,
+    &queue::Syz,
 ];
 
 /// The format that `--format` calls by this name for subjects of a kind.

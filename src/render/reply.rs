@@ -10,7 +10,7 @@ pub(super) struct Reply;
 
 impl Renderer for Reply {
     fn name(&self, of: Kind) -> Option<&'static str> {
-        (of == Kind::Backport).then_some("reply")
+        matches!(of, Kind::Backport | Kind::Queue).then_some("reply")
     }
 
     fn help(&self) -> &'static str {
@@ -18,12 +18,13 @@ impl Renderer for Reply {
     }
 
     fn file(&self, of: Kind) -> Option<&'static str> {
-        (of == Kind::Backport).then_some("reply.txt")
+        matches!(of, Kind::Backport | Kind::Queue).then_some("reply.txt")
     }
 
     fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
             Subject::Backport(of) => say(out, of.reply),
+            Subject::Queue(of) => say(out, of.answer),
             Subject::Run(_) | Subject::Bisection(..) | Subject::Comparison(_) => Ok(()),
         }
     }

@@ -14,7 +14,7 @@ impl Renderer for Summary {
     fn name(&self, of: Kind) -> Option<&'static str> {
         Some(match of {
             Kind::Run | Kind::Bisection => "summary",
-            Kind::Backport => "human",
+            Kind::Backport | Kind::Queue => "human",
             Kind::Comparison => "text",
         })
     }
@@ -29,6 +29,7 @@ impl Renderer for Summary {
             Subject::Bisection(report, _) => say(out, &bisection::report::text(report, style)),
             Subject::Backport(backport) => say(out, &backport::table(backport.trees)),
             Subject::Comparison(comparison) => say(out, &compare::text(comparison)),
+            Subject::Queue(queue) => say(out, &crate::queue::report::text(queue.report)),
         }
     }
 }

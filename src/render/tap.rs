@@ -24,7 +24,7 @@ impl Renderer for Tap {
     fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
             Subject::Run(run) | Subject::Bisection(_, run) => write(run.summary, out),
-            Subject::Backport(_) | Subject::Comparison(_) => Ok(()),
+            Subject::Backport(_) | Subject::Comparison(_) | Subject::Queue(_) => Ok(()),
         }
     }
 }

@@ -20,7 +20,7 @@ fn assert_well_formed(text: &str) {
 
 #[test]
 fn names_are_unique_within_a_kind() {
-    for kind in [Kind::Run, Kind::Bisection, Kind::Backport, Kind::Comparison] {
+    for kind in [Kind::Run, Kind::Bisection, Kind::Backport, Kind::Comparison, Kind::Queue] {
         let mut names: Vec<_> = FORMATS.iter().filter_map(|format| format.name(kind)).collect();
         names.sort_unstable();
         let all = names.len();

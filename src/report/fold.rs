@@ -272,7 +272,8 @@ impl RunSummary {
             | Event::CandidateReady { .. }
             | Event::CandidateClosed { .. }
             | Event::BisectionStep { .. }
-            | Event::BisectionEnded { .. } => {}
+            | Event::BisectionEnded { .. }
+            | Event::Queue(_) => {}
         }
     }
 

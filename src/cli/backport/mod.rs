@@ -3,7 +3,7 @@
 mod applied;
 mod choice;
 mod input;
-mod onto;
+pub(super) mod onto;
 mod output;
 
 use parking_lot::Mutex;

@@ -45,7 +45,7 @@ impl Builder {
         let place = self.places().join(self.identify(&request.source)?.place);
         let log = fs::read(log_of(request, &place)).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
-        let found: BTreeSet<String> = log.lines().filter_map(|line| warning(line)).collect();
+        let found: BTreeSet<String> = log.lines().filter_map(warning).collect();
         Ok(found.into_iter().collect())
     }
 }
