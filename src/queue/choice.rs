@@ -110,8 +110,10 @@ impl ChosenTest {
     /// What a journal keeps of it. `worth`: good attempts that make a test fine of which nothing was measured.
     pub fn record(&self, machine: &Machine, worth: u32) -> QueueTest {
         let dose = &self.test.dose;
-        // the author of a suite who measured the chance knows how many attempts a pass takes
-        let attempts = if dose.chance.is_some() { dose.attempts } else { dose.attempts.max(worth) };
+        // the author of a suite who measured the chance knows how many attempts a pass takes; what the queue touches
+        // deserves more
+        let is_known = dose.chance.is_some() && self.tie.is_empty();
+        let attempts = if is_known { dose.attempts } else { dose.attempts.max(worth) };
         QueueTest {
             test: self.test.id(),
             summary: self.test.summary.clone(),

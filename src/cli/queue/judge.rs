@@ -19,7 +19,6 @@ use crate::cli::run::placed;
 use crate::event::queue::{QueueEvent, QueueRecord, QueueTree};
 use crate::event::{Counts, Event, SCHEMA};
 use crate::journal::{Journal, RunDir};
-use crate::kernel::compile::BuildSource;
 use crate::kernel::{Kernel, Library};
 use crate::plan::PlacedTest;
 use crate::progress::{EventSink, Fetching, RunDisplay};
@@ -181,10 +180,6 @@ impl Judging<'_> {
         let seconds = start.elapsed().as_secs_f64();
         sink(Event::RunFinished { at: Timestamp::now(), seconds, cancelled, counts });
         show.close();
-        if matches!(input.tree.source, BuildSource::Folder(_) | BuildSource::Git { .. }) || cancelled {
-            // the next command finds the tree without patches
-            let _ = library.builder().take_patches_off(&input.tree.source, &progress);
-        }
         output::finish(args, &state, tests, dir, journal, &end)
     }
 }

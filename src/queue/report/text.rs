@@ -36,10 +36,11 @@ pub fn text(report: &QueueReport) -> String {
     report.notes.iter().for_each(|note| _ = writeln!(out, "note: {}", printable(note)));
     let _ = writeln!(
         out,
-        "\n{} on {} in {}",
+        "\n{} on {} in {}; ten of every test on both ends are {}",
         plural(report.attempts, "attempt"),
         plural(report.kernels, "kernel"),
-        clock(report.seconds)
+        clock(report.seconds),
+        20 * tests.len()
     );
     if let Some(open) = &report.open {
         let _ = writeln!(out, "not ended: {open}");
