@@ -53,6 +53,9 @@ const OF_GROUPS: &[(&str, &str)] = &[
 /// processors (`submit_queues` of 4), on 6.17 and 7.2 at least.
 const CPUS: &[(&str, u32)] = &[("block/038", 4)];
 
+/// Tests that want more memory than the others, MiB: what block/042 writes from is as large as the largest request.
+const MEMORY: &[(&str, u32)] = &[("block/042", 4096)];
+
 /// Tests that are left out, with the reason.
 const NOT_HERE: &[(&str, &str)] = &[(
     "block/024",
@@ -134,6 +137,7 @@ fn test(script: &Script, tree: &str) -> TestDraft {
         modules: modules(text, group),
         config: options(text),
         cpus: CPUS.iter().find(|(test, _)| test == name).map(|(_, cpus)| *cpus),
+        memory_mib: MEMORY.iter().find(|(test, _)| test == name).map(|(_, mib)| *mib),
         disks: calls(text).any(|(name, _)| name == "test_device()").then(device).into_iter().collect(),
         program: vec![
             ("blktests", ProgramValue::Text(name.clone())),

@@ -8,8 +8,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::lines::Lines;
-use super::{End, OutputReader, Stream, reports};
+use super::{End, OutputReader, Stream, for_want_of_memory, reports};
 use crate::observation::{Exit, ProgramReport};
+
+/// What bash says of a command that the out-of-memory killer ended; nobody else sends this signal in these tests.
+static KILLED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\+.*: line [0-9]+: +[0-9]+ Killed ").expect("it is one"));
 
 /// Lines about a failure that are kept; `check` itself shows ten of a difference.
 const MOST_NOTES: usize = 8;
@@ -41,21 +45,26 @@ pub(super) struct Reader {
     result: Result,
     passed: bool,
     failed: bool,
+    /// A failure whose reason was not read yet, with the name of the test, and the lines behind it.
+    pending: Option<String>,
+    held: Vec<ProgramReport>,
     not_run: Option<String>,
     notes: usize,
 }
 
 impl OutputReader for Reader {
-    /// What is wrong is certain when it is printed: a kernel that hangs afterwards has failed, too.
+    /// What is wrong is certain when its reason is printed: a kernel that hangs afterwards has failed, too.
     fn read(&mut self, stream: Stream, piece: &[u8]) -> Vec<ProgramReport> {
         if stream == Stream::Reports {
             return reports::line(piece);
         }
-        self.lines.push(piece).into_iter().filter_map(|line| self.end_line(&line)).collect()
+        self.lines.push(piece).into_iter().flat_map(|line| self.end_line(&line)).collect()
     }
 
     fn finish(&mut self, end: End) -> Vec<ProgramReport> {
-        let mut said: Vec<ProgramReport> = self.end_of_output().into_iter().collect();
+        let rest = self.lines.rest();
+        let mut said = self.end_line(&rest);
+        said.extend(self.certain());
         let Exit::Code(code) = end.exit else { return said };
         let blind = |what: &str, last: &str| ProgramReport::Blind(format!("{what}: {last}"));
         if self.failed {
@@ -74,63 +83,75 @@ impl OutputReader for Reader {
 }
 
 impl Reader {
-    fn end_of_output(&mut self) -> Option<ProgramReport> {
-        let rest = self.lines.rest();
-        self.end_line(&rest)
-    }
-
-    fn end_line(&mut self, line: &[u8]) -> Option<ProgramReport> {
+    fn end_line(&mut self, line: &[u8]) -> Vec<ProgramReport> {
         let line = String::from_utf8_lossy(line).trim_end().to_owned();
         if line.is_empty() {
-            return None;
+            return Vec::new();
         }
         self.last.clone_from(&line);
-        if let Some(found) = TEST.captures(&line) {
-            let name = format!("{}{}", &found[1], found.get(2).map_or("", |device| device.as_str()));
-            return self.result(&name, &found[3]);
-        }
         let Some(text) = line.strip_prefix("    ").map(str::trim_end) else {
+            let said = self.certain();
             self.result = Result::None;
-            return None;
+            if let Some(found) = TEST.captures(&line) {
+                let name = format!("{}{}", &found[1], found.get(2).map_or("", |device| device.as_str()));
+                self.begin(name, &found[3]);
+            }
+            return said;
         };
+        // one that was not run has figures of the last time, too
+        if FIGURE.is_match(&line) {
+            return Vec::new();
+        }
         match self.result {
             Result::NotRun => {
-                // one without a device has a figure too
-                if !FIGURE.is_match(&line)
-                    && let Some(reason) = &mut self.not_run
-                {
+                if let Some(reason) = &mut self.not_run {
                     reason.push_str(if reason.ends_with(" not run") { ": " } else { ", " });
                     reason.push_str(text.trim());
                 }
-                None
+                Vec::new()
             }
-            Result::Failed if !FIGURE.is_match(&line) && !is_frame(text) && self.notes < MOST_NOTES => {
-                self.notes += 1;
-                Some(ProgramReport::Note(text.to_owned()))
-            }
-            _ => None,
+            Result::Failed if !is_frame(text) => self.detail(text),
+            _ => Vec::new(),
         }
     }
 
-    /// What a line says of the test.
-    fn result(&mut self, name: &str, word: &str) -> Option<ProgramReport> {
+    /// A test's line with a result.
+    fn begin(&mut self, name: String, word: &str) {
         match word {
             "passed" => {
                 self.result = Result::Passed;
                 self.passed = true;
-                None
             }
             "failed" => {
                 self.result = Result::Failed;
                 self.failed = true;
-                Some(ProgramReport::Symptom(format!("{name}: failed")))
+                self.pending = Some(name);
             }
             _ => {
                 self.result = Result::NotRun;
                 self.not_run = Some(format!("{name} not run"));
-                None
             }
         }
+    }
+
+    /// A line about a failure. One that was added to the expected output, or is no difference, says why.
+    fn detail(&mut self, text: &str) -> Vec<ProgramReport> {
+        if KILLED.is_match(text) && self.pending.take().is_some() {
+            self.held.clear();
+            self.notes = MOST_NOTES;
+            return vec![ProgramReport::Blind(for_want_of_memory(text.trim_start_matches('+')))];
+        }
+        if self.notes < MOST_NOTES {
+            self.notes += 1;
+            self.held.push(ProgramReport::Note(text.to_owned()));
+        }
+        if text.starts_with([' ', '-']) { Vec::new() } else { self.certain() }
+    }
+
+    /// A failure that is one whatever follows, with what was said of it.
+    fn certain(&mut self) -> Vec<ProgramReport> {
+        let failure = self.pending.take().map(|name| ProgramReport::Symptom(format!("{name}: failed")));
+        failure.into_iter().chain(self.held.drain(..)).collect()
     }
 }
 
@@ -212,6 +233,11 @@ block/901 => vdb (write while read)                          [failed]
         Note("+cannot write")
         "#
         );
+        assert_eq!(
+            read("block/901 (x)    [failed]\n    runtime  ...  2s\n", 1),
+            "Symptom(\"block/901: failed\")\n",
+            "whatever the reason is"
+        );
         insta::assert_snapshot!(
             read("block/901 (x)    [failed]\n    runtime  ...  2s\n    something found in dmesg:\n    [    1.0] BUG: no\n", 1),
             @r#"
@@ -219,6 +245,14 @@ block/901 => vdb (write while read)                          [failed]
         Note("something found in dmesg:")
         Note("[    1.0] BUG: no")
         "#
+        );
+    }
+
+    #[test]
+    fn what_the_guest_had_no_memory_for_is_no_failure() {
+        insta::assert_snapshot!(
+            read("block/901 (x)    [failed]\n     Running block/901\n    +tests/block/901: line 38:   187 Killed                  \"${cmd[@]}\"\n    +it failed\n     Test complete\n", 1),
+            @r#"Blind("for want of memory (`machine: {memory: …}` gives the guest more): tests/block/901: line 38:   187 Killed                  \"${cmd[@]}\"")"#
         );
     }
 
