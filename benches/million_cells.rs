@@ -102,6 +102,8 @@ fn one(cells: usize) {
                 release: Some(kernel.release.clone()),
                 summary: test.summary.clone(),
                 expectation: None,
+                about: None,
+                select: None,
             });
         }
     }

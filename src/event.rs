@@ -2,10 +2,12 @@
 //! share. Serialised, one event is one JSON object with its kind under `event`; the journal and
 //! `--message-format json` carry these objects, one a line. Fields are added over time, never renamed or removed.
 
+mod about;
 pub(crate) mod line;
 pub mod queue;
 mod split;
 
+pub use about::TestAbout;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -325,6 +327,12 @@ pub enum Event {
         /// told again with it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expectation: Option<Box<Expectation>>,
+        /// What its suite says of the test; once for each test of a run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<Box<TestAbout>>,
+        /// What selects the kernel again, where that is not its name: the file of an image.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        select: Option<String>,
     },
     /// An attempt starts.
     AttemptStarted {

@@ -64,6 +64,8 @@ fn events(run: &RunDir) -> Vec<Event> {
             release: None,
             summary: "a race".into(),
             expectation: None,
+            about: None,
+            select: None,
         });
     }
     events.push(record("6.12.57", Verdict::Good));

@@ -231,6 +231,8 @@ impl Validation<'_> {
                 release,
                 summary: cell.test.summary.clone(),
                 expectation: None,
+                about: None,
+                select: None,
             });
         }
         let queue = Queue::new(self.config.capacity);

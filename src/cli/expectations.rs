@@ -75,6 +75,8 @@ pub fn planned(test: &Test, kernel: &RequestedKernel, expectation: Option<Expect
             .filter(|release| !release.is_empty() && expectation.is_none()),
         summary: test.summary.clone(),
         expectation: expectation.map(Box::new),
+        about: None,
+        select: Some(kernel.spec()).filter(|spec| spec != kernel.name()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `kregress run`: tests × kernels, judged.
 
 use parking_lot::Mutex;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -355,9 +356,11 @@ fn announce(
         cells: cells as u64,
         split,
     });
+    let mut described = HashSet::new();
     for kernel in wanted {
         for test in tests.iter().filter(|test| means(test, kernel)) {
-            sink(expectations::planned(test, kernel, None));
+            let event = expectations::planned(test, kernel, None);
+            sink(if described.insert(test.id()) { event.with_about(test) } else { event });
         }
     }
 }

@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{AttemptRecord, CellId, CellRecord, Event};
+use super::{AttemptRecord, CellId, CellRecord, Event, TestAbout};
 use crate::expectation::Expectation;
 
 /// How every line begins that this program writes.
@@ -60,6 +60,10 @@ struct Planned {
     summary: String,
     #[serde(default)]
     expectation: Option<Box<Expectation>>,
+    #[serde(default)]
+    about: Option<Box<TestAbout>>,
+    #[serde(default)]
+    select: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -82,9 +86,10 @@ fn usual(line: &[u8]) -> Option<Event> {
         }
         b"cell" => Some(Event::Cell(Box::new(cell(line).ok()?))),
         b"planned" => {
-            let Planned { _event: _, test, kernel, release, summary, expectation } =
+            let Planned { _event: _, test, kernel, release, summary, expectation, about, select } =
                 serde_json::from_slice(line).ok()?;
-            Some(Event::Planned { cell: CellId { test, kernel }, release, summary, expectation })
+            let cell = CellId { test, kernel };
+            Some(Event::Planned { cell, release, summary, expectation, about, select })
         }
         b"attempt-started" => {
             let AttemptStarted { _event: _, test, kernel, attempt, of } =

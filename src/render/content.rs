@@ -119,8 +119,8 @@ fn of_backport(of: &Backport<'_>) -> Document {
         let rows = comparison.rows.iter().map(|row| {
             vec![
                 Cell::plain(row.test.clone()),
-                hinted(&row.before),
-                hinted(&row.after),
+                linked(hinted(&row.before), &row.test, &comparison.before),
+                linked(hinted(&row.after), &row.test, &comparison.after),
                 Cell::plain(row.change.words()),
             ]
         });
@@ -155,6 +155,20 @@ fn of_comparison(comparison: &Comparison) -> Document {
     document
 }
 
+/// A cell that leads to its evidence on the run's page.
+fn linked(cell: Cell, test: &str, kernel: &str) -> Cell {
+    let escaped: String = format!("{test}@{kernel}")
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'@' | b'/' => {
+                char::from(byte).to_string()
+            }
+            byte => format!("%{byte:02X}"),
+        })
+        .collect();
+    Cell { link: Some(format!("{HTML_FILE}#cell={escaped}")), ..cell }
+}
+
 /// A verdict with how many attempts broke; why is its hint.
 fn hinted(side: &Side) -> Cell {
     let Some(verdict) = side.verdict else { return Cell::plain("not run") };
@@ -169,5 +183,5 @@ fn hinted(side: &Side) -> Cell {
 fn side(side: &Side) -> Cell {
     let cell = hinted(side);
     let why = cell.hint.filter(|why| !why.is_empty());
-    Cell { lines: cell.lines.into_iter().chain(why).collect(), tone: cell.tone, hint: None }
+    Cell { lines: cell.lines.into_iter().chain(why).collect(), tone: cell.tone, ..Cell::default() }
 }

@@ -65,6 +65,8 @@ pub struct Cell {
     pub tone: &'static str,
     /// What explains the cell: a page shows it on demand, other formats as a further line.
     pub hint: Option<String>,
+    /// Where more is said, relative to the run's folder, for formats whose documents lie there.
+    pub link: Option<String>,
 }
 
 impl Cell {
@@ -80,7 +82,7 @@ impl Cell {
 
     /// A cell of one line in the colour of a verdict.
     pub fn toned(text: impl Into<String>, tone: &'static str) -> Cell {
-        Cell { lines: vec![text.into()], tone, hint: None }
+        Cell { lines: vec![text.into()], tone, ..Cell::default() }
     }
 }
 

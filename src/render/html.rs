@@ -1,11 +1,12 @@
 //! One self-contained page, without a script, in well-formed XML.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write;
 
 use super::{Block, Cell, Document, Kind, Rendered, Renderer, Subject, say};
 use crate::bisection;
-use crate::report::html::{STYLE, head, pieces};
+use crate::report::html::{Scripted, console_links, head, pieces};
 use crate::report::matrix::MatrixStyle;
 use crate::report::{HTML_FILE, escape};
 
@@ -33,7 +34,15 @@ impl Renderer for Html {
     fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
             Subject::Run(run) => pieces(run.summary, run.dir).try_for_each(|piece| say(out, &piece?)),
-            Subject::Bisection(report, _) => say(out, &bisection::report::html(report)),
+            Subject::Bisection(report, run) => {
+                let mut consoles = HashMap::new();
+                for row in &report.tried {
+                    let links = console_links(run.summary, run.dir, &report.test, &row.kernel)?;
+                    consoles.insert(row.kernel.clone(), links);
+                }
+                let of = |kernel: &str| consoles.get(kernel).cloned().unwrap_or_default();
+                say(out, &bisection::report::html(report, &of))
+            }
             Subject::Backport(_) | Subject::Comparison(_) | Subject::Queue(_) => {
                 say(out, &layout(&Document::of(subject)?))
             }
@@ -44,7 +53,7 @@ impl Renderer for Html {
 /// A document without a layout of its own.
 fn layout(document: &Document) -> String {
     let title = escape(&document.title);
-    let mut out = head(&title, STYLE);
+    let mut out = head(&title, Scripted::No);
     let _ = writeln!(out, "<header>\n<h1>{title}</h1>");
     let all = || document.sections.iter().flat_map(|section| &section.blocks);
     for (text, file) in all().filter_map(link) {
@@ -95,6 +104,10 @@ fn push(out: &mut String, block: &Block) {
 
 fn line(cells: &[Cell]) -> String {
     let text = |cell: &Cell| cell.lines.iter().map(|line| escape(line)).collect::<Vec<_>>().join("<br/>");
+    let text = |cell: &Cell| match &cell.link {
+        Some(link) => format!("<a href=\"{}\">{}</a>", escape(link), text(cell)),
+        None => text(cell),
+    };
     let cells = cells.iter().enumerate().map(|(at, cell)| {
         let class = if cell.tone.is_empty() { String::new() } else { format!(" class=\"{}\"", cell.tone) };
         let hint = cell.hint.as_ref().map(|hint| format!(" title=\"{}\"", escape(hint))).unwrap_or_default();

@@ -111,9 +111,9 @@ fn a_backport_as_a_page_escapes_and_is_well_formed() {
     <table>
     <thead><tr><th scope="col">test</th><th scope="col">without</th><th scope="col">with</th><th scope="col">change</th></tr></thead>
     <tbody>
-    <tr><th scope="row">block::elevator-switch-race</th><td class="good" title="">good (0 of 3)</td><td class="bad" title="BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request">bad (1 of 1)</td><td>worse</td></tr>
-    <tr><th scope="row">cifs::fsconfig-source-leak</th><td class="bad" title="leak of 20000 objects in kmalloc-192">bad (1 of 1)</td><td class="skip" title="module cifs is not in this kernel&#39;s package">skip</td><td>not comparable</td></tr>
-    <tr><th scope="row">ext4::mmap-writeback-failure</th><td class="lost" title="the agent did not speak within 60 s">lost</td><td class="other" title="WARNING in ext4_iomap_begin">other (1 of 1)</td><td>not comparable</td></tr>
+    <tr><th scope="row">block::elevator-switch-race</th><td class="good" title=""><a href="index.html#cell=block%3A%3Aelevator-switch-race@6.12.57">good (0 of 3)</a></td><td class="bad" title="BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request"><a href="index.html#cell=block%3A%3Aelevator-switch-race@6.17.13">bad (1 of 1)</a></td><td>worse</td></tr>
+    <tr><th scope="row">cifs::fsconfig-source-leak</th><td class="bad" title="leak of 20000 objects in kmalloc-192"><a href="index.html#cell=cifs%3A%3Afsconfig-source-leak@6.12.57">bad (1 of 1)</a></td><td class="skip" title="module cifs is not in this kernel&#39;s package"><a href="index.html#cell=cifs%3A%3Afsconfig-source-leak@6.17.13">skip</a></td><td>not comparable</td></tr>
+    <tr><th scope="row">ext4::mmap-writeback-failure</th><td class="lost" title="the agent did not speak within 60 s"><a href="index.html#cell=ext4%3A%3Ammap-writeback-failure@6.12.57">lost</a></td><td class="other" title="WARNING in ext4_iomap_begin"><a href="index.html#cell=ext4%3A%3Ammap-writeback-failure@6.17.13">other (1 of 1)</a></td><td>not comparable</td></tr>
     </tbody>
     </table>
     </div>

@@ -125,8 +125,8 @@ impl Fingerprint {
     }
 }
 
-/// What a journal keeps of a crash report, as far as the comparison needs it.
-fn report(diagnosis: &Diagnosis) -> Report {
+/// What a journal keeps of a crash report.
+pub(super) fn report(diagnosis: &Diagnosis) -> Report {
     Report {
         title: diagnosis.title.clone(),
         alt_titles: diagnosis.alt_titles.clone(),

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::fold::CellSummary;
+use super::fold::{CellSummary, RunEnd};
 use crate::event::AttemptRecord;
 use crate::observation::{Ending, Stopped, SubtestResult};
+use crate::verdict::Verdict;
 
 /// Attempts that are listed one by one; a long series of clean ones says nothing new.
 const ATTEMPTS_SHOWN: usize = 50;
@@ -28,6 +29,16 @@ pub(super) fn ending(ending: &Ending) -> String {
             Stopped::Cancelled => "stopped: the run was ended".into(),
         },
     }
+}
+
+/// What came of a cell, in one sentence.
+pub(super) fn said(cell: &CellSummary, ended: RunEnd) -> String {
+    let Some(record) = &cell.record else { return ended.why_not_run().to_owned() };
+    let said = record.title.as_ref().or(record.reason.as_ref()).cloned();
+    said.unwrap_or_else(|| match record.verdict {
+        Verdict::Good => "the whole dose ran and nothing was seen".into(),
+        verdict => verdict.word().into(),
+    })
 }
 
 /// One attempt in one line.

@@ -95,6 +95,8 @@ mod tests {
             release: Some("7.2.13+deb14-amd64-large".into()),
             summary: String::new(),
             expectation: None,
+            about: None,
+            select: None,
         });
         insta::assert_snapshot!(kernels(&run).unwrap(), @"
         KERNEL   RELEASE                       BOOT  BOOTED  CELLS

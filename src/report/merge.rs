@@ -191,6 +191,10 @@ pub(super) fn merged(parts: Vec<RunSummary>) -> RunSummary {
         announced,
         ..RunSummary::default()
     };
+    for part in &parts {
+        run.abouts.extend(part.abouts.iter().map(|(test, about)| (test.clone(), about.clone())));
+        run.selects.extend(part.selects.iter().map(|(kernel, file)| (kernel.clone(), file.clone())));
+    }
     let mut behind = vec![0];
     for part in &parts {
         behind.push(behind[behind.len() - 1] + part.records.sources().len());

@@ -21,8 +21,10 @@ pub mod matrix;
 pub mod merge;
 pub mod outline;
 mod records;
+pub mod rerun;
 pub mod summary;
 pub(crate) mod text;
+mod timeline;
 
 #[cfg(test)]
 mod expected;

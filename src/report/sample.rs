@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::fold::{CellSummary, RunSummary};
-use crate::event::{AttemptRecord, CellId, CellRecord, Diagnosis, Event, SCHEMA};
+use crate::event::{AttemptRecord, CellId, CellRecord, Diagnosis, Event, SCHEMA, TestAbout};
 use crate::observation::{Ending, Exit, Phase, ProbeReading, ProgramReport, ProgramRun, Start, Stopped};
 use crate::verdict::Verdict;
 
@@ -152,6 +152,8 @@ fn matrix() -> Vec<Event> {
                 release: Some(release.into()),
                 summary: summary.into(),
                 expectation: None,
+                about: (kernel == "6.12.57").then(|| Box::new(about(test))),
+                select: None,
             });
         }
     }
@@ -159,6 +161,19 @@ fn matrix() -> Vec<Event> {
     events.extend(cifs());
     events.extend(ext4());
     events
+}
+
+/// What the suite of a test says of it.
+fn about(test: &str) -> TestAbout {
+    let (suite, _) = test.split_once("::").expect("a test of this file");
+    TestAbout {
+        file: format!("suites/{suite}.yaml"),
+        line: 12,
+        program: "echo none > /sys/block/nullb0/queue/scheduler </script> ]]>".into(),
+        symptom: "crash:\n  trace:\n  - ^elevator_".into(),
+        links: vec!["https://lore.example.org/r/1?a&b".into(), "javascript:alert(1)".into()],
+        fixes: vec!["9b25f381de6b (v7.1)".into()],
+    }
 }
 
 fn block() -> Vec<Event> {

@@ -87,7 +87,7 @@ pub fn shown_path(path: &Path) -> String {
     quoted(&printable(&path.to_string_lossy()))
 }
 
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+~@:,%=".contains(c);
     if !word.is_empty() && !word.starts_with('~') && word.chars().all(plain) {
         word.to_owned()

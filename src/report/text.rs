@@ -3,9 +3,16 @@
 
 use std::borrow::Cow;
 
-/// Whether a character may stand in an XML 1.0 document.
+/// Whether a character may stand in a report: in an XML 1.0 document, and without making the text around it look like
+/// another one, as those do that reorder or hide it.
 pub(super) fn allowed(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+    !is_deceptive(c)
+        && matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+}
+
+/// Whether a character reorders or hides the text around it.
+fn is_deceptive(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// `text` with forbidden characters replaced.

@@ -1,6 +1,6 @@
 //! One folder of several runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -79,13 +79,18 @@ fn write(dir: &RunDir, whole: &RunSummary, command: Vec<String>) -> Result<(), M
         let crate::report::HostInfo { qemu, accel, accel_reason, cpus, memory_mib } = host;
         tell(Event::Host { qemu, accel, accel_reason, cpus, memory_mib })?;
     }
+    let mut described = HashSet::new();
     for cell in whole.cells() {
+        let first = described.insert(cell.test());
+        let select = whole.selects(cell.kernel());
         let release = cell.release().map(str::to_owned);
         tell(Event::Planned {
             cell: cell.id(),
             release,
             summary: cell.summary().to_owned(),
             expectation: None,
+            about: whole.about(cell.test()).filter(|_| first).cloned().map(Box::new),
+            select: (select != cell.kernel()).then(|| select.to_owned()),
         })?;
     }
     // what is missing is seen when the run is read: another part may be merged into it

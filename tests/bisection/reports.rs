@@ -12,7 +12,9 @@ use kregress::failure::Failure;
 use kregress::lab::sim::Outcome;
 use kregress::progress::{Bisecting, EventSink, Paint};
 use kregress::report::ExitStatus;
+use kregress::report::html::ConsoleLink;
 use kregress::report::matrix::MatrixStyle;
+use kregress::verdict::Verdict;
 
 use super::place::{Kernels, drive, drive_until, from, line, number};
 
@@ -51,7 +53,10 @@ fn a_culprit() {
     assert_eq!(report.exit_status(), ExitStatus::Success);
     insta::assert_snapshot!(text(&report, MatrixStyle::PLAIN));
     insta::assert_snapshot!(markdown(&report));
-    let page = html(&report);
+    let console =
+        ConsoleLink { attempt: 1, verdict: Verdict::Bad, href: "./attempts/x/1/console.log".into() };
+    let page = html(&report, &|kernel| if kernel == "k6" { vec![console.clone()] } else { Vec::new() });
+    assert_eq!(page.matches("<a href=\"./attempts/x/1/console.log\">1 bad</a>").count(), 1);
     let mut reader = quick_xml::Reader::from_str(&page);
     while !matches!(reader.read_event().expect("well-formed"), quick_xml::events::Event::Eof) {}
 }

@@ -56,6 +56,8 @@ impl Made<'_> {
                 release: None,
                 summary: format!("what {test} is"),
                 expectation: None,
+                about: None,
+                select: None,
             });
         }
         let mut counts = kregress::event::Counts::default();

@@ -42,7 +42,7 @@ pub use json::FileDiagnosis;
 pub use kind::{ReportKind, UnknownKind};
 pub use lines::{line_as_report, messages, release};
 pub use reading::{Findings, PassedOver};
-pub use render::{Extras, Palette, heading, render, render_report, render_report_with};
+pub use render::{Extras, Palette, blamed_line, heading, render, render_report, render_report_with};
 pub use report::Report;
 pub use rules::RuleError;
 pub use sameness::{Sameness, distinct, same_defect, share_a_path};

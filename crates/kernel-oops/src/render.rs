@@ -124,6 +124,13 @@ pub fn render_report_with(
     out
 }
 
+/// The line of a report that names the blamed function: how many lines it is below the first one. `region` is as in
+/// [`render_report`].
+pub fn blamed_line(region: &[u8], report: &Report) -> Option<usize> {
+    let shown = shown_lines(region, report, &|_| Vec::new());
+    shown.iter().find(|line| line.mark.is_some()).map(|line| line.number - report.start_line)
+}
+
 /// What is known besides the lines themselves, each with a label.
 fn facts(region: &[u8], report: &Report) -> Vec<(&'static str, String)> {
     let mut facts = vec![("what", format!("{} ({})", report.kind.sentence(), report.kind))];
@@ -293,6 +300,16 @@ mod tests {
         "#);
         insta::assert_snapshot!(render("-", b"", &[], &Palette::plain()), @"-: no crash report");
         assert!(render("-", CONSOLE, &reports, &Palette::coloured()).contains("\u{1b}[31m"));
+    }
+
+    #[test]
+    fn the_line_of_the_blamed_function() {
+        let reports = crate::diagnose(CONSOLE);
+        let lines = reports.iter().map(|report| {
+            let at = blamed_line(&CONSOLE[report.start..report.end], report)?;
+            CONSOLE[report.start..].split(|byte| *byte == b'\n').nth(at)
+        });
+        assert_eq!(lines.collect::<Vec<_>>(), [Some(&b"[    1.000006]  outer_func+0x8d/0x1a0"[..]), None]);
     }
 
     #[test]

@@ -5,21 +5,12 @@ use std::fmt::Write as _;
 use super::text::notes;
 use super::{Report, counted, likely, standing, wording};
 use crate::report::escape;
-use crate::report::html::head;
+use crate::report::html::{ConsoleLink, Scripted, head};
 
-const STYLE: &str = "\
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; } th, td { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; }
-thead th { border-bottom: 1px solid; } .culprit { font-weight: bold; } .figure { text-align: right; }
-.bar { display: inline-block; height: .8em; background: #c33; min-width: 1px; } pre { overflow-x: auto; }
-.answer { font-size: 1.25rem; }
-";
-
-/// The document.
-pub fn html(report: &Report) -> String {
+/// The document; `consoles` knows those of a kernel's attempts.
+pub fn html(report: &Report, consoles: &dyn Fn(&str) -> Vec<ConsoleLink>) -> String {
     let title = escape(&format!("Bisection of {}", report.test));
-    let mut out = head(&title, STYLE);
+    let mut out = head(&title, Scripted::No);
     let _ = writeln!(out, "<main>\n<h1>{title}</h1>");
     let _ = writeln!(out, "<p class=\"answer\">{}</p>\n<ul>", escape(&report.headline));
     let effort = wording::effort(report);
@@ -29,18 +20,19 @@ pub fn html(report: &Report) -> String {
     }
     out.push_str(
         "</ul>\n<h2>Kernels</h2>\n<table>\n<thead><tr><th scope=\"col\">kernel</th><th scope=\"col\">symptoms</th>\
-         <th scope=\"col\">standing</th><th scope=\"col\">seen</th></tr></thead>\n<tbody>\n",
+         <th scope=\"col\">standing</th><th scope=\"col\">seen</th><th scope=\"col\">consoles</th></tr></thead>\n<tbody>\n",
     );
     for row in &report.tried {
         let culprit = report.culprits.iter().any(|culprit| culprit.name == row.kernel);
         let class = if culprit { " class=\"culprit\"" } else { "" };
         let _ = writeln!(
             out,
-            "<tr{class}><th scope=\"row\">{}</th><td class=\"figure\">{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr{class}><th scope=\"row\">{}</th><td class=\"figure\">{}</td><td>{}</td><td class=\"wide\">{}</td><td class=\"wide\">{}</td></tr>",
             escape(&row.kernel),
             counted(row.seen),
             standing(row),
-            escape(&notes(row))
+            escape(&notes(row)),
+            links(&consoles(&row.kernel))
         );
     }
     out.push_str("</tbody>\n</table>\n<h2>How likely each candidate is</h2>\n<table>\n<tbody>\n");
@@ -63,4 +55,12 @@ pub fn html(report: &Report) -> String {
     }
     out.push_str("</main>\n</body>\n</html>\n");
     out
+}
+
+/// Links to consoles, each with what its attempt said.
+fn links(consoles: &[ConsoleLink]) -> String {
+    let link = |console: &ConsoleLink| {
+        format!("<a href=\"{}\">{} {}</a>", console.href, console.attempt, console.verdict)
+    };
+    consoles.iter().map(link).collect::<Vec<_>>().join(", ")
 }

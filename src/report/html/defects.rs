@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::anchor;
+use super::blocks::{TABLE_END, table_start};
 use super::cell::href;
 use crate::journal::{JournalError, RunDir};
 use crate::report::defects::{defects, headline};
@@ -12,22 +13,21 @@ use crate::report::text::escape;
 /// Cells that are named of each defect.
 const PLACES_SHOWN: usize = 40;
 
-/// Adds the table, where any attempt showed a defect.
+/// The table with its heading, where any attempt showed a defect.
 ///
 /// # Errors
 /// The journal cannot be read any more.
-pub(super) fn push(out: &mut String, run: &RunSummary, dir: &RunDir) -> Result<(), JournalError> {
+pub(super) fn section(run: &RunSummary, dir: &RunDir) -> Result<String, JournalError> {
     let defects = defects(run)?;
     if defects.is_empty() {
-        return Ok(());
+        return Ok(String::new());
     }
-    let title = headline(&defects).unwrap_or_else(|| "What failed".to_owned());
-    let _ = writeln!(out, "<h2>{}</h2>", escape(&title));
-    out.push_str(
-        "<div class=\"scroll\" role=\"region\" aria-labelledby=\"defects\" tabindex=\"0\">\n<table class=\"defects\">\n\
-         <caption id=\"defects\">Attempts that crashed alike are one defect.</caption>\n\
-         <thead><tr><th scope=\"col\">Defect</th><th scope=\"col\">Class</th><th scope=\"col\">Cells</th><th scope=\"col\">Attempts</th>\
-         <th scope=\"col\">Where</th><th scope=\"col\">First</th></tr></thead>\n<tbody>\n",
+    let title = headline(&defects).unwrap_or_else(|| "The defect".to_owned());
+    let mut out = format!("<h2>{}</h2>\n", escape(&title));
+    out += &table_start(
+        "defects",
+        "Attempts that crashed alike are one defect.",
+        &["Defect", "Class", "Cells", "Attempts", "Where", "First"],
     );
     for defect in &defects {
         let mut cells: Vec<String> = Vec::new();
@@ -51,7 +51,7 @@ pub(super) fn push(out: &mut String, run: &RunSummary, dir: &RunDir) -> Result<(
             .collect();
         let _ = writeln!(
             out,
-            "<tr><th scope=\"row\">{}{also}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{first}</td></tr>",
+            "<tr><th scope=\"row\" class=\"wide\">{}{also}</th><td>{}</td><td class=\"figure\">{}</td><td class=\"figure\">{}</td><td>{}</td><td>{first}</td></tr>",
             escape(&defect.title),
             escape(defect.kind.as_deref().unwrap_or("no crash report")),
             defect.cells.len(),
@@ -59,6 +59,5 @@ pub(super) fn push(out: &mut String, run: &RunSummary, dir: &RunDir) -> Result<(
             cells.join("<br/>"),
         );
     }
-    out.push_str("</tbody>\n</table>\n</div>\n");
-    Ok(())
+    Ok(out + TABLE_END)
 }

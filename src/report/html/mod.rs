@@ -1,24 +1,40 @@
-//! `index.html`: one self-contained file with the matrix tests × kernels, each cell leading to its diagnosis, its
-//! attempts and an excerpt of its console. It has no script and asks the browser to run none, because most of its text
-//! comes from guests. The markup is well-formed XML as well, which the tests rely on.
+//! `index.html`: one self-contained file. What failed stands first, then the matrix tests × kernels, each cell of which
+//! opens its diagnosis, its attempts and an excerpt of its console.
+//!
+//! Its script filters, opens cells and moves the focus; it makes no markup of text. Evidence of cells that did not fail is
+//! the content of `noscript` elements: where scripts run a browser takes it as one text each, so that a page of thousands
+//! of cells opens at once, and where they do not it is shown. The markup is well-formed XML as well, which the tests rely
+//! on.
 
+mod about;
+mod blocks;
 mod cell;
 mod defects;
+mod durations;
+mod failures;
 mod head;
+mod links;
+mod matrix;
+mod tools;
+mod varying;
 
 use std::fmt::Write as _;
 
-pub use head::{STYLE, head};
+pub use head::{Scripted, head};
+pub use links::{ConsoleLink, console_links};
 
 use super::ReportError;
 use super::fold::{RunEnd, RunSummary};
 use super::matrix::word_of;
 use super::summary::absence;
 use super::text::escape;
-use crate::expectation::Expectation;
+use super::timeline::Timeline;
 use crate::journal::{JournalError, RunDir};
 use crate::progress::{clock, tally};
 use crate::verdict::Verdict;
+
+/// Cells that failed whose evidence is there without a script, too, in a browser that has one.
+const SHOWN_AT_ONCE: usize = 200;
 
 /// The document of a run whose files are in `dir`. Consoles that cannot be read are left out.
 ///
@@ -33,65 +49,46 @@ pub fn pieces<'a>(
     run: &'a RunSummary,
     dir: &'a RunDir,
 ) -> impl Iterator<Item = Result<String, ReportError>> + 'a {
-    let first =
-        std::iter::once_with(|| Ok(before_matrix(run))).chain(std::iter::once_with(|| unexpected(run)));
-    let before = first.chain(matrix(run).map(Ok));
-    let after = std::iter::once_with(|| after_matrix(run, dir));
-    let end = "</main>\n</body>\n</html>\n".to_owned();
-    let pieces = before.chain(after).chain(evidence(run, dir)).chain(std::iter::once(Ok(end)));
-    pieces.map(|piece| piece.map_err(ReportError::from))
+    let history = Timeline::of(run, dir);
+    let varying = varying::of(run, &history);
+    let begin = [Ok(beginning(run)), failures::section(run), defects::section(run, dir)];
+    let begin = begin.into_iter().chain([Ok(tools::bar(run))]);
+    let after = [Ok(matrix::END.to_owned()), varying, Ok(durations::section(run)), Ok(worth(run))];
+    let evidence = evidence(run, dir, history);
+    let end = || Ok(format!("</main>\n{}{}</body>\n</html>\n", tools::PANEL, head::script()));
+    let pieces = begin.chain(matrix::lines(run)).chain(after).chain(evidence);
+    pieces.chain(std::iter::once_with(end)).map(|piece| piece.map_err(ReportError::from))
 }
 
-fn before_matrix(run: &RunSummary) -> String {
+fn beginning(run: &RunSummary) -> String {
     let title = escape(&format!("kregress run {}", run.id));
-    let mut out = head(&title, STYLE);
-    let _ = write!(out, "<header>\n<h1>{title}</h1>\n");
+    let mut out = head(&title, Scripted::Yes);
+    out.push_str("<a class=\"skip-link\" href=\"#failures\">To what failed</a>\n<a class=\"skip-link\" href=\"#matrix\">To the matrix</a>\n");
+    let _ = write!(out, "<header>\n<h1>{title}</h1>\n<p class=\"answer\">{}</p>\n", escape(&result(run)));
     push_facts(&mut out, run);
     out.push_str("</header>\n<main>\n");
     out
 }
 
-/// The cells that are bad although the kernel has the fix.
-fn unexpected(run: &RunSummary) -> Result<String, JournalError> {
-    let mut out = String::new();
-    let mut details = run.details();
-    for outline in run.unexpectedly_bad() {
-        if out.is_empty() {
-            out.push_str("<h2>Bad on a kernel that should not have the bug</h2>\n<ul>\n");
-        }
-        let cell = details.cell(outline.place())?;
-        let reason = cell.expectation.as_ref().map(Expectation::reason).unwrap_or_default();
-        let (id, reason) = (escape(&cell.id.to_string()), escape(&reason));
-        let _ = writeln!(out, "<li><a href=\"#{}\">{id}</a>: {reason}</li>", anchor(outline.place()));
+/// How the run came out, in one line.
+fn result(run: &RunSummary) -> String {
+    let (known, fixed) = run.known_and_fixed();
+    let cells = if run.planned() == 1 { "1 cell".to_owned() } else { format!("{} cells", run.planned()) };
+    let mut tally = tally(&run.counts(), known, fixed).join(", ");
+    if tally.is_empty() {
+        tally = "nothing to run".to_owned();
     }
-    if !out.is_empty() {
-        out.push_str("</ul>\n");
-    }
-    Ok(out)
-}
-
-fn after_matrix(run: &RunSummary, dir: &RunDir) -> Result<String, JournalError> {
-    let mut out = String::new();
-    defects::push(&mut out, run, dir)?;
-    push_absence(&mut out, run);
-    if run.cells().len() > 0 {
-        out.push_str(
-            "<p class=\"choice\"><label><input type=\"checkbox\" id=\"hide-good\"/> Hide the evidence of good cells</label></p>\n",
-        );
-    }
-    Ok(out)
+    let ended = match run.ended {
+        RunEnd::Finished => "",
+        RunEnd::Cancelled => "; the run was ended before every cell was run",
+        RunEnd::Killed => "; the runner was killed",
+        RunEnd::Running => "; the run still goes on",
+    };
+    format!("{cells}: {tally}{ended}")
 }
 
 fn push_facts(out: &mut String, run: &RunSummary) {
-    let (known, fixed) = run.known_and_fixed();
-    let mut result = format!("{} cells: {}", run.planned(), tally(&run.counts(), known, fixed).join(", "));
-    match run.ended {
-        RunEnd::Finished => {}
-        RunEnd::Cancelled => result.push_str("; the run was ended before every cell was run"),
-        RunEnd::Killed => result.push_str("; the runner was killed"),
-        RunEnd::Running => result.push_str("; the run still goes on"),
-    }
-    let mut facts = vec![("Result", result)];
+    let mut facts = Vec::new();
     if let Some(at) = run.started {
         facts.push(("Started", at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()));
     }
@@ -117,82 +114,58 @@ fn push_facts(out: &mut String, run: &RunSummary) {
         let _ = writeln!(out, "<dt>{name}</dt><dd>{}</dd>", escape(&value));
     }
     out.push_str("</dl>\n");
-    if !run.notices.is_empty() {
-        out.push_str("<ul>\n");
-        for notice in &run.notices {
-            let _ = writeln!(out, "<li>{}</li>", escape(notice));
-        }
-        out.push_str("</ul>\n");
-    }
+    let notices: Vec<String> = run.notices.iter().map(|notice| escape(notice)).collect();
+    blocks::push_list(out, &notices);
 }
 
-/// The matrix, line by line.
-fn matrix(run: &RunSummary) -> impl Iterator<Item = String> + '_ {
-    let kernels = run.kernels();
-    let (mut head, mut end) = (String::new(), String::new());
-    if kernels.is_empty() {
-        head.push_str("<p>No cell was planned.</p>\n");
-    } else {
-        head.push_str(
-            "<div class=\"scroll\" role=\"region\" aria-labelledby=\"matrix\" tabindex=\"0\">\n<table class=\"matrix\">\n\
-             <caption id=\"matrix\">Tests and kernels; each word leads to its evidence.</caption>\n<thead><tr><td></td>",
-        );
-        for kernel in &kernels {
-            let _ = write!(head, "<th scope=\"col\">{}</th>", escape(kernel));
-        }
-        head.push_str("</tr></thead>\n<tbody>\n");
-        end.push_str("</tbody>\n</table>\n</div>\n");
-    }
-    let rows = run.tests().into_iter().map(move |test| {
-        let mut out = format!("<tr><th scope=\"row\">{}</th>", escape(test));
-        for kernel in &kernels {
-            let Some(cell) = run.find(test, kernel) else {
-                out.push_str("<td><span class=\"quiet\" title=\"not planned\">·</span></td>");
-                continue;
-            };
-            let (word, class) = word_and_class(cell.verdict(), cell.known());
-            let _ =
-                write!(out, "<td class=\"{class}\"><a href=\"#{}\">{word}</a></td>", anchor(cell.place()));
-        }
-        out.push_str("</tr>\n");
-        out
-    });
-    std::iter::once(head).chain(rows).chain(std::iter::once(end))
-}
-
-fn push_absence(out: &mut String, run: &RunSummary) {
+/// What a good result is worth.
+fn worth(run: &RunSummary) -> String {
     let lines = absence(run);
     if lines.is_empty() {
-        return;
+        return String::new();
     }
-    out.push_str("<h2>What a good result is worth</h2>\n<ul>\n");
-    for (test, worth) in lines {
-        let _ = writeln!(out, "<li><code>{}</code>: {}</li>", escape(&test), escape(&worth));
-    }
-    out.push_str("</ul>\n");
+    let mut out = "<h2>What a good result is worth</h2>\n".to_owned();
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|(test, worth)| format!("<code>{}</code>: {}", escape(test), escape(worth)))
+        .collect();
+    blocks::push_list(&mut out, &lines);
+    out
 }
 
 /// The sections of the cells, test by test.
 fn evidence<'a>(
     run: &'a RunSummary,
     dir: &'a RunDir,
+    history: Timeline,
 ) -> impl Iterator<Item = Result<String, JournalError>> + 'a {
     let mut details = run.details();
-    let cells = run.cells_by_test().into_iter().flat_map(|(test, places)| {
-        places.into_iter().enumerate().map(move |(nth, place)| ((nth == 0).then_some(test), place))
+    let mut shown = 0;
+    let tests = run.cells_by_test().into_iter().enumerate().flat_map(|(number, (test, places))| {
+        let nth = move |(nth, place)| (number, (nth == 0).then_some(test), place);
+        places.into_iter().enumerate().map(nth)
     });
-    cells.map(move |(first_of, place)| {
+    let cells = tests.map(move |(number, first_of, place)| {
         let mut out = String::new();
         if let Some(test) = first_of {
-            let _ = writeln!(out, "<h2>{}</h2>", escape(test));
-            let summary = run.outline(place).summary();
-            if !summary.is_empty() {
-                let _ = writeln!(out, "<p>{}</p>", escape(summary));
-            }
+            let _ = writeln!(out, "<h3>{}</h3>", escape(test));
+            about::push(&mut out, run, test, run.outline(place).summary(), number);
         }
-        cell::push(&mut out, &details.cell(place)?, &anchor(place), run.ended, dir);
+        let is_failure = failures::rank(run.outline(place)).is_some();
+        shown += usize::from(is_failure);
+        let cell = details.cell(place)?;
+        let view = cell::CellView { run, dir, history: &history, test: number, cell: &cell, place };
+        if is_failure && shown <= SHOWN_AT_ONCE {
+            view.push(&mut out, &format!(" id=\"{}\"", anchor(place)));
+        } else {
+            let _ = write!(out, "<noscript id=\"{}\">", anchor(place));
+            view.push(&mut out, "");
+            out.push_str("</noscript>\n");
+        }
         Ok(out)
-    })
+    });
+    let begin = "<div id=\"evidence\">\n<h2>Evidence</h2>\n".to_owned();
+    std::iter::once(Ok(begin)).chain(cells).chain(std::iter::once(Ok("</div>\n".to_owned())))
 }
 
 fn anchor(place: usize) -> String {

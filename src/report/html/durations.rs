@@ -1,0 +1,161 @@
+//! How long the cells took: for each of the longest tests a line from its shortest cell to its longest one, a mark a cell.
+
+use std::fmt::Write as _;
+
+use super::blocks::{TABLE_END, table_start};
+use crate::report::cells::Outline;
+use crate::report::fold::RunSummary;
+use crate::report::text::escape;
+use crate::verdict::Verdict;
+
+/// Tests that are drawn.
+const TESTS: usize = 25;
+/// Marks that are drawn of each; of more, every so many.
+const MARKS: usize = 120;
+/// The longest name, characters.
+const NAME: usize = 40;
+/// Pixels: the names, the plot, a row.
+const LEFT: f64 = 300.0;
+const WIDTH: f64 = 640.0;
+const ROW: f64 = 20.0;
+
+struct Row<'r> {
+    test: &'r str,
+    /// Those with a verdict that took any time, the shortest first.
+    cells: Vec<Outline<'r>>,
+    total: f64,
+}
+
+/// The plot with its heading; nothing where no time is known.
+pub(super) fn section(run: &RunSummary) -> String {
+    let mut rows: Vec<Row<'_>> =
+        run.cells_by_test().into_iter().filter_map(|(test, places)| row(run, test, places)).collect();
+    rows.sort_by(|a, b| b.total.total_cmp(&a.total));
+    let left_out = rows.len().saturating_sub(TESTS);
+    rows.truncate(TESTS);
+    let longest =
+        rows.iter().filter_map(|row| row.cells.last()).map(|cell| cell.seconds()).fold(0.0, f64::max);
+    if longest <= 0.0 {
+        return String::new();
+    }
+    let mut out = "<h2>How long it took</h2>\n".to_owned();
+    if left_out > 0 {
+        let _ = writeln!(out, "<p>The {TESTS} tests that took most.</p>");
+    }
+    push_plot(&mut out, &rows, longest);
+    out.push_str("<details><summary>As a table</summary>\n");
+    out += &table_start(
+        "durations",
+        "Seconds of the cells of each test.",
+        &["Test", "Cells", "Shortest", "Median", "Longest", "Together"],
+    );
+    for row in &rows {
+        let seconds = |at: usize| row.cells[at].seconds();
+        let last = row.cells.len() - 1;
+        let _ = writeln!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td class=\"figure\">{}</td><td class=\"figure\">{:.1}</td><td class=\"figure\">{:.1}</td><td class=\"figure\">{:.1}</td><td class=\"figure\">{:.1}</td></tr>",
+            escape(row.test),
+            row.cells.len(),
+            seconds(0),
+            seconds(last / 2),
+            seconds(last),
+            row.total
+        );
+    }
+    out + TABLE_END + "</details>\n"
+}
+
+fn row<'r>(run: &'r RunSummary, test: &'r str, places: Vec<usize>) -> Option<Row<'r>> {
+    let cells = places.into_iter().map(|place| run.outline(place));
+    let mut cells: Vec<Outline<'_>> =
+        cells.filter(|cell| cell.verdict().is_some() && cell.seconds() > 0.0).collect();
+    cells.sort_by(|a, b| a.seconds().total_cmp(&b.seconds()));
+    let total = cells.iter().map(|cell| cell.seconds()).sum();
+    (!cells.is_empty()).then_some(Row { test, cells, total })
+}
+
+fn push_plot(out: &mut String, rows: &[Row<'_>], longest: f64) {
+    let step = step(longest);
+    let scale = WIDTH / (longest / step).ceil() / step;
+    let height = ROW * (rows.len() as f64 + 1.5);
+    let _ = writeln!(
+        out,
+        "<svg class=\"plot\" role=\"img\" aria-labelledby=\"plot-name\" viewBox=\"0 0 {} {height}\" width=\"{}\">\n<title id=\"plot-name\">Seconds of each cell: a filled circle is good, a cross failed, an empty circle is anything else. The table below has the figures.</title>",
+        LEFT + WIDTH + 40.0,
+        LEFT + WIDTH + 40.0
+    );
+    let mut tick = 0.0;
+    while tick * scale <= WIDTH + 0.5 {
+        let x = LEFT + tick * scale;
+        let _ = writeln!(
+            out,
+            "<line class=\"axis\" x1=\"{x:.1}\" y1=\"0\" x2=\"{x:.1}\" y2=\"{:.1}\"/><text class=\"quiet\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{tick} s</text>",
+            height - ROW,
+            height - 5.0
+        );
+        tick += step;
+    }
+    for (number, row) in rows.iter().enumerate() {
+        let y = ROW * (number as f64 + 0.5);
+        let x = |cell: &Outline<'_>| LEFT + cell.seconds() * scale;
+        let mut name: String = row.test.chars().take(NAME).collect();
+        if name.len() < row.test.len() {
+            name.push('…');
+        }
+        let (Some(first), Some(last)) = (row.cells.first(), row.cells.last()) else { continue };
+        let _ = writeln!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text><line class=\"span\" x1=\"{:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\"/>",
+            LEFT - 10.0,
+            y + 4.0,
+            escape(&name),
+            x(first),
+            x(last)
+        );
+        for cell in row.cells.iter().step_by(row.cells.len().div_ceil(MARKS)) {
+            let x = x(cell);
+            let _ = match cell.verdict() {
+                Some(Verdict::Good) => {
+                    write!(out, "<circle class=\"is-good\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>")
+                }
+                Some(Verdict::Bad | Verdict::Other) => {
+                    let (left, right, top, bottom) = (x - 4.0, x + 4.0, y - 4.0, y + 4.0);
+                    write!(
+                        out,
+                        "<path class=\"is-bad\" d=\"M{left:.1} {top:.1}L{right:.1} {bottom:.1}M{left:.1} {bottom:.1}L{right:.1} {top:.1}\"/>"
+                    )
+                }
+                _ => write!(out, "<circle class=\"is-warn\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>"),
+            };
+        }
+        out.push('\n');
+    }
+    out.push_str("</svg>\n");
+}
+
+/// A round number of seconds between two ticks, of which there are four to ten.
+fn step(longest: f64) -> f64 {
+    let mut step = 10f64.powf((longest / 4.0).log10().floor());
+    for factor in [2.0, 2.5, 2.0] {
+        if longest / step <= 10.0 {
+            break;
+        }
+        step *= factor;
+    }
+    // what is left over of a power of ten that is no round binary number
+    (step * 1e6).round() / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round() {
+        let table = [(0.9, 0.1), (4.0, 1.0), (10.0, 1.0), (42.3, 10.0), (120.5, 20.0), (86400.0, 10000.0)];
+        for (longest, expected) in table {
+            assert_eq!(step(longest), expected, "{longest}");
+        }
+    }
+}
