@@ -45,6 +45,7 @@ fn case(tree: &TreeOutcome) -> Case {
             | TreeVerdict::DoesNotBuild { .. } => Outcome::Failure(reason),
             TreeVerdict::NotReproducible { .. } | TreeVerdict::Inconclusive { .. } => Outcome::Error(reason),
         },
+        reruns: Vec::new(),
         output: None,
     }
 }

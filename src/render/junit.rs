@@ -31,7 +31,8 @@ impl Renderer for Junit {
     fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
             Subject::Run(run) | Subject::Bisection(_, run) => {
-                junit::pieces(run.summary, run.junit_known).try_for_each(|piece| say(out, &piece?))
+                junit::pieces(run.summary, run.junit_known, Some(run.dir))
+                    .try_for_each(|piece| say(out, &piece?))
             }
             Subject::Backport(of) => {
                 say(out, &backport::junit(of.title, of.trees, of.started).map_err(ReportError::Junit)?)

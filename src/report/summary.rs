@@ -80,11 +80,16 @@ pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> Result<S
 
 /// A path as it can be pasted into a shell: relative to the current folder when it lies in it, quoted when it must be.
 pub fn shown_path(path: &Path) -> String {
+    // A journal from elsewhere may name files as it likes.
+    quoted(&printable(&relative(path)))
+}
+
+/// A path relative to the current folder when it lies in it.
+pub(super) fn relative(path: &Path) -> String {
     let relative =
         std::env::current_dir().ok().and_then(|cwd| path.strip_prefix(cwd).map(Path::to_owned).ok());
     let path: PathBuf = relative.filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| path.to_owned());
-    // A journal from elsewhere may name files as it likes.
-    quoted(&printable(&path.to_string_lossy()))
+    path.to_string_lossy().into_owned()
 }
 
 pub(super) fn quoted(word: &str) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use junit_report::{OffsetDateTime, Report, TestCase, TestCaseBuilder, TestResult, TestSuiteBuilder};
-use quick_xml::events::{BytesEnd, BytesStart, Event};
+use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::{Reader, Writer};
 
 use crate::report::fold::RunEnd;
@@ -36,8 +36,21 @@ pub(crate) struct Case {
     pub classname: String,
     pub time: Duration,
     pub outcome: Outcome,
+    /// Other attempts that failed.
+    pub reruns: Vec<Rerun>,
     /// Fit for one CDATA section.
     pub output: Option<String>,
+}
+
+/// Another attempt at a test case, that failed. maven-surefire's words for it, which are Jenkins's too: `rerunFailure` and
+/// `rerunError` beside a failure, `flakyFailure` and `flakyError` in a success.
+#[derive(Clone, Debug)]
+pub(crate) struct Rerun {
+    pub element: &'static str,
+    pub kind: String,
+    pub message: String,
+    /// Jenkins reads it as the trace.
+    pub trace: String,
 }
 
 /// The result of a test case.
@@ -70,6 +83,15 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
+    /// Adds those of a suite.
+    pub fn join(&mut self, other: &Totals) {
+        self.tests += other.tests;
+        self.errors += other.errors;
+        self.failures += other.failures;
+        self.skipped += other.skipped;
+        self.time += other.time;
+    }
+
     /// Counts a cell with this result, as its test case says it; one that is skipped whatever its verdict as such.
     pub fn add(&mut self, verdict: Option<Verdict>, is_skipped: bool, ended: RunEnd, time: Duration) {
         self.tests += 1;
@@ -87,6 +109,28 @@ impl Totals {
             }
         }
     }
+}
+
+/// The start tag of a document. junit-10.xsd has no number of skipped test cases here.
+///
+/// # Errors
+/// Those of the XML writer; writing to memory, it has none that a run could cause.
+pub(super) fn suites_start(name: &str, totals: &Totals) -> io::Result<String> {
+    let mut tag = BytesStart::new("testsuites");
+    tag.push_attribute(("name", name));
+    for (name, count) in [("tests", totals.tests), ("failures", totals.failures), ("errors", totals.errors)] {
+        tag.push_attribute((name, count.to_string().as_str()));
+    }
+    tag.push_attribute(("time", seconds(totals.time).as_str()));
+    let mut writer = Writer::new(Vec::new());
+    writer.write_event(Event::Start(tag))?;
+    Ok(String::from_utf8_lossy(&writer.into_inner()).into_owned())
+}
+
+/// A time as people read it: sums of binary numbers end in noise.
+fn seconds(time: Duration) -> String {
+    let text = format!("{:.3}", time.as_secs_f64());
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// The start tag of a test suite with this number in its document, from 0, and its properties.
@@ -134,7 +178,7 @@ fn completed(
             b"tests" => totals.tests.to_string(),
             b"errors" => totals.errors.to_string(),
             b"failures" => totals.failures.to_string(),
-            b"time" => totals.time.as_secs_f64().to_string(),
+            b"time" => seconds(totals.time),
             _ => {
                 completed.push_attribute(attribute);
                 continue;
@@ -158,10 +202,25 @@ pub(super) fn case_element(case: &Case) -> io::Result<String> {
     let mut writer = Writer::new(Vec::new());
     let mut reader = Reader::from_str(&document);
     let mut inside = false;
+    let mut reruns = Some(&case.reruns).filter(|reruns| !reruns.is_empty());
     loop {
         let event = reader.read_event().map_err(unreadable)?;
         match &event {
+            Event::Empty(tag) if tag.name().as_ref() == b"testcase" && reruns.is_some() => {
+                let tag = tag.clone().into_owned();
+                writer.write_event(Event::Start(tag.clone()))?;
+                reruns.take().into_iter().flatten().try_for_each(|rerun| write_rerun(&mut writer, rerun))?;
+                writer.write_event(Event::End(tag.to_end()))?;
+                continue;
+            }
             Event::Start(tag) | Event::Empty(tag) if tag.name().as_ref() == b"testcase" => inside = true,
+            // they stand behind the result and before the output
+            Event::Start(tag) if tag.name().as_ref() == b"system-out" => {
+                reruns.take().into_iter().flatten().try_for_each(|rerun| write_rerun(&mut writer, rerun))?;
+            }
+            Event::End(tag) if tag.name().as_ref() == b"testcase" => {
+                reruns.take().into_iter().flatten().try_for_each(|rerun| write_rerun(&mut writer, rerun))?;
+            }
             Event::End(tag) if tag.name().as_ref() == b"testsuite" => inside = false,
             Event::Eof => break,
             _ => {}
@@ -171,6 +230,16 @@ pub(super) fn case_element(case: &Case) -> io::Result<String> {
         }
     }
     Ok(String::from_utf8_lossy(&writer.into_inner()).into_owned())
+}
+
+fn write_rerun(writer: &mut Writer<Vec<u8>>, rerun: &Rerun) -> io::Result<()> {
+    let attributes = [("type", rerun.kind.as_str()), ("message", rerun.message.as_str())];
+    let element = writer.create_element(rerun.element).with_attributes(attributes);
+    element.write_inner_content(|writer| {
+        writer.create_element("stackTrace").write_text_content(BytesText::new(&rerun.trace))?;
+        Ok(())
+    })?;
+    Ok(())
 }
 
 /// A document of one test suite, without what only those of a run have.
@@ -236,6 +305,7 @@ mod tests {
             classname: "c".into(),
             time: seconds,
             outcome,
+            reruns: Vec::new(),
             output: output.map(str::to_owned),
         };
         let cases = [

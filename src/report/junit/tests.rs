@@ -6,9 +6,11 @@ use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event as Xml};
 
+use super::case::{EXCERPT_LIMIT, OUTPUT_LIMIT};
 use super::*;
-use crate::event::{CellId, Diagnosis, Event};
+use crate::event::{AttemptRecord, CellId, CellRecord, Diagnosis, Event};
 use crate::report::sample;
+use crate::verdict::Verdict;
 
 /// One element: its name, attributes, text and children.
 #[derive(Debug, Default)]
@@ -65,7 +67,6 @@ fn parse(xml: &str) -> Element {
 /// Checks a document against the rules of `junit-10.xsd` that apply to what is written here.
 fn check_structure(root: &Element) {
     assert_eq!(root.name, "testsuites");
-    assert!(root.attributes.is_empty());
     let has = |element: &Element, required: &[&str], optional: &[&str]| {
         for name in required {
             assert!(element.attributes.contains_key(*name), "{} lacks {name}", element.name);
@@ -74,6 +75,11 @@ fn check_structure(root: &Element) {
             assert!(required.contains(&name) || optional.contains(&name), "{} has {name}", element.name);
         }
     };
+    has(root, &["name", "tests", "failures", "errors", "time"], &[]);
+    for name in ["tests", "failures", "errors"] {
+        let sum: u64 = root.children.iter().map(|suite| suite.attributes[name].parse::<u64>().unwrap()).sum();
+        assert_eq!(root.attributes[name], sum.to_string(), "{name}");
+    }
     for (id, suite) in root.children.iter().enumerate() {
         assert_eq!(suite.name, "testsuite");
         has(
@@ -90,7 +96,9 @@ fn check_structure(root: &Element) {
         if let Some(skipped) = suite.attributes.get("skipped") {
             assert_eq!(*skipped, count("skipped"));
         }
+        let decimals = |text: &str| text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
         suite.attributes["time"].parse::<f64>().unwrap();
+        assert!(decimals(&suite.attributes["time"]) <= 3 && decimals(&root.attributes["time"]) <= 3);
         for child in &suite.children {
             match child.name.as_str() {
                 "properties" => child.children.iter().for_each(|property| {
@@ -101,8 +109,19 @@ fn check_structure(root: &Element) {
                     has(child, &["name"], &["time", "classname"]);
                     child.attributes["time"].parse::<f64>().unwrap();
                     let mut results = 0;
+                    let places = |name: &str| child.children.iter().position(|part| part.name == name);
+                    assert!(places("system-out").is_none_or(|at| at + 1 == child.children.len()));
                     for part in &child.children {
                         match part.name.as_str() {
+                            "rerunFailure" | "rerunError" | "flakyFailure" | "flakyError" => {
+                                has(part, &["type", "message"], &[]);
+                                assert_eq!(part.children.len(), 1);
+                                assert_eq!(part.children[0].name, "stackTrace");
+                                let fails =
+                                    child.children.iter().any(|p| p.name == "failure" || p.name == "error");
+                                assert_eq!(fails, part.name.starts_with("rerun"));
+                                continue;
+                            }
                             "failure" | "error" | "skipped" => {
                                 has(part, &[], &["type", "message"]);
                                 results += 1;
@@ -149,15 +168,15 @@ fn a_finished_run() {
     let root = parse(&junit(&sample::finished()).unwrap());
     check_structure(&root);
     insta::assert_snapshot!(outline(&root), @r#"
-    6.12.57 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 release=6.12.57+deb13-cloud-amd64 qemu=10.0.2 accel=tcg ended=finished
+    6.12.57 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 qemu=10.0.2 accel=tcg ended=finished release=6.12.57+deb13-cloud-amd64
       block elevator-switch-race[6.12.57] 36.9 success
       cifs fsconfig-source-leak[6.12.57] 3.212 failure [symptom] leak of 20000 objects in kmalloc-192
       ext4 mmap-writeback-failure[6.12.57] 120.5 error [lost] the agent did not speak within 60 s
-    6.17.13 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 release=6.17.13+deb13-cloud-amd64 qemu=10.0.2 accel=tcg ended=finished
+    6.17.13 at 2026-11-21T09:12:33Z release=6.17.13+deb13-cloud-amd64
       block elevator-switch-race[6.17.13] 3.212 skipped [known] known to the suite: BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request
       cifs fsconfig-source-leak[6.17.13] 0 skipped [skip] module cifs is not in this kernel's package
       ext4 mmap-writeback-failure[6.17.13] 3.212 failure [other: WARNING] WARNING in ext4_iomap_begin
-    7.2.13 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 release=7.2.13+deb14-amd64 qemu=10.0.2 accel=tcg ended=finished
+    7.2.13 at 2026-11-21T09:12:33Z release=7.2.13+deb14-amd64
       block elevator-switch-race[7.2.13] 31 success
       cifs fsconfig-source-leak[7.2.13] 3.212 error [blind] the slab probe could not be read: no /proc/slabinfo
       ext4 mmap-writeback-failure[7.2.13] 0 error [not run] not run: the run finished without a verdict for this cell
@@ -184,6 +203,76 @@ fn a_killed_and_a_cancelled_run() {
     check_structure(&cancelled);
     let skipped = outline(&cancelled).lines().filter(|line| line.contains("skipped [not run]")).count();
     assert_eq!(skipped, 7);
+    // which no reader shows as a failure
+    assert!(
+        outline(&cancelled)
+            .ends_with("kregress complete 0 error [not run] the run was ended: 7 cells were not run")
+    );
+}
+
+#[test]
+fn a_run_that_judged_nothing_is_no_success() {
+    let skipped = Event::Cell(Box::new(sample::record("s::a", "6.1", Verdict::Skip)));
+    let run = sample::fold([sample::started(1), skipped, sample::ended(false)]);
+    let root = parse(&junit(&run).unwrap());
+    check_structure(&root);
+    assert!(
+        outline(&root)
+            .ends_with("kregress judged 0 error [not run] nothing was judged: every cell was skipped")
+    );
+    let empty = parse(&junit(&sample::fold([sample::started(0), sample::ended(false)])).unwrap());
+    check_structure(&empty);
+    assert_eq!(empty.attributes["errors"], "1");
+}
+
+/// A run of one cell whose attempts said this.
+fn attempted(verdict: Verdict, attempts: &[Verdict]) -> RunSummary {
+    let record = CellRecord {
+        title: (verdict == Verdict::Bad).then(|| "boom".to_owned()),
+        attempts: attempts.len() as u32,
+        ..sample::record("s::a", "6.1", verdict)
+    };
+    let like = sample::cell(&sample::finished(), "block::elevator-switch-race", "6.12.57").attempts.remove(0);
+    let attempts = attempts.iter().zip(1..).map(|(verdict, attempt)| {
+        let title = (*verdict == Verdict::Bad).then(|| "boom".to_owned());
+        let attempt = AttemptRecord { attempt, verdict: *verdict, title, ..like.clone() };
+        Event::Attempt { cell: record.id(), record: Box::new(attempt) }
+    });
+    let events: Vec<Event> = attempts.collect();
+    sample::fold(events.into_iter().chain([Event::Cell(Box::new(record))]))
+}
+
+#[test]
+fn other_attempts_that_failed_are_told_apart() {
+    use Verdict::{Bad, Good, Lost, Other};
+    let shown = |verdict, attempts: &[Verdict]| {
+        let root = parse(&junit(&attempted(verdict, attempts)).unwrap());
+        check_structure(&root);
+        let case = root.children[0].all("testcase").next().unwrap();
+        case.children.iter().map(|part| part.name.clone()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(shown(Good, &[Good, Good]), "system-out");
+    assert_eq!(shown(Good, &[Lost, Good]), "flakyError system-out");
+    assert_eq!(shown(Bad, &[Good, Bad]), "failure system-out");
+    assert_eq!(shown(Bad, &[Other, Lost, Bad]), "failure rerunFailure rerunError system-out");
+    assert_eq!(shown(Lost, &[Lost, Lost]), "error rerunError system-out");
+}
+
+#[test]
+fn consoles_of_failures_are_attached() {
+    let run = sample::finished();
+    let dir = RunDir::at(std::path::Path::new("reports/x"));
+    let root = parse(&pieces(&run, JunitKnown::Skipped, Some(&dir)).collect::<Result<String, _>>().unwrap());
+    let outputs =
+        root.children.iter().flat_map(|suite| suite.all("testcase")).flat_map(|case| case.all("system-out"));
+    let attached: Vec<&str> =
+        outputs.filter_map(|output| output.text.strip_prefix("[[ATTACHMENT|")?.split("]]").next()).collect();
+    insta::assert_snapshot!(attached.join("\n"), @"
+    reports/x/attempts/cifs__fsconfig-source-leak@6.12.57/1/console.log
+    reports/x/attempts/ext4__mmap-writeback-failure@6.12.57/1/console.log
+    reports/x/attempts/ext4__mmap-writeback-failure@6.17.13/1/console.log
+    reports/x/attempts/cifs__fsconfig-source-leak@7.2.13/1/console.log
+    ");
 }
 
 #[test]
@@ -191,9 +280,9 @@ fn a_run_killed_while_it_planned_does_not_look_complete() {
     let root = parse(&junit(&sample::fold(sample::events().into_iter().take(4))).unwrap());
     check_structure(&root);
     insta::assert_snapshot!(outline(&root), @r#"
-    6.12.57 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 release=6.12.57+deb13-cloud-amd64 qemu=10.0.2 accel=tcg ended=killed
+    6.12.57 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 qemu=10.0.2 accel=tcg ended=killed release=6.12.57+deb13-cloud-amd64
       block elevator-switch-race[6.12.57] 0 error [not run] not run: the runner was killed before this cell had a verdict
-    6.17.13 at 2026-11-21T09:12:33Z run=2026-11-21T09-12-33-a1b2 kregress=0.1.0 release=6.17.13+deb13-cloud-amd64 qemu=10.0.2 accel=tcg ended=killed
+    6.17.13 at 2026-11-21T09:12:33Z release=6.17.13+deb13-cloud-amd64
       block elevator-switch-race[6.17.13] 0 error [not run] not run: the runner was killed before this cell had a verdict
     plan at 2026-11-21T09:12:33Z 
       kregress plan 0 error [not run] 7 more cells were to run and were never named
@@ -208,7 +297,7 @@ fn a_known_failure_is_skipped_unless_it_is_to_fail() {
     });
     let run = sample::fold(std::iter::once(sample::started(2)).chain(records).chain([sample::ended(false)]));
     let shown = |known| {
-        let root = parse(&pieces(&run, known).collect::<Result<String, _>>().unwrap());
+        let root = parse(&pieces(&run, known, None).collect::<Result<String, _>>().unwrap());
         check_structure(&root);
         let cases = outline(&root);
         let cases = cases.lines().skip(1).map(|line| line.split_whitespace().nth(3).unwrap().to_owned());
@@ -221,14 +310,16 @@ fn a_known_failure_is_skipped_unless_it_is_to_fail() {
 #[test]
 fn the_excerpt_and_the_output_are_there() {
     let run = sample::finished();
-    let root = parse(&pieces(&run, JunitKnown::Failure).collect::<Result<String, _>>().unwrap());
+    let root = parse(&pieces(&run, JunitKnown::Failure, None).collect::<Result<String, _>>().unwrap());
     let suite = root.children.iter().find(|suite| suite.attributes["name"] == "6.17.13").unwrap();
     let case = suite.all("testcase").next().unwrap();
     let failure = case.all("failure").next().unwrap();
     let title = &failure.attributes["message"];
     assert!(failure.text.starts_with(&format!("{title}\n\n")), "{:?}", failure.text);
     // What XML forbids is replaced, what would end a section is not.
-    assert!(failure.text.ends_with("]]> <&\u{fffd}[31m"), "{:?}", failure.text);
+    let end =
+        "]]> <&\u{fffd}[31m\n\nrun it again: kregress run --exact block::elevator-switch-race -k 6.17.13";
+    assert!(failure.text.ends_with(end), "{:?}", failure.text);
     let output = &case.all("system-out").next().unwrap().text;
     for part in ["console.log", "reproduce.sh", "round 20000", "20000 iterations", "known:"] {
         assert!(output.contains(part), "{part} in {output}");
@@ -285,6 +376,7 @@ proptest! {
         ]);
         let root = parse(&junit(&run).unwrap());
         check_structure(&root);
-        prop_assert_eq!(root.children.len(), 1);
+        // a run that skipped everything says so
+        prop_assert_eq!(root.children.len(), 1 + usize::from(verdict == Verdict::Skip));
     }
 }
