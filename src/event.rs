@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::bisect::{Aims, Answer, Costs, Find, Purpose, Seen};
 use crate::expectation::Expectation;
 use crate::observation::{BlockedTask, Ending, Phase, ProbeReading, ProgramRun, Start};
+use crate::oops::{Report, ReportKind};
 use crate::verdict::Verdict;
 use crate::witness::Witness;
 pub use split::{MergedRun, PartitionRecord, Split};
@@ -61,6 +62,29 @@ pub struct Diagnosis {
     pub witness: Option<Witness>,
     /// The report's own text, cut to a bound.
     pub text: String,
+}
+
+impl Diagnosis {
+    /// What is known of the report; its place in a text is that of [`Diagnosis::text`].
+    pub fn report(&self) -> Report {
+        Report {
+            title: self.title.clone(),
+            alt_titles: self.alt_titles.clone(),
+            kind: self.kind.parse().unwrap_or(ReportKind::Unknown),
+            corrupted: self.corrupted,
+            corrupted_reason: None,
+            frame: self.frame.clone(),
+            frames: self.frames.clone(),
+            suppressed: false,
+            panicked: false,
+            start: 0,
+            end: 0,
+            start_line: self.line,
+            task: None,
+            pid: None,
+            cpu: None,
+        }
+    }
 }
 
 /// The result of one attempt.

@@ -125,11 +125,12 @@ fn the_help() {
 
     Options:
           --format <FORMAT>   Print this to standard output [default: summary, unless --junit or --write
-                              is given] [possible values: summary, matrix, kernels, junit, tap, json,
-                              markdown, html]
+                              is given] [possible values: summary, matrix, kernels, junit, tap, tap14,
+                              kcidb, github, mail, json, markdown, html]
           --junit <FILE>      Write JUnit XML to this file; `-` is standard output
           --junit-known <AS>  How JUnit shows failures that the suites list as known [default: skipped]
                               [possible values: skipped, failure]
+          --annotate <FOR>    Print annotations of what failed [possible values: github]
           --write             Write the reports into the run's folder again, as the end of the run does
       -o, --output <DIR>      The folder that holds the runs [env: KREGRESS_REPORTS] [default: reports]
       -h, --help              Print help (see more with '--help')

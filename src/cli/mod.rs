@@ -8,6 +8,7 @@ mod bisect;
 mod cache;
 mod compare;
 mod completions;
+mod display;
 mod doctor;
 mod echo;
 mod error;
@@ -66,6 +67,8 @@ Exit codes: 0 all judged and nothing new found, 4 nothing to run, 94 bad filter,
 100 tests failed, 102 some cells could not be judged, 103 a bisection named no single change, \
 130 interrupted.")]
 struct Cli {
+    #[command(flatten)]
+    colours: display::ColourArgs,
     #[command(flatten)]
     paths: paths::PathArgs,
     #[command(subcommand)]
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
         }
         error.exit()
     });
+    cli.colours.apply();
     let code = |status: ExitStatus| match &cli.command {
         Command::Run(args) if args.bisect_exit => GitBisectStatus::from(status).into(),
         _ => status.into(),

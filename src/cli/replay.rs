@@ -10,7 +10,7 @@ use super::word::words;
 use crate::bisection::{self, BisectionState};
 use crate::event::Event;
 use crate::journal::{JournalError, RunDir};
-use crate::progress::{Bisecting, EventSink, JsonLines, MessageFormat, Paint, Plain};
+use crate::progress::{Bisecting, EventSink, JsonLines, MessageFormat, Paint, Plain, View};
 use crate::render::{FORMATS, Kind};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::{summary, where_reports_are};
@@ -41,7 +41,7 @@ pub fn run(args: &ReplayArgs) -> Result<ExitStatus, CliError> {
     let show: Box<dyn EventSink> = match (args.message_format, run.is_bisection) {
         (MessageFormat::Json, _) => Box::new(JsonLines::new(stdout())),
         (MessageFormat::Human, true) => Box::new(Bisecting::new(None, stdout(), Paint::for_stdout())),
-        (MessageFormat::Human, false) => Box::new(Plain::new(stdout(), Paint::for_stdout())),
+        (MessageFormat::Human, false) => Box::new(Plain::new(stdout(), Paint::for_stdout(), View::default())),
     };
     for part in run.parts() {
         let tell = |event: Event, _: &[u8]| {

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::display::Annotate;
 use super::format::{ReportFormat, named, parser, print};
 use super::guests::ReportArgs;
 use super::merge::{self, MergeArgs};
@@ -32,6 +33,9 @@ pub struct Args {
     /// How JUnit shows failures that the suites list as known
     #[arg(long, value_parser = words::<JunitKnown>(), value_name = "AS", default_value = "skipped")]
     junit_known: JunitKnown,
+    /// Print annotations of what failed
+    #[arg(long, value_parser = words::<Annotate>(), value_name = "FOR")]
+    annotate: Option<Annotate>,
     /// Write the reports into the run's folder again, as the end of the run does
     #[arg(long)]
     pub write: bool,
@@ -109,7 +113,10 @@ fn make(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<(), Repo
         Some(path) => write_file(named("junit"), &subject, path)?,
         None => {}
     }
-    let silent = args.write || args.junit.is_some();
+    if let Some(annotate) = args.annotate {
+        annotate.print(&subject, out)?;
+    }
+    let silent = args.write || args.junit.is_some() || args.annotate.is_some();
     match args.format.map(|format| format.0).or((!silent).then(|| named("summary"))) {
         Some(format) => print(format, &subject, style, out),
         None => Ok(()),

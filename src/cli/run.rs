@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::display::{self, DisplayArgs};
 use super::error::CliError;
 use super::expectations::{self, Expectations, Histories};
 use super::guests::{GuestArgs, ReportArgs, random_seed};
@@ -32,7 +33,7 @@ use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_stream
 use crate::render::{Run, Subject, write_files};
 use crate::report::junit::JunitKnown;
 use crate::report::matrix::{MatrixStyle, matrix};
-use crate::report::summary::{shown_path, summary, where_reports_are};
+use crate::report::summary::{shown_path, where_reports_are};
 use crate::report::{ExitPolicy, ExitStatus, Outline, RunSummary, outline};
 use crate::runner::durations::Durations;
 use crate::runner::{self, Queue};
@@ -114,6 +115,8 @@ pub struct RunArgs {
     /// Repeats the random choices of an earlier run
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    #[command(flatten)]
+    display: DisplayArgs,
 }
 
 /// Does the run.
@@ -177,7 +180,7 @@ fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
     if let Err(error) = run_dir.make_latest() {
         eprintln!("warning: {error}");
     }
-    let RunDisplay { sinks: show, bars } = for_streams(args.message_format);
+    let RunDisplay { sinks: show, bars } = for_streams(args.message_format, args.display.view());
     // the summary is folded in memory too, so that a full disk costs the reports and not the answer
     let outcome = Mutex::new(RunSummary::over(journal.lookup().map_err(CliError::setup)?));
     let expectations = Expectations::default();
@@ -299,7 +302,7 @@ fn finish(
 ) -> u8 {
     let style = MatrixStyle::for_stderr();
     let mut failed = false;
-    match summary(outcome, run_dir.path(), style) {
+    match display::summary(&args.display, outcome, run_dir.path(), style) {
         Ok(text) => eprint!("{text}"),
         Err(error) => {
             failed = true;
@@ -317,6 +320,10 @@ fn finish(
                 shown_path(run_dir.path())
             );
         }
+    }
+    if let Err(error) = args.display.annotate(&subject) {
+        failed = true;
+        eprintln!("error: the annotations could not be made: {error}");
     }
     let skipped = |cell: Outline<'_>| cell.verdict() == Some(Verdict::Skip);
     if outcome.cells().len() > 0 && outcome.cells().all(skipped) {

@@ -16,7 +16,7 @@ use crate::event::{AttemptRecord, CandidateRecord, Event, Suspect};
 
 /// What fits this process's own streams.
 pub fn for_bisection(format: MessageFormat) -> RunDisplay {
-    let choice = choose(format, io::stdout().is_terminal(), io::stderr().is_terminal());
+    let choice = choose(format, io::stdout().is_terminal(), io::stderr().is_terminal(), super::bars_fit());
     let bars = (choice.people == Some(ForPeople::Live)).then(MultiProgress::new);
     let mut sinks: Vec<Box<dyn EventSink>> = Vec::new();
     if choice.json {

@@ -1,7 +1,7 @@
 //! Kernels that are fetched or built, on standard error: a bar each on a terminal, else lines.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use parking_lot::Mutex;
 
@@ -30,7 +30,7 @@ pub struct Fetching {
 impl Fetching {
     /// As standard error wants it.
     pub fn on_stderr() -> Fetching {
-        Fetching::among(std::io::stderr().is_terminal().then(MultiProgress::new))
+        Fetching::among(super::bars_fit().then(MultiProgress::new))
     }
 
     /// Bars among others, or plain lines where there are none.

@@ -9,9 +9,11 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::EventSink;
+use super::excerpt::Excerpts;
 use super::line::{Line, clock};
 use super::paint::{Paint, Tone};
 use super::running::{Finished, Running, remaining};
+use super::view::{FailureOutput, View};
 use crate::event::{CellId, Event};
 
 /// How often times are redrawn.
@@ -36,17 +38,21 @@ struct LiveState {
     run: Option<ProgressBar>,
     attempts: HashMap<CellId, ProgressBar>,
     paint: Paint,
+    excerpts: Excerpts,
+    view: View,
 }
 
 impl Live {
     /// The view among `bars`, which others may show theirs in too.
-    pub fn new(bars: MultiProgress, paint: Paint) -> Live {
+    pub fn new(bars: MultiProgress, paint: Paint, view: View) -> Live {
         let state = LiveState {
             line: Line::new(paint),
             running: Running::default(),
             run: None,
             attempts: HashMap::new(),
             paint,
+            excerpts: Excerpts::default(),
+            view,
         };
         Live { bars, state: Mutex::new(state) }
     }
@@ -94,7 +100,10 @@ impl EventSink for Live {
             state.line.make_room(&cell.kernel);
         }
         match &finished {
-            Some(Finished::Retried(cell, record)) => self.println(&state.line.attempt(cell, record)),
+            Some(Finished::Retried(cell, record)) if state.view.shows_retries() && !state.view.verbose => {
+                self.println(&state.line.attempt(cell, record));
+            }
+            Some(Finished::Retried(..)) => {}
             Some(Finished::Cell(cell)) => {
                 if let Some(bar) = state.attempts.remove(cell) {
                     bar.finish_and_clear();
@@ -103,8 +112,17 @@ impl EventSink for Live {
             }
             None => {}
         }
-        if let Some(text) = state.line.event(event) {
+        if let (Event::Attempt { cell, record }, true) = (event, state.view.verbose) {
+            self.println(&state.line.attempt(cell, record));
+        }
+        if let Some(text) = state.line.event(event).filter(|_| state.view.shows(event)) {
             self.println(&text);
+        }
+        if state.view.failures == FailureOutput::Immediate {
+            let paint = state.paint;
+            if let Some(text) = state.excerpts.apply(event, paint) {
+                self.println(&text);
+            }
         }
         match event {
             Event::AttemptStarted { cell, .. } => {
@@ -177,7 +195,7 @@ mod tests {
     #[test]
     fn lines_of_finished_cells_go_away() {
         let hidden = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
-        let live = Live::new(hidden, Paint::OFF);
+        let live = Live::new(hidden, Paint::OFF, View::default());
         let events = sample::events();
         events.iter().for_each(|event| live.event(event));
         {

@@ -2,6 +2,7 @@
 //! attempt, elsewhere plain lines, and for programs one JSON object a line on standard output.
 
 mod bisecting;
+mod excerpt;
 mod fetching;
 mod json_lines;
 mod line;
@@ -10,12 +11,14 @@ mod paint;
 mod plain;
 mod queueing;
 mod running;
+mod view;
 
 use std::io::{self, IsTerminal};
 
 use indicatif::MultiProgress;
 
 pub use bisecting::{Bisecting, for_bisection};
+pub(crate) use excerpt::excerpt;
 pub use fetching::Fetching;
 pub use json_lines::JsonLines;
 pub use line::{Line, clock, printable, status_word};
@@ -26,6 +29,7 @@ pub use plain::Plain;
 pub use queueing::{Queueing, for_queue};
 pub(crate) use running::tally;
 pub use running::{Finished, Running, remaining};
+pub use view::{FailureOutput, StatusLevel, View};
 
 use crate::event::Event;
 
@@ -67,9 +71,16 @@ enum ForPeople {
     Plain,
 }
 
-fn choose(format: MessageFormat, stdout_terminal: bool, stderr_terminal: bool) -> Display {
+/// Whether bars may be drawn on standard error: on a terminal that can move its cursor, and not in CI, whose logs keep
+/// every picture of a bar.
+pub(crate) fn bars_fit() -> bool {
+    let env = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    io::stderr().is_terminal() && env("TERM").is_some_and(|term| term != "dumb") && env("CI").is_none()
+}
+
+fn choose(format: MessageFormat, stdout_terminal: bool, stderr_terminal: bool, bars_fit: bool) -> Display {
     let json = format == MessageFormat::Json;
-    let view = if stderr_terminal { ForPeople::Live } else { ForPeople::Plain };
+    let view = if stderr_terminal && bars_fit { ForPeople::Live } else { ForPeople::Plain };
     let both_on_one_terminal = json && stdout_terminal && stderr_terminal;
     Display { json, people: (!both_on_one_terminal).then_some(view) }
 }
@@ -83,8 +94,8 @@ pub struct RunDisplay {
 }
 
 /// What fits this process's own streams.
-pub fn for_streams(format: MessageFormat) -> RunDisplay {
-    let choice = choose(format, io::stdout().is_terminal(), io::stderr().is_terminal());
+pub fn for_streams(format: MessageFormat, view: View) -> RunDisplay {
+    let choice = choose(format, io::stdout().is_terminal(), io::stderr().is_terminal(), bars_fit());
     let bars = (choice.people == Some(ForPeople::Live)).then(MultiProgress::new);
     let mut sinks: Vec<Box<dyn EventSink>> = Vec::new();
     if choice.json {
@@ -92,9 +103,9 @@ pub fn for_streams(format: MessageFormat) -> RunDisplay {
     }
     match choice.people {
         Some(ForPeople::Live) => {
-            sinks.push(Box::new(Live::new(bars.clone().unwrap_or_default(), Paint::for_stderr())));
+            sinks.push(Box::new(Live::new(bars.clone().unwrap_or_default(), Paint::for_stderr(), view)));
         }
-        Some(ForPeople::Plain) => sinks.push(Box::new(Plain::new(io::stderr(), Paint::for_stderr()))),
+        Some(ForPeople::Plain) => sinks.push(Box::new(Plain::new(io::stderr(), Paint::for_stderr(), view))),
         None => {}
     }
     RunDisplay { sinks, bars }
@@ -134,10 +145,13 @@ mod tests {
         ];
         for (format, stdout, stderr, json, people) in cases {
             assert_eq!(
-                choose(format, stdout, stderr),
+                choose(format, stdout, stderr, true),
                 Display { json, people },
                 "{format:?} {stdout} {stderr}"
             );
         }
+        // a dumb terminal, and CI: lines, so that nothing vanishes
+        let plain = Display { json: false, people: plain };
+        assert_eq!(choose(Human, true, true, false), plain);
     }
 }

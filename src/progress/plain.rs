@@ -5,9 +5,11 @@ use std::io::Write;
 use parking_lot::Mutex;
 
 use super::EventSink;
+use super::excerpt::Excerpts;
 use super::line::Line;
 use super::paint::Paint;
 use super::running::{Finished, Running};
+use super::view::{FailureOutput, View};
 use crate::event::Event;
 
 /// Writes one line for each event that is worth one. A stream that cannot be written to is left alone.
@@ -21,12 +23,16 @@ struct PlainState<W> {
     out: W,
     line: Line,
     running: Running,
+    excerpts: Excerpts,
+    paint: Paint,
+    view: View,
 }
 
 impl<W: Write + Send> Plain<W> {
     /// Lines to `out`, coloured as `paint` says.
-    pub fn new(out: W, paint: Paint) -> Plain<W> {
-        Plain { state: Mutex::new(PlainState { out, line: Line::new(paint), running: Running::default() }) }
+    pub fn new(out: W, paint: Paint, view: View) -> Plain<W> {
+        let (line, running, excerpts) = (Line::new(paint), Running::default(), Excerpts::default());
+        Plain { state: Mutex::new(PlainState { out, line, running, excerpts, paint, view }) }
     }
 }
 
@@ -37,11 +43,21 @@ impl<W: Write + Send> EventSink for Plain<W> {
         if let Event::Planned { cell, .. } = event {
             state.line.make_room(&cell.kernel);
         }
-        let text = match &finished {
-            Some(Finished::Retried(cell, record)) => Some(state.line.attempt(cell, record)),
-            _ => state.line.event(event),
+        let view = state.view;
+        let text = match (&finished, event) {
+            (_, Event::Attempt { cell, record }) if view.verbose => Some(state.line.attempt(cell, record)),
+            (Some(Finished::Retried(cell, record)), _) if !view.verbose && view.shows_retries() => {
+                Some(state.line.attempt(cell, record))
+            }
+            (Some(Finished::Retried(..)), _) => None,
+            _ => state.line.event(event).filter(|_| view.shows(event)),
         };
-        if let Some(text) = text {
+        let paint = state.paint;
+        let excerpt = match view.failures {
+            FailureOutput::Immediate => state.excerpts.apply(event, paint),
+            FailureOutput::Final | FailureOutput::Never => None,
+        };
+        for text in text.into_iter().chain(excerpt) {
             // Nobody reads: the journal still has it.
             let _ = state.out.write_all(format!("{text}\n").as_bytes()).and_then(|()| state.out.flush());
         }
@@ -55,7 +71,8 @@ mod tests {
 
     #[test]
     fn a_whole_run() {
-        let plain = Plain::new(Vec::new(), Paint::OFF);
+        let plain =
+            Plain::new(Vec::new(), Paint::OFF, View { failures: FailureOutput::Never, ..View::default() });
         sample::events().iter().for_each(|event| plain.event(event));
         let text = String::from_utf8(plain.state.into_inner().out).unwrap();
         insta::assert_snapshot!(text, @r#"
@@ -85,7 +102,7 @@ mod tests {
                 Ok(())
             }
         }
-        let plain = Plain::new(Broken, Paint::OFF);
+        let plain = Plain::new(Broken, Paint::OFF, View::default());
         sample::events().iter().for_each(|event| plain.event(event));
     }
 }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::line::{Line, printable, status_word};
 use super::paint::{Paint, Tone};
-use super::{EventSink, ForPeople, MessageFormat, RunDisplay, choose};
+use super::{EventSink, ForPeople, MessageFormat, RunDisplay, bars_fit, choose};
 use crate::event::Event;
 use crate::event::queue::QueueEvent;
 use crate::triage::{Task, Why};
@@ -15,7 +15,8 @@ use crate::verdict::Verdict;
 
 /// What fits this process's own streams. Standard output is for the report.
 pub fn for_queue() -> RunDisplay {
-    let choice = choose(MessageFormat::Human, io::stdout().is_terminal(), io::stderr().is_terminal());
+    let choice =
+        choose(MessageFormat::Human, io::stdout().is_terminal(), io::stderr().is_terminal(), bars_fit());
     let bars = (choice.people == Some(ForPeople::Live)).then(MultiProgress::new);
     let lines = Queueing::new(bars.clone(), io::stderr(), Paint::for_stderr());
     RunDisplay { sinks: vec![Box::new(lines)], bars }

@@ -6,10 +6,13 @@
 
 mod content;
 mod document;
+mod github;
 mod html;
 mod json;
 mod junit;
+mod kcidb;
 mod kernels;
+mod mail;
 mod markdown;
 mod matrix;
 mod queue;
@@ -128,6 +131,10 @@ pub const FORMATS: &[&dyn Renderer] = &[
     &kernels::Kernels,
     &junit::Junit,
     &tap::Tap,
+    &tap::Tap14,
+    &kcidb::Kcidb,
+    &github::Github,
+    &mail::Mail,
     &json::Json,
     &markdown::Markdown,
     &html::Html,

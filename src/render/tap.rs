@@ -1,9 +1,10 @@
 //! TAP, the Test Anything Protocol, in its version 13: that is the newest which `prove` of Debian 12 and 13 reads
-//! (Test::Harness 3.44 fails every document of version 14).
+//! (Test::Harness 3.44 fails every document of version 14). Version 14, which has subtests, is a format of its own.
 
 use std::io::Write;
 
 use super::{Kind, Rendered, Renderer, Subject, say};
+use crate::observation::SubtestResult;
 use crate::progress::printable;
 use crate::report::matrix::MatrixStyle;
 use crate::report::{CellSummary, RunSummary};
@@ -23,21 +24,77 @@ impl Renderer for Tap {
 
     fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
         match subject {
-            Subject::Run(run) | Subject::Bisection(_, run) => write(run.summary, out),
+            Subject::Run(run) | Subject::Bisection(_, run) => write(run.summary, Version::V13, out),
             Subject::Backport(_) | Subject::Comparison(_) | Subject::Queue(_) => Ok(()),
         }
     }
 }
 
+/// The format in its version 14.
+pub(super) struct Tap14;
+
+impl Renderer for Tap14 {
+    fn name(&self, of: Kind) -> Option<&'static str> {
+        matches!(of, Kind::Run | Kind::Bisection).then_some("tap14")
+    }
+
+    fn help(&self) -> &'static str {
+        "TAP 14, with subtests; prove fails every such document"
+    }
+
+    fn render(&self, subject: &Subject<'_>, _style: MatrixStyle, out: &mut dyn Write) -> Rendered {
+        match subject {
+            Subject::Run(run) | Subject::Bisection(_, run) => write(run.summary, Version::V14, out),
+            Subject::Backport(_) | Subject::Comparison(_) | Subject::Queue(_) => Ok(()),
+        }
+    }
+}
+
+/// The versions of the protocol.
+#[derive(Clone, Copy, PartialEq)]
+enum Version {
+    V13,
+    V14,
+}
+
 /// The document. Cells that were announced and never named are missing from it, so that its plan does not hold.
-fn write(run: &RunSummary, out: &mut dyn Write) -> Rendered {
+fn write(run: &RunSummary, version: Version, out: &mut dyn Write) -> Rendered {
     let planned = run.cells().len() as u64 + run.unnamed();
-    say(out, &format!("TAP version 13\n1..{planned}\n"))?;
+    let number = if version == Version::V14 { 14 } else { 13 };
+    say(out, &format!("TAP version {number}\n1..{planned}\n"))?;
     let mut details = run.details();
     for (number, cell) in run.cells_to_tell().enumerate() {
-        say(out, &test_line(number + 1, &details.cell(cell.place())?, run.ended.why_not_run()))?;
+        let cell = details.cell(cell.place())?;
+        if version == Version::V14 {
+            say(out, &subtests(&cell))?;
+        }
+        say(out, &test_line(number + 1, &cell, run.ended.why_not_run()))?;
     }
     Ok(())
+}
+
+/// The subtests of a cell, which stand before it. One that fails makes a reader fail the cell, so that those of a cell that
+/// did not fail are expected to.
+fn subtests(cell: &CellSummary) -> String {
+    let subtests = cell.deciding_attempt().map_or(&[][..], |attempt| &attempt.program.subtests);
+    if subtests.is_empty() {
+        return String::new();
+    }
+    let failed =
+        matches!(cell.verdict(), Some(Verdict::Bad | Verdict::Other)) && cell.known() != Some("known");
+    let mut text = format!("# Subtest: {}\n    1..{}\n", description(&cell.id.to_string()), subtests.len());
+    for (number, subtest) in subtests.iter().enumerate() {
+        let (ok, directive) = match subtest.result {
+            SubtestResult::Passed => ("ok", ""),
+            SubtestResult::Skipped => ("ok", " # SKIP"),
+            SubtestResult::ExpectedFailure => ("not ok", " # TODO it is known to fail"),
+            SubtestResult::Failed if failed => ("not ok", ""),
+            SubtestResult::Failed => ("not ok", " # TODO the test as a whole did not fail"),
+        };
+        let name = description(&subtest.name);
+        text.push_str(&format!("    {ok} {} - {name}{directive}\n", number + 1));
+    }
+    text
 }
 
 /// The line of a cell, and what a failure is about as a block of YAML.
@@ -78,8 +135,42 @@ mod tests {
 
     fn document(run: &RunSummary) -> String {
         let mut out = Vec::new();
-        write(run, &mut out).unwrap();
+        write(run, Version::V13, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn subtests_stand_before_their_cell() {
+        use crate::observation::Subtest;
+        let like =
+            sample::cell(&sample::finished(), "block::elevator-switch-race", "6.12.57").attempts.remove(0);
+        let shown = |verdict| {
+            let record = sample::record("a::b", "6.1", verdict);
+            let mut attempt = like.clone();
+            attempt.verdict = verdict;
+            let named = |(name, result): (&str, SubtestResult)| Subtest { name: name.into(), result };
+            attempt.program.subtests =
+                [("x", SubtestResult::Passed), ("y # z", SubtestResult::Failed)].map(named).into();
+            let attempt = Event::Attempt { cell: record.id(), record: Box::new(attempt) };
+            let run = sample::fold([attempt, Event::Cell(Box::new(record))]);
+            let mut out = Vec::new();
+            write(&run, Version::V14, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        insta::assert_snapshot!(shown(Verdict::Bad), @r#"
+        TAP version 14
+        1..1
+        # Subtest: a::b@6.1
+            1..2
+            ok 1 - x
+            not ok 2 - y \# z
+        not ok 1 - a::b@6.1
+          ---
+          verdict: bad
+          message: ""
+          ...
+        "#);
+        assert!(shown(Verdict::Good).contains("not ok 2 - y \\# z # TODO the test as a whole did not fail"));
     }
 
     #[test]

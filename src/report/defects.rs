@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::fold::RunSummary;
-use crate::event::{AttemptRecord, Diagnosis};
+use crate::event::AttemptRecord;
 use crate::journal::JournalError;
-use crate::oops::{Report, ReportKind, same_defect, stable_title};
+use crate::oops::{Report, same_defect, stable_title};
 use crate::verdict::Verdict;
 
 /// What several attempts, of one cell or of many, have in common.
@@ -87,7 +87,7 @@ pub(super) fn headline(defects: &[Defect]) -> Option<String> {
 fn add(found: &mut Vec<Defect>, place: usize, test: &str, attempt: &AttemptRecord, title: &str) {
     let diagnosis = attempt.diagnoses.iter().find(|diagnosis| diagnosis.title == title);
     let likeness = match diagnosis {
-        Some(diagnosis) => Fingerprint::Crash(Box::new(report(diagnosis))),
+        Some(diagnosis) => Fingerprint::Crash(Box::new(diagnosis.report())),
         None => Fingerprint::Symptom { test: test.to_owned(), title: stable_title(title) },
     };
     if let Some(defect) = found.iter_mut().find(|defect| defect.likeness.is(&likeness)) {
@@ -122,27 +122,6 @@ impl Fingerprint {
             }
             _ => false,
         }
-    }
-}
-
-/// What a journal keeps of a crash report.
-pub(super) fn report(diagnosis: &Diagnosis) -> Report {
-    Report {
-        title: diagnosis.title.clone(),
-        alt_titles: diagnosis.alt_titles.clone(),
-        kind: diagnosis.kind.parse().unwrap_or(ReportKind::Unknown),
-        corrupted: diagnosis.corrupted,
-        corrupted_reason: None,
-        frame: diagnosis.frame.clone(),
-        frames: diagnosis.frames.clone(),
-        suppressed: false,
-        panicked: false,
-        start: 0,
-        end: 0,
-        start_line: diagnosis.line,
-        task: None,
-        pid: None,
-        cpu: None,
     }
 }
 

@@ -20,6 +20,10 @@ const DEFECTS_SHOWN: usize = 30;
 const PLACES_SHOWN: usize = 8;
 /// The longest quotation of a crash report, bytes. GitHub takes a mebibyte for a whole job.
 const TEXT_LIMIT: usize = 4 << 10;
+/// The longest matrix, bytes; of a longer one only tests are shown that failed somewhere.
+const MATRIX_LIMIT: usize = 400 << 10;
+/// Tests whose good results are rated.
+const ABSENCE_SHOWN: usize = 200;
 
 /// The document.
 ///
@@ -38,8 +42,11 @@ pub fn markdown(run: &RunSummary) -> Result<String, JournalError> {
     let absence = absence(run);
     if !absence.is_empty() {
         out.push_str("\n## What a good result is worth\n\n");
-        for (test, worth) in absence {
-            let _ = writeln!(out, "- {}: {}", inline(&test), inline(&worth));
+        for (test, worth) in absence.iter().take(ABSENCE_SHOWN) {
+            let _ = writeln!(out, "- {}: {}", inline(test), inline(worth));
+        }
+        if let Some(more) = absence.len().checked_sub(ABSENCE_SHOWN).filter(|more| *more > 0) {
+            let _ = writeln!(out, "- and {more} more tests");
         }
     }
     Ok(out)
@@ -75,7 +82,19 @@ fn push_matrix(out: &mut String, run: &RunSummary) {
         let _ = write!(out, " {} |", inline(kernel));
     }
     let _ = writeln!(out, "\n| --- |{}", " --- |".repeat(kernels.len()));
+    // a kernel's word and its bars are about so many bytes
+    let is_long = run.cells().len() * 8 > MATRIX_LIMIT;
+    let (begin, mut left_out) = (out.len(), 0);
     for test in run.tests() {
+        let failed = |kernel: &&&str| {
+            let verdict = run.find(test, kernel).and_then(|cell| cell.verdict());
+            matches!(verdict, Some(Verdict::Bad | Verdict::Other))
+        };
+        let is_shown = !is_long || kernels.iter().any(|kernel| failed(&kernel));
+        if !is_shown || out.len() - begin > MATRIX_LIMIT {
+            left_out += 1;
+            continue;
+        }
         let _ = write!(out, "| {} |", inline(test));
         for kernel in &kernels {
             let (word, _) = word(run.find(test, kernel), true);
@@ -84,6 +103,10 @@ fn push_matrix(out: &mut String, run: &RunSummary) {
             let _ = if strong { write!(out, " **{word}** |") } else { write!(out, " {word} |") };
         }
         out.push('\n');
+    }
+    if left_out > 0 {
+        let _ =
+            writeln!(out, "\nThe rows of {left_out} more tests are left out; index.html has all of them.");
     }
     let packages = run.packages_to_tell();
     if !packages.is_empty() {

@@ -2,6 +2,7 @@
 //! over the journal: a report can be made again at any time, also of a run that was killed. A run may have very many
 //! cells: records stay in the journal, and no document is held as a whole.
 
+pub mod annotations;
 mod cells;
 mod defects;
 mod evidence;
@@ -13,9 +14,11 @@ pub mod history;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod kcidb;
 pub mod kernels;
 pub mod learned;
 pub mod line;
+pub mod mail;
 pub mod markdown;
 pub mod matrix;
 pub mod merge;

@@ -11,14 +11,17 @@ use super::fold::{CellSummary, RunEnd, RunSummary};
 use super::history::Standing;
 use super::line::KernelLines;
 use super::matrix::{MatrixStyle, matrix};
+use super::rerun::rerun;
 use crate::event::CellRecord;
 use crate::expectation::Agreement;
 use crate::journal::{JournalError, RunDir};
-use crate::progress::{Line, Tone, percent, printable, tally};
+use crate::progress::{Line, Tone, excerpt, percent, printable, tally};
 use crate::verdict::Verdict;
 
 /// Cells that are listed one by one; the reports have all of them.
 const CELLS_SHOWN: usize = 100;
+/// Failures whose excerpt is shown at the end.
+const EXCERPTS_SHOWN: usize = 20;
 /// Defects that are named.
 const DEFECTS_SHOWN: usize = 10;
 /// The longest title of one, characters.
@@ -47,7 +50,7 @@ pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> Result<S
         let in_line = in_line.map(|standing| ("line", standing.to_string()));
         let outcomes = outcomes(outline).map(|outcomes| ("attempts", outcomes));
         let standings: Vec<_> = outcomes.into_iter().chain(standing).chain(in_line).collect();
-        lines.extend(cell_lines(&cell, &standings, &line, run_dir, style));
+        lines.extend(cell_lines(run, &cell, &standings, &line, run_dir, style));
     }
     let more = listed.count();
     if more > 0 {
@@ -76,6 +79,47 @@ pub fn summary(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> Result<S
         out.push_str(&matrix);
     }
     Ok(out)
+}
+
+/// The result and what failed anew, without what is to be read at leisure.
+///
+/// # Errors
+/// The journal cannot be read any more.
+pub fn brief(run: &RunSummary, run_dir: &Path, style: MatrixStyle) -> Result<String, JournalError> {
+    let mut line = Line::new(style.paint);
+    run.kernels().iter().for_each(|kernel| line.make_room(kernel));
+    let mut out = headline(run, &line) + "\n";
+    let mut details = run.details();
+    for cell in run.cells_to_tell().filter(is_new_failure).take(CELLS_SHOWN) {
+        let cell = details.cell(cell.place())?;
+        cell_lines(run, &cell, &[], &line, run_dir, style)
+            .iter()
+            .for_each(|line| out = format!("{out}{line}\n"));
+    }
+    Ok(out)
+}
+
+/// The excerpts of new failures, each below the line of its cell.
+///
+/// # Errors
+/// The journal cannot be read any more.
+pub fn excerpts(run: &RunSummary, style: MatrixStyle) -> Result<String, JournalError> {
+    let mut line = Line::new(style.paint);
+    run.kernels().iter().for_each(|kernel| line.make_room(kernel));
+    let (mut out, mut details) = (String::new(), run.details());
+    for cell in run.cells_to_tell().filter(is_new_failure).take(EXCERPTS_SHOWN) {
+        let cell = details.cell(cell.place())?;
+        let (Some(record), Some(attempt)) = (&cell.record, cell.deciding_attempt()) else { continue };
+        if let Some(text) = excerpt(record, attempt, style.paint) {
+            out = format!("{out}{}\n{text}\n", line.cell(record));
+        }
+    }
+    Ok(out)
+}
+
+/// Whether a cell failed and no suite lists that.
+fn is_new_failure(cell: &Outline<'_>) -> bool {
+    matches!(cell.verdict(), Some(Verdict::Bad | Verdict::Other)) && cell.known() != Some("known")
 }
 
 /// A path as it can be pasted into a shell: relative to the current folder when it lies in it, quoted when it must be.
@@ -144,6 +188,7 @@ fn is_listed(cell: &Outline<'_>) -> bool {
 }
 
 fn cell_lines(
+    run: &RunSummary,
     cell: &CellSummary,
     standings: &[(&str, String)],
     line: &Line,
@@ -164,6 +209,8 @@ fn cell_lines(
                 lines.push(format!("{:>13}{} {}", "", label(word), shown_path(&run_dir.join(path))));
             }
         }
+        let label = style.paint.apply(Tone::Dim, "again    ");
+        lines.push(format!("{:>13}{label} {}", "", rerun(run, &cell.id)));
     }
     lines
 }
@@ -282,20 +329,25 @@ mod tests {
                KNOWN [   3.212s] 6.17.13 block::elevator-switch-race  BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request
                      console   reports/x/attempts/block__elevator-switch-race@6.17.13/1/console.log
                      reproduce reports/x/attempts/block__elevator-switch-race@6.17.13/1/reproduce.sh
+                     again     kregress run --exact block::elevator-switch-race -k 6.17.13
                FIXED [  31.000s] 7.2.13  block::elevator-switch-race  (3 attempts, chance of a miss 0.8%)
                 FAIL [   3.212s] 6.12.57 cifs::fsconfig-source-leak  leak of 20000 objects in kmalloc-192
                      console   reports/x/attempts/cifs__fsconfig-source-leak@6.12.57/1/console.log
                      reproduce reports/x/attempts/cifs__fsconfig-source-leak@6.12.57/1/reproduce.sh
+                     again     kregress run --exact cifs::fsconfig-source-leak -k 6.12.57
                 SKIP [   0.000s] 6.17.13 cifs::fsconfig-source-leak  module cifs is not in this kernel's package
                BLIND [   3.212s] 7.2.13  cifs::fsconfig-source-leak  the slab probe could not be read: no /proc/slabinfo
                      console   reports/x/attempts/cifs__fsconfig-source-leak@7.2.13/1/console.log
                      reproduce reports/x/attempts/cifs__fsconfig-source-leak@7.2.13/1/reproduce.sh
+                     again     kregress run --exact cifs::fsconfig-source-leak -k 7.2.13
                 LOST [ 120.500s] 6.12.57 ext4::mmap-writeback-failure  the agent did not speak within 60 s  (2 attempts)
                      console   reports/x/attempts/ext4__mmap-writeback-failure@6.12.57/1/console.log
                      reproduce reports/x/attempts/ext4__mmap-writeback-failure@6.12.57/1/reproduce.sh
+                     again     kregress run --exact ext4::mmap-writeback-failure -k 6.12.57
                OTHER [   3.212s] 6.17.13 ext4::mmap-writeback-failure  WARNING in ext4_iomap_begin
                      console   reports/x/attempts/ext4__mmap-writeback-failure@6.17.13/1/console.log
                      reproduce reports/x/attempts/ext4__mmap-writeback-failure@6.17.13/1/reproduce.sh
+                     again     kregress run --exact ext4::mmap-writeback-failure -k 6.17.13
              NOT RUN ext4::mmap-writeback-failure@7.2.13
             Distinct 3 cells, 3 distinct defects
              Absence block::elevator-switch-race  3 clean attempts on each of 2 kernels: a bug that is there is missed with a chance of at most 0.8%
@@ -327,6 +379,7 @@ mod tests {
                KNOWN [   3.212s] 6.17.13 block::elevator-switch-race  BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request
                      console   reports/x/attempts/block__elevator-switch-race@6.17.13/1/console.log
                      reproduce reports/x/attempts/block__elevator-switch-race@6.17.13/1/reproduce.sh
+                     again     kregress run --exact block::elevator-switch-race -k 6.17.13
              NOT RUN block::elevator-switch-race@7.2.13, cifs::fsconfig-source-leak@6.12.57, cifs::fsconfig-source-leak@6.17.13, cifs::fsconfig-source-leak@7.2.13, ext4::mmap-writeback-failure@6.12.57, ext4::mmap-writeback-failure@6.17.13, ext4::mmap-writeback-failure@7.2.13
              Absence block::elevator-switch-race  3 clean attempts on 1 kernel: a bug that is there is missed with a chance of at most 0.8%
 

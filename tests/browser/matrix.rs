@@ -28,6 +28,7 @@ pub fn write(root: &Path, at: &str, tests: usize, kernels: usize, round: usize, 
         at: Timestamp::from_second(1_795_000_000 + 86_400 * round as i64).expect("a time"),
         command: command.split(' ').map(str::to_owned).collect(),
         cells: (tests * kernels) as u64,
+        split: Default::default(),
     });
     say(Event::Host {
         qemu: "10.0.2".to_owned(),

@@ -28,7 +28,7 @@ use crate::event::Event;
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library};
 use crate::patch::{GitTree, Options, Pick, queue, show};
-use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_streams};
+use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, View, for_streams};
 use crate::render::Kind;
 use crate::report::{ExitStatus, RunSummary};
 use crate::runner;
@@ -123,7 +123,7 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
     let chosen = Chosen::new(args, &suites, &patches, upstream)?;
     let cache = paths.cache()?;
     let cancel = Cancel::new();
-    let shown = for_streams(MessageFormat::Human);
+    let shown = for_streams(MessageFormat::Human, View::default());
     let _hidden = interrupt::watch(Ending::Guests, shown.bars.clone(), &cancel, || ())?;
     let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;
     let library = library.with_build_jobs(args.build_jobs).for_patches().with_cancel(&cancel);

@@ -34,6 +34,7 @@ fn case(number: usize, title: &str, outcome: Outcome) -> Case {
         time: Duration::ZERO,
         outcome,
         output: None,
+        reruns: Vec::new(),
     }
 }
 

@@ -110,7 +110,7 @@ impl CellView<'_> {
             );
         }
         let (word, class) = word_and_class(self.cell.verdict(), self.cell.known());
-        let _ = write!(out, "<li class=\"{class}\"><span>{word}, this run</span></li></ol>\n");
+        let _ = writeln!(out, "<li class=\"{class}\"><span>{word}, this run</span></li></ol>");
     }
 
     fn push_commands(&self, out: &mut String) {

@@ -6,7 +6,6 @@ use super::href;
 use crate::event::{AttemptRecord, Diagnosis};
 use crate::journal::RunDir;
 use crate::oops::{ReportKind, blamed_line};
-use crate::report::defects::report;
 use crate::report::excerpt::excerpt;
 use crate::report::fold::CellSummary;
 use crate::report::text::escape;
@@ -29,7 +28,7 @@ pub(super) fn push_diagnosis(out: &mut String, diagnosis: &Diagnosis) {
         );
     }
     let _ = writeln!(out, "<figure>\n<figcaption>{}</figcaption>", escape(&what));
-    let blamed = blamed_line(diagnosis.text.as_bytes(), &report(diagnosis));
+    let blamed = blamed_line(diagnosis.text.as_bytes(), &diagnosis.report());
     out.push_str("<pre tabindex=\"0\">");
     for (at, line) in diagnosis.text.trim_end().split('\n').take(LINES_SHOWN).enumerate() {
         let is_blamed = blamed == Some(at);
