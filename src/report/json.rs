@@ -198,6 +198,8 @@ fn result<'a>(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::report::sample;
 
@@ -229,5 +231,67 @@ mod tests {
         for (field, value) in record.as_object().unwrap() {
             assert_eq!(document["results"][1][field], *value, "{field}");
         }
+    }
+
+    /// What of a value a schema does not allow. It knows the words that the schema of this document has.
+    fn mistakes(value: &Value, schema: &Value, root: &Value, at: &str, found: &mut Vec<String>) {
+        if let Some(name) = schema["$ref"].as_str() {
+            let schema = root.pointer(name.trim_start_matches('#')).expect("a definition");
+            return mistakes(value, schema, root, at, found);
+        }
+        let types = match &schema["type"] {
+            Value::String(one) => vec![one.as_str()],
+            Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+            _ => return,
+        };
+        let fits = |name: &&str| match *name {
+            "object" => value.is_object(),
+            "array" => value.is_array(),
+            "string" => value.is_string(),
+            "integer" => value.is_u64() || value.is_i64(),
+            "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
+            "null" => value.is_null(),
+            other => panic!("{other}"),
+        };
+        if !types.iter().any(fits) {
+            found.push(format!("{at}: {value} is none of {types:?}"));
+        }
+        if let Some(allowed) = schema["enum"].as_array().filter(|allowed| !allowed.contains(value)) {
+            found.push(format!("{at}: {value} is none of {allowed:?}"));
+        }
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if value.is_object() && value.get(name).is_none() {
+                found.push(format!("{at} lacks {name}"));
+            }
+        }
+        for (name, value) in value.as_object().into_iter().flatten() {
+            match schema["properties"].get(name) {
+                Some(schema) => mistakes(value, schema, root, &format!("{at}.{name}"), found),
+                None if schema["additionalProperties"] == true => {}
+                None => found.push(format!("{at} has {name}, which the schema does not know")),
+            }
+        }
+        for (number, value) in value.as_array().into_iter().flatten().enumerate() {
+            mistakes(value, &schema["items"], root, &format!("{at}[{number}]"), found);
+        }
+    }
+
+    #[test]
+    fn the_schema_describes_the_document() {
+        let schema: Value =
+            serde_json::from_str(include_str!("../../docs/report.schema.json")).expect("JSON");
+        for run in [sample::finished(), sample::crashing(), RunSummary::default()] {
+            let document = document(&run);
+            let mut found = Vec::new();
+            mistakes(&document, &schema, &schema, "document", &mut found);
+            assert_eq!(found, Vec::<String>::new());
+        }
+        let mut wrong = document(&sample::finished());
+        wrong["results"][1]["verdict"] = "maybe".into();
+        wrong["results"][1]["more"] = 1.into();
+        let mut found = Vec::new();
+        mistakes(&wrong, &schema, &schema, "document", &mut found);
+        assert_eq!(found.len(), 2, "{found:?}");
     }
 }

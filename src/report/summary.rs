@@ -209,8 +209,11 @@ fn cell_lines(
                 lines.push(format!("{:>13}{} {}", "", label(word), shown_path(&run_dir.join(path))));
             }
         }
-        let label = style.paint.apply(Tone::Dim, "again    ");
-        lines.push(format!("{:>13}{label} {}", "", rerun(run, &cell.id)));
+        // what is not met stays so
+        if record.verdict != Verdict::Skip {
+            let label = style.paint.apply(Tone::Dim, "again    ");
+            lines.push(format!("{:>13}{label} {}", "", rerun(run, &cell.id)));
+        }
     }
     lines
 }
