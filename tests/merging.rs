@@ -3,8 +3,9 @@
 mod runs;
 
 use clap::Parser;
+use kregress::bisect::{Aims, Costs, Find};
 use kregress::cli::report::{self, Args};
-use kregress::event::{Event, PartitionRecord};
+use kregress::event::{BisectionRecord, BisectionSource, CandidateRecord, Event, PartitionRecord};
 use kregress::journal::RunDir;
 use kregress::report::matrix::MatrixStyle;
 use kregress::report::{ExitPolicy, ExitStatus, ReportError, RunEnd, RunSummary};
@@ -181,7 +182,9 @@ fn journals_that_were_put_together_are_both_read() {
     let one = Made { cells: &[(A1, Some(Bad)), (A2, Some(Good))], ..Made::at(1) }.write(root.path());
     let two = Made { cells: &[(A1, Some(Good)), (B2, Some(Lost))], ..Made::at(2) }.write(root.path());
     let texts = [&one, &two].map(|run| std::fs::read_to_string(run.journal()).unwrap());
-    for text in [texts.concat(), [texts[1].clone(), texts[0].clone()].concat()] {
+    // also behind one whose runner was killed in the middle of a line
+    let torn = format!("{}{{\"event\":\"cell\",\"te{}", texts[0], texts[1]);
+    for text in [texts.concat(), [texts[1].clone(), texts[0].clone()].concat(), torn] {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("journal.jsonl"), text).unwrap();
         let run = RunSummary::of(&RunDir::at(dir.path())).unwrap();
@@ -233,4 +236,75 @@ fn what_cannot_be_merged_says_why_and_leaves_nothing() {
         insta::assert_snapshot!(said(&["merge", one.id(), two.id()]), @"one of these runs still goes on, merge them when it has ended: ONE + TWO");
     }
     assert_eq!(RunDir::all(root.path()).len(), 2);
+}
+
+#[test]
+fn cells_that_were_judged_twice_are_told() {
+    let root = tempfile::tempdir().unwrap();
+    let one = [(A1, Some(Good)), (A2, Some(Lost)), (B1, Some(Good)), (B2, Some(Good))];
+    let two = [(A1, Some(Bad)), (A2, Some(Good)), (B1, Some(Good)), (B2, Some(Good))];
+    for (hour, cells) in [(1, one), (2, two)] {
+        Made { cells: &cells, ..Made::at(hour) }.write(root.path());
+    }
+    let runs = RunDir::all(root.path());
+    let (run, _) = RunSummary::of_runs(&runs).unwrap();
+    let told = |most| {
+        let text = run.overlaps_told(most).join("\n");
+        text.replace(runs[0].id(), "ONE").replace(runs[1].id(), "TWO")
+    };
+    insta::assert_snapshot!(told(9), @r"
+    s::a@6.1 was judged twice: bad in TWO counts, good in ONE does not, as a symptom that was seen was there
+    s::a@6.2 was judged twice: good in TWO counts, lost in ONE does not, as the other one judged nothing
+    2 cells came out the same in two runs; the later one counts
+    ");
+    insta::assert_snapshot!(told(1), @r"
+    s::a@6.1 was judged twice: bad in TWO counts, good in ONE does not, as a symptom that was seen was there
+    1 cell more came out differently in two runs
+    2 cells came out the same in two runs; the later one counts
+    ");
+    // a merged run tells them again
+    let merged = kregress::runs::merge(root.path(), &runs, Vec::new()).unwrap().0;
+    let notices = RunSummary::of(&merged).unwrap().notices.join("\n");
+    assert!(notices.contains("s::a@6.1 was judged twice"), "{notices}");
+}
+
+/// A journal that begins as that of a bisection.
+fn bisection(root: &std::path::Path, hour: u32) -> RunDir {
+    let dir = Made::at(hour).write(root);
+    let candidate = |name: &str, parents: Vec<usize>| CandidateRecord {
+        name: name.into(),
+        id: name.into(),
+        parents,
+        ..Default::default()
+    };
+    let record = BisectionRecord {
+        test: "s::a".into(),
+        summary: String::new(),
+        test_digest: "d".into(),
+        find: Find::default(),
+        aims: Aims::default(),
+        costs: Costs { kernel: 10.0, attempt: 10.0 },
+        source: BisectionSource::Series { left_out: Vec::new(), several_lines: false },
+        candidates: vec![candidate("6.1", vec![]), candidate("6.2", vec![0])],
+    };
+    let journal = kregress::journal::Journal::resume(dir.path()).unwrap();
+    journal.append(&Event::Bisection(Box::new(record))).unwrap();
+    dir
+}
+
+#[test]
+fn bisections_are_shown_by_themselves() {
+    let root = tempfile::tempdir().unwrap();
+    let (one, two) = (bisection(root.path(), 1), bisection(root.path(), 2));
+    let run = Made { cells: &[(A1, Some(Good))], ..Made::at(3) }.write(root.path());
+    let said = |arguments: &[&str]| {
+        let error = kregress_report(root.path(), arguments).unwrap_err().to_string();
+        let reports = root.path().to_str().unwrap();
+        let names = [(one.id(), "ONE"), (two.id(), "TWO"), (run.id(), "RUN"), (reports, "reports")];
+        names.into_iter().fold(error, |error, (name, word)| error.replace(name, word))
+    };
+    insta::assert_snapshot!(said(&["merge", one.id(), run.id()]), @"ONE + RUN is, or has, a bisection, which cannot be merged; `kregress report` shows it by itself");
+    let both = [&one, &two].map(|dir| std::fs::read_to_string(dir.journal()).unwrap()).concat();
+    std::fs::write(two.journal(), both).unwrap();
+    insta::assert_snapshot!(said(&[two.id()]), @"reports/TWO/journal.jsonl:4: another run begins here, and a bisection is shown by itself; divide the file before this line");
 }

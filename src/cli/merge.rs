@@ -112,12 +112,7 @@ fn remarks(run: &RunSummary) -> String {
         })
         .collect();
     let mut lines = vec![format!("{} {} runs: {}", label("Merged"), members.len(), members.join(", "))];
-    lines.extend(
-        run.overlaps.iter().take(OVERLAPS_TOLD).map(|overlap| format!("{} {overlap}", label("Overlap"))),
-    );
-    let more = run.overlaps.len().saturating_sub(OVERLAPS_TOLD);
-    if more > 0 {
-        lines.push(format!("{} and {more} more cells were judged twice", label("")));
-    }
+    let overlaps = run.overlaps_told(OVERLAPS_TOLD);
+    lines.extend(overlaps.iter().map(|overlap| format!("{} {overlap}", label("Overlap"))));
     lines.join("\n") + "\n"
 }

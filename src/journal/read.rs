@@ -110,6 +110,15 @@ impl<R: BufRead> Events<R> {
                     self.lacks_newline = !complete;
                     Some(self.known(event))
                 }
+                // a journal that was put behind one whose runner was killed in the middle of a line
+                Err(_) if self.next_run().is_some() => {
+                    let (at, event) = self.next_run()?;
+                    self.began = self.whole + at as u64;
+                    self.whole += length as u64;
+                    self.lacks_newline = !complete;
+                    self.buffer.drain(..at);
+                    Some(self.known(event))
+                }
                 Err(_) if !complete => {
                     self.torn = true;
                     None
@@ -117,6 +126,12 @@ impl<R: BufRead> Events<R> {
                 Err(error) => Some(Err(self.bad_line(&error))),
             };
         }
+    }
+
+    /// The first event of another run behind a torn one in the same line, and where it begins there.
+    fn next_run(&self) -> Option<(usize, Event)> {
+        let at = memchr::memmem::rfind(&self.buffer, br#"{"event":"run-started","#)?;
+        Some((at, line::event(&self.buffer[at..]).ok()?))
     }
 
     fn bad_line(&self, error: &serde_json::Error) -> JournalError {
@@ -197,6 +212,37 @@ mod tests {
         insta::assert_snapshot!(error.unwrap(), @"reports/x/journal.jsonl:2:16: not an event: unknown variant `party`, expected one of `run-started`, `host`, `planned`, `attempt-started`, `phase`, `slow`, `attempt`, `cell`, `bisection`, `earlier`, `candidate-ready`, `candidate-closed`, `bisection-step`, `bisection-ended`, `queue`, `notice`, `run-finished`; the journal was edited or damaged, restore this line or remove it");
         let (_, _, error) = texts(b"hello\n");
         insta::assert_snapshot!(error.unwrap(), @"reports/x/journal.jsonl:1:1: not an event: expected value; the journal was edited or damaged, restore this line or remove it");
+    }
+
+    #[test]
+    fn a_journal_behind_a_torn_one_is_read() {
+        let notice = r#"{"event":"notice","text":"a"}"#;
+        let started = |run: &str| {
+            format!(
+                r#"{{"event":"run-started","schema":1,"run":"{run}","kregress":"0.1.0","at":"2026-11-21T09:12:33Z","command":[],"cells":0}}"#
+            )
+        };
+        let (one, two) = (started("one"), started("two"));
+        for torn in ["", "{\"event\":\"noti", "{\"event\":\"notice\",\"text\":\"cut", "\0\0"] {
+            let journal = format!("{one}\n{notice}\n{torn}{two}\n{notice}\n");
+            let mut events = Events::new(Path::new("j"), journal.as_bytes());
+            let mut runs = Vec::new();
+            let mut places = Vec::new();
+            while let Some(event) = events.next() {
+                match event.unwrap() {
+                    Event::RunStarted { run, .. } => {
+                        runs.push(run);
+                        places.push(events.began() as usize);
+                        assert_eq!(events.line(), started(runs.last().unwrap()).as_bytes());
+                    }
+                    Event::Notice { .. } => places.push(events.began() as usize),
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(runs, ["one", "two"], "{torn:?}");
+            assert!(places.iter().all(|at| journal[*at..].starts_with("{\"event\":")), "{places:?}");
+            assert_eq!(events.whole() as usize, journal.len());
+        }
     }
 
     #[test]

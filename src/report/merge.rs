@@ -99,6 +99,24 @@ impl RunSummary {
         vec![MergedRun { run: self.id.clone(), at: self.started, partition }]
     }
 
+    /// Which cells were judged twice when the run was merged, a sentence each for at most so many: those first whose verdicts
+    /// or kernels differ. Those that came out the same are counted.
+    pub fn overlaps_told(&self, most: usize) -> Vec<String> {
+        let differs = |overlap: &&Overlap| overlap.counts.1 != overlap.other.1 || overlap.kernels_differ;
+        let differing = self.overlaps.iter().filter(differs).count();
+        let mut told: Vec<String> =
+            self.overlaps.iter().filter(differs).take(most).map(Overlap::to_string).collect();
+        let cells = |count: usize| if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
+        if differing > most {
+            told.push(format!("{} more came out differently in two runs", cells(differing - most)));
+        }
+        let same = self.overlaps.len() - differing;
+        if same > 0 {
+            told.push(format!("{} came out the same in two runs; the later one counts", cells(same)));
+        }
+        told
+    }
+
     /// What a merged run lacks of the plans that its parts are of, a sentence each.
     pub fn holes(&self) -> Vec<String> {
         let mut groups: BTreeMap<(&str, u32), Vec<(&MergedRun, &PartitionRecord)>> = BTreeMap::new();

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::link;
 use crate::event::{CellId, Event, SCHEMA};
 use crate::journal::{Journal, JournalError, RunDir};
-use crate::report::{Overlap, Part, RunEnd, RunSummary};
+use crate::report::{Part, RunEnd, RunSummary};
 
 /// Overlaps that a merged run tells of one by one.
 const OVERLAPS_TOLD: usize = 100;
@@ -96,7 +96,7 @@ fn write(dir: &RunDir, whole: &RunSummary, command: Vec<String>) -> Result<(), M
     // what is missing is seen when the run is read: another part may be merged into it
     let holes = whole.holes();
     let notices = whole.notices.iter().filter(|notice| !holes.contains(notice)).cloned();
-    for text in notices.chain(told(&whole.overlaps)) {
+    for text in notices.chain(whole.overlaps_told(OVERLAPS_TOLD)) {
         tell(Event::Notice { text })?;
     }
     let owners = whole.cells().filter_map(|cell| Some((cell.id(), whole.part_of(cell)?)));
@@ -148,11 +148,4 @@ fn copy(
         }
         Ok(journal.append_line(line)?)
     })
-}
-
-/// What is told of cells that were judged twice.
-fn told(overlaps: &[Overlap]) -> impl Iterator<Item = String> + '_ {
-    let more = overlaps.len().saturating_sub(OVERLAPS_TOLD);
-    let rest = (more > 0).then(|| format!("{more} more cells were judged twice"));
-    overlaps.iter().take(OVERLAPS_TOLD).map(Overlap::to_string).chain(rest)
 }
