@@ -31,12 +31,16 @@ pub enum QueueEvent {
         /// How long that took, seconds.
         seconds: f64,
     },
-    /// A patch is taken out of the queue because nothing builds with it. It is not part of any kernel from here on.
+    /// A patch is taken out of the queue because nothing builds or boots with it. It is not part of any kernel from here on, and
+    /// what was seen of kernels that had it no longer counts.
     SetAside {
         /// Its number.
         patch: usize,
-        /// The compiler's line, or the patch that it needs.
+        /// The compiler's line, what the boot showed, or the patch that it needs.
         reason: String,
+        /// Whether it builds, and does not boot.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        boot: bool,
     },
     /// A patch cannot be the culprit of anything, which was found out after the beginning.
     Impossible {
@@ -310,6 +314,8 @@ pub enum Aside {
     Twice,
     /// Nothing builds with it.
     DoesNotBuild,
+    /// Nothing boots with it.
+    DoesNotBoot,
     /// The reading left it out: an older version, a reply that carries a diff.
     LeftOut,
 }

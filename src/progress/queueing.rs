@@ -50,7 +50,7 @@ impl<W: Write + Send> Queueing<W> {
                     let first = reason.lines().next().unwrap_or_default();
                     format!("{} {}  {}", status("BROKEN", Tone::Bad), printable(kernel), printable(first))
                 }
-                QueueEvent::SetAside { patch, reason } => {
+                QueueEvent::SetAside { patch, reason, .. } => {
                     let first = reason.lines().next().unwrap_or_default();
                     format!("{} patch {patch}  {}", status("Set aside", Tone::Bad), printable(first))
                 }

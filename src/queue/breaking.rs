@@ -1,11 +1,12 @@
-//! A tip that does not build: which patch breaks the build, and the tip without it.
+//! A tip that does not build or boot: which patch is to blame, and the tip without it.
 
 use std::collections::BTreeSet;
 
+use super::choice::BOOT;
 use super::driver::{Driving, QueueEnd};
 use crate::event::queue::QueueEvent;
 use crate::failure::Failure;
-use crate::triage::KernelOf;
+use crate::triage::{Class, Culprit, KernelOf, Proof};
 
 /// Patches that touch the file of the error and are tried before all others.
 const GUESSES: usize = 3;
@@ -39,13 +40,55 @@ pub fn build_tip(driving: &Driving<'_>) -> Result<(), QueueEnd> {
                 true => reason.clone(),
                 false => format!("it cannot be without patch {number}, which does not build"),
             };
-            driving.tell(QueueEvent::SetAside { patch, reason });
+            driving.tell(QueueEvent::SetAside { patch, reason, boot: false });
         }
         driving.forget(&all);
         if driving.state().patches_of(&KernelOf::Tip).is_empty() {
             return Err(QueueEnd::Nothing);
         }
     }
+}
+
+/// Takes patches out with which nothing boots, where the search has named them and the tip boots without them: then all other
+/// tests can be judged. Answers whether there was one.
+pub fn take_out_what_does_not_boot(driving: &Driving<'_>) -> bool {
+    let out: Vec<(usize, String)> = {
+        let state = driving.state();
+        let Some(test) = state.record().tests.iter().position(|test| test.test == BOOT) else { return false };
+        let never_up = state.kernel(&KernelOf::Tip).and_then(|kernel| kernel.unjudged.clone());
+        let (Some(title), Class::Regression(regression)) = (never_up, &state.report().findings[test].class)
+        else {
+            return false;
+        };
+        let mends = regression.culprits.last().map(|culprit| &culprit.proof);
+        let Some(Proof::GoodAgain { seen, .. }) = mends else { return false };
+        let reason = |culprit: &Culprit| {
+            format!(
+                "{title} (it fails in {} with it, in {} with the queue up to the patch before, in {seen} with the whole queue \
+                 but it)",
+                culprit.with, culprit.before
+            )
+        };
+        regression.culprits.iter().map(|culprit| (culprit.patch, reason(culprit))).collect()
+    };
+    for (place, reason) in &out {
+        let (all, number) = {
+            let state = driving.state();
+            let left = |place: &usize| !state.taken_out().contains_key(place);
+            let all: BTreeSet<usize> = state.with_dependents(*place).into_iter().filter(left).collect();
+            (all, state.numbers().number(*place))
+        };
+        for out in &all {
+            let patch = driving.state().numbers().number(*out);
+            let reason = match out == place {
+                true => reason.clone(),
+                false => format!("it cannot be without patch {number}, which does not boot"),
+            };
+            driving.tell(QueueEvent::SetAside { patch, reason, boot: true });
+        }
+        driving.forget(&all);
+    }
+    !out.is_empty()
 }
 
 /// Whether a kernel builds; if not, the compiler's words.

@@ -150,6 +150,18 @@ impl<'d> Driving<'d> {
         self.flag_what_is_not_built();
         self.each()?;
         loop {
+            match self.ask()? {
+                QueueEnd::Answered if breaking::take_out_what_does_not_boot(self) => {
+                    breaking::build_tip(self)?;
+                }
+                end => return Ok(end),
+            }
+        }
+    }
+
+    /// Does what the triage asks for, until it has nothing more to ask.
+    fn ask(&self) -> Result<QueueEnd, QueueEnd> {
+        loop {
             if self.driver.cancel.is_set() {
                 return Err(QueueEnd::Interrupted);
             }

@@ -45,6 +45,15 @@ pub struct QueueKernel {
     pub unjudged: Option<String>,
 }
 
+/// A patch that is not part of any kernel any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenOut {
+    /// Why.
+    pub reason: String,
+    /// Whether nothing builds with it; else nothing boots.
+    is_unbuilt: bool,
+}
+
 /// A queue so far.
 #[derive(Clone, Debug)]
 pub struct QueueState {
@@ -55,11 +64,13 @@ pub struct QueueState {
     attempts: BTreeMap<(KernelOf, usize), Vec<QueueAttempt>>,
     /// Why a test cannot be judged on a kernel.
     unjudged: BTreeMap<(KernelOf, usize), String>,
-    /// Places of patches that were taken out because nothing builds with them.
-    set_aside: BTreeMap<usize, String>,
+    /// Places of patches that were taken out because nothing builds or boots with them.
+    set_aside: BTreeMap<usize, TakenOut>,
+    /// The highest numbers of attempts that no longer count.
+    numbered: BTreeMap<(KernelOf, usize), u32>,
     impossible: BTreeMap<usize, String>,
     withdrawn: BTreeMap<usize, String>,
-    /// Wall time of kernels that do not build, seconds.
+    /// Wall time of kernels that do not build, or no longer count, seconds.
     failed_seconds: f64,
     side_by_side: u32,
     ended: bool,
@@ -76,7 +87,7 @@ impl QueueState {
     pub fn new(record: QueueRecord) -> Result<QueueState, ConfigError> {
         let numbers = Numbers::new(record.patches.iter().map(|patch| patch.number).collect());
         let none = BTreeMap::new();
-        let triage = Triage::new(config(&record, &numbers, &none, &none))?;
+        let triage = Triage::new(config(&record, &numbers, &none))?;
         Ok(QueueState {
             numbers,
             triage,
@@ -85,6 +96,7 @@ impl QueueState {
             attempts: BTreeMap::new(),
             unjudged: BTreeMap::new(),
             set_aside: BTreeMap::new(),
+            numbered: BTreeMap::new(),
             impossible: BTreeMap::new(),
             withdrawn: BTreeMap::new(),
             failed_seconds: 0.0,
@@ -162,11 +174,10 @@ impl QueueState {
                 self.kernels.entry(of.clone()).or_default().broken = Some(reason.clone());
                 let _ = self.triage.broken(of, reason.clone());
             }
-            QueueEvent::SetAside { patch, reason } => {
+            QueueEvent::SetAside { patch, reason, boot } => {
                 if let Some(place) = place(patch) {
-                    self.set_aside.insert(place, reason.clone());
-                    // what was built up to now had the patch
-                    self.kernels.retain(|of, _| *of == KernelOf::Baseline);
+                    self.set_aside.insert(place, TakenOut { reason: reason.clone(), is_unbuilt: !boot });
+                    self.forget_kernels_with(place);
                     self.rebuild();
                 }
             }
@@ -200,6 +211,24 @@ impl QueueState {
                 self.seconds += seconds;
             }
         }
+    }
+
+    /// Kernels that had a patch are other kernels without it.
+    fn forget_kernels_with(&mut self, place: usize) {
+        let before = self.spent();
+        self.kernels.retain(|of, _| !of.holds(place));
+        self.unjudged.retain(|(of, _), _| !of.holds(place));
+        let numbered = &mut self.numbered;
+        self.attempts.retain(|key, attempts| {
+            if key.0.holds(place) {
+                let last = attempts.iter().map(|attempt| attempt.number).max().unwrap_or(0);
+                let most = numbered.entry(key.clone()).or_default();
+                *most = last.max(*most);
+            }
+            !key.0.holds(place)
+        });
+        // the time that they took stays spent
+        self.failed_seconds += before - self.spent();
     }
 
     fn attempt(&mut self, kernel: KernelOf, test: usize, record: &AttemptRecord) {
@@ -242,8 +271,8 @@ impl QueueState {
     /// Makes the triage anew from what was seen.
     fn rebuild(&mut self) {
         let mut impossible = self.impossible.clone();
-        impossible.extend(self.set_aside.iter().map(|(place, reason)| (*place, reason.clone())));
-        let config = config(&self.record, &self.numbers, &impossible, &self.set_aside);
+        impossible.extend(self.set_aside.iter().map(|(place, out)| (*place, out.reason.clone())));
+        let config = config(&self.record, &self.numbers, &impossible);
         let Ok(mut triage) = Triage::new(config) else { return };
         for ((kernel, test), attempts) in &self.attempts {
             for attempt in attempts.iter().filter(|attempt| !attempt.forgiven) {
@@ -374,7 +403,8 @@ impl QueueState {
 
     /// The number of the next attempt of a test on a kernel.
     pub fn next_number(&self, kernel: &KernelOf, test: usize) -> u32 {
-        self.attempts(kernel, test).iter().map(|attempt| attempt.number).max().unwrap_or(0) + 1
+        let gone = self.numbered.get(&(kernel.clone(), test)).copied().unwrap_or(0);
+        self.attempts(kernel, test).iter().map(|attempt| attempt.number).max().unwrap_or(0).max(gone) + 1
     }
 
     /// Why a test cannot be judged on a kernel, where that is known without an attempt.
@@ -383,8 +413,8 @@ impl QueueState {
         self.unjudged.get(&(kernel.clone(), test)).or_else(of_kernel).map(String::as_str)
     }
 
-    /// Patches that were taken out because nothing builds with them, by places.
-    pub fn taken_out(&self) -> &BTreeMap<usize, String> {
+    /// Patches that were taken out because nothing builds or boots with them, by places.
+    pub fn taken_out(&self) -> &BTreeMap<usize, TakenOut> {
         &self.set_aside
     }
 
@@ -395,16 +425,18 @@ impl QueueState {
 
     /// Why a patch cannot be the culprit of anything.
     pub fn impossible(&self, place: usize) -> Option<&str> {
-        self.patch(place).impossible.as_ref().or(self.impossible.get(&place)).map(String::as_str)
+        let out = || self.set_aside.get(&place).map(|out| &out.reason);
+        let known = self.patch(place).impossible.as_ref().or(self.impossible.get(&place));
+        known.or_else(out).map(String::as_str)
     }
 
     /// The patches that are not tested, those that do not build included, by numbers.
     pub fn not_tested(&self) -> Vec<SetAside> {
-        let broken = self.set_aside.iter().map(|(place, why)| SetAside {
+        let broken = self.set_aside.iter().map(|(place, out)| SetAside {
             number: self.numbers.number(*place),
             title: self.patch(*place).title.clone(),
-            kind: Aside::DoesNotBuild,
-            why: why.clone(),
+            kind: if out.is_unbuilt { Aside::DoesNotBuild } else { Aside::DoesNotBoot },
+            why: out.reason.clone(),
         });
         let mut all: Vec<SetAside> = self.record.set_aside.iter().cloned().chain(broken).collect();
         all.sort_by_key(|one| one.number);
@@ -431,14 +463,9 @@ fn close(triage: &mut Triage, kernel: &KernelOf, test: usize) {
 }
 
 /// What the triage is asked.
-fn config(
-    record: &QueueRecord,
-    numbers: &Numbers,
-    impossible: &BTreeMap<usize, String>,
-    set_aside: &BTreeMap<usize, String>,
-) -> Config {
+fn config(record: &QueueRecord, numbers: &Numbers, impossible: &BTreeMap<usize, String>) -> Config {
     let patch = |(at, patch): (usize, &QueuedPatch)| {
-        let known = impossible.get(&(at + 1)).or(set_aside.get(&(at + 1)));
+        let known = impossible.get(&(at + 1));
         let needs = patch.needs.iter().filter_map(|number| numbers.place(*number));
         Patch {
             impossible: patch.impossible.clone().or_else(|| known.cloned()),

@@ -21,6 +21,7 @@ impl Aside {
             Aside::There => "there already",
             Aside::Twice => "twice",
             Aside::DoesNotBuild => "does not build",
+            Aside::DoesNotBoot => "does not boot",
             Aside::LeftOut => "left out",
         }
     }

@@ -22,7 +22,7 @@ const QUOTED: usize = 30;
 
 /// Whether a patch that is not tested is a fault of the queue.
 pub fn is_fault(kind: Aside) -> bool {
-    matches!(kind, Aside::DoesNotApply | Aside::Damaged | Aside::DoesNotBuild)
+    matches!(kind, Aside::DoesNotApply | Aside::Damaged | Aside::DoesNotBuild | Aside::DoesNotBoot)
 }
 
 /// Everything that is said.
