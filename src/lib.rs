@@ -59,5 +59,7 @@ pub mod queue;
 
 pub mod render;
 
+pub mod config;
+
 pub mod cli;
 pub mod harness;

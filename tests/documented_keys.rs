@@ -11,7 +11,7 @@ struct Page {
     among: &'static [&'static str],
 }
 
-fn pages() -> [Page; 3] {
+fn pages() -> [Page; 4] {
     [
         Page {
             name: "suites/README.md",
@@ -40,6 +40,12 @@ fn pages() -> [Page; 3] {
             text: include_str!("../kernels/README.md"),
             keys: kregress::kernel::catalogue_keys(),
             among: &["kernels.source.local.modules", "kernels.source.git.ref", "debian.packages.sha256"],
+        },
+        Page {
+            name: "docs/configuration.md",
+            text: include_str!("../docs/configuration.md"),
+            keys: kregress::config::keys(),
+            among: &["profiles.kernels", "profiles.overrides.timeout", "profiles.groups.max"],
         },
     ]
 }

@@ -24,10 +24,10 @@ pub struct GuestArgs {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "KREGRESS_JOBS")]
     pub jobs: Option<u32>,
     /// How often an attempt that says nothing about the test is repeated (no boot, QEMU died, crash before the test)
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, env = "KREGRESS_RETRIES")]
     pub retries: u32,
     /// Ends a program after this time, for every test, such as 90s or 5m [default: what its suite says]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, env = "KREGRESS_TIMEOUT")]
     pub timeout: Option<Duration>,
     /// How long a guest may take from its start to its first word
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "120s")]

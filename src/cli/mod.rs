@@ -8,6 +8,7 @@ mod bisect;
 mod cache;
 mod compare;
 mod completions;
+mod config;
 mod display;
 mod doctor;
 mod echo;
@@ -30,6 +31,7 @@ pub mod report;
 mod run;
 mod runs;
 mod selection;
+mod show_config;
 mod split;
 mod stress;
 mod submit;
@@ -39,7 +41,7 @@ mod word;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
 use crate::report::matrix::MatrixStyle;
 use crate::report::{ExitStatus, GitBisectStatus};
@@ -69,6 +71,8 @@ Exit codes: 0 all judged and nothing new found, 4 nothing to run, 94 bad filter,
 struct Cli {
     #[command(flatten)]
     colours: display::ColourArgs,
+    #[command(flatten)]
+    config: config::ConfigArgs,
     #[command(flatten)]
     paths: paths::PathArgs,
     #[command(subcommand)]
@@ -117,13 +121,19 @@ enum Command {
     Vm(Box<vm::VmArgs>),
     /// Check what this host has, and print the command that installs what is missing
     Doctor(doctor::DoctorArgs),
+    /// Print the settings of a run, and where each comes from
+    ShowConfig(Box<show_config::ShowConfigArgs>),
     /// Print a shell's completion script
     Completions(completions::CompletionsArgs),
 }
 
 /// Reads the process's arguments and does what they say.
 pub fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| {
+    let parsed = definition().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition()))?;
+        Ok((cli, matches))
+    });
+    let (mut cli, matches) = parsed.unwrap_or_else(|error: clap::Error| {
         // git takes clap's 2 for a bad commit
         if error.use_stderr() && std::env::args_os().any(|word| word == "--bisect-exit") {
             let _ = error.print();
@@ -132,11 +142,13 @@ pub fn main() -> ExitCode {
         error.exit()
     });
     cli.colours.apply();
-    let code = |status: ExitStatus| match &cli.command {
-        Command::Run(args) if args.bisect_exit => GitBisectStatus::from(status).into(),
-        _ => status.into(),
+    let bisect_exit = matches!(&cli.command, Command::Run(args) if args.bisect_exit);
+    let code = |status: ExitStatus| match bisect_exit {
+        true => GitBisectStatus::from(status).into(),
+        false => status.into(),
     };
-    let status = dispatch_or_broken(&cli).unwrap_or_else(|error| code(error.print()));
+    let whole = || dispatch(&mut cli, &matches);
+    let status = or_broken(bisect_exit, whole).unwrap_or_else(|error| code(error.print()));
     match printing::failure() {
         Some(error) if status == ExitCode::SUCCESS => {
             code(CliError::setup(format!("standard output could not be written: {error}")).print())
@@ -146,19 +158,36 @@ pub fn main() -> ExitCode {
 }
 
 /// A fault of this program is no bad commit, which git would take a panic's 101 for.
-fn dispatch_or_broken(cli: &Cli) -> Result<ExitCode, CliError> {
-    if !matches!(&cli.command, Command::Run(args) if args.bisect_exit) {
-        return dispatch(cli);
+fn or_broken(
+    bisect_exit: bool,
+    whole: impl FnOnce() -> Result<ExitCode, CliError>,
+) -> Result<ExitCode, CliError> {
+    if !bisect_exit {
+        return whole();
     }
-    let whole = std::panic::AssertUnwindSafe(|| dispatch(cli));
-    std::panic::catch_unwind(whole).unwrap_or_else(|_| Ok(GitBisectStatus::Broken.into()))
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(whole))
+        .unwrap_or_else(|_| Ok(GitBisectStatus::Broken.into()))
 }
 
-fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
+/// Does what the subcommand says, over the project's configuration where it has such settings.
+fn dispatch(cli: &mut Cli, matches: &ArgMatches) -> Result<ExitCode, CliError> {
     let paths = &cli.paths;
-    let status = match &cli.command {
-        Command::Run(args) => return run::run(args, paths),
-        Command::Bisect(args) => bisect::run(args, paths)?,
+    let definition = definition();
+    let layered = |with: &mut dyn FnMut(&config::Layer<'_>)| {
+        let Some((name, matches)) = matches.subcommand() else { return Ok(()) };
+        let command = definition.find_subcommand(name).unwrap_or(&definition);
+        with(&config::Layer { profile: &cli.config.active()?, matches, command });
+        Ok(())
+    };
+    let status = match &mut cli.command {
+        Command::Run(args) => {
+            layered(&mut |layer| drop(args.configure(layer)))?;
+            return run::run(args, paths);
+        }
+        Command::Bisect(args) => {
+            layered(&mut |layer| drop(layer.guests_of_all(args.guests())))?;
+            bisect::run(args, paths)?
+        }
         Command::Import(args) => import::run(args, paths)?,
         Command::List(args) => list::run(args, paths)?,
         Command::Kernels(args) => {
@@ -172,13 +201,20 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Replay(args) => replay::run(args)?,
         Command::Runs(args) => runs::run(args, paths)?,
         Command::Compare(args) => compare::run(args)?,
-        Command::Backport(args) => backport::run(args, paths)?,
         Command::Queue(args) => queue::run(args, paths)?,
+        Command::Backport(args) => {
+            layered(&mut |layer| drop(layer.guests_of_all(args.guests())))?;
+            backport::run(args, paths)?
+        }
         Command::Patch(args) => patch::run(args)?,
         Command::Explain(args) => return explain::run(args, paths),
         Command::Submit(args) => submit::run(args, paths)?,
         Command::Vm(args) => return vm::run(args, paths),
         Command::Doctor(args) => doctor::run(args, paths)?,
+        Command::ShowConfig(args) => {
+            layered(&mut |layer| show_config::run(args, layer))?;
+            ExitStatus::Success
+        }
         Command::Completions(args) => completions::run(args)?,
     };
     Ok(status.into())
@@ -186,7 +222,12 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
 
 /// The parsed command's definition, for completion scripts and tests.
 fn definition() -> clap::Command {
-    <Cli as clap::CommandFactory>::command()
+    let of_run = |argument: clap::Arg| match argument.get_id() == "format" {
+        true => argument,
+        false => argument.hide(true),
+    };
+    // it takes every option of run, whose help has them
+    <Cli as clap::CommandFactory>::command().mut_subcommand("show-config", |command| command.mut_args(of_run))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use crate::builtin;
+use crate::config::FILE_NAME;
 use crate::kernel::cache_folder;
 use crate::machine::Machines;
 
@@ -25,7 +26,7 @@ pub struct PathArgs {
     machines: Option<PathBuf>,
 }
 
-/// The folders that make a project.
+/// The folders that make a project, without a configuration.
 const PROJECT: [&str; 3] = ["suites", "kernels", "vm"];
 
 impl PathArgs {
@@ -94,10 +95,12 @@ impl PathArgs {
     }
 }
 
-/// The project around the current folder: the nearest folder upward that has all of [`PROJECT`], else the current one.
+/// The project around the current folder: the nearest folder upward that has a configuration or all of [`PROJECT`], else
+/// the current one.
 fn project() -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
-    let is_project = |folder: &&Path| PROJECT.iter().all(|name| folder.join(name).is_dir());
+    let has_folders = |folder: &Path| PROJECT.iter().all(|name| folder.join(name).is_dir());
+    let is_project = |folder: &&Path| folder.join(FILE_NAME).is_file() || has_folders(folder);
     match here.ancestors().find(is_project) {
         Some(folder) if folder != here => folder.to_owned(),
         // places are then shown as people write them

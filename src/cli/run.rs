@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::json;
 
+use super::config::{self, Effective, Layer};
 use super::display::{self, DisplayArgs};
 use super::error::CliError;
 use super::expectations::{self, Expectations, Histories};
@@ -23,6 +25,7 @@ use crate::arch::GUEST;
 use crate::atomic_file;
 use crate::cancel::Cancel;
 use crate::cli::word::words;
+use crate::config::{Adjustments, ReportTarget, Tuning, write_targets};
 use crate::event::{CellId, Event, Split};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, NoProgress, RequestedKernel};
@@ -30,7 +33,7 @@ use crate::lab::vm::{KeepVmcore, VmLab};
 use crate::machine::Machine;
 use crate::plan::{CellChoice, PlacedTest};
 use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_streams};
-use crate::render::{Run, Subject, write_files};
+use crate::render::{Run, Subject};
 use crate::report::junit::JunitKnown;
 use crate::report::matrix::{MatrixStyle, matrix};
 use crate::report::summary::{shown_path, where_reports_are};
@@ -60,6 +63,9 @@ pub struct RunArgs {
     split: SplitArgs,
     #[command(flatten)]
     stress: StressArgs,
+    /// What the configuration says besides.
+    #[arg(skip)]
+    configured: Configured,
     /// Run again what did not pass in an earlier run, on its kernels unless others are named: `latest`, its id, or the
     /// id's last four digits; several with commas between them count as one run
     #[arg(short = 'R', long, value_name = "RUN")]
@@ -74,7 +80,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "RUN", default_value = "latest", requires = "expressions")]
     earlier: String,
     /// Clean attempts that make a `good`, for every test [default: what its suite says]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "KREGRESS_ATTEMPTS")]
     attempts: Option<u32>,
     /// Begin no further test after the first failure
     #[arg(long, conflicts_with = "max_fail")]
@@ -117,6 +123,69 @@ pub struct RunArgs {
     seed: Option<u64>,
     #[command(flatten)]
     display: DisplayArgs,
+}
+
+/// What a configuration says of a run and no option does.
+#[derive(Debug, Default)]
+struct Configured {
+    /// What it makes of single tests.
+    adjustments: Adjustments,
+    /// The files that the end of the run leaves [default: those of the formats that have one].
+    reports: Option<Vec<ReportTarget>>,
+}
+
+impl RunArgs {
+    /// Lays a profile under these arguments. Answers every setting as it is in force.
+    pub(super) fn configure(&mut self, layer: &Layer<'_>) -> Vec<Effective> {
+        let tests = layer.tests(&mut self.tests);
+        let kernels = layer.kernels(&mut self.kernels);
+        let mut settings = vec![kernels, tests];
+        let mut otherwise = Tuning::default();
+        let attempts = layer.settle(&["attempts"], |p| &p.attempts, |n| otherwise.attempts = Some(n));
+        let timeout = layer.settle(&["timeout"], |p| &p.timeout, |time| otherwise.timeout = Some(time));
+        let fixed = Tuning {
+            attempts: self.attempts,
+            timeout: self.guests.timeout,
+            retries: layer.given("retries").map(|_| self.guests.retries),
+        };
+        let said = |own: Option<String>| json!(own);
+        settings.extend([
+            Effective::new(
+                "attempts",
+                json!(self.attempts.or(otherwise.attempts)),
+                attempts,
+                "as each suite says",
+            ),
+            Effective::new(
+                "timeout",
+                said(self.guests.timeout.or(otherwise.timeout).map(config::time)),
+                timeout,
+                "as each suite says",
+            ),
+        ]);
+        settings.extend(layer.guests(&mut self.guests));
+        let stop = ["fail_fast", "max_fail", "no_fail_fast"];
+        let stop = layer.settle(&stop, |p| &p.fail_fast, |most| self.max_fail = most.0);
+        settings.push(Effective::new("fail-fast", json!(self.most_failures()), stop, "runs everything"));
+        let known = layer.settle(&["junit_known"], |p| &p.junit_known, |known| self.junit_known = known);
+        settings.push(Effective::new("junit-known", json!(config::word(self.junit_known)), known, ""));
+        let reports = layer.settle(&[], |p| &p.reports, |reports| self.configured.reports = Some(reports));
+        let names = self
+            .configured
+            .reports
+            .as_ref()
+            .map(|reports| reports.iter().map(ToString::to_string).collect::<Vec<_>>());
+        settings.push(Effective::new("reports", json!(names), reports, "those of every run"));
+        let (overrides, groups) = (layer.profile.overrides(), layer.profile.groups());
+        settings.extend(config::shown_limits(&groups, &overrides, fixed));
+        self.configured.adjustments = Adjustments::new(overrides, groups, otherwise, fixed);
+        settings
+    }
+
+    /// After how many failures no further test is begun.
+    fn most_failures(&self) -> Option<u64> {
+        if self.no_fail_fast { None } else { self.max_fail.or(self.fail_fast.then_some(1)) }
+    }
 }
 
 /// Does the run.
@@ -214,7 +283,7 @@ fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
         capacity,
         attempts: args.attempts,
         retries: args.guests.retries,
-        max_fail: if args.no_fail_fast { None } else { args.max_fail.or(args.fail_fast.then_some(1)) },
+        max_fail: args.most_failures(),
         ignore_known: args.ignore_known,
         seed: args.seed.unwrap_or_else(random_seed),
         run_dir: Some(run_dir.path().to_owned()),
@@ -227,6 +296,9 @@ fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
         progress: &progress,
         place: &place,
         means: &means,
+        adjust: &|test, kernel| {
+            args.configured.adjustments.of(test, kernel.name(), kernel.version().as_ref())
+        },
     };
     let histories = Histories { library: &library, tree: args.tree.as_deref(), means: &means };
     std::thread::scope(|scope| {
@@ -311,8 +383,11 @@ fn finish(
         }
     }
     let subject = Subject::Run(Run { summary: outcome, dir: run_dir, junit_known: args.junit_known });
-    match write_files(&subject, run_dir) {
-        Ok(files) => eprint!("\n{}", where_reports_are(run_dir, &files, style)),
+    match write_targets(&subject, run_dir, args.configured.reports.as_deref()) {
+        Ok(files) => {
+            let files: Vec<&str> = files.iter().map(String::as_str).collect();
+            eprint!("\n{}", where_reports_are(run_dir, &files, style));
+        }
         Err(error) => {
             failed = true;
             eprintln!(

@@ -72,6 +72,9 @@ pub struct KernelArgs {
     /// The modules of a kernel file given with -k: a lib/modules/RELEASE folder, a package or an archive
     #[arg(long, value_name = "PATH")]
     pub modules: Option<PathBuf>,
+    /// The kernels of the configuration, for a command that names none.
+    #[arg(skip)]
+    pub otherwise: Option<Vec<String>>,
 }
 
 impl TestArgs {
@@ -147,6 +150,9 @@ pub fn load_suites(named: &[String], folders: &[PathBuf]) -> Result<Vec<Suite>, 
 impl KernelArgs {
     /// Resolves what was named, or the default kernels.
     pub fn wanted(&self, library: &Library) -> Result<Vec<RequestedKernel>, CliError> {
+        if let Some(kernels) = &self.otherwise {
+            return self.wanted_of(library, kernels);
+        }
         let foreign = |arch: &ArchChoice| !matches!(arch, ArchChoice::One(arch) if *arch == GUEST);
         let otherwise = if self.arch.iter().any(foreign) { &[FOREIGN_KERNEL] } else { DEFAULT_KERNELS };
         self.wanted_of(library, otherwise)

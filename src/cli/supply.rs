@@ -29,10 +29,15 @@ pub struct Supply<'a> {
     pub place: &'a (dyn Fn(&Kernel) -> Vec<PlacedTest> + Sync),
     /// Which cells are meant.
     pub means: &'a Means<'a>,
+    /// A test as it is to be run on a kernel.
+    pub adjust: &'a Adjust<'a>,
 }
 
 /// Whether a test is meant on a kernel.
 pub type Means<'a> = dyn Fn(&Test, &RequestedKernel) -> bool + Sync + 'a;
+
+/// What a test is on a kernel: itself, or what a configuration makes of it.
+pub type Adjust<'a> = dyn Fn(&Arc<Test>, &RequestedKernel) -> Arc<Test> + Sync + 'a;
 
 /// A kernel that has to be fetched, and for which tests.
 enum Job {
@@ -90,8 +95,10 @@ impl Supply<'_> {
                 Ok(kernel) => {
                     let placed = placed.lock().entry(kernel.arch.name).or_default().clone();
                     let placed = placed.get_or_init(|| (self.place)(&kernel));
-                    let meant: Vec<PlacedTest> =
-                        placed.iter().filter(|p| (self.means)(&p.test, &wanted)).cloned().collect();
+                    let meant = placed.iter().filter(|p| (self.means)(&p.test, &wanted));
+                    let adjusted =
+                        |p: &PlacedTest| PlacedTest { test: (self.adjust)(&p.test, &wanted), ..p.clone() };
+                    let meant: Vec<PlacedTest> = meant.map(adjusted).collect();
                     let larger = self.library.larger_image(&wanted);
                     let split = flavour::split_by_image(&meant, &kernel, &larger);
                     self.queue.push(split.cells);

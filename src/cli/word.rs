@@ -61,6 +61,11 @@ pub fn words<T: Words>() -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(values).map(|word| of_word(&word).expect("a word of the list"))
 }
 
+/// The word of a value.
+pub fn word_of<T: Words + PartialEq>(value: T) -> &'static str {
+    T::ALL.iter().find(|(known, ..)| *known == value).map_or("", |(_, word, _)| word)
+}
+
 /// The value of a word; case does not count.
 pub fn of_word<T: Words>(word: &str) -> Option<T> {
     T::ALL.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(word)).map(|(value, ..)| *value)

@@ -63,6 +63,7 @@ impl OpenCell {
     /// A cell with no attempt yet.
     pub fn new(cell: Cell, config: &Config, cancel: &Cancel) -> OpenCell {
         let needed = config.attempts.unwrap_or(cell.test.dose.attempts);
+        let retries = cell.test.turn.retries.unwrap_or(config.retries);
         OpenCell {
             id: cell.id(),
             needed,
@@ -70,7 +71,7 @@ impl OpenCell {
             before: None,
             state: Mutex::new(CellState {
                 ready: false,
-                tally: Tally::new(needed, config.retries),
+                tally: Tally::new(needed, retries),
                 other_crashes: OtherCrashes::default(),
                 begun: 0,
                 taken: 0,

@@ -51,7 +51,7 @@ pub struct Config {
     /// Attempts of every cell, instead of what its test says.
     pub attempts: Option<u32>,
     /// How often an attempt that said nothing about the test (`lost`, or a crash before the dose) is repeated in a
-    /// cell.
+    /// cell whose test says nothing of it.
     pub retries: u32,
     /// After this many cells that came out `bad` or `other` no further cell is begun.
     pub max_fail: Option<u64>,

@@ -268,9 +268,8 @@ impl Queue {
 
     /// A machine larger than the host runs alone.
     fn fits(&self, state: &QueueState, share: &Share) -> bool {
-        if let Some((group, max)) = &share.group
-            && state.groups.get(group).is_some_and(|running| running >= max)
-        {
+        let is_full = |(group, max): &(String, u32)| state.groups.get(group).is_some_and(|n| n >= max);
+        if share.groups.iter().any(is_full) {
             return false;
         }
         if state.running == 0 {
@@ -290,7 +289,7 @@ impl QueueState {
         self.running += 1;
         self.cpus += share.cpus;
         self.memory_mib += share.memory_mib;
-        if let Some((group, _)) = &share.group {
+        for (group, _) in &share.groups {
             *self.groups.entry(group.clone()).or_default() += 1;
         }
     }
@@ -299,10 +298,10 @@ impl QueueState {
         self.running -= 1;
         self.cpus -= share.cpus;
         self.memory_mib -= share.memory_mib;
-        if let Some((group, _)) = &share.group
-            && let Some(running) = self.groups.get_mut(group)
-        {
-            *running -= 1;
+        for (group, _) in &share.groups {
+            if let Some(running) = self.groups.get_mut(group) {
+                *running -= 1;
+            }
         }
     }
 }

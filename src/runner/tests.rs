@@ -192,6 +192,44 @@ fn a_group_has_its_maximum() {
     assert!(running.into_inner().1 <= 2);
 }
 
+/// The tests of these cells with further groups and retries of their own, as a configuration gives them.
+fn limited(cells: Vec<Cell>, limits: &[Arc<crate::suite::Group>], retries: Option<u32>) -> Vec<Cell> {
+    let limit = |mut cell: Cell| {
+        let test = Arc::make_mut(&mut cell.test);
+        (test.turn.limits, test.turn.retries) = (limits.to_vec(), retries);
+        cell
+    };
+    cells.into_iter().map(limit).collect()
+}
+
+#[test]
+fn every_group_of_a_test_has_its_maximum() {
+    let group = |name: &str, max| Arc::new(crate::suite::Group { name: name.to_owned(), max });
+    let few = limited(cells("groups: {few: {max: 2}}", &[("a", "group: few")]), &[group("one", 1)], None);
+    let queue = Queue::new(config(8).capacity);
+    let others = limited(cells("", &[("b", "")]), &[group("one", 1)], None);
+    queue.push(few.into_iter().chain(others).chain(cells("", &[("c", "")])));
+    let claim = || {
+        let claim = queue.claim(&config(8), &Cancel::new()).expect("a cell that fits");
+        let Work::Begin(cell) = &claim.work else { panic!("a cell that nobody has begun") };
+        (cell.cell().test.name.clone(), claim)
+    };
+    let (first, held) = claim();
+    let (second, _other) = claim();
+    assert_eq!((first.as_str(), second.as_str()), ("a", "c"), "b waits for a, with which it shares a group");
+    drop(held);
+    assert_eq!(claim().0, "b");
+}
+
+#[test]
+fn a_test_may_have_retries_of_its_own() {
+    for (retries, attempts) in [(None, 3), (Some(0), 1), (Some(4), 5)] {
+        let cells = limited(cells("", &[("a", "")]), &[], retries);
+        let events = run_with(&config(1), cells, |_| Outcome::Lost);
+        assert_eq!(verdicts(&events)["s::a"], (Verdict::Lost, attempts), "{retries:?} instead of 2");
+    }
+}
+
 #[test]
 fn cells_begin_in_the_order_of_priority_then_of_what_they_take() {
     let tests = [

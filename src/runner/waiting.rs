@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
 use crate::plan::Cell;
-use crate::suite::{Group, Test};
+use crate::suite::Test;
 
 /// What a cell takes while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,16 +19,17 @@ pub struct Share {
     pub cpus: u32,
     /// Memory, MiB.
     pub memory_mib: u64,
-    /// Its test's group: name and maximum.
-    pub group: Option<(String, u32)>,
+    /// Its test's groups: name and maximum of each.
+    pub groups: Vec<(String, u32)>,
 }
 
 impl Share {
     /// What this cell takes.
     pub fn of(cell: &Cell) -> Share {
-        let group = cell.test.turn.group.as_deref();
-        let group = group.map(|Group { name, max }| (name.clone(), *max));
-        Share { cpus: cell.machine.cpus, memory_mib: u64::from(cell.machine.memory_mib), group }
+        let turn = &cell.test.turn;
+        let groups = turn.group.iter().chain(&turn.limits);
+        let groups = groups.map(|group| (group.name.clone(), group.max)).collect();
+        Share { cpus: cell.machine.cpus, memory_mib: u64::from(cell.machine.memory_mib), groups }
     }
 }
 

@@ -272,6 +272,12 @@ pub struct Scheduling {
     pub priority: i32,
     /// Tests of which only some may run at once.
     pub group: Option<Arc<Group>>,
+    /// How often an attempt that says nothing is repeated, where a configuration says so of this test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// Further groups, which a configuration makes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Arc<Group>>,
 }
 
 /// Tests of a suite that share something which does not bear all of them at once.

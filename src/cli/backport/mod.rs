@@ -111,6 +111,13 @@ pub struct BackportArgs {
     format: ReportFormat,
 }
 
+impl BackportArgs {
+    /// How attempts are made.
+    pub fn guests(&mut self) -> &mut GuestArgs {
+        &mut self.guests
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors

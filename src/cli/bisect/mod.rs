@@ -219,6 +219,13 @@ impl SearchArgs {
     }
 }
 
+impl BisectArgs {
+    /// How attempts are made.
+    pub fn guests(&mut self) -> &mut GuestArgs {
+        &mut self.run.guests
+    }
+}
+
 impl RunArgs {
     fn tests(&self, filters: Vec<String>) -> TestArgs {
         TestArgs { filters, suite: self.suite.clone(), known: self.known.clone(), ..TestArgs::default() }

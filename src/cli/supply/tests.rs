@@ -54,6 +54,7 @@ impl World {
             progress: &NoProgress,
             place,
             means: &|_, _| true,
+            adjust: &|test, _| Arc::clone(test),
         };
         let tests: Vec<Arc<Test>> = self.placed.iter().map(|placed| Arc::clone(&placed.test)).collect();
         supply.run(wanted, &tests);

@@ -50,7 +50,7 @@ pub(super) fn scheduling(fields: &mut Fields<'_>, context: &Context<'_>, shape: 
         }
         found
     });
-    Scheduling { priority, group }
+    Scheduling { priority, group, ..Scheduling::default() }
 }
 
 fn picked<'v>(
