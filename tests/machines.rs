@@ -99,3 +99,72 @@ proptest! {
         let _ = load("x.yaml", text.as_bytes()).map_err(|error| error.render(false, 100));
     }
 }
+
+const SUITE: &str = "\
+suite: mine
+summary: of another folder
+tests:
+  - name: one
+    summary: does nothing
+    machine: {base: NAME}
+    program: {c: one.c}
+    symptom: {crash: {title: '^WARNING'}}
+";
+
+/// The summary of the machine that a suite's test gets, from these files below a folder; the project's are in `top/vm`.
+fn machine_of(base: &str, files: &[&str]) -> Result<String, String> {
+    let top = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = top.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("top/vm/large.yaml", "summary: the project's\n");
+    write("else/one.c", "int main(void) { return 0; }\n");
+    write("else/mine.yaml", &SUITE.replace("NAME", base));
+    for file in files {
+        write(file, &format!("summary: {}\n", file.trim_end_matches(".yaml")));
+    }
+    let suite = kregress::suite::load_file(top.path().join("else/mine.yaml")).unwrap();
+    let machines = Machines::load(&top.path().join("top/vm")).unwrap();
+    let machine = machines.of(&suite.tests[0]).map(|machine| machine.summary);
+    machine.map_err(|error| error.to_string().replace(&top.path().display().to_string(), ""))
+}
+
+#[test]
+fn a_machine_is_looked_for_beside_the_suite_first() {
+    let found = |files: &[&str]| machine_of("large", files).unwrap();
+    assert_eq!(found(&[]), "the project's");
+    assert_eq!(found(&["else/large.yaml"]), "else/large");
+    assert_eq!(found(&["else/vm/large.yaml"]), "else/vm/large");
+    assert_eq!(found(&["else/large.yaml", "else/vm/large.yaml"]), "else/large");
+    assert_eq!(found(&["else/small.yaml", "other/large.yaml"]), "the project's");
+    let missing = machine_of("huge", &[]).unwrap_err();
+    assert!(missing.starts_with("there is no machine `huge`: /top/vm has default, large;"), "{missing}");
+    // the suite's own file is no machine, though it has the name of one
+    let own = machine_of("mine", &["top/vm/mine.yaml"]).unwrap();
+    assert_eq!(own, "top/vm/mine");
+}
+
+#[test]
+fn a_machine_beside_the_suite_is_shown_with_its_mistakes() {
+    let top = tempfile::tempdir().unwrap();
+    fs::write(top.path().join("one.c"), "int main(void) { return 0; }\n").unwrap();
+    fs::write(top.path().join("mine.yaml"), SUITE.replace("NAME", "large")).unwrap();
+    fs::write(top.path().join("large.yaml"), "summary: x\ncpu: 4\n").unwrap();
+    let suite = kregress::suite::load_file(top.path().join("mine.yaml")).unwrap();
+    let machines = Machines::load(&top.path().join("none")).unwrap();
+    let error = machines.of(&suite.tests[0]).unwrap_err().to_string();
+    assert!(error.contains("unknown key `cpu`") && error.contains("large.yaml:2:1"), "{error}");
+}
+
+#[test]
+fn files_are_looked_for_beside_the_suite_and_nowhere_else() {
+    // the tests run in the project's folder, which has this file
+    assert!(Path::new("suites/cifs.yaml").is_file());
+    let top = tempfile::tempdir().unwrap();
+    let text = SUITE.replace("NAME", "default").replace("one.c", "suites/cifs.yaml");
+    fs::write(top.path().join("mine.yaml"), text).unwrap();
+    let error = kregress::suite::load_file(top.path().join("mine.yaml")).unwrap_err();
+    assert!(error.problems().iter().any(|p| p.kind() == ProblemKind::MissingFile), "{error}");
+}

@@ -68,12 +68,17 @@ impl Machines {
         self.machines.values()
     }
 
-    /// The machine of a test, with the disk of its userland.
+    /// The machine of a test, with the disk of its userland. A machine that lies beside the test's suite goes before
+    /// those of the folders.
     ///
     /// # Errors
     /// As [`MachineError`] says.
     pub fn of(&self, test: &Test) -> Result<Machine, MachineError> {
-        let machine = self.for_test(&test.machine)?;
+        let folder = test.span.file.parent().unwrap_or(Path::new(""));
+        let machine = match beside(folder, &test.machine.base)? {
+            Some(base) => base.for_test(&test.machine)?,
+            None => self.for_test(&test.machine)?,
+        };
         if test.userland.is_some() { machine.with_userland() } else { Ok(machine) }
     }
 
@@ -89,4 +94,23 @@ impl Machines {
         })?;
         base.for_test(needs)
     }
+}
+
+/// The machine of this name that lies beside a suite: in its folder, where suites lie as well, or in `vm/` there.
+fn beside(folder: &Path, name: &str) -> Result<Option<Machine>, MachineError> {
+    let file = format!("{name}.yaml");
+    let own = Some(folder.join(&file)).filter(|path| path.is_file() && !is_suite(path));
+    let Some(path) = own.or_else(|| Some(folder.join("vm").join(&file)).filter(|path| path.is_file())) else {
+        return Ok(None);
+    };
+    match load::read(&FORMAT, &path, build::machine) {
+        Ok(machine) => Ok(Some(machine)),
+        Err(found) => Err(MachineError::Mistakes { shown: LoadError::new(found).render(false, 100) }),
+    }
+}
+
+/// Whether a file says of itself that it is a suite.
+fn is_suite(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().any(|line| line.starts_with("suite:"))
 }

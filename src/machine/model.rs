@@ -138,6 +138,12 @@ pub enum MachineError {
         /// The machines that there are.
         there: Vec<String>,
     },
+    /// The machine beside the suite is no machine.
+    #[error("its machine cannot be read\n{shown}")]
+    Mistakes {
+        /// What is wrong with it, each with its place.
+        shown: String,
+    },
     /// A disk of the test has the name of a device of the machine.
     #[error("the disk `{disk}` has the name of a device of the machine `{machine}`: rename the disk")]
     SameName {
