@@ -30,6 +30,7 @@ mod replay;
 pub mod report;
 mod run;
 mod runs;
+mod schema;
 mod selection;
 mod show_config;
 mod split;
@@ -123,6 +124,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Print the settings of a run, and where each comes from
     ShowConfig(Box<show_config::ShowConfigArgs>),
+    /// Print the JSON Schema of suites, catalogues, machines or configurations
+    Schema(schema::SchemaArgs),
     /// Print a shell's completion script
     Completions(completions::CompletionsArgs),
 }
@@ -215,6 +218,7 @@ fn dispatch(cli: &mut Cli, matches: &ArgMatches) -> Result<ExitCode, CliError> {
             layered(&mut |layer| show_config::run(args, layer))?;
             ExitStatus::Success
         }
+        Command::Schema(args) => schema::run(args)?,
         Command::Completions(args) => completions::run(args)?,
     };
     Ok(status.into())

@@ -27,6 +27,11 @@ pub fn keys() -> BTreeSet<String> {
     crate::yaml::keys::keys::<shape::ConfigShape>()
 }
 
+/// The JSON Schema of a configuration.
+pub fn schema() -> serde_json::Value {
+    crate::yaml::schema::of_text::<shape::ConfigShape>("the configuration of a project of kregress")
+}
+
 /// The configuration's own words in messages.
 static FORMAT: FileKind = FileKind {
     noun: "configuration",

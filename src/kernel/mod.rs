@@ -45,6 +45,7 @@ pub mod tools;
 pub use cache::{COLLECTIONS, cache_folder};
 pub use catalogue::CatalogueError;
 pub use catalogue::keys as catalogue_keys;
+pub use catalogue::schema as catalogue_schema;
 pub use catalogue::spec::{ArchChoice, KernelSpec, Selector, SpecError};
 pub use catalogue::wanted::{
     Available, KernelState, LargerImage, RequestedKernel, Resolution, UnavailableKernel,

@@ -15,7 +15,7 @@ const MOST_VFS: u32 = 31;
 
 /// The kinds of devices as they are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     RootPort,
     Igb,
     VirtioDisk,
@@ -24,7 +24,15 @@ enum Kind {
     Qemu,
 }
 
-const KINDS: [(&str, Kind); 6] = [
+/// The words of `accel`.
+pub(super) const ACCELS: [(&str, AccelNeed); 3] =
+    [("any", AccelNeed::Any), ("kvm", AccelNeed::Kvm), ("tcg", AccelNeed::Tcg)];
+
+/// The words of `plugged`: whether the device is there from the start.
+pub(super) const PLUGGED: [(&str, bool); 2] = [("start", true), ("later", false)];
+
+/// The words of `kind`.
+pub(super) const KINDS: [(&str, Kind); 6] = [
     ("pcie-root-port", Kind::RootPort),
     ("igb", Kind::Igb),
     ("virtio-disk", Kind::VirtioDisk),
@@ -35,8 +43,6 @@ const KINDS: [(&str, Kind); 6] = [
 
 /// Builds the machine. `None` only where problems were reported; problems may have been reported in any case.
 pub(super) fn machine(fields: &mut Fields<'_>, shape: &MachineShape) -> Option<Machine> {
-    const ACCELS: [(&str, AccelNeed); 3] =
-        [("any", AccelNeed::Any), ("kvm", AccelNeed::Kvm), ("tcg", AccelNeed::Tcg)];
     let top = KeyPath::default();
     let built_in = Machine::built_in();
     let path = fields.source.path.clone();
@@ -99,7 +105,6 @@ fn devices(fields: &mut Fields<'_>, shape: &MachineShape) -> Vec<Device> {
 }
 
 fn device(fields: &mut Fields<'_>, at: &KeyPath, shape: &DeviceShape, earlier: &[Device]) -> Option<Device> {
-    const PLUGGED: [(&str, bool); 2] = [("start", true), ("later", false)];
     let name = fields.required(&at.key("name"), shape.name.as_ref(), word::name);
     let kind = fields.required(&at.key("kind"), shape.kind.as_ref(), |text| word::one_of(text, &KINDS))?;
     let at_start = fields

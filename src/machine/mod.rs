@@ -23,6 +23,11 @@ pub fn keys() -> BTreeSet<String> {
     crate::yaml::keys::keys::<shape::MachineShape>()
 }
 
+/// The JSON Schema of a machine's file.
+pub fn schema() -> serde_json::Value {
+    crate::yaml::schema::of_text::<shape::MachineShape>("a machine of kregress")
+}
+
 /// The machines' own words in messages.
 static FORMAT: FileKind = FileKind {
     noun: "machine",

@@ -46,6 +46,11 @@ pub fn keys() -> BTreeSet<String> {
     crate::yaml::keys::keys::<shape::SuiteShape>()
 }
 
+/// The JSON Schema of a suite's file.
+pub fn schema() -> serde_json::Value {
+    crate::yaml::schema::of_text::<shape::SuiteShape>("a suite of kregress")
+}
+
 /// The suites' own words in messages.
 pub(crate) static FORMAT: FileKind = FileKind {
     noun: "suite",

@@ -16,6 +16,7 @@ pub(crate) mod load;
 pub(crate) mod problem;
 pub(crate) mod quantity;
 pub(crate) mod rejection;
+pub(crate) mod schema;
 pub(crate) mod source;
 pub(crate) mod word;
 

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Flavour;
@@ -112,6 +113,11 @@ pub fn keys() -> BTreeSet<String> {
     crate::yaml::keys::keys::<File>()
 }
 
+/// The JSON Schema of a catalogue.
+pub fn schema() -> serde_json::Value {
+    crate::yaml::schema::of_values::<File>("a catalogue of kernels of kregress")
+}
+
 /// What all catalogues together say.
 #[derive(Debug, Default)]
 pub(crate) struct Catalogue {
@@ -121,7 +127,7 @@ pub(crate) struct Catalogue {
     pub named: BTreeMap<String, NamedKernel>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct File {
     #[serde(default)]
@@ -130,10 +136,12 @@ struct File {
     kernels: Vec<NamedEntry>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Entry {
+    #[schemars(with = "String")]
     version: KernelVersion,
+    #[schemars(with = "String", extend("enum" = ["cloud", "plain"]))]
     flavour: Flavour,
     release: String,
     package_version: String,
@@ -142,10 +150,11 @@ struct Entry {
     missing: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Pinned {
     path: String,
+    #[schemars(with = "String", extend("enum" = ["main", "security"]))]
     archive: Archive,
     size: u64,
     sha256: String,

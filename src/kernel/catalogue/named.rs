@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::arch::{Arch, GUEST};
@@ -54,7 +55,7 @@ impl NamedKernel {
 }
 
 /// How a named kernel is obtained.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum NamedSource {
     /// A version among Debian's, as a spec.
@@ -78,7 +79,7 @@ pub(crate) enum NamedSource {
 }
 
 /// A commit of a repository.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "`{repository: FOLDER, ref: COMMIT}`")]
 pub(crate) struct GitCommit {
     repository: PathBuf,
@@ -87,7 +88,7 @@ pub(crate) struct GitCommit {
 }
 
 /// A source package. The last three are for one that has left the index.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "`{package: linux-source-LINE, version: DEBIAN-VERSION}`")]
 pub(crate) struct SourcePackage {
     package: String,
@@ -138,7 +139,7 @@ impl NamedSource {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct NamedEntry {
     pub name: String,
@@ -148,6 +149,7 @@ pub(super) struct NamedEntry {
     summary: Option<String>,
     // `source: {local: …}` instead of YAML's tags, which few know
     #[serde(with = "serde_yaml::with::singleton_map")]
+    #[schemars(with = "NamedSource")]
     pub source: NamedSource,
     /// For sources that are compiled: fragments joined by `+`.
     #[serde(default)]
@@ -158,6 +160,7 @@ pub(super) struct NamedEntry {
     compiler: Option<String>,
     /// For sources that are compiled: what for, as `uname -m` or Debian says it.
     #[serde(default, deserialize_with = "named_arch")]
+    #[schemars(with = "String")]
     arch: Option<&'static Arch>,
 }
 

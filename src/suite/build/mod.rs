@@ -199,14 +199,16 @@ fn commit(fields: &mut Fields<'_>, at: &KeyPath, shape: &CommitShape) -> Option<
     Some(Commit { commit, version, title })
 }
 
+/// The verdicts that a list may foretell.
+pub(super) const VERDICTS: [(&str, KnownVerdict); 5] = [
+    ("bad", KnownVerdict::Bad),
+    ("good", KnownVerdict::Good),
+    ("other", KnownVerdict::Other),
+    ("skip", KnownVerdict::Skip),
+    ("blind", KnownVerdict::Blind),
+];
+
 fn known(fields: &mut Fields<'_>, at: &KeyPath, shapes: &List<KnownShape>) -> Vec<Known> {
-    const VERDICTS: [(&str, KnownVerdict); 5] = [
-        ("bad", KnownVerdict::Bad),
-        ("good", KnownVerdict::Good),
-        ("other", KnownVerdict::Other),
-        ("skip", KnownVerdict::Skip),
-        ("blind", KnownVerdict::Blind),
-    ];
     let mut known = Vec::new();
     for (nth, shape) in shapes.iter().flatten().enumerate() {
         let at = at.index(nth);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Context;
@@ -12,9 +13,10 @@ use crate::suite::shape::{List, PrepareShape, TestShape};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
 use crate::yaml::problem::ProblemKind;
+use crate::yaml::schema::words;
 use crate::yaml::{quantity, word};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::suite) struct ProgramShape {
     shell: Option<String>,
@@ -31,8 +33,12 @@ pub(in crate::suite) struct ProgramShape {
     tree: Option<String>,
     beside: List<String>,
     runtime: Option<String>,
+    #[schemars(extend("enum" = words(&ENDS)))]
     ends: Option<String>,
 }
+
+/// The words of `ends`.
+const ENDS: [(&str, Ends); 2] = [("by-itself", Ends::ByItself), ("never", Ends::Never)];
 
 /// Most files of a folder that are looked at for the one that was meant.
 const MOST_NEIGHBOURS: usize = 1_000;
@@ -64,9 +70,7 @@ pub(super) fn program(
     let flags = fields.list(&at.key("flags"), shape.flags.as_ref(), word::line);
     let args = fields.list(&at.key("args"), shape.args.as_ref(), word::line);
     let runtime = fields.optional(&at.key("runtime"), shape.runtime.as_ref(), quantity::duration);
-    let ends = fields.optional(&at.key("ends"), shape.ends.as_ref(), |text| {
-        word::one_of(text, &[("by-itself", Ends::ByItself), ("never", Ends::Never)])
-    });
+    let ends = fields.optional(&at.key("ends"), shape.ends.as_ref(), |text| word::one_of(text, &ENDS));
     let ends = ends.unwrap_or_default();
     let names = kinds.map(|(key, _)| key);
     let kind = fields.exactly_one(&at, &given, &names)?;

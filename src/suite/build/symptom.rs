@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use globset::Glob;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::program;
@@ -16,9 +17,10 @@ use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
 use crate::yaml::problem::ProblemKind;
 use crate::yaml::rejection::Rejection;
+use crate::yaml::schema::words;
 use crate::yaml::{quantity, word};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::suite) struct SymptomShape {
     any: List<SymptomShape>,
@@ -32,7 +34,7 @@ pub(in crate::suite) struct SymptomShape {
     exit: Option<WordOr<ExitShape>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct CrashShape {
     title: Option<String>,
@@ -41,7 +43,7 @@ struct CrashShape {
     like: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct HungTaskShape {
     functions: List<String>,
@@ -50,9 +52,10 @@ struct HungTaskShape {
     cycle: List<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct LeakShape {
+    #[schemars(extend("enum" = words(&PROBES)))]
     probe: Option<String>,
     cache: Option<String>,
     size: Option<String>,
@@ -60,24 +63,27 @@ struct LeakShape {
     at_least: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct KmemleakShape {
     functions: List<String>,
     at_least: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ReportedShape {
     matching: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ExitShape {
     code: Option<String>,
 }
+
+/// The words of `probe`.
+const PROBES: [(&str, ProbeKind); 1] = [("slab", ProbeKind::Slab)];
 
 /// Share of the expected growth that counts as a leak: background noise is far below half, a leak is at it or above.
 const AT_LEAST: f64 = 0.5;
@@ -217,7 +223,6 @@ fn says_nothing(fields: &mut Fields<'_>, at: &KeyPath, what: &str, parts: &str) 
 }
 
 fn leak(fields: &mut Fields<'_>, at: &KeyPath, shape: &LeakShape) -> Option<Symptom> {
-    const PROBES: [(&str, ProbeKind); 1] = [("slab", ProbeKind::Slab)];
     let probe = fields.optional(&at.key("probe"), shape.probe.as_ref(), |text| word::one_of(text, &PROBES));
     let caches = caches(fields, at, shape);
     let per_iteration =
