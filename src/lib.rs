@@ -52,6 +52,7 @@ pub mod runs;
 pub mod engine;
 
 pub mod compare;
+pub mod known;
 
 pub mod backport;
 pub mod bisection;

@@ -14,10 +14,12 @@ pub(crate) mod sample;
 
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
 use crate::event::CellId;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
-use crate::suite::{KnownVerdict, Suite, Test};
+use crate::suite::{Known, KnownVerdict, Suite, Test};
 use crate::verdict::Verdict;
 
 pub use choice::{CellChoice, EarlierCell, EarlierCells};
@@ -62,9 +64,10 @@ impl Cell {
     }
 
     /// What the suite's `known` list says of this verdict: `known` where it was foretold, `fixed` where a kernel
-    /// listed as bad is good.
-    pub fn known(&self, verdict: Verdict) -> Option<&'static str> {
-        let entry = self.test.known.iter().find(|k| k.versions.contains(&self.kernel.version))?;
+    /// listed as bad is good. An entry that has expired says nothing.
+    pub fn known(&self, verdict: Verdict, today: Date) -> Option<&'static str> {
+        let holds = |k: &&Known| k.versions.contains(&self.kernel.version) && !k.is_expired(today);
+        let entry = self.test.known.iter().find(holds)?;
         match (entry.verdict, verdict) {
             (KnownVerdict::Bad, Verdict::Bad) | (KnownVerdict::Other, Verdict::Other) => Some("known"),
             (KnownVerdict::Bad, Verdict::Good) => Some("fixed"),
@@ -76,4 +79,20 @@ impl Cell {
 /// The tests that a filter selects, in the suites' order.
 pub fn select(suites: &[Suite], filter: &NameFilter) -> Vec<Arc<Test>> {
     suites.iter().flat_map(|s| &s.tests).filter(|t| filter.is_match(&t.id())).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_that_has_expired_hides_nothing() {
+        let known = "known: [{versions: 6.17, verdict: bad, expires: 2026-11-28}]";
+        let cell = Cell::new(&sample::placed("race", known), sample::kernel(None, &[], None));
+        for (day, bad, good) in [("2026-11-28", Some("known"), Some("fixed")), ("2026-11-29", None, None)] {
+            let today = day.parse().unwrap();
+            let said = (cell.known(Verdict::Bad, today), cell.known(Verdict::Good, today));
+            assert_eq!(said, (bad, good), "{day}");
+        }
+    }
 }

@@ -20,6 +20,7 @@ pub mod guests;
 mod import;
 mod interrupt;
 mod kernels;
+mod known;
 mod list;
 mod merge;
 mod patch;
@@ -96,6 +97,8 @@ enum Command {
     Import(import::ImportArgs),
     /// List suites, tests and what they need
     List(list::ListArgs),
+    /// List the failures that suites call known: their age, and what each hides
+    Known(known::KnownArgs),
     /// List, fetch and build kernels
     Kernels(kernels::KernelsArgs),
     /// Look after the store of kernels
@@ -192,6 +195,7 @@ fn dispatch(cli: &mut Cli, matches: &ArgMatches) -> Result<ExitCode, CliError> {
             bisect::run(args, paths)?
         }
         Command::Import(args) => import::run(args, paths)?,
+        Command::Known(args) => known::run(args, paths)?,
         Command::List(args) => list::run(args, paths)?,
         Command::Kernels(args) => {
             return kernels::run(args, &paths.cache()?, &paths.catalogues()?).map_err(CliError::setup);

@@ -15,6 +15,7 @@ use super::error::CliError;
 use super::expectations::{self, Expectations, Histories};
 use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt::{self, Ending};
+use super::known;
 use super::paths::PathArgs;
 use super::printing;
 use super::selection::{KernelArgs, TestArgs, earlier_run};
@@ -274,7 +275,7 @@ fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
     let partition = part.as_ref().map(|part| Box::new(part.record.clone()));
     let split = Split { partition, ..Split::default() };
     announce(&sink, &run_dir, &tests, &wanted, &means, split);
-    for text in expired_messages(&tests, jiff::Zoned::now().date()) {
+    for text in expired_entries(&tests, jiff::Zoned::now().date()) {
         sink(Event::Notice { text });
     }
     let library = library.with_cancel(queue.enough());
@@ -320,7 +321,11 @@ fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
     if outcome.no_guest_came_up() {
         accel::forget(&cache);
     }
-    Ok(finish(args, &outcome, &run_dir, &journal, cancel.is_set()))
+    let status = finish(args, &outcome, &run_dir, &journal, cancel.is_set());
+    for notice in known::outlived_notices(&tests, &outcome, &args.output.reports) {
+        eprintln!("warning: {notice}");
+    }
+    Ok(status)
 }
 
 /// Which cells are meant, and the kernels of the run that is run again.
@@ -340,14 +345,18 @@ fn choice(args: &RunArgs) -> Result<(CellChoice, Option<Vec<String>>), CliError>
     Ok((choice.with_rerun(cells), Some(kernels)))
 }
 
-/// What the user learns of known messages that have expired, each once.
-fn expired_messages(tests: &[Arc<Test>], today: jiff::civil::Date) -> Vec<String> {
+/// What the user learns of known messages and known failures that have expired, each once.
+fn expired_entries(tests: &[Arc<Test>], today: jiff::civil::Date) -> Vec<String> {
     let mut told = Vec::new();
     for entry in tests.iter().flat_map(|test| test.messages.expired(today)) {
         let notice = entry.expiry_notice();
         if !told.contains(&notice) {
             told.push(notice);
         }
+    }
+    for test in tests {
+        let expired = test.known.iter().filter(|entry| entry.hides_failures() && entry.is_expired(today));
+        told.extend(expired.map(|entry| entry.expiry_notice(&test.id())));
     }
     told
 }

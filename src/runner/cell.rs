@@ -237,7 +237,7 @@ impl OpenCell {
             seconds: seconds_before + self.start.elapsed().as_secs_f64(),
             reason: judgement.reason,
             miss_chance: chance.map(|p| miss_chance(p, clean)),
-            known: self.cell.known(judgement.verdict).map(str::to_owned),
+            known: self.cell.known(judgement.verdict, jiff::Zoned::now().date()).map(str::to_owned),
             arch: self.cell.kernel.arch.to_tell(),
             package: self.cell.kernel.origin.package().map(|(_, version)| version.to_owned()),
             expectation: None,

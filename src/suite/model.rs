@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use jiff::civil::Date;
+use serde::{Serialize, Serializer};
 
 use super::messages::KnownMessages;
 use super::program::Program;
@@ -303,8 +304,74 @@ pub struct Known {
     pub versions: Versions,
     /// What was seen there.
     pub verdict: KnownVerdict,
-    /// Why, for people.
+    /// Why, for people: `reason` in the file, or `note` in older ones.
     pub note: Option<String>,
+    /// Where more is said about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// The day on which it was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Date>,
+    /// Until when it holds.
+    #[serde(skip_serializing_if = "Expiry::is_unsaid")]
+    pub expires: Expiry,
+    /// Where it is written.
+    #[serde(skip)]
+    pub span: Location,
+}
+
+/// Until when an entry of a `known` list holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Expiry {
+    /// To the end of this day.
+    On(Date),
+    /// For ever, as its author says.
+    #[serde(serialize_with = "never")]
+    Never,
+    /// For ever, as nobody said anything: an entry of an older suite.
+    Unsaid,
+}
+
+fn never<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("never")
+}
+
+impl Expiry {
+    /// Days that an entry holds whose suite says when it was written and not until when it holds: about two releases of
+    /// the kernel, each of which takes nine to ten weeks, and some weeks for their way into distributions.
+    pub const DAYS: i32 = 180;
+
+    /// Whether nobody said anything.
+    pub fn is_unsaid(&self) -> bool {
+        *self == Expiry::Unsaid
+    }
+}
+
+impl Known {
+    /// Whether it holds no more.
+    pub fn is_expired(&self, today: Date) -> bool {
+        matches!(self.expires, Expiry::On(last) if last < today)
+    }
+
+    /// Whether it speaks of a failure, and so hides one.
+    pub fn hides_failures(&self) -> bool {
+        matches!(self.verdict, KnownVerdict::Bad | KnownVerdict::Other)
+    }
+
+    /// The notice for an entry of this test that has expired.
+    pub fn expiry_notice(&self, test: &str) -> String {
+        let Known { versions, verdict, span, .. } = self;
+        let day = match self.expires {
+            Expiry::On(day) => day.to_string(),
+            Expiry::Never | Expiry::Unsaid => String::new(),
+        };
+        format!(
+            "{span}: that {test} is {} on {} is known no more since {day}: it counts as a failure again; remove the entry, or renew it where it is still true",
+            verdict.word(),
+            versions.as_str(),
+        )
+    }
 }
 
 /// A verdict that a test's author may foretell; `lost` is nobody's plan.
@@ -321,6 +388,19 @@ pub enum KnownVerdict {
     Skip,
     /// The test cannot judge there.
     Blind,
+}
+
+impl KnownVerdict {
+    /// Its word in a suite.
+    pub fn word(self) -> &'static str {
+        match self {
+            KnownVerdict::Bad => "bad",
+            KnownVerdict::Good => "good",
+            KnownVerdict::Other => "other",
+            KnownVerdict::Skip => "skip",
+            KnownVerdict::Blind => "blind",
+        }
+    }
 }
 
 #[cfg(test)]

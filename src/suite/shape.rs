@@ -304,5 +304,14 @@ pub(super) struct KnownShape {
     #[schemars(required)]
     #[schemars(extend("enum" = words(&VERDICTS)))]
     pub verdict: Option<String>,
+    /// The old word for `reason`.
     pub note: Option<String>,
+    /// Why, in a sentence.
+    pub reason: Option<String>,
+    /// Where more is said about it.
+    pub link: Option<String>,
+    /// The day on which the entry was written: 2026-11-29. Without `expires` it holds for 180 days.
+    pub since: Option<String>,
+    /// The last day on which the entry holds, or `never`.
+    pub expires: Option<String>,
 }

@@ -82,7 +82,8 @@ fn message(fields: &mut Fields<'_>, at: &KeyPath, texts: &Texts<'_>) -> Option<K
     })
 }
 
-fn day(text: &str) -> Result<Date, Rejection> {
+/// Reads a day.
+pub(super) fn day(text: &str) -> Result<Date, Rejection> {
     // jiff takes other forms too; one is enough
     let written = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     text.parse().ok().filter(|_| written).ok_or_else(|| {

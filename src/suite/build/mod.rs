@@ -14,14 +14,18 @@ pub(super) use symptom::SymptomShape;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Span;
+use jiff::civil::Date;
+
 use super::check;
 use super::messages::KnownMessages;
-use super::model::{Commit, Group, History, Known, KnownVerdict, Suite, Test};
+use super::model::{Commit, Expiry, Group, History, Known, KnownVerdict, Suite, Test};
 use super::range;
 use super::shape::{CommitShape, DefaultsShape, HistoryShape, KnownShape, List, SuiteShape, TestShape};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
 use crate::yaml::problem::ProblemKind;
+use crate::yaml::rejection::Rejection;
 use crate::yaml::word;
 
 /// Builds the suite. `None` only where problems were reported; problems may have been reported in any case.
@@ -208,6 +212,21 @@ pub(super) const VERDICTS: [(&str, KnownVerdict); 5] = [
     ("blind", KnownVerdict::Blind),
 ];
 
+fn expiry(text: &str) -> Result<Expiry, Rejection> {
+    match text {
+        "never" => Ok(Expiry::Never),
+        day => messages::day(day).map(Expiry::On).map_err(|rejection| Rejection {
+            expected: format!("{}, or `never`", rejection.expected),
+            ..rejection
+        }),
+    }
+}
+
+/// How long an entry of this day holds that does not say.
+fn expiry_by_default(since: Date) -> Expiry {
+    since.checked_add(Span::new().days(Expiry::DAYS)).map_or(Expiry::Never, Expiry::On)
+}
+
 fn known(fields: &mut Fields<'_>, at: &KeyPath, shapes: &List<KnownShape>) -> Vec<Known> {
     let mut known = Vec::new();
     for (nth, shape) in shapes.iter().flatten().enumerate() {
@@ -220,8 +239,17 @@ fn known(fields: &mut Fields<'_>, at: &KeyPath, shapes: &List<KnownShape>) -> Ve
         let verdict =
             fields.required(&at.key("verdict"), shape.verdict.as_ref(), |text| word::one_of(text, &VERDICTS));
         let note = fields.optional(&at.key("note"), shape.note.as_ref(), word::sentence);
+        let reason = fields.optional(&at.key("reason"), shape.reason.as_ref(), word::sentence);
+        if note.is_some() && reason.is_some() {
+            fields.exactly_one(&at, &["reason", "note"], &["reason", "note"]);
+        }
+        let link = fields.optional(&at.key("link"), shape.link.as_ref(), word::link);
+        let since = fields.optional(&at.key("since"), shape.since.as_ref(), messages::day);
+        let said = fields.optional(&at.key("expires"), shape.expires.as_ref(), expiry);
+        let span = fields.location(&at.key("versions"));
         if let (Some(versions), Some(verdict)) = (versions, verdict) {
-            known.push(Known { versions, verdict, note });
+            let expires = said.or_else(|| since.map(expiry_by_default)).unwrap_or(Expiry::Unsaid);
+            known.push(Known { versions, verdict, note: reason.or(note), link, since, expires, span });
         }
     }
     known
