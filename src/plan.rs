@@ -6,6 +6,7 @@
 
 mod choice;
 pub mod flavour;
+pub mod jobs;
 mod names;
 mod needs;
 mod partition;

@@ -270,3 +270,29 @@ fn the_documented_file_gives_the_documented_output() {
     let arguments = ["show-config", "--profile", "nightly", "-k", "!7.2.13", "-j", "3"];
     assert_eq!(place.says(&arguments, &[("KREGRESS_RETRIES", "0")]), output);
 }
+
+#[test]
+fn a_matrix_has_every_cell_of_the_plan() {
+    let place = Place::new(Some(CONFIG));
+    let jobs = |more: &[&str]| -> Vec<(String, String, u64)> {
+        let out = place.says(&[&["matrix", "--format", "json"], more].concat(), &[]);
+        let jobs = out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        jobs.map(|job| (text(&job["kernels"]), text(&job["partition"]), job["cells"].as_u64().unwrap()))
+            .collect()
+    };
+    let job = |kernels: &str, partition: &str, cells| (kernels.to_owned(), partition.to_owned(), cells);
+    // the kernels and the filter are the profile's
+    assert_eq!(jobs(&[]), [job("6.12.57", "slice:1/1", 1), job("6.17.13", "slice:1/1", 1)]);
+    assert_eq!(jobs(&["-E", "all()", "-j", "1"]), [job("6.12.57,6.17.13", "slice:1/1", 4)]);
+    let slices = jobs(&["-E", "all()", "--by", "slice", "-j", "3"]);
+    let parts: Vec<&str> = slices.iter().map(|(_, partition, _)| partition.as_str()).collect();
+    assert_eq!(parts, ["slice:1/3", "slice:2/3", "slice:3/3"]);
+    assert_eq!(jobs(&["-E", "kernel(6.17) | test(two)", "two"]).len(), 2);
+    let (code, _, err) = place.run_in("", &["matrix", "--format", "github", "-j", "257"], &[]);
+    assert_eq!((code, err.as_str()), (2, "error: --jobs 257: this system takes at most 256\n"));
+    let (code, ..) = place.run_in("", &["matrix", "--format", "json", "-E", "kernel(5.10)"], &[]);
+    assert_eq!(code, 4, "nothing to run");
+    let (code, ..) = place.run_in("", &["matrix", "--format", "json", "-E", "verdict(bad)"], &[]);
+    assert_eq!(code, 94);
+}

@@ -13,6 +13,8 @@ mod display;
 mod doctor;
 mod echo;
 mod error;
+#[cfg(test)]
+mod examples;
 mod expectations;
 pub mod explain;
 mod format;
@@ -22,6 +24,7 @@ mod interrupt;
 mod kernels;
 mod known;
 mod list;
+mod matrix;
 mod merge;
 mod patch;
 mod paths;
@@ -103,6 +106,8 @@ enum Command {
     Kernels(kernels::KernelsArgs),
     /// Look after the store of kernels
     Cache(cache::CacheArgs),
+    /// Print a plan as the jobs of a CI system, each a run of its own
+    Matrix(Box<matrix::MatrixArgs>),
     /// Make reports of an earlier run again, also of one that was killed
     Report(report::Args),
     /// Print again what a run printed
@@ -201,6 +206,11 @@ fn dispatch(cli: &mut Cli, matches: &ArgMatches) -> Result<ExitCode, CliError> {
             return kernels::run(args, &paths.cache()?, &paths.catalogues()?).map_err(CliError::setup);
         }
         Command::Cache(args) => return cache::run(args, &paths.cache()?).map_err(CliError::setup),
+        Command::Matrix(args) => {
+            let mut status = Ok(ExitStatus::Success);
+            layered(&mut |layer| status = matrix::run(args, paths, layer))?;
+            status?
+        }
         Command::Report(args) => {
             let mut out = std::io::stdout();
             report::run(args, &mut out, MatrixStyle::for_stdout()).map_err(CliError::setup)?

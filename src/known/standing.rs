@@ -160,8 +160,11 @@ mod tests {
         sample::placed("race", &format!("known: [{known}]")).test
     }
 
+    /// Verdicts by kernel.
+    type Cells<'a> = &'a [(&'a str, Verdict)];
+
     /// The runs of a folder, the oldest first: each has a verdict for some kernels.
-    fn runs(runs: &[&[(&str, Verdict)]]) -> tempfile::TempDir {
+    fn runs(runs: &[Cells<'_>]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (nth, cells) in runs.iter().enumerate() {
             let path = folder.path().join(format!("2026-11-{:02}T10-00-00-abcd", nth + 1));
@@ -185,8 +188,8 @@ mod tests {
     #[test]
     fn good_runs_are_counted_back_to_the_first_that_is_not() {
         use Verdict::{Bad, Good, Lost, Other, Skip};
-        let good: &[(&str, Verdict)] = &[("6.12.57", Good)];
-        let table: &[(&[&[(&str, Verdict)]], u32)] = &[
+        let good: Cells<'_> = &[("6.12.57", Good)];
+        let table: &[(&[Cells<'_>], u32)] = &[
             (&[], 0),
             (&[good, good, good], 3),
             (&[good, &[("6.12.57", Bad)], good], 1),

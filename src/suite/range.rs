@@ -40,6 +40,14 @@ impl FromStr for Versions {
         if text.is_empty() {
             return Err(Rejection::of(text, EXPECTED));
         }
+        // a version may have a local part behind a dash, as `6.12.57-1`, which is no later version
+        if let Some((first, last)) = text.split_once('-')
+            && last.contains('.')
+            && format!("{first}..{last}").parse::<VersionRange>().is_ok()
+        {
+            let help = format!("a range is written with `..`: `{first}..{last}`");
+            return Err(Rejection::of(text, EXPECTED).help(help));
+        }
         let written = if text.contains("..") { text.to_owned() } else { format!("{text}..{text}") };
         match written.parse() {
             Ok(range) => Ok(Self { text: text.to_owned(), range }),
@@ -102,6 +110,9 @@ mod tests {
         for text in ["", "..", "6", "6.x", "six", "6.17..6.16", "6.12.9..6.12.8", "6.1...6.2", "1.2.3.4"] {
             assert!(text.parse::<Versions>().is_err(), "{text}");
         }
+        let dash = "6.12-6.17".parse::<Versions>().unwrap_err();
+        assert_eq!(dash.help.as_deref(), Some("a range is written with `..`: `6.12..6.17`"));
+        assert!("6.12.57-1".parse::<Versions>().is_ok(), "a local part is no range");
         let refused = "6.17..6.16".parse::<Versions>().unwrap_err();
         insta::assert_snapshot!(refused, @"found 6.17 .. 6.16: it ends before it starts, expected kernel versions, such as `6.12`, `6.16..6.17.13`, `5.10..` or `..6.1`");
         assert_eq!(refused.help.as_deref(), Some("did you mean `6.16..6.17`?"));
