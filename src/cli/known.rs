@@ -21,7 +21,7 @@ use crate::suite::{Expiry, Test};
 Examples:
   kregress known                 every entry, those to look at first
   kregress known ext4 --runs 30  outlived after 30 good runs in a row
-  kregress known --check         exit with 100 where one expired or is outlived")]
+  kregress known --check         exit 100 where one expired or is outlived")]
 pub struct KnownArgs {
     #[command(flatten)]
     tests: TestArgs,
