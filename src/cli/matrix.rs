@@ -19,12 +19,9 @@ Each job has `name`, `kernels` (for -k), `partition` (for --partition) and `cell
 docs/ci.md has whole workflows.
 
 Examples:
-  kregress matrix --format github --profile ci
-                                              a line for $GITHUB_OUTPUT
-  kregress matrix --format gitlab -k each-line
-                                              a file for a child pipeline
-  kregress matrix --format json --by slice --jobs 8
-                                              eight equal parts")]
+  kregress matrix --format github --profile ci       a line for $GITHUB_OUTPUT
+  kregress matrix --format gitlab -k each-line       a file for a child pipeline
+  kregress matrix --format json --by slice --jobs 8  eight equal parts")]
 pub struct MatrixArgs {
     #[command(flatten)]
     tests: TestArgs,

@@ -192,8 +192,8 @@ fn dispatch(cli: &mut Cli, matches: &ArgMatches) -> Result<ExitCode, CliError> {
     };
     let status = match &mut cli.command {
         Command::Run(args) => {
-            layered(&mut |layer| drop(args.configure(layer)))?;
-            return run::run(args, paths);
+            let configured = layered(&mut |layer| drop(args.configure(layer)));
+            return run::run(args, paths, configured);
         }
         Command::Bisect(args) => {
             layered(&mut |layer| drop(layer.guests_of_all(args.guests())))?;
@@ -218,7 +218,10 @@ fn dispatch(cli: &mut Cli, matches: &ArgMatches) -> Result<ExitCode, CliError> {
         Command::Replay(args) => replay::run(args)?,
         Command::Runs(args) => runs::run(args, paths)?,
         Command::Compare(args) => compare::run(args)?,
-        Command::Queue(args) => queue::run(args, paths)?,
+        Command::Queue(args) => {
+            layered(&mut |layer| drop(layer.guests_of_all(args.guests())))?;
+            queue::run(args, paths)?
+        }
         Command::Backport(args) => {
             layered(&mut |layer| drop(layer.guests_of_all(args.guests())))?;
             backport::run(args, paths)?

@@ -189,9 +189,9 @@ impl RunArgs {
     }
 }
 
-/// Does the run.
-pub fn run(args: &RunArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
-    let ended = judge(args, paths);
+/// Does the run, whose settings were `configured`.
+pub fn run(args: &RunArgs, paths: &PathArgs, configured: Result<(), CliError>) -> Result<ExitCode, CliError> {
+    let ended = configured.and_then(|()| judge(args, paths));
     if let Some(file) = &args.exit_file {
         let code = ended.as_ref().map_or_else(|error| error.status().code(), |code| *code);
         let written = atomic_file::write(file, format!("{code}\n").as_bytes());

@@ -12,11 +12,9 @@ use crate::config::ActiveProfile;
 Every option of `kregress run` is taken, and shown as the origin of what it sets.
 
 Examples:
-  kregress show-config                        the default profile
-  kregress show-config --profile ci -k 6.12.57
-                                              another one, under an option of run
-  KREGRESS_RETRIES=0 kregress show-config --format json
-                                              for programs")]
+  kregress show-config                          the default profile
+  kregress show-config --profile ci -k 6.12.57  another one, under an option of run
+  kregress show-config --format json            for programs")]
 pub struct ShowConfigArgs {
     /// How to print them
     #[arg(long, value_enum, default_value_t)]

@@ -161,6 +161,13 @@ impl QueueArgs {
     }
 }
 
+impl QueueArgs {
+    /// How attempts are made.
+    pub fn guests(&mut self) -> &mut GuestArgs {
+        &mut self.guests
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
