@@ -1,13 +1,15 @@
 //! What earlier runs of the same reports folder say of a run's cells. Only the verdicts of their journals are read, of the
 //! newest runs and up to a bound: a report must not take longer the more runs a folder has.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use serde::Deserialize;
+
 use super::fold::RunSummary;
-use crate::event::CellRecord;
 use crate::journal::{FILE_NAME, RunDir};
 use crate::verdict::Verdict;
 
@@ -35,6 +37,18 @@ pub(super) struct EarlierResult {
     pub(super) verdict: Verdict,
     /// Whether the suite listed it then.
     pub(super) is_known: bool,
+}
+
+/// What is read of a record.
+#[derive(Deserialize)]
+struct EarlierRecord<'l> {
+    #[serde(borrow)]
+    test: Cow<'l, str>,
+    #[serde(borrow)]
+    kernel: Cow<'l, str>,
+    verdict: Verdict,
+    #[serde(borrow, default)]
+    known: Option<Cow<'l, str>>,
 }
 
 impl Timeline {
@@ -66,7 +80,7 @@ impl Timeline {
         let mut any = false;
         while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
             if line.starts_with(CELL)
-                && let Ok(record) = serde_json::from_slice::<CellRecord>(&line)
+                && let Ok(record) = serde_json::from_slice::<EarlierRecord<'_>>(&line)
                 && let Some(cell) = run.find(&record.test, &record.kernel)
             {
                 let is_known = record.known.as_deref() == Some("known");

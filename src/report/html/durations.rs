@@ -113,7 +113,10 @@ fn push_plot(out: &mut String, rows: &[Row<'_>], longest: f64) {
             x(first),
             x(last)
         );
-        for cell in row.cells.iter().step_by(row.cells.len().div_ceil(MARKS)) {
+        let shown = row.cells.iter().step_by(row.cells.len().div_ceil(MARKS));
+        let is_good = |cell: &&Outline<'_>| cell.verdict() == Some(Verdict::Good);
+        // what failed lies above what did not
+        for cell in shown.clone().filter(is_good).chain(shown.filter(|cell| !is_good(cell))) {
             let x = x(cell);
             let _ = match cell.verdict() {
                 Some(Verdict::Good) => {

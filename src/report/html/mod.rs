@@ -36,6 +36,9 @@ use crate::verdict::Verdict;
 /// Cells that failed whose evidence is there without a script, too, in a browser that has one.
 const SHOWN_AT_ONCE: usize = 200;
 
+/// Lines of a list that is not folded.
+const LINES_AT_ONCE: usize = 12;
+
 /// The document of a run whose files are in `dir`. Consoles that cannot be read are left out.
 ///
 /// # Errors
@@ -129,8 +132,13 @@ fn worth(run: &RunSummary) -> String {
         .iter()
         .map(|(test, worth)| format!("<code>{}</code>: {}", escape(test), escape(worth)))
         .collect();
+    if lines.len() <= LINES_AT_ONCE {
+        blocks::push_list(&mut out, &lines);
+        return out;
+    }
+    let _ = writeln!(out, "<details><summary>{} tests</summary>", lines.len());
     blocks::push_list(&mut out, &lines);
-    out
+    out + "</details>\n"
 }
 
 /// The sections of the cells, test by test.
