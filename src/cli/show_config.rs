@@ -13,7 +13,7 @@ Every option of `kregress run` is taken, and shown as the origin of what it sets
 
 Examples:
   kregress show-config                          the default profile
-  kregress show-config --profile ci -k 6.12.57  another one, under an option of run
+  kregress show-config --profile ci -k 6.12.57  another, and an option of run
   kregress show-config --format json            for programs")]
 pub struct ShowConfigArgs {
     /// How to print them
