@@ -87,52 +87,58 @@ impl Place {
 fn every_setting_says_where_it_comes_from() {
     insta::assert_snapshot!(Place::new(None).says(&["show-config"], &[]), @"
     # there is no kregress.yaml in this folder or above
-    kernels       [6.12.57, 6.12.117, 6.17.13, 7.2.13]  # default
-    filter        (every test)                          # default
-    attempts      (as each suite says)                  # default
-    timeout       (as each suite says)                  # default
-    retries       2                                     # default
-    boot-timeout  2m                                    # default
-    jobs          (as many as the host carries)         # default
-    accel         auto                                  # default
-    fail-fast     (runs everything)                     # default
-    junit-known   skipped                               # default
-    reports       (those of every run)                  # default
+    kernels         [6.12.57, 6.12.117, 6.17.13, 7.2.13]  # default
+    filter          (every test)                          # default
+    attempts        (as each suite says)                  # default
+    timeout         (as each suite says)                  # default
+    retries         2                                     # default
+    boot-timeout    2m                                    # default
+    jobs            (as many as the host carries)         # default
+    accel           auto                                  # default
+    fail-fast       (runs everything)                     # default
+    junit-known     skipped                               # default
+    status-level    all                                   # default
+    failure-output  immediate                             # default
+    reports         (those of every run)                  # default
     ");
     let place = Place::new(Some(CONFIG));
     insta::assert_snapshot!(place.says(&["show-config"], &[]), @"
     # profile default of kregress.yaml
-    kernels       [6.12.57, 6.17.13]                               # kregress.yaml:3:5
-    filter        test(one)                                        # kregress.yaml:4:13
-    attempts      (as each suite says)                             # default
-    timeout       (as each suite says)                             # default
-    retries       4                                                # kregress.yaml:5:14
-    boot-timeout  2m                                               # default
-    jobs          (as many as the host carries)                    # default
-    accel         auto                                             # default
-    fail-fast     (runs everything)                                # default
-    junit-known   skipped                                          # default
-    reports       (those of every run)                             # default
-    groups.few    {filter: suite(shell), max: 1}                   # kregress.yaml:9:21
-    overrides[0]  {filter: suite(shell), retries: 1, timeout: 1m}  # kregress.yaml:7:18
+    kernels         [6.12.57, 6.17.13]                               # kregress.yaml:3:5
+    filter          test(one)                                        # kregress.yaml:4:13
+    attempts        (as each suite says)                             # default
+    timeout         (as each suite says)                             # default
+    retries         4                                                # kregress.yaml:5:14
+    boot-timeout    2m                                               # default
+    jobs            (as many as the host carries)                    # default
+    accel           auto                                             # default
+    fail-fast       (runs everything)                                # default
+    junit-known     skipped                                          # default
+    status-level    all                                              # default
+    failure-output  immediate                                        # default
+    reports         (those of every run)                             # default
+    groups.few      {filter: suite(shell), max: 1}                   # kregress.yaml:9:21
+    overrides[0]    {filter: suite(shell), retries: 1, timeout: 1m}  # kregress.yaml:7:18
     ");
     let arguments =
         ["show-config", "--profile", "ci", "-k", "!6.12.57", "two", "--timeout", "90s", "--no-fail-fast"];
     insta::assert_snapshot!(place.says(&arguments, &[("KREGRESS_RETRIES", "0")]), @"
     # profile ci of kregress.yaml
-    kernels       [6.12.57, 6.17.13, !6.12.57]    # --kernel
-    filter        (as the command line says)      # FILTER
-    attempts      2                               # kregress.yaml:12:15
-    timeout       1m30s                           # --timeout
-    retries       0                               # KREGRESS_RETRIES
-    boot-timeout  2m                              # default
-    jobs          (as many as the host carries)   # default
-    accel         auto                            # default
-    fail-fast     (runs everything)               # --no-fail-fast
-    junit-known   skipped                         # default
-    reports       [junit, markdown=summary.md]    # kregress.yaml:13:5
-    groups.few    {filter: suite(shell), max: 1}  # kregress.yaml:9:21
-    overrides[0]  {filter: suite(shell)}          # kregress.yaml:7:18
+    kernels         [6.12.57, 6.17.13, !6.12.57]    # --kernel
+    filter          (as the command line says)      # FILTER
+    attempts        2                               # kregress.yaml:12:15
+    timeout         1m30s                           # --timeout
+    retries         0                               # KREGRESS_RETRIES
+    boot-timeout    2m                              # default
+    jobs            (as many as the host carries)   # default
+    accel           auto                            # default
+    fail-fast       (runs everything)               # --no-fail-fast
+    junit-known     skipped                         # default
+    status-level    all                             # default
+    failure-output  immediate                       # default
+    reports         [junit, markdown=summary.md]    # kregress.yaml:13:5
+    groups.few      {filter: suite(shell), max: 1}  # kregress.yaml:9:21
+    overrides[0]    {filter: suite(shell)}          # kregress.yaml:7:18
     ");
     assert_eq!(
         place.says(&["show-config"], &[("KREGRESS_PROFILE", "ci")]),
@@ -207,7 +213,7 @@ fn what_cannot_be_read_says_where() {
        ╰────
       help: did you mean `retries`? (the keys here are: inherits, kernels, filter,
             attempts, retries, timeout, boot-timeout, fail-fast, jobs, accel,
-            reports, junit-known, groups, overrides)
+            reports, junit-known, status-level, failure-output, groups, overrides)
     ");
     assert_eq!(place.run_in("", &["list"], &[]).0, 0, "what takes no settings reads none");
     let (code, _, err) = place.run_in("suites", &["run", "--dry-run", "--profile", "x"], &[]);
@@ -233,6 +239,8 @@ fn a_configuration_takes_what_the_options_take() {
     for (key, option, values) in [
         ("accel", "--accel", vec!["auto", "kvm", "tcg"]),
         ("junit-known", "--junit-known", vec!["skipped", "failure"]),
+        ("status-level", "--status-level", vec!["none", "fail", "retry", "slow", "pass", "all"]),
+        ("failure-output", "--failure-output", vec!["immediate", "final", "never"]),
         ("retries", "--retries", vec!["0", "7"]),
         ("attempts", "--attempts", vec!["1", "20"]),
         ("timeout", "--timeout", vec!["90s", "1m30s"]),

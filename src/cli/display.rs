@@ -17,10 +17,10 @@ use crate::report::{ReportError, RunSummary, summary};
 pub struct DisplayArgs {
     /// When the excerpt of a new failure is shown
     #[arg(long, value_parser = words::<FailureOutput>(), value_name = "WHEN", default_value = "immediate")]
-    failure_output: FailureOutput,
+    pub failure_output: FailureOutput,
     /// Which results get a line, each level those before it as well
     #[arg(long, value_parser = words::<StatusLevel>(), value_name = "LEVEL", default_value = "all")]
-    status_level: StatusLevel,
+    pub status_level: StatusLevel,
     /// Show new failures and the result alone
     #[arg(short, long, conflicts_with_all = ["verbose", "status_level"])]
     pub quiet: bool,

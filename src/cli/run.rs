@@ -170,6 +170,15 @@ impl RunArgs {
         settings.push(Effective::new("fail-fast", json!(self.most_failures()), stop, "runs everything"));
         let known = layer.settle(&["junit_known"], |p| &p.junit_known, |known| self.junit_known = known);
         settings.push(Effective::new("junit-known", json!(config::word(self.junit_known)), known, ""));
+        // -q says how much is shown, too
+        let level = ["status_level", "quiet"];
+        let level = layer.settle(&level, |p| &p.status_level, |level| self.display.status_level = level);
+        let shown = config::word(self.display.status_level);
+        settings.push(Effective::new("status-level", json!(shown), level, ""));
+        let output = ["failure_output", "quiet"];
+        let output = layer.settle(&output, |p| &p.failure_output, |when| self.display.failure_output = when);
+        let shown = config::word(self.display.failure_output);
+        settings.push(Effective::new("failure-output", json!(shown), output, ""));
         let reports = layer.settle(&[], |p| &p.reports, |reports| self.configured.reports = Some(reports));
         let names = self
             .configured

@@ -9,6 +9,7 @@ use super::model::{Config, Given, GroupLimit, Override, Profile, ReportTarget, S
 use super::profile::DEFAULT;
 use super::shape::{ConfigShape, GroupShape, List, OverrideShape, ProfileShape};
 use crate::kernel::KernelSpec;
+use crate::progress::{FailureOutput, StatusLevel};
 use crate::render::{FORMATS, Kind, by_name};
 use crate::report::junit::JunitKnown;
 use crate::suite::Group;
@@ -26,6 +27,23 @@ pub(super) const ACCELS: [(&str, AccelRequest); 3] =
 /// The words of `junit-known`.
 pub(super) const JUNIT_KNOWN: [(&str, JunitKnown); 2] =
     [("skipped", JunitKnown::Skipped), ("failure", JunitKnown::Failure)];
+
+/// The words of `status-level`.
+pub(super) const STATUS_LEVELS: [(&str, StatusLevel); 6] = [
+    ("none", StatusLevel::None),
+    ("fail", StatusLevel::Fail),
+    ("retry", StatusLevel::Retry),
+    ("slow", StatusLevel::Slow),
+    ("pass", StatusLevel::Pass),
+    ("all", StatusLevel::All),
+];
+
+/// The words of `failure-output`.
+pub(super) const FAILURE_OUTPUTS: [(&str, FailureOutput); 3] = [
+    ("immediate", FailureOutput::Immediate),
+    ("final", FailureOutput::Final),
+    ("never", FailureOutput::Never),
+];
 
 /// Builds the configuration. `None` only where problems were reported; problems may have been reported in any case.
 pub(super) fn config(fields: &mut Fields<'_>, shape: &ConfigShape) -> Option<Config> {
@@ -58,6 +76,12 @@ fn profile(fields: &mut Fields<'_>, at: &KeyPath, shape: &ProfileShape) -> Profi
         reports: reports(fields, &at.key("reports"), &shape.reports),
         junit_known: one(fields, &at.key("junit-known"), &shape.junit_known, |text| {
             word::one_of(text, &JUNIT_KNOWN)
+        }),
+        status_level: one(fields, &at.key("status-level"), &shape.status_level, |text| {
+            word::one_of(text, &STATUS_LEVELS)
+        }),
+        failure_output: one(fields, &at.key("failure-output"), &shape.failure_output, |text| {
+            word::one_of(text, &FAILURE_OUTPUTS)
         }),
         groups: groups(fields, &at.key("groups"), shape.groups.as_ref()),
         overrides: overrides(fields, &at.key("overrides"), &shape.overrides),

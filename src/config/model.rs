@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cell_filter::Filter;
 
+use crate::progress::{FailureOutput, StatusLevel};
 use crate::report::junit::JunitKnown;
 use crate::suite::Group;
 use crate::vm::accel::AccelRequest;
@@ -64,6 +65,10 @@ pub struct Profile {
     pub reports: Option<Given<Vec<ReportTarget>>>,
     /// How JUnit shows known failures.
     pub junit_known: Option<Given<JunitKnown>>,
+    /// Which results get a line.
+    pub status_level: Option<Given<StatusLevel>>,
+    /// When the excerpt of a new failure is shown.
+    pub failure_output: Option<Given<FailureOutput>>,
     /// Limits of cells side by side.
     pub groups: Vec<Given<GroupLimit>>,
     /// Settings of some tests, the first that fits before later ones.

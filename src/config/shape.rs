@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::build::{ACCELS, JUNIT_KNOWN};
+use super::build::{ACCELS, FAILURE_OUTPUTS, JUNIT_KNOWN, STATUS_LEVELS};
 use crate::yaml::schema::words;
 
 /// A list; an entry that was refused, or is empty in the file, is `None`.
@@ -47,6 +47,12 @@ pub(super) struct ProfileShape {
     /// How JUnit shows failures that the suites list as known.
     #[schemars(extend("enum" = words(&JUNIT_KNOWN)))]
     pub junit_known: Option<String>,
+    /// Which results get a line, each level those before it as well.
+    #[schemars(extend("enum" = words(&STATUS_LEVELS)))]
+    pub status_level: Option<String>,
+    /// When the excerpt of a new failure is shown.
+    #[schemars(extend("enum" = words(&FAILURE_OUTPUTS)))]
+    pub failure_output: Option<String>,
     /// Limits of cells side by side, by names of your own.
     pub groups: Option<BTreeMap<String, Option<GroupShape>>>,
     /// Settings of some tests; the first that fits and says something counts.
