@@ -141,7 +141,10 @@ fn tests(run: &RunSummary, cell: &CellSummary, place: usize, origin: &str, build
     });
     let subtests = cell.deciding_attempt().map_or(&[][..], |attempt| &attempt.program.subtests);
     let subtest = |(number, subtest): (usize, &Subtest)| {
-        let path = format!("{path}.{}", self::path(&subtest.name.replace(" > ", "::")));
+        // neither of them may be empty between dots
+        let below = self::path(&subtest.name.replace(" > ", "::"));
+        let words = [path.as_str(), below.as_str()].into_iter().filter(|words| !words.is_empty());
+        let path = words.collect::<Vec<_>>().join(".");
         json!({
             "id": format!("{id}:{number}"), "build_id": build, "origin": origin, "path": path,
             "status": subtest_status(subtest.result), "comment": text(&subtest.name),
