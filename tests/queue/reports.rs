@@ -183,6 +183,8 @@ fn the_answer_is_what_a_list_wants() {
     assert!(!text.contains("-by:"));
     let open = QueueReport { open: Some("its disk is full".into()), ..report };
     assert!(answer(&open, TESTER).is_err(), "troubles of our own are nobody's");
+    let spent = answer(&QueueReport { budget_spent: true, ..open }, TESTER).unwrap();
+    assert!(spent.contains("The time that I had") && !spent.contains("-by:"), "{spent}");
 }
 
 #[test]

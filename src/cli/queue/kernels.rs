@@ -136,3 +136,34 @@ fn words(error: &BuildError) -> String {
         error => error.to_string().lines().take(12).collect::<Vec<_>>().join("\n"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patch::{Input, PatchMail};
+
+    #[test]
+    fn a_patch_is_left_out_where_no_compiler_reads_its_files() {
+        let made_from = BTreeSet::from(["mm/slub.c".to_owned(), "include/linux/slab.h".to_owned()]);
+        let said = |diff: &str| {
+            let text = format!("From: a <a@b.c>\nSubject: [PATCH] x\n\nx\n---\n{diff}");
+            let input = Input::read("x", text.as_bytes()).expect("a mail");
+            let patch = PatchMail::all(&input).pop().expect("a patch");
+            not_built(&Queued { number: 1, patch, left_out: None }, &made_from).is_some()
+        };
+        let change = |path: &str| format!("--- a/{path}\n+++ b/{path}\n@@ -1 +1 @@\n-a\n+b\n");
+        let gone = "diff --git a/fs/x.c b/fs/x.c\ndeleted file mode 100644\n--- a/fs/x.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n";
+        for (diff, expected) in [
+            (change("fs/ntfs3/super.c"), true),
+            (change("fs/ntfs3/super.c") + &change("fs/ntfs3/ntfs.h"), true),
+            (change("fs/ntfs3/super.c") + &change("mm/slub.c"), false),
+            (change("include/linux/slab.h"), false),
+            // these decide what is compiled
+            (change("fs/ntfs3/Makefile"), false),
+            (change("fs/ntfs3/Kconfig"), false),
+            (gone.to_owned(), false),
+        ] {
+            assert_eq!(said(&diff), expected, "{diff}");
+        }
+    }
+}

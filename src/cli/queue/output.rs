@@ -109,7 +109,8 @@ pub fn finish(
         }
         QueueEnd::Nothing => Some("no patch is left that builds".to_owned()),
     };
-    let report = QueueReport::of(state, tests, open);
+    let mut report = QueueReport::of(state, tests, open);
+    report.budget_spent = *end == QueueEnd::Budget;
     let answer = answer(&report, args.tester.as_deref());
     let (regzbot, syz) = (regzbot(&report).unwrap_or_default(), syzbot(&report, state).unwrap_or_default());
     let run = RunSummary::of(dir).map_err(ReportError::from);

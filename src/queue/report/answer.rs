@@ -11,9 +11,9 @@ use crate::queue::table::numbers;
 const QUOTED: usize = 100;
 
 /// The answer. `tester` is who signs for it, as a tag names people; `Tested-by:` is given only where nothing at all speaks
-/// against the queue. A run that was not ended has none: troubles of one's own are nobody else's.
+/// against the queue. A run that a trouble of one's own ended has none, as that is nobody else's.
 pub fn answer(report: &QueueReport, tester: Option<&str>) -> Result<String, String> {
-    if let Some(open) = &report.open {
+    if let Some(open) = report.open.as_ref().filter(|_| !report.budget_spent) {
         return Err(format!("there is no answer to send: {open}"));
     }
     let mut out = String::new();
@@ -65,13 +65,17 @@ fn opening(report: &QueueReport) -> String {
         format!("{tested} of {all} patches")
     };
     let judged = report.tests.iter().filter(|row| row.tip.judged() > 0).count();
+    let ended = match report.budget_spent {
+        true => " The time that I had was over before all of it was sure.",
+        false => "",
+    };
     let result = match report.exit_status() {
         crate::report::ExitStatus::Success => "Nothing got worse.",
         crate::report::ExitStatus::TestsFailed => "Not all is well.",
         _ => "Not all of it could be judged.",
     };
     format!(
-        "I tested {of} on {}{version} with {}, {} on {} in QEMU. {result}",
+        "I tested {of} on {}{version} with {}, {} on {} in QEMU. {result}{ended}",
         tree.named,
         plural(judged, "test"),
         plural(report.attempts, "attempt"),

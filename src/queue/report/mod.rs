@@ -35,6 +35,8 @@ pub struct QueueReport {
     /// Why there is more to try; absent: there is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<String>,
+    /// Whether that is because the budget is spent; else it is some trouble of this host's or its user's.
+    pub budget_spent: bool,
     /// The patches that were tested, in order.
     pub patches: Vec<PatchRow>,
     /// Those that were not.

@@ -39,6 +39,7 @@ pub fn report(state: &QueueState, tests: &[Arc<Test>], open: Option<String>) -> 
         mail: state.record().mail.clone(),
         tree: state.record().tree.clone(),
         open,
+        budget_spent: false,
         patches,
         set_aside: state.not_tested(),
         tests: rows,
