@@ -262,6 +262,32 @@ fn what_is_cut_off_or_too_large_is_refused() {
 }
 
 #[test]
+fn what_runs_again_is_known_or_refused() {
+    let root = tempfile::tempdir().unwrap();
+    // as a run leaves it that was killed before it had named any cell
+    let killed = RunDir::create(root.path()).unwrap();
+    std::fs::write(
+        killed.journal(),
+        "{\"event\":\"run-started\",\"schema\":1,\"run\":\"x\",\"kregress\":\"0\",\"at\":\"2030-01-01T00:00:00Z\",\"command\":[],\"cells\":2}\n",
+    )
+    .unwrap();
+    let again = |arguments: &[&str]| {
+        let (_, err, code) = kregress(root.path(), &[&["run", "--dry-run", "-R"], arguments].concat());
+        (code, err.lines().last().unwrap_or_default().to_owned())
+    };
+    let (code, error) = again(&[killed.id()]);
+    assert_eq!(code, 96, "{error}");
+    assert!(error.contains("before it had named all of its cells"), "{error}");
+    let bad = Made { cells: &[(A1, Some(Bad))], ..Made::at(1) }.write(root.path());
+    let (code, error) = again(&[bad.id(), "--lost-only"]);
+    assert_eq!(
+        (code, &*error),
+        (4, &*format!("error: no cell of the run {} was lost, or not run", "RUN-A")),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_replay_is_what_was_printed() {
     let root = tempfile::tempdir().unwrap();
     Made { cells: &[(A1, Some(Bad)), (A2, Some(Good)), (B1, Some(Lost))], ..Made::at(1) }.write(root.path());

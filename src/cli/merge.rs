@@ -1,6 +1,6 @@
 //! `kregress report merge`: one run of several.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::guests::ReportArgs;
@@ -89,7 +89,11 @@ impl Merging<'_> {
         let files = write_files(&subject, &dir)?;
         let text = summary(&merged, dir.path(), style)?;
         let where_they_are = where_reports_are(&dir, &files, style);
-        write!(out, "{text}\n{where_they_are}").map_err(ReportError::Output)?;
+        match write!(out, "{text}\n{where_they_are}") {
+            // whoever closed the pipe has read enough, and the exit code still counts
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            written => written.map_err(ReportError::Output)?,
+        }
         Ok(merged.exit_status(ExitPolicy { ignore_known: self.ignore_known, interrupted: false }))
     }
 }

@@ -58,7 +58,8 @@ enum ReportCommand {
 /// There is no such run, its journal is damaged, or a report cannot be written.
 pub fn run(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<ExitStatus, ReportError> {
     let made = match &args.command {
-        Some(ReportCommand::Merge(args)) => merge::run(args, out, style),
+        // its exit code is that of the merged run, whoever reads the summary
+        Some(ReportCommand::Merge(args)) => return merge::run(args, out, style),
         None => make(args, out, style).map(|()| ExitStatus::Success),
     };
     match made {

@@ -18,7 +18,7 @@ use super::interrupt::{self, Ending};
 use super::known;
 use super::paths::PathArgs;
 use super::printing;
-use super::selection::{KernelArgs, TestArgs, earlier_run};
+use super::selection::{KernelArgs, TestArgs, check_rerun, earlier_run};
 use super::split::SplitArgs;
 use super::stress::StressArgs;
 use super::supply::{Means, Supply, preview};
@@ -216,6 +216,10 @@ fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
     let cache = paths.cache()?;
     let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;
     let (choice, earlier_kernels) = choice(args)?;
+    if choice.all_have_passed() && args.lost_only {
+        let run = args.rerun.as_deref().unwrap_or("latest");
+        return Err(CliError::nothing(format!("no cell of the run {run} was lost, or not run")));
+    }
     if choice.all_have_passed() {
         eprintln!(
             "every cell of the run {} has passed, there is nothing to run again",
@@ -344,7 +348,14 @@ fn choice(args: &RunArgs) -> Result<(CellChoice, Option<Vec<String>>), CliError>
         choice = choice.with_earlier(earlier_run(&args.output.reports, &args.earlier)?.0);
     }
     let Some(asked) = &args.rerun else { return Ok((choice, None)) };
+    check_rerun(&args.output.reports, asked)?;
     let (mut cells, kernels) = earlier_run(&args.output.reports, asked)?;
+    if args.ignore_known || args.bisect_exit {
+        // what is known counts as a failure then
+        for cell in cells.values_mut() {
+            cell.passed &= !matches!(cell.verdict, Some(Verdict::Bad | Verdict::Other));
+        }
+    }
     if args.lost_only {
         // whatever was judged stays as it is
         for cell in cells.values_mut() {

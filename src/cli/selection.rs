@@ -192,6 +192,22 @@ impl KernelArgs {
     }
 }
 
+/// Refuses to run again what never said what it would run, and says which parts of a plan are missing.
+///
+/// # Errors
+/// There is no such run, its journal is damaged, or it was killed while it planned.
+pub fn check_rerun(reports: &Path, asked: &str) -> Result<(), CliError> {
+    let dirs = RunDir::find_all(reports, asked).map_err(CliError::setup)?;
+    let (run, _) = RunSummary::of_runs(&dirs).map_err(CliError::setup)?;
+    if run.planned() == 0 || run.unnamed() > 0 {
+        return Err(CliError::setup(format!(
+            "the run {asked} was ended before it had named all of its cells, so that it is not known what to run again; begin it anew"
+        )));
+    }
+    run.holes().iter().for_each(|hole| eprintln!("warning: {hole}"));
+    Ok(())
+}
+
 /// What a run in this folder, or several together, say of their cells, and the kernels in their order.
 ///
 /// # Errors

@@ -232,7 +232,11 @@ fn distinct(mut parts: Vec<RunSummary>) -> (Vec<RunSummary>, Vec<String>) {
         part.members().into_iter().map(|member| (member.run, member.at)).collect()
     };
     // the largest first, so that what is in it is seen
-    parts.sort_by_key(|part| (std::cmp::Reverse(part.members().len()), part.started, part.id.clone()));
+    let judged = |part: &RunSummary| part.cells().filter(|cell| cell.verdict().is_some()).count();
+    // and of two copies of a run the one that knows more, as one may have been taken while it went on
+    parts.sort_by_cached_key(|part| {
+        (std::cmp::Reverse((part.members().len(), judged(part))), part.started, part.id.clone())
+    });
     let mut kept: Vec<RunSummary> = Vec::new();
     let mut notices = Vec::new();
     for part in parts {
