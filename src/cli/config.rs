@@ -27,6 +27,11 @@ pub struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// The options by which another process of this command has the same settings.
+    pub fn words(&self) -> Vec<String> {
+        self.profile.iter().flat_map(|name| ["--profile".to_owned(), name.clone()]).collect()
+    }
+
     /// The profile that is meant, of the configuration of the current folder.
     ///
     /// # Errors
@@ -151,7 +156,12 @@ impl Layer<'_> {
         let mut origin = self.given("kernel");
         let mut otherwise = None;
         if only_takes_away && let Some(Given { value, at }) = self.profile.get(|p| &p.kernels) {
-            otherwise = Some(value.iter().map(|kernel| beside(folder, kernel)).collect::<Vec<String>>());
+            // as on the command line, where nothing but what is taken away is named
+            let from_all = value.iter().all(|kernel| kernel.starts_with('!'));
+            let defaults = DEFAULT_KERNELS.iter().filter(|_| from_all).map(|kernel| (*kernel).to_owned());
+            otherwise = Some(
+                defaults.chain(value.iter().map(|kernel| beside(folder, kernel))).collect::<Vec<String>>(),
+            );
             origin = origin.or(Some(Origin::File(at)));
         }
         let value = match (&otherwise, only_takes_away) {

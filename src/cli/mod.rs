@@ -228,7 +228,7 @@ fn dispatch(cli: &mut Cli, matches: &ArgMatches) -> Result<ExitCode, CliError> {
         }
         Command::Patch(args) => patch::run(args)?,
         Command::Explain(args) => return explain::run(args, paths),
-        Command::Submit(args) => submit::run(args, paths)?,
+        Command::Submit(args) => submit::run(args, [paths.words(), cli.config.words()].concat())?,
         Command::Vm(args) => return vm::run(args, paths),
         Command::Doctor(args) => doctor::run(args, paths)?,
         Command::ShowConfig(args) => {

@@ -12,7 +12,6 @@ use super::error::CliError;
 use super::guests::{ReportArgs, parse_time};
 use super::interrupt::{self, Ending};
 use super::merge;
-use super::paths::PathArgs;
 use crate::cancel::Cancel;
 use crate::engine::{Engine, parts, slurm};
 use crate::journal::RunDir;
@@ -22,6 +21,9 @@ use crate::report::matrix::MatrixStyle;
 
 /// Where a job's number is kept, in the folder of its round.
 const JOB: &str = "job";
+
+/// What a submission is of, in its folder.
+const PLAN: &str = "plan.json";
 
 /// Options of `kregress run` that are not the plan's, by their names there.
 const OURS: [&str; 7] = ["partition", "balance", "rerun", "lost_only", "reports", "jobs", "exit_file"];
@@ -80,26 +82,104 @@ struct SlurmArgs {
     plan: Vec<String>,
 }
 
-/// Does it.
-pub fn run(args: &SubmitArgs, paths: &PathArgs) -> Result<ExitStatus, CliError> {
+/// What is divided into parts, and how: all that a later process needs to go on.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Plan {
+    /// This command, with options for all of its subcommands.
+    command: Vec<String>,
+    /// Words of `kregress run`.
+    plan: Vec<String>,
+    parts: u32,
+    cpus: u32,
+    /// Where the command was given.
+    place: PathBuf,
+    /// Further options for sbatch.
+    sbatch: Vec<String>,
+}
+
+impl Plan {
+    fn of(args: &SlurmArgs, global: Vec<String>) -> Result<Plan, CliError> {
+        let command = std::env::current_exe().map_err(|e| CliError::setup(format!("this command: {e}")))?;
+        let place =
+            std::env::current_dir().map_err(|e| CliError::setup(format!("the current folder: {e}")))?;
+        Ok(Plan {
+            command: [vec![command.display().to_string()], global].concat(),
+            plan: args.plan.clone(),
+            parts: args.parts,
+            cpus: args.cpus,
+            place,
+            sbatch: args.sbatch.clone(),
+        })
+    }
+
+    /// What the folder of an earlier submission says.
+    fn read(folder: &Path) -> Result<Plan, CliError> {
+        let path = folder.join(PLAN);
+        let text = fs::read_to_string(&path).map_err(|e| {
+            CliError::setup(format!("--resume {}: {e}; is it a folder of `submit`?", path.display()))
+        })?;
+        serde_json::from_str(&text).map_err(|e| CliError::setup(format!("{}: {e}", path.display())))
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), CliError> {
+        let path = folder.join(PLAN);
+        let text = serde_json::to_string_pretty(self).map_err(CliError::setup)?;
+        crate::atomic_file::write(&path, text.as_bytes()).map_err(|e| setup(&path, &e))
+    }
+
+    /// The script of a round whose files lie in `round`.
+    fn script(&self, round: &Path, earlier: &[(u32, String)]) -> String {
+        slurm::Script {
+            command: &self.command,
+            plan: &self.plan,
+            parts: self.parts,
+            cpus: self.cpus,
+            place: &self.place,
+            folder: round,
+            earlier,
+        }
+        .text()
+    }
+}
+
+/// Does it. `global` are the options of this command that each part gets as well.
+pub fn run(args: &SubmitArgs, global: Vec<String>) -> Result<ExitStatus, CliError> {
     let Queue::Slurm(args) = &args.engine;
+    if args.resume.is_some() && !args.plan.is_empty() {
+        return Err(CliError::usage(
+            "--resume goes on with the plan that its folder holds; leave out the one behind --",
+        ));
+    }
     check_plan(&args.plan)?;
     let reports = std::path::absolute(&args.output.reports).map_err(|e| setup(&args.output.reports, &e))?;
     if args.script_only {
-        print!("{}", script(args, paths, &reports.join("submit").join("0"), &[])?);
+        let round = reports.join("submit").join("0");
+        if let Some(why) = slurm::unusable(&round) {
+            return Err(CliError::setup(why));
+        }
+        print!("{}", Plan::of(args, global)?.script(&round, &[]));
         return Ok(ExitStatus::Success);
     }
-    let folder = match &args.resume {
-        Some(folder) => std::path::absolute(folder).map_err(|e| setup(folder, &e))?,
-        None => new_folder(&reports)?,
-    };
-    if let Some(why) = slurm::unusable(&folder) {
+    if let Some(why) = slurm::unusable(&reports) {
         return Err(CliError::setup(why));
     }
+    let (folder, plan) = match &args.resume {
+        Some(folder) => {
+            let folder = std::path::absolute(folder).map_err(|e| setup(folder, &e))?;
+            let plan = Plan::read(&folder)?;
+            (folder, plan)
+        }
+        None => {
+            let plan = Plan::of(args, global)?;
+            let folder = new_folder(&reports)?;
+            plan.write(&folder)?;
+            (folder, plan)
+        }
+    };
     let cancel = Cancel::new();
     let _hidden = interrupt::watch(Ending::Jobs, None, &cancel, || {})?;
-    let engine = slurm::Slurm { options: args.sbatch.clone() };
-    let submission = Submission { args, paths, engine: &engine, folder: &folder, cancel: &cancel };
+    let engine = slurm::Slurm { options: plan.sbatch.clone() };
+    let submission = Submission { args, plan: &plan, engine: &engine, folder: &folder, cancel: &cancel };
     submission.run()?;
     let dirs: Vec<RunDir> = submission.rounds().iter().flat_map(|round| runs_of(round)).collect();
     if dirs.is_empty() {
@@ -152,29 +232,6 @@ fn new_folder(reports: &Path) -> Result<PathBuf, CliError> {
     unreachable!("there are more numbers than folders")
 }
 
-/// The script of a round whose files lie in `round`.
-fn script(
-    args: &SlurmArgs,
-    paths: &PathArgs,
-    round: &Path,
-    earlier: &[(u32, String)],
-) -> Result<String, CliError> {
-    let command = std::env::current_exe().map_err(|e| CliError::setup(format!("this command: {e}")))?;
-    let mut words = vec![command.display().to_string()];
-    words.extend(paths.words());
-    let place = std::env::current_dir().map_err(|e| CliError::setup(format!("the current folder: {e}")))?;
-    let script = slurm::Script {
-        command: &words,
-        plan: &args.plan,
-        parts: args.parts,
-        cpus: args.cpus,
-        place: &place,
-        folder: round,
-        earlier,
-    };
-    Ok(script.text())
-}
-
 /// The runs of all starts of a round.
 fn runs_of(round: &Path) -> Vec<RunDir> {
     parts::starts(round).iter().flat_map(|start| RunDir::all(&start.folder)).collect()
@@ -182,7 +239,7 @@ fn runs_of(round: &Path) -> Vec<RunDir> {
 
 struct Submission<'a> {
     args: &'a SlurmArgs,
-    paths: &'a PathArgs,
+    plan: &'a Plan,
     engine: &'a dyn Engine,
     folder: &'a Path,
     cancel: &'a Cancel,
@@ -198,7 +255,7 @@ impl Submission<'_> {
     /// Round after round, until nothing is lost or enough were made.
     fn run(&self) -> Result<(), CliError> {
         let mut wanted: Vec<(u32, Option<PathBuf>)> =
-            (1..=self.args.parts).map(|part| (part, None)).collect();
+            (1..=self.plan.parts).map(|part| (part, None)).collect();
         for round in 0..=self.args.rounds {
             let folder = self.folder.join(round.to_string());
             let parts: BTreeSet<u32> = wanted.iter().map(|(part, _)| *part).collect();
@@ -229,7 +286,7 @@ impl Submission<'_> {
         fs::create_dir_all(folder).map_err(|e| setup(folder, &e))?;
         let earlier =
             wanted.iter().filter_map(|(part, run)| Some((*part, run.as_ref()?.display().to_string())));
-        let text = script(self.args, self.paths, folder, &earlier.collect::<Vec<_>>())?;
+        let text = self.plan.script(folder, &earlier.collect::<Vec<_>>());
         let file = folder.join("job.sh");
         crate::atomic_file::write(&file, text.as_bytes()).map_err(|e| setup(&file, &e))?;
         let job = self.engine.submit(&file, parts).map_err(CliError::setup)?;
@@ -273,6 +330,28 @@ impl Submission<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_submission_goes_on_as_it_was_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = Plan {
+            command: vec!["/bin/kregress".into(), "--profile".into(), "ci".into()],
+            plan: vec!["-k".into(), "6.12.57".into()],
+            parts: 6,
+            cpus: 1,
+            place: "/p".into(),
+            sbatch: vec!["--mem=8G".into()],
+        };
+        plan.write(folder.path()).unwrap();
+        let read = Plan::read(folder.path()).unwrap();
+        let script = read.script(Path::new("/r/0"), &[]);
+        assert_eq!(script, plan.script(Path::new("/r/0"), &[]));
+        assert!(script.contains("slice:$task/6") && script.ends_with(" -k 6.12.57\n"), "{script}");
+        assert!(script.contains("exec /bin/kregress --profile ci run "), "{script}");
+        assert_eq!((read.parts, read.sbatch), (6, vec!["--mem=8G".to_owned()]));
+        let error = Plan::read(&folder.path().join("none")).unwrap_err().to_string();
+        assert!(error.contains("is it a folder of `submit`?"), "{error}");
+    }
 
     #[test]
     fn a_plan_is_one_for_run_and_has_nothing_that_is_said_here() {
