@@ -175,9 +175,16 @@ fn reports(fields: &mut Fields<'_>, at: &KeyPath, list: &List<String>) -> Option
     Some(Given { value, at: fields.location(at) })
 }
 
+/// What a run's folder has besides its reports.
+const RUNS_OWN: [&str; 3] = ["journal.jsonl", "outline.jsonl", "attempts"];
+
 /// `junit`, or `markdown=summary.md`.
 fn report(text: &str) -> Result<ReportTarget, Rejection> {
     let (format, file) = match text.split_once('=') {
+        Some((_, file)) if RUNS_OWN.contains(&file.trim()) => {
+            return Err(Rejection::of(file, "a name that no file of a run itself has")
+                .help(format!("a run's own are {}", RUNS_OWN.join(", "))));
+        }
         Some((format, file)) => (format, Some(word::file_name(file)?)),
         None => (text, None),
     };

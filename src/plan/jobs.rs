@@ -56,7 +56,8 @@ pub fn by_slice(cells: &[(String, usize)], most: usize) -> Vec<Job> {
         name: format!("{m} of {jobs}"),
         kernels: kernels.join(","),
         partition: format!("slice:{m}/{jobs}"),
-        cells: all.div_ceil(jobs),
+        // it takes every cell whose number is m more than a multiple
+        cells: (all + jobs - m) / jobs,
     };
     if all == 0 { Vec::new() } else { (1..=jobs).map(slice).collect() }
 }
@@ -68,6 +69,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn slices_together_have_every_cell_once() {
+        for (all, jobs) in [(5, 2), (5, 4), (4, 4), (1, 3), (39, 7)] {
+            let counts: Vec<usize> = by_slice(&cells(&[all]), jobs).iter().map(|job| job.cells).collect();
+            assert_eq!(counts.iter().sum::<usize>(), all, "{counts:?}");
+        }
+    }
 
     fn cells(counts: &[usize]) -> Vec<(String, usize)> {
         counts.iter().enumerate().map(|(nth, cells)| (format!("6.12.{nth}"), *cells)).collect()

@@ -42,7 +42,9 @@ fn cases(run: &RunSummary) -> Vec<Case> {
         let why = if run.ended == RunEnd::Running { "the run still goes on" } else { "the run was ended" };
         messages.push(("complete", format!("{why}: {} {cells} {were} not run", counts.not_run)));
     }
-    if run.planned() == 0 {
+    if run.planned() == 0 && run.split.partition.is_some() {
+        // more parts than cells, which is no error
+    } else if run.planned() == 0 {
         messages.push(("judged", "no cell was planned".to_owned()));
     } else if counts.skip == run.planned() {
         messages.push(("judged", "nothing was judged: every cell was skipped".to_owned()));
