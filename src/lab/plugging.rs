@@ -12,6 +12,10 @@ const MOST_ASKED: usize = 1000;
 /// The most bytes of answers that the agent has not taken.
 const MOST_UNSENT: usize = 256 * 1024;
 
+/// The most requests that are refused one after the other: whoever goes on does not take the answers, however fast
+/// the agent does.
+const MOST_REFUSED: usize = 100_000;
+
 /// A request with what came of it.
 #[derive(Debug)]
 struct Asked {
@@ -28,6 +32,8 @@ pub struct Plugging {
     /// Those that are in the machine.
     plugged: BTreeSet<String>,
     asked: VecDeque<Asked>,
+    /// Requests that were refused since the last that was not.
+    refused: usize,
     /// Whether the program asked for more than it takes.
     deaf: bool,
 }
@@ -40,6 +46,7 @@ impl Plugging {
             devices: devices.iter().map(|device| device.name().to_owned()).collect(),
             plugged: at_start.map(|device| device.name().to_owned()).collect(),
             asked: VecDeque::new(),
+            refused: 0,
             deaf: false,
         }
     }
@@ -48,13 +55,15 @@ impl Plugging {
     /// and nothing more is done for it, because what waits for it must not grow without end.
     #[must_use]
     pub fn ask(&mut self, guest: &mut dyn Guest, request: &HostRequest) -> bool {
-        if self.asked.len() >= MOST_ASKED || guest.unsent() > MOST_UNSENT {
+        let too_many = self.asked.len() >= MOST_ASKED || self.refused >= MOST_REFUSED;
+        if too_many || guest.unsent() > MOST_UNSENT {
             self.deaf = true;
         }
         if self.deaf {
             return false;
         }
         let asked = self.carry_out(guest, request);
+        self.refused = if asked.error.is_some() { self.refused + 1 } else { 0 };
         self.asked.push_back(asked);
         self.answer(guest);
         true
@@ -183,5 +192,19 @@ mod tests {
         let carried_out = (0..2000).take_while(|_| plugging.ask(&mut guest, &request)).count();
         assert_eq!(carried_out, MOST_ASKED - 1);
         assert!(!plugging.ask(&mut guest, &plug), "it stays so");
+    }
+
+    #[test]
+    fn a_program_that_is_only_refused_is_listened_to_no_more() {
+        let (mut plugging, mut guest) = (plugging(&["a"]), ScriptedGuest::new(Script::new()));
+        let unknown = HostRequest::parse("plug x").unwrap();
+        let refused = |plugging: &mut Plugging, guest: &mut ScriptedGuest| {
+            (0..MOST_REFUSED - 1).all(|_| plugging.ask(guest, &unknown))
+        };
+        assert!(refused(&mut plugging, &mut guest));
+        // one that is carried out is no flood
+        assert!(plugging.ask(&mut guest, &HostRequest::parse("plug a").unwrap()));
+        assert!(refused(&mut plugging, &mut guest));
+        assert!(plugging.ask(&mut guest, &unknown) && !plugging.ask(&mut guest, &unknown));
     }
 }
