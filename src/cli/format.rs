@@ -26,6 +26,18 @@ pub fn parser(of: Kind) -> impl TypedValueParser<Value = ReportFormat> {
     PossibleValuesParser::new(values).map(move |name| named(&name, of))
 }
 
+/// Takes the names of all formats that there are for subjects of any of these kinds, where the subject is not yet known.
+pub fn any_parser<const N: usize>(of: [Kind; N]) -> impl TypedValueParser<Value = String> {
+    let mut values: Vec<PossibleValue> = Vec::new();
+    for (format, kind) in FORMATS.iter().flat_map(|format| of.map(|kind| (format, kind))) {
+        let Some(name) = format.name(kind) else { continue };
+        if values.iter().all(|known| known.get_name() != name) {
+            values.push(PossibleValue::new(name).help(format.help()));
+        }
+    }
+    PossibleValuesParser::new(values)
+}
+
 /// The format of that name.
 ///
 /// # Panics

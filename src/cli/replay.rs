@@ -5,12 +5,13 @@ use std::io::stdout;
 use super::error::CliError;
 use super::guests::ReportArgs;
 use super::printing;
-use super::report::find;
+use super::report::{find, told_queue};
 use super::word::words;
 use crate::bisection::{self, BisectionState};
 use crate::event::Event;
 use crate::journal::{JournalError, RunDir};
-use crate::progress::{Bisecting, EventSink, JsonLines, MessageFormat, Paint, Plain, View};
+use crate::progress::{Bisecting, EventSink, JsonLines, MessageFormat, Paint, Plain, Queueing, View};
+use crate::queue;
 use crate::render::{FORMATS, Kind};
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::{summary, where_reports_are};
@@ -41,7 +42,10 @@ pub fn run(args: &ReplayArgs) -> Result<ExitStatus, CliError> {
     let show: Box<dyn EventSink> = match (args.message_format, run.is_bisection) {
         (MessageFormat::Json, _) => Box::new(JsonLines::new(stdout())),
         (MessageFormat::Human, true) => Box::new(Bisecting::new(None, stdout(), Paint::for_stdout())),
-        (MessageFormat::Human, false) => Box::new(Plain::new(stdout(), Paint::for_stdout(), View::default())),
+        (MessageFormat::Human, _) if run.is_queue => {
+            Box::new(Queueing::new(None, stdout(), Paint::for_stdout()))
+        }
+        (MessageFormat::Human, _) => Box::new(Plain::new(stdout(), Paint::for_stdout(), View::default())),
     };
     for part in run.parts() {
         let tell = |event: Event, _: &[u8]| {
@@ -62,6 +66,13 @@ pub fn run(args: &ReplayArgs) -> Result<ExitStatus, CliError> {
         let state = BisectionState::of(&dir).map_err(CliError::setup)?;
         if let Some(state) = state {
             print!("{}", bisection::report::text(&bisection::report::Report::of(&state), style));
+        }
+        return Ok(ExitStatus::Success);
+    }
+    if run.is_queue {
+        let told = told_queue(&dir, &run, None).map_err(CliError::setup)?;
+        if let Some(told) = told {
+            print!("{}", queue::report::text(&told.report));
         }
         return Ok(ExitStatus::Success);
     }

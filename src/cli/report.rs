@@ -4,13 +4,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::display::Annotate;
-use super::format::{ReportFormat, named, parser, print};
+use super::format::{any_parser, print};
 use super::guests::ReportArgs;
 use super::merge::{self, MergeArgs};
 use super::word::words;
 use crate::bisection::{self, BisectionState};
 use crate::journal::{JournalError, RunDir};
-use crate::render::{Kind, Run, Subject, write_file, write_files};
+use crate::queue::QueueState;
+use crate::queue::report::QueueReport;
+use crate::render::{FORMATS, Kind, Run, Subject, ToldQueue, by_name, write_file, write_files};
 use crate::report::junit::JunitKnown;
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::shown_path;
@@ -25,8 +27,11 @@ pub struct Args {
     #[arg(value_name = "RUN", default_value = "latest")]
     pub runs: Vec<String>,
     /// Print this to standard output [default: summary, unless --junit or --write is given]
-    #[arg(long, value_parser = parser(Kind::Run))]
-    format: Option<ReportFormat>,
+    #[arg(long, value_parser = any_parser([Kind::Run, Kind::Queue]))]
+    format: Option<String>,
+    /// Who tested, for the answer to a queue's mails: 'Name <address>'
+    #[arg(long, value_name = "PERSON")]
+    tester: Option<String>,
     /// Write JUnit XML to this file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -98,28 +103,61 @@ fn make(args: &Args, out: &mut dyn Write, style: MatrixStyle) -> Result<(), Repo
             return Err(ReportError::Several);
         }
     }
+    let queue = match run.is_queue && run.parts().len() == 1 {
+        true => told_queue(&dir, &run, args.tester.as_deref())?,
+        false => None,
+    };
     let of = Run { summary: &run, dir: &dir, junit_known: args.junit_known };
-    let subject = match &bisection {
-        Some(report) => Subject::Bisection(report, of),
-        None => Subject::Run(of),
+    let of_queue = queue.as_ref().map(ToldQueue::queue);
+    let subject = match (&bisection, &of_queue) {
+        (Some(report), _) => Subject::Bisection(report, of),
+        (None, Some(queue)) => Subject::Queue(queue),
+        (None, None) => Subject::Run(of),
     };
     if args.write {
-        for name in write_files(&subject, &dir)? {
+        let mut written = write_files(&subject, &dir)?;
+        if of_queue.is_some() {
+            // its attempts as cells have files of their own
+            written.splice(0..0, write_files(&Subject::Run(of), &dir)?);
+        }
+        for name in written {
             writeln!(out, "{}", shown_path(&dir.path().join(name))).map_err(ReportError::Output)?;
         }
     }
-    let named = |name| named(name, Kind::Run).0;
+    let named = |name: &str| {
+        by_name(name, subject.kind()).ok_or_else(|| ReportError::NoSuchFormat {
+            asked: name.to_owned(),
+            run: dir.id().to_owned(),
+            formats: FORMATS.iter().filter_map(|format| format.name(subject.kind())).collect(),
+        })
+    };
     match &args.junit {
-        Some(path) if path.as_os_str() == "-" => print(named("junit"), &subject, style, out)?,
-        Some(path) => write_file(named("junit"), &subject, path)?,
+        Some(path) if path.as_os_str() == "-" => print(named("junit")?, &subject, style, out)?,
+        Some(path) => write_file(named("junit")?, &subject, path)?,
         None => {}
     }
     if let Some(annotate) = args.annotate {
         annotate.print(&subject, out)?;
     }
     let silent = args.write || args.junit.is_some() || args.annotate.is_some();
-    match args.format.map(|format| format.0).or((!silent).then(|| named("summary"))) {
-        Some(format) => print(format, &subject, style, out),
+    let usual = if of_queue.is_some() { "human" } else { "summary" };
+    match args.format.as_deref().or((!silent).then_some(usual)) {
+        Some(format) => print(named(format)?, &subject, style, out),
         None => Ok(()),
     }
+}
+
+/// What is told of a queue, ended or not. `None`: its record is not in the journal, which was cut.
+pub fn told_queue(
+    dir: &RunDir,
+    run: &RunSummary,
+    tester: Option<&str>,
+) -> Result<Option<ToldQueue>, ReportError> {
+    let told = QueueState::of(dir)?.map(|state| {
+        let open =
+            || format!("it did not come to its end; `kregress queue --resume {}` goes on with it", dir.id());
+        let report = QueueReport::of(&state, (!state.is_ended()).then(open));
+        ToldQueue::of(report, &state, tester, run.started.map_or(0, |at| at.as_second()))
+    });
+    Ok(told)
 }

@@ -341,4 +341,7 @@ pub struct QueueTest {
     /// How many good attempts make it fine, where that is not what the aims say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worth: Option<u32>,
+    /// How to run it without this program, a command a line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reproducer: Vec<String>,
 }

@@ -122,6 +122,7 @@ impl ChosenTest {
             tie: self.tie.clone(),
             patches: self.patches.clone(),
             worth: (attempts != worth).then_some(attempts),
+            reproducer: super::reproducer::reproducer(&self.test),
         }
     }
 }

@@ -24,7 +24,7 @@ use std::io::Write;
 use std::path::Path;
 
 pub use document::{Block, Cell, Document, Row, Table};
-pub use queue::Queue;
+pub use queue::{Queue, ToldQueue};
 
 use crate::backport::TreeOutcome;
 use crate::bisection::report::Report;

@@ -4,7 +4,10 @@ use std::io::Write;
 
 use super::document::{Block, Cell, Document};
 use super::{Kind, Rendered, Renderer, Subject, say};
-use crate::queue::report::{Grade, Origin, PatchRow, QueueReport, Standing, TestRow, checks};
+use crate::queue::QueueState;
+use crate::queue::report::{
+    Grade, Origin, PatchRow, QueueReport, Standing, TestRow, answer, checks, regzbot, syzbot,
+};
 use crate::report::HTML_FILE;
 use crate::report::matrix::MatrixStyle;
 
@@ -20,6 +23,35 @@ pub struct Queue<'a> {
     pub syz: &'a str,
     /// When it began, seconds since 1970.
     pub started: i64,
+}
+
+/// A queue with all that is told of it, from which [`Queue`] borrows.
+pub struct ToldQueue {
+    /// What is said of it.
+    pub report: QueueReport,
+    answer: String,
+    regzbot: String,
+    syz: String,
+    started: i64,
+}
+
+impl ToldQueue {
+    /// Puts the answers together. `tester` signs for a queue that nothing speaks against; `started`: seconds since 1970.
+    pub fn of(report: QueueReport, state: &QueueState, tester: Option<&str>, started: i64) -> ToldQueue {
+        ToldQueue {
+            answer: answer(&report, tester).unwrap_or_else(|why| why),
+            regzbot: regzbot(&report).unwrap_or_default(),
+            syz: syzbot(&report, state).unwrap_or_default(),
+            report,
+            started,
+        }
+    }
+
+    /// The queue as formats take it.
+    pub fn queue(&self) -> Queue<'_> {
+        let ToldQueue { report, answer, regzbot, syz, started } = self;
+        Queue { report, answer, regzbot, syz, started: *started }
+    }
 }
 
 /// The document.

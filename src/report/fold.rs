@@ -143,6 +143,8 @@ pub struct RunSummary {
     pub notices: Vec<String>,
     /// Whether it is a bisection, whose cells are candidates.
     pub is_bisection: bool,
+    /// Whether it is one of a queue of patches, whose cells are kernels with a part of it.
+    pub is_queue: bool,
     /// How it ended.
     pub ended: RunEnd,
     /// Wall time, seconds; of a killed run the time of its finished cells one after the other.
@@ -278,12 +280,12 @@ impl RunSummary {
             Event::Phase { .. } | Event::Slow { .. } => {}
             // the result of a bisection is a fold of its own
             Event::Bisection(_) => self.is_bisection = true,
+            Event::Queue(_) => self.is_queue = true,
             Event::Earlier { .. }
             | Event::CandidateReady { .. }
             | Event::CandidateClosed { .. }
             | Event::BisectionStep { .. }
-            | Event::BisectionEnded { .. }
-            | Event::Queue(_) => {}
+            | Event::BisectionEnded { .. } => {}
         }
     }
 

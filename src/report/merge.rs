@@ -203,6 +203,7 @@ pub(super) fn merged(parts: Vec<RunSummary>) -> RunSummary {
         came_up: parts.iter().map(|part| part.came_up).sum(),
         records: Records::of(sources),
         is_bisection: parts.iter().any(|part| part.is_bisection),
+        is_queue: parts.iter().any(|part| part.is_queue),
         notices,
         ended,
         overlaps,

@@ -72,6 +72,16 @@ pub enum ReportError {
     /// Runs could not be made one.
     #[error("{0}")]
     Merge(String),
+    /// There is no such document of this kind of run.
+    #[error("there is no format {asked} of the run {run}, there are: {}", formats.join(", "))]
+    NoSuchFormat {
+        /// The format that was asked for.
+        asked: String,
+        /// The run.
+        run: String,
+        /// The formats that there are.
+        formats: Vec<&'static str>,
+    },
     /// The JUnit document could not be made.
     #[error("cannot make the JUnit report: {0}")]
     Junit(std::io::Error),

@@ -65,6 +65,22 @@ fn what_does_not_build_is_named_with_the_compilers_line_also_when_it_is_gone_on_
     }
     let again = place.said(&["--resume", "latest"]);
     assert_eq!(shown(&again), shown(&said));
+    // made again from the journal, with the formats that only a queue has
+    let reported = place.said_by("report", &[]);
+    assert_eq!(shown(&reported), shown(&said));
+    assert!(shown(&place.said_by("replay", &[])).ends_with(&shown(&said)));
+    let here = place.path().display().to_string();
+    let file = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap().replace(&here, "PLACE");
+    for (format, name) in [("reply", "reply.txt"), ("b4", "b4.json")] {
+        let reported = place.said_by("report", &["latest", "--format", format]);
+        assert_eq!(reported, format!("{}exit code 0\n", file(name)), "{format}");
+    }
+    let page = file("queue.html");
+    std::fs::remove_file(folder.join("queue.html")).unwrap();
+    assert!(place.said_by("report", &["--write"]).contains("queue.html"));
+    assert_eq!(file("queue.html"), page);
+    let refused = place.said_by("report", &["--format", "kcidb"]);
+    assert!(refused.contains("there is no format kcidb of the run "), "{refused}");
     // nothing was written to the user's repository
     assert_eq!(place.git(&["status", "--porcelain"]), "");
     assert_eq!(place.git(&["rev-parse", "main"]), place.git(&["rev-parse", "HEAD"]));

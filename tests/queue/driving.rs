@@ -56,6 +56,7 @@ pub fn record(patches: usize, tests: usize) -> QueueRecord {
         tie: String::new(),
         patches: Vec::new(),
         worth: None,
+        reproducer: vec!["true".into()],
     };
     let patch = |number: usize| QueuedPatch {
         number,

@@ -127,8 +127,13 @@ impl Place {
         starts.windows(2).map(|two| text[two[0]..two[1]].to_owned()).collect()
     }
 
-    /// What the command says on both streams, and its exit code.
+    /// What `kregress queue` says on both streams, and its exit code.
     pub fn said(&self, arguments: &[&str]) -> String {
+        self.said_by("queue", arguments)
+    }
+
+    /// What a command says on both streams, and its exit code.
+    pub fn said_by(&self, subcommand: &str, arguments: &[&str]) -> String {
         let mut command = cargo_bin_cmd!("kregress");
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KREGRESS_") || name == "CC") {
             command.env_remove(name);
@@ -136,7 +141,8 @@ impl Place {
         command.current_dir(self.path()).env("KREGRESS_CACHE", self.path().join("cache"));
         // without the trees of the box
         command.env("KREGRESS_KERNEL_CATALOGUES", "kernels").env("KREGRESS_SUITES", "suites");
-        let output = command.env("NO_COLOR", "1").arg("queue").args(arguments).output().expect("it starts");
+        let output =
+            command.env("NO_COLOR", "1").arg(subcommand).args(arguments).output().expect("it starts");
         let text = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes).into_owned();
             text.replace(&self.path().display().to_string(), "PLACE")

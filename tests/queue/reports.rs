@@ -11,7 +11,7 @@ use kregress::render::{Kind, Queue, Subject, by_name};
 use kregress::report::matrix::MatrixStyle;
 use kregress::triage::Expect;
 
-use super::driving::{Kernels, builds, draw, drive, record, symptom, tests};
+use super::driving::{Kernels, builds, draw, drive, record, symptom};
 
 /// A queue of 14: 3 does not apply, 5 does not build, 11 breaks a test and 12 stands on it, 2 fixes and 4 does not.
 fn judged() -> QueueState {
@@ -61,7 +61,7 @@ fn judged() -> QueueState {
 }
 
 fn report(state: &QueueState) -> QueueReport {
-    let mut report = QueueReport::of(state, &tests(6), None);
+    let mut report = QueueReport::of(state, None);
     // what a host takes is another time
     report.seconds = 4210.0;
     report
@@ -301,7 +301,7 @@ fn other_tools_get_their_forms() {
     asked.tree.commit = "0123456789abcdef".into();
     state = QueueState::new(asked).unwrap();
     drive(&mut state, &Kernels::new(1, builds), &|_, _, _| Outcome::Clean);
-    let fine = QueueReport::of(&state, &[], None);
+    let fine = QueueReport::of(&state, None);
     insta::assert_snapshot!(syzbot(&fine, &state).unwrap(), @r"
     Hello,
 

@@ -71,9 +71,10 @@ impl Judging<'_> {
                 .map_err(|error| CliError::setup(format!("{}: {error}", path.display())))?;
         }
         let journal = Journal::create(dir.path()).map_err(CliError::setup)?;
+        output::point_latest_at(&dir);
         let begun = Event::Queue(Box::new(QueueEvent::Begun(Box::new(record))));
         let events = vec![started(&dir, tests.len()), begun];
-        self.run(state, &tests, places, &dir, &journal, events, shown)
+        self.run(state, places, &dir, &journal, events, shown)
     }
 
     fn record(&self, chosen: &[ChosenTest], places: &[PlacedTest], config_digest: String) -> QueueRecord {
@@ -118,7 +119,6 @@ impl Judging<'_> {
     pub fn run(
         self,
         mut state: QueueState,
-        tests: &[Arc<Test>],
         places: Vec<PlacedTest>,
         dir: &RunDir,
         journal: &Journal,
@@ -180,7 +180,7 @@ impl Judging<'_> {
         let seconds = start.elapsed().as_secs_f64();
         sink(Event::RunFinished { at: Timestamp::now(), seconds, cancelled, counts });
         show.close();
-        output::finish(args, &state, tests, dir, journal, &end)
+        output::finish(args, &state, dir, journal, &end)
     }
 }
 

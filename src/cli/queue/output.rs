@@ -1,7 +1,5 @@
 //! What `kregress queue` prints at the end, and the files that it leaves in the run's folder.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::input::QueueInput;
@@ -11,14 +9,13 @@ use crate::cli::error::CliError;
 use crate::cli::format::print;
 use crate::event::CellRecord;
 use crate::journal::{Journal, RunDir};
-use crate::queue::report::{QueueReport, answer, reading_checks, refusal, regzbot, syzbot};
+use crate::queue::report::{QueueReport, reading_checks, refusal};
 use crate::queue::{ChosenTest, QueueEnd, QueueState};
-use crate::render::{Queue, Run, Subject, write_files};
+use crate::render::{Run, Subject, ToldQueue, write_files};
 use crate::report::junit::JunitKnown;
 use crate::report::matrix::MatrixStyle;
 use crate::report::summary::shown_path;
 use crate::report::{ExitStatus, ReportError, RunSummary};
-use crate::suite::Test;
 use crate::triage::Outcome;
 use crate::verdict::Verdict;
 
@@ -51,6 +48,13 @@ pub fn read_only(args: &QueueArgs, input: &QueueInput, chosen: &[ChosenTest]) {
 pub fn refused(args: &QueueArgs, error: &CliError) {
     if args.format_name() == "b4" {
         println!("{:#}", json!(refusal(&error.to_string())));
+    }
+}
+
+/// Points `latest` at a run that begins or goes on: where it is killed, `latest` must not be an older one.
+pub fn point_latest_at(dir: &RunDir) {
+    if let Err(error) = dir.make_latest() {
+        eprintln!("warning: {error}");
     }
 }
 
@@ -90,7 +94,6 @@ pub fn cells(state: &QueueState) -> Vec<CellRecord> {
 pub fn finish(
     args: &QueueArgs,
     state: &QueueState,
-    tests: &[Arc<Test>],
     dir: &RunDir,
     journal: &Journal,
     end: &QueueEnd,
@@ -109,20 +112,13 @@ pub fn finish(
         }
         QueueEnd::Nothing => Some("no patch is left that builds".to_owned()),
     };
-    let mut report = QueueReport::of(state, tests, open);
+    let mut report = QueueReport::of(state, open);
     report.budget_spent = *end == QueueEnd::Budget;
-    let answer = answer(&report, args.tester.as_deref());
-    let (regzbot, syz) = (regzbot(&report).unwrap_or_default(), syzbot(&report, state).unwrap_or_default());
     let run = RunSummary::of(dir).map_err(ReportError::from);
     let started = run.as_ref().ok().and_then(|run| run.started).map_or(0, |at| at.as_second());
-    let subject = Queue {
-        report: &report,
-        answer: answer.as_ref().unwrap_or_else(|why| why),
-        regzbot: &regzbot,
-        syz: &syz,
-        started,
-    };
-    let subject = Subject::Queue(&subject);
+    let told = ToldQueue::of(report, state, args.tester.as_deref(), started);
+    let (report, queue) = (&told.report, told.queue());
+    let subject = Subject::Queue(&queue);
     let written = run.and_then(|summary| {
         let run = Run { summary: &summary, dir, junit_known: JunitKnown::default() };
         write_files(&Subject::Run(run), dir)?;
@@ -137,9 +133,6 @@ pub fn finish(
             eprintln!("error: the reports could not be written: {error}; {again}");
             status = if status == ExitStatus::Success { ExitStatus::NotJudged } else { status };
         }
-    }
-    if let Err(error) = dir.make_latest() {
-        eprintln!("warning: {error}");
     }
     if let Some(trouble) = journal.trouble() {
         eprintln!("error: {trouble}");

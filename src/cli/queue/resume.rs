@@ -1,8 +1,10 @@
 //! `--resume`: going on with an earlier run, and taking culprits back.
 
+use std::path::Path;
+
 use super::input::{Handed, QueueInput};
 use super::judge::{Judging, STDIN_FILE, started};
-use super::{QueueArgs, library, one_tree, onto, plan};
+use super::{QueueArgs, library, one_tree, onto, output, plan};
 use crate::arch::{Arch, GUEST};
 use crate::cancel::Cancel;
 use crate::cli::error::CliError;
@@ -14,7 +16,7 @@ use crate::event::queue::QueueEvent;
 use crate::journal::{Journal, RunDir};
 use crate::kernel::compile::BuildSource;
 use crate::progress::{Fetching, for_queue};
-use crate::queue::{QueueState, digest};
+use crate::queue::{self, QueueState, digest};
 use crate::report::ExitStatus;
 
 /// Goes on with a run.
@@ -22,7 +24,7 @@ use crate::report::ExitStatus;
 /// # Errors
 /// It is none of a queue, or what it was made of was changed.
 pub fn go_on(args: &QueueArgs, paths: &PathArgs, named: &str) -> Result<ExitStatus, CliError> {
-    let dir = RunDir::find(&args.output.reports, named).map_err(CliError::setup)?;
+    let dir = find(&args.output.reports, named)?;
     let none = || CliError::setup(format!("run {} is none of `kregress queue`", dir.id()));
     let state = QueueState::of(&dir).map_err(CliError::setup)?.ok_or_else(none)?;
     let record = state.record().clone();
@@ -64,6 +66,7 @@ pub fn go_on(args: &QueueArgs, paths: &PathArgs, named: &str) -> Result<ExitStat
     plan::unchanged(&record.tests, &places)?;
 
     let journal = Journal::resume(dir.path()).map_err(CliError::setup)?;
+    output::point_latest_at(&dir);
     // what was appended before the journal was locked
     let state = QueueState::of(&dir).map_err(CliError::setup)?.unwrap_or(state);
     let mut events = vec![started(&dir, tests.len())];
@@ -82,5 +85,18 @@ pub fn go_on(args: &QueueArgs, paths: &PathArgs, named: &str) -> Result<ExitStat
         events.push(Event::Queue(Box::new(QueueEvent::Withdrawn { patch: *patch, reason })));
     }
     drop(progress);
-    judging.run(state, &tests, places, &dir, &journal, events, shown)
+    judging.run(state, places, &dir, &journal, events, shown)
+}
+
+/// The run; `latest` is the latest one of a queue, whatever ran since then.
+fn find(root: &Path, named: &str) -> Result<RunDir, CliError> {
+    match named {
+        "latest" => queue::latest(root).ok_or_else(|| {
+            CliError::setup(format!(
+                "no run in {} is one of a queue; `kregress queue QUEUE --onto TREE` begins one",
+                root.display()
+            ))
+        }),
+        named => RunDir::find(root, named).map_err(CliError::setup),
+    }
 }

@@ -12,7 +12,6 @@ use serde::Serialize;
 use super::state::QueueState;
 use crate::event::queue::{Missing, QueueMail, QueueTree, SetAside};
 use crate::report::ExitStatus;
-use crate::suite::Test;
 use crate::triage::{Expect, Tally};
 
 pub use answer::answer;
@@ -229,9 +228,9 @@ pub enum Removal {
 }
 
 impl QueueReport {
-    /// What is said of a queue so far. `tests` tell how to run them without this program.
-    pub fn of(state: &QueueState, tests: &[std::sync::Arc<Test>], open: Option<String>) -> QueueReport {
-        rows::report(state, tests, open)
+    /// What is said of a queue so far; `open`: why there is no answer yet.
+    pub fn of(state: &QueueState, open: Option<String>) -> QueueReport {
+        rows::report(state, open)
     }
 
     /// Whether nothing at all speaks against the queue, so that somebody may sign for it.

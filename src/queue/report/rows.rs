@@ -1,13 +1,11 @@
 //! From the state to the rows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::{CulpritRow, Grade, Origin, PatchRow, QueueReport, Removal, Standing, TestRow};
 use crate::event::queue::{Aside, SetAside};
 use crate::queue::choice::BOOT;
 use crate::queue::state::{QueueAttempt, QueueState};
-use crate::suite::{ProgramSource, Test};
 use crate::triage::{Class, Culprit, Finding, KernelOf, Limit, Outcome, Possible, Proof};
 
 /// What is said of a test that is good.
@@ -26,9 +24,9 @@ pub fn is_fault(kind: Aside) -> bool {
 }
 
 /// Everything that is said.
-pub fn report(state: &QueueState, tests: &[Arc<Test>], open: Option<String>) -> QueueReport {
+pub fn report(state: &QueueState, open: Option<String>) -> QueueReport {
     let triage = state.report();
-    let rows: Vec<TestRow> = triage.findings.iter().map(|finding| test(state, finding, tests)).collect();
+    let rows: Vec<TestRow> = triage.findings.iter().map(|finding| test(state, finding)).collect();
     let warnings = warnings(state);
     let places = (1..=state.numbers().count()).filter(|place| !state.taken_out().contains_key(place));
     let patches = places.map(|place| patch(state, place, &rows, warnings.get(&place))).collect();
@@ -52,7 +50,7 @@ pub fn report(state: &QueueState, tests: &[Arc<Test>], open: Option<String>) -> 
     }
 }
 
-fn test(state: &QueueState, finding: &Finding, tests: &[Arc<Test>]) -> TestRow {
+fn test(state: &QueueState, finding: &Finding) -> TestRow {
     let record = &state.record().tests[finding.test];
     let numbers = |places: &[usize]| places.iter().map(|place| state.numbers().number(*place)).collect();
     let (mut culprits, mut candidates, mut open, mut failure) = (Vec::new(), Vec::new(), None, None);
@@ -120,7 +118,6 @@ fn test(state: &QueueState, finding: &Finding, tests: &[Arc<Test>]) -> TestRow {
     other_titles.sort();
     other_titles.dedup();
     other_titles.retain(|other| Some(other) != title.as_ref());
-    let own = tests.iter().find(|test| test.id() == record.test);
     TestRow {
         test: record.test.clone(),
         summary: record.summary.clone(),
@@ -137,7 +134,7 @@ fn test(state: &QueueState, finding: &Finding, tests: &[Arc<Test>]) -> TestRow {
         other_titles: if failure.is_some() { other_titles } else { Vec::new() },
         excerpt: seen.iter().find_map(|attempt| attempt.excerpt.as_deref()).map(quoted),
         console: seen.first().and_then(|attempt| attempt.console.clone()),
-        reproducer: own.map(|test| reproducer(test)).unwrap_or_default(),
+        reproducer: record.reproducer.clone(),
     }
 }
 
@@ -306,33 +303,6 @@ fn warnings(state: &QueueState) -> BTreeMap<usize, Vec<String>> {
         }
     }
     by_patch
-}
-
-/// How to run a test by hand.
-fn reproducer(test: &Test) -> Vec<String> {
-    let launch = test.program.launch();
-    let mut lines: Vec<String> =
-        test.sysctl.iter().map(|(name, value)| format!("sysctl {name}={value}")).collect();
-    if !test.needs.modules.is_empty() {
-        lines.push(format!("modprobe -a {}", test.needs.modules.join(" ")));
-    }
-    let arguments: String = launch.args.iter().map(|arg| format!(" {arg}")).collect();
-    match launch.source {
-        ProgramSource::Script(script) => lines.extend(script.lines().map(str::to_owned)),
-        ProgramSource::Compiled { file, flags } => {
-            let flags: String = flags.iter().map(|flag| format!(" {flag}")).collect();
-            let name = file.file_name().unwrap_or_default().to_string_lossy();
-            lines.push(format!("gcc -static -o reproducer {name}{flags}"));
-            lines.push(format!("./reproducer{arguments}"));
-        }
-        ProgramSource::File(path) => {
-            lines.push(format!("./{}{arguments}", path.file_name().unwrap_or_default().to_string_lossy()));
-        }
-        ProgramSource::Collection(of) => {
-            lines.push(format!("{}: {}{arguments}", of.collection.word(), of.program.display()));
-        }
-    }
-    lines
 }
 
 /// A patch that is not tested, in a line.
