@@ -242,6 +242,18 @@ fn reasons_name_the_setting() {
 }
 
 #[test]
+fn a_warning_right_before_the_dose_explains_the_taint() {
+    let warning = "[ 1.1] ------------[ cut here ]------------\n[ 1.1] WARNING: CPU: 0 PID: 63 at crypto/testmgr.c:5928 alg_test+0x2c9/0x5f0\n\
+        [ 1.1] RIP: 0010:alg_test+0x2c9/0x5f0\n[ 1.1] Call Trace:\n[ 1.1]  cryptomgr_test+0x1f/0x40\n[ 1.1] ---[ end trace 0000000000000000 ]---\n";
+    for (before, after, sound) in [("0", "512", true), ("0", "640", false), ("4", "516", true)] {
+        let mut seen = said_by_kernel(warning, "");
+        seen.detectors = read("kernel.tainted", before, after).detectors;
+        let found = said(&test_with(PLAIN, ""), &seen, &crate::oops::diagnose(&seen.console.text));
+        assert_eq!(found == "good", sound, "{before} -> {after}: {found}");
+    }
+}
+
+#[test]
 fn what_the_kernel_says_of_its_detectors_counts() {
     let hard = "{crash: {title: '^BUG: hard lockup'}}";
     let leak = "{crash: {title: '^memory leak in'}}";
