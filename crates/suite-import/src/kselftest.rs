@@ -16,6 +16,15 @@ const DEFAULT_TIMEOUT: u32 = 45;
 /// How much longer a translated guest may take than one with KVM.
 const TRANSLATED: u32 = 4;
 
+/// Programs that need commands of their own files, by folder and name, with the packages and the reason. A guest without a
+/// userland has one file for all commands, which goes by the name that it is called.
+const COMMANDS: &[(&str, &str, &str, &str)] = &[(
+    "exec",
+    "non-regular",
+    "coreutils",
+    "it calls true by another name, which must be a command of its own",
+)];
+
 /// What counts as the bug.
 const SYMPTOM: &str = "{reported: {matching: '^not ok'}}";
 
@@ -102,7 +111,10 @@ fn add(import: &mut Import, folder: &str, test: TestDraft) {
 
 fn draft(folder: &str, program: &str, settings: &str, keys: Vec<(&'static str, ProgramValue)>) -> TestDraft {
     let file = program.rsplit('/').next().unwrap_or(program);
+    let commands = COMMANDS.iter().find(|(of, name, ..)| *of == folder && *name == file);
     TestDraft {
+        packages: commands.iter().map(|(.., package, _)| (*package).to_owned()).collect(),
+        notes: commands.iter().map(|(.., why)| (*why).to_owned()).collect(),
         name: kebab(file),
         summary: format!("{program} of tools/testing/selftests/{folder}"),
         program: keys,
@@ -177,6 +189,15 @@ mod tests {
         # imported: tick-fast tick-slow
         "#);
         assert_eq!(import.left_out[0].test, "clocks/deep:run.sh");
+    }
+
+    #[test]
+    fn a_program_that_calls_commands_by_other_names_gets_a_userland() {
+        let makefile = "TEST_GEN_PROGS := non-regular null-argv\n".to_owned();
+        let folder = Folder { name: "exec".into(), makefile, ..Folder::default() };
+        let import = read(&[folder], "/src/linux");
+        let packages: Vec<&[String]> = import.suites[0].tests.iter().map(|test| &*test.packages).collect();
+        assert_eq!(packages, [&["coreutils".to_owned()][..], &[]]);
     }
 
     #[test]
