@@ -319,3 +319,33 @@ fn other_tools_get_their_forms() {
     Note: testing is done by a robot and is best-effort only.
     ");
 }
+
+#[test]
+fn a_test_that_fails_in_another_way_without_the_queue_says_so() {
+    let world = |test: &str, held: &BTreeSet<usize>, _: u32| match (test, held.is_empty()) {
+        ("s::t0", true) => Outcome::Crash,
+        ("s::t0" | "s::t1", _) => symptom(true),
+        _ => Outcome::Clean,
+    };
+    let mut state = QueueState::new(record(3, 2)).unwrap();
+    drive(&mut state, &Kernels::new(3, builds), &world);
+    let mut report = report(&state);
+    let said: Vec<String> =
+        text(&report).lines().filter(|line| line.contains("without the queue")).map(str::to_owned).collect();
+    insta::assert_snapshot!(said.join("\n"), @r"
+    s::t0: fails without the queue, too
+      without the queue 3 of 3 bad, with all of it 2 of 2 bad
+      without the queue: BUG: unable to handle kernel NULL pointer dereference in simulated_crash
+    s::t1: fails without the queue, too
+      without the queue 3 of 3 bad, with all of it 2 of 2 bad
+    ");
+    report.tree.named = "/home/a/linux@topic/x".into();
+    let answer = answer(&report, None).unwrap();
+    let said: Vec<&str> =
+        answer.lines().filter(|line| line.contains("without it") || line.contains("linux@")).collect();
+    insta::assert_snapshot!(said.join("\n"), @r"
+    I tested 3 patches on linux@topic/x (6.12.9) with 3 tests, 16 attempts
+    s::t0 (without it: BUG: unable to handle kernel NULL pointer dereference
+      tree: linux@topic/x
+    ");
+}

@@ -279,9 +279,7 @@ fn absolute(text: &str) -> String {
         None => (PathBuf::from(text), String::new()),
     };
     match path.exists() {
-        true => {
-            std::path::absolute(&path).map_or(text.to_owned(), |path| format!("{}{rest}", path.display()))
-        }
+        true => path.canonicalize().map_or(text.to_owned(), |path| format!("{}{rest}", path.display())),
         false => text.to_owned(),
     }
 }

@@ -1,6 +1,7 @@
 //! The answer to the cover letter, in the manner of the kernel's lists: plain text of 72 columns, the failure with its counts
 //! and its excerpt, and how to see it without this program.
 
+use super::mails::tree_for_others;
 use super::text::{percent, plural};
 use super::{CulpritRow, Origin, QueueReport, Removal, TestRow, counted};
 use crate::backport::wrapped;
@@ -76,7 +77,7 @@ fn opening(report: &QueueReport) -> String {
     };
     format!(
         "I tested {of} on {}{version} with {}, {} on {} in QEMU. {result}{ended}",
-        tree.named,
+        tree_for_others(tree),
         plural(judged, "test"),
         plural(report.attempts, "attempt"),
         plural(report.kernels, "kernel"),
@@ -209,7 +210,11 @@ fn fixes(report: &QueueReport) -> String {
 /// What failed before, what is open, what could not run.
 fn rest(report: &QueueReport) -> String {
     let named = |of: &dyn Fn(&&TestRow) -> bool| -> Vec<String> {
-        report.tests.iter().filter(|row| of(row)).map(|row| row.test.clone()).collect()
+        let says = |row: &TestRow| match &row.otherwise {
+            Some(title) => format!("{} (without it: {})", row.test, printable(title)),
+            None => row.test.clone(),
+        };
+        report.tests.iter().filter(|row| of(row)).map(says).collect()
     };
     let good = |row: &&TestRow| row.expect == crate::triage::Expect::Good;
     let before = named(&|row| good(row) && row.failure == Some(Origin::Before));
@@ -232,7 +237,7 @@ fn rest(report: &QueueReport) -> String {
 /// What the kernels were made of.
 fn setup(report: &QueueReport) -> String {
     let tree = &report.tree;
-    let mut facts = vec![format!("tree: {}", tree.named)];
+    let mut facts = vec![format!("tree: {}", tree_for_others(tree))];
     if !tree.commit.is_empty() {
         facts.push(format!("commit: {}", tree.commit));
     }

@@ -112,7 +112,7 @@ fn tests(report: &QueueReport, tool: &'static str) -> Check {
         summary: format!(
             "{} judged on {}, {failed} broken by the queue",
             super::text::plural(judged, "test"),
-            report.tree.named
+            super::mails::tree_for_others(&report.tree)
         ),
         details: lines.collect::<Vec<_>>().join("\n"),
     }

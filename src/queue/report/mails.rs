@@ -2,6 +2,7 @@
 
 use super::text::percent;
 use super::{Origin, QueueReport, Standing, TestRow};
+use crate::event::queue::QueueTree;
 use crate::progress::printable;
 use crate::queue::state::QueueState;
 
@@ -44,6 +45,16 @@ fn base(report: &QueueReport) -> String {
         _ if is_release => named.to_owned(),
         "" => tree.named.clone(),
         commit => commit.chars().take(12).collect(),
+    }
+}
+
+/// The tree as it was named, without where it lies on this host, which says nothing to others.
+pub(super) fn tree_for_others(tree: &QueueTree) -> &str {
+    let path = tree.named.split_once('@').map_or(&*tree.named, |(path, _)| path);
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    match path[name..].is_empty() {
+        true => &tree.named,
+        false => &tree.named[name..],
     }
 }
 
@@ -91,7 +102,7 @@ pub fn syzbot(report: &QueueReport, state: &QueueState) -> Option<String> {
     out += "\nTested on:\n\n";
     out +=
         &format!("commit:         {} {}\n", tree.commit.chars().take(12).collect::<String>(), tree.version);
-    out += &format!("git tree:       {}\n", tree.named);
+    out += &format!("git tree:       {}\n", tree_for_others(tree));
     out += &format!("kernel config:  {}\n", tree.config);
     tree.compiler.iter().for_each(|compiler| out += &format!("compiler:       {compiler}\n"));
     out += &format!("patch:          {}\n", report.input);

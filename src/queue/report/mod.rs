@@ -175,6 +175,9 @@ pub struct TestRow {
     pub title: Option<String>,
     /// Other titles of failed attempts.
     pub other_titles: Vec<String>,
+    /// How it fails without the queue, where that is in another way than with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<String>,
     /// The report of a crash.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<String>,

@@ -112,9 +112,10 @@ fn test(state: &QueueState, finding: &Finding) -> TestRow {
     let fallback = || last(state, &KernelOf::Tip, finding.test).and_then(|attempt| attempt.title.clone());
     let title = match &finding.class {
         Class::NotJudged => unjudged().or_else(fallback),
-        _ => seen.first().and_then(|attempt| attempt.title.clone()),
+        _ => seen.first().and_then(|(_, attempt)| attempt.title.clone()),
     };
-    let mut other_titles: Vec<String> = seen.iter().filter_map(|attempt| attempt.title.clone()).collect();
+    let mut other_titles: Vec<String> =
+        seen.iter().filter_map(|(_, attempt)| attempt.title.clone()).collect();
     other_titles.sort();
     other_titles.dedup();
     other_titles.retain(|other| Some(other) != title.as_ref());
@@ -131,11 +132,24 @@ fn test(state: &QueueState, finding: &Finding) -> TestRow {
         candidates,
         open,
         title,
+        otherwise: otherwise(&seen).filter(|_| failure == Some(Origin::Before)),
         other_titles: if failure.is_some() { other_titles } else { Vec::new() },
-        excerpt: seen.iter().find_map(|attempt| attempt.excerpt.as_deref()).map(quoted),
-        console: seen.first().and_then(|attempt| attempt.console.clone()),
+        excerpt: seen.iter().find_map(|(_, attempt)| attempt.excerpt.as_deref()).map(quoted),
+        console: seen.first().and_then(|(_, attempt)| attempt.console.clone()),
         reproducer: record.reproducer.clone(),
     }
+}
+
+/// How it fails without the queue, where every failure there is of another kind than every one with it: the test's own symptom on
+/// one side, another crash on the other.
+fn otherwise(seen: &[(KernelOf, &QueueAttempt)]) -> Option<String> {
+    let on =
+        |side: KernelOf| seen.iter().filter(move |(kernel, _)| *kernel == side).map(|(_, attempt)| *attempt);
+    let first = on(KernelOf::Baseline).next()?;
+    let is_other = on(KernelOf::Tip).next().is_some()
+        && on(KernelOf::Tip)
+            .all(|with| on(KernelOf::Baseline).all(|without| with.verdict != without.verdict));
+    first.title.clone().filter(|_| is_other)
 }
 
 /// The first lines of a report.
@@ -148,15 +162,15 @@ fn quoted(text: &str) -> String {
 }
 
 /// Attempts that failed, those on the tip first.
-fn seen(state: &QueueState, test: usize) -> Vec<&QueueAttempt> {
-    let mut bad: Vec<(bool, &QueueAttempt)> = state
+fn seen(state: &QueueState, test: usize) -> Vec<(KernelOf, &QueueAttempt)> {
+    let mut bad: Vec<(KernelOf, &QueueAttempt)> = state
         .all_attempts()
         .filter(|(_, of, _)| *of == test)
-        .flat_map(|(kernel, _, attempts)| attempts.iter().map(move |one| (*kernel != KernelOf::Tip, one)))
+        .flat_map(|(kernel, _, attempts)| attempts.iter().map(move |one| (kernel.clone(), one)))
         .filter(|(_, attempt)| attempt.outcome == Outcome::Bad)
         .collect();
-    bad.sort_by_key(|(elsewhere, _)| *elsewhere);
-    bad.into_iter().map(|(_, attempt)| attempt).collect()
+    bad.sort_by_key(|(kernel, _)| *kernel != KernelOf::Tip);
+    bad
 }
 
 fn last<'s>(state: &'s QueueState, kernel: &KernelOf, test: usize) -> Option<&'s QueueAttempt> {

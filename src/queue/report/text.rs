@@ -124,6 +124,9 @@ fn test(row: &TestRow) -> String {
     if let Some(title) = row.title.as_ref().filter(|_| row.failure.is_some()) {
         let _ = writeln!(out, "  {}", printable(title));
     }
+    if let Some(title) = &row.otherwise {
+        let _ = writeln!(out, "  without the queue: {}", printable(title));
+    }
     if let Some(console) = &row.console {
         let _ = writeln!(out, "  {console}");
     }
