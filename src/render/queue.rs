@@ -73,7 +73,8 @@ pub(super) fn document(of: &Queue<'_>) -> Document {
     if let Some(open) = &report.open {
         document.section(None, vec![Block::Paragraph(format!("Not ended: {open}"))]);
     }
-    let head = ["", "patch", "applies", "builds", "boots", "its own bug", "breaks"];
+    // what one looks for first: a screen has no room for all of it beside long titles
+    let head = ["", "patch", "breaks", "its own bug", "applies", "builds", "boots"];
     document.section(Some("Patches"), vec![super::content::table(&head, report.patches.iter().map(patch))]);
     if !report.set_aside.is_empty() {
         let rows = report.set_aside.iter().map(|one| {
@@ -124,11 +125,11 @@ fn patch(row: &PatchRow) -> Vec<Cell> {
     vec![
         Cell::toned(row.number.to_string(), tone),
         Cell { hint: row.impossible.clone(), ..Cell::plain(row.title.clone()) },
+        Cell { tone: if row.breaks.is_empty() { "" } else { "bad" }, ..Cell::lines(breaks) },
+        Cell::lines(own),
         Cell::plain(row.applies.clone()),
         Cell { hint: warnings.or(standing(&row.builds).hint), ..standing(&row.builds) },
         standing(&row.boots),
-        Cell::lines(own),
-        Cell { tone: if row.breaks.is_empty() { "" } else { "bad" }, ..Cell::lines(breaks) },
     ]
 }
 
@@ -144,12 +145,13 @@ fn test(row: &TestRow) -> Vec<Cell> {
         judged => format!("{} of {judged} bad", tally.bad),
     };
     let title = row.title.iter().filter(|_| row.failure.is_some() || row.tip.judged() == 0).cloned();
+    let otherwise = row.otherwise.iter().map(|title| format!("without the queue: {title}"));
     vec![
         Cell { hint: Some(row.summary.clone()), ..Cell::plain(row.test.clone()) },
         Cell::toned(row.result.clone(), tone),
         Cell::plain(counted(row.baseline)),
         Cell::plain(counted(row.tip)),
-        Cell { tone: "why", ..Cell::lines(title.chain(row.open.clone())) },
+        Cell { tone: "why", ..Cell::lines(title.chain(otherwise).chain(row.open.clone())) },
     ]
 }
 
