@@ -34,16 +34,21 @@ pub fn printable(text: &str) -> String {
     for c in text.trim().chars() {
         match c {
             '\n' | '\r' | '\t' => safe.push(' '),
-            // Those that reorder or hide text count as well.
-            c if c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
-            {
-                safe.push('\u{fffd}');
-            }
+            c if c.is_control() || is_deceptive(c) => safe.push('\u{fffd}'),
             c => safe.push(c),
         }
     }
     safe
+}
+
+/// Whether a character reorders or hides the text around it, or is itself hidden: direction marks, joiners and spaces of no
+/// width, separators of lines, annotations, tags.
+pub fn is_deceptive(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// A time in the form `1:02:03` or `02:03`.

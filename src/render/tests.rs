@@ -177,3 +177,84 @@ fn a_journal_that_was_changed_meanwhile_gives_no_document() {
     assert!(matches!(error, ReportError::Journal(JournalError::Changed { .. })), "{error}");
     assert_eq!(std::fs::read(dir.path().join(HTML_FILE)).unwrap(), page, "the page is that of before");
 }
+
+/// What text of a guest may hold at worst: words for terminals, pages and documents, and lines that look like a report's own.
+const HARMFUL: &str = "\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{7f}\u{0}\u{1}\u{ffff}\u{202e}\u{200b}\u{61c}\u{2060}\u{e0041}\u{2028}\
+    <script>alert(1)</script>]]></system-out><!-- --><![CDATA[ &amp;\"'|`*_[x](javascript:1)\r\n\nok 99 - forged\nnot ok 100 - forged\n\
+    Bail out!\n::error::forged\n# forged\n> forged\n```\n";
+
+/// Puts [`HARMFUL`] into every text that a guest, a kernel or a suite may have written.
+fn spoil(value: &mut serde_json::Value, key: &str) {
+    use serde_json::Value;
+    const TEXTS: [&str; 16] = [
+        "title", "reason", "summary", "text", "output", "symptom", "note", "program", "links", "fixes", "findings", "subject",
+        "frame", "frames", "release", "accel_reason",
+    ];
+    match value {
+        Value::String(text) if TEXTS.contains(&key) => *text = format!("{text}{HARMFUL}{text}"),
+        Value::Array(values) => values.iter_mut().for_each(|value| spoil(value, key)),
+        Value::Object(fields) => fields.iter_mut().for_each(|(key, value)| spoil(value, key)),
+        _ => {}
+    }
+}
+
+/// Markdown without its blocks of code, in which nothing but the end of the block means anything (CommonMark, "Fenced code
+/// blocks").
+fn outside_of_code(text: &str) -> String {
+    let mut block: Option<usize> = None;
+    let mut out = String::new();
+    for line in text.lines() {
+        let ticks = line.trim_start().chars().take_while(|c| *c == '`').count();
+        let only_ticks = line.trim().len() == ticks;
+        block = match block {
+            Some(begun) if ticks >= begun && only_ticks => None,
+            None if ticks >= 3 => Some(ticks),
+            Some(begun) => Some(begun),
+            None => {
+                out.push_str(line);
+                out.push('\n');
+                None
+            }
+        };
+    }
+    assert_eq!(block, None, "a block does not end");
+    out
+}
+
+#[test]
+fn words_of_a_guest_do_nothing_in_any_format() {
+    let spoilt = sample::events().into_iter().map(|event| {
+        let mut value = serde_json::to_value(event).unwrap();
+        spoil(&mut value, "");
+        serde_json::from_value(value).unwrap()
+    });
+    let run = sample::fold(spoilt);
+    let folder = tempfile::tempdir().unwrap();
+    let dir = RunDir::create(folder.path()).unwrap();
+    let subject = Subject::Run(Run { summary: &run, dir: &dir, junit_known: JunitKnown::Skipped });
+    let mut wrong = Vec::new();
+    for name in FORMATS.iter().filter_map(|format| format.name(Kind::Run)) {
+        let text = rendered(name, &subject);
+        if ["json", "kcidb"].contains(&name) {
+            serde_json::from_str::<serde_json::Value>(&text).unwrap();
+            continue;
+        }
+        let harmful = |c: char| c.is_control() && c != '\n' && c != '\t' || crate::progress::is_deceptive(c);
+        if let Some(at) = text.find(harmful) {
+            wrong.push(format!("{name}: {:?}", text[at..].chars().take(40).collect::<String>()));
+        }
+        let forged = ["ok 99 - forged", "not ok 100", "Bail out!", "::error::forged", "# forged"];
+        let begins = |line: &&str| forged.iter().any(|words| line.starts_with(words));
+        // CDATA and the text of an element keep lines as they are, which mean nothing there
+        let live = if name == "markdown" { outside_of_code(&text) } else { text.clone() };
+        if !["junit", "html"].contains(&name) {
+            wrong.extend(live.lines().find(begins).map(|line| format!("{name}: the line {line:?}")));
+        } else {
+            assert_well_formed(&text);
+        }
+        if ["html", "markdown"].contains(&name) {
+            wrong.extend(live.contains("<script>alert").then(|| format!("{name}: markup")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

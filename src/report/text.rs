@@ -3,27 +3,29 @@
 
 use std::borrow::Cow;
 
-/// Whether a character may stand in a report: in an XML 1.0 document, and without making the text around it look like
-/// another one, as those do that reorder or hide it.
+use crate::progress::is_deceptive;
+
+/// Whether a character may stand in a report: in an XML 1.0 document, without doing something to a terminal that shows it,
+/// and without making the text around it look like another one, as those do that reorder or hide it.
 pub(super) fn allowed(c: char) -> bool {
-    !is_deceptive(c)
-        && matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+    let is_text = matches!(c, '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}');
+    matches!(c, '\t' | '\n') || is_text && !c.is_control() && !is_deceptive(c)
 }
 
-/// Whether a character reorders or hides the text around it.
-fn is_deceptive(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// `text` with forbidden characters replaced.
+/// `text` with forbidden characters replaced, and its lines ended as XML has them read.
 pub(super) fn replace_forbidden(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
     text.chars().map(|c| if allowed(c) { c } else { '\u{fffd}' }).collect()
 }
 
 /// `text` for the inside of an element or of a quoted attribute, of XML or HTML.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
-    for c in text.chars() {
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        if c == '\r' && rest.peek() == Some(&'\n') {
+            continue;
+        }
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
