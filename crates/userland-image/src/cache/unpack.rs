@@ -41,6 +41,7 @@ fn put<R: io::Read>(entry: &mut tar::Entry<'_, R>, folder: &Path) -> io::Result<
         (tar::EntryType::Symlink, Some(target)) if target.is_absolute() => {
             let path = folder.join(inner(&entry.path()?)?);
             if let Some(above) = path.parent() {
+                stays_below(above, folder)?;
                 fs::create_dir_all(above)?;
             }
             let _ = fs::remove_file(&path);
@@ -49,6 +50,18 @@ fn put<R: io::Read>(entry: &mut tar::Entry<'_, R>, folder: &Path) -> io::Result<
         (kind, _) if kind.is_block_special() || kind.is_character_special() || kind.is_fifo() => Ok(()),
         // never outside the folder
         _ => entry.unpack_in(folder).map(drop),
+    }
+}
+
+/// Refuses a place that links of earlier entries lead out of the folder to.
+fn stays_below(place: &Path, folder: &Path) -> io::Result<()> {
+    let there = place.ancestors().find(|above| above.symlink_metadata().is_ok()).unwrap_or(folder);
+    match there.canonicalize()?.starts_with(folder.canonicalize()?) {
+        true => Ok(()),
+        false => {
+            let text = format!("{} leads out of the folder", place.display());
+            Err(io::Error::new(io::ErrorKind::InvalidData, text))
+        }
     }
 }
 
@@ -94,5 +107,29 @@ mod tests {
         assert_eq!(fs::read_link(&link).unwrap(), folder.path().join("usr/lib/libx.so.1"));
         assert_eq!(fs::read(&link).unwrap(), b"bytes");
         assert!(inner(Path::new("/a/../../b")).is_err());
+    }
+
+    #[test]
+    fn links_of_earlier_entries_lead_nowhere() {
+        let around = tempfile::tempdir().unwrap();
+        let (folder, outside) = (around.path().join("folder"), around.path().join("outside"));
+        fs::create_dir(&folder).unwrap();
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("file"), b"kept").unwrap();
+        for place in ["up/file", "up/new/file", "up"] {
+            let mut builder = tar::Builder::new(Vec::new());
+            let mut header = tar::Header::new_gnu();
+            header.set_size(0);
+            header.set_entry_type(tar::EntryType::Symlink);
+            builder.append_link(&mut header.clone(), "up", "../outside").unwrap();
+            builder.append_link(&mut header, place, "/target").unwrap();
+            let bytes = builder.into_inner().unwrap();
+            let mut archive = tar::Archive::new(&bytes[..]);
+            let done: Vec<bool> =
+                archive.entries().unwrap().map(|entry| put(&mut entry.unwrap(), &folder).is_ok()).collect();
+            assert_eq!(done, [true, place == "up"], "{place}");
+        }
+        assert_eq!(fs::read(outside.join("file")).unwrap(), b"kept");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
     }
 }
