@@ -9,6 +9,9 @@ const MAX_INFLATED: u64 = 1 << 30;
 /// The largest window that `zstd --ultra -22`, which kernels are packed with, uses (128 MiB).
 const ZSTD_MAX_WINDOW: u64 = 1 << 27;
 
+/// What a decoder of xz may take, bytes: kernels are packed with dictionaries of up to 128 MiB, and a header may ask for 4 GiB.
+const LZMA_MEMORY: u64 = 512 << 20;
+
 /// A compression format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
@@ -48,10 +51,14 @@ impl Compression {
             |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         Ok(match self {
             Compression::Gzip => Box::new(flate2::read::GzDecoder::new(data)),
-            Compression::Xz => Box::new(liblzma::read::XzDecoder::new(data)),
+            Compression::Xz => {
+                let stream =
+                    liblzma::stream::Stream::new_stream_decoder(LZMA_MEMORY, 0).map_err(|e| unreadable(&e))?;
+                Box::new(liblzma::read::XzDecoder::new_stream(data, stream))
+            }
             Compression::Lzma => {
                 let stream =
-                    liblzma::stream::Stream::new_lzma_decoder(u64::MAX).map_err(|e| unreadable(&e))?;
+                    liblzma::stream::Stream::new_lzma_decoder(LZMA_MEMORY).map_err(|e| unreadable(&e))?;
                 Box::new(liblzma::read::XzDecoder::new_stream(data, stream))
             }
             Compression::Zstd => Box::new(

@@ -30,6 +30,12 @@ pub enum PackageError {
         /// Bytes that the file has left.
         found: u64,
     },
+    /// A file in it is larger than any that kernels have.
+    #[error("a file in it has more than {most} MiB, which no kernel's has")]
+    TooLarge {
+        /// The bound.
+        most: u64,
+    },
     /// The system cannot read it, or decompression failed.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),

@@ -16,6 +16,10 @@ use kernel_modules::{
 /// Debian's packages have a stub of a line in the place of System.map; a real one has megabytes.
 const SYSTEM_MAP_STUB: u64 = 4096;
 
+/// The largest file that is taken, bytes, as each is read into memory: images and modules with debug information have some
+/// hundred megabytes.
+const MOST: u64 = 1 << 30;
+
 /// The changelog of a Debian package, packed as it is there.
 pub(crate) const CHANGELOG: &str = "changelog.gz";
 
@@ -191,12 +195,13 @@ impl Files<'_> {
     }
 
     fn copy(&self, name: &str, contents: &mut dyn Read) -> Result<(), WalkError> {
-        copy_to(&self.into.join(name), contents)
+        copy_to(&self.into.join(name), contents, MOST)
     }
 
     fn copy_file(&self, name: &str, path: &Path) -> Result<(), WalkError> {
         let mut file = File::open(path).map_err(PackageError::from)?;
-        self.copy(name, &mut file)
+        // the user's own file has the size that it has, unlike one that is unpacked
+        copy_to(&self.into.join(name), &mut file, u64::MAX)
     }
 
     /// Takes the files of a folder, which is called `name` in packages. Symbolic links, such as `build`, are not followed.
@@ -222,14 +227,22 @@ fn file_name(path: &Path) -> String {
 }
 
 fn read_whole(contents: &mut dyn Read, size: u64) -> Result<Vec<u8>, WalkError> {
-    let mut bytes = Vec::with_capacity(size.min(1 << 28) as usize);
-    contents.read_to_end(&mut bytes).map_err(|error| WalkError::Package(error.into()))?;
+    read_at_most(contents, size, MOST)
+}
+
+fn read_at_most(contents: &mut dyn Read, size: u64, most: u64) -> Result<Vec<u8>, WalkError> {
+    let mut bytes = Vec::with_capacity(size.min(1 << 20) as usize);
+    let read = contents.take(most.saturating_add(1)).read_to_end(&mut bytes);
+    read.map_err(|error| WalkError::Package(error.into()))?;
+    if bytes.len() as u64 > most {
+        return Err(WalkError::Package(PackageError::TooLarge { most: most >> 20 }));
+    }
     Ok(bytes)
 }
 
 /// Copies in two steps, to tell a damaged package from a full disk.
-fn copy_to(path: &Path, contents: &mut dyn Read) -> Result<(), WalkError> {
-    let bytes = read_whole(contents, 0)?;
+fn copy_to(path: &Path, contents: &mut dyn Read, most: u64) -> Result<(), WalkError> {
+    let bytes = read_at_most(contents, 0, most)?;
     let write = || -> io::Result<()> {
         let mut file = File::create(path)?;
         file.write_all(&bytes)?;
@@ -334,6 +347,14 @@ mod tests {
         other release: module `kernel/alien.ko` was built for 6.12.1, the kernel is 6.17.13; give the modules folder of this kernel
         broken module: module `kernel/bad.ko` is corrupt: no 64-bit ELF file: Invalid ELF header size or alignment; fetch the kernel again
         ");
+    }
+
+    #[test]
+    fn a_file_that_unpacks_without_end_is_refused() {
+        let error = read_at_most(&mut io::repeat(0), u64::MAX, 3 << 20).map(|bytes| bytes.len());
+        let Err(WalkError::Package(error)) = error else { panic!("{:?}", error.ok()) };
+        insta::assert_snapshot!(error, @"a file in it has more than 3 MiB, which no kernel's has");
+        assert_eq!(read_at_most(&mut &b"abc"[..], 3, 3).ok(), Some(b"abc".to_vec()));
     }
 
     #[test]
