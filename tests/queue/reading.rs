@@ -166,6 +166,28 @@ fn what_is_no_queue_costs_nothing() {
 }
 
 #[test]
+fn a_folder_with_a_hole_in_its_numbers_is_refused() {
+    let place = Place::with_topic();
+    let mails = place.mails();
+    let subjects_without_numbers = |mail: &String| {
+        (1..=4).fold(mail.clone(), |mail, part| mail.replace(&format!("[PATCH {part}/4]"), "[PATCH]"))
+    };
+    for part in [1, 2, 4] {
+        place.write(&format!("saved/000{part}-x.patch"), &subjects_without_numbers(&mails[part]));
+    }
+    insta::assert_snapshot!(place.dry("saved", &[]), @r"
+    error: saved: 0003-….patch is missing: a queue with a hole says nothing of the patches behind it; fetch what is missing, or choose with --pick what to test
+    exit code 96
+    ");
+    assert!(place.dry("saved", &["--pick", "1,2,4"]).ends_with("exit code 0\n"));
+    place.write("saved/0003-x.patch", "Dear maintainers,\n");
+    let said = place.dry("saved", &[]);
+    assert!(said.contains("0003-x.patch (no patch in it") && said.ends_with("exit code 96\n"), "{said}");
+    place.write("saved/0003-x.patch", &subjects_without_numbers(&mails[3]));
+    assert!(place.dry("saved", &[]).ends_with("exit code 0\n"));
+}
+
+#[test]
 fn a_series_for_another_base_says_which_it_wants() {
     let place = Place::with_topic();
     // made on a commit that the tree does not contain, and does not fit

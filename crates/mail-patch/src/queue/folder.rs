@@ -31,6 +31,22 @@ pub fn are_numbered(files: &[PathBuf]) -> bool {
     files.iter().all(|path| name(path).starts_with(|c: char| c.is_ascii_digit()))
 }
 
+/// The number that a file's name begins with.
+pub fn number(path: &Path) -> Option<u64> {
+    digits(&name(path)).parse().ok()
+}
+
+/// The digits that a name begins with.
+pub fn digits(name: &str) -> &str {
+    &name[..name.len() - name.trim_start_matches(|c: char| c.is_ascii_digit()).len()]
+}
+
+/// Whether a file by its name is a patch, and not a mail that may be an answer without one.
+pub fn is_patch_name(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    ["patch", "diff"].iter().any(|known| known.eq_ignore_ascii_case(ending))
+}
+
 /// The name of a file in its folder.
 pub fn name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
@@ -39,8 +55,8 @@ pub fn name(path: &Path) -> String {
 /// The order of names such as `2-x.patch` and `10-y.patch`: numbers by their values.
 pub fn by_number(one: &str, other: &str) -> Ordering {
     let parted = |text: &str| {
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        (text[..digits].parse::<u128>().unwrap_or(0), text[digits..].to_owned(), text.to_owned())
+        let digits = digits(text);
+        (digits.parse::<u128>().unwrap_or(0), text[digits.len()..].to_owned(), text.to_owned())
     };
     let both_numbered = [one, other].iter().all(|text| text.starts_with(|c: char| c.is_ascii_digit()));
     if both_numbered { parted(one).cmp(&parted(other)) } else { one.cmp(other) }

@@ -5,6 +5,7 @@
 //! reply that carries a diff or a patch that was sent twice, is left out and named; each can still be picked.
 
 mod folder;
+mod hole;
 mod onto;
 mod open;
 mod pick;
@@ -136,10 +137,15 @@ impl Queue {
 
     /// What is missing, in a line; absent where all is there.
     pub fn hole(&self) -> Option<String> {
+        /// More are counted.
+        const NAMED: usize = 20;
         let missing: Vec<&str> = self.missing.iter().map(|one| one.what.as_str()).collect();
         match missing.as_slice() {
             [] => None,
             [one] => Some(format!("{one} is missing")),
+            many if many.len() > NAMED => {
+                Some(format!("{} and {} more are missing", many[..NAMED].join(", "), many.len() - NAMED))
+            }
             several => Some(format!("{} are missing", several.join(", "))),
         }
     }

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::hole::Lost;
 use super::quilt::{self, Entry};
 use super::thread::{self, Selection};
 use super::{Cover, Missing, Pick, PickError, Queue, QueueKind, Queued, folder};
@@ -286,22 +287,44 @@ fn in_folder(text: &str, folder: &Path, pick: &Pick) -> Result<Queue, QueueError
     for path in &files {
         inputs.push(Input::read(&path.display().to_string(), &bytes_of(path)?)?);
     }
+    let read: Vec<Vec<PatchMail>> = inputs.iter().map(PatchMail::all).collect();
     if !folder::are_numbered(&files) {
+        for ((path, input), patches) in files.iter().zip(&inputs).zip(&read) {
+            let is_cover = is_cover(input) || folder::number(path) == Some(0);
+            if patches.is_empty() && folder::is_patch_name(path) && !is_cover {
+                let what = no_patch(path, input);
+                queue.missing.push(Missing { number: 0, what });
+            }
+        }
         return chosen(queue, &inputs, pick);
     }
-    for input in &inputs {
-        let patches = PatchMail::all(input);
-        queue.about(input);
-        if patches.is_empty() && !is_cover(input) {
-            queue.notes.push(format!("{}: no patch in it: {}", input.name, instead(&input.messages)));
+    let parts = |patches: &Vec<PatchMail>| patches.first().and_then(PatchMail::part);
+    let mut lost = Lost::of(&files, &read.iter().map(parts).collect::<Vec<_>>()).into_iter().peekable();
+    for (at, ((path, input), patches)) in files.iter().zip(&inputs).zip(read).enumerate() {
+        while let Some(one) = lost.next_if(|one| one.before <= at) {
+            queue.lost(one.what);
         }
-        queue.push(patches);
+        queue.about(input);
+        let is_cover = is_cover(input) || folder::number(path) == Some(0);
+        match (patches.is_empty() && !is_cover, folder::is_patch_name(path)) {
+            (true, true) => queue.lost(no_patch(path, input)),
+            (true, false) => {
+                queue.notes.push(format!("{}: no patch in it: {}", input.name, instead(&input.messages)));
+            }
+            _ => queue.push(patches),
+        }
     }
+    lost.for_each(|one| queue.lost(one.what));
     if queue.patches.is_empty() {
         let what = "none of the files has one".to_owned();
         return Err(QueueError::NoPatch { name: text.to_owned(), what });
     }
     queue.picked(pick).map_err(|source| QueueError::Pick { name: text.to_owned(), source })
+}
+
+/// A file that should be a patch, with what it is instead.
+fn no_patch(path: &Path, input: &Input) -> String {
+    format!("{} (no patch in it: {})", folder::name(path), instead(&input.messages))
 }
 
 fn is_cover(input: &Input) -> bool {

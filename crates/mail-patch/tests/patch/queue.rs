@@ -340,6 +340,76 @@ fn folders_are_read_in_their_order() {
 }
 
 #[test]
+fn what_a_folder_lacks_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let patch = |part: &str, line: usize, from: &str, to: &str| {
+        format!("From: A <a@b.c>\nSubject: [PATCH {part}] {to}\n\nwhy\n\n---\n{}", diff(line, from, to))
+    };
+    let shown = |pick: &str| opened(folder.path(), pick).map_or_else(|why| why, |queue| lines(&queue));
+    write("0000-cover-letter.patch", "From: A <a@b.c>\nSubject: [PATCH] all of it\n\nwhy\n");
+    write("0001-two.patch", &patch("", 2, "2", "two"));
+    write("0003-three.patch", &patch("", 3, "3", "three"));
+    // what is no patch by its name does no harm
+    for other in ["README", "0002-two.patch.rej", "0001-two.patch.orig", "notes.txt"] {
+        write(other, "not a patch\n");
+    }
+    insta::assert_snapshot!(shown(""), @r"
+    1: two
+    3: three
+    0002-….patch is missing
+    ");
+    insta::assert_snapshot!(shown("1,3"), @r"
+    1: two
+    3: three
+    ");
+    write("0002-zwei.patch", &patch("", 2, "two", "zwei"));
+    write("0002-zz-planted.patch", &patch("", 4, "4", "four"));
+    insta::assert_snapshot!(shown(""), @r"
+    1: two
+    2: zwei
+    3: four
+    4: three
+    ");
+    write("0004-four.patch", "this text is no patch\n");
+    insta::assert_snapshot!(shown(""), @r"
+    1: two
+    2: zwei
+    3: four
+    4: three
+    0004-four.patch (no patch in it: no line starts with `diff --git`, or with `--- ` and `+++ ` on two lines) is missing
+    ");
+    // without numbers, too; but an answer in a mail has no patch
+    std::fs::rename(folder.path().join("0004-four.patch"), folder.path().join("four.patch")).unwrap();
+    write(
+        "0005-re.eml",
+        "From: B <b@b.c>\nDate: Mon, 20 Apr 2026 09:22:00 -0400\nSubject: Re: [PATCH] two\n\nfine\n",
+    );
+    insta::assert_snapshot!(shown(""), @r"
+    1: two
+    2: zwei
+    3: four
+    4: three
+    four.patch (no patch in it: no line starts with `diff --git`, or with `--- ` and `+++ ` on two lines) is missing
+    ");
+}
+
+#[test]
+fn what_the_subjects_of_a_folder_number_is_missing_at_its_ends_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for part in [2, 3] {
+        let text =
+            format!("From: A <a@b.c>\nSubject: [PATCH {part}/4] x\n\nwhy\n\n---\n{}", diff(part, "2", "x"));
+        std::fs::write(folder.path().join(format!("000{part}-x.patch")), text).unwrap();
+    }
+    insta::assert_snapshot!(lines(&opened(folder.path(), "").unwrap()), @r"
+    2: x
+    3: x
+    0001-….patch of 4, 0004-….patch of 4 are missing
+    ");
+}
+
+#[test]
 fn commits_are_read_from_a_repository() {
     if !is_there("git") {
         return;
