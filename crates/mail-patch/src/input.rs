@@ -1,7 +1,7 @@
 //! What a user hands in, as messages: a patch file, a mail, an mbox, or a thread as a web page renders it.
 
 use super::text::{self, Line};
-use super::{clear_signed, foreign, mail, page};
+use super::{clear_signed, foreign, mail, page, run_on};
 
 /// Inputs larger than this are not read.
 const LIMIT: usize = 64 << 20;
@@ -152,7 +152,9 @@ impl Input {
         } else if mail::is_mbox(&text) {
             (Form::Mbox, mail::mbox(bytes))
         } else if mail::is_mail(&text) {
-            (Form::Mail, mail::message(bytes, 1))
+            let mails = run_on::mails(bytes, 1);
+            let form = if mails.len() > 1 { Form::Mbox } else { Form::Mail };
+            (form, mails.into_iter().flatten().collect())
         } else {
             (Form::PatchFile, vec![plain(&text)])
         };

@@ -31,6 +31,7 @@ pub mod queue;
 mod reading;
 pub mod reason;
 mod repair;
+mod run_on;
 mod run_together;
 mod search;
 mod section;

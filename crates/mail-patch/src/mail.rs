@@ -10,7 +10,7 @@ use mail_parser::{Encoding, HeaderValue, MessageParser, MessagePart, MimeHeaders
 
 use super::input::{Message, Part};
 use super::text::{self, Line};
-use super::{clear_signed, diff, flowed};
+use super::{clear_signed, diff, flowed, run_on};
 
 /// Headers of patches in distributions' trees that are no mail's.
 const SAYING: [&str; 8] = [
@@ -86,9 +86,9 @@ pub fn mbox(bytes: &[u8]) -> Vec<Message> {
     messages
 }
 
-/// The mail behind a separator, which names the commit of its first message.
+/// The mail behind a separator, which names the commit of its first message. Others may follow that have lost theirs.
 fn separated(bytes: &[u8], first: usize, separator: Option<String>) -> Vec<Message> {
-    let mut messages = message(bytes, first);
+    let mut messages: Vec<Message> = run_on::mails(bytes, first).into_iter().flatten().collect();
     messages[0].separator = separator;
     messages
 }

@@ -410,6 +410,31 @@ fn what_the_subjects_of_a_folder_number_is_missing_at_its_ends_too() {
 }
 
 #[test]
+fn mails_without_separators_come_apart() {
+    let mail = |part: usize, from: &str, to: &str| {
+        format!(
+            "From: A <a@b.c>\nDate: Mon, 20 Apr 2026 09:22:00 -0400\nSubject: [PATCH {part}/2] {to}\n\nwhy\n---\n f | 2 +-\n\n{}-- \n2.39.2\n\n",
+            diff(part + 1, from, to)
+        )
+    };
+    let all = format!("{}{}", mail(1, "2", "two"), mail(2, "3", "three"));
+    let input = Input::read("x", all.as_bytes()).unwrap();
+    let queue = Queue::of(&input, &Pick::default()).unwrap();
+    insta::assert_snapshot!(lines(&queue), @r"
+    1: two
+    2: three
+    ");
+    insta::assert_snapshot!(tried(&queue), @"1 applies, 2 applies: applies");
+    assert_eq!(queue.kind.words(), "mbox");
+    // behind one that has its separator
+    let both = format!("From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n{all}");
+    assert_eq!(
+        lines(&Queue::of(&Input::read("x", both.as_bytes()).unwrap(), &Pick::default()).unwrap()),
+        lines(&queue)
+    );
+}
+
+#[test]
 fn commits_are_read_from_a_repository() {
     if !is_there("git") {
         return;
