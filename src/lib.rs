@@ -18,6 +18,7 @@ pub mod atomic_file;
 pub mod cancel;
 pub mod failure;
 pub mod host;
+pub mod plural;
 pub mod scratch;
 pub mod yaml;
 

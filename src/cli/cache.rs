@@ -11,6 +11,7 @@ use crate::lab::prepare::collection::{
     KeptCollection, kept_collections, remove_collection, sweep_collections,
 };
 use crate::lab::prepare::userland;
+use crate::plural::counted;
 use crate::vm::snapshot::{Kept, Store};
 
 /// Arguments of `kregress cache`.
@@ -125,7 +126,7 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, CacheError> {
             }
             if !images.is_empty() {
                 let bytes = images.iter().map(|image| image.bytes).sum();
-                println!("{} userlands, {}", images.len(), megabytes(bytes));
+                println!("{}, {}", counted(images.len(), "userland"), megabytes(bytes));
             }
             let collections = kept_collections(cache);
             for collection in &collections {
@@ -141,7 +142,7 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, CacheError> {
             }
             if !kept.is_empty() {
                 let bytes = kept.iter().map(|guest| guest.bytes).sum();
-                println!("{} saved guests, {}", kept.len(), megabytes(bytes));
+                println!("{}, {}", counted(kept.len(), "saved guest"), megabytes(bytes));
             }
         }
         CacheCommand::Gc { max_size } => {
@@ -303,10 +304,12 @@ fn debug_line(debug: &Stored) -> String {
 }
 
 fn total(stored: &[Stored], places: &[BuildPlace], debug: &[Stored]) -> String {
-    let mut text = format!("{} kernels, {}", stored.len(), megabytes(stored.iter().map(|k| k.bytes).sum()));
+    let mut text =
+        format!("{}, {}", counted(stored.len(), "kernel"), megabytes(stored.iter().map(|k| k.bytes).sum()));
     if !places.is_empty() {
         let bytes = megabytes(places.iter().map(|place| place.bytes).sum());
-        text += &format!("; {} sources with build folders, {bytes}", places.len());
+        let are = if places.len() == 1 { "source with a build folder" } else { "sources with build folders" };
+        text += &format!("; {} {are}, {bytes}", places.len());
     }
     if !debug.is_empty() {
         let bytes = megabytes(debug.iter().map(|debug| debug.bytes).sum());

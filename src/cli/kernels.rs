@@ -13,6 +13,7 @@ use crate::cancel::Cancel;
 use crate::kernel::{
     ArchChoice, Available, FetchProgress, KernelError, KernelSpec, KernelState, Library, Stage, megabytes,
 };
+use crate::plural::counted;
 use crate::progress::Fetching;
 
 /// Arguments of `kregress kernels`.
@@ -148,7 +149,12 @@ pub fn run(args: &KernelsArgs, cache: &Path, catalogue_folders: &[PathBuf]) -> R
                         failed.store(true, Ordering::Relaxed);
                     }
                     if let Ok(kernel) = &result {
-                        println!("{:16} {:32} {} modules", kernel.name, kernel.release, kernel.modules.len());
+                        println!(
+                            "{:16} {:32} {}",
+                            kernel.name,
+                            kernel.release,
+                            counted(kernel.modules.len(), "module")
+                        );
                     }
                 });
             });
@@ -190,7 +196,12 @@ fn build(
         }
         match library.fetch(wanted, progress) {
             Ok(kernel) => {
-                println!("{:16} {:32} {} modules", kernel.name, kernel.release, kernel.modules.len());
+                println!(
+                    "{:16} {:32} {}",
+                    kernel.name,
+                    kernel.release,
+                    counted(kernel.modules.len(), "module")
+                );
             }
             Err(error) => {
                 eprintln!("error: {}: {error}", wanted.name());

@@ -7,6 +7,7 @@ use super::guests::ReportArgs;
 use super::report::find;
 use super::word::words;
 use crate::journal::RunDir;
+use crate::plural::counted;
 use crate::render::{Run, Subject, write_files};
 use crate::report::junit::JunitKnown;
 use crate::report::matrix::MatrixStyle;
@@ -115,7 +116,8 @@ fn remarks(run: &RunSummary) -> String {
             None => member.run.clone(),
         })
         .collect();
-    let mut lines = vec![format!("{} {} runs: {}", label("Merged"), members.len(), members.join(", "))];
+    let mut lines =
+        vec![format!("{} {}: {}", label("Merged"), counted(members.len(), "run"), members.join(", "))];
     let overlaps = run.overlaps_told(OVERLAPS_TOLD);
     lines.extend(overlaps.iter().map(|overlap| format!("{} {overlap}", label("Overlap"))));
     lines.join("\n") + "\n"

@@ -14,6 +14,7 @@ use super::paths::PathArgs;
 use super::selection::TestArgs;
 use crate::journal::RunDir;
 use crate::kernel::megabytes;
+use crate::plural::counted;
 use crate::progress::{clock, printable, tally};
 use crate::report::learned::learned;
 use crate::report::summary::shown_path;
@@ -154,7 +155,7 @@ fn list(root: &Path, json: bool) {
 fn words(head: &RunHead) -> String {
     let mut words = tally(&head.counts, head.known, 0);
     if head.bisection {
-        words = vec![format!("a bisection of {} kernels", head.cells)];
+        words = vec![format!("a bisection of {}", counted(head.cells, "kernel"))];
     }
     let also = [
         head.partition.as_ref().map(|partition| partition.to_string()),
@@ -185,7 +186,7 @@ fn show(run: &RunDir) -> Result<(), CliError> {
         ("part", head.partition.clone()),
         ("merged", (!head.merged.is_empty()).then(|| head.merged.join(", "))),
         ("command", (!head.command.is_empty()).then(|| head.command.join(" "))),
-        ("size", Some(format!("{} in {files} files", megabytes(bytes)))),
+        ("size", Some(format!("{} in {}", megabytes(bytes), counted(files, "file")))),
     ];
     for (name, value) in rows {
         if let Some(value) = value {
@@ -215,7 +216,7 @@ fn chances(root: &Path, tests: &[Arc<Test>]) -> Vec<String> {
             Some(said) if said < range.low => format!("the suite says {said}, which is less than was seen"),
             Some(said) => format!("the suite says {said}"),
         };
-        let kernels = if seen.kernels == 1 { "1 kernel".into() } else { format!("{} kernels", seen.kernels) };
+        let kernels = counted(seen.kernels, "kernel");
         format!(
             "{id:width$}  {} of {} attempts on {kernels}: {} ({} to {}); {advice}",
             seen.symptoms,
@@ -265,10 +266,7 @@ fn prune(args: &PruneArgs) -> Result<ExitStatus, CliError> {
             None => println!("kept     {id}  it still goes on"),
         }
     }
-    let (runs, verb) = (
-        if removed == 1 { "1 run".into() } else { format!("{removed} runs") },
-        if args.dry_run { "would go" } else { "removed" },
-    );
+    let (runs, verb) = (counted(removed, "run"), if args.dry_run { "would go" } else { "removed" });
     println!("{runs} {verb}, {}", megabytes(freed));
     Ok(ExitStatus::Success)
 }

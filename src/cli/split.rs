@@ -9,6 +9,7 @@ use super::supply::Means;
 use crate::event::CellId;
 use crate::kernel::RequestedKernel;
 use crate::plan::{Partition, PlanPart};
+use crate::plural::counted;
 use crate::suite::Test;
 
 /// Which part of a plan is run.
@@ -47,7 +48,7 @@ impl SplitArgs {
         });
         let cells: Vec<CellId> = cells.collect();
         let part = partition.of(&cells, earlier.as_ref().map(|(cells, _)| cells));
-        eprintln!("{:>12} {} of {} cells ({partition})", "Partition", part.len(), cells.len());
+        eprintln!("{:>12} {} of {} ({partition})", "Partition", part.len(), counted(cells.len(), "cell"));
         Ok(Some(part))
     }
 }

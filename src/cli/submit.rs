@@ -15,6 +15,7 @@ use super::merge;
 use crate::cancel::Cancel;
 use crate::engine::{Engine, parts, slurm};
 use crate::journal::RunDir;
+use crate::plural::counted;
 use crate::report::ExitStatus;
 use crate::report::junit::JunitKnown;
 use crate::report::matrix::MatrixStyle;
@@ -292,7 +293,12 @@ impl Submission<'_> {
         let job = self.engine.submit(&file, parts).map_err(CliError::setup)?;
         crate::atomic_file::write(&folder.join(JOB), format!("{job}\n").as_bytes())
             .map_err(|e| setup(folder, &e))?;
-        eprintln!("{:>12} {} parts as job {job}, in {}", "Submitted", parts.len(), folder.display());
+        eprintln!(
+            "{:>12} {} as job {job}, in {}",
+            "Submitted",
+            counted(parts.len(), "part"),
+            folder.display()
+        );
         Ok(job)
     }
 
@@ -306,7 +312,13 @@ impl Submission<'_> {
                 return Ok(());
             }
             let words: Vec<String> = waiting.iter().map(|(part, word)| format!("{part} {word}")).collect();
-            let line = format!("{:>12} {} of {parts} parts: {}", "Waiting", waiting.len(), words.join(", "));
+            let line = format!(
+                "{:>12} {} of {}: {}",
+                "Waiting",
+                waiting.len(),
+                counted(parts, "part"),
+                words.join(", ")
+            );
             if line != said {
                 eprintln!("{line}");
                 said = line;

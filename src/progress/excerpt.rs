@@ -6,6 +6,7 @@ use super::line::printable;
 use super::paint::{Paint, Tone};
 use crate::event::{AttemptRecord, CellId, CellRecord, Event};
 use crate::oops::{Extras, Palette, render_report_with};
+use crate::plural::counted;
 use crate::verdict::Verdict;
 
 /// Lines of an excerpt.
@@ -71,7 +72,7 @@ pub(crate) fn excerpt(cell: &CellRecord, attempt: &AttemptRecord, paint: Paint) 
     let mut text: Vec<String> =
         lines.into_iter().take(LINES).map(|line| format!("{:INDENT$}{line}", "")).collect();
     if more > 0 {
-        text.push(format!("{:INDENT$}and {more} more lines", ""));
+        text.push(format!("{:INDENT$}and {}", "", counted(more, "more line")));
     }
     (!text.is_empty()).then(|| text.join("\n"))
 }

@@ -7,6 +7,7 @@ use super::paint::{Paint, Tone};
 use crate::event::{AttemptRecord, CellId, CellRecord, Event};
 use crate::expectation::{Agreement, Expectation};
 use crate::observation::Phase;
+use crate::plural::counted;
 use crate::verdict::Verdict;
 
 /// Columns of the status word.
@@ -140,7 +141,7 @@ impl Line {
         let status = |word| self.status(word, Tone::Good);
         match event {
             Event::RunStarted { run, cells, .. } => {
-                let cells = if *cells == 1 { "1 cell".into() } else { format!("{cells} cells") };
+                let cells = counted(*cells, "cell");
                 Some(format!("{} {cells} (run {})", status("Starting"), printable(run)))
             }
             Event::Host { qemu, accel, accel_reason, cpus, memory_mib } => {

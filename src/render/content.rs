@@ -6,7 +6,8 @@ use crate::backport::{others, reasons, took};
 use crate::bisection::report::{Report, counted, effort, notes, standing};
 use crate::compare::{Comparison, Side};
 use crate::journal::JournalError;
-use crate::progress::{clock, likely, tally};
+use crate::plural;
+use crate::progress::{clock, likely};
 use crate::report::HTML_FILE;
 use crate::report::matrix::word_of;
 use crate::report::summary::absence;
@@ -39,9 +40,8 @@ pub(super) fn table(head: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> Blo
 fn of_run(of: &Run<'_>) -> Result<Document, JournalError> {
     let run = of.summary;
     let mut document = Document::new(format!("kregress run {}", run.id));
-    let (known, fixed) = run.known_and_fixed();
-    document.answer =
-        Some(format!("{} cells: {}", run.planned(), tally(&run.counts(), known, fixed).join(", ")));
+    let tally = run.tally();
+    document.answer = Some(format!("{}: {tally}", plural::counted(run.planned(), "cell")));
     let mut facts = vec![format!("duration {}", clock(run.seconds))];
     facts.extend(run.notices.iter().cloned());
     document.section(None, vec![Block::List(facts)]);
@@ -173,10 +173,10 @@ fn linked(cell: Cell, test: &str, kernel: &str) -> Cell {
 fn hinted(side: &Side) -> Cell {
     let Some(verdict) = side.verdict else { return Cell::plain("not run") };
     let attempts = side.bad + side.good + side.other;
-    let counted =
+    let rate =
         if attempts > 0 { format!(" ({} of {attempts})", side.bad + side.other) } else { String::new() };
     let why = side.title.as_deref().or(side.reason.as_deref()).unwrap_or_default().to_owned();
-    Cell { hint: Some(why), ..Cell::toned(format!("{verdict}{counted}"), verdict.word()) }
+    Cell { hint: Some(why), ..Cell::toned(format!("{verdict}{rate}"), verdict.word()) }
 }
 
 /// The same with why as a line of its own.

@@ -11,6 +11,7 @@ use super::fold::{CellSummary, RunSummary};
 use super::matrix::word_of;
 use super::rerun::rerun;
 use super::summary::relative;
+use crate::plural::counted;
 use crate::progress::printable;
 use crate::verdict::Verdict;
 
@@ -34,7 +35,9 @@ pub fn write(run: &RunSummary, out: &mut dyn Write) -> Result<(), ReportError> {
         if more > 0 {
             writeln!(
                 out,
-                "{more} more cells have an annotation of the kind {kind}, of which GitHub shows {OF_A_KIND}"
+                "{} {} an annotation of the kind {kind}, of which GitHub shows {OF_A_KIND}",
+                counted(more, "more cell"),
+                if more == 1 { "has" } else { "have" }
             )
             .map_err(ReportError::Output)?;
         }

@@ -6,6 +6,7 @@ use super::fold::RunSummary;
 use crate::event::AttemptRecord;
 use crate::journal::JournalError;
 use crate::oops::{Report, same_defect, stable_title};
+use crate::plural::counted;
 use crate::verdict::Verdict;
 
 /// What several attempts, of one cell or of many, have in common.
@@ -76,12 +77,7 @@ pub(super) fn headline(defects: &[Defect]) -> Option<String> {
         return None;
     }
     let noun = if defects.iter().all(|defect| defect.kind.is_some()) { "crash" } else { "defect" };
-    let plural = match (defects.len(), noun) {
-        (1, _) => "",
-        (_, "crash") => "es",
-        _ => "s",
-    };
-    Some(format!("{cells} cells, {} distinct {noun}{plural}", defects.len()))
+    Some(format!("{}, {}", counted(cells, "cell"), counted(defects.len(), &format!("distinct {noun}"))))
 }
 
 fn add(found: &mut Vec<Defect>, place: usize, test: &str, attempt: &AttemptRecord, title: &str) {

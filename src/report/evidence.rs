@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::fold::{CellSummary, RunEnd};
 use crate::event::AttemptRecord;
 use crate::observation::{Ending, Stopped, SubtestResult};
+use crate::plural::counted;
 use crate::verdict::Verdict;
 
 /// Attempts that are listed one by one; a long series of clean ones says nothing new.
@@ -143,7 +144,7 @@ pub(super) fn text(cell: &CellSummary) -> String {
         }
     }
     if let Some(more) = cell.attempts.len().checked_sub(ATTEMPTS_SHOWN).filter(|more| *more > 0) {
-        let _ = writeln!(out, "{more} more attempts");
+        let _ = writeln!(out, "{}", counted(more, "more attempt"));
     }
     if let Some(attempt) = cell.deciding_attempt() {
         for line in readings(attempt) {

@@ -10,7 +10,8 @@ use super::rerun::rerun;
 use super::summary::absence;
 use crate::expectation::Expectation;
 use crate::journal::JournalError;
-use crate::progress::{clock, printable, tally};
+use crate::plural::counted;
+use crate::progress::{clock, printable};
 use crate::verdict::Verdict;
 
 /// Columns that a line has.
@@ -28,10 +29,9 @@ const QUOTED: usize = 3;
 /// # Errors
 /// The journal cannot be read any more.
 pub fn mail(run: &RunSummary) -> Result<String, JournalError> {
-    let (known, fixed) = run.known_and_fixed();
     let mut out = String::new();
-    let cells = if run.planned() == 1 { "1 cell".to_owned() } else { format!("{} cells", run.planned()) };
-    let tally = tally(&run.counts(), known, fixed).join(", ");
+    let cells = counted(run.planned(), "cell");
+    let tally = run.tally();
     let when = run.started.map(|at| at.strftime(" of %Y-%m-%d").to_string()).unwrap_or_default();
     wrap(
         &mut out,

@@ -10,7 +10,8 @@ use super::summary::absence;
 use super::text::{cut_middle, replace_forbidden};
 use crate::expectation::Expectation;
 use crate::journal::JournalError;
-use crate::progress::{clock, printable, tally};
+use crate::plural::counted;
+use crate::progress::{clock, printable};
 use crate::verdict::Verdict;
 
 /// Cells whose evidence is quoted.
@@ -30,11 +31,10 @@ const ABSENCE_SHOWN: usize = 200;
 /// # Errors
 /// The journal cannot be read any more.
 pub fn markdown(run: &RunSummary) -> Result<String, JournalError> {
-    let (known, fixed) = run.known_and_fixed();
-    let tally = tally(&run.counts(), known, fixed).join(", ");
+    let tally = run.tally();
     let mut out = format!("# kregress run {}\n\n", inline(&run.id));
-    let _ =
-        writeln!(out, "{} cells: {tally}; {} after {}.", run.planned(), run.ended.word(), clock(run.seconds));
+    let cells = counted(run.planned(), "cell");
+    let _ = writeln!(out, "{cells}: {tally}; {} after {}.", run.ended.word(), clock(run.seconds));
     push_unexpected(&mut out, run)?;
     push_matrix(&mut out, run);
     push_defects(&mut out, run)?;
@@ -198,6 +198,26 @@ mod tests {
     use super::*;
     use crate::event::{CellRecord, Event};
     use crate::report::sample;
+
+    #[test]
+    fn a_run_of_nothing_and_of_one_cell() {
+        let first = |run: &RunSummary| {
+            let (markdown, mail) = (markdown(run).unwrap(), crate::report::mail::mail(run).unwrap());
+            [markdown.lines().nth(2).unwrap(), mail.lines().next().unwrap()].join("\n")
+        };
+        let one = sample::fold([
+            sample::started(1),
+            Event::Cell(Box::new(sample::record("a::b", "6.1", Verdict::Good))),
+            sample::ended(false),
+        ]);
+        let said = [first(&sample::fold([sample::started(0), sample::ended(false)])), first(&one)];
+        insta::assert_snapshot!(said.join("\n"), @r"
+        0 cells: nothing to run; finished after 00:42.
+        kregress run of 2026-11-21: 0 cells, nothing to run; finished after
+        1 cell: 1 good; finished after 00:42.
+        kregress run of 2026-11-21: 1 cell, 1 good; finished after 00:42.
+        ");
+    }
 
     #[test]
     fn a_finished_run() {

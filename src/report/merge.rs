@@ -12,6 +12,7 @@ use super::fold::{RunEnd, RunSummary};
 use super::records::{MOST_JOURNALS, Records};
 use crate::event::{CellId, MergedRun, PartitionRecord, Split};
 use crate::journal::{JournalError, RunDir};
+use crate::plural::counted;
 use crate::verdict::Verdict;
 
 /// A cell that two runs judged.
@@ -108,11 +109,14 @@ impl RunSummary {
             self.overlaps.iter().filter(differs).take(most).map(Overlap::to_string).collect();
         let cells = |count: usize| if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
         if differing > most {
-            told.push(format!("{} more came out differently in two runs", cells(differing - most)));
+            told.push(format!("{} more came out differently in two runs", counted(differing - most, "cell")));
         }
         let same = self.overlaps.len() - differing;
         if same > 0 {
-            told.push(format!("{} came out the same in two runs; the later one counts", cells(same)));
+            told.push(format!(
+                "{} came out the same in two runs; the later one counts",
+                counted(same, "cell")
+            ));
         }
         told
     }

@@ -15,6 +15,7 @@ use super::rerun::rerun;
 use crate::event::CellRecord;
 use crate::expectation::Agreement;
 use crate::journal::{JournalError, RunDir};
+use crate::plural::counted;
 use crate::progress::{Line, Tone, excerpt, percent, printable, tally};
 use crate::verdict::Verdict;
 
@@ -147,7 +148,7 @@ pub(super) fn quoted(word: &str) -> String {
 
 fn headline(run: &RunSummary, line: &Line) -> String {
     let counts = run.counts();
-    let (known, fixed) = run.known_and_fixed();
+    let (known, _) = run.known_and_fixed();
     let failed = counts.bad > known || counts.other > 0;
     let doubtful = counts.blind + counts.lost + counts.not_run > 0 || run.ended != RunEnd::Finished;
     let tone = match (failed, doubtful) {
@@ -155,11 +156,8 @@ fn headline(run: &RunSummary, line: &Line) -> String {
         (false, true) => Tone::Warn,
         (false, false) => Tone::Good,
     };
-    let cells = if run.planned() == 1 { "1 cell".into() } else { format!("{} cells", run.planned()) };
-    let mut tally = tally(&counts, known, fixed).join(", ");
-    if tally.is_empty() {
-        tally = "nothing to run".into();
-    }
+    let cells = counted(run.planned(), "cell");
+    let tally = run.tally();
     let ended = match run.ended {
         RunEnd::Finished => "",
         RunEnd::Cancelled => "; ended before every cell was run",
@@ -231,7 +229,8 @@ fn expectations(run: &RunSummary, line: &Line) -> Vec<String> {
         };
         let of_them = if bad > 0 { format!(", {bad} of them bad") } else { String::new() };
         let text = format!(
-            "{expected} verdicts as the fixes in the kernels say, {unexpected} against that{of_them}"
+            "{} as the fixes in the kernels say, {unexpected} against that{of_them}",
+            counted(expected, "verdict")
         );
         lines.push(format!("{} {text}", line.status("Expected", tone)));
     }

@@ -4,6 +4,7 @@ use super::likely;
 use crate::bisect::{Answer, Exhausted, Find, Seen};
 use crate::bisection::BisectionState;
 use crate::event::BisectionSource;
+use crate::plural::counted;
 use crate::progress::{clock, percent};
 
 /// The result in a sentence.
@@ -33,7 +34,8 @@ pub fn headline(state: &BisectionState) -> String {
         }
         Some(Answer::BadEndClean { attempts }) => {
             format!(
-                "the bad end {bad} never showed the symptom in {attempts} attempts, so nothing was bisected"
+                "the bad end {bad} never showed the symptom in {}, so nothing was bisected",
+                counted(*attempts, "attempt")
             )
         }
         Some(Answer::BadEndSpurious { at_bad }) => format!(
@@ -102,7 +104,10 @@ pub fn remarks(state: &BisectionState) -> Vec<String> {
             remarks.push(format!("not a candidate: {out}"));
         }
         if left_out.len() > 5 {
-            remarks.push(format!("and {} more kernels that are unavailable", left_out.len() - 5));
+            remarks.push(match left_out.len() - 5 {
+                1 => "and 1 more kernel that is unavailable".to_owned(),
+                more => format!("and {more} more kernels that are unavailable"),
+            });
         }
     }
     remarks
@@ -152,8 +157,11 @@ fn inconclusive(state: &BisectionState, attempts_left: Option<u32>) -> Vec<Strin
         .map(|suspect| format!("{} {}", suspect.kernel, likely(suspect.probability)))
         .collect();
     remarks.push(format!(
-        "{} candidates are still open; the likeliest: {}",
-        state.open_candidates(),
+        "{} still open; the likeliest: {}",
+        match state.open_candidates() {
+            1 => "1 candidate is".to_owned(),
+            open => format!("{open} candidates are"),
+        },
         named.join(", ")
     ));
     if let Some(left) = attempts_left {
@@ -215,7 +223,6 @@ fn first_line(text: &str) -> &str {
 
 /// `23 attempts on 6 kernels in 04:10`, and how often the bug shows.
 pub fn effort(report: &super::Report) -> String {
-    let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let mut text =
         format!("{} on {}", counted(report.attempts, "attempt"), counted(report.kernels, "kernel"));
     if report.seconds > 0.0 {

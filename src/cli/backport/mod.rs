@@ -29,6 +29,7 @@ use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library};
 use crate::patch::{GitTree, Options, Pick, queue, show};
 use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, View, for_streams};
+use crate::plural::counted;
 use crate::render::Kind;
 use crate::report::{ExitStatus, RunSummary};
 use crate::runner;
@@ -356,7 +357,12 @@ impl BackportContext<'_> {
             eprintln!("warning: {error}");
         }
         if let Some(trouble) = journal.trouble() {
-            eprintln!("error: {} events are missing from the journal: {}", trouble.missing, trouble.first);
+            eprintln!(
+                "error: {} {} missing from the journal: {}",
+                counted(trouble.missing, "event"),
+                if trouble.missing == 1 { "is" } else { "are" },
+                trouble.first
+            );
         }
         Ok(if self.cancel.is_set() { ExitStatus::Interrupted } else { status })
     }

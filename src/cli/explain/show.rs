@@ -6,6 +6,7 @@ use super::json::{FileJson, KnownJson, PassedOverJson, ReportJson};
 use super::tools::{Diagnosed, Tools};
 use super::{ExplainError, read_error};
 use crate::oops::{Details, Extras, Palette, Report, details, distinct, heading, render_report_with};
+use crate::plural::counted;
 use crate::verdict::message_findings;
 
 /// So many places of one defect are named.
@@ -147,7 +148,7 @@ impl Defects {
         if groups.len() == self.reports.len() {
             return String::new();
         }
-        let files = if self.files == 1 { "1 file".to_owned() } else { format!("{} files", self.files) };
+        let files = counted(self.files, "file");
         let defects = if groups.len() == 1 { "defect" } else { "defects" };
         let mut text =
             format!("\n{} reports in {files}, {} distinct {defects}\n", self.reports.len(), groups.len());

@@ -10,6 +10,7 @@ use crate::kernel::compile::{BuildRequest, BuildSource};
 use crate::kernel::{FetchProgress, Library};
 use crate::patch::queue::at_commit;
 use crate::patch::{Folder, GitTree, Input, Options, Pick, Queue, Source, source};
+use crate::plural::counted;
 use crate::queue::{self, Base, Reading, TreeHistory, Upstream};
 
 /// A queue as it was handed in.
@@ -169,9 +170,8 @@ impl QueueInput {
         let QueueInput { handed: Handed { queue, .. }, tree, reading, .. } = self;
         let tested = reading.patches.len();
         let all = tested + reading.set_aside.len();
-        let counted = |n: usize| if n == 1 { "1 patch".to_owned() } else { format!("{n} patches") };
         let version = if self.version.is_empty() { String::new() } else { format!(" ({})", self.version) };
-        let mut out = format!("{}: {}, {}\n", queue.name, queue.kind.words(), counted(all));
+        let mut out = format!("{}: {}, {}\n", queue.name, queue.kind.words(), counted(all, "patch"));
         out += &format!("onto {}{version}\n\n{}", tree.name, queue::table(reading));
         if !self.missing.is_empty() {
             out += "\nupstream has, and neither the tree nor the queue:\n";

@@ -10,6 +10,7 @@ use super::CliError;
 use crate::arch::Arch;
 use crate::cancel::Cancel;
 use crate::lab::prepare::userland;
+use crate::plural::counted;
 use crate::suite::{Userland, UserlandSource};
 
 /// Becomes bash where there is one. Its start-up files would replace the prompt.
@@ -44,7 +45,7 @@ pub(super) fn make(
             eprintln!("fetching the userland's packages, {} MB", total / 1_000_000);
         }
         Progress::Writing { files, bytes } => {
-            eprintln!("writing the userland, {files} files with {} MB", bytes / 1_000_000);
+            eprintln!("writing the userland, {} with {} MB", counted(files, "file"), bytes / 1_000_000);
         }
         Progress::Notice(text) => eprintln!("{text}"),
         _ => {}

@@ -2,9 +2,10 @@
 //! and its excerpt, and how to see it without this program.
 
 use super::mails::tree_for_others;
-use super::text::{percent, plural};
+use super::text::percent;
 use super::{CulpritRow, Origin, QueueReport, Removal, TestRow, counted};
 use crate::backport::wrapped;
+use crate::plural;
 use crate::progress::printable;
 use crate::queue::table::numbers;
 
@@ -60,11 +61,8 @@ fn opening(report: &QueueReport) -> String {
     let all = tested + report.set_aside.iter().filter(|one| super::rows::is_fault(one.kind)).count();
     let tree = &report.tree;
     let version = if tree.version.is_empty() { String::new() } else { format!(" ({})", tree.version) };
-    let of = if tested == all {
-        plural(tested, "patch").replace("patchs", "patches")
-    } else {
-        format!("{tested} of {all} patches")
-    };
+    let of =
+        if tested == all { plural::counted(tested, "patch") } else { format!("{tested} of {all} patches") };
     let judged = report.tests.iter().filter(|row| row.tip.judged() > 0).count();
     let ended = match report.budget_spent {
         true => " The time that I had was over before all of it was sure.",
@@ -78,9 +76,9 @@ fn opening(report: &QueueReport) -> String {
     format!(
         "I tested {of} on {}{version} with {}, {} on {} in QEMU. {result}{ended}",
         tree_for_others(tree),
-        plural(judged, "test"),
-        plural(report.attempts, "attempt"),
-        plural(report.kernels, "kernel"),
+        plural::counted(judged, "test"),
+        plural::counted(report.attempts, "attempt"),
+        plural::counted(report.kernels, "kernel"),
     )
 }
 

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::event::queue::SetAside;
+use crate::plural;
 use crate::queue::reading::Reading;
 
 use super::{Grade, Origin, PatchRow, QueueReport, counted};
@@ -70,7 +71,7 @@ fn summary(row: &PatchRow) -> String {
         said.push("does not build".into());
     }
     if !row.warnings.is_empty() {
-        said.push(super::text::plural(row.warnings.len(), "new warning"));
+        said.push(plural::counted(row.warnings.len(), "new warning"));
     }
     said.join(", ")
 }
@@ -111,7 +112,7 @@ fn tests(report: &QueueReport, tool: &'static str) -> Check {
         },
         summary: format!(
             "{} judged on {}, {failed} broken by the queue",
-            super::text::plural(judged, "test"),
+            plural::counted(judged, "test"),
             super::mails::tree_for_others(&report.tree)
         ),
         details: lines.collect::<Vec<_>>().join("\n"),

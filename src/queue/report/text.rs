@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{CulpritRow, PatchRow, QueueReport, Removal, TestRow, counted};
+use crate::plural;
 use crate::progress::{clock, printable};
 use crate::queue::table::{cut, numbers};
 
@@ -37,8 +38,8 @@ pub fn text(report: &QueueReport) -> String {
     let _ = writeln!(
         out,
         "\n{} on {} in {}; ten of every test on both ends are {}",
-        plural(report.attempts, "attempt"),
-        plural(report.kernels, "kernel"),
+        plural::counted(report.attempts, "attempt"),
+        plural::counted(report.kernels, "kernel"),
         clock(report.seconds),
         20 * tests.len()
     );
@@ -46,11 +47,6 @@ pub fn text(report: &QueueReport) -> String {
         let _ = writeln!(out, "not ended: {open}");
     }
     out
-}
-
-/// A number and what it counts.
-pub fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn table(patches: &[PatchRow]) -> String {

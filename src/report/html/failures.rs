@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{anchor, word_and_class};
 use crate::expectation::Expectation;
 use crate::journal::JournalError;
+use crate::plural::counted;
 use crate::report::cells::Outline;
 use crate::report::evidence::said;
 use crate::report::fold::RunSummary;
@@ -69,7 +70,8 @@ fn nothing(run: &RunSummary) -> String {
     match (counts.not_run, counts.finished() - counts.skip) {
         (0, 0) if counts.skip > 0 => "But nothing was judged: every cell was skipped.".to_owned(),
         (0, _) => String::new(),
-        (1, _) => "But 1 cell was not run.".to_owned(),
-        (more, _) => format!("But {more} cells were not run."),
+        (more, _) => {
+            format!("But {} {} not run.", counted(more, "cell"), if more == 1 { "was" } else { "were" })
+        }
     }
 }

@@ -30,7 +30,8 @@ use super::summary::absence;
 use super::text::escape;
 use super::timeline::Timeline;
 use crate::journal::{JournalError, RunDir};
-use crate::progress::{clock, tally};
+use crate::plural::counted;
+use crate::progress::clock;
 use crate::verdict::Verdict;
 
 /// Cells that failed whose evidence is there without a script, too, in a browser that has one.
@@ -75,12 +76,8 @@ fn beginning(run: &RunSummary) -> String {
 
 /// How the run came out, in one line.
 fn result(run: &RunSummary) -> String {
-    let (known, fixed) = run.known_and_fixed();
-    let cells = if run.planned() == 1 { "1 cell".to_owned() } else { format!("{} cells", run.planned()) };
-    let mut tally = tally(&run.counts(), known, fixed).join(", ");
-    if tally.is_empty() {
-        tally = "nothing to run".to_owned();
-    }
+    let cells = counted(run.planned(), "cell");
+    let tally = run.tally();
     let ended = match run.ended {
         RunEnd::Finished => "",
         RunEnd::Cancelled => "; the run was ended before every cell was run",

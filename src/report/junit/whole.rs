@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::element::{Case, Outcome, Reason, Totals};
 use super::{element, start, suite as suite_of};
+use crate::plural::counted;
 use crate::report::ReportError;
 use crate::report::fold::{RunEnd, RunSummary};
 
@@ -34,7 +35,15 @@ fn cases(run: &RunSummary) -> Vec<Case> {
     let (counts, unnamed) = (run.counts(), run.unnamed());
     let mut messages = Vec::new();
     if unnamed > 0 {
-        messages.push((NAME, format!("{unnamed} more cells were to run and were never named")));
+        messages.push((
+            NAME,
+            format!(
+                "{} {} to run and {} never named",
+                counted(unnamed, "more cell"),
+                if unnamed == 1 { "was" } else { "were" },
+                if unnamed == 1 { "was" } else { "were" }
+            ),
+        ));
     }
     let broken_off = matches!(run.ended, RunEnd::Cancelled | RunEnd::Running);
     if broken_off && counts.not_run > 0 && unnamed == 0 {

@@ -6,6 +6,7 @@ use super::href;
 use crate::event::AttemptRecord;
 use crate::journal::RunDir;
 use crate::observation::Start;
+use crate::plural::counted;
 use crate::report::evidence::{attempt_line, ending};
 use crate::report::fold::CellSummary;
 use crate::report::html::blocks::push_list;
@@ -33,7 +34,7 @@ pub(super) fn push(out: &mut String, cell: &CellSummary, dir: &RunDir) {
         out.push_str("</tbody>\n</table>\n");
     }
     if let Some(more) = cell.attempts.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        let _ = writeln!(out, "<p>{more} more attempts</p>");
+        let _ = writeln!(out, "<p>{}</p>", counted(more, "more attempt"));
     }
 }
 
