@@ -104,6 +104,7 @@ fn one(cells: usize) {
                 expectation: None,
                 about: None,
                 select: None,
+                options: Vec::new(),
             });
         }
     }

@@ -357,6 +357,10 @@ pub enum Event {
         /// What selects the kernel again, where that is not its name: the file of an image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         select: Option<String>,
+        /// In a run that was merged: options of the command line of the cell's own run by which its test and its kernel are
+        /// found again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        options: Vec<String>,
     },
     /// An attempt starts.
     AttemptStarted {

@@ -8,6 +8,7 @@ use kregress::cli::report::{self, Args};
 use kregress::event::{BisectionRecord, BisectionSource, CandidateRecord, Event, PartitionRecord};
 use kregress::journal::RunDir;
 use kregress::report::matrix::MatrixStyle;
+use kregress::report::rerun::rerun;
 use kregress::report::{ExitPolicy, ExitStatus, ReportError, RunEnd, RunSummary};
 use kregress::verdict::Verdict::{self, *};
 use runs::{At, Made};
@@ -120,6 +121,34 @@ fn parts_of_a_matrix_become_the_whole() {
         assert!(text.starts_with(&format!("console of {}", cell.id)), "{text}");
     }
     assert!(merged.path().join("junit.xml").is_file());
+}
+
+#[test]
+fn a_cell_is_run_again_with_the_options_of_its_own_run() {
+    let root = tempfile::tempdir().unwrap();
+    let (mine, theirs) = (["-s", "my suite.yaml", "-j", "2"], ["--suites=other", "--modules", "/m"]);
+    Made { cells: &[(A1, Some(Bad))], options: &mine, ..Made::at(1) }.write(root.path());
+    let select = Some("/b/bzImage");
+    Made { cells: &[(B2, Some(Bad))], options: &theirs, select, ..Made::at(2) }.write(root.path());
+    Made { cells: &[(A2, Some(Bad))], select: Some("/a/bzImage"), ..Made::at(3) }.write(root.path());
+    let commands = |run: &RunSummary| run.cells().map(|cell| rerun(run, &cell.id())).collect::<Vec<_>>();
+    let expected = [
+        "kregress run --exact s::a -k 6.1 -s 'my suite.yaml'",
+        "kregress run --exact s::b -k /b/bzImage --suites=other --modules /m",
+        "kregress run --exact s::a -k /a/bzImage",
+    ];
+    let (several, _) = RunSummary::of_runs(&RunDir::all(root.path())).unwrap();
+    assert_eq!(commands(&several), expected);
+    kregress_report(root.path(), &["merge", root.path().to_str().unwrap()]).unwrap();
+    let merged = RunDir::find(root.path(), "latest").unwrap();
+    assert_eq!(commands(&RunSummary::of(&merged).unwrap()), expected);
+    // and merged once more
+    let late =
+        Made { cells: &[(B1, Some(Bad))], options: &["-smine.yaml"], ..Made::at(9) }.write(root.path());
+    kregress_report(root.path(), &["merge", merged.id(), late.id()]).unwrap();
+    let again = RunSummary::of(&RunDir::find(root.path(), "latest").unwrap()).unwrap();
+    assert_eq!(commands(&again)[..3], expected);
+    assert_eq!(commands(&again)[3], "kregress run --exact s::b -k 6.1 -smine.yaml");
 }
 
 #[test]

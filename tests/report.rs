@@ -66,6 +66,7 @@ fn events(run: &RunDir) -> Vec<Event> {
             expectation: None,
             about: None,
             select: None,
+            options: Vec::new(),
         });
     }
     events.push(record("6.12.57", Verdict::Good));

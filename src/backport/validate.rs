@@ -233,6 +233,7 @@ impl Validation<'_> {
                 expectation: None,
                 about: None,
                 select: None,
+                options: Vec::new(),
             });
         }
         let queue = Queue::new(self.config.capacity);

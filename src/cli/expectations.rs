@@ -77,6 +77,7 @@ pub fn planned(test: &Test, kernel: &RequestedKernel, expectation: Option<Expect
         expectation: expectation.map(Box::new),
         about: None,
         select: Some(kernel.spec()).filter(|spec| spec != kernel.name()),
+        options: Vec::new(),
     }
 }
 

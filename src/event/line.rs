@@ -64,6 +64,8 @@ struct Planned {
     about: Option<Box<TestAbout>>,
     #[serde(default)]
     select: Option<String>,
+    #[serde(default)]
+    options: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -86,10 +88,10 @@ fn usual(line: &[u8]) -> Option<Event> {
         }
         b"cell" => Some(Event::Cell(Box::new(cell(line).ok()?))),
         b"planned" => {
-            let Planned { _event: _, test, kernel, release, summary, expectation, about, select } =
-                serde_json::from_slice(line).ok()?;
+            let planned: Planned = serde_json::from_slice(line).ok()?;
+            let Planned { test, kernel, release, summary, expectation, about, select, options, .. } = planned;
             let cell = CellId { test, kernel };
-            Some(Event::Planned { cell, release, summary, expectation, about, select })
+            Some(Event::Planned { cell, release, summary, expectation, about, select, options })
         }
         b"attempt-started" => {
             let AttemptStarted { _event: _, test, kernel, attempt, of } =

@@ -81,13 +81,15 @@ impl Cells {
         Some(self.at(*place as usize))
     }
 
-    /// A cell that is to run; `release` stays as it was where it is not known.
-    pub(super) fn plan(&mut self, cell: &CellId, release: Option<&str>, summary: &str) {
+    /// A cell that is to run; `release` stays as it was where it is not known. The answer is its place.
+    pub(super) fn plan(&mut self, cell: &CellId, release: Option<&str>, summary: &str) -> usize {
         let summary = self.names.number(summary);
         let release = release.map(|release| self.names.number(release));
         let entry = self.entry(&cell.test, &cell.kernel);
         entry.summary = summary;
         entry.release = release.unwrap_or(entry.release);
+        let names = (entry.test, entry.kernel);
+        self.places[&names] as usize
     }
 
     /// An attempt that was started.

@@ -34,6 +34,7 @@ fn events() -> Vec<Event> {
         expectation: Some(Box::new(expectation(Expected::Good))),
         about: None,
         select: None,
+        options: Vec::new(),
     };
     let cells = [
         record("a::one", "6.12.57", Verdict::Bad, Some(Expected::PossiblyBad)),

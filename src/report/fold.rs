@@ -9,6 +9,7 @@ use super::cells::{Cells, Outline};
 use super::history::History;
 use super::merge::{self, Overlap};
 use super::records::{Details, Part, Records, Source};
+use super::rerun::Again;
 use crate::event::{AttemptRecord, CellId, CellRecord, Counts, Diagnosis, Event, Split, TestAbout};
 use crate::expectation::{Agreement, Expectation};
 use crate::journal::{JournalError, RecordReader, RunDir};
@@ -162,9 +163,10 @@ pub struct RunSummary {
     /// Attempts that ended, and of them those whose guest came up.
     pub(super) attempts: u64,
     pub(super) came_up: u64,
-    /// What suites say of tests, and what selects kernels that their names do not.
+    /// What suites say of tests.
     pub(super) abouts: HashMap<String, TestAbout>,
-    pub(super) selects: HashMap<String, String>,
+    /// What runs cells again.
+    pub(super) again: Again,
 }
 
 impl RunSummary {
@@ -245,11 +247,9 @@ impl RunSummary {
             Event::Host { qemu, accel, accel_reason, cpus, memory_mib } => {
                 self.host = Some(HostInfo { qemu, accel, accel_reason, cpus, memory_mib });
             }
-            Event::Planned { cell, release, summary, expectation, about, select } => {
-                self.cells.plan(&cell, release.as_deref(), &summary);
-                if let Some(select) = select {
-                    self.selects.insert(cell.kernel.clone(), select);
-                }
+            Event::Planned { cell, release, summary, expectation, about, select, options } => {
+                let place = self.cells.plan(&cell, release.as_deref(), &summary);
+                self.again.plan(place, &cell.kernel, select, options);
                 if let Some(about) = about {
                     self.abouts.insert(cell.test.clone(), *about);
                 }
@@ -292,11 +292,6 @@ impl RunSummary {
     /// What its suite says of a test, where the journal has it.
     pub fn about(&self, test: &str) -> Option<&TestAbout> {
         self.abouts.get(test)
-    }
-
-    /// What selects a kernel of the run again: its name, or the file of its image.
-    pub fn selects<'r>(&'r self, kernel: &'r str) -> &'r str {
-        self.selects.get(kernel).map_or(kernel, String::as_str)
     }
 
     /// How many cells were planned.

@@ -97,6 +97,7 @@ mod tests {
             expectation: None,
             about: None,
             select: None,
+            options: Vec::new(),
         });
         insta::assert_snapshot!(kernels(&run).unwrap(), @"
         KERNEL   RELEASE                       BOOT  BOOTED  CELLS

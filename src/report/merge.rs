@@ -216,7 +216,6 @@ pub(super) fn merged(parts: Vec<RunSummary>) -> RunSummary {
     };
     for part in &parts {
         run.abouts.extend(part.abouts.iter().map(|(test, about)| (test.clone(), about.clone())));
-        run.selects.extend(part.selects.iter().map(|(kernel, file)| (kernel.clone(), file.clone())));
     }
     let mut behind = vec![0];
     for part in &parts {
@@ -224,8 +223,12 @@ pub(super) fn merged(parts: Vec<RunSummary>) -> RunSummary {
     }
     assert!(behind[parts.len()] <= MOST_JOURNALS, "too many runs at once");
     let mut taken = Cells::default();
-    for (number, place) in cells {
-        taken.adopt(parts[number].outline(place), behind[number] as u16);
+    for (at, (number, place)) in cells.into_iter().enumerate() {
+        let (part, cell) = (&parts[number], parts[number].outline(place));
+        taken.adopt(cell, behind[number] as u16);
+        let select = part.selects(cell).to_owned();
+        let select = (select != cell.kernel()).then_some(select);
+        run.again.plan(at, cell.kernel(), select, part.options(cell).into_owned());
     }
     run.cells = taken;
     run

@@ -1,5 +1,10 @@
 //! The one-line command that runs a cell again.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::cells::Outline;
 use super::fold::RunSummary;
 use super::summary::quoted;
 use crate::event::CellId;
@@ -18,12 +23,61 @@ const CARRIED: &[&str] = &[
     "--userland",
 ];
 
+/// What selects kernels that their names do not, and options of cells whose run is not this one.
+#[derive(Debug, Default)]
+pub(super) struct Again {
+    /// By the kernel's name.
+    selects: HashMap<String, String>,
+    /// By the cell's place, where it is another than that of the kernel's first cell.
+    others: HashMap<usize, String>,
+    /// By the cell's place.
+    options: HashMap<usize, Arc<[String]>>,
+    /// The options that were said last, as many cells have the same.
+    last: Option<Arc<[String]>>,
+}
+
+impl Again {
+    /// Takes in what is said of a planned cell.
+    pub(super) fn plan(&mut self, place: usize, kernel: &str, select: Option<String>, options: Vec<String>) {
+        match (select, self.selects.get(kernel)) {
+            (Some(select), None) => _ = self.selects.insert(kernel.to_owned(), select),
+            (Some(select), Some(first)) if select != *first => _ = self.others.insert(place, select),
+            _ => {}
+        }
+        if !options.is_empty() {
+            let same = self.last.take().filter(|last| **last == *options);
+            let options = same.unwrap_or_else(|| options.into());
+            self.options.insert(place, Arc::clone(&options));
+            self.last = Some(options);
+        }
+    }
+}
+
+impl RunSummary {
+    /// What selects the kernel of a cell again: its name, or the file of its image.
+    pub fn selects<'r>(&'r self, cell: Outline<'r>) -> &'r str {
+        let own = self.again.others.get(&cell.place()).or_else(|| self.again.selects.get(cell.kernel()));
+        own.map_or(cell.kernel(), String::as_str)
+    }
+
+    /// The options by which the test and the kernel of a cell are found again: those of the run that judged it.
+    pub fn options(&self, cell: Outline<'_>) -> Cow<'_, [String]> {
+        match self.again.options.get(&cell.place()) {
+            Some(options) => Cow::Borrowed(options),
+            // its command is that of one of its parts, or of their merging
+            None if !self.split.merged.is_empty() => Cow::Borrowed(&[]),
+            None => Cow::Owned(carried(&self.command)),
+        }
+    }
+}
+
 /// The command, which can be pasted into a shell in the folder where the run was started.
 pub fn rerun(run: &RunSummary, cell: &CellId) -> String {
-    let kernel = run.selects(&cell.kernel);
+    let found = run.find(&cell.test, &cell.kernel);
+    let kernel = found.map_or(cell.kernel.as_str(), |cell| run.selects(cell));
     let mut words: Vec<String> =
         ["kregress", "run", "--exact", &cell.test, "-k", kernel].map(str::to_owned).into();
-    words.extend(carried(&run.command));
+    words.extend(found.map_or_else(|| carried(&run.command).into(), |cell| run.options(cell)).into_owned());
     words.iter().map(|word| quoted(&printable(word))).collect::<Vec<_>>().join(" ")
 }
 
@@ -58,6 +112,7 @@ mod tests {
             expectation: None,
             about: None,
             select: select.map(str::to_owned),
+            options: Vec::new(),
         }]);
         run.command = words.iter().map(|word| (*word).to_owned()).collect();
         rerun(&run, &cell)

@@ -154,6 +154,7 @@ fn matrix() -> Vec<Event> {
                 expectation: None,
                 about: (kernel == "6.12.57").then(|| Box::new(about(test))),
                 select: None,
+                options: Vec::new(),
             });
         }
     }

@@ -82,7 +82,7 @@ fn write(dir: &RunDir, whole: &RunSummary, command: Vec<String>) -> Result<(), M
     let mut described = HashSet::new();
     for cell in whole.cells() {
         let first = described.insert(cell.test());
-        let select = whole.selects(cell.kernel());
+        let select = whole.selects(cell);
         let release = cell.release().map(str::to_owned);
         tell(Event::Planned {
             cell: cell.id(),
@@ -91,6 +91,7 @@ fn write(dir: &RunDir, whole: &RunSummary, command: Vec<String>) -> Result<(), M
             expectation: None,
             about: whole.about(cell.test()).filter(|_| first).cloned().map(Box::new),
             select: (select != cell.kernel()).then(|| select.to_owned()),
+            options: whole.options(cell).into_owned(),
         })?;
     }
     // what is missing is seen when the run is read: another part may be merged into it

@@ -46,6 +46,7 @@ pub fn write(root: &Path, at: &str, tests: usize, kernels: usize, round: usize, 
                 expectation: None,
                 about: (kernel == 0).then(|| Box::new(about(test))),
                 select: None,
+                options: Vec::new(),
             });
         }
     }

@@ -28,11 +28,15 @@ pub struct Made<'a> {
     pub cells: &'a [Cell],
     pub part: Option<Box<PartitionRecord>>,
     pub killed: bool,
+    /// The words behind `kregress run`.
+    pub options: &'a [&'a str],
+    /// What selects the kernels again.
+    pub select: Option<&'a str>,
 }
 
 impl Made<'_> {
     pub fn at(hour: u32) -> Made<'static> {
-        Made { at: At(hour), cells: &[], part: None, killed: false }
+        Made { at: At(hour), cells: &[], part: None, killed: false, options: &[], select: None }
     }
 
     /// Writes its folder into `root`. Every attempt has a console that says whose it is.
@@ -45,7 +49,7 @@ impl Made<'_> {
             run: run.id().into(),
             kregress: "0.1.0".into(),
             at: self.at.timestamp(),
-            command: vec!["kregress".into(), "run".into()],
+            command: ["kregress", "run"].iter().chain(self.options).map(|word| (*word).to_owned()).collect(),
             cells: self.cells.len() as u64,
             split: Split { partition: self.part.clone(), merged: Vec::new() },
         });
@@ -57,7 +61,8 @@ impl Made<'_> {
                 summary: format!("what {test} is"),
                 expectation: None,
                 about: None,
-                select: None,
+                select: self.select.map(str::to_owned),
+                options: Vec::new(),
             });
         }
         let mut counts = kregress::event::Counts::default();
