@@ -5,8 +5,9 @@ mod runs;
 use clap::Parser;
 use kregress::bisect::{Aims, Costs, Find};
 use kregress::cli::report::{self, Args};
-use kregress::event::{BisectionRecord, BisectionSource, CandidateRecord, Event, PartitionRecord};
+use kregress::event::{BisectionRecord, BisectionSource, CandidateRecord, CellId, Event, PartitionRecord};
 use kregress::journal::RunDir;
+use kregress::plan::Partition;
 use kregress::report::matrix::MatrixStyle;
 use kregress::report::rerun::rerun;
 use kregress::report::{ExitPolicy, ExitStatus, ReportError, RunEnd, RunSummary};
@@ -187,6 +188,36 @@ fn a_missing_part_is_no_success() {
     let all =
         kregress_report(root.path(), &["--format", "summary", root.path().to_str().unwrap()]).unwrap().0;
     assert!(all.contains("4 cells: 4 good"), "{all}");
+}
+
+#[test]
+fn a_part_whose_cells_another_run_has_is_not_missing() {
+    let cells = |ids: &[(&str, &str)]| -> Vec<CellId> {
+        ids.iter().map(|(test, kernel)| CellId { test: (*test).into(), kernel: (*kernel).into() }).collect()
+    };
+    let part = |text: &str, plan: &[(&str, &str)]| {
+        Some(Box::new(text.parse::<Partition>().unwrap().of(&cells(plan), None).record))
+    };
+    type Row<'a> = (&'a [(&'static str, &'static str)], &'a [runs::Cell], bool);
+    let table: [Row<'_>; 5] = [
+        // the whole plan, of all tests on all kernels and of some
+        (&[A1, A2, B1, B2], &[(A2, Some(Good)), (B1, Some(Good)), (B2, Some(Good))], false),
+        (&[A1, A2, B2], &[(A2, Some(Good)), (B2, Some(Good))], false),
+        // as many cells, but others
+        (&[A1, A2, B2], &[(A2, Some(Good)), (B1, Some(Good))], true),
+        (&[A1, A2, B2], &[(B2, Some(Good))], true),
+        (&[A1, A2, B1, B2], &[(A2, Some(Good)), (B1, Some(Good))], true),
+    ];
+    for (plan, others, is_missing) in table {
+        let root = tempfile::tempdir().unwrap();
+        let first = part("slice:1/2", plan);
+        Made { cells: &[(A1, Some(Good))], part: first, ..Made::at(1) }.write(root.path());
+        Made { cells: others, ..Made::at(2) }.write(root.path());
+        let (text, status) = kregress_report(root.path(), &["merge", root.path().to_str().unwrap()]).unwrap();
+        assert_eq!(text.contains("MISSING"), is_missing, "{others:?} of {plan:?}: {text}");
+        let expected = if is_missing { ExitStatus::NotJudged } else { ExitStatus::Success };
+        assert_eq!(status, expected, "{others:?} of {plan:?}: {text}");
+    }
 }
 
 #[test]

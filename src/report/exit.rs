@@ -10,7 +10,7 @@ use super::fold::{RunEnd, RunSummary};
 pub enum ExitStatus {
     /// Every cell was judged and no bug was found that the suites do not list as known.
     Success = 0,
-    /// The arguments do not fit together, as clap has it.
+    /// The arguments cannot be read or do not fit together, as clap has it.
     Usage = 2,
     /// No cell was planned, or none of the planned ones could run because a need of each is not met.
     NothingToRun = 4,
@@ -116,6 +116,7 @@ impl RunSummary {
             ExitStatus::TestsFailed
         } else if unjudged > 0
             || (matches!(self.ended, RunEnd::Killed | RunEnd::Running) && self.planned() > 0)
+            || !self.holes().is_empty()
         {
             ExitStatus::NotJudged
         } else if counts.finished() == counts.skip {
@@ -131,7 +132,7 @@ impl RunSummary {
     /// list changes how a result is shown, never what it is.
     pub fn git_bisect_status(&self, interrupted: bool) -> GitBisectStatus {
         let counts = self.counts();
-        let whole = matches!(self.ended, RunEnd::Finished);
+        let whole = matches!(self.ended, RunEnd::Finished) && self.holes().is_empty();
         if interrupted {
             GitBisectStatus::Interrupted
         } else if counts.bad > 0 {

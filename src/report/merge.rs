@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use super::cells::{Cells, Outline};
 use super::fold::{RunEnd, RunSummary};
 use super::records::{MOST_JOURNALS, Records};
-use crate::event::{CellId, MergedRun, PartitionRecord, Split};
+use crate::event::{CellId, MergedRun, Split};
 use crate::journal::{JournalError, RunDir};
 use crate::plural::counted;
 use crate::verdict::Verdict;
@@ -84,13 +84,6 @@ impl RunSummary {
         Ok((run.with_holes(), RunDir::at(&root)))
     }
 
-    /// With what it lacks as notices.
-    pub(super) fn with_holes(mut self) -> RunSummary {
-        let holes = self.holes();
-        self.notices.extend(holes);
-        self
-    }
-
     /// The runs that are in this one: itself, unless it was merged.
     pub fn members(&self) -> Vec<MergedRun> {
         if !self.split.merged.is_empty() {
@@ -107,7 +100,6 @@ impl RunSummary {
         let differing = self.overlaps.iter().filter(differs).count();
         let mut told: Vec<String> =
             self.overlaps.iter().filter(differs).take(most).map(Overlap::to_string).collect();
-        let cells = |count: usize| if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
         if differing > most {
             told.push(format!("{} more came out differently in two runs", counted(differing - most, "cell")));
         }
@@ -119,36 +111,6 @@ impl RunSummary {
             ));
         }
         told
-    }
-
-    /// What a merged run lacks of the plans that its parts are of, a sentence each.
-    pub fn holes(&self) -> Vec<String> {
-        let mut groups: BTreeMap<(&str, u32), Vec<(&MergedRun, &PartitionRecord)>> = BTreeMap::new();
-        for member in &self.split.merged {
-            if let Some(partition) = &member.partition {
-                groups.entry((&partition.by, partition.of)).or_default().push((member, partition));
-            }
-        }
-        let mut holes = Vec::new();
-        for ((by, of), parts) in groups {
-            let here: BTreeSet<u32> = parts.iter().map(|(_, partition)| partition.part).collect();
-            let missing = (1..=of).filter(|part| !here.contains(part));
-            holes.extend(missing.map(|part| {
-                format!(
-                    "partition {part}/{of} is missing: no run of --partition {by}:{part}/{of} is among these"
-                )
-            }));
-            let (first, plan) = (parts[0].0, &parts[0].1.plan);
-            let others = parts.iter().filter(|(_, partition)| partition.plan != *plan);
-            holes.extend(others.map(|(member, partition)| {
-                format!(
-                    "partition {}/{of} (run {}) is of another plan than partition {}/{of} (run {}): the tests, the kernels or \
-                     the durations were not the same, so that cells may be in none of the parts",
-                    partition.part, member.run, parts[0].1.part, first.run
-                )
-            }));
-        }
-        holes
     }
 }
 

@@ -11,6 +11,7 @@ pub mod exit;
 pub mod file;
 pub mod fold;
 pub mod history;
+mod holes;
 pub mod html;
 pub mod json;
 pub mod junit;
