@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::cells::Outline;
 use super::fold::RunSummary;
 use super::outline::{OutlineFile, RunHead, journal_length};
 use crate::journal::RunDir;
@@ -165,6 +166,21 @@ impl RunSummary {
         Some(Standing::of(before, failed, failed + good))
     }
 
+    /// Whether a cell fails at times, so that so many clean attempts of another kernel may be luck: it is flaky by what
+    /// earlier runs saw, or attempts of it are good as well and it fails too seldom.
+    pub fn may_be_luck(&self, cell: Outline<'_>, clean_elsewhere: u32) -> bool {
+        if matches!(self.standing(cell.place()), Some(Standing::Flaky { .. })) {
+            return true;
+        }
+        let attempts = cell.attempt_verdicts();
+        let own = |wanted: bool| attempts.iter().filter(|said| failed(**said) == Some(wanted)).count() as u32;
+        let earlier = self.history.cells.get(&cell.place()).map_or(&[][..], Vec::as_slice);
+        let bad = own(true) + earlier.iter().map(|run| run.failed).sum::<u32>();
+        let all = own(true) + own(false) + earlier.iter().map(|run| run.judged).sum::<u32>();
+        let chance = f64::from(bad) / f64::from(all.max(1));
+        own(false) > 0 && (1.0 - chance).powi(clean_elsewhere.min(1000) as i32) >= DOUBT
+    }
+
     /// Asks the runs of a folder that began before this one what they saw of its failures. What cannot be read is left out:
     /// history is a help, never the answer.
     pub fn with_history(mut self, root: &Path) -> RunSummary {
@@ -237,6 +253,9 @@ impl RunSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{CellRecord, Event};
+    use crate::report::line::KernelLines;
+    use crate::report::sample;
 
     /// Runs as letters, the newest first: `b`ad, `o`ther, `g`ood, `s`kip, `l`ost.
     fn standing(before: &str) -> String {
@@ -251,6 +270,31 @@ mod tests {
             EarlierRun { run: format!("r{n}"), verdict, failed: u32::from(letter == 'b'), judged: 2 }
         };
         Standing::of(&before.chars().enumerate().map(of).collect::<Vec<_>>(), 1, 3).to_string()
+    }
+
+    #[test]
+    fn a_flaky_cell_is_no_regression_of_its_line() {
+        let bad = |verdict, kernel| Event::Cell(Box::new(sample::record("a::b", kernel, verdict)));
+        let good = CellRecord { attempts: 100, ..sample::record("a::b", "6.12.57", Verdict::Good) };
+        let mut run = sample::fold([Event::Cell(Box::new(good)), bad(Verdict::Bad, "6.12.117")]);
+        let in_line = |run: &RunSummary| {
+            let cell = run.details().cell(1).unwrap();
+            KernelLines::of(run).standing(run, &cell).unwrap().to_string()
+        };
+        assert_eq!(in_line(&run), "a regression: 6.12.57 is good");
+        let earlier = |verdict| EarlierRun {
+            run: "r".into(),
+            verdict,
+            failed: u32::from(verdict == Verdict::Bad),
+            judged: 1,
+        };
+        let before = vec![earlier(Verdict::Good), earlier(Verdict::Bad)];
+        run.history = History { cells: HashMap::from([(1, before)]), asked: true };
+        assert!(matches!(run.standing(1), Some(Standing::Flaky { .. })));
+        assert_eq!(
+            in_line(&run),
+            "it fails at times, which is no regression by itself, though 6.12.57 is good"
+        );
     }
 
     #[test]

@@ -31,6 +31,15 @@ pub enum InLine {
         #[serde(skip_serializing_if = "Option::is_none")]
         because: Option<String>,
     },
+    /// It would be a regression, but it fails at times only, so that the clean attempts of the kernels before it may be luck.
+    Flaky {
+        /// The last good kernel before it, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        good: Option<String>,
+        /// What is known of the fix that it has.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        because: Option<String>,
+    },
     /// No kernel of the line is good.
     Throughout {
         /// Kernels that were judged, this one included.
@@ -49,6 +58,15 @@ impl std::fmt::Display for InLine {
             }
             InLine::Regression { good: None, because } => {
                 write!(f, "a regression: {}", because.as_deref().unwrap_or("it has the fix"))
+            }
+            InLine::Flaky { good, because } => {
+                let good = good.as_ref().map(|good| format!("{good} is good"));
+                let facts: Vec<&str> = good.iter().chain(because).map(String::as_str).collect();
+                write!(
+                    f,
+                    "it fails at times, which is no regression by itself, though {}",
+                    facts.join(" and ")
+                )
             }
             InLine::LacksFix { because: Some(because), good: Some(good) } => {
                 write!(f, "it lacks the fix: {because}; {good} is good")
@@ -106,6 +124,14 @@ impl KernelLines {
         let own = kernels.iter().find(|(_, name)| *name == cell.id.kernel).map(|(version, _)| *version);
         let verdict = |name: &str| run.find(&cell.id.test, name).and_then(|cell| cell.verdict());
         let is_good = |(_, name): &&(Upstream, String)| verdict(name) == Some(Verdict::Good);
+        let clean = |(_, name): &(Upstream, String)| {
+            run.find(&cell.id.test, name).map_or(0, |cell| cell.attempts().max(1))
+        };
+        let clean_before: u32 =
+            kernels.iter().filter(|(version, _)| Some(*version) < own).filter(is_good).map(clean).sum();
+        let may_be_luck = |clean: u32| {
+            run.find(&cell.id.test, &cell.id.kernel).is_some_and(|cell| run.may_be_luck(cell, clean))
+        };
         let name = |(_, name): &(Upstream, String)| name.clone();
         let before = kernels.iter().rev().filter(|(version, _)| Some(*version) < own).find(is_good).map(name);
         let after = kernels.iter().filter(|(version, _)| Some(*version) > own).find(is_good).map(name);
@@ -116,7 +142,14 @@ impl KernelLines {
             (Some((Because::FixLacking, because)), _, good) => {
                 Some(InLine::LacksFix { good, because: Some(because) })
             }
+            // that it has the fix is no luck
+            (Some((_, because)), good, _) if may_be_luck(u32::MAX) => {
+                Some(InLine::Flaky { good, because: Some(because) })
+            }
             (Some((_, because)), good, _) => Some(InLine::Regression { good, because: Some(because) }),
+            (None, good @ Some(_), _) if may_be_luck(clean_before) => {
+                Some(InLine::Flaky { good, because: None })
+            }
             (None, good @ Some(_), _) => Some(InLine::Regression { good, because: None }),
             (None, None, good @ Some(_)) => Some(InLine::LacksFix { good, because: None }),
             (None, None, None) => {
@@ -133,11 +166,12 @@ impl KernelLines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{CellRecord, Event};
+    use crate::event::{AttemptRecord, CellRecord, Event};
     use crate::expectation::{Expectation, Expected, FixSource};
     use crate::report::sample;
 
-    fn expectation(because: Because) -> Option<Box<Expectation>> {
+    fn expectation(because: impl Into<Option<Because>>) -> Option<Box<Expectation>> {
+        let because = because.into()?;
         let expected = if because == Because::FixLacking { Expected::PossiblyBad } else { Expected::Good };
         let (source, place, words) = (FixSource::Changelog, "6.12.85-1".to_owned(), String::new());
         Some(Box::new(Expectation { expected, because, source, place, words }))
@@ -149,14 +183,49 @@ mod tests {
             let expectation = because.and_then(expectation);
             Event::Cell(Box::new(CellRecord { expectation, ..sample::record("a::b", kernel, *verdict) }))
         });
-        let run = sample::fold(events);
-        let lines = KernelLines::of(&run);
+        said(&sample::fold(events))
+    }
+
+    fn said(run: &RunSummary) -> String {
+        let lines = KernelLines::of(run);
         let mut details = run.details();
         let said = run.cells().filter_map(|cell| {
-            let standing = lines.standing(&run, &details.cell(cell.place()).unwrap())?;
+            let standing = lines.standing(run, &details.cell(cell.place()).unwrap())?;
             Some(format!("{}: {standing}", cell.kernel()))
         });
         said.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_fails_at_times_is_no_regression_unless_others_are_clean_often_enough() {
+        use Verdict::{Bad, Good};
+        let of = |clean: u32, attempts: &[Verdict], because| {
+            let good = CellRecord { attempts: clean, ..sample::record("a::b", "6.12.57", Good) };
+            let bad =
+                CellRecord { expectation: expectation(because), ..sample::record("a::b", "6.12.117", Bad) };
+            let attempts = attempts.iter().zip(1..);
+            let attempts =
+                attempts.map(|(verdict, n)| AttemptRecord { verdict: *verdict, ..sample::attempt(&bad, n) });
+            let attempts = attempts.collect();
+            said(&sample::fold(
+                [Event::Cell(Box::new(good))].into_iter().chain(sample::with_attempts(&bad, attempts)),
+            ))
+        };
+        let said = [
+            of(2, &[Good, Bad], None),
+            of(20, &[Good, Bad], None),
+            of(20, &[Good, Good, Good, Good, Good, Good, Good, Good, Good, Bad], None),
+            of(1, &[Bad, Bad], None),
+            // the fix is there, however often it fails
+            of(2, &[Good, Bad], Some(Because::FixContained)),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r"
+        6.12.117: it fails at times, which is no regression by itself, though 6.12.57 is good
+        6.12.117: a regression: 6.12.57 is good
+        6.12.117: it fails at times, which is no regression by itself, though 6.12.57 is good
+        6.12.117: a regression: 6.12.57 is good
+        6.12.117: a regression: 6.12.57 is good, and its changelog has the fix in 6.12.85-1
+        ");
     }
 
     #[test]

@@ -298,7 +298,7 @@ fn ext4() -> Vec<Event> {
     events
 }
 
-fn with_attempts(record: &CellRecord, attempts: Vec<AttemptRecord>) -> Vec<Event> {
+pub(crate) fn with_attempts(record: &CellRecord, attempts: Vec<AttemptRecord>) -> Vec<Event> {
     let mut events = Vec::new();
     let of = attempts.len() as u32;
     for attempt in attempts {
@@ -309,7 +309,7 @@ fn with_attempts(record: &CellRecord, attempts: Vec<AttemptRecord>) -> Vec<Event
     events
 }
 
-fn attempt(cell: &CellRecord, number: u32) -> AttemptRecord {
+pub(crate) fn attempt(cell: &CellRecord, number: u32) -> AttemptRecord {
     let folder = format!("attempts/{}@{}/{number}", cell.test.replace("::", "__"), cell.kernel);
     AttemptRecord {
         attempt: number,
