@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::ReportError;
 use super::evidence::said;
-use super::fold::{CellSummary, RunSummary};
+use super::fold::{CellSummary, RunEnd, RunSummary};
 use super::matrix::word_of;
 use super::rerun::rerun;
 use super::summary::relative;
@@ -42,7 +42,42 @@ pub fn write(run: &RunSummary, out: &mut dyn Write) -> Result<(), ReportError> {
             .map_err(ReportError::Output)?;
         }
     }
+    if let Some(text) = not_run(run) {
+        writeln!(out, "::warning title=NOT RUN::{}", data(&text)).map_err(ReportError::Output)?;
+    }
     Ok(())
+}
+
+/// What was planned and has no verdict, and which parts of a plan are missing: one annotation for all of it.
+fn not_run(run: &RunSummary) -> Option<String> {
+    /// Cells that are named.
+    const NAMED: usize = 10;
+    let holes = run.holes();
+    let count = run.counts().not_run;
+    if count == 0 && holes.is_empty() {
+        return None;
+    }
+    let cells = run.cells().filter(|cell| cell.verdict().is_none());
+    let named: Vec<String> = cells.take(NAMED).map(|cell| printable(&cell.id().to_string())).collect();
+    let mut lines = Vec::new();
+    if count > 0 {
+        let why = match run.ended {
+            RunEnd::Finished => "",
+            RunEnd::Cancelled => ", as the run was ended before",
+            RunEnd::Killed => ", as the runner was killed",
+            RunEnd::Running => " yet, as the run still goes on",
+        };
+        let more = count - (named.len() as u64).min(count);
+        let more = (more > 0).then(|| match named.is_empty() {
+            true => format!("{more} that were not named yet"),
+            false => format!("{more} more"),
+        });
+        let which: Vec<String> = named.into_iter().chain(more).collect();
+        let planned = counted(run.planned(), "planned cell");
+        lines.push(format!("{count} of {planned} did not run{why}: {}", which.join(", ")));
+    }
+    lines.extend(holes.iter().map(|hole| printable(hole)));
+    Some(lines.join("\n"))
 }
 
 fn kind_of(verdict: Option<Verdict>, known: Option<&str>) -> Option<&'static str> {
@@ -101,6 +136,7 @@ mod tests {
         ::warning file=suites/cifs.yaml,line=12,title=BLIND cifs%3A%3Afsconfig-source-leak on 7.2.13::the slab probe could not be read: no /proc/slabinfo%0Arun it again: kregress run --exact cifs::fsconfig-source-leak -k 7.2.13
         ::warning file=suites/ext4.yaml,line=12,title=LOST ext4%3A%3Ammap-writeback-failure on 6.12.57::the agent did not speak within 60 s%0Arun it again: kregress run --exact ext4::mmap-writeback-failure -k 6.12.57
         ::notice file=suites/block.yaml,line=12,title=KNOWN block%3A%3Aelevator-switch-race on 6.17.13::BUG: unable to handle kernel NULL pointer dereference in blk_mq_free_request%0Arun it again: kregress run --exact block::elevator-switch-race -k 6.17.13
+        ::warning title=NOT RUN::1 of 9 planned cells did not run: ext4::mmap-writeback-failure@7.2.13
         ");
     }
 
@@ -116,6 +152,23 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_did_not_run_has_one_annotation() {
+        let events = sample::events();
+        let started = events.len() - 12;
+        let text = lines(&sample::fold(events.into_iter().take(started)));
+        let said: Vec<&str> = text.lines().filter(|line| line.contains("NOT RUN")).collect();
+        insta::assert_snapshot!(said.join("\n"), @"::warning title=NOT RUN::4 of 9 planned cells did not run, as the runner was killed: cifs::fsconfig-source-leak@7.2.13, ext4::mmap-writeback-failure@6.12.57, ext4::mmap-writeback-failure@6.17.13, ext4::mmap-writeback-failure@7.2.13");
+        let cut = lines(&sample::fold([sample::started(3), sample::ended(true)]));
+        insta::assert_snapshot!(cut, @"::warning title=NOT RUN::3 of 3 planned cells did not run, as the run was ended before: 3 that were not named yet");
+        let none = sample::fold([
+            sample::started(1),
+            Event::Cell(Box::new(sample::record("a::b", "6.1", Verdict::Good))),
+            sample::ended(false),
+        ]);
+        assert_eq!(lines(&none), "");
     }
 
     #[test]
