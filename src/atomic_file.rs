@@ -25,11 +25,25 @@ pub fn begin(folder: &Path) -> io::Result<NamedTempFile> {
 /// # Errors
 /// The file cannot be written or renamed; nothing is left of it then.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = begin(folder)?;
+    let mut file = begin(folder_of(path))?;
     fill(&mut file, bytes)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// Tries whether a file can be written, and leaves it as it is.
+///
+/// # Errors
+/// Its folder is not there or cannot be written, or it is a folder itself.
+pub fn check(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    begin(folder_of(path)).map(drop)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Gives a file its contents, and waits until the disk has them.

@@ -224,6 +224,19 @@ fn what_cannot_be_read_says_where() {
 }
 
 #[test]
+fn an_exit_file_that_cannot_be_written_is_said_first() {
+    let place = Place::new(Some(CONFIG));
+    for file in ["nowhere/exit", "suites"] {
+        // before anything else that is wrong
+        let (code, out, err) = place.run_in("", &["run", "--profile", "broken", "--exit-file", file], &[]);
+        assert_eq!((code, out.as_str()), (96, ""), "{err}");
+        assert!(err.starts_with(&format!("error: --exit-file {file}: ")), "{err}");
+    }
+    assert_eq!(place.run_in("", &["run", "--profile", "broken", "--exit-file", "exit"], &[]).0, 96);
+    assert_eq!(std::fs::read_to_string(place.0.path().join("exit")).unwrap(), "96\n");
+}
+
+#[test]
 fn the_folder_of_a_configuration_is_a_project() {
     let place = Place::new(Some("profiles: {default: {kernels: [./mine/bzImage]}}\n"));
     std::fs::create_dir_all(place.0.path().join("deep")).unwrap();

@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -200,11 +200,16 @@ impl RunArgs {
 
 /// Does the run, whose settings were `configured`.
 pub fn run(args: &RunArgs, paths: &PathArgs, configured: Result<(), CliError>) -> Result<ExitCode, CliError> {
+    let unwritable = |file: &Path, error| CliError::setup(format!("--exit-file {}: {error}", file.display()));
+    if let Some(file) = &args.exit_file {
+        // not only when hours of work are done
+        atomic_file::check(file).map_err(|error| unwritable(file, error))?;
+    }
     let ended = configured.and_then(|()| judge(args, paths));
     if let Some(file) = &args.exit_file {
         let code = ended.as_ref().map_or_else(|error| error.status().code(), |code| *code);
         let written = atomic_file::write(file, format!("{code}\n").as_bytes());
-        written.map_err(|e| CliError::setup(format!("--exit-file {}: {e}", file.display())))?;
+        written.map_err(|error| unwritable(file, error))?;
     }
     ended.map(ExitCode::from)
 }
