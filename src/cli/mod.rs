@@ -70,8 +70,8 @@ Examples:
   kregress vm shell 6.17.13                   a root shell in a kernel
   kregress doctor                             what is missing on this host
 
-Exit codes: 0 all judged and nothing new found, 4 nothing to run, 94 bad filter, 96 set-up failed, \
-100 tests failed, 102 some cells could not be judged, 103 a bisection named no single change, \
+Exit codes: 0 all judged and nothing new found, 2 the command line cannot be read, 4 nothing to run, \
+94 bad filter, 96 set-up failed, 100 tests failed, 102 some cells could not be judged, 103 a bisection named no single change, \
 130 interrupted.")]
 struct Cli {
     #[command(flatten)]

@@ -46,8 +46,9 @@ const MOST_LISTED: usize = 8;
 
 const EXIT_CODES: &str = "\
 Exit codes: that of the command (128 and more: ended by a signal; 127: there is no such command),
-96 the guest could not be set up or did not boot, 104 the kernel crashed or the guest ended before
-the command did, 124 the command took longer than --timeout, 130 interrupted.";
+2 this command line cannot be read, 96 the guest could not be set up or did not boot, 104 the kernel
+crashed or the guest ended before the command did, 124 the command took longer than --timeout, 130
+interrupted.";
 
 /// Boot one kernel, for a command or a shell in it.
 #[derive(Debug, clap::Args)]
