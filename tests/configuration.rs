@@ -224,6 +224,62 @@ fn what_cannot_be_read_says_where() {
 }
 
 #[test]
+fn what_is_no_file_is_not_passed_over() {
+    let place = Place::new(None);
+    let path = place.0.path().join("kregress.yaml");
+    std::fs::create_dir(&path).unwrap();
+    let said = |folder: &str| {
+        let (code, _, err) = place.run_in(folder, &["run", "--dry-run"], &[]);
+        assert_eq!(code, 96, "{err}");
+        err
+    };
+    insta::assert_snapshot!(said(""), @"
+      × kregress.yaml: found a folder, expected a configuration file
+
+    Error: configuration::unreadable
+
+      × kregress.yaml: found a folder, expected a configuration file
+      help: name a file such as kregress.yaml
+    ");
+    std::fs::remove_dir(&path).unwrap();
+    std::os::unix::fs::symlink("moved.yaml", &path).unwrap();
+    insta::assert_snapshot!(said(""), @"
+      × kregress.yaml: found a link to moved.yaml, which is not there, expected a
+      │ configuration file
+
+    Error: configuration::unreadable
+
+      × kregress.yaml: found a link to moved.yaml, which is not there, expected a
+      │ configuration file
+      help: make the link lead to a file, or remove it
+    ");
+    assert!(said("suites").contains("moved.yaml"), "found upward");
+}
+
+#[test]
+fn a_profile_that_is_named_has_to_be_there() {
+    let place = Place::new(Some(CONFIG));
+    for command in
+        [&["runs", "list"][..], &["vm", "shell", "6.12.57"], &["list"], &["cache", "list"], &["run"]]
+    {
+        for arguments in
+            [[&["--profile", "nosuch"], command].concat(), [command, &["--profile", "nosuch"]].concat()]
+        {
+            let (code, _, err) = place.run_in("", &arguments, &[]);
+            assert_eq!(code, 96, "{arguments:?}: {err}");
+            assert!(
+                err.contains("there is no profile `nosuch`: expected the name of a"),
+                "{arguments:?}: {err}"
+            );
+        }
+    }
+    assert_eq!(place.run_in("", &["runs", "list", "--profile", "ci"], &[]).0, 0);
+    // an empty variable is one that is not set; an empty option names nothing
+    assert_eq!(place.says(&["show-config"], &[("KREGRESS_PROFILE", "")]), place.says(&["show-config"], &[]));
+    assert_eq!(place.run_in("", &["show-config", "--profile", ""], &[]).0, 96);
+}
+
+#[test]
 fn an_exit_file_that_cannot_be_written_is_said_first() {
     let place = Place::new(Some(CONFIG));
     for file in ["nowhere/exit", "suites"] {

@@ -32,6 +32,22 @@ impl ConfigArgs {
         self.profile.iter().flat_map(|name| ["--profile".to_owned(), name.clone()]).collect()
     }
 
+    /// Takes a variable of the environment that is empty for one that is not set; a profile that the command line names
+    /// has to be there, whether or not the command has settings of it.
+    ///
+    /// # Errors
+    /// The configuration cannot be read, or has no such profile.
+    pub fn check(&mut self, matches: &ArgMatches) -> Result<(), CliError> {
+        match matches.value_source("profile") {
+            Some(ValueSource::CommandLine) => self.active().map(drop),
+            Some(ValueSource::EnvVariable) => {
+                self.profile.take_if(|name| name.is_empty());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The profile that is meant, of the configuration of the current folder.
     ///
     /// # Errors

@@ -182,6 +182,7 @@ fn or_broken(
 
 /// Does what the subcommand says, over the project's configuration where it has such settings.
 fn dispatch(cli: &mut Cli, matches: &ArgMatches) -> Result<ExitCode, CliError> {
+    cli.config.check(matches)?;
     let paths = &cli.paths;
     let definition = definition();
     let layered = |with: &mut dyn FnMut(&config::Layer<'_>)| {

@@ -119,6 +119,15 @@ fn stop_after(text: &str) -> Result<StopAfter, Rejection> {
 
 fn kernels(fields: &mut Fields<'_>, at: &KeyPath, list: &List<String>) -> Option<Given<Vec<String>>> {
     let entries = list.as_ref()?;
+    if entries.is_empty() {
+        let found = "an empty list, with which no test would run anywhere";
+        let rejection = Rejection::because(found, "at least one kernel, such as `[6.12.57]`");
+        fields.reject(
+            at,
+            rejection.help("name one, or remove the key: then the kernels of every run are meant"),
+        );
+        return None;
+    }
     let mut kernels = Vec::new();
     for (nth, entry) in entries.iter().enumerate() {
         let at = at.index(nth);
@@ -171,7 +180,15 @@ fn needed_filter(fields: &mut Fields<'_>, at: &KeyPath, text: Option<&String>) -
 }
 
 fn reports(fields: &mut Fields<'_>, at: &KeyPath, list: &List<String>) -> Option<Given<Vec<ReportTarget>>> {
-    let value = fields.list(at, Some(list.as_ref()?), report);
+    let entries = list.as_ref()?;
+    if entries.is_empty() {
+        let found = "an empty list, with which a run would leave no report";
+        let rejection = Rejection::because(found, "at least one format of reports, such as `[junit]`");
+        fields
+            .reject(at, rejection.help("name one, or remove the key: then a run leaves those of every run"));
+        return None;
+    }
+    let value = fields.list(at, Some(entries), report);
     Some(Given { value, at: fields.location(at) })
 }
 

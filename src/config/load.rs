@@ -13,7 +13,9 @@ pub const FILE_NAME: &str = "kregress.yaml";
 /// The configuration of a folder: its own, else that of the nearest folder above. One of the folder itself is shown by
 /// its name alone, as people write it.
 pub fn find(folder: &Path) -> Option<PathBuf> {
-    let found = folder.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file())?;
+    // what is no file is found as well, so that it is said and not passed over
+    let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
+    let found = folder.ancestors().map(|folder| folder.join(FILE_NAME)).find(is_there)?;
     match found.parent() == Some(folder) && std::env::current_dir().is_ok_and(|here| here == folder) {
         true => Some(PathBuf::from(FILE_NAME)),
         false => Some(found),

@@ -28,6 +28,7 @@ fn mistakes_are_shown_where_they_stand() {
         "profile: {}\n",
         "profiles:\n  default:\n    retires: 2\n",
         "profiles:\n  default:\n    kernels: 6.12.57\n",
+        "profiles:\n  default: {kernels: [], reports: []}\n",
         "profiles:\n  default:\n    kernels: [6.12-6.17, 6.12.57]\n",
         "profiles:\n  default: {filter: 'suit(block)'}\n",
         "profiles:\n  default: {retries: some, timeout: 5, jobs: 0, accel: kwm, fail-fast: perhaps}\n",
@@ -46,6 +47,8 @@ fn mistakes_are_shown_where_they_stand() {
     /kregress.yaml:1:1 unknown key `profile`
     /kregress.yaml:3:5 unknown key `retires`
     /kregress.yaml:3:14 wrong type for `kernels`: expected a list
+    /kregress.yaml:2:13 wrong value for `kernels`: expected at least one kernel, such as `[6.12.57]`
+    /kregress.yaml:2:26 wrong value for `reports`: expected at least one format of reports, such as `[junit]`
     /kregress.yaml:3:15 `6.12-6.17` is no kernel: a range is written with `..`: `6.12..6.17`
     /kregress.yaml:2:21 the filter cannot be read: there is no predicate `suit`; did you mean `suite`, as in `suite(block)`?
     /kregress.yaml:2:22 wrong value for `retries`: expected a whole number from 0 to 1000

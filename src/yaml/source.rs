@@ -42,7 +42,19 @@ impl Source {
             )
             .help("check the path and the file's permissions".to_owned())
         };
-        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        let metadata = std::fs::metadata(path).map_err(|error| match std::fs::read_link(path) {
+            Ok(target) if error.kind() == io::ErrorKind::NotFound => {
+                let found = format!("found a link to {}, which is not there", target.display());
+                Problem::new(
+                    format,
+                    ProblemKind::Unreadable,
+                    path,
+                    format!("{found}, expected a {noun} file"),
+                )
+                .help("make the link lead to a file, or remove it".to_owned())
+            }
+            _ => unreadable(error),
+        })?;
         if !metadata.is_file() {
             let found = if metadata.is_dir() { "a folder" } else { "a device, pipe or socket" };
             return Err(Problem::new(
