@@ -55,6 +55,29 @@ impl Words for JunitKnown {
     ];
 }
 
+/// Takes a person as tags of commits name one: `Name <address>`.
+///
+/// # Errors
+/// What is expected instead, in words.
+pub fn person(text: &str) -> Result<String, String> {
+    let parts = text.trim().strip_suffix('>').and_then(|text| text.split_once('<'));
+    let is_name =
+        |name: &str| !name.trim().is_empty() && !name.contains(|c: char| c.is_control() || c == '>');
+    let is_address = |address: &str| {
+        let has_no = |c: char| !address.contains(c);
+        let (user, host) = address.split_once('@').unwrap_or_default();
+        !user.is_empty()
+            && !host.is_empty()
+            && !address.contains(char::is_whitespace)
+            && has_no('<')
+            && has_no('>')
+    };
+    match parts {
+        Some((name, address)) if is_name(name) && is_address(address) => Ok(text.trim().to_owned()),
+        _ => Err("expected a name and an address, as in 'Name <name@example.org>'".to_owned()),
+    }
+}
+
 /// Takes the words of a type.
 pub fn words<T: Words>() -> impl TypedValueParser<Value = T> {
     let values = T::ALL.iter().map(|(_, word, help)| PossibleValue::new(*word).help(*help));
@@ -69,4 +92,33 @@ pub fn word_of<T: Words + PartialEq>(value: T) -> &'static str {
 /// The value of a word; case does not count.
 pub fn of_word<T: Words>(word: &str) -> Option<T> {
     T::ALL.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(word)).map(|(value, ..)| *value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_have_a_name_and_an_address() {
+        for text in ["A Tester <tester@example.org>", "Ä. Ö'B (C) <a+b@c>"] {
+            assert_eq!(person(text).as_deref(), Ok(text));
+        }
+        let none = [
+            "x",
+            "",
+            "a@b.c",
+            "<a@b.c>",
+            "A <>",
+            "A <a>",
+            "A <@b>",
+            "A <a@>",
+            "A <a@b.c> B",
+            "A\nB <a@b.c>",
+            "A <a@b c>",
+            "A <<a@b>",
+        ];
+        for text in none {
+            assert!(person(text).is_err(), "{text:?}");
+        }
+    }
 }

@@ -188,6 +188,15 @@ fn a_folder_with_a_hole_in_its_numbers_is_refused() {
 }
 
 #[test]
+fn a_tester_has_a_name_and_an_address() {
+    let place = Place::with_topic();
+    place.write("queue.mbox", &place.mails().concat());
+    let said = place.dry("queue.mbox", &["--tester", "x"]);
+    assert!(said.contains("expected a name and an address") && said.ends_with("exit code 2\n"), "{said}");
+    assert!(place.dry("queue.mbox", &["--tester", "A <a@example.org>"]).ends_with("exit code 0\n"));
+}
+
+#[test]
 fn a_series_for_another_base_says_which_it_wants() {
     let place = Place::with_topic();
     // made on a commit that the tree does not contain, and does not fit

@@ -21,6 +21,7 @@ use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
 use super::run::placed;
 use super::selection::{load_suites, named_arch};
+use super::word::person;
 use crate::arch::Arch;
 use crate::backport::{Subject, TreeOutcome, TreeResult, TreeVerdict, Validation};
 use crate::cancel::Cancel;
@@ -98,7 +99,7 @@ pub struct BackportArgs {
     #[arg(long)]
     keep: bool,
     /// Who tested, for the answer's Tested-by: 'Name <address>'
-    #[arg(long, value_name = "PERSON")]
+    #[arg(long, value_name = "PERSON", value_parser = person)]
     tester: Option<String>,
     /// Compilers at a time [default: one per processor]
     #[arg(long, value_name = "N")]

@@ -20,6 +20,7 @@ use super::format::{ReportFormat, parser};
 use super::guests::{GuestArgs, ReportArgs, parse_time};
 use super::paths::PathArgs;
 use super::selection::{load_suites, named_arch};
+use super::word::person;
 use crate::arch::Arch;
 use crate::cancel::Cancel;
 use crate::event::queue::{Each, HowRead};
@@ -112,7 +113,7 @@ pub struct QueueArgs {
     #[arg(long = "not", id = "reasons", value_name = "REASON", requires = "withdraw")]
     reasons: Vec<String>,
     /// Who tested, for the answer's Tested-by: 'Name <address>'
-    #[arg(long, value_name = "PERSON")]
+    #[arg(long, value_name = "PERSON", value_parser = person)]
     tester: Option<String>,
     /// Compilers at a time [default: one per processor]
     #[arg(long, value_name = "N")]
