@@ -436,6 +436,30 @@ fn an_output_that_nobody_reads_or_takes() {
 }
 
 #[test]
+fn changelogs_of_the_cache_are_listed_and_removed() {
+    let place = Place::new(GOOD);
+    for (version, kilobytes) in [("6.12.9-1", 300), ("6.12.117-1", 1500)] {
+        place.write(&format!("cache/changelogs/linux_{version}.gz"), &"x".repeat(kilobytes * 1000));
+    }
+    insta::assert_snapshot!(place.run(&["cache", "list"]).out, @r"
+    0 kernels, 0.0 MB
+    6.12.9-1                            0.3 MB changelog
+    6.12.117-1                          1.5 MB changelog
+    2 changelogs, 1.8 MB
+    ");
+    // the older one goes first
+    insta::assert_snapshot!(place.run(&["cache", "gc", "--max-size", "1600K"]).out, @r"
+    removed 6.12.9-1                            0.3 MB changelog
+    1.5 MB left
+    ");
+    insta::assert_snapshot!(place.run(&["cache", "gc", "--max-size", "0"]).out, @r"
+    removed 6.12.117-1                          1.5 MB changelog
+    0.0 MB left
+    ");
+    insta::assert_snapshot!(place.run(&["cache", "list"]).out, @"0 kernels, 0.0 MB");
+}
+
+#[test]
 fn help_and_version() {
     let place = Place::new(GOOD);
     let version = place.run(&["--version"]).out;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use userland_image::{Settings, UserlandError, Userlands, Watch};
 
-use crate::kernel::{BuildPlace, KernelError, Library, Stored, megabytes};
+use crate::kernel::{BuildPlace, KeptChangelog, KernelError, Library, Stored, megabytes};
 use crate::lab::prepare::collection::{
     KeptCollection, kept_collections, remove_collection, sweep_collections,
 };
@@ -23,11 +23,11 @@ pub struct CacheArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum CacheCommand {
-    /// List the stored kernels, the build folders, debug information, the userlands, the programs of collections and the saved
-    /// guests, the one unused for the longest time first
+    /// List the stored kernels, the build folders, debug information, the userlands, the programs of collections, the
+    /// changelogs and the saved guests, the one unused for the longest time first
     List,
-    /// Remove saved guests, then userlands, then programs of collections, then build folders, then debug information, then
-    /// kernels that were not used for the longest time, except those in use
+    /// Remove saved guests, then userlands, then programs of collections, then changelogs, then build folders, then debug
+    /// information, then kernels that were not used for the longest time, except those in use
     Gc {
         /// How much may stay, like 500M or 20G
         #[arg(long, value_name = "SIZE")]
@@ -50,10 +50,10 @@ pub enum CacheError {
     /// Its userlands.
     #[error(transparent)]
     Userland(#[from] UserlandError),
-    /// Its collections.
+    /// Its collections, and its changelogs.
     #[error("cannot remove {folder}: {source}", folder = folder.display())]
-    Collection {
-        /// The folder.
+    Remove {
+        /// The folder or file.
         folder: PathBuf,
         /// The system's reason.
         source: std::io::Error,
@@ -134,7 +134,15 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, CacheError> {
             }
             if !collections.is_empty() {
                 let bytes = collections.iter().map(|collection| collection.bytes).sum();
-                println!("{} collections, {}", collections.len(), megabytes(bytes));
+                println!("{}, {}", counted(collections.len(), "collection"), megabytes(bytes));
+            }
+            let changelogs = library.lone_changelogs();
+            for changelog in &changelogs {
+                println!("{}", changelog_line(changelog));
+            }
+            if !changelogs.is_empty() {
+                let bytes = changelogs.iter().map(KeptChangelog::bytes).sum();
+                println!("{}, {}", counted(changelogs.len(), "changelog"), megabytes(bytes));
             }
             let kept = guests.kept();
             for guest in &kept {
@@ -152,15 +160,18 @@ pub fn run(args: &CacheArgs, cache: &Path) -> Result<ExitCode, CacheError> {
             let debug: u64 = library.stored_debug().iter().map(|debug| debug.bytes).sum();
             let images: u64 = userlands.stored().iter().map(|image| image.bytes).sum();
             let programs: u64 = kept_collections(cache).iter().map(|collection| collection.bytes).sum();
-            let others = kernels + places + debug + images + programs;
+            let texts: u64 = library.lone_changelogs().iter().map(KeptChangelog::bytes).sum();
+            let others = kernels + places + debug + images + programs + texts;
             for guest in guests.shrink(max_size.0.saturating_sub(others), None) {
                 println!("removed {}", guest_line(&guest));
             }
             let guests: u64 = guests.kept().iter().map(|guest| guest.bytes).sum();
-            let room = max_size.0.saturating_sub(kernels + places + debug + programs + guests);
+            let room = max_size.0.saturating_sub(kernels + places + debug + programs + texts + guests);
             let images = shrink_userlands(&userlands, room)?;
-            let room = max_size.0.saturating_sub(kernels + places + debug + guests + images);
-            let kept = guests + images + shrink_collections(cache, room)?;
+            let room = max_size.0.saturating_sub(kernels + places + debug + texts + guests + images);
+            let programs = shrink_collections(cache, room)?;
+            let room = max_size.0.saturating_sub(kernels + places + debug + guests + images + programs);
+            let kept = guests + images + programs + shrink_changelogs(&library, room)?;
             let collected = library.collect_garbage(max_size.0.saturating_sub(kept))?;
             for place in &collected.places {
                 println!("removed {}", place_line(place));
@@ -261,7 +272,7 @@ fn shrink_collections(cache: &Path, most: u64) -> Result<u64, CacheError> {
         if left <= most {
             break;
         }
-        let refused = |source| CacheError::Collection { folder: collection.folder.clone(), source };
+        let refused = |source| CacheError::Remove { folder: collection.folder.clone(), source };
         if remove_collection(&collection).map_err(refused)? {
             left -= collection.bytes;
             println!("removed {}", collection_line(&collection));
@@ -270,6 +281,27 @@ fn shrink_collections(cache: &Path, most: u64) -> Result<u64, CacheError> {
         }
     }
     Ok(left)
+}
+
+/// Removes changelogs, those of the oldest versions first, until those that are left take no more than this, and answers how
+/// much they take.
+fn shrink_changelogs(library: &Library, most: u64) -> Result<u64, CacheError> {
+    let changelogs = library.lone_changelogs();
+    let mut left: u64 = changelogs.iter().map(KeptChangelog::bytes).sum();
+    for changelog in changelogs {
+        if left <= most {
+            break;
+        }
+        let line = changelog_line(&changelog);
+        left -= changelog.bytes();
+        changelog.remove().map_err(|source| CacheError::Remove { folder: changelog.path.clone(), source })?;
+        println!("removed {line}");
+    }
+    Ok(left)
+}
+
+fn changelog_line(changelog: &KeptChangelog) -> String {
+    format!("{:32} {:>9} changelog", changelog.version, megabytes(changelog.bytes()))
 }
 
 fn collection_line(collection: &KeptCollection) -> String {

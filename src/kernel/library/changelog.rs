@@ -42,6 +42,22 @@ pub struct KeptChangelog {
 }
 
 impl KeptChangelog {
+    /// How large its file is.
+    pub fn bytes(&self) -> u64 {
+        fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Removes its file; it is fetched again when a kernel's history is asked for.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
     /// Reads it.
     ///
     /// # Errors
@@ -84,14 +100,22 @@ impl Library {
             let path = record.files.contains_key(CHANGELOG).then(|| folder.join(CHANGELOG))?;
             Some(KeptChangelog { version: version.clone(), path })
         };
-        let mut kept: Vec<KeptChangelog> = self.store.records().into_iter().filter_map(of_kernel).collect();
-        let alone = fs::read_dir(self.cache.join(FOLDER)).into_iter().flatten().flatten();
-        kept.extend(alone.filter_map(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let version = name.strip_prefix(PREFIX)?.strip_suffix(".gz")?.to_owned();
-            Some(KeptChangelog { version, path: entry.path() })
-        }));
-        kept
+        let kept = self.store.records().into_iter().filter_map(of_kernel);
+        kept.chain(self.lone_changelogs()).collect()
+    }
+
+    /// Those of them that are no kernel's, in the order of their versions.
+    pub fn lone_changelogs(&self) -> Vec<KeptChangelog> {
+        let files = fs::read_dir(self.cache.join(FOLDER)).into_iter().flatten().flatten();
+        let mut lone: Vec<KeptChangelog> = files
+            .filter_map(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let version = name.strip_prefix(PREFIX)?.strip_suffix(".gz")?.to_owned();
+                Some(KeptChangelog { version, path: entry.path() })
+            })
+            .collect();
+        lone.sort_by(|one, other| compare_debian(&one.version, &other.version));
+        lone
     }
 
     fn fetch_changelog(&self, package: &Package, cancel: &Cancel) -> Result<(), KernelError> {
