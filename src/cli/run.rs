@@ -1,5 +1,7 @@
 //! `kregress run`: tests × kernels, judged.
 
+mod end;
+
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,12 +12,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::config::{self, Effective, Layer};
-use super::display::{self, DisplayArgs};
+use super::display::DisplayArgs;
 use super::error::CliError;
 use super::expectations::{self, Expectations, Histories};
 use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt::{self, Ending};
-use super::known;
 use super::paths::PathArgs;
 use super::printing;
 use super::selection::{KernelArgs, TestArgs, check_rerun, earlier_run};
@@ -26,19 +27,17 @@ use crate::arch::GUEST;
 use crate::atomic_file;
 use crate::cancel::Cancel;
 use crate::cli::word::words;
-use crate::config::{Adjustments, ReportTarget, Tuning, write_targets};
+use crate::config::{Adjustments, ReportTarget, Tuning};
 use crate::event::{CellId, Event, Split};
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library, NoProgress, RequestedKernel};
 use crate::lab::vm::{KeepVmcore, VmLab};
 use crate::machine::Machine;
 use crate::plan::{CellChoice, PlacedTest};
+use crate::plural::counted;
 use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, for_streams};
-use crate::render::{Run, Subject};
 use crate::report::junit::JunitKnown;
-use crate::report::matrix::{MatrixStyle, matrix};
-use crate::report::summary::{shown_path, where_reports_are};
-use crate::report::{ExitPolicy, ExitStatus, Outline, RunSummary, outline};
+use crate::report::{ExitStatus, RunSummary};
 use crate::runner::durations::Durations;
 use crate::runner::{self, Queue};
 use crate::suite::Test;
@@ -331,19 +330,12 @@ fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
     if let Some(error) = show.failure() {
         printing::failed(error);
     }
-    let mut outcome = outcome.into_inner();
-    outcome.ask(&args.output.reports);
-    // without it the journal is read again when somebody asks
-    let _ = outline::write(&outcome, &run_dir);
+    let outcome = outcome.into_inner();
     // a trial with a kernel that boots nowhere has shown nothing about KVM
     if outcome.no_guest_came_up() {
         accel::forget(&cache);
     }
-    let status = finish(args, &outcome, &run_dir, &journal, cancel.is_set());
-    for notice in known::outlived_notices(&tests, &outcome, &args.output.reports) {
-        eprintln!("warning: {notice}");
-    }
-    Ok(status)
+    Ok(end::of(args, outcome, &run_dir, &journal, &tests, cancel.is_set()))
 }
 
 /// Which cells are meant, and the kernels of the run that is run again.
@@ -398,61 +390,6 @@ pub(super) fn placed(tests: &[Arc<Test>], paths: &PathArgs) -> Result<Vec<Placed
     tests.iter().map(place).collect()
 }
 
-/// Writes the reports, prints the summary, answers the exit code.
-fn finish(
-    args: &RunArgs,
-    outcome: &RunSummary,
-    run_dir: &RunDir,
-    journal: &Journal,
-    interrupted: bool,
-) -> u8 {
-    let style = MatrixStyle::for_stderr();
-    let mut failed = false;
-    match display::summary(&args.display, outcome, run_dir.path(), style) {
-        Ok(text) => eprint!("{text}"),
-        Err(error) => {
-            failed = true;
-            eprint!("{}", matrix(outcome, style));
-            eprintln!("error: the summary could not be made: {error}");
-        }
-    }
-    let subject = Subject::Run(Run { summary: outcome, dir: run_dir, junit_known: args.junit_known });
-    match write_targets(&subject, run_dir, args.configured.reports.as_deref()) {
-        Ok(files) => {
-            let files: Vec<&str> = files.iter().map(String::as_str).collect();
-            eprint!("\n{}", where_reports_are(run_dir, &files, style));
-        }
-        Err(error) => {
-            failed = true;
-            eprintln!(
-                "error: the reports could not be written: {error}; once there is room, run `kregress report {} --write`",
-                shown_path(run_dir.path())
-            );
-        }
-    }
-    if let Err(error) = args.display.annotate(&subject) {
-        failed = true;
-        eprintln!("error: the annotations could not be made: {error}");
-    }
-    let skipped = |cell: Outline<'_>| cell.verdict() == Some(Verdict::Skip);
-    if outcome.cells().len() > 0 && outcome.cells().all(skipped) {
-        eprintln!("warning: nothing was judged: every cell was skipped, for the reasons above");
-    }
-    if let Some(trouble) = journal.trouble() {
-        failed = true;
-        eprintln!("error: {} events are missing from the journal: {}", trouble.missing, trouble.first);
-    }
-    if args.bisect_exit {
-        return outcome.git_bisect_status(interrupted) as u8;
-    }
-    if outcome.split.partition.is_some() && outcome.planned() == 0 && !interrupted {
-        // more hosts than cells
-        return ExitStatus::Success.code();
-    }
-    let status = outcome.exit_status(ExitPolicy { ignore_known: args.ignore_known, interrupted });
-    if failed && status == ExitStatus::Success { ExitStatus::NotJudged.code() } else { status.code() }
-}
-
 fn announce(
     sink: &dyn Fn(Event),
     run_dir: &RunDir,
@@ -501,7 +438,6 @@ fn print_plan(library: &Library, placed: &[PlacedTest], wanted: &[RequestedKerne
     // a closed pipe is the reader's choice
     let _ = std::io::stdout().write_all(text.as_bytes());
     let (tests, kernels) = (placed.len(), wanted.len());
-    let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let cells = counted(cells, "cell");
     eprintln!("{cells}: {} on {}", counted(tests, "test"), counted(kernels, "kernel"));
 }
