@@ -302,6 +302,34 @@ fn a_replay_is_what_was_printed() {
 }
 
 #[test]
+fn a_replay_shows_as_much_as_it_is_asked_for() {
+    let root = tempfile::tempdir().unwrap();
+    Made { cells: &[(A1, Some(Bad)), (A2, Some(Good)), (B1, Some(Lost))], ..Made::at(1) }.write(root.path());
+    let replay = |options: &[&str]| {
+        let (text, error, code) = kregress(root.path(), &[&["replay"], options].concat());
+        assert_eq!((code, error.as_str()), (0, ""), "{options:?}");
+        text
+    };
+    let before_the_rule = |text: &str| text.lines().take_while(|line| !line.starts_with('─')).count();
+    let all = replay(&[]);
+    assert_eq!(before_the_rule(&all), 4);
+    assert_eq!(before_the_rule(&replay(&["--status-level", "fail"])), 2);
+    assert_eq!(before_the_rule(&replay(&["--status-level", "none"])), 1);
+    insta::assert_snapshot!(replay(&["-q"]), @r"
+       FAIL [   3.200s] 6.12.57  s::a  BUG: unable to handle kernel NULL pointer dereference in x
+    Summary [  10.000s] 3 cells: 1 bad, 1 good, 1 lost
+       FAIL [   3.200s] 6.12.57  s::a  BUG: unable to handle kernel NULL pointer dereference in x
+            console   RUN-A/attempts/s__a@6.12.57/1/console.log
+            again     kregress run --exact s::a -k 6.12.57
+    ");
+    let verbose = replay(&["-v"]);
+    assert!(verbose.len() > all.len(), "{verbose}");
+    assert!(replay(&["--color", "always"]).contains("\x1b["));
+    assert!(replay(&["--annotate", "github"]).contains("::error title=FAIL s%3A%3Aa on 6.12.57::"));
+    assert_eq!(kregress(root.path(), &["replay", "-q", "-v"]).2, 2);
+}
+
+#[test]
 fn a_failure_is_shown_with_its_history() {
     let root = tempfile::tempdir().unwrap();
     // a: bad from the third run on; b: flaky; the second run of four was merged with another one

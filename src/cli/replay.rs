@@ -2,6 +2,7 @@
 
 use std::io::stdout;
 
+use super::display::{self, DisplayArgs};
 use super::error::CliError;
 use super::guests::ReportArgs;
 use super::printing;
@@ -10,11 +11,12 @@ use super::word::words;
 use crate::bisection::{self, BisectionState};
 use crate::event::Event;
 use crate::journal::{JournalError, RunDir};
-use crate::progress::{Bisecting, EventSink, JsonLines, MessageFormat, Paint, Plain, Queueing, View};
+use crate::progress::{Bisecting, EventSink, JsonLines, MessageFormat, Paint, Plain, Queueing};
 use crate::queue;
-use crate::render::{FORMATS, Kind};
+use crate::render::{FORMATS, Kind, Run, Subject};
+use crate::report::junit::JunitKnown;
 use crate::report::matrix::MatrixStyle;
-use crate::report::summary::{summary, where_reports_are};
+use crate::report::summary::where_reports_are;
 use crate::report::{ExitStatus, RunSummary};
 
 /// Prints on standard output what a run printed: the lines of its cells in the order in which they ended, the summary and
@@ -30,6 +32,8 @@ pub struct ReplayArgs {
     message_format: MessageFormat,
     #[command(flatten)]
     output: ReportArgs,
+    #[command(flatten)]
+    display: DisplayArgs,
 }
 
 /// Runs the command.
@@ -45,7 +49,9 @@ pub fn run(args: &ReplayArgs) -> Result<ExitStatus, CliError> {
         (MessageFormat::Human, _) if run.is_queue => {
             Box::new(Queueing::new(None, stdout(), Paint::for_stdout()))
         }
-        (MessageFormat::Human, _) => Box::new(Plain::new(stdout(), Paint::for_stdout(), View::default())),
+        (MessageFormat::Human, _) => {
+            Box::new(Plain::new(stdout(), Paint::for_stdout(), args.display.view()))
+        }
     };
     for part in run.parts() {
         let tell = |event: Event, _: &[u8]| {
@@ -77,11 +83,13 @@ pub fn run(args: &ReplayArgs) -> Result<ExitStatus, CliError> {
         return Ok(ExitStatus::Success);
     }
     run.ask(&args.output.reports);
-    print!("{}", summary(&run, dir.path(), style).map_err(CliError::setup)?);
+    print!("{}", display::summary(&args.display, &run, dir.path(), style).map_err(CliError::setup)?);
     let files = files(&dir);
     if !files.is_empty() {
         print!("\n{}", where_reports_are(&dir, &files, style));
     }
+    let subject = Subject::Run(Run { summary: &run, dir: &dir, junit_known: JunitKnown::Skipped });
+    args.display.annotate(&subject).map_err(CliError::setup)?;
     Ok(ExitStatus::Success)
 }
 
