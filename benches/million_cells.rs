@@ -124,6 +124,7 @@ fn one(cells: usize) {
         ignore_known: false,
         seed: 7,
         run_dir: None,
+        reproduce: None,
     };
     // one attempt in ten shows the symptom, one in a hundred is lost, one in two hundred crashes in another way
     let lab = SimLab::new(|request: &Request<'_>| match request.seed % 200 {

@@ -123,7 +123,7 @@ pub struct AttemptRecord {
     pub diagnoses: Vec<Diagnosis>,
     /// The console's file, relative to the run's folder; absent: there was none.
     pub console: Option<String>,
-    /// The script that starts the same virtual machine by hand, relative to the run's folder.
+    /// The script by which a person comes into the guest that it had, relative to the run's folder; absent: there is none.
     pub reproduce: Option<String>,
 }
 

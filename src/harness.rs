@@ -236,6 +236,7 @@ fn run_cell(cell: Cell, lab: &dyn Lab) -> Result<CellRecord, Failed> {
         ignore_known: false,
         seed: std::process::id().into(),
         run_dir: None,
+        reproduce: None,
     };
     let found = Mutex::new(None);
     let sink = |event| match event {

@@ -147,6 +147,7 @@ impl Runs {
             ignore_known: true,
             seed: Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id()),
             run_dir: Some(run_dir.path().to_owned()),
+            reproduce: None,
         };
         let told = Mutex::new((None, None, Vec::new()));
         let phases = Mutex::new(Vec::new());

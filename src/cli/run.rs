@@ -1,6 +1,7 @@
 //! `kregress run`: tests × kernels, judged.
 
 mod end;
+mod reproduce;
 
 use parking_lot::Mutex;
 use std::collections::HashSet;
@@ -305,6 +306,7 @@ fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
         ignore_known: args.ignore_known,
         seed: args.seed.unwrap_or_else(random_seed),
         run_dir: Some(run_dir.path().to_owned()),
+        reproduce: Some(reproduce::scripts(args, paths, &wanted)),
     };
     let progress = Fetching::among(bars);
     let supply = Supply {

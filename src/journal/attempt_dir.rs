@@ -60,7 +60,7 @@ impl AttemptDir {
         self.path().join(crate::vm::guest::VMCORE)
     }
 
-    /// The script that starts the same virtual machine by hand.
+    /// The script by which a person comes into the guest that the attempt had.
     pub fn reproduce(&self) -> PathBuf {
         self.run.join(self.reproduce_relative())
     }

@@ -43,6 +43,7 @@ pub use line::{InLine, KernelLines};
 pub use merge::Overlap;
 pub use outline::{OutlineFile, RunHead};
 pub use records::{Details, Part};
+pub(crate) use summary::quoted;
 pub(crate) use text::escape;
 
 use crate::journal::JournalError;

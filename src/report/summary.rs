@@ -137,12 +137,24 @@ pub(super) fn relative(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-pub(super) fn quoted(word: &str) -> String {
+/// A word as a shell takes it for one.
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+~@:,%=".contains(c);
     if !word.is_empty() && !word.starts_with('~') && word.chars().all(plain) {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+impl RunSummary {
+    /// How its cells came out, in words; there are some for a run without cells, too.
+    pub fn tally(&self) -> String {
+        let (known, fixed) = self.known_and_fixed();
+        match tally(&self.counts(), known, fixed).as_slice() {
+            [] => "nothing to run".to_owned(),
+            words => words.join(", "),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Sink, attempt_seed, findings, record};
+use super::{Reproduction, Sink, attempt_seed, findings, record};
 use crate::cancel::Cancel;
 use crate::event::{AttemptRecord, CellId, Event};
 use crate::journal::AttemptDir;
@@ -28,6 +28,21 @@ pub struct Finished {
     pub sorted: SortedReports,
     /// Its record.
     pub record: AttemptRecord,
+}
+
+impl Finished {
+    /// Leaves the script by which a person comes into its guest, where it failed.
+    pub fn leave_script(&mut self, script: &Reproduction, dir: &AttemptDir, reporter: &AttemptReporter<'_>) {
+        if matches!(self.judgement.verdict, Verdict::Good | Verdict::Skip) {
+            return;
+        }
+        match script.write(dir, reporter.cell, reporter.attempt) {
+            Ok(()) => self.record.reproduce = Some(dir.reproduce_relative()),
+            Err(error) => {
+                reporter.report_file_trouble(&format!("{}: {error}", dir.reproduce().display()));
+            }
+        }
+    }
 }
 
 /// Reports an attempt's progress as events.

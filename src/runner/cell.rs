@@ -169,9 +169,12 @@ impl OpenCell {
         let (number, of) = (self.number(nth), self.number(self.needed));
         (reporter.sink)(Event::AttemptStarted { cell: self.id.clone(), attempt: number, of });
         let dir = attempt_dir(config.run_dir.as_deref(), reporter);
-        let finished =
+        let mut finished =
             attempt::make(&self.cell, number, lab, config.seed, reporter, dir.as_ref(), &self.over);
         if !self.over.is_set() {
+            if let Some((dir, script)) = dir.as_ref().zip(config.reproduce.as_ref()) {
+                finished.leave_script(script, dir, reporter);
+            }
             return Some(finished);
         }
         if let Some(dir) = dir.filter(|_| self.lock().settled) {

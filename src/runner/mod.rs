@@ -8,6 +8,7 @@ mod findings;
 mod other_crashes;
 mod queue;
 mod record;
+mod reproduce;
 mod single;
 mod stress;
 mod waiting;
@@ -21,6 +22,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 pub use queue::Queue;
+pub use reproduce::Reproduction;
 pub use single::{SingleAttempt, attempt};
 pub use stress::Stress;
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub seed: u64,
     /// The run's folder; attempts get folders below it. Absent: nothing is written.
     pub run_dir: Option<PathBuf>,
+    /// What scripts say by which a person comes into the guest of an attempt that failed. Absent: there are none.
+    pub reproduce: Option<Reproduction>,
 }
 
 /// Hears of everything that happens, from several threads.

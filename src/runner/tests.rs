@@ -47,6 +47,7 @@ fn config(cpus: u32) -> Config {
         ignore_known: false,
         seed: 1,
         run_dir: None,
+        reproduce: None,
     }
 }
 
@@ -120,6 +121,33 @@ fn a_symptom_ends_the_attempts_that_still_run() {
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect();
     assert_eq!(left, ["2"], "what was called off leaves no folder");
+}
+
+#[test]
+fn a_failed_attempt_leaves_the_script_of_its_guest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = Config {
+        run_dir: Some(folder.path().to_owned()),
+        reproduce: Some(Reproduction::default()),
+        ..config(1)
+    };
+    let events =
+        run_with(&config, cells("", &[("a", ""), ("b", "")]), |request| match request.test.id().as_str() {
+            "s::a" => Outcome::symptom(),
+            _ => Outcome::Clean,
+        });
+    let scripts: Vec<Option<String>> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Attempt { record, .. } => Some(record.reproduce.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(scripts.iter().flatten().collect::<Vec<_>>(), ["attempts/s__a@6.12.1/1/reproduce.sh"]);
+    let text = std::fs::read_to_string(folder.path().join("attempts/s__a@6.12.1/1/reproduce.sh"))
+        .expect("it is there");
+    assert!(text.ends_with("exec kregress vm shell --test s::a -k 6.12.1 \"$@\"\n"), "{text}");
+    assert!(!folder.path().join("attempts/s__b@6.12.1/1/reproduce.sh").exists());
 }
 
 #[test]

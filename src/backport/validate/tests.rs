@@ -155,6 +155,7 @@ fn validated(lab: &Simulated, kernels: &Fake, about: &[&str]) -> (TreeOutcome, R
             ignore_known: true,
             seed: 7,
             run_dir: None,
+            reproduce: None,
         },
         sink: &|_| {},
         cancel: &cancel,

@@ -29,8 +29,8 @@ use crate::event::Event;
 use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library};
 use crate::patch::{GitTree, Options, Pick, queue, show};
-use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, View, for_streams};
 use crate::plural::counted;
+use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, View, for_streams};
 use crate::render::Kind;
 use crate::report::{ExitStatus, RunSummary};
 use crate::runner;
@@ -269,6 +269,7 @@ impl BackportContext<'_> {
                 ignore_known: true,
                 seed: random_seed(),
                 run_dir: Some(run_dir.path().to_owned()),
+                reproduce: None,
             },
             sink: &sink,
             cancel,

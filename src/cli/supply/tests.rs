@@ -71,6 +71,7 @@ impl World {
             ignore_known: false,
             seed: 1,
             run_dir: None,
+            reproduce: None,
         };
         let names = Mutex::new(Vec::new());
         let sink = |event| {

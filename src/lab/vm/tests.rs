@@ -293,6 +293,7 @@ fn an_attempt_that_was_lost_is_made_again() {
             ignore_known: false,
             seed: 1,
             run_dir: None,
+            reproduce: None,
         };
         let queue = Queue::new(config.capacity);
         queue.push(vec![cell]);

@@ -122,9 +122,8 @@ impl CellView<'_> {
         if let Some(attempt) = attempt.filter(|_| self.cell.verdict() != Some(Verdict::Good)) {
             let console = file(&attempt.console).filter(|_| !attempt.diagnoses.is_empty());
             commands.extend(console.map(|path| ("Explain its console", format!("kregress explain {path}"))));
-            commands.extend(
-                file(&attempt.reproduce).map(|path| ("Start the machine by hand", format!("sh {path}"))),
-            );
+            commands
+                .extend(file(&attempt.reproduce).map(|path| ("A shell in its guest", format!("sh {path}"))));
         }
         out.push_str("<h5>Commands</h5>\n<dl>\n");
         for (name, command) in commands {

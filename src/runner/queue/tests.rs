@@ -37,6 +37,7 @@ fn config() -> Config {
         ignore_known: false,
         seed: 1,
         run_dir: None,
+        reproduce: None,
     }
 }
 
