@@ -179,11 +179,12 @@ fn confirm(state: &BisectionState, culprits: &[usize]) -> Vec<String> {
         BisectionSource::Series { .. } => {
             vec![format!("kregress run {} -k {} --attempts {attempts}", record.test, kernels.join(","))]
         }
-        BisectionSource::Tree { path, config, .. } => {
+        BisectionSource::Tree { path, config, arch, .. } => {
+            let arch = arch.as_deref().map_or(String::new(), |arch| format!(" for {arch}"));
             let mut commands = vec![format!("git -C {path} show {}", state.candidate(*culprit).name)];
             for kernel in kernels {
                 commands.push(format!(
-                    "git -C {path} worktree add ../check-{kernel} {kernel}  # build it with {config}, then: kregress run {} -k IMAGE --attempts {attempts}",
+                    "git -C {path} worktree add ../check-{kernel} {kernel}  # build it with {config}{arch}, then: kregress run {} -k IMAGE --attempts {attempts}",
                     record.test
                 ));
             }
