@@ -335,4 +335,18 @@ linux (6.1.30-1) stable; urgency=medium
         };
         check(both, "6.1.30-1", "lacks 6.1.40-1");
     }
+
+    proptest::proptest! {
+        /// Changelogs come from wherever a kernel comes from.
+        #[test]
+        fn no_text_panics(
+            text in "(linux \\([0-9.~-]{0,9}\\) [a-z]{0,9}; urgency=[a-z]{0,6}\n|  \\* |    - |  \\[ ?[A-Z]{0,9}|CVE-2026-[0-9]{0,6}|Revert \"|\"|\\(Closes: #[0-9]{0,9}\\)| -- |[a-zé:]{0,9}|\n){0,60}",
+            version in ".{0,12}",
+        ) {
+            let changelog = Changelog::parse(&text);
+            let _ = changelog.standing(&Fix::titled("fs: count twice"), &version);
+            let _ = changelog.standing(&Fix::of_cve("CVE-2026-1"), &version);
+            let _ = changelog.covers(&version);
+        }
+    }
 }

@@ -54,3 +54,47 @@ fn open_data(package: &Path) -> Result<Box<dyn Read>, PackageError> {
         at += 60 + size + size % 2;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::fixtures::{deb, kernel_deb};
+    use std::ops::ControlFlow;
+
+    /// Reads every file of a package.
+    fn walked(bytes: &[u8]) -> Result<usize, PackageError> {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        io::Write::write_all(&mut file, bytes).expect("it is writable");
+        let mut files = 0;
+        walk(file.path(), &mut |_, _, contents| {
+            files += 1;
+            match io::copy(contents, &mut io::sink()) {
+                Ok(_) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        })?;
+        Ok(files)
+    }
+
+    #[test]
+    fn every_file_is_shown() {
+        assert_eq!(walked(&deb(&[("a", b"1"), ("b/c", &[7; 5000])])).expect("a good package"), 2);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+        #[test]
+        fn no_damage_panics(changes in proptest::collection::vec((0usize..2000, 0u8..), 0..8), cut in 0usize..2000) {
+            let mut bytes = kernel_deb("6.1");
+            for (at, byte) in changes {
+                if let Some(place) = bytes.get_mut(at) {
+                    *place = byte;
+                }
+            }
+            let _ = walked(&bytes);
+            bytes.truncate(bytes.len().saturating_sub(cut));
+            let _ = walked(&bytes);
+        }
+    }
+}
