@@ -336,6 +336,9 @@ pub enum Event {
         cpus: u32,
         /// Memory of the host that was free at the start, MiB.
         memory_mib: u64,
+        /// As which user QEMU runs, or why as root, where the run is root's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
     },
     /// A cell that will run.
     Planned {

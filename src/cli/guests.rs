@@ -122,6 +122,7 @@ impl GuestArgs {
             return placed.iter().map(place).collect();
         }
         tell(Event::Host {
+            user: lab.backend().user(choice.accel),
             qemu: lab.backend().version(),
             accel: choice.accel.to_string(),
             accel_reason: choice.reason,

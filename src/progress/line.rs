@@ -144,7 +144,7 @@ impl Line {
                 let cells = counted(*cells, "cell");
                 Some(format!("{} {cells} (run {})", status("Starting"), printable(run)))
             }
-            Event::Host { qemu, accel, accel_reason, cpus, memory_mib } => {
+            Event::Host { qemu, accel, accel_reason, cpus, memory_mib, user } => {
                 let reason = if accel_reason.is_empty() {
                     String::new()
                 } else {
@@ -153,8 +153,9 @@ impl Line {
                 let gib = *memory_mib as f64 / 1024.0;
                 let (qemu, accel) = (printable(qemu), printable(accel));
                 let cpus = if *cpus == 1 { "1 cpu".into() } else { format!("{cpus} cpus") };
+                let user = user.as_ref().map_or_else(String::new, |user| format!(", {}", printable(user)));
                 Some(format!(
-                    "{} QEMU {qemu} with {accel}{reason}, {cpus}, {gib:.1} GiB free",
+                    "{} QEMU {qemu} with {accel}{reason}{user}, {cpus}, {gib:.1} GiB free",
                     status("Host")
                 ))
             }

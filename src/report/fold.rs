@@ -66,6 +66,8 @@ pub struct HostInfo {
     pub cpus: u32,
     /// Memory that was free at the start, MiB.
     pub memory_mib: u64,
+    /// As which user QEMU ran, or why as root, where the run was root's.
+    pub user: Option<String>,
 }
 
 /// One planned cell and what became of it, with all its records.
@@ -244,8 +246,8 @@ impl RunSummary {
                 // A resumed run ends anew.
                 self.ended = RunEnd::Killed;
             }
-            Event::Host { qemu, accel, accel_reason, cpus, memory_mib } => {
-                self.host = Some(HostInfo { qemu, accel, accel_reason, cpus, memory_mib });
+            Event::Host { qemu, accel, accel_reason, cpus, memory_mib, user } => {
+                self.host = Some(HostInfo { qemu, accel, accel_reason, cpus, memory_mib, user });
             }
             Event::Planned { cell, release, summary, expectation, about, select, options } => {
                 let place = self.cells.plan(&cell, release.as_deref(), &summary);

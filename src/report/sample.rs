@@ -80,6 +80,7 @@ pub(crate) fn events() -> Vec<Event> {
             accel_reason: "/dev/kvm opens, but a guest did not boot with it".into(),
             cpus: 2,
             memory_mib: 7600,
+            user: None,
         },
     ];
     events.extend(matrix());

@@ -76,8 +76,8 @@ fn write(dir: &RunDir, whole: &RunSummary, command: Vec<String>) -> Result<(), M
         split: whole.split.clone(),
     })?;
     if let Some(host) = whole.host.clone() {
-        let crate::report::HostInfo { qemu, accel, accel_reason, cpus, memory_mib } = host;
-        tell(Event::Host { qemu, accel, accel_reason, cpus, memory_mib })?;
+        let crate::report::HostInfo { qemu, accel, accel_reason, cpus, memory_mib, user } = host;
+        tell(Event::Host { qemu, accel, accel_reason, cpus, memory_mib, user })?;
     }
     let mut described = HashSet::new();
     for cell in whole.cells() {

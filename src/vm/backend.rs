@@ -38,6 +38,12 @@ pub trait Backend: Send + Sync {
     /// run uses, where that is settled.
     fn missing(&self, machine: &crate::machine::Machine, accel: Option<Accel>) -> Option<String>;
 
+    /// As which user its guests run, or why as root, in words; `None` where this process is no root.
+    fn user(&self, accel: Accel) -> Option<String> {
+        let _ = accel;
+        None
+    }
+
     /// Whether it could make this machine run instructions that its kernel has already replaced.
     fn may_run_stale_code(&self, machine: &VmSpec) -> bool;
 }

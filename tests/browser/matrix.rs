@@ -36,6 +36,7 @@ pub fn write(root: &Path, at: &str, tests: usize, kernels: usize, round: usize, 
         accel_reason: "there is no /dev/kvm".to_owned(),
         cpus: 2,
         memory_mib: 18_000,
+        user: None,
     });
     for kernel in 0..kernels {
         for test in 0..tests {

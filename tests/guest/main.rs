@@ -11,6 +11,7 @@ mod doses;
 mod endless;
 mod ends;
 mod hosts;
+mod isolation;
 mod kills;
 mod leaks;
 mod place;

@@ -48,6 +48,8 @@ pub mod fds {
     pub const STATE: i32 = 7;
     /// The set of descriptors that holds [`STATE`], under which `file:` finds it.
     pub const STATE_SET: u32 = 1;
+    /// The first of the files that QEMU could not open by their paths, where it is another user.
+    pub const LENT: i32 = 8;
 }
 
 /// The kernel command line of a machine.

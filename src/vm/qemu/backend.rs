@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Qemu;
 use super::args::qemu_args;
 use super::capabilities::Capabilities;
+use super::privileges::lesser_user;
 use super::session::Session;
 use crate::arch::{Arch, GUEST};
 use crate::kernel::tools::{Tell, Tools};
@@ -94,6 +95,13 @@ impl Backend for QemuBackend {
 
     fn missing(&self, machine: &crate::machine::Machine, accel: Option<Accel>) -> Option<String> {
         self.capabilities.missing(machine, accel)
+    }
+
+    fn user(&self, accel: Accel) -> Option<String> {
+        match lesser_user(&self.qemu.path, &self.qemu.extra, accel) {
+            Ok(user) => user.map(|user| format!("as user {}", user.uid)),
+            Err(why) => Some(format!("as root: {why}")),
+        }
     }
 
     fn may_run_stale_code(&self, machine: &VmSpec) -> bool {

@@ -6,6 +6,7 @@ pub mod capabilities;
 pub mod device;
 mod memory;
 mod monitor;
+mod privileges;
 mod session;
 mod vmcore;
 

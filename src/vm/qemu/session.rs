@@ -12,6 +12,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Instant;
 
@@ -23,6 +24,7 @@ use super::args::{self, Origin};
 use super::device::{self, QemuDevice};
 use super::memory::ProcessMemory;
 use super::monitor::{Monitor, QmpEvent};
+use super::privileges::lesser_user;
 use super::{Qemu, QemuVersion};
 use crate::arch::Arch;
 use crate::cancel::Cancel;
@@ -109,9 +111,17 @@ impl Session {
             mappings.push(FdMapping { parent_fd: serial_end.into(), child_fd: args::fds::AGENT_SERIAL });
             ports.push(Port::new(serial).map_err(io())?);
         }
+        // gdb's socket is made by QEMU in a folder of this user's
+        let user = match machine.gdb {
+            Some(_) => None,
+            None => lesser_user(&qemu.path, &qemu.extra, machine.accel).unwrap_or(None),
+        };
+        let lent = user.map(|user| user.lend(machine, &mut mappings)).transpose()?;
+        let machine = lent.as_ref().unwrap_or(machine);
         let mut saved_to = None;
         if let Some(StateFiles { memory, state }) = files {
             saved_to = Some(state.try_clone().map_err(io())?);
+            user.map_or(Ok(()), |user| user.own(&memory)).map_err(VmError::io("the guest's memory"))?;
             mappings.push(FdMapping { parent_fd: memory, child_fd: args::fds::MEMORY });
             mappings.push(FdMapping { parent_fd: state, child_fd: args::fds::STATE });
         }
@@ -124,6 +134,13 @@ impl Session {
         command.stdin(input_end).stdout(console_end).stderr(stderr_end);
         // a Ctrl-C of the terminal is for the runner alone, which ends its guests in its own order
         command.process_group(0);
+        if let Some(user) = user {
+            // this gives up groups and capabilities as well
+            command.uid(user.uid).gid(user.gid);
+            if !std::env::var_os("TMPDIR").is_none_or(|folder| user.may_write_in(Path::new(&folder))) {
+                command.env_remove("TMPDIR");
+            }
+        }
         command.fd_mappings(mappings).map_err(|e| start(io::Error::other(e)))?;
         let child = spawn_bound(command).map_err(start)?;
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())
