@@ -187,8 +187,22 @@ const HARMFUL: &str = "\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{7f}\u{0}\u{1}\u{ffff}
 fn spoil(value: &mut serde_json::Value, key: &str) {
     use serde_json::Value;
     const TEXTS: [&str; 16] = [
-        "title", "reason", "summary", "text", "output", "symptom", "note", "program", "links", "fixes", "findings", "subject",
-        "frame", "frames", "release", "accel_reason",
+        "title",
+        "reason",
+        "summary",
+        "text",
+        "output",
+        "symptom",
+        "note",
+        "program",
+        "links",
+        "fixes",
+        "findings",
+        "subject",
+        "frame",
+        "frames",
+        "release",
+        "accel_reason",
     ];
     match value {
         Value::String(text) if TEXTS.contains(&key) => *text = format!("{text}{HARMFUL}{text}"),

@@ -52,8 +52,8 @@ impl Compression {
         Ok(match self {
             Compression::Gzip => Box::new(flate2::read::GzDecoder::new(data)),
             Compression::Xz => {
-                let stream =
-                    liblzma::stream::Stream::new_stream_decoder(LZMA_MEMORY, 0).map_err(|e| unreadable(&e))?;
+                let stream = liblzma::stream::Stream::new_stream_decoder(LZMA_MEMORY, 0)
+                    .map_err(|e| unreadable(&e))?;
                 Box::new(liblzma::read::XzDecoder::new_stream(data, stream))
             }
             Compression::Lzma => {
