@@ -5,11 +5,14 @@
 
 mod architectures;
 mod boots;
+mod campaign;
 mod consoles;
 mod detectors;
 mod doses;
 mod endless;
 mod ends;
+#[path = "../../benches/campaign/faults/mod.rs"]
+mod faults;
 mod hosts;
 mod isolation;
 mod kills;
