@@ -21,11 +21,14 @@ impl World {
         Some(self)
     }
 
+    /// Another process writes it: a child that another test starts meanwhile has what is open here until it is another
+    /// program, and a file that somebody may write to cannot be run (`ETXTBSY`).
     fn script(&self, file: &str, text: &str) {
-        use std::os::unix::fs::PermissionsExt;
-        self.write(file, text);
-        let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(self.path(file), mode).expect("it is ours");
+        let source = format!("{file}.text");
+        self.write(&source, text);
+        let files = [self.path(&source), self.path(file)];
+        let installed = std::process::Command::new("install").args(["-m", "755"]).args(files).status();
+        assert!(installed.expect("install is there").success(), "{file}");
     }
 
     fn called(&self, tool: &str) -> usize {
