@@ -52,6 +52,8 @@ pub struct Qemu {
     pub machine: &'static str,
     /// The processor that TCG emulates.
     pub cpu: &'static str,
+    /// Whether clocks that leap over idle time were tried with its guests.
+    pub leaps: bool,
 }
 
 /// The line that the kernel prints on.
@@ -174,6 +176,7 @@ pub static X86_64: Arch = Arch {
         firmware: &["qemu", "seabios"],
         machine: "q35,usb=off,graphics=off,vmport=off",
         cpu: "max",
+        leaps: true,
     },
     console: Console {
         kernel: "ttyS0,115200",
@@ -209,6 +212,7 @@ pub static AARCH64: Arch = Arch {
         machine: "virt,gic-version=max",
         // pointer authentication with the architecture's own cipher takes half of a boot under TCG
         cpu: "max,pauth-impdef=on",
+        leaps: false,
     },
     console: Console {
         kernel: "ttyAMA0",
@@ -241,6 +245,7 @@ pub static S390X: Arch = Arch {
         firmware: &["qemu"],
         machine: "s390-ccw-virtio",
         cpu: "max",
+        leaps: false,
     },
     // the other console, `sclplmconsole`, loses the last lines before a power-off
     console: Console {
@@ -273,6 +278,7 @@ pub static RISCV64: Arch = Arch {
         firmware: &["qemu"],
         machine: "virt",
         cpu: "rv64",
+        leaps: false,
     },
     console: Console {
         kernel: "ttyS0",
@@ -305,6 +311,7 @@ pub static PPC64LE: Arch = Arch {
         firmware: &["qemu"],
         machine: "pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off",
         cpu: "power9",
+        leaps: false,
     },
     console: Console {
         kernel: "hvc0",

@@ -22,6 +22,10 @@ pub use split::{MergedRun, PartitionRecord, Split};
 /// The version of the journal's form, in its first line.
 pub const SCHEMA: u32 = 1;
 
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 /// Which cell an event is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CellId {
@@ -103,6 +107,9 @@ pub struct AttemptRecord {
     /// Whether the guest was booted or restored.
     #[serde(default)]
     pub start: Start,
+    /// Whether the guest's clock leapt over idle time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub time_travel: bool,
     /// From the start of the virtual machine to the agent's first message, seconds; for a restored guest to its answer.
     pub boot_seconds: Option<f64>,
     /// The phase that was reached.

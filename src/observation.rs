@@ -174,6 +174,9 @@ pub struct Observation {
     /// Whether the emulator could run instructions that the kernel had already replaced.
     #[serde(default, skip_serializing_if = "is_false")]
     pub stale_code: bool,
+    /// Whether the guest's clock leapt over idle time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub time_travel: bool,
     /// The kernel console.
     pub console: Console,
     /// What other witnesses have of the kernel's log.
@@ -206,6 +209,7 @@ impl Observation {
             phase: Phase::Prepare,
             ending: Ending::NotStarted { detail: detail.into() },
             stale_code: false,
+            time_travel: false,
             console: Console::default(),
             kernel_log: KernelLog::default(),
             guest: None,

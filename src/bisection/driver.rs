@@ -238,7 +238,7 @@ impl Driver<'_> {
     /// Attempts that the host carries side by side.
     fn at_once(&self, cell: &Cell) -> u32 {
         let memory = self.capacity.memory_mib / u64::from(cell.machine.memory_mib.max(1));
-        let cpus = self.capacity.jobs.unwrap_or(self.capacity.cpus / cell.machine.cpus.max(1));
+        let cpus = self.capacity.jobs.unwrap_or(self.capacity.cpus / cell.machine.host_cpus().max(1));
         cpus.min(u32::try_from(memory).unwrap_or(u32::MAX)).max(1)
     }
 }

@@ -38,6 +38,9 @@ pub struct GuestArgs {
     /// Boot a guest for every attempt instead of restoring one that was saved when it had booted
     #[arg(long)]
     pub no_snapshot: bool,
+    /// Let time pass for every guest as it does for the host, also where its test only waits (`machine.clock: time-travel`)
+    #[arg(long)]
+    pub real_clock: bool,
     /// Unpack a newer QEMU from Debian's backports, without root, for machines that the installed one cannot build. One that
     /// is there, or that KREGRESS_NEWER_QEMU names, is used without this
     #[arg(
@@ -78,9 +81,11 @@ impl GuestArgs {
     ) -> Result<Labs, CliError> {
         let timeouts = Timeouts { boot: self.boot_timeout, ..Timeouts::default() };
         let (terminate, no_snapshot, cancel) = (self.timeout, self.no_snapshot, cancel.clone());
+        let real_clock = self.real_clock;
         let tell = |text: &str| eprintln!("{:>12} {text}", "Preparing");
         let labs = Labs::on_host(cache, self.fetch_qemu, tell, move |lab| {
             let lab = lab.with_terminate(terminate).with_timeouts(timeouts).with_cancel(&cancel);
+            let lab = lab.with_real_clock(real_clock);
             adjust(if no_snapshot { lab.without_snapshots() } else { lab })
         });
         for arch in arches {
@@ -141,6 +146,7 @@ impl GuestArgs {
         placed: &PlacedTest,
         tell: &dyn Fn(Event),
     ) -> PlacedTest {
+        let mut machine = Arc::clone(&placed.machine);
         let lacking = match labs.place(kernel.arch, &placed.machine) {
             Err(error) => Some(error.to_string()),
             Ok(Err(lacking)) => Some(match self.fetch_qemu || kernel.arch != GUEST {
@@ -151,16 +157,25 @@ impl GuestArgs {
                 if !Arc::ptr_eq(&lab, first) && lab.accel().is_none() {
                     let choice = lab.choose_accel(self.accel, kernel);
                     let (version, machine) = (lab.backend().version(), &placed.machine.name);
+                    let why = match first.missing(&placed.machine) {
+                        Some(_) => "as the first one cannot build them",
+                        None => "as no clock leaps in the first one",
+                    };
                     let text = format!(
-                        "guests of machines such as {machine} run in QEMU {version} with {}, as the first one cannot build them",
+                        "guests of machines such as {machine} run in QEMU {version} with {}, {why}",
                         choice.accel
                     );
                     tell(Event::Notice { text });
                 }
+                if !machine.clock.is_real() {
+                    let (fitted, notice) = lab.fitted(&machine);
+                    machine = Arc::new(fitted);
+                    notice.into_iter().for_each(|text| tell(Event::Notice { text }));
+                }
                 None
             }
         };
-        PlacedTest { lacking, ..placed.clone() }
+        PlacedTest { lacking, machine, ..placed.clone() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One attempt as a conversation with a live guest, from the first byte of its console to its end.
 
 mod ending;
+mod guest_time;
 mod looks;
 mod missing;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use self::ending::AskAt;
+use self::guest_time::GuestTime;
 use self::looks::Looks;
 use self::missing::note_missing;
 use super::evidence::Evidence;
@@ -88,6 +90,8 @@ pub struct Attempt<'a> {
     reads_memory: bool,
     in_vain: InVain<'a>,
     looks: Looks,
+    /// The guest's own time, where that leaps.
+    guest_time: Option<GuestTime>,
 }
 
 /// What an attempt needs besides the guest itself.
@@ -114,6 +118,8 @@ pub struct AttemptContext<'a> {
     pub vmcore: Option<PathBuf>,
     /// Whether the kernel's log is read out of the memory however the attempt ends.
     pub reads_memory: bool,
+    /// Whether the guest's clock leaps over idle time.
+    pub clock_leaps: bool,
     /// Whether the dose would be in vain, by what was observed up to its beginning.
     pub in_vain: InVain<'a>,
 }
@@ -152,6 +158,7 @@ impl<'a> Attempt<'a> {
             reads_memory: with.reads_memory,
             in_vain: with.in_vain,
             looks: Looks::default(),
+            guest_time: with.clock_leaps.then(GuestTime::default),
         }
     }
 
@@ -295,19 +302,20 @@ impl<'a> Attempt<'a> {
                     + self.timeouts.setup
                     + Duration::from_secs(bytes / SERIAL_BYTES_A_SECOND)
                     + self.payload.waits();
+                if self.guest_time.is_some() {
+                    guest.send(&ToGuest::ClockLeaps);
+                }
                 self.payload.send(guest);
             }
-            FromGuest::Hello(_)
-            | FromGuest::Refreshed { .. }
-            | FromGuest::Heartbeat { .. }
-            | FromGuest::Consumed { .. } => {}
+            FromGuest::Heartbeat { uptime_ms } => self.time_passed(uptime_ms),
+            FromGuest::Hello(_) | FromGuest::Refreshed { .. } | FromGuest::Consumed { .. } => {}
             FromGuest::Reached { phase } => {
                 self.reach(phase);
                 match phase {
                     Phase::Dose => {
                         self.seen.program.started = true;
                         self.dose_start = Some(self.now);
-                        self.deadline = self.now + self.limits.terminate;
+                        self.deadline = self.now + self.longest_dose();
                     }
                     Phase::Settle if self.closing == Closing::No => {
                         self.dose_start = None;
@@ -379,8 +387,7 @@ impl<'a> Attempt<'a> {
                 self.seen.blocked = tasks.into_iter().map(blocked_task).collect();
                 self.evidence.answered();
                 if matches!(self.closing, Closing::Stopping(_)) {
-                    // the kernel prints the same tasks on the console meanwhile: a moment for its last lines
-                    self.deadline = self.deadline.min(self.now + Duration::from_secs(1));
+                    self.deadline = self.deadline.min(self.now + self.last_lines());
                 }
             }
             FromGuest::Bye => {

@@ -5,6 +5,7 @@ mod builder;
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::kernel::tools::{Tool, Tools};
 use crate::kernel::{Kernel, ModuleState};
 use crate::machine::{AccelNeed, Machine, Medium};
 use crate::observation::{Ending, Observation, Phase, Start, Stopped};
-use crate::suite::Test;
+use crate::suite::{Clock, Test};
 use crate::vm::backend::{Backend, StartFrom};
 use crate::vm::guest::VMCORE;
 use crate::vm::initramfs::{self, Busybox, ChannelModule};
@@ -65,6 +66,10 @@ pub struct VmLab {
     reads_memory: bool,
     /// Whether guests have no virtio port for the agent.
     serial_only: bool,
+    /// Whether no guest's clock leaps.
+    real_clock: bool,
+    /// Whether it was said that none can.
+    told_of_clocks: AtomicBool,
     /// Restores guests; absent: each attempt boots.
     guests: Option<Guests>,
     /// Whether the next guest is restored while an attempt is watched a last time.
@@ -171,6 +176,7 @@ impl VmLab {
             serial_channel: has_second_line
                 && (self.serial_only || !matches!(virtio, ModuleState::Builtin | ModuleState::Loadable)),
             virtio_channel: !(self.serial_only && has_second_line),
+            clock: if accel == Accel::Tcg && self.leaps() { machine.clock } else { Clock::Real },
             gdb: None,
         })
     }
@@ -187,6 +193,42 @@ impl VmLab {
                 image.ok_or_else(|| "no userland was made".to_owned())
             }
             Medium::Blank(mib) => prepare::blank(*mib, &self.cache).map_err(|e| e.to_string()),
+        }
+    }
+
+    /// Why the clocks of this lab's emulated guests cannot leap over idle time; `None` if they can.
+    fn lacks_time_travel(&self) -> Option<String> {
+        self.backend.lacks_time_travel()
+    }
+
+    fn leaps(&self) -> bool {
+        !self.real_clock && self.lacks_time_travel().is_none()
+    }
+
+    /// Whether another lab would do better, where that lets clocks leap.
+    pub fn misses_time_travel(&self, machine: &Machine) -> bool {
+        let leaps = machine.clock.is_real() || self.leaps();
+        !leaps && !self.real_clock && machine.accel != AccelNeed::Kvm && self.accel() != Some(Accel::Kvm)
+    }
+
+    /// The machine as this lab runs it, and what the user should know of that. Where the host's processor executes it no
+    /// clock leaps: nothing is said of that, as everything is fast then. The rest is said once.
+    pub fn fitted(&self, machine: &Machine) -> (Machine, Option<String>) {
+        let real = || Machine { clock: Clock::Real, ..machine.clone() };
+        if machine.clock.is_real() || self.real_clock {
+            return (real(), None);
+        }
+        if machine.accel == AccelNeed::Kvm
+            || machine.accel == AccelNeed::Any && self.accel() == Some(Accel::Kvm)
+        {
+            return (real(), None);
+        }
+        match self.lacks_time_travel() {
+            None => (machine.clone(), None),
+            Some(why) => {
+                let text = format!("tests with `clock: time-travel` wait as long as others: {why}");
+                (real(), (!self.told_of_clocks.swap(true, Ordering::Relaxed)).then_some(text))
+            }
         }
     }
 
@@ -228,6 +270,7 @@ impl VmLab {
             output_file: open(request.dir, "output.log", watch),
             vmcore: request.dir.filter(|_| self.keep_vmcore != KeepVmcore::Never).map(|dir| dir.join(VMCORE)),
             reads_memory: self.reads_memory,
+            clock_leaps: !machine.clock.is_real(),
             in_vain: request.in_vain,
         };
         let name = format!("{} on {}", request.kernel.name, request.machine.name);
@@ -241,13 +284,14 @@ impl VmLab {
                 ..Observation::not_started("")
             });
         }
+        let time_travel = !machine.clock.is_real();
         let stale_code = self.backend.may_run_stale_code(&machine);
         let restored = guest.map(|Restored { mut guest, facts, console }| {
             attempt::resume(&mut *guest, console, facts, context(), start)
         });
         let was_restored = restored.is_some();
         if let Some(seen) = restored.filter(|seen| !is_suspicious(seen)) {
-            return Ok(Observation { stale_code, ..seen });
+            return Ok(Observation { stale_code, time_travel, ..seen });
         }
         let start = self.backend.now();
         let mut guest = self.backend.start(&machine, StartFrom::Boot).map_err(|e| e.to_string())?;
@@ -255,7 +299,7 @@ impl VmLab {
         if let Some(guests) = guests.filter(|_| was_restored && seen.program.started) {
             guests.reject(wanted, "it ended before the test began, and a booted one did not");
         }
-        Ok(Observation { stale_code, ..seen })
+        Ok(Observation { stale_code, time_travel, ..seen })
     }
 
     /// Where a test's guests come from; `None`: each is booted.

@@ -70,6 +70,7 @@ pub(super) fn machine(fields: &mut Fields<'_>, shape: &MachineShape) -> Option<M
         accel: accel.unwrap_or_default(),
         qemu,
         cmdline,
+        clock: built_in.clock,
         devices,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::suite::{MachineNeeds, USERLAND_DISK};
+use crate::suite::{Clock, MachineNeeds, USERLAND_DISK};
 
 /// The file system of userlands, which is the name of its module as well.
 pub const USERLAND_FILE_SYSTEM: &str = "ext4";
@@ -27,6 +27,8 @@ pub struct Machine {
     pub qemu: Option<QemuNeed>,
     /// Arguments added to the kernel's command line.
     pub cmdline: Vec<String>,
+    /// How its time passes, where whatever runs it can do that.
+    pub clock: Clock,
     /// Its devices in the order in which they are made; names unique.
     pub devices: Vec<Device>,
 }
@@ -144,6 +146,16 @@ pub enum MachineError {
         /// What is wrong with it, each with its place.
         shown: String,
     },
+    /// A clock that leaps over idle time would outrun a disk.
+    #[error(
+        "the machine `{machine}` has the disk `{disk}`, which answers by the host's time: remove `machine.clock`"
+    )]
+    Outrun {
+        /// The disk.
+        disk: String,
+        /// The machine.
+        machine: String,
+    },
     /// A disk of the test has the name of a device of the machine.
     #[error("the disk `{disk}` has the name of a device of the machine `{machine}`: rename the disk")]
     SameName {
@@ -172,8 +184,14 @@ impl Machine {
             accel: AccelNeed::Any,
             qemu: None,
             cmdline: Vec::new(),
+            clock: Clock::Real,
             devices: Vec::new(),
         }
+    }
+
+    /// Processors of the host that it takes. Under a clock that leaps all of its processors take turns on one.
+    pub fn host_cpus(&self) -> u32 {
+        if self.clock.is_real() { self.cpus } else { 1 }
     }
 
     /// This machine as a test wants it.
@@ -185,6 +203,7 @@ impl Machine {
         machine.cpus = needs.cpus.unwrap_or(machine.cpus);
         machine.memory_mib = needs.memory_mib.unwrap_or(machine.memory_mib);
         machine.cmdline.extend(needs.cmdline.iter().cloned());
+        machine.clock = needs.clock;
         for disk in &needs.disks {
             if self.device(&disk.name).is_some() {
                 return Err(MachineError::SameName { disk: disk.name.clone(), machine: self.name.clone() });
@@ -198,6 +217,9 @@ impl Machine {
                     None => Medium::Blank(disk.blank_mib.unwrap_or(1)),
                 }),
             });
+        }
+        if let Some(disk) = machine.disks().next().filter(|_| !machine.clock.is_real()) {
+            return Err(MachineError::Outrun { disk: disk.name.clone(), machine: self.name.clone() });
         }
         Ok(machine)
     }
@@ -251,7 +273,15 @@ mod tests {
     use crate::suite::DiskNeed;
 
     fn needs() -> MachineNeeds {
-        MachineNeeds { base: DEFAULT.into(), cpus: None, memory_mib: None, cmdline: vec![], disks: vec![] }
+        let clock = Clock::Real;
+        MachineNeeds {
+            base: DEFAULT.into(),
+            cpus: None,
+            memory_mib: None,
+            cmdline: vec![],
+            disks: vec![],
+            clock,
+        }
     }
 
     #[test]
@@ -266,5 +296,16 @@ mod tests {
         assert_eq!(machine.cmdline, ["a", "b"]);
         assert_eq!(machine.disks().count(), 1);
         insta::assert_snapshot!(machine.for_test(&wanted).unwrap_err(), @"the disk `bad` has the name of a device of the machine `default`: rename the disk");
+    }
+
+    #[test]
+    fn time_travel_takes_one_processor_and_no_disk() {
+        let leaping = |base: &Machine| base.for_test(&MachineNeeds { clock: Clock::TimeTravel, ..needs() });
+        let machine = Machine::built_in();
+        assert_eq!((machine.host_cpus(), leaping(&machine).unwrap().host_cpus()), (2, 1));
+        let kind = DeviceKind::VirtioDisk(Medium::Blank(1));
+        let disk = Device { name: "data".into(), at_start: true, behind: None, kind };
+        let with_disk = Machine { devices: vec![disk], ..machine };
+        insta::assert_snapshot!(leaping(&with_disk).unwrap_err(), @"the machine `default` has the disk `data`, which answers by the host's time: remove `machine.clock`");
     }
 }

@@ -319,6 +319,7 @@ pub(crate) fn attempt(cell: &CellRecord, number: u32) -> AttemptRecord {
         reason: None,
         seconds: (cell.seconds / f64::from(cell.attempts.max(1)) * 1000.0).round() / 1000.0,
         start: Start::Booted,
+        time_travel: false,
         boot_seconds: Some(1.104),
         phase: Phase::Settle,
         ending: Ending::Complete,

@@ -41,6 +41,7 @@ pub fn attempt(
         reason: judgement.reason.clone(),
         seconds: milliseconds(seen.seconds),
         start: seen.start,
+        time_travel: seen.time_travel,
         boot_seconds: seen.boot_seconds.map(milliseconds),
         phase: seen.phase,
         ending: seen.ending,

@@ -29,7 +29,7 @@ impl Share {
         let turn = &cell.test.turn;
         let groups = turn.group.iter().chain(&turn.limits);
         let groups = groups.map(|group| (group.name.clone(), group.max)).collect();
-        Share { cpus: cell.machine.cpus, memory_mib: u64::from(cell.machine.memory_mib), groups }
+        Share { cpus: cell.machine.host_cpus(), memory_mib: u64::from(cell.machine.memory_mib), groups }
     }
 }
 

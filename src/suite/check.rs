@@ -158,6 +158,36 @@ pub(super) fn times(fields: &mut Fields<'_>, settings: &Settings, symptom: Optio
     }
 }
 
+/// Time passes by leaps only where nothing that the guest waits for is the host's, and where the dose is no time.
+pub(super) fn clock(fields: &mut Fields<'_>, settings: &Settings, userland: Option<KeyPath>) {
+    let Settings { machine, dose, at, .. } = settings;
+    if machine.clock.is_real() {
+        return;
+    }
+    let mut clash = |headline: &str, label: &str, other: (&KeyPath, &str), help: &str| {
+        let place = (fields.span(&at.clock), label.to_owned());
+        let other = (fields.span(other.0), other.1.to_owned());
+        fields.report_pair(Contradiction, headline.to_owned(), place, other, help.to_owned());
+    };
+    let disk = (!machine.disks.is_empty()).then(|| at.disks.clone());
+    if let Some(disk) = disk.or(userland) {
+        clash(
+            "a disk answers by the host's time, which the guest's would outrun",
+            "leaps while the guest waits",
+            (&disk, "waits for the host"),
+            "remove `machine.clock`: a task that waits for its disk would look hung",
+        );
+    }
+    if dose.seconds.is_some() && dose.rounds.is_none() {
+        clash(
+            "a dose of seconds would be over at once",
+            "leaps over idle seconds",
+            (&at.dose, "nothing but seconds"),
+            "count the work, with `dose.rounds`, or remove `machine.clock`",
+        );
+    }
+}
+
 /// A program that never ends has a time, and nothing that only an end tells.
 pub(super) fn endless(
     fields: &mut Fields<'_>,

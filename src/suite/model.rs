@@ -194,6 +194,27 @@ pub struct MachineNeeds {
     pub cmdline: Vec<String>,
     /// Disks, each a throw-away copy.
     pub disks: Vec<DiskNeed>,
+    /// How the guest's time passes.
+    #[serde(skip_serializing_if = "Clock::is_real")]
+    pub clock: Clock,
+}
+
+/// How a guest's time passes while its processors are idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clock {
+    /// As the host's does.
+    #[default]
+    Real,
+    /// It jumps to the next timer, so that nobody waits for what only waits. User-mode Linux calls it time travel.
+    TimeTravel,
+}
+
+impl Clock {
+    /// Whether it is the host's.
+    pub fn is_real(&self) -> bool {
+        *self == Clock::Real
+    }
 }
 
 /// A disk of the guest; the program finds its device in `KREGRESS_DISK_<NAME>`.

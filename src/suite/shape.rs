@@ -13,7 +13,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::build::{ProgramShape, SymptomShape, VERDICTS};
+use super::build::{CLOCKS, ProgramShape, SymptomShape, VERDICTS};
 use crate::yaml::schema::words;
 
 /// A word, or keys that say more.
@@ -244,6 +244,9 @@ pub(super) struct MachineShape {
     pub cmdline: List<String>,
     /// Throw-away disks.
     pub disks: List<DiskShape>,
+    /// How the guest's time passes while its processors are idle.
+    #[schemars(extend("enum" = words(&CLOCKS)))]
+    pub clock: Option<String>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]

@@ -44,6 +44,11 @@ pub trait Backend: Send + Sync {
         None
     }
 
+    /// Why the clocks of its emulated guests cannot leap over idle time; `None` if they can.
+    fn lacks_time_travel(&self) -> Option<String> {
+        None
+    }
+
     /// Whether it could make this machine run instructions that its kernel has already replaced.
     fn may_run_stale_code(&self, machine: &VmSpec) -> bool;
 }

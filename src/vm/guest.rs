@@ -143,11 +143,17 @@ pub trait Guest: Send {
     /// The machine refuses it.
     fn pause_at_end(&mut self) -> Result<(), VmError>;
 
-    /// Stops the guest for good.
+    /// Stops the guest, and its clock with it.
     ///
     /// # Errors
     /// The machine refuses it.
     fn pause(&mut self) -> Result<(), VmError>;
+
+    /// Lets a guest that was stopped go on.
+    ///
+    /// # Errors
+    /// The machine refuses it.
+    fn go_on(&mut self) -> Result<(), VmError>;
 
     /// Reads the kernel's log out of the guest's memory. Of a guest that runs on, records that it writes meanwhile may be
     /// missing.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
 use crate::machine::Device;
+use crate::suite::Clock;
 
 /// virtio-blk and NVMe carry serial numbers of at most 20 bytes.
 const SERIAL_BYTES: usize = 20;
@@ -52,6 +53,8 @@ pub struct VmSpec {
     pub serial_channel: bool,
     /// Whether there is a virtio port for them. Without it the guest is as one whose kernel lacks the driver.
     pub virtio_channel: bool,
+    /// How its time passes while its processors are idle.
+    pub clock: Clock,
     /// A socket on which gdb is waited for before the guest's first instruction.
     pub gdb: Option<PathBuf>,
 }

@@ -37,6 +37,7 @@ pub fn machine() -> Machine {
         accel: Default::default(),
         qemu: None,
         cmdline: Vec::new(),
+        clock: Default::default(),
         devices: Vec::new(),
     }
 }

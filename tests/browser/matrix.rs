@@ -156,6 +156,7 @@ fn cell(test: usize, kernel: usize, round: usize) -> (CellRecord, Vec<AttemptRec
             reason: reason.filter(|_| decides).map(str::to_owned),
             seconds: each,
             start: Start::Booted,
+            time_travel: false,
             boot_seconds: (verdict != Verdict::Lost).then_some(1.104),
             phase: if crashed { Phase::Dose } else { Phase::Settle },
             ending: if crashed { Ending::Stopped(Stopped::CrashSeen) } else { Ending::Complete },

@@ -6,6 +6,7 @@
 mod architectures;
 mod boots;
 mod campaign;
+mod clocks;
 mod consoles;
 mod detectors;
 mod doses;

@@ -42,6 +42,7 @@ fn machine() -> Arc<Machine> {
         accel: Default::default(),
         qemu: None,
         cmdline: Vec::new(),
+        clock: Default::default(),
         devices: Vec::new(),
     })
 }

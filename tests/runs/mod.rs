@@ -114,6 +114,7 @@ fn attempt(verdict: Verdict, console: String) -> AttemptRecord {
         reason: None,
         seconds: 3.2,
         start: Start::default(),
+        time_travel: false,
         boot_seconds: Some(1.0),
         phase: Phase::Stop,
         ending: Ending::Complete,

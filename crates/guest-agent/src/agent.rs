@@ -22,6 +22,10 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a disk may take to appear after its driver was loaded.
 const DISK_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Under a clock that leaps: how long the kernel is given to end what it prints, before the blocked tasks are printed and
+/// again after that. The host can judge neither by its own clock.
+const LAST_LINES: Duration = Duration::from_millis(300);
+
 /// How long the agent stays after its last word, for the host to hear it.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
@@ -81,6 +85,7 @@ fn serve() -> io::Result<()> {
         answers: supervise::Answers::default(),
         leave: None,
         command: None,
+        clock_leaps: false,
     }
     .run(receiver)
 }
@@ -116,6 +121,8 @@ struct Agent {
     leave: Option<mpsc::Sender<()>>,
     /// The way to the command that a person runs.
     command: Option<execute::Handle>,
+    /// Whether time leaps while all processors are idle.
+    clock_leaps: bool,
 }
 
 impl Agent {
@@ -128,7 +135,12 @@ impl Agent {
                 let failure = SetupFailure::Channel { frames: request.missing };
                 self.sender.tell(&FromGuest::Failed(failure))?;
             }
+            self.sender.anchor().heard(&request.ask);
             match request.ask {
+                ToGuest::ClockLeaps => {
+                    self.sender.anchor().hold_when_owed()?;
+                    self.clock_leaps = true;
+                }
                 ToGuest::Ping => self.sender.tell(&FromGuest::Hello(facts(self.channel)))?,
                 ToGuest::Refresh { entropy, unix_ns, pause_us } => {
                     let done = refresh(&entropy, Duration::from_nanos(unix_ns));
@@ -143,7 +155,10 @@ impl Agent {
                     power_off()
                 }
                 ToGuest::Blocked => {
+                    let last_lines = if self.clock_leaps { LAST_LINES } else { Duration::ZERO };
+                    std::thread::sleep(last_lines);
                     blocked::print_on_console();
+                    std::thread::sleep(last_lines);
                     self.sender.tell(&FromGuest::BlockedTasks { tasks: blocked::tasks() })?;
                 }
                 ref part @ (ToGuest::ModuleFile { number, .. } | ToGuest::ModulesEnd { number, .. }) => {
@@ -285,6 +300,7 @@ impl Agent {
             | ToGuest::Input { .. }
             | ToGuest::InputEnds
             | ToGuest::Resize(_)
+            | ToGuest::ClockLeaps
             | ToGuest::Blocked
             | ToGuest::PowerOff => Ok(()),
         }

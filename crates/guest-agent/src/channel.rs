@@ -11,6 +11,7 @@ use rustix::fs::inotify;
 use rustix::io::Errno;
 use rustix::termios::{OptionalActions, speed, tcgetattr, tcsetattr};
 
+use super::anchor::Anchor;
 use guest_protocol::message::{FromGuest, ToGuest};
 use guest_protocol::wire::{Decoder, Encoder, Frame, Kind, Tally};
 use guest_protocol::{PORT_NAME, layout};
@@ -36,17 +37,24 @@ const CONSOLE_DEVICE: &str = "0x0003";
 /// The writing half, shared by everything in the agent that has something to tell.
 pub struct Sender {
     port: Mutex<(File, Encoder)>,
+    anchor: Anchor,
 }
 
 impl Sender {
     /// A sender to anything.
     #[cfg(test)]
     pub(super) fn to(port: File) -> Sender {
-        Sender { port: Mutex::new((port, Encoder::default())) }
+        Sender { port: Mutex::new((port, Encoder::default())), anchor: Anchor::default() }
+    }
+
+    /// What keeps time from passing while the host owes an answer.
+    pub fn anchor(&self) -> &Anchor {
+        &self.anchor
     }
 
     /// Sends a message.
     pub fn tell(&self, message: &FromGuest) -> io::Result<()> {
+        self.anchor.told(message);
         self.write(|encoder, bytes| encoder.message(message, bytes))
     }
 
@@ -145,7 +153,8 @@ pub fn open() -> io::Result<(Sender, Receiver, &'static str)> {
             }
         },
     };
-    let sender = Sender { port: Mutex::new((port.try_clone()?, Encoder::default())) };
+    let port_of_sender = Mutex::new((port.try_clone()?, Encoder::default()));
+    let sender = Sender { port: port_of_sender, anchor: Anchor::default() };
     Ok((sender, Receiver { port, decoder: Decoder::new(), tally: Tally::default() }, name))
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod agent;
+mod anchor;
 mod blocked;
 mod channel;
 mod detectors;

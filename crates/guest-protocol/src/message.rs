@@ -247,6 +247,10 @@ pub enum ToGuest {
         /// Milliseconds since its boot.
         ms: u64,
     },
+    /// From now on: the guest's clock leaps to the next timer whenever all of its processors are idle. So one of them must be
+    /// busy while the host owes an answer, or what waits for that would wait for ever by the guest's clock; and what the host
+    /// would wait for by its own clock, the agent waits for.
+    ClockLeaps,
     /// Tell which tasks are blocked, and have the kernel print them on the console.
     Blocked,
     /// Power the guest off.

@@ -32,7 +32,7 @@ use crate::plan::PlacedTest;
 use crate::progress::Fetching;
 use crate::report::ExitStatus;
 use crate::scratch::{Scratch, ScratchDir};
-use crate::suite::MachineNeeds;
+use crate::suite::{Clock, MachineNeeds};
 use crate::vm::accel::AccelRequest;
 use crate::vm::backend::{Backend, StartFrom};
 use crate::vm::spec::VmSpec;
@@ -211,6 +211,8 @@ pub fn run(args: &VmArgs, paths: &PathArgs) -> Result<ExitCode, CliError> {
         None => Prepared { userland, ..Prepared::default() },
     };
     let mut guest = lab.machine(&kernel, &machine, &prepared).map_err(CliError::setup)?;
+    // a person's time passes as the host's does
+    guest.clock = Clock::Real;
     let stub = args.gdb.then(|| gdb::stub(&cache)).transpose()?;
     guest.gdb = stub.as_ref().map(|stub| stub.socket.clone());
     let names: Vec<&str> = args.modules.iter().map(String::as_str).collect();
@@ -339,6 +341,7 @@ fn machine(args: &GuestArgs, paths: &PathArgs, share: Option<&ScratchDir>) -> Re
     // the last one counts, which may be among those of --cmdline
     let cmdline = args.console.then(|| "loglevel=8".to_owned()).into_iter().collect();
     let needs = MachineNeeds {
+        clock: Clock::Real,
         base: args.machine.clone(),
         cpus: args.cpus,
         memory_mib: args.memory,

@@ -27,6 +27,11 @@ impl AskAt {
         AskAt { next: now + QUIET, last: now + QUIET_BOUND }
     }
 
+    /// At once: the agent waits until the console is silent, whose clock leaps.
+    fn at_once(now: Instant) -> AskAt {
+        AskAt { next: now, last: now }
+    }
+
     /// The console spoke just now.
     pub(super) fn move_on(&mut self, now: Instant) {
         self.next = (now + QUIET).min(self.last);
@@ -61,7 +66,8 @@ impl Attempt<'_> {
             // the rest of the report comes by itself, then the guest restarts, which ends QEMU
             self.close(Stopped::CrashSeen, self.timeouts.crash);
         } else if is_hung_task(sighting) && self.seen.program.started {
-            self.ask_at = Some(AskAt::after(self.now));
+            let leaps = self.guest_time.is_some();
+            self.ask_at = Some(if leaps { AskAt::at_once(self.now) } else { AskAt::after(self.now) });
             self.close(Stopped::CrashSeen, QUIET_BOUND + self.timeouts.evidence);
         }
     }

@@ -131,6 +131,7 @@ fn attempt_of(
         output_file: None,
         vmcore: None,
         reads_memory: false,
+        clock_leaps: false,
         in_vain: &in_vain,
     };
     change(&mut context);
@@ -234,6 +235,36 @@ fn every_ending_of_an_attempt() {
     QEMU fails: QEMU ended with exit code 1: no such device in boot at 0.0 s: Lost: QEMU ended with exit code 1: no such device
     frames are lost: complete in stop at 3.0 s: Blind: 2 frames between host and agent were lost, and what was in them is not known
     "#);
+}
+
+#[test]
+fn a_guest_whose_clock_leaps_is_judged_by_its_own_time() {
+    let leaping = |script: Script| attempt_with(script, &Cancel::new(), |context| context.clock_leaps = true);
+    // sixty seconds of the guest's in six of the host's
+    let beat = |n: u64| FromGuest::Heartbeat { uptime_ms: n * 1000 };
+    let fast = |seconds: u64, pause: f64| {
+        (0..seconds).fold(Script::in_dose(), |script, n| script.after(pause).say(beat(n)))
+    };
+    let table = [
+        ("an idle guest", fast(70, 0.1)),
+        ("it ends in time", fast(59, 0.1).completes()),
+        ("a guest that is slower than the host", fast(59, 2.0).completes()),
+        ("one that is hardly alive", fast(59, 20.0)),
+        ("a hung task", {
+            let tasks = vec![BlockedTask { pid: 7, comm: "dd".into(), stack: vec!["io_schedule".into()] }];
+            let asked = fast(12, 0.1).console(HUNG).until("blocked-tasks");
+            asked.after(0.1).say(FromGuest::BlockedTasks { tasks })
+        }),
+    ];
+    let lines: String =
+        table.into_iter().map(|(name, script)| format!("{name}: {}\n", leaping(script).line())).collect();
+    insta::assert_snapshot!(lines, @r"
+    an idle guest: not done in 60 s in dose at 17.1 s: Blind: the program did not end within 60 s
+    it ends in time: complete in stop at 8.9 s: Good
+    a guest that is slower than the host: complete in stop at 121.0 s: Good
+    one that is hardly alive: not done in 60 s in dose at 611.0 s: Blind: the program did not end within 60 s
+    a hung task: crash seen in dose at 4.3 s: Other: INFO: task hung in corrupted
+    ");
 }
 
 /// An agent that gives a sign each second.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -15,6 +16,7 @@ use crate::kernel::Kernel;
 use crate::kernel::tools::{Tell, Tool, Tools};
 use crate::lab::guests::Guests;
 use crate::lab::timeouts::Timeouts;
+use crate::suite::Clock;
 use crate::vm::VmError;
 use crate::vm::accel::{self, AccelDecision, AccelRequest};
 use crate::vm::agent;
@@ -78,6 +80,8 @@ impl VmLab {
             keep_vmcore: KeepVmcore::Never,
             reads_memory: false,
             serial_only: false,
+            real_clock: false,
+            told_of_clocks: AtomicBool::new(false),
             guests: Some(Guests::new(cache)),
             pool: true,
             prepared: Mutex::default(),
@@ -101,6 +105,12 @@ impl VmLab {
     /// kernel lacks the driver.
     pub fn with_serial_only(mut self, serial_only: bool) -> VmLab {
         self.serial_only = serial_only;
+        self
+    }
+
+    /// Lets no guest's clock leap, whatever its test says.
+    pub fn with_real_clock(mut self, real_clock: bool) -> VmLab {
+        self.real_clock = real_clock;
         self
     }
 
@@ -162,6 +172,7 @@ impl VmLab {
             devices: Vec::new(),
             serial_channel: self.arch.console.lines > 1,
             virtio_channel: true,
+            clock: Clock::Real,
             gdb: None,
         };
         let start = self.backend.now();

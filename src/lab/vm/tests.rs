@@ -140,6 +140,37 @@ fn the_next_guest_waits_where_it_was_prefetched() {
 }
 
 #[test]
+fn a_guest_whose_clock_leaps_waits_without_time_and_needs_no_rehearsal() {
+    // a rehearsal would send a program before that
+    let leaping = || {
+        let waits = Script::new().event(VmEvent::Resumed).until("ping").hello().until("pause");
+        let refreshed = waits.until("go-on").until("refresh").say(FromGuest::Refreshed { error: None });
+        refreshed.until("clock-leaps").then(dose())
+    };
+    let mut place = Place::new([Script::saved(), leaping(), leaping()]);
+    place.machine.clock = Clock::TimeTravel;
+    let first = place.attempt();
+    assert_eq!((came_from(&first), first.time_travel), ((Start::Restored, &Ending::Complete), true));
+    place.prefetch();
+    assert_eq!(place.backend.left(), 0);
+    let second = place.attempt();
+    assert_eq!((came_from(&second), second.time_travel), ((Start::Restored, &Ending::Complete), true));
+    assert_eq!(place.summary(), "boot to save, restore, restore");
+}
+
+#[test]
+fn a_lab_may_keep_every_clock_real() {
+    let mut place = Place::new([Script::saved(), restored()]);
+    place.machine.clock = Clock::TimeTravel;
+    place.lab = place.lab.with_real_clock(true);
+    assert!(!place.attempt().time_travel);
+    assert_eq!(
+        place.lab.fitted(&place.machine),
+        (Machine { clock: Clock::Real, ..place.machine.clone() }, None)
+    );
+}
+
+#[test]
 fn a_restore_never_decides() {
     // each time the restored guest ends before the test, and the booted one does not
     let ends = || Script::restored().after(1.0).resets();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Context;
-use crate::suite::model::{DiskNeed, Dose, Hang, MachineNeeds, Needs, Timeouts};
+use crate::suite::model::{Clock, DiskNeed, Dose, Hang, MachineNeeds, Needs, Timeouts};
 use crate::suite::shape::{DiskShape, TestShape};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
@@ -13,6 +13,10 @@ use crate::yaml::{quantity, word};
 const SLOW: Duration = Duration::from_secs(30);
 const TERMINATE: Duration = Duration::from_secs(120);
 const HANG_SECONDS: u32 = 20;
+
+/// The words of `machine.clock`.
+pub(in crate::suite) const CLOCKS: [(&str, Clock); 2] =
+    [("real", Clock::Real), ("time-travel", Clock::TimeTravel)];
 
 /// The value of `section.key`: the test's own or the default.
 macro_rules! pick {
@@ -41,6 +45,7 @@ pub(in crate::suite) struct Settings {
 /// The paths of settings that are checked against others.
 pub(in crate::suite) struct Places {
     pub disks: KeyPath,
+    pub clock: KeyPath,
     pub dose: KeyPath,
     pub slow: KeyPath,
     pub terminate: KeyPath,
@@ -59,6 +64,7 @@ pub(super) fn settings(fields: &mut Fields<'_>, context: &Context<'_>, shape: &T
         hang: hang(fields, context, shape),
         at: Places {
             disks: pick!(context, shape, machine.disks).0,
+            clock: pick!(context, shape, machine.clock).0,
             dose: pick!(context, shape, dose.seconds).0,
             slow: pick!(context, shape, timeout.slow).0,
             terminate: pick!(context, shape, timeout.terminate).0,
@@ -87,6 +93,7 @@ fn machine(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestShape) ->
     let (memory_at, memory) = pick!(context, shape, machine.memory);
     let (cmdline_at, cmdline) = pick!(context, shape, machine.cmdline);
     let (disks_at, disks) = pick!(context, shape, machine.disks);
+    let (clock_at, clock) = pick!(context, shape, machine.clock);
     let mut needed = Vec::new();
     for (nth, disk) in disks.into_iter().flatten().enumerate() {
         let at = disks_at.index(nth);
@@ -102,6 +109,7 @@ fn machine(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestShape) ->
         memory_mib: fields.optional(&memory_at, memory, quantity::memory_mib),
         cmdline: fields.list(&cmdline_at, cmdline, word::line),
         disks: needed,
+        clock: fields.optional(&clock_at, clock, |text| word::one_of(text, &CLOCKS)).unwrap_or_default(),
     }
 }
 

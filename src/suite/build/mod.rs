@@ -7,7 +7,7 @@ mod scheduling;
 mod symptom;
 mod userland;
 
-pub(super) use machine::Settings;
+pub(super) use machine::{CLOCKS, Settings};
 pub(super) use program::ProgramShape;
 pub(super) use symptom::SymptomShape;
 
@@ -134,6 +134,7 @@ fn test(fields: &mut Fields<'_>, context: &Context<'_>, suite: &str, shape: &Tes
     check::disks(fields, at, &settings, &prepare);
     check::userland(fields, at, program.as_ref(), userland.is_some());
     check::times(fields, &settings, symptom.as_ref());
+    check::clock(fields, &settings, userland.is_some().then(|| at.key("userland")));
     if let (Some(program), Some(symptom)) = (&program, &symptom) {
         check::endless(fields, at, &settings, program, symptom);
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::device::fit;
 use crate::arch::Arch;
 use crate::guest::PORT_NAME;
+use crate::suite::Clock;
 use crate::vm::spec::{Accel, VmSpec};
 
 /// Kernel parameters of every guest, with what its architecture needs ([`Arch::cmdline`]) and where its console is. None of
@@ -33,6 +34,10 @@ pub enum Origin {
     /// its devices ([`fds::STATE`]).
     Restored,
 }
+
+/// How QEMU's translator is asked to leap over idle time: an instruction takes 8 ns whoever runs it and however busy the
+/// host is, and while all processors are idle the clock jumps to the next timer (QEMU manual, "TCG Instruction Counting").
+pub const TIME_TRAVEL: [&str; 2] = ["tcg,thread=single", "shift=3,sleep=off"];
 
 /// File descriptors that QEMU inherits. Besides them the kernel console is its standard input and output.
 pub mod fds {
@@ -71,9 +76,12 @@ pub fn qemu_args_from(machine: &VmSpec, origin: Origin) -> Vec<OsString> {
     args.flag("-nodefaults").flag("-no-user-config").flag("-no-reboot");
     args.pair("-display", "none").pair("-vga", "none");
     args.pair("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
-    match machine.accel {
-        Accel::Kvm => args.pair("-accel", "kvm").pair("-cpu", "host"),
-        Accel::Tcg => args.pair("-accel", "tcg,thread=multi").pair("-cpu", arch.qemu.cpu),
+    match (machine.accel, machine.clock) {
+        (Accel::Kvm, _) => args.pair("-accel", "kvm").pair("-cpu", "host"),
+        (Accel::Tcg, Clock::Real) => args.pair("-accel", "tcg,thread=multi").pair("-cpu", arch.qemu.cpu),
+        (Accel::Tcg, Clock::TimeTravel) => {
+            args.pair("-accel", TIME_TRAVEL[0]).pair("-icount", TIME_TRAVEL[1]).pair("-cpu", arch.qemu.cpu)
+        }
     };
     let memory = match origin {
         Origin::Boot => "",
@@ -187,6 +195,7 @@ mod tests {
             devices: vec![disk("image", true), disk("later", false)],
             serial_channel: false,
             virtio_channel: true,
+            clock: Clock::Real,
             gdb: None,
         }
     }
@@ -267,6 +276,14 @@ mod tests {
         let line = joined(&machine());
         assert!(!line.contains("netdev") && !line.contains("-nic"));
         assert!(line.contains("snapshot=on,file=/c/a,,b.img"));
+    }
+
+    #[test]
+    fn only_the_translator_leaps_over_idle_time() {
+        let leaping = VmSpec { clock: Clock::TimeTravel, ..machine() };
+        let line = joined(&leaping);
+        assert!(line.contains(" -accel tcg,thread=single -icount shift=3,sleep=off -cpu max "), "{line}");
+        assert!(!joined(&VmSpec { accel: Accel::Kvm, ..leaping }).contains("icount"));
     }
 
     #[test]

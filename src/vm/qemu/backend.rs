@@ -104,8 +104,14 @@ impl Backend for QemuBackend {
         }
     }
 
+    fn lacks_time_travel(&self) -> Option<String> {
+        self.capabilities.lacks_time_travel()
+    }
+
     fn may_run_stale_code(&self, machine: &VmSpec) -> bool {
-        machine.accel == Accel::Tcg && machine.cpus > 1 && self.qemu.version.may_run_stale_code()
+        // under a clock that leaps one thread executes all processors
+        let in_parallel = machine.accel == Accel::Tcg && machine.cpus > 1 && machine.clock.is_real();
+        in_parallel && self.qemu.version.may_run_stale_code()
     }
 }
 
@@ -126,6 +132,7 @@ fn processor() -> String {
 mod tests {
     use super::*;
     use crate::machine::{Device, DeviceKind, Medium};
+    use crate::suite::Clock;
     use crate::vm::qemu::QemuVersion;
     use crate::vm::snapshot::Key;
     use crate::vm::spec::VmDevice;
@@ -159,6 +166,7 @@ mod tests {
             devices: vec![disk(true)],
             serial_channel: false,
             virtio_channel: true,
+            clock: Clock::Real,
             gdb: None,
         };
         let first = key(&qemu, &machine);
@@ -175,6 +183,7 @@ mod tests {
             key(&qemu, &VmSpec { accel: Accel::Kvm, ..machine.clone() }),
             key(&qemu, &VmSpec { cmdline: vec!["a".into()], ..machine.clone() }),
             key(&qemu, &VmSpec { serial_channel: true, ..machine.clone() }),
+            key(&qemu, &VmSpec { clock: Clock::TimeTravel, ..machine.clone() }),
             key(&qemu, &VmSpec { devices: Vec::new(), ..machine.clone() }),
         ];
         for name in ["qemu", "kernel", "initramfs", "image"] {
@@ -182,7 +191,7 @@ mod tests {
             others.push(key(&qemu, &machine));
         }
         let names: std::collections::HashSet<String> = others.into_iter().collect();
-        assert_eq!(names.len(), 12);
+        assert_eq!(names.len(), 13);
         assert!(!names.contains(&first));
     }
 }

@@ -1,9 +1,11 @@
 //! What a QEMU can do: whether it can build a machine, found out without starting one.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 
+use super::args::TIME_TRAVEL;
 use super::device;
 use super::{Qemu, QemuVersion};
 use crate::arch::Arch;
@@ -16,12 +18,18 @@ const SINCE: &[(&str, &str, QemuNeed)] = &[
     ("nvme", "sriov_max_vfs", QemuNeed { major: 7, minor: 1 }),
 ];
 
+/// The oldest QEMU whose clocks leap right. 7.2 ends blocks of code at any instruction then, also behind `cmpxchg16b`, which
+/// leaves flags that are none: an interrupt there made a kernel crash in one of 60 attempts. With 10.0 it was tried.
+const TIME_TRAVEL_SINCE: QemuNeed = QemuNeed { major: 10, minor: 0 };
+
 /// What one QEMU can do, each asked once.
 #[derive(Debug)]
 pub struct Capabilities {
     arch: &'static Arch,
     qemu: Qemu,
     asked: Mutex<HashMap<String, Known>>,
+    /// What it said to a clock that leaps over idle time, once it was asked.
+    time_travel: OnceLock<Result<(), String>>,
 }
 
 /// What `-device MODEL,help` said.
@@ -38,7 +46,8 @@ enum Known {
 impl Capabilities {
     /// The capabilities of this QEMU, which emulates this architecture.
     pub fn of(arch: &'static Arch, qemu: &Qemu) -> Capabilities {
-        Capabilities { arch, qemu: qemu.clone(), asked: Mutex::default() }
+        let (asked, time_travel) = (Mutex::default(), OnceLock::new());
+        Capabilities { arch, qemu: qemu.clone(), asked, time_travel }
     }
 
     /// Why this QEMU cannot build the machine; `None` if it can, as far as can be seen without starting it. `accel` is
@@ -57,6 +66,18 @@ impl Capabilities {
         models
             .into_iter()
             .find_map(|(model, property)| self.missing_model(&model, property.unwrap_or_default()))
+    }
+
+    /// Why its guests' clocks cannot leap over idle time; `None` if they can.
+    pub fn lacks_time_travel(&self) -> Option<String> {
+        if !self.arch.qemu.leaps {
+            return Some(format!("that is untried on {}", self.arch.name));
+        }
+        if !reaches(self.qemu.version, TIME_TRAVEL_SINCE) {
+            return Some(format!("that needs QEMU {TIME_TRAVEL_SINCE}, found {}", self.qemu.version));
+        }
+        let refusal = self.time_travel.get_or_init(|| try_time_travel(&self.qemu)).as_ref().err()?;
+        Some(format!("QEMU {} refuses it: {refusal}", self.qemu.version))
     }
 
     fn missing_model(&self, model: &str, property: &str) -> Option<String> {
@@ -86,14 +107,35 @@ fn reaches(found: QemuVersion, need: QemuNeed) -> bool {
 fn question(qemu: &Qemu, model: &str) -> Known {
     let arguments =
         qemu.extra.iter().cloned().chain(["-device".to_owned(), format!("{model},help")]).collect::<Vec<_>>();
+    // a word without a slash is looked for in `PATH`, which a path is not
+    let program = qemu.path.as_os_str();
     let output =
-        duct::cmd(&qemu.path, arguments).stdin_null().stdout_capture().stderr_capture().unchecked().run();
+        duct::cmd(program, arguments).stdin_null().stdout_capture().stderr_capture().unchecked().run();
     match output {
         Ok(output) => {
             answer(&String::from_utf8_lossy(&output.stdout), &String::from_utf8_lossy(&output.stderr))
         }
         Err(_) => Known::Unknown,
     }
+}
+
+/// Starts a machine without anything, and ends it when it has come up.
+fn try_time_travel(qemu: &Qemu) -> Result<(), String> {
+    let [accel, icount] = TIME_TRAVEL;
+    let machine = ["-nodefaults", "-display", "none", "-machine", "none", "-S", "-qmp", "stdio"];
+    let options = machine.into_iter().chain(["-accel", accel, "-icount", icount]).map(str::to_owned);
+    let output = duct::cmd(qemu.path.as_os_str(), qemu.extra.iter().cloned().chain(options))
+        .stdin_bytes(r#"{"execute":"qmp_capabilities"}{"execute":"quit"}"#)
+        .stdout_capture()
+        .stderr_capture()
+        .unchecked()
+        .run()
+        .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    Err(words.lines().next().unwrap_or("it said nothing").to_owned())
 }
 
 /// Reads what QEMU said. Its exit code is 0 in either case.
@@ -143,6 +185,20 @@ mod tests {
         insta::assert_snapshot!(missing_of((9, 0, 4), &[], &need).unwrap(), @"the machine default needs QEMU 9.1, found 9.0.4");
         let kvm = Machine { accel: AccelNeed::Kvm, ..Machine::built_in() };
         insta::assert_snapshot!(missing_of((9, 0, 4), &[], &kvm).unwrap(), @"the machine default needs KVM, this run has none");
+    }
+
+    #[test]
+    fn time_travel_is_asked_for_once_and_its_refusal_named() {
+        let lacks = |arch, path: &str, major| {
+            let version = QemuVersion { major, minor: 0, micro: 2 };
+            let capabilities =
+                Capabilities::of(arch, &Qemu { path: path.into(), version, extra: Vec::new() });
+            capabilities.lacks_time_travel()
+        };
+        assert_eq!(lacks(crate::arch::GUEST, "true", 10), None);
+        insta::assert_snapshot!(lacks(crate::arch::GUEST, "false", 10).unwrap(), @"QEMU 10.0.2 refuses it: it said nothing");
+        insta::assert_snapshot!(lacks(crate::arch::GUEST, "true", 9).unwrap(), @"that needs QEMU 10.0, found 9.0.2");
+        insta::assert_snapshot!(lacks(&crate::arch::AARCH64, "true", 10).unwrap(), @"that is untried on aarch64");
     }
 
     #[test]

@@ -165,6 +165,7 @@ impl Guest for ScriptedGuest {
             ToGuest::Resize(size) => format!("resize {}x{}", size.rows, size.columns),
             ToGuest::Answer { error } => format!("answer: {}", error.as_deref().unwrap_or("done")),
             ToGuest::Begin => "begin".to_owned(),
+            ToGuest::ClockLeaps => "clock-leaps".to_owned(),
             ToGuest::Blocked => "blocked-tasks".to_owned(),
             ToGuest::ModuleFile { name, .. } => format!("send module {name}"),
             ToGuest::ModulesEnd { error, .. } => {
@@ -231,6 +232,11 @@ impl Guest for ScriptedGuest {
 
     fn pause(&mut self) -> Result<(), VmError> {
         self.note("pause");
+        Ok(())
+    }
+
+    fn go_on(&mut self) -> Result<(), VmError> {
+        self.note("go-on");
         Ok(())
     }
 

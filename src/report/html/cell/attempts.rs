@@ -43,7 +43,8 @@ fn push_row(out: &mut String, attempt: &AttemptRecord, dir: &RunDir) {
         || "never".to_owned(),
         |boot| {
             let how = if attempt.start == Start::Restored { ", restored" } else { "" };
-            format!("{boot:.3} s{how}")
+            let clock = if attempt.time_travel { ", idle time left out" } else { "" };
+            format!("{boot:.3} s{how}{clock}")
         },
     );
     let mut end = ending(&attempt.ending);

@@ -15,8 +15,8 @@ pub(super) fn too_few_rounds(evidence: &Evidence<'_>) -> Option<Judgement> {
         None => blind(format!(
             "the program did not say how many of its {rounds} rounds it did (a line `iterations N`)"
         )),
-        // where a time is given too, whichever comes first ends the dose
-        Some(done) if done < rounds && dose.seconds.is_none() => {
+        // where a time is given too, whichever comes first ends the dose; time that was leapt over is none
+        Some(done) if done < rounds && (dose.seconds.is_none() || evidence.seen.time_travel) => {
             blind(format!("the program did {done} of {rounds} rounds"))
         }
         Some(_) => None,

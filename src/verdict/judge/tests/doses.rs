@@ -36,6 +36,20 @@ fn a_time_is_kept_by_the_agents_clock() {
 }
 
 #[test]
+fn seconds_that_were_leapt_over_are_no_dose() {
+    let test = test_with(REPORTED, "  dose: {seconds: 10, rounds: 30}\n");
+    let after = |rounds: &str, time_travel: bool| {
+        changed(|seen| {
+            (seen.program.ran_ms, seen.time_travel) = (Some(10_000), time_travel);
+            seen.program.take_report(rounds);
+        })
+    };
+    assert_eq!(said(&test, &after("iterations 7", false), &[]), "good");
+    insta::assert_snapshot!(said(&test, &after("iterations 7", true), &[]), @"blind: the program did 7 of 30 rounds");
+    assert_eq!(said(&test, &after("iterations 30", true), &[]), "good");
+}
+
+#[test]
 fn a_line_that_is_none_of_the_known_ones_is_quoted() {
     let test = test_with(REPORTED, "");
     let told = |line: &str| said(&test, &wrote(&[line]), &[]);

@@ -120,6 +120,10 @@ impl Guest for Session {
         self.monitor.execute(&qapi::qmp::stop {}).map(drop)
     }
 
+    fn go_on(&mut self) -> Result<(), VmError> {
+        self.monitor.execute(&qapi::qmp::cont {}).map(drop)
+    }
+
     fn kernel_log(&mut self) -> Result<LogExcerpt, String> {
         self.read_kernel_log()
     }
