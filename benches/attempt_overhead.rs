@@ -4,6 +4,7 @@
 //! - `restored`: the guest is restored when the attempt asks for it
 //! - `waiting`: the guest was restored, and has rehearsed, since the attempt before, as in a run with more than one attempt
 //! - `booted`: the same attempt with `--no-snapshot`
+//! - `leaping`: restored when the attempt asks for it, of a test whose guest's clock leaps while it is idle
 //! - `bare restore`: QEMU reads the same state, the agent answers one message, QEMU is killed
 //!
 //! Each attempt watches the kernel after the program has ended (`lab::payload::SETTLE`, at the least here), which
@@ -16,7 +17,7 @@ mod common;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use common::{NOTHING, Runs, Silent, Times, kernel, lab, number, test, timeouts, words};
+use common::{LEAPING, NOTHING, Runs, Silent, Times, kernel, lab, number, test, timeouts, words};
 use kregress::cancel::Cancel;
 use kregress::kernel::cache_folder;
 use kregress::lab::Lab;
@@ -25,6 +26,9 @@ use kregress::lab::payload::SETTLE;
 use kregress::lab::prepare::Prepared;
 use kregress::observation::Phase;
 use kregress::vm::snapshot;
+
+/// The sides; the last is no attempt.
+const NAMES: [&str; 5] = ["restored", "waiting", "booted", "leaping", "bare restore"];
 
 /// When an attempt reached each phase, round by round.
 type Phases = RefCell<BTreeMap<Phase, Vec<f64>>>;
@@ -35,6 +39,7 @@ fn main() {
     let kernel = kernel(&words.next().unwrap_or_else(|| "6.12.117".to_owned()));
     let test = test(NOTHING);
     let runs = Runs::new(&kernel, &test);
+    let leaping = Runs::new(&kernel, &common::test(LEAPING));
     let (fresh, pooled) = (lab(&kernel).without_pool(), lab(&kernel));
     let booting = lab(&kernel).without_snapshots();
 
@@ -51,14 +56,14 @@ fn main() {
     };
     let snapshot = guests.snapshot(wanted).expect("a snapshot");
 
-    let mut sides: [Times; 4] = Default::default();
-    let mut reached: [Phases; 3] = Default::default();
+    let mut sides: [Times; 5] = Default::default();
+    let mut reached: [Phases; 4] = Default::default();
+    let attempts = [(&fresh, &runs), (&pooled, &runs), (&booting, &runs), (&fresh, &leaping)];
     for _ in 0..=rounds {
-        let [attempts @ .., bare] = &mut sides;
-        for ((lab, times), reached) in [&fresh, &pooled, &booting].into_iter().zip(attempts).zip(&mut reached)
-        {
+        let [measured @ .., bare] = &mut sides;
+        for (((lab, runs), times), reached) in attempts.into_iter().zip(measured).zip(&mut reached) {
             // a run of several attempts has prefetched the next one
-            lab.prefetch(&kernel, &test, runs.machine());
+            lab.prefetch(&kernel, runs.test(), runs.machine());
             lab.wait_prefetched();
             times.measure(|| {
                 let ran = runs.run(lab, 1);
@@ -77,18 +82,18 @@ fn main() {
     let watch = SETTLE.least_ms as f64 / 1000.0;
     println!("{} on QEMU {}, {rounds} rounds", kernel.release, fresh.backend().version());
     println!("                    clock      processors");
-    for (name, times) in ["restored", "waiting", "booted", "bare restore"].into_iter().zip(&sides) {
+    for (name, times) in NAMES.into_iter().zip(&sides) {
         println!("{name:17} {:7.3} s   {:7.3} s", times.wall(), times.processor());
     }
     println!("phases reached, seconds:");
-    for (name, phases) in ["restored", "waiting", "booted"].into_iter().zip(reached) {
+    for (name, phases) in NAMES.into_iter().zip(reached) {
         let phases = phases.into_inner();
         let told =
             phases.iter().map(|(phase, at)| format!("{} {:.3}", phase.word(), common::median(&at[1..])));
         println!("  {name:9} {}", told.collect::<Vec<_>>().join(", "));
     }
     for (what, of) in [("clock", Times::wall as fn(&Times) -> f64), ("processors", Times::processor)] {
-        let [restored, waiting, booted, bare] = sides.each_ref().map(of);
+        let [restored, waiting, booted, leaping, bare] = sides.each_ref().map(of);
         // while it watches, a guest takes no processor
         let watch = if what == "clock" { watch } else { 0.0 };
         println!("by the {what}:");
@@ -98,5 +103,7 @@ fn main() {
         println!("  restored / bare restore               {:.2}", restored / bare);
         println!("  (restored - watch) / bare restore     {:.2}", (restored - watch) / bare);
         println!("  (waiting - watch) / bare restore      {:.2}", (waiting - watch) / bare);
+        // it does not watch by the host's clock
+        println!("  leaping / bare restore                {:.2}", leaping / bare);
     }
 }

@@ -6,37 +6,16 @@
 
 mod common;
 
-use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
-use std::time::Instant;
-
-use common::{program, words};
-use kregress::journal::RunDir;
-use kregress::report::{Outline, RunSummary};
+use common::{matrix, verdicts, words};
 
 fn main() {
     let words: Vec<String> = words().collect();
     let folder = tempfile::tempdir().expect("a folder");
-    let run = |side: &str, options: &[&str]| {
-        let reports = folder.path().join(side);
-        let mut command = Command::new(program());
-        command.arg("run").args(&words).args(options).arg("-o").arg(&reports);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let start = Instant::now();
-        let status = command.status().expect("kregress starts");
-        let seconds = start.elapsed().as_secs_f64();
-        assert!(status.code() != Some(96), "kregress run {words:?} {options:?} could not be set up");
-        let run = RunDir::find(&reports, "latest").expect("a run");
-        (seconds, RunSummary::of(&run).expect("its journal"))
-    };
+    let run = |side: &str, options: &[&str]| matrix(&words, options, &folder.path().join(side));
     // fetches what is missing, makes what is made once, and saves the guests
     let (first, _) = run("first", &["--attempts", "1"]);
     let (restored, after) = run("restored", &[]);
     let (booted, before) = run("booted", &["--no-snapshot"]);
-    let verdicts = |run: &RunSummary| -> BTreeMap<String, String> {
-        let told = |cell: Outline<'_>| cell.verdict().map_or("none", |v| v.word()).to_owned();
-        run.cells().map(|cell| (cell.id().to_string(), told(cell))).collect()
-    };
     let (before, after) = (verdicts(&before), verdicts(&after));
     println!("{} cells; once before: {first:.0} s", before.len());
     println!("booted    {booted:8.1} s  {:5.0} cells an hour", 3600.0 * before.len() as f64 / booted);

@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,7 @@ use kregress::lab::{Lab, Watch};
 use kregress::machine::Machine;
 use kregress::observation::Phase;
 use kregress::plan::{Cell, PlacedTest};
+use kregress::report::{Outline, RunSummary};
 use kregress::runner::{self, Capacity, Config, Queue};
 use kregress::suite::{self, Test};
 use kregress::verdict::Verdict;
@@ -30,6 +33,18 @@ summary: a program that does nothing
 tests:
   - name: nothing
     summary: nothing is done
+    program: {shell: 'true'}
+    symptom: {crash: {title: 'never'}}
+";
+
+/// The same with a guest whose clock leaps while it is idle.
+pub const LEAPING: &str = "
+suite: bench
+summary: a program that does nothing
+tests:
+  - name: nothing
+    summary: nothing is done
+    machine: {clock: time-travel}
     program: {shell: 'true'}
     symptom: {crash: {title: 'never'}}
 ";
@@ -252,6 +267,28 @@ pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// Runs a matrix with `kregress run` and answers how long it took, seconds, and what it said.
+///
+/// # Panics
+/// It cannot be set up, or its journal not be read.
+pub fn matrix(words: &[String], options: &[&str], reports: &Path) -> (f64, RunSummary) {
+    let mut command = Command::new(program());
+    command.arg("run").args(words).args(options).arg("-o").arg(reports);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let start = Instant::now();
+    let status = command.status().expect("kregress starts");
+    let seconds = start.elapsed().as_secs_f64();
+    assert!(status.code() != Some(96), "kregress run {words:?} {options:?} could not be set up");
+    let run = RunDir::find(reports, "latest").expect("a run");
+    (seconds, RunSummary::of(&run).expect("its journal"))
+}
+
+/// The verdict of each cell.
+pub fn verdicts(run: &RunSummary) -> BTreeMap<String, String> {
+    let told = |cell: Outline<'_>| cell.verdict().map_or("none", |v| v.word()).to_owned();
+    run.cells().map(|cell| (cell.id().to_string(), told(cell))).collect()
 }
 
 /// `kregress` itself.
