@@ -60,6 +60,7 @@ pub use packages::container::PackageError;
 pub use packages::debian::Archive;
 pub use packages::files::FileError;
 pub use packages::source::{Package, PackagedKernel, SourceError};
+pub use packages::unpack_file;
 pub use progress::{FetchProgress, NoProgress, Stage, megabytes, waiting};
 pub use provenance::Provenance;
 pub use store::StoreError;

@@ -38,6 +38,7 @@ mod watch;
 
 pub use cache::{Hold, Image, Settings, Stored, Userlands};
 pub use error::UserlandError;
+pub use oci::size_of;
 pub use resolve::{Package, Resolved, file_place_problem, is_package_name, is_user_name};
 pub use spec::{Source, Spec};
 pub use watch::{Progress, Watch};

@@ -15,7 +15,7 @@ use crate::archive::Unpack;
 use crate::compression;
 use crate::digest;
 use crate::error::UserlandError;
-use crate::tree::{Blobs, Tree};
+use crate::tree::{Blobs, LinkedFolders, Tree};
 use crate::watch::{Progress, Watch};
 use members::{Members, is_packed};
 
@@ -78,6 +78,22 @@ struct RootFs {
 /// Whether a folder is an image and no root file system.
 pub(crate) fn is_layout(folder: &HostPath) -> bool {
     folder.join(INDEX).is_file() && folder.join("oci-layout").is_file() || folder.join(DOCKER).is_file()
+}
+
+/// How many files, and bytes of files, a root file system of an image or a tarball has. `scratch` is a folder that is made for
+/// its contents; nothing of the image decides where in it they lie.
+///
+/// # Errors
+/// It cannot be read, is damaged, or has what cannot be in a root file system; or the folder cannot be made.
+pub fn size_of(
+    source: &HostPath,
+    architecture: &str,
+    scratch: &HostPath,
+) -> Result<(usize, u64), UserlandError> {
+    let mut tree = Tree::new(LinkedFolders::Replaced);
+    let blobs = Blobs::in_folder(scratch.to_path_buf()).map_err(UserlandError::io("create", scratch));
+    unpack(&mut tree, &mut blobs?, source, architecture, &Watch::default())?;
+    Ok(tree.size())
 }
 
 /// Unpacks an image or a tarball into an empty tree.
