@@ -1,7 +1,7 @@
 //! `kill -9` while a kernel is fetched: no process of apt's is left, the store is whole, and the next fetch succeeds. And two
 //! fetches at once into one cache that is new.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,13 +18,13 @@ fn cache(place: &Place) -> PathBuf {
     cache
 }
 
-fn command(place: &Place, cache: &PathBuf, words: &[&str]) -> Command {
+fn command(place: &Place, cache: &Path, words: &[&str]) -> Command {
     let mut command = place.command(words);
     command.env("KREGRESS_CACHE", cache).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
-fn start(place: &Place, cache: &PathBuf) -> Child {
+fn start(place: &Place, cache: &Path) -> Child {
     command(place, cache, &["kernels", "fetch", KERNEL]).spawn().expect("kregress starts")
 }
 
@@ -65,7 +65,7 @@ fn without_kernels(place: &Place) -> PathBuf {
     there
 }
 
-fn killed(place: &Place, there: &PathBuf, moment: Duration) -> Outcome {
+fn killed(place: &Place, there: &Path, moment: Duration) -> Outcome {
     let mut child = start(place, there);
     ends_within(child.id() as i32, moment);
     let _ = child.kill();
@@ -77,7 +77,7 @@ fn killed(place: &Place, there: &PathBuf, moment: Duration) -> Outcome {
     }
 }
 
-fn whole_store(place: &Place, there: &PathBuf) -> Outcome {
+fn whole_store(place: &Place, there: &Path) -> Outcome {
     let verified = command(place, there, &["cache", "verify"]).status().expect("kregress starts");
     if !verified.success() {
         return Outcome::Wrong("the store is damaged".into());

@@ -58,7 +58,7 @@ impl Table {
     /// Takes down what came of a try.
     pub fn add(&mut self, fault: &str, outcome: Outcome) {
         eprintln!("{fault}: {outcome:?}");
-        let row = match self.rows.iter_mut().position(|row| row.fault == fault) {
+        let row = match self.rows.iter().position(|row| row.fault == fault) {
             Some(at) => &mut self.rows[at],
             None => {
                 self.rows.push(Row { fault: fault.to_owned(), ..Row::default() });
