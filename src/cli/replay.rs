@@ -49,9 +49,7 @@ pub fn run(args: &ReplayArgs) -> Result<ExitStatus, CliError> {
         (MessageFormat::Human, _) if run.is_queue => {
             Box::new(Queueing::new(None, stdout(), Paint::for_stdout()))
         }
-        (MessageFormat::Human, _) => {
-            Box::new(Plain::new(stdout(), Paint::for_stdout(), args.display.view()))
-        }
+        (MessageFormat::Human, _) => Box::new(Plain::new(stdout(), Paint::for_stdout(), args.display.view())),
     };
     for part in run.parts() {
         let tell = |event: Event, _: &[u8]| {

@@ -93,7 +93,13 @@ fn a_jump_to_nowhere_is_of_the_function_that_jumped() {
         Oops: Kernel access of bad area, sig: 11 [#1]\nNIP:  0000000000000000 LR: c00800000b0a0128 CTR: 0000000000000000\n\
         NIP [0000000000000000] 0x0\nLR [c00800000b0a0128] guilty_func+0x30/0x60 [mod]\nCall Trace:\n\
         [c000000004c2f8f0] [c00800000b0a0128] outer_func+0x10/0x20 (unreliable)\n";
-    for log in [arm64, riscv, powerpc] {
+    // 6.12.117: the frame of the function that jumped is there, in parentheses, and so is the place of the jump
+    let s390 = "illegal operation: 0001 ilc:1 [#1] SMP \nModules linked in:\nCPU: 1 UID: 0 PID: 66 Comm: sh Not tainted 6.12.117 #1 \n\
+        Hardware name: QEMU 8561 QEMU (KVM/Linux)\nKrnl PSW : 0704c00180000000 0000000000000002 (0x2)\n\
+        Krnl Code:#0000000000000000: 0000\t\tillegal\t\n           >0000000000000002: 0000\t\tillegal\t\nCall Trace:\n \
+        [<0000000000000002>] 0x2 \n([<000003ffe03d5b20>] guilty_func+0x48/0x70)\n [<000003ffe03d3eea>] outer_func+0x2a/0x48 \n\
+        Last Breaking-Event-Address:\n [<000003ffe03d5b20>] guilty_func+0x48/0x70\n";
+    for log in [arm64, riscv, powerpc, s390] {
         let report = diagnose(log.as_bytes()).remove(0);
         assert_eq!(report.frame.as_deref(), Some("guilty_func"), "{}", report.title);
     }
