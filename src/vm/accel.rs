@@ -62,6 +62,9 @@ struct Remembered {
 
 const MEMORY: &str = "accel.json";
 
+/// The most that is remembered: hosts that share a cache, each with some versions of QEMU.
+const MOST: usize = 32;
+
 /// Decides for the backend of this version. `trial` boots a guest with KVM and answers how many seconds that took, or why it failed; it is called at
 /// most once, and only where nothing is remembered.
 pub fn choose(
@@ -115,14 +118,25 @@ pub fn remembered(cache: &Path, version: &str) -> Option<AccelDecision> {
 }
 
 fn recall(cache: &Path, host: &str, qemu: &str) -> Option<AccelDecision> {
-    let text = fs::read(cache.join(MEMORY)).ok()?;
-    let remembered: Remembered = serde_json::from_slice(&text).ok()?;
-    (remembered.host == host && remembered.qemu == qemu).then_some(remembered.choice)
+    let known = all(cache).into_iter().find(|known| known.host == host && known.qemu == qemu);
+    known.map(|known| known.choice)
 }
 
+/// Everything that is remembered. Earlier versions remembered one thing.
+fn all(cache: &Path) -> Vec<Remembered> {
+    let text = fs::read(cache.join(MEMORY)).unwrap_or_default();
+    let one = || serde_json::from_slice(&text).map(|one| vec![one]);
+    serde_json::from_slice(&text).or_else(|_| one()).unwrap_or_default()
+}
+
+/// Beside what is known of others: one run may have guests in two versions of QEMU, and a trial takes [`TRIAL`] where KVM fails.
 fn remember(cache: &Path, what: Remembered) -> std::io::Result<()> {
     fs::create_dir_all(cache)?;
-    crate::atomic_file::write(&cache.join(MEMORY), &serde_json::to_vec_pretty(&what)?)
+    let mut known = all(cache);
+    known.retain(|known| (&known.host, &known.qemu) != (&what.host, &what.qemu));
+    known.drain(..known.len().saturating_sub(MOST - 1));
+    known.push(what);
+    crate::atomic_file::write(&cache.join(MEMORY), &serde_json::to_vec_pretty(&known)?)
 }
 
 /// A host differs from another by its machine id and its kernel: a cache may be shared or copied, and another kernel
@@ -155,6 +169,27 @@ mod tests {
         assert_eq!(remembered(cache.path(), "8.0.0"), None);
         forget(cache.path());
         assert_eq!(remembered(cache.path(), "7.0.0"), None);
+    }
+
+    #[test]
+    fn each_qemu_has_its_answer() {
+        let cache = tempfile::tempdir().unwrap();
+        let choice = |reason: &str| AccelDecision { accel: Accel::Tcg, reason: reason.into() };
+        let tried = |qemu: &str| Remembered { host: host(), qemu: qemu.into(), choice: choice(qemu) };
+        // as it was written when only one was remembered
+        fs::write(cache.path().join(MEMORY), serde_json::to_vec(&tried("7.0.0")).unwrap()).unwrap();
+        remember(cache.path(), tried("8.0.0")).unwrap();
+        for qemu in ["7.0.0", "8.0.0"] {
+            assert_eq!(remembered(cache.path(), qemu), Some(choice(qemu)));
+        }
+        let again = Remembered { choice: choice("again"), ..tried("7.0.0") };
+        remember(cache.path(), again).unwrap();
+        assert_eq!(remembered(cache.path(), "7.0.0"), Some(choice("again")));
+        (0..100).for_each(|n| remember(cache.path(), tried(&format!("9.0.{n}"))).unwrap());
+        assert_eq!(all(cache.path()).len(), MOST);
+        assert_eq!(remembered(cache.path(), "9.0.99"), Some(choice("9.0.99")));
+        fs::write(cache.path().join(MEMORY), "damaged").unwrap();
+        assert_eq!(remembered(cache.path(), "9.0.99"), None);
     }
 
     #[test]
