@@ -19,7 +19,7 @@ const SINCE: &[(&str, &str, QemuNeed)] = &[
 ];
 
 /// The oldest QEMU whose clocks leap right. 7.2 ends blocks of code at any instruction then, also behind `cmpxchg16b`, which
-/// leaves flags that are none: an interrupt there made a kernel crash in one of 60 attempts. With 10.0 it was tried.
+/// leaves flags that are none: an interrupt there made a kernel crash in one of some 50 attempts. With 10.0 it was tried.
 const TIME_TRAVEL_SINCE: QemuNeed = QemuNeed { major: 10, minor: 0 };
 
 /// What one QEMU can do, each asked once.
