@@ -78,6 +78,9 @@ fn is_dense(first: u64, last: u64, here: usize) -> bool {
 mod tests {
     use super::*;
 
+    /// `(part, of)` as a subject has it.
+    type Said = Option<(u32, u32)>;
+
     /// What lacks among files, a word each; `name@part/of` is what a subject says.
     fn lost(files: &str) -> String {
         let named = files.split_whitespace().map(|file| match file.split_once('@') {
@@ -87,7 +90,7 @@ mod tests {
                 (name, Some((part.parse().unwrap(), of.parse().unwrap())))
             }
         });
-        let (names, parts): (Vec<&str>, Vec<Option<(u32, u32)>>) = named.unzip();
+        let (names, parts): (Vec<&str>, Vec<Said>) = named.unzip();
         let paths: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
         let lost = Lost::of(&paths, &parts);
         lost.iter().map(|one| format!("{}@{}", one.what, one.before)).collect::<Vec<_>>().join(", ")
