@@ -126,8 +126,9 @@ fn the_help() {
 
     Options:
           --format <FORMAT>   Print this to standard output [default: summary, unless --junit or --write
-                              is given] [possible values: summary, matrix, kernels, junit, tap, tap14,
-                              kcidb, github, mail, json, markdown, html]
+                              is given] [possible values: summary, human, matrix, kernels, junit, tap,
+                              tap14, kcidb, github, mail, json, markdown, html, reply, b4, regzbot, syz]
+          --tester <PERSON>   Who tested, for the answer to a queue's mails: 'Name <address>'
           --junit <FILE>      Write JUnit XML to this file; `-` is standard output
           --junit-known <AS>  How JUnit shows failures that the suites list as known [default: skipped]
                               [possible values: skipped, failure]

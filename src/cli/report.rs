@@ -7,7 +7,7 @@ use super::display::Annotate;
 use super::format::{any_parser, print};
 use super::guests::ReportArgs;
 use super::merge::{self, MergeArgs};
-use super::word::words;
+use super::word::{person, words};
 use crate::bisection::{self, BisectionState};
 use crate::journal::{JournalError, RunDir};
 use crate::queue::QueueState;
@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, value_parser = any_parser([Kind::Run, Kind::Queue]))]
     format: Option<String>,
     /// Who tested, for the answer to a queue's mails: 'Name <address>'
-    #[arg(long, value_name = "PERSON")]
+    #[arg(long, value_name = "PERSON", value_parser = person)]
     tester: Option<String>,
     /// Write JUnit XML to this file; `-` is standard output
     #[arg(long, value_name = "FILE")]
