@@ -69,10 +69,30 @@ pub fn lesser_user(program: &Path, extra: &[String], accel: Accel) -> Result<Opt
         }
     }
     let gid = match (accel, std::fs::metadata(KVM)) {
-        (Accel::Kvm, Ok(kvm)) if kvm.mode() & 0o006 != 0o006 => kvm.gid(),
+        (Accel::Kvm, Ok(kvm)) => match access(kvm.mode()) {
+            Some(Access::Group) => kvm.gid(),
+            Some(Access::Everybody) => uid,
+            None => return Err(format!("{KVM} is for root alone")),
+        },
         _ => uid,
     };
     Ok(Some(LesserUser { uid, gid }))
+}
+
+/// Who besides its owner may read and write a file.
+#[derive(Debug, PartialEq, Eq)]
+enum Access {
+    Everybody,
+    Group,
+}
+
+/// By which right another user opens a file of this mode for reading and writing; `None`: by none.
+fn access(mode: u32) -> Option<Access> {
+    match mode {
+        mode if mode & 0o006 == 0o006 => Some(Access::Everybody),
+        mode if mode & 0o060 == 0o060 => Some(Access::Group),
+        _ => None,
+    }
 }
 
 /// Whether a map of users or groups (`user_namespaces(7)`) has this one.
@@ -165,6 +185,13 @@ mod tests {
         for (map, id, expected) in table {
             assert_eq!(is_mapped(map, id), expected, "{map} {id}");
         }
+    }
+
+    #[test]
+    fn a_device_for_root_alone_is_told_from_one_of_a_group() {
+        let found = [0o600, 0o660, 0o666, 0o640, 0o606].map(access);
+        let (everybody, group) = (|| Some(Access::Everybody), || Some(Access::Group));
+        assert_eq!(found, [None, group(), everybody(), None, everybody()]);
     }
 
     #[test]
