@@ -160,6 +160,7 @@ pub fn main() -> ExitCode {
     };
     let whole = || dispatch(&mut cli, &matches);
     let status = or_broken(bisect_exit, whole).unwrap_or_else(|error| code(error.print()));
+    cli.paths.sweep();
     match printing::failure() {
         Some(error) if status == ExitCode::SUCCESS => {
             code(CliError::setup(format!("standard output could not be written: {error}")).print())

@@ -1,6 +1,7 @@
 //! Where things lie: the cache, the suites, the catalogues, the reports.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::error::CliError;
 use crate::builtin;
@@ -24,6 +25,9 @@ pub struct PathArgs {
     /// Where the machines are [default: vm/ of the project, then those built in]
     #[arg(long, global = true, env = "KREGRESS_MACHINES", value_name = "DIR")]
     machines: Option<PathBuf>,
+    /// The cache that was used, for [`PathArgs::sweep`].
+    #[arg(skip)]
+    used: OnceLock<PathBuf>,
 }
 
 /// The folders that make a project, without a configuration.
@@ -35,8 +39,18 @@ impl PathArgs {
         let cache = self.cache.clone().unwrap_or_else(cache_folder);
         let cache =
             std::path::absolute(&cache).map_err(|e| CliError::setup(format!("{}: {e}", cache.display())))?;
-        crate::scratch::Scratch::new(&cache).sweep();
+        if self.used.set(cache.clone()).is_ok() {
+            self.sweep();
+        }
         Ok(cache)
+    }
+
+    /// Removes what nobody holds of the cache's temporary folders, if a cache was used. At the end of a command that is what
+    /// could not be removed when it was no longer wanted: also that takes descriptors.
+    pub fn sweep(&self) {
+        if let Some(cache) = self.used.get() {
+            crate::scratch::Scratch::new(cache).sweep();
+        }
     }
 
     /// The options by which another process of this command has the same folders.
@@ -105,5 +119,34 @@ fn project() -> PathBuf {
         Some(folder) if folder != here => folder.to_owned(),
         // places are then shown as people write them
         _ => PathBuf::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Only {
+        #[command(flatten)]
+        paths: PathArgs,
+    }
+
+    #[test]
+    fn what_could_not_be_removed_during_a_command_is_removed_at_its_end() {
+        let place = tempfile::tempdir().unwrap();
+        let Only { paths } = Only::parse_from(["kregress", "--cache", place.path().to_str().unwrap()]);
+        let left = place.path().join("scratch/dir-left");
+        std::fs::create_dir_all(&left).unwrap();
+        paths.sweep();
+        assert!(left.exists(), "this command used no cache");
+        paths.cache().unwrap();
+        assert!(!left.exists());
+        // as a folder is left whose files could not be listed for want of descriptors
+        std::fs::create_dir(&left).unwrap();
+        paths.sweep();
+        assert!(!left.exists());
     }
 }

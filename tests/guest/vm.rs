@@ -100,6 +100,33 @@ fn a_shell_is_in_the_guest_of_a_test_whose_program_has_not_run() {
 }
 
 #[test]
+fn the_script_of_a_failed_attempt_leads_into_its_guest() {
+    let Some(place) = Place::new() else { return };
+    let ended = place.run(&["ends::reports-the-symptom"]);
+    assert_eq!(ended.code, Some(100), "{}", ended.err);
+    let attempt = ended.events.iter().find(|event| event["event"] == "attempt").expect("an attempt");
+    let script = place.report_file(attempt["reproduce"].as_str().expect("a script"));
+    // in the surroundings of a user whose `kregress` is this one
+    let inner = place.command(&[]);
+    let folders =
+        std::path::Path::new(inner.get_program()).parent().into_iter().map(std::path::Path::to_owned);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(folders.chain(std::env::split_paths(&path))).expect("folders");
+    let mut command = Command::new(script);
+    command.args(["--accel", "tcg"]).current_dir("/").env("PATH", path);
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let said = said(&place, command, "uname -r\n./run-test\n");
+    assert!(said.out.starts_with(&format!("{RELEASE}\n")), "{}\n{}", said.out, said.err);
+    assert!(said.out.contains("symptom 3 pages leak"), "{}\n{}", said.out, said.err);
+    assert!(said.err.contains("ends::reports-the-symptom has not run yet"), "{}", said.err);
+}
+
+#[test]
 fn a_kernel_that_crashes_under_a_command_says_so() {
     let Some(place) = Place::new() else { return };
     let crash = "echo c > /proc/sysrq-trigger; sleep 60";
