@@ -13,12 +13,13 @@ pub use kernel_version as version;
 pub use mail_patch as patch;
 pub use queue_triage as triage;
 
+pub mod plural;
+
 pub mod arch;
 pub mod atomic_file;
 pub mod cancel;
 pub mod failure;
 pub mod host;
-pub mod plural;
 pub mod scratch;
 pub mod yaml;
 

@@ -79,6 +79,7 @@ impl GuestArgs {
         arches: impl IntoIterator<Item = &'static Arch>,
         adjust: impl Fn(VmLab) -> VmLab + Send + Sync + 'static,
     ) -> Result<Labs, CliError> {
+        self.check_open_files(1)?;
         let timeouts = Timeouts { boot: self.boot_timeout, ..Timeouts::default() };
         let (terminate, no_snapshot, cancel) = (self.timeout, self.no_snapshot, cancel.clone());
         let real_clock = self.real_clock;
@@ -98,6 +99,15 @@ impl GuestArgs {
     pub fn capacity(&self) -> Capacity {
         let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
         Capacity { jobs: self.jobs, cpus, memory_mib: free_memory_mib() }
+    }
+
+    /// Refuses what would run out of descriptors on the way.
+    ///
+    /// # Errors
+    /// Too few files may be open for the guests that may run at a time, of so many kernels.
+    pub fn check_open_files(&self, kernels: usize) -> Result<(), CliError> {
+        let Capacity { jobs, cpus, .. } = self.capacity();
+        crate::host::open_files_suffice(jobs.unwrap_or(cpus), kernels).map_err(CliError::setup)
     }
 
     /// The tests with what this host lacks for their machines. Which accelerator works can be asked once there is a kernel

@@ -153,6 +153,7 @@ pub fn main() -> ExitCode {
         error.exit()
     });
     cli.colours.apply();
+    crate::host::raise_open_files();
     let bisect_exit = matches!(&cli.command, Command::Run(args) if args.bisect_exit);
     let code = |status: ExitStatus| match bisect_exit {
         true => GitBisectStatus::from(status).into(),

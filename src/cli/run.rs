@@ -257,6 +257,7 @@ fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
     if let Some(tree) = &args.tree {
         expectations::check_tree(tree).map_err(|error| CliError::setup(format!("--tree {error}")))?;
     }
+    args.guests.check_open_files(wanted.len())?;
     let cancel = Cancel::new();
     let (serial, vmcore) = (args.serial_channel, args.keep_vmcore);
     let adjust = move |lab: VmLab| lab.with_serial_only(serial).with_vmcore(vmcore);
