@@ -17,7 +17,7 @@ use crate::event::{AttemptRecord, CandidateRecord, Event, Suspect};
 /// What fits this process's own streams.
 pub fn for_bisection(format: MessageFormat) -> RunDisplay {
     let choice = choose(format, io::stdout().is_terminal(), io::stderr().is_terminal(), super::bars_fit());
-    let bars = (choice.people == Some(ForPeople::Live)).then(MultiProgress::new);
+    let bars = (choice.people == Some(ForPeople::Live)).then(super::screen::bars);
     let mut sinks: Vec<Box<dyn EventSink>> = Vec::new();
     if choice.json {
         sinks.push(Box::new(JsonLines::new(io::stdout())));
@@ -57,7 +57,7 @@ impl<W: Write + Send> Bisecting<W> {
     fn println(&self, state: &mut BisectingState<W>, text: &str) {
         // nobody reads: the journal still has it
         let _ = match &self.bars {
-            Some(bars) => bars.println(text),
+            Some(bars) => super::screen::print_above(bars, text),
             None => state.out.write_all(format!("{text}\n").as_bytes()).and_then(|()| state.out.flush()),
         };
     }

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::screen;
 use crate::kernel::{FetchProgress, Stage, megabytes};
 
 /// A bar per kernel on standard error, for terminals. Those of work that was broken off go with it.
@@ -30,7 +31,7 @@ pub struct Fetching {
 impl Fetching {
     /// As standard error wants it.
     pub fn on_stderr() -> Fetching {
-        Fetching::among(super::bars_fit().then(MultiProgress::new))
+        Fetching::among(super::bars_fit().then(screen::bars))
     }
 
     /// Bars among others, or plain lines where there are none.
@@ -104,11 +105,11 @@ impl FetchProgress for BarProgress {
                 }
                 if let (false, Some(line)) = (stage == Stage::Failed, line) {
                     // a terminal that went away is no reason to fail
-                    let _ = self.bars.println(line);
+                    let _ = screen::print_above(&self.bars, &line);
                 }
             }
             Stage::Lists | Stage::LookUp | Stage::Warning(_) => {
-                let _ = self.bars.println(line.unwrap_or_default());
+                let _ = screen::print_above(&self.bars, &line.unwrap_or_default());
             }
             Stage::Waiting(why) => self.bar(kernel).set_message(why),
             Stage::Prepare(what) => {

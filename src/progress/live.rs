@@ -13,6 +13,7 @@ use super::excerpt::Excerpts;
 use super::line::{Line, clock};
 use super::paint::{Paint, Tone};
 use super::running::{Finished, Running, remaining};
+use super::screen;
 use super::view::{FailureOutput, View};
 use crate::event::{CellId, Event};
 
@@ -59,7 +60,7 @@ impl Live {
 
     fn println(&self, text: &str) {
         // Nobody reads: the journal still has it.
-        let _ = self.bars.println(text);
+        let _ = screen::print_above(&self.bars, text);
     }
 
     fn show_attempt(&self, state: &mut LiveState, cell: &CellId) {

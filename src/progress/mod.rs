@@ -11,6 +11,7 @@ mod paint;
 mod plain;
 mod queueing;
 mod running;
+mod screen;
 mod view;
 
 use std::io::{self, IsTerminal};
@@ -96,14 +97,18 @@ pub struct RunDisplay {
 /// What fits this process's own streams.
 pub fn for_streams(format: MessageFormat, view: View) -> RunDisplay {
     let choice = choose(format, io::stdout().is_terminal(), io::stderr().is_terminal(), bars_fit());
-    let bars = (choice.people == Some(ForPeople::Live)).then(MultiProgress::new);
+    let bars = (choice.people == Some(ForPeople::Live)).then(screen::bars);
     let mut sinks: Vec<Box<dyn EventSink>> = Vec::new();
     if choice.json {
         sinks.push(Box::new(JsonLines::new(io::stdout())));
     }
     match choice.people {
         Some(ForPeople::Live) => {
-            sinks.push(Box::new(Live::new(bars.clone().unwrap_or_default(), Paint::for_stderr(), view)));
+            sinks.push(Box::new(Live::new(
+                bars.clone().unwrap_or_else(screen::bars),
+                Paint::for_stderr(),
+                view,
+            )));
         }
         Some(ForPeople::Plain) => sinks.push(Box::new(Plain::new(io::stderr(), Paint::for_stderr(), view))),
         None => {}

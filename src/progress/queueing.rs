@@ -17,7 +17,7 @@ use crate::verdict::Verdict;
 pub fn for_queue() -> RunDisplay {
     let choice =
         choose(MessageFormat::Human, io::stdout().is_terminal(), io::stderr().is_terminal(), bars_fit());
-    let bars = (choice.people == Some(ForPeople::Live)).then(MultiProgress::new);
+    let bars = (choice.people == Some(ForPeople::Live)).then(super::screen::bars);
     let lines = Queueing::new(bars.clone(), io::stderr(), Paint::for_stderr());
     RunDisplay { sinks: vec![Box::new(lines)], bars }
 }
@@ -106,7 +106,7 @@ impl<W: Write + Send> EventSink for Queueing<W> {
         let Some(text) = self.text(event) else { return };
         // nobody reads: the journal still has it
         let _ = match &self.bars {
-            Some(bars) => bars.println(text),
+            Some(bars) => super::screen::print_above(bars, &text),
             None => {
                 let mut out = self.out.lock();
                 out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush())
