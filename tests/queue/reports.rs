@@ -236,13 +236,19 @@ fn other_tools_get_their_forms() {
     <testcase name="1 net: pump: change 1" time="0" classname="queue"/>
     <testcase name="2 net: pump: change 2" time="0" classname="queue"/>
     <testcase name="3 net: pump: change 3" time="0" classname="queue">
-    <failure type="does not apply" message="drivers/net/pump_3.c, hunk of line 14: context differs"/>
+    <failure type="does not apply" message="drivers/net/pump_3.c, hunk of line 14: context differs">
+    <![CDATA[drivers/net/pump_3.c, hunk of line 14: context differs]]>
+    </failure>
     </testcase>
     <testcase name="4 net: pump: change 4" time="0" classname="queue">
-    <failure type="fails" message="s::t4 not fixed"/>
+    <failure type="fails" message="s::t4 not fixed">
+    <![CDATA[s::t4 not fixed]]>
+    </failure>
     </testcase>
     <testcase name="5 net: pump: change 5" time="0" classname="queue">
-    <failure type="does not build" message="drivers/net/pump_5.c:7:9: error: implicit declaration of function &apos;fill&apos;"/>
+    <failure type="does not build" message="drivers/net/pump_5.c:7:9: error: implicit declaration of function &apos;fill&apos;">
+    <![CDATA[drivers/net/pump_5.c:7:9: error: implicit declaration of function 'fill']]>
+    </failure>
     </testcase>
     <testcase name="6 net: pump: change 6" time="0" classname="queue"/>
     <testcase name="7 net: pump: change 7" time="0" classname="queue"/>
@@ -250,7 +256,9 @@ fn other_tools_get_their_forms() {
     <testcase name="9 net: pump: change 9" time="0" classname="queue"/>
     <testcase name="10 net: pump: change 10" time="0" classname="queue"/>
     <testcase name="11 net: pump: change 11" time="0" classname="queue">
-    <failure type="fails" message="breaks s::t1"/>
+    <failure type="fails" message="breaks s::t1">
+    <![CDATA[breaks s::t1]]>
+    </failure>
     </testcase>
     <testcase name="12 net: pump: change 12" time="0" classname="queue"/>
     <testcase name="13 net: pump: change 13" time="0" classname="queue"/>

@@ -10,6 +10,7 @@ use junit_report::{OffsetDateTime, Report, TestCase, TestCaseBuilder, TestResult
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::{Reader, Writer};
 
+use super::text::cdata;
 use crate::report::fold::RunEnd;
 use crate::verdict::Verdict;
 
@@ -271,16 +272,22 @@ fn test_case(case: &Case) -> TestCase {
     built.result = match case.outcome.clone() {
         Outcome::Success => TestResult::Success,
         Outcome::Failure(Reason { kind, message, details }) => {
-            TestResult::Failure { type_: kind, message, cause: details }
+            TestResult::Failure { type_: kind, cause: body(details, &message), message }
         }
         Outcome::Error(Reason { kind, message, details }) => {
-            TestResult::Error { type_: kind, message, cause: details }
+            TestResult::Error { type_: kind, cause: body(details, &message), message }
         }
         Outcome::Skipped(Reason { kind, message, details }) => {
             TestResult::SkippedWithCause { type_: kind, message, cause: details }
         }
     };
     built
+}
+
+/// The body of a failure or an error, never absent: GitLab shows nothing else of it, and dorny/test-reporter as jest-junit
+/// takes no document in which one is missing.
+fn body(details: Option<String>, message: &str) -> Option<String> {
+    details.or_else(|| Some(cdata(message, usize::MAX)))
 }
 
 /// What was just written is not well-formed: an error of the writer.
@@ -328,7 +335,9 @@ mod tests {
         </failure>
         </testcase>
         <testcase name="e" time="1.234" classname="c">
-        <error type="x" message="y &quot; tests=&quot;0&quot;"/>
+        <error type="x" message="y &quot; tests=&quot;0&quot;">
+        <![CDATA[y " tests="0"]]>
+        </error>
         <system-out>
         <![CDATA[o]]>
         </system-out>

@@ -124,6 +124,7 @@ fn check_structure(root: &Element) {
                             }
                             "failure" | "error" | "skipped" => {
                                 has(part, &[], &["type", "message"]);
+                                assert!(part.name == "skipped" || !part.text.is_empty(), "no body: {part:?}");
                                 results += 1;
                             }
                             "system-out" | "system-err" => has(part, &[], &[]),
