@@ -1,16 +1,18 @@
 //! Cells that wait for a virtual machine, those whose attempts run, and what the running ones take of the host.
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::cell::OpenCell;
 use super::durations::Durations;
 use super::stress::Stress;
-use super::waiting::{Share, Waiting};
+use super::waiting::{GuestKind, Share, Waiting};
 use super::{Capacity, Config};
 use crate::cancel::Cancel;
 use crate::event::CellRecord;
+use crate::kernel::Kernel;
+use crate::machine::Machine;
 use crate::plan::Cell;
 
 /// A queue that is filled while it is emptied: a kernel's cells come when the kernel is there.
@@ -49,6 +51,10 @@ struct QueueState {
     memory_mib: u64,
     /// Virtual machines of each group.
     groups: HashMap<String, u32>,
+    /// What was begun in this run, so that there is a snapshot of it, or none can be had.
+    started: HashSet<GuestKind>,
+    /// Of them those whose first cell is at work. They are few.
+    starting: Vec<GuestKind>,
 }
 
 /// What a worker is to do.
@@ -65,6 +71,8 @@ pub struct Claim<'q> {
     pub work: Work,
     /// What it takes; absent where no virtual machine is needed.
     share: Option<Arc<Share>>,
+    /// What nobody began before.
+    starts: Option<GuestKind>,
     queue: &'q Queue,
 }
 
@@ -237,7 +245,10 @@ impl Queue {
 
     fn begin(&self, state: &mut QueueState, config: &Config, cancel: &Cancel) -> Option<Claim<'_>> {
         let mut waiting = std::mem::take(&mut state.waiting);
-        let found = waiting.pop(|share| self.fits(state, share));
+        let is_starting = |kernel: &Kernel, machine: &Machine| {
+            !state.starting.is_empty() && state.starting.contains(&GuestKind::of(kernel, machine))
+        };
+        let found = waiting.pop(|share| self.fits(state, share), is_starting);
         state.waiting = waiting;
         let (cell, share) = match found {
             Some((cell, share)) => (Arc::new(OpenCell::new(cell, config, cancel)), share),
@@ -249,10 +260,14 @@ impl Queue {
                 (cell, Some(share))
             }
         };
+        let mut starts = None;
         if let Some(share) = &share {
             state.take(share);
+            let kind = GuestKind::of(&cell.cell().kernel, &cell.cell().machine);
+            starts = state.started.insert(kind.clone()).then_some(kind);
+            state.starting.extend(starts.clone());
         }
-        Some(Claim { work: Work::Begin(cell), share, queue: self })
+        Some(Claim { work: Work::Begin(cell), share, starts, queue: self })
     }
 
     fn help(&self, state: &mut QueueState) -> Option<Claim<'_>> {
@@ -263,7 +278,7 @@ impl Queue {
         let nth = cell.begin()?;
         let share = Share::of(cell.cell());
         state.take(&share);
-        Some(Claim { work: Work::Help(cell, nth), share: Some(Arc::new(share)), queue: self })
+        Some(Claim { work: Work::Help(cell, nth), share: Some(Arc::new(share)), starts: None, queue: self })
     }
 
     /// A machine larger than the host runs alone.
@@ -311,6 +326,9 @@ impl Drop for Claim<'_> {
         let mut state = self.queue.lock();
         if let Some(share) = &self.share {
             state.give_back(share);
+        }
+        if let Some(kind) = &self.starts {
+            state.starting.retain(|starting| starting != kind);
         }
         self.queue.changed.notify_all();
     }

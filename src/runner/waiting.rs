@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::kernel::Kernel;
@@ -32,6 +33,23 @@ impl Share {
         Share { cpus: cell.machine.host_cpus(), memory_mib: u64::from(cell.machine.memory_mib), groups }
     }
 }
+
+/// The guests that one snapshot serves.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GuestKind {
+    image: PathBuf,
+    machine: String,
+}
+
+impl GuestKind {
+    /// That of a test's machine on a kernel.
+    pub fn of(kernel: &Kernel, machine: &Machine) -> GuestKind {
+        GuestKind { image: kernel.image.clone(), machine: format!("{machine:?}") }
+    }
+}
+
+/// So many cells behind the foremost are looked at where that should rather wait.
+const LOOK_AHEAD: usize = 8;
 
 /// The place of a cell among those that wait: the highest priority first, then the one that is expected to take the
 /// longest, then the one that came first.
@@ -119,20 +137,56 @@ impl Waiting {
         entries.max().map(Entry::cell)
     }
 
-    /// The foremost cell that fits, with what it takes; one that is skipped takes nothing.
-    pub fn pop(&mut self, fits: impl Fn(&Share) -> bool) -> Option<(Cell, Option<Arc<Share>>)> {
+    /// The foremost cell that fits, with what it takes; one that is skipped takes nothing. One whose guest `is_starting` for
+    /// another cell would only wait for the same snapshot: another of the same priority that is not far behind it comes first.
+    pub fn pop(
+        &mut self,
+        fits: impl Fn(&Share) -> bool,
+        is_starting: impl Fn(&Kernel, &Machine) -> bool,
+    ) -> Option<(Cell, Option<Arc<Share>>)> {
         if let Some(cell) = self.skipped.pop_front() {
             return Some((cell, None));
         }
         let foremost = |heap: &BinaryHeap<Entry>| heap.peek().map(|entry| entry.place);
         let fitting = self.heaps.iter().filter(|(share, _)| fits(share));
-        let (share, _) = fitting.max_by_key(|(_, heap)| foremost(heap))?;
-        let share = Arc::clone(share);
-        let heap = self.heaps.get_mut(&share)?;
-        let entry = heap.pop()?;
-        if heap.is_empty() {
+        let mut shares: Vec<_> =
+            fitting.filter_map(|(share, heap)| Some((foremost(heap)?, Arc::clone(share)))).collect();
+        shares.sort_unstable_by(|one, other| other.cmp(one));
+        let (first, _) = shares.first()?;
+        let wanted = |entry: &Entry| !is_starting(&entry.kernel, &entry.machine);
+        let of_priority = shares.iter().take_while(|(place, _)| place.priority == first.priority);
+        let found = of_priority
+            .map(|(_, share)| share)
+            .find_map(|share| Some((self.take(share, first.priority, wanted)?, Arc::clone(share))));
+        let (entry, share) = match found {
+            Some(found) => found,
+            None => {
+                let (_, share) = shares.into_iter().next()?;
+                (self.heaps.get_mut(&share)?.pop()?, share)
+            }
+        };
+        if self.heaps.get(&share).is_some_and(BinaryHeap::is_empty) {
             self.heaps.remove(&share);
         }
         Some((entry.cell(), Some(share)))
+    }
+
+    /// Takes the first cell that is wanted from the foremost of those alike.
+    fn take(&mut self, share: &Arc<Share>, priority: i32, wanted: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        let heap = self.heaps.get_mut(share)?;
+        let mut passed_over = Vec::new();
+        let mut found = None;
+        while let Some(entry) = heap.pop() {
+            if entry.place.priority == priority && wanted(&entry) {
+                found = Some(entry);
+                break;
+            }
+            passed_over.push(entry);
+            if passed_over.len() == LOOK_AHEAD {
+                break;
+            }
+        }
+        heap.extend(passed_over);
+        found
     }
 }

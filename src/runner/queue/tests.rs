@@ -70,6 +70,30 @@ fn what_fits_goes_ahead_of_what_does_not() {
 }
 
 #[test]
+fn who_would_only_wait_for_a_snapshot_lets_others_go_ahead() {
+    let on = |name: &str, image: &str, priority: i32| {
+        let mut cell = cell(name, 1, 512);
+        let mut kernel = (*cell.kernel).clone();
+        kernel.image = image.into();
+        cell.kernel = Arc::new(kernel);
+        Arc::make_mut(&mut cell.test).turn.priority = priority;
+        cell
+    };
+    let queue = queue(Some(3), &[]);
+    queue.push([on("a-test", "a", 0), on("a-control", "a", 0), on("b-test", "b", 0)]);
+    // where there is nothing else it waits
+    assert_eq!(together(&queue), ["a-test", "b-test", "a-control"]);
+
+    // once there is a snapshot, or none can be had, all is as it came
+    queue.push([on("a-later", "a", 0), on("b-later", "b", 0)]);
+    assert_eq!(together(&queue), ["a-later", "b-later"]);
+
+    // a priority is the user's word
+    queue.push([on("c-test", "c", 1), on("c-control", "c", 1), on("d-test", "d", 0)]);
+    assert_eq!(together(&queue), ["c-test", "c-control", "d-test"]);
+}
+
+#[test]
 fn a_cell_that_is_skipped_takes_nothing() {
     let queue = queue(None, &[("a", 4, 4096)]);
     queue.push([Cell { unmet: Some("no module".into()), ..cell("b", 4, 4096) }]);
