@@ -41,6 +41,7 @@ pub struct Engine {
     suppressions: Vec<(String, Option<Pattern>)>,
     cuts: Vec<String>,
     continuations: Option<Pattern>,
+    dividers: Vec<String>,
     aftermath: Option<Pattern>,
     panicked: Option<Pattern>,
     replay: Option<String>,
@@ -125,6 +126,7 @@ impl Engine {
             suppressions,
             cuts: file.cuts.clone(),
             continuations: words.any(&file.continuations)?,
+            dividers: file.dividers.clone(),
             aftermath: words.any(&file.aftermath)?,
             panicked: file.panicked.as_deref().map(|pattern| words.regex(pattern)).transpose()?,
             replay: file.replay.clone(),
@@ -257,6 +259,11 @@ impl Engine {
     /// Whether the line is the one of a panic.
     pub(super) fn panics(&self, line: &[u8]) -> bool {
         matches(&self.panicked, line)
+    }
+
+    /// Whether a console is divided somewhere in this text.
+    pub(super) fn divides(&self, text: &[u8]) -> bool {
+        self.dividers.iter().any(|divider| memmem::find(text, divider.as_bytes()).is_some())
     }
 
     /// The header that a line of this family is.

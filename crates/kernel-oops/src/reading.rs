@@ -262,7 +262,11 @@ impl<'e> Reading<'e> {
             if self.engine.is_mere_words(family, line) && !shows_a_kernel(below) {
                 continue;
             }
-            let header = self.engine.header(family, line, start);
+            let mut header = self.engine.header(family, line, start);
+            let before = headers.last().map_or(0, |last: &Header| last.end);
+            // a panic of the test's does not belong to what the kernel complained of while it booted
+            header.continuation =
+                header.continuation && !self.engine.divides(&window[before.min(start)..start]);
             while headers.last().is_some_and(|last| is_mention(window, last, &header)) {
                 headers.pop();
             }
@@ -342,4 +346,55 @@ fn line_start(text: &[u8], at: usize) -> usize {
 /// Whether any of these lines has a prefix that only kernel messages have.
 pub(super) fn is_stamped(text: &[u8]) -> bool {
     text.split(|byte| *byte == b'\n').any(|line| Line::parse(line).context != Context::Foreign)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose;
+
+    /// A stall of a guest whose host is busy, the mark of a test, and the test's own crash: closer to each other than a panic may be
+    /// to the report that it ends.
+    const STALL: &str = "\
+[   24.957355] rcu: INFO: rcu_preempt self-detected stall on CPU
+[   24.957725] rcu: \t0-...!: (1 ticks this GP) idle=0064/1/0x4000000000000000 softirq=607/607 fqs=0
+[   24.994080] CPU: 0 UID: 0 PID: 1 Comm: init Not tainted 6.12.117+deb13-cloud-amd64 #1  Debian 6.12.117-1
+[   24.994912] Call Trace:
+[   24.994980]  <TASK>
+[   24.995067]  vfs_unlink+0x110/0x2a0
+[   24.995083]  do_unlinkat+0x2ae/0x330
+[   24.995098]  __x64_sys_unlink+0x3f/0x70
+[   24.995770]  </TASK>
+[   30.009230] clocksource: Long readout interval
+";
+    const CRASH: &str = "\
+[   46.430134] sysrq: Trigger a crash
+[   46.431052] Kernel panic - not syncing: sysrq triggered crash
+[   46.433710] CPU: 0 UID: 0 PID: 142 Comm: sh Not tainted 6.12.117+deb13-cloud-amd64 #1  Debian 6.12.117-1
+[   46.437710] Call Trace:
+[   46.437711]  <TASK>
+[   46.439787]  panic+0x118/0x2db
+[   46.440791]  sysrq_handle_crash+0x1a/0x20
+[   46.441409]  __handle_sysrq.cold+0x9f/0xe6
+[   46.451767]  </TASK>
+[   46.452894] Kernel Offset: disabled
+";
+
+    #[test]
+    fn a_panic_behind_a_mark_continues_nothing_above_it() {
+        let titles = |console: &str| -> Vec<String> {
+            diagnose(console.as_bytes()).into_iter().map(|report| report.title).collect()
+        };
+        let mark = "[   46.415675] kregress: dose starts d2c07e92b5479293\n";
+        let alone = (titles(STALL), titles(CRASH));
+        assert_eq!(
+            (alone.0.len(), alone.1.as_slice()),
+            (1, ["kernel panic: sysrq triggered crash".to_owned()].as_slice())
+        );
+        assert_eq!(titles(&format!("{STALL}{mark}{CRASH}")), [alone.0.clone(), alone.1].concat());
+        // without a mark it may be the stall that made it panic
+        assert_eq!(titles(&format!("{STALL}{CRASH}")).len(), 1);
+        // what ends a report by its own words is no crash of the test
+        let ends = "[   46.5] Kernel panic - not syncing: RCU Stall\n";
+        assert_eq!(titles(&format!("{STALL}{mark}{ends}")), alone.0);
+    }
 }
