@@ -14,6 +14,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{Runs, kernel, lab, number, test, words};
+use kregress::compare::statistics::exact_two_sided;
 use kregress::lab::Lab;
 use kregress::lab::vm::VmLab;
 use kregress::suite::Test;
@@ -74,7 +75,8 @@ fn main() {
         let [share, other] = [restored, booted].map(|n| f64::from(n) / attempts as f64);
         let both = (share + other) / 2.0;
         let error = (2.0 * both * (1.0 - both) / attempts as f64).sqrt();
-        let chance = fisher(restored as usize, booted as usize, attempts);
+        let ([a, c], of) = ([restored, booted].map(u64::from), attempts as u64);
+        let chance = exact_two_sided(&[[a, of - a, c, of - c]]);
         let difference = share - other;
         println!(
             "{name:9} {restored:3} of {attempts}  {share:.2}, differs by {difference:+.2} or {:.1} standard errors; \
@@ -101,19 +103,4 @@ fn shown(runs: &Runs, lab: &VmLab) -> bool {
         }
     }
     panic!("{TRIES} times in vain");
-}
-
-/// Fisher's exact test, two-sided, for `a` and `b` of `n` each.
-fn fisher(a: usize, b: usize, n: usize) -> f64 {
-    let total = a + b;
-    let logs: Vec<f64> = std::iter::once(0.0)
-        .chain((1..=2 * n).scan(0.0, |sum, k| {
-            *sum += (k as f64).ln();
-            Some(*sum)
-        }))
-        .collect();
-    let choose = |n: usize, k: usize| logs[n] - logs[k] - logs[n - k];
-    let chance = |k: usize| (choose(n, k) + choose(n, total - k) - choose(2 * n, total)).exp();
-    let seen = chance(a);
-    (total.saturating_sub(n)..=total.min(n)).map(chance).filter(|p| *p <= seen * (1.0 + 1e-9)).sum()
 }

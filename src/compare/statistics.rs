@@ -14,6 +14,48 @@ pub fn fisher_one_sided(a: u64, b: u64, c: u64, d: u64) -> f64 {
     sum.min(1.0)
 }
 
+/// A side by side count: broken and whole of the first, then of the second.
+pub type Table = [u64; 4];
+
+/// The exact test of several tables, two-sided: the chance that sides which are alike within each table differ as much as these
+/// do in all of them together, or more. What is compared is how many of the first sides broke, given how many broke in each table,
+/// as Mantel and Haenszel do; the distribution of that sum is computed, not approximated. Of one table it is Fisher's test.
+pub fn exact_two_sided(tables: &[Table]) -> f64 {
+    let mut chances = vec![1.0];
+    let mut seen = 0;
+    for [a, b, c, d] in tables {
+        let (first, second, broken) = (a + b, c + d, a + c);
+        let all = ln_choose(first + second, broken);
+        let least = broken.saturating_sub(second);
+        let of = |hits: u64| (ln_choose(first, hits) + ln_choose(second, broken - hits) - all).exp();
+        let one: Vec<f64> = (least..=first.min(broken)).map(of).collect();
+        let mut sum = vec![0.0; chances.len() + one.len() - 1];
+        for (n, before) in chances.iter().enumerate() {
+            for (m, chance) in one.iter().enumerate() {
+                sum[n + m] += before * chance;
+            }
+        }
+        chances = sum;
+        seen += (a - least) as usize;
+    }
+    // as likely but for rounding
+    let most = chances[seen] * (1.0 + 1e-7);
+    chances.iter().filter(|chance| **chance <= most).sum::<f64>().min(1.0)
+}
+
+/// Wilson's interval of a share: where it lies with a chance of 95 %.
+pub fn wilson(broken: u64, of: u64) -> (f64, f64) {
+    const Z: f64 = 1.959_963_984_540_054;
+    if of == 0 {
+        return (0.0, 1.0);
+    }
+    let (n, z2) = (of as f64, Z * Z);
+    let share = broken as f64 / n;
+    let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt() / (1.0 + z2 / n);
+    ((middle - half).max(0.0), (middle + half).min(1.0))
+}
+
 /// The chance that `clean` attempts of a bug stay clean that showed in `bad` of `bad + good` attempts before, when
 /// nothing else is known of how often it shows (a uniform prior; the mean of (1-p)^clean over the posterior).
 pub fn clean_by_luck(bad: u64, good: u64, clean: u64) -> f64 {
@@ -49,6 +91,35 @@ mod tests {
         near(fisher_one_sided(0, 5, 3, 2), 1.0);
         near(fisher_one_sided(0, 0, 0, 0), 1.0);
         near(fisher_one_sided(5, 0, 5, 0), 1.0);
+    }
+
+    #[test]
+    fn several_tables_are_one_test() {
+        // of one table it is Fisher's: the lady tasting tea again, both tails
+        near(exact_two_sided(&[[3, 1, 1, 3]]), 34.0 / 70.0);
+        near(exact_two_sided(&[[4, 0, 0, 4]]), 2.0 / 70.0);
+        near(exact_two_sided(&[[2, 2, 2, 2]]), 1.0);
+        // two tables that agree say more than one, two that contradict each other nothing
+        near(exact_two_sided(&[[4, 0, 0, 4], [4, 0, 0, 4]]), 2.0 / 4900.0);
+        near(exact_two_sided(&[[4, 0, 0, 4], [0, 4, 4, 0]]), 1.0);
+        // where all broke, or nothing was tried, nothing is compared
+        near(exact_two_sided(&[[5, 0, 7, 0], [0, 0, 0, 0]]), 1.0);
+        near(exact_two_sided(&[]), 1.0);
+        let large = exact_two_sided(&[[100, 100, 100, 100], [90, 110, 110, 90], [120, 80, 95, 105]]);
+        assert!((0.5..1.0).contains(&large), "{large}");
+    }
+
+    #[test]
+    fn wilsons_interval_has_its_known_values() {
+        let close = |found: (f64, f64), expected: (f64, f64)| {
+            assert!((found.0 - expected.0).abs() < 5e-4 && (found.1 - expected.1).abs() < 5e-4, "{found:?}");
+        };
+        // R. G. Newcombe, 1998, table I
+        close(wilson(81, 263), (0.2553, 0.3662));
+        close(wilson(15, 148), (0.0624, 0.1605));
+        close(wilson(0, 20), (0.0, 0.1611));
+        close(wilson(1, 29), (0.0061, 0.1718));
+        close(wilson(0, 0), (0.0, 1.0));
     }
 
     #[test]
