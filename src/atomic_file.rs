@@ -2,6 +2,7 @@
 //!
 //! They get the mode of any other new file, so that whoever shares a cache with this user can read them.
 
+use std::fs::{self, File};
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -20,7 +21,7 @@ pub fn begin(folder: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(".new-").permissions(permissions).tempfile_in(folder)
 }
 
-/// Writes a file. Pages of zeroes become holes, which take no room.
+/// Writes a file, and waits until the disk has it under its name. Pages of zeroes become holes, which take no room.
 ///
 /// # Errors
 /// The file cannot be written or renamed; nothing is left of it then.
@@ -28,6 +29,42 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = begin(folder_of(path))?;
     fill(&mut file, bytes)?;
     file.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder_of(path));
+    Ok(())
+}
+
+/// Waits until the disk has the names in a folder. File systems that cannot sync folders are none to wait for, and what is named
+/// there is whole in any case, so that this is no error.
+pub fn sync_folder(folder: &Path) {
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+}
+
+/// Gives a folder its name once the disk has all that is in it: who finds it under that name after a loss of power finds it
+/// whole. For folders with few files; the files below folders in it are not waited for.
+///
+/// # Errors
+/// The disk fails, or it cannot be renamed.
+pub fn rename_folder(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(from)?.sync_all()?;
+    fs::rename(from, to)?;
+    sync_folder(folder_of(to));
+    Ok(())
+}
+
+/// The same for folders with many files and folders: waits for the whole file system.
+///
+/// # Errors
+/// As [`rename_folder`].
+pub fn rename_tree(from: &Path, to: &Path) -> io::Result<()> {
+    rustix::fs::syncfs(&File::open(from)?)?;
+    fs::rename(from, to)?;
+    sync_folder(folder_of(to));
     Ok(())
 }
 
@@ -68,7 +105,6 @@ pub fn fill(file: &mut NamedTempFile, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::MetadataExt;
 
     use super::*;

@@ -4,38 +4,114 @@ use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-
-use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{FILE_NAME, JournalError, RecordReader, read};
 use crate::event::Event;
 
-/// The least time between two fdatasync calls before the run's last event. A verdict costs at least one boot, so
+/// The least time between two fdatasync calls before the run's last event. An attempt costs at least a restore, so
 /// waiting for the disk once a second is not felt, while a run of thousands of simulated cells is not slowed down.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The journal of a run that is going on.
 ///
 /// Each event is handed to the kernel in one write before [`Journal::append`] returns: killing the process loses
-/// nothing that was appended. Against a loss of power, the file is synced at the run's last event and, at most once a
-/// second, when a cell has its verdict. While the value lives, the file is locked, which tells readers that the run
-/// is still going on.
+/// nothing that was appended. Against a loss of power, the file is synced at the run's first and last event, with the folders
+/// in which it is new, and when an attempt or a cell has its result, at most once a second. What is appended between is synced by
+/// a thread when the second is over, however long nothing else happens: a loss of power takes what was told within the
+/// last second, and no more. While the value lives, the file is locked, which tells readers that the run is still going on.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
+    shared: Arc<Shared>,
+    /// Syncs what nobody else does; there once there was something.
+    syncer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the journal and the thread that syncs it have in common.
+#[derive(Debug)]
+struct Shared {
     file: File,
     state: Mutex<WriterState>,
+    /// The state has become another one.
+    changed: Condvar,
+    interval: Duration,
 }
 
 #[derive(Debug)]
 struct WriterState {
     /// Length of the file up to the end of its last whole line.
     whole: u64,
+    /// Length of the file that was synced.
+    on_disk: u64,
     /// Bytes may follow `whole` that a failed write left behind.
     torn: bool,
     synced: Option<Instant>,
+    /// Nothing more comes.
+    closed: bool,
     trouble: Option<WriteFailure>,
+}
+
+impl WriterState {
+    fn missed(&mut self, first: String) {
+        self.trouble.get_or_insert(WriteFailure { first, missing: 0 }).missing += 1;
+    }
+}
+
+impl Shared {
+    /// Waits for the disk, while others append. What they do meanwhile is not waited for.
+    fn sync(&self) -> io::Result<()> {
+        let whole = {
+            let mut state = self.state.lock();
+            state.synced = Some(Instant::now());
+            state.whole
+        };
+        let synced = match self.file.sync_data() {
+            // the kernel's word for a file that has no disk behind it
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            synced => synced,
+        };
+        let mut state = self.state.lock();
+        // what failed once is said once, and not tried for ever
+        state.on_disk = state.on_disk.max(whole);
+        self.changed.notify_all();
+        synced
+    }
+
+    /// Syncs what is not on disk a second after the last time, until nothing more comes.
+    fn sync_late(&self, path: &Path) {
+        loop {
+            {
+                let mut state = self.state.lock();
+                while !state.closed && state.on_disk == state.whole {
+                    self.changed.wait(&mut state);
+                }
+                // whoever closes it syncs the rest
+                while !state.closed
+                    && let Some(due) =
+                        state.synced.map(|at| at + self.interval).filter(|due| *due > Instant::now())
+                {
+                    self.changed.wait_until(&mut state, due);
+                }
+                if state.closed {
+                    return;
+                }
+            }
+            if let Err(source) = self.sync() {
+                let failed = JournalError::Append { path: path.to_owned(), source };
+                self.state.lock().missed(failed.to_string());
+            }
+        }
+    }
+}
+
+/// Whether an event waits for the disk, if that was not waited for within the last second.
+fn is_result(event: &Event) -> bool {
+    matches!(event, Event::Cell(_) | Event::Attempt { .. })
 }
 
 /// Events that could not be kept.
@@ -94,19 +170,26 @@ impl Journal {
             event?;
         }
         let whole = events.whole();
-        journal.file.set_len(whole).map_err(fail)?;
+        let mut file = &journal.shared.file;
+        file.set_len(whole).map_err(fail)?;
         // A last event whose newline alone was lost is kept; the newline is put back.
         if events.lacks_newline() {
-            (&journal.file).write_all(b"\n").map_err(fail)?;
+            file.write_all(b"\n").map_err(fail)?;
         }
-        let whole = (&journal.file).seek(SeekFrom::End(0)).map_err(fail)?;
+        let whole = file.seek(SeekFrom::End(0)).map_err(fail)?;
         journal.state().whole = whole;
         Ok(journal)
     }
 
     fn new(path: PathBuf, file: File) -> Journal {
-        let state = WriterState { whole: 0, torn: false, synced: None, trouble: None };
-        Journal { path, file, state: Mutex::new(state) }
+        Journal::synced_every(path, file, SYNC_INTERVAL)
+    }
+
+    fn synced_every(path: PathBuf, file: File, interval: Duration) -> Journal {
+        let state =
+            WriterState { whole: 0, on_disk: 0, torn: false, synced: None, closed: false, trouble: None };
+        let shared = Shared { file, state: Mutex::new(state), changed: Condvar::new(), interval };
+        Journal { path, shared: Arc::new(shared), syncer: Mutex::default() }
     }
 
     /// Where it is.
@@ -126,9 +209,7 @@ impl Journal {
         }
         let result = self.write(event);
         if let Err(error) = &result {
-            let mut state = self.state();
-            let first = error.to_string();
-            state.trouble.get_or_insert(WriteFailure { first, missing: 0 }).missing += 1;
+            self.state().missed(error.to_string());
         }
         result.map(Some)
     }
@@ -157,12 +238,14 @@ impl Journal {
     fn write(&self, event: &Event) -> Result<u64, JournalError> {
         let mut line = serde_json::to_vec(event).map_err(|source| JournalError::Encode { source })?;
         line.push(b'\n');
-        let wants_sync = match event {
-            Event::RunFinished { .. } => true,
-            Event::Cell(_) => self.state().synced.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL),
-            _ => false,
-        };
-        self.write_line(line, wants_sync)
+        let is_first = matches!(event, Event::RunStarted { .. });
+        let is_over = || self.state().synced.is_none_or(|at| at.elapsed() >= self.shared.interval);
+        let due = is_first || matches!(event, Event::RunFinished { .. }) || is_result(event) && is_over();
+        let at = self.write_line(line, due)?;
+        if is_first {
+            self.sync_places();
+        }
+        Ok(at)
     }
 
     fn write_line(&self, line: Vec<u8>, due: bool) -> Result<u64, JournalError> {
@@ -175,41 +258,74 @@ impl Journal {
         let at = state.whole;
         // One write call in all but the case of a nearly full disk, where the kernel takes only a part and the rest
         // fails: then the part is cut off again.
-        if let Err(source) = (&self.file).write_all(&line) {
+        if let Err(source) = (&self.shared.file).write_all(&line) {
             state.torn = true;
             let _ = self.cut(&mut state);
             return Err(failed(source));
         }
+        let was_synced = state.on_disk == state.whole;
         state.whole += line.len() as u64;
+        drop(state);
         if due {
-            state.synced = Some(Instant::now());
-            // Other threads need not wait for the disk.
-            drop(state);
-            match self.file.sync_data() {
-                // The kernel's word for a file that has no disk behind it.
-                Err(error) if error.kind() != io::ErrorKind::InvalidInput => return Err(failed(error)),
-                _ => {}
-            }
+            self.shared.sync().map_err(failed)?;
+        } else {
+            self.sync_later(was_synced);
         }
         Ok(at)
     }
 
+    /// Has what was appended synced though nothing else may happen. `was_synced`: the thread that does it waits for something.
+    fn sync_later(&self, was_synced: bool) {
+        let mut syncer = self.syncer.lock();
+        if syncer.is_some() {
+            if was_synced {
+                self.shared.changed.notify_all();
+            }
+            return;
+        }
+        let (shared, path) = (Arc::clone(&self.shared), self.path.clone());
+        let thread = std::thread::Builder::new().name("journal".into());
+        // where there can be no thread, the next result or the end of the run waits for the disk
+        *syncer = thread.spawn(move || shared.sync_late(&path)).ok();
+    }
+
+    /// Makes the file's name durable, and that of its folder.
+    fn sync_places(&self) {
+        // its own folder, that of the runs, and that in which it may be new as well
+        for folder in self.path.ancestors().skip(1).take(3) {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            crate::atomic_file::sync_folder(folder);
+        }
+    }
+
     fn cut(&self, state: &mut WriterState) -> io::Result<()> {
-        let cut = self.file.set_len(state.whole);
+        let cut = self.shared.file.set_len(state.whole);
         state.torn = cut.is_err();
         cut
     }
 
     fn state(&self) -> MutexGuard<'_, WriterState> {
-        self.state.lock()
+        self.shared.state.lock()
     }
 }
 
 impl Drop for Journal {
-    /// Gives the lock back at once. Closing the file would do so only when a process that another thread is starting
-    /// at this moment has closed its copy too.
+    /// Syncs the rest, and gives the lock back at once. Closing the file would do so only when a process that another thread is
+    /// starting at this moment has closed its copy too.
     fn drop(&mut self) {
-        let _ = self.file.unlock();
+        let is_synced = {
+            let mut state = self.state();
+            state.closed = true;
+            state.on_disk == state.whole
+        };
+        self.shared.changed.notify_all();
+        if let Some(syncer) = self.syncer.lock().take() {
+            let _ = syncer.join();
+        }
+        if !is_synced {
+            let _ = self.shared.sync();
+        }
+        let _ = self.shared.file.unlock();
     }
 }
 
@@ -245,6 +361,63 @@ mod tests {
         assert!(lines(dir.path()).is_empty());
     }
 
+    /// A journal that is synced this often.
+    fn synced_every(dir: &Path, interval: Duration) -> Journal {
+        let path = dir.join(FILE_NAME);
+        let file = OpenOptions::new().append(true).create_new(true).open(&path).unwrap();
+        Journal::synced_every(path, file, interval)
+    }
+
+    #[test]
+    fn what_nothing_follows_is_on_disk_when_the_interval_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = synced_every(dir.path(), Duration::from_millis(20));
+        for text in ["one", "two"] {
+            journal.append(&notice(text)).unwrap();
+            let mut state = journal.state();
+            let is_late = |state: &mut WriterState| state.on_disk < state.whole;
+            let waited = journal.shared.changed.wait_while_for(&mut state, is_late, Duration::from_secs(60));
+            assert!(!waited.timed_out(), "{text} is not synced");
+        }
+    }
+
+    #[test]
+    fn results_wait_for_the_disk_once_in_an_interval_and_the_ends_always() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = synced_every(dir.path(), Duration::from_secs(3600));
+        let on_disk = |event: &Event| {
+            journal.append(event).unwrap();
+            let state = journal.state();
+            state.on_disk == state.whole
+        };
+        let events = crate::report::sample::events();
+        let [first, .., last] = events.as_slice() else { panic!("a run") };
+        let cell = events.iter().find(|event| matches!(event, Event::Cell(_))).expect("a cell");
+        assert!(on_disk(first));
+        assert!(!on_disk(cell) && !on_disk(&notice("one")));
+        assert!(on_disk(last));
+        let Event::Cell(record) = cell else { panic!("{cell:?}") };
+        let attempt = Box::new(crate::report::sample::attempt(record, 1));
+        let attempt = Event::Attempt { cell: record.id(), record: attempt };
+        for result in [cell, &attempt] {
+            assert!(!on_disk(&notice("two")));
+            journal.state().synced = None;
+            assert!(on_disk(result));
+        }
+    }
+
+    #[test]
+    fn a_journal_that_is_closed_is_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = synced_every(dir.path(), Duration::from_secs(3600));
+        journal.append(&notice("one")).unwrap();
+        let shared = Arc::clone(&journal.shared);
+        // the thread that waits for an hour to be over does not keep it open
+        drop(journal);
+        let state = shared.state.lock();
+        assert_eq!(state.on_disk, state.whole);
+    }
+
     #[test]
     fn a_run_is_never_written_over_another() {
         let dir = tempfile::tempdir().unwrap();
@@ -273,7 +446,7 @@ mod tests {
         let journal = Journal::create(dir.path()).unwrap();
         journal.append(&notice("one")).unwrap();
         // What a nearly full disk does when the cut fails as well.
-        (&journal.file).write_all(br#"{"event":"not"#).unwrap();
+        (&journal.shared.file).write_all(br#"{"event":"not"#).unwrap();
         journal.state().torn = true;
         journal.append(&notice("two")).unwrap();
         assert_eq!(

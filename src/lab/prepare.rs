@@ -285,9 +285,10 @@ fn run_steps(
         inputs.remove();
     }
     let io = |e: std::io::Error| PrepareError::Io(format!("{}: {e}", place.display()));
-    // a whole folder takes its name at once; another run may have been faster with the same contents
+    // a whole folder takes its name at once, when it is on disk: later runs believe what it holds. Another run may have been
+    // faster with the same contents
     std::fs::create_dir_all(cache.join("prepared")).map_err(io)?;
-    if let Err(error) = std::fs::rename(folder.path(), &place)
+    if let Err(error) = crate::atomic_file::rename_folder(folder.path(), &place)
         && !outputs.values().all(|p| p.is_file())
     {
         return Err(io(error));

@@ -35,6 +35,7 @@ mod source;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod unsynced;
 
 pub use error::BuildError;
 pub use fragment::ConfigError;
@@ -253,6 +254,7 @@ impl Builder {
         let Job { request, found, progress, .. } = job;
         let begun = Instant::now();
         let place = self.places().join(&found.place);
+        let _unsynced = unsynced::UnsyncedMark::set(&place).map_err(BuildError::io("write", &place))?;
         progress.report(&request.name, Stage::Prepare(format!("the source {}", found.name)));
         if matches!(request.source, BuildSource::Debian { .. }) {
             Compiler::check_for(None, !request.patches.is_empty())?;

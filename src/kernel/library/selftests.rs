@@ -61,7 +61,7 @@ impl Library {
         let _ = fs::remove_file(&file);
         let io = |source| StoreError::Io { what: "write", path: partial.clone(), source };
         unpacked.map_err(io)?;
-        fs::rename(&partial, &folder).map_err(io)?;
+        crate::atomic_file::rename_tree(&partial, &folder).map_err(io)?;
         Ok(folder)
     }
 

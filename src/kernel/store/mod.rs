@@ -305,7 +305,11 @@ impl Store {
         let sync = |path: &Path| File::open(path).and_then(|folder| folder.sync_all());
         sync(partial).map_err(io("write", partial))?;
         fs::rename(partial, &folder).map_err(io("rename", partial))?;
-        sync(&self.kernels()).map_err(io("write", &folder))?;
+        // the first kernel's folder is new itself
+        [self.kernels(), self.cache.clone()]
+            .iter()
+            .try_for_each(|path| sync(path))
+            .map_err(io("write", &folder))?;
         Ok((folder, record))
     }
 

@@ -201,12 +201,9 @@ impl Store {
 
     fn put(&self, key: &Key, scratch: crate::scratch::ScratchDir) -> io::Result<()> {
         fs::create_dir_all(self.place())?;
-        File::open(scratch.path())?.sync_all()?;
         let folder = self.place().join(&key.name);
         self.remove(&folder);
-        fs::rename(scratch.path(), folder)?;
-        drop(scratch);
-        File::open(self.place())?.sync_all()
+        crate::atomic_file::rename_folder(scratch.path(), &folder)
     }
 
     /// Held while a snapshot is made; the system gives it back if the process dies. `None`: another process holds it.
