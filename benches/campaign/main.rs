@@ -1,11 +1,11 @@
 //! The fault campaign: what guests, hosts and kills do to kregress, and what kregress makes of it. Prints the table fault →
 //! times tried → outcome as Markdown; ends with 1 where a verdict was wrong, a result lost or something left behind.
 //!
-//! `cargo bench --bench campaign [-- [PART...] [ROUNDS] [KILLS]]`: a part is `guests`, `hosts`, `cuts`, `fetches` or
-//! `kills` [all of them]; `guests` and `hosts` are tried ROUNDS times [3], and KILLS runs are killed at random moments [200], and a tenth of that
-//! fetches. Run in the crate's
-//! folder; needs what a run needs, and some hours on a host without KVM. As root, or where `unshare -rm` works, also file
-//! systems that are full. `KREGRESS_CAMPAIGN_SEED` repeats the random choices of an earlier campaign. Its short form is
+//! `cargo bench --bench campaign [-- [PART...] [ROUNDS] [KILLS]]`: a part is `guests`, `hosts`, `cuts`, `fetches`,
+//! `kills`, `builds`, `searches` or `power` [all of them]; `guests` and `hosts` are tried ROUNDS times [3], and KILLS runs are killed at random
+//! moments [200], half as many builds and queues, and a tenth of that bisections and fetches. Run in the crate's folder; needs what a run needs, and some hours on a host without KVM. As root, or where `unshare -rm` works, also file
+//! systems that are full. `KREGRESS_CAMPAIGN_FAULTS=WORDS` takes of the host's faults those whose names contain the words, and
+//! `KREGRESS_CAMPAIGN_SEED` repeats the random choices of an earlier campaign. Its short form is
 //! `cargo test --test guest campaign`.
 
 mod faults;
@@ -13,12 +13,12 @@ mod faults;
 #[path = "../../tests/guest/place.rs"]
 mod place;
 
-use faults::{cuts, fetches, guests, hosts, kills, table::Table};
+use faults::{builds, cuts, fetches, guests, hosts, kills, power, searches, table::Table};
 use place::Place;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-const PARTS: [&str; 5] = ["guests", "hosts", "cuts", "fetches", "kills"];
+const PARTS: [&str; 8] = ["guests", "hosts", "cuts", "power", "fetches", "kills", "builds", "searches"];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -47,11 +47,20 @@ fn main() {
     if wanted("cuts") {
         cuts::attempt(&place, 10 * rounds, &mut random, &mut table);
     }
+    if wanted("power") {
+        power::attempt(&place, &mut table);
+    }
     if wanted("fetches") {
         fetches::attempt(&place, kills.div_ceil(10), &mut random, &mut table);
     }
     if wanted("kills") {
         kills::attempt(&place, kills, &mut random, &mut table);
+    }
+    if wanted("builds") {
+        builds::attempt(&place, kills.div_ceil(2), &mut random, &mut table);
+    }
+    if wanted("searches") {
+        searches::attempt(&place, kills.div_ceil(10), &mut random, &mut table);
     }
     println!("{}", table.markdown());
     let passed = table.passed();

@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::clocks;
 use super::left::{left, temporary};
+use super::sandbox;
 use super::table::{Outcome, Table};
 use crate::place::{Ended, KERNEL, Place, wait};
 
@@ -18,6 +20,9 @@ type Fault = (&'static str, fn(&Place) -> Outcome);
 const FAULTS: &[Fault] = &[
     ("QEMU is killed", |place| signalled(place, &[Signal::KILL], &["lost"])),
     ("QEMU is asked to end", |place| signalled(place, &[Signal::TERM], &["lost"])),
+    ("QEMU is killed by its sandbox in the dose", |place| signalled(place, &[Signal::SYS], &["lost"])),
+    ("QEMU is killed by its sandbox as it boots", |place| sandbox::at_the_start(place, &["--no-snapshot"])),
+    ("QEMU is killed by its sandbox as it restores", |place| sandbox::at_the_start(place, &[])),
     ("QEMU is stopped", |place| signalled(place, &[Signal::STOP], &["blind", "lost"])),
     ("QEMU is stopped and goes on", |place| signalled(place, &[Signal::STOP, Signal::CONT], &["blind"])),
     ("QEMU is missing", |place| no_qemu(place, "/no/such/qemu")),
@@ -38,6 +43,8 @@ const FAULTS: &[Fault] = &[
     ("the cache is deleted during a run", cache_goes),
     ("the reader of the events goes", reader_goes),
     ("standard streams are closed", closed_streams),
+    ("the wall clock jumps by an hour, to and fro", |place| clocks::jumps(place, &[])),
+    ("the same with guests that boot", |place| clocks::jumps(place, &["--no-snapshot"])),
     ("SIGHUP", |place| ended_by(place, Signal::HUP)),
     ("SIGINT", |place| ended_by(place, Signal::INT)),
     ("SIGTERM", |place| ended_by(place, Signal::TERM)),
@@ -49,8 +56,10 @@ const SHORT: &[&str] =
 
 /// Tries each, so many times.
 pub fn attempt(place: &Place, times: u32, short: bool, table: &mut Table) {
+    let only = std::env::var("KREGRESS_CAMPAIGN_FAULTS").unwrap_or_default();
+    let is_meant = |fault: &str| fault.contains(&only) && (!short || SHORT.contains(&fault));
     for _ in 0..times {
-        for (fault, trial) in FAULTS.iter().filter(|(fault, _)| !short || SHORT.contains(fault)) {
+        for (fault, trial) in FAULTS.iter().filter(|(fault, _)| is_meant(fault)) {
             table.attempt(fault, || match trial(place) {
                 Outcome::Right => left(place),
                 other => other,
@@ -104,7 +113,7 @@ fn send(pid: i32, signal: Signal) {
 
 fn signalled(place: &Place, signals: &[Signal], expected: &[&str]) -> Outcome {
     forget_runs(place);
-    let limit = if signals == [Signal::KILL] || signals == [Signal::TERM] { "200s" } else { "8s" };
+    let limit = if signals.contains(&Signal::STOP) { "8s" } else { "200s" };
     let child =
         run(place, &["ends::hangs", "ends::clean"], &["--timeout", limit]).spawn().expect("kregress starts");
     until_dose(place, "ends::hangs");
