@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use parking_lot::{Mutex, MutexGuard};
 use std::time::Instant;
@@ -31,8 +32,10 @@ pub struct OpenCell {
     /// What it gave before, where it is judged again.
     before: Option<Rounds>,
     state: Mutex<CellState>,
-    /// Ends the attempts that run when the verdict is settled, and with the run.
-    over: Cancel,
+    /// Ends the attempts that run when the verdict is settled, and with the run: made for the first attempt, as it has a
+    /// descriptor, and thousands of cells may wait to be judged again.
+    over: OnceLock<Cancel>,
+    cancel: Cancel,
 }
 
 struct CellState {
@@ -78,7 +81,8 @@ impl OpenCell {
                 waiting: BTreeMap::new(),
                 settled: false,
             }),
-            over: cancel.child(),
+            over: OnceLock::new(),
+            cancel: cancel.clone(),
             cell,
         }
     }
@@ -98,6 +102,10 @@ impl OpenCell {
             seconds: record.seconds,
         };
         Some(OpenCell { before: Some(before), ..OpenCell::new(self.cell.clone(), config, cancel) })
+    }
+
+    fn over(&self) -> &Cancel {
+        self.over.get_or_init(|| self.cancel.child())
     }
 
     /// How often it was judged before.
@@ -170,8 +178,8 @@ impl OpenCell {
         (reporter.sink)(Event::AttemptStarted { cell: self.id.clone(), attempt: number, of });
         let dir = attempt_dir(config.run_dir.as_deref(), reporter);
         let mut finished =
-            attempt::make(&self.cell, number, lab, config.seed, reporter, dir.as_ref(), &self.over);
-        if !self.over.is_set() {
+            attempt::make(&self.cell, number, lab, config.seed, reporter, dir.as_ref(), self.over());
+        if !self.over().is_set() {
             if let Some((dir, script)) = dir.as_ref().zip(config.reproduce.as_ref()) {
                 finished.leave_script(script, dir, reporter);
             }
@@ -209,7 +217,7 @@ impl OpenCell {
         }
         if let Some(mut judgement) = settled {
             state.settled = true;
-            self.over.set();
+            self.over().set();
             if judgement.verdict == Verdict::Other {
                 judgement.explain(&state.other_crashes.describe());
             }

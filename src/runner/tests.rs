@@ -461,3 +461,28 @@ fn what_is_skipped_is_not_tried_again() {
     let events = stressed(&config(2), Stress::new(Some(5), None), cells, |_| unreachable!("it is skipped"));
     assert_eq!(count(&events, |event| matches!(event, Event::Cell(_))), 1);
 }
+
+#[test]
+fn cells_that_wait_to_be_judged_again_hold_no_descriptor() {
+    let names: Vec<String> = (0..600).map(|n| format!("t{n}")).collect();
+    let tests: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let config = config(1);
+    let queue = Queue::new(config.capacity).with_stress(Stress::new(Some(2), None));
+    queue.push(cells("", &tests));
+    queue.close();
+    let most = Mutex::new(0);
+    let sink = |event| {
+        if matches!(event, Event::Cell(_)) {
+            let open = std::fs::read_dir("/proc/self/fd").expect("/proc").flatten();
+            let is_event = |entry: &std::fs::DirEntry| {
+                std::fs::read_link(entry.path()).is_ok_and(|to| to.to_string_lossy().contains("[eventfd]"))
+            };
+            let mut most = most.lock();
+            *most = open.filter(is_event).count().max(*most);
+        }
+    };
+    run(&queue, &SimLab::new(|_: &Request<'_>| Outcome::Clean), &config, &sink, &Cancel::new());
+    // other tests of this process have some
+    let most = most.into_inner();
+    assert!(most < 300, "{most} of 600 cells");
+}
