@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::faults::{builds, cuts, guests, hosts, kills, power, table::Table};
+use super::faults::{cuts, guests, hosts, kills, table::Table};
 use super::place::Place;
 
 #[test]
@@ -15,9 +15,7 @@ fn no_fault_is_taken_for_a_verdict_and_nothing_is_lost_or_left() {
     hosts::attempt(&place, 1, true, &mut table);
     let mut random = StdRng::seed_from_u64(u64::from(std::process::id()));
     cuts::attempt(&place, 6, &mut random, &mut table);
-    power::attempt(&place, &mut table);
     kills::attempt(&place, 1, &mut random, &mut table);
-    builds::attempt(&place, 3, &mut random, &mut table);
     println!("{}", table.markdown());
     assert!(table.passed(), "{}", table.markdown());
 }

@@ -39,6 +39,7 @@ const FAULTS: &[Fault] = &[
     ("descriptors: 16", |place| descriptors(place, 16)),
     ("descriptors: 24", |place| descriptors(place, 24)),
     ("descriptors: 40", |place| descriptors(place, 40)),
+    ("descriptors: 50", |place| descriptors(place, 50)),
     ("two runs on one cache that is new", two_runs),
     ("the cache is deleted during a run", cache_goes),
     ("the reader of the events goes", reader_goes),
