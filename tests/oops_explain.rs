@@ -212,7 +212,7 @@ fn what_cannot_be_used_is_refused_with_a_reason() {
     error: cannot read missing.log: No such file or directory (os error 2)
     error: word.yaml: `@UNHEARD` is no usable pattern: there is no word @UNHEARD; known are CALL_TRACE, FUNC, HELD_AT, IP, JUMPED, NOWHERE, PC, SRC
     error: hole.yaml: the title `x {1} {frame}` uses {1}, which its rule does not provide: the pattern has 0 captures ({1} is the first), a function ({frame}, {frame2}) needs `blame`, and {place} needs `place` and must stand at the end
-    error: key.yaml: the rules cannot be read: unknown field `familys`, expected one of `words`, `trace_starts`, `trace_starts_maybe`, `trace_lines`, `trace_breakers`, `other_traces`, `continuations`, `aftermath`, `panicked`, `replay`, `suppressions`, `cuts`, `syscall_prefixes`, `skip`, `stall_anchors`, `stall_names`, `hang_names`, `hang_skip`, `families`, `kinds`, `subjects`
+    error: key.yaml: the rules cannot be read: unknown field `familys`, expected one of `words`, `trace_starts`, `trace_starts_maybe`, `trace_lines`, `trace_breakers`, `other_traces`, `continuations`, `dividers`, `aftermath`, `panicked`, `replay`, `suppressions`, `cuts`, `syscall_prefixes`, `skip`, `stall_anchors`, `stall_names`, `hang_names`, `hang_skip`, `families`, `kinds`, `subjects`
     error: key.yaml: this is no System.map: 2 lines, none of the form `ffffffff81000000 T function`
     list::unknown-key
 
