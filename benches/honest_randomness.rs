@@ -13,37 +13,15 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Runs, kernel, lab, number, test, words};
+use common::{RACE, Runs, kernel, lab, number, test, words};
 use kregress::compare::statistics::exact_two_sided;
 use kregress::lab::Lab;
 use kregress::lab::vm::VmLab;
 use kregress::suite::Test;
 use kregress::verdict::Verdict;
 
-/// The race in the guest's shell: two writers, each with so many rounds.
-const RACE: &str = "
-suite: bench
-summary: a race that shows now and then
-tests:
-  - name: race
-    summary: two writers switch the scheduler of one queue at once
-    needs: {modules: [null_blk, mq-deadline, kyber-iosched]}
-    machine: {cpus: 2}
-    program:
-      shell: |
-        echo 1 > /sys/kernel/rcu_expedited
-        queue=/sys/block/nullb0/queue/scheduler
-        writer() {
-          n=0
-          while [ $n -lt $KREGRESS_ROUNDS ]; do
-            for scheduler in mq-deadline kyber none; do
-              echo $scheduler > $queue
-            done
-            n=$((n + 1))
-          done 2> /dev/null
-        }
-        writer & writer & wait
-    timeout: {slow: 60s, terminate: 120s}
+/// What the race shows, and how long it may take.
+const REST: &str = "    timeout: {slow: 60s, terminate: 120s}
     symptom: {crash: {trace: ['^elevator_change_done$']}}
 ";
 
@@ -55,7 +33,7 @@ fn main() {
     let attempts = number(words.next(), 60);
     let rounds = number(words.next(), 10);
     let kernel = kernel(&words.next().unwrap_or_else(|| "6.17.13".to_owned()));
-    let mut race = Test::clone(&test(RACE));
+    let mut race = Test::clone(&test(&format!("{RACE}{REST}")));
     race.dose.rounds = Some(rounds as u64);
     let runs = Runs::new(&kernel, &Arc::new(race));
     let labs = [lab(&kernel).without_pool(), lab(&kernel), lab(&kernel).without_snapshots()];

@@ -15,37 +15,15 @@ mod common;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{number, program, words};
+use common::{RACE, number, program, words};
 use kregress::compare::statistics::{Table, exact_two_sided, wilson};
 use kregress::event::{AttemptRecord, Event};
 use kregress::journal::{self, RunDir};
 use kregress::observation::Start;
 use kregress::verdict::Verdict;
 
-/// The race; its dose is what is looked for.
-const SUITE: &str = "
-suite: race
-summary: a race that shows now and then
-tests:
-  - name: elevator
-    summary: two writers switch the scheduler of one queue at once
-    needs: {modules: [null_blk, mq-deadline, kyber-iosched]}
-    machine: {cpus: 2}
-    program:
-      shell: |
-        echo 1 > /sys/kernel/rcu_expedited
-        queue=/sys/block/nullb0/queue/scheduler
-        writer() {
-          n=0
-          while [ $n -lt $KREGRESS_ROUNDS ]; do
-            for scheduler in mq-deadline kyber none; do
-              echo $scheduler > $queue
-            done
-            n=$((n + 1))
-          done 2> /dev/null
-        }
-        writer & writer & wait
-        echo \"iterations $KREGRESS_ROUNDS\" >&3
+/// What follows the race; its dose is what is looked for.
+const REST: &str = "        echo \"iterations $KREGRESS_ROUNDS\" >&3
     dose: {rounds: ROUNDS, attempts: 1}
     timeout: {slow: 60s, terminate: 120s}
     symptom: {crash: {trace: ['^elevator_change_done$']}}
@@ -111,10 +89,11 @@ impl Race<'_> {
     fn run(&self, side: usize, attempts: u64, seen: &mut Seen) {
         let (_, options, start) = SIDES[side];
         let suite = self.folder.join("race.yaml");
-        std::fs::write(&suite, SUITE.replace("ROUNDS,", &format!("{},", self.rounds))).expect("a file");
+        std::fs::write(&suite, format!("{RACE}{REST}").replace("ROUNDS,", &format!("{},", self.rounds)))
+            .expect("a file");
         let reports = self.folder.join("reports");
         let mut command = Command::new(program());
-        command.args(["run", "--exact", "race::elevator", "-k", self.kernel, "-j", "1", "-s"]);
+        command.args(["run", "--exact", "bench::race", "-k", self.kernel, "-j", "1", "-s"]);
         command.arg(&suite).args([
             "--stress-count",
             &attempts.to_string(),
