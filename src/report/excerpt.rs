@@ -1,8 +1,11 @@
 //! The part of a console that a reader wants to see first.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+
+use super::text::without_escapes;
 
 /// Lines before the crash report.
 const BEFORE: usize = 8;
@@ -32,20 +35,21 @@ pub(super) fn excerpt(console: &Path, line: Option<usize>) -> io::Result<Excerpt
 
 fn from_reader(mut reader: impl BufRead, line: Option<usize>) -> io::Result<Excerpt> {
     let wanted = line.map(|line| line.saturating_sub(BEFORE).max(1)..line.saturating_add(LINES));
-    let mut kept = std::collections::VecDeque::new();
+    let mut kept: VecDeque<Vec<u8>> = VecDeque::new();
     let mut number = 0;
-    while let Some(text) = next_line(&mut reader)? {
+    let mut text = Vec::new();
+    while next_line(&mut reader, &mut text)? {
         number += 1;
         if wanted.as_ref().is_some_and(|wanted| number >= wanted.end) {
             number -= 1;
             break;
         }
-        kept.push_back(text);
+        kept.push_back(std::mem::take(&mut text));
         // Before the wanted lines, as at the end of the file, the last ones are kept.
         let before_wanted = wanted.as_ref().is_none_or(|wanted| number < wanted.start);
         let most = if before_wanted { LINES } else { LINES + BEFORE };
         if kept.len() > most {
-            kept.pop_front();
+            text = kept.pop_front().unwrap_or_default();
         }
     }
     let mut first = number + 1 - kept.len();
@@ -55,30 +59,34 @@ fn from_reader(mut reader: impl BufRead, line: Option<usize>) -> io::Result<Exce
             first += 1;
         }
     }
-    Ok(Excerpt { first, lines: kept.into() })
+    Ok(Excerpt { first, lines: kept.iter().map(|line| readable(line)).collect() })
 }
 
-/// The next line in a readable form, cut to its bound; the rest of a longer one is skipped without being held.
-fn next_line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
-    let mut bytes = Vec::new();
+/// A line as it is shown.
+fn readable(line: &[u8]) -> String {
+    without_escapes(String::from_utf8_lossy(line).trim_end()).into_owned()
+}
+
+/// Takes the next line, cut to its bound, in the place of what `line` holds; the rest of a longer one is skipped without
+/// being held. Whether there was one.
+fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
     let mut any = false;
     loop {
         let buffer = reader.fill_buf()?;
         if buffer.is_empty() {
-            break;
+            return Ok(any);
         }
         any = true;
         let end = memchr::memchr(b'\n', buffer);
         let part = &buffer[..end.unwrap_or(buffer.len())];
-        bytes.extend_from_slice(&part[..part.len().min(LINE_LIMIT.saturating_sub(bytes.len()))]);
+        line.extend_from_slice(&part[..part.len().min(LINE_LIMIT.saturating_sub(line.len()))]);
         let used = end.map_or(buffer.len(), |end| end + 1);
         reader.consume(used);
         if end.is_some() {
-            break;
+            return Ok(true);
         }
     }
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(any.then(|| console::strip_ansi_codes(text.trim_end()).into_owned()))
 }
 
 #[cfg(test)]

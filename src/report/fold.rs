@@ -14,7 +14,7 @@ use crate::event::{AttemptRecord, CellId, CellRecord, Counts, Diagnosis, Event, 
 use crate::expectation::{Agreement, Expectation};
 use crate::journal::{JournalError, RecordReader, RunDir};
 use crate::verdict::Verdict;
-use crate::version::KernelVersion;
+use crate::version::{KernelVersion, Upstream};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -363,9 +363,13 @@ impl RunSummary {
         let upstream = |package: &str| KernelVersion::from_debian(package).ok().map(|v| v.upstream());
         let packages: Vec<(&str, &str)> =
             self.kernels().into_iter().filter_map(|kernel| Some((kernel, self.package(kernel)?))).collect();
+        // a run may have thousands of kernels: each package's version is read once
+        let versions: HashMap<&str, Upstream> =
+            packages.iter().filter_map(|(_, package)| Some((*package, upstream(package)?))).collect();
+        let mut revisions: HashMap<Upstream, usize> = HashMap::new();
+        versions.values().for_each(|version| *revisions.entry(*version).or_default() += 1);
         let is_shared = |(_, package): &&(&str, &str)| {
-            let same = |other: &str| other != *package && upstream(other) == upstream(package);
-            upstream(package).is_some() && packages.iter().any(|(_, other)| same(other))
+            versions.get(package).is_some_and(|version| revisions[version] > 1)
         };
         packages.iter().filter(is_shared).copied().collect()
     }

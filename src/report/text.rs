@@ -21,9 +21,16 @@ pub(super) fn replace_forbidden(text: &str) -> String {
 /// `text` for the inside of an element or of a quoted attribute, of XML or HTML.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        if c == '\r' && rest.peek() == Some(&'\n') {
+    let mut left = text;
+    loop {
+        // most of a console is plain, and is taken whole
+        let plain = left.bytes().take_while(|byte| is_plain(*byte)).count();
+        out.push_str(&left[..plain]);
+        left = &left[plain..];
+        let mut rest = left.chars();
+        let Some(c) = rest.next() else { return out };
+        left = rest.as_str();
+        if c == '\r' && left.starts_with('\n') {
             continue;
         }
         match c {
@@ -36,7 +43,20 @@ pub(crate) fn escape(text: &str) -> String {
             _ => out.push('\u{fffd}'),
         }
     }
-    out
+}
+
+/// Whether a byte is a character that stands for itself wherever markup may have text.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'')
+}
+
+/// `text` without the escape sequences of terminals.
+pub(super) fn without_escapes(text: &str) -> Cow<'_, str> {
+    // both of the characters that begin one, the second by its last byte in UTF-8
+    match memchr::memchr2(0x1b, 0x9b, text.as_bytes()) {
+        Some(_) => console::strip_ansi_codes(text),
+        None => text.into(),
+    }
 }
 
 /// The beginning and the end of `text`, with a note of what is missing between them when it is longer than `limit`
@@ -58,6 +78,26 @@ mod tests {
     #[test]
     fn markup_is_escaped() {
         assert_eq!(escape("<a href=\"x\">&'\u{1b}"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;\u{fffd}");
+    }
+
+    #[test]
+    fn escape_sequences_are_left_out() {
+        for (text, shown) in [
+            ("plain", "plain"),
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            ("\u{9b}31mred", "red"),
+            ("a \u{6db}b", "a \u{6db}b"),
+        ] {
+            assert_eq!(without_escapes(text), shown);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_text_comes_out_as_its_characters_do(text: String) {
+            let by_character: String = text.replace("\r\n", "\n").chars().map(|c| escape(&c.to_string())).collect();
+            proptest::prop_assert_eq!(escape(&text), by_character);
+        }
     }
 
     #[test]

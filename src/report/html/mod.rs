@@ -35,7 +35,7 @@ use crate::progress::clock;
 use crate::verdict::Verdict;
 
 /// Cells that failed whose evidence is there without a script, too, in a browser that has one.
-const SHOWN_AT_ONCE: usize = 200;
+const SHOWN_AT_ONCE: usize = 50;
 
 /// Lines of a list that is not folded.
 const LINES_AT_ONCE: usize = 12;

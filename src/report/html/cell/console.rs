@@ -8,7 +8,7 @@ use crate::journal::RunDir;
 use crate::oops::{ReportKind, blamed_line};
 use crate::report::excerpt::excerpt;
 use crate::report::fold::CellSummary;
-use crate::report::text::escape;
+use crate::report::text::{escape, without_escapes};
 
 /// Lines of a crash report that are shown.
 const LINES_SHOWN: usize = 200;
@@ -55,7 +55,7 @@ pub(super) fn push_diagnosis(out: &mut String, diagnosis: &Diagnosis) {
 
 /// A line with its number; the function `frame` in it is marked, and that it is blamed is said in words.
 fn push_line(out: &mut String, class: &str, number: usize, line: &str, frame: Option<&str>) {
-    let shown = console::strip_ansi_codes(line);
+    let shown = without_escapes(line);
     let text = match frame.and_then(|frame| shown.find(frame).map(|at| (at, at + frame.len()))) {
         Some((begin, end)) => format!(
             "{}<mark>{}</mark>{} <span class=\"note\">◄ blamed</span>",
