@@ -336,6 +336,25 @@ fn what_did_not_pass_is_run_again() {
 }
 
 #[test]
+fn what_is_run_again_is_of_the_suites_that_its_run_named() {
+    let place = Place::new(GOOD);
+    // imported suites lie below the project's, and the collection itself stands beside them under the same name
+    place.write("suites/imported/mine.yaml", &GOOD.replace("suite: shell", "suite: mine"));
+    place.write("imported/README", "a collection");
+    let journal = r#"{"event":"run-started","schema":1,"run":"2026-01-01T00-00-00-abcd","kregress":"0.1.0","at":"2026-01-01T00:00:00Z","command":["kregress","run","-s","imported","-k","6.12.57"],"cells":1}
+{"event":"planned","test":"mine::one","kernel":"6.12.57","release":null,"summary":"s"}
+"#;
+    place.write("reports/2026-01-01T00-00-00-abcd/journal.jsonl", journal);
+    let first_word = |arguments: &[&str]| {
+        let ended = place.run(&[&["run", "--dry-run", "-R", "latest"], arguments].concat());
+        (ended.code, ended.out.split_whitespace().next().unwrap_or(&ended.err).to_owned())
+    };
+    assert_eq!(first_word(&[]), (0, "mine::one@6.12.57".to_owned()));
+    // whoever names others means them
+    assert_eq!(first_word(&["-s", "shell"]).0, 4);
+}
+
+#[test]
 fn lists_for_people_and_for_programs() {
     let place = Place::new(GOOD);
     insta::assert_snapshot!(place.run(&["list"]).out, @"

@@ -20,7 +20,7 @@ use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
 use super::printing;
-use super::selection::{KernelArgs, TestArgs, check_rerun, earlier_run};
+use super::selection::{KernelArgs, TestArgs, check_rerun, earlier_run, earlier_suites};
 use super::split::SplitArgs;
 use super::stress::StressArgs;
 use super::supply::{Means, Supply, preview};
@@ -67,8 +67,8 @@ pub struct RunArgs {
     /// What the configuration says besides.
     #[arg(skip)]
     configured: Configured,
-    /// Run again what did not pass in an earlier run, on its kernels unless others are named: `latest`, its id, or the
-    /// id's last four digits; several with commas between them count as one run
+    /// Run again what did not pass in an earlier run, of its suites and on its kernels unless others are named: `latest`,
+    /// its id, or the id's last four digits; several with commas between them count as one run
     #[arg(short = 'R', long, value_name = "RUN")]
     rerun: Option<String>,
     /// Of that run only what was lost or not run
@@ -216,7 +216,11 @@ pub fn run(args: &RunArgs, paths: &PathArgs, configured: Result<(), CliError>) -
 
 /// Does it, and answers the exit code.
 fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
-    let tests = args.tests.tests(paths)?;
+    let suites = match &args.rerun {
+        Some(asked) if args.tests.suite.is_empty() => earlier_suites(&args.output.reports, asked)?,
+        _ => args.tests.suite.clone(),
+    };
+    let tests = args.tests.tests_of(&suites, paths)?;
     let placed = placed(&tests, paths)?;
     let cache = paths.cache()?;
     let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;

@@ -12,6 +12,7 @@ use crate::kernel::{ArchChoice, Flavour, KernelSpec, Library, RequestedKernel};
 use crate::plan::{CellChoice, EarlierCell, EarlierCells, NameFilter, select};
 use crate::progress::Fetching;
 use crate::report::RunSummary;
+use crate::report::rerun::named_suites;
 use crate::suite::{self, Suite, Test};
 use crate::verdict::Verdict;
 
@@ -92,9 +93,17 @@ impl TestArgs {
     /// # Errors
     /// A filter or a suite cannot be read, or no test is left.
     pub fn tests(&self, paths: &PathArgs) -> Result<Vec<Arc<Test>>, CliError> {
+        self.tests_of(&self.suite, paths)
+    }
+
+    /// As [`TestArgs::tests`], of these suites; of all where there are none.
+    ///
+    /// # Errors
+    /// Those of [`TestArgs::tests`].
+    pub fn tests_of(&self, named: &[String], paths: &PathArgs) -> Result<Vec<Arc<Test>>, CliError> {
         let filter = NameFilter::new(&self.filters, self.exact).map_err(CliError::filter)?;
         let choice = self.choice()?;
-        let suites = load_suites(&self.suite, &paths.suites()?)?;
+        let suites = load_suites(named, &paths.suites()?)?;
         let mut tests = select(&suites, &filter);
         tests.retain(|test| choice.may_mean(test));
         if let Some(file) = &self.known {
@@ -129,7 +138,11 @@ pub fn load_suites(named: &[String], folders: &[PathBuf]) -> Result<Vec<Suite>, 
     for name in named {
         let given = PathBuf::from(name);
         let places = || folders.iter().map(|folder| folder.join(name));
-        let folder = [given.clone()].into_iter().chain(places()).find(|path| path.is_dir());
+        // the collection that suites were imported from may stand here under the same name, without a suite in it
+        let mut given_folders = [given.clone()].into_iter().chain(places()).filter(|path| path.is_dir());
+        let first = given_folders.next();
+        let folder =
+            first.iter().cloned().chain(given_folders).find(|path| suite::has_suites(path)).or(first);
         let file = |place: PathBuf| place.with_file_name(format!("{name}.yaml"));
         let found = [given].into_iter().chain(places().map(file)).find(|path| path.is_file());
         match (found, folder) {
@@ -206,6 +219,28 @@ pub fn check_rerun(reports: &Path, asked: &str) -> Result<(), CliError> {
     }
     run.holes().iter().for_each(|hole| eprintln!("warning: {hole}"));
     Ok(())
+}
+
+/// The suites that an earlier run in this folder named, so that it is run again of the same; none where a part of it took all.
+///
+/// # Errors
+/// There is no such run, or its journal is damaged.
+pub fn earlier_suites(reports: &Path, asked: &str) -> Result<Vec<String>, CliError> {
+    let dirs = RunDir::find_all(reports, asked).map_err(CliError::setup)?;
+    let (run, _) = RunSummary::of_runs(&dirs).map_err(CliError::setup)?;
+    let mut suites: Vec<String> = Vec::new();
+    for cell in run.cells() {
+        let named = named_suites(&run.options(cell));
+        if named.is_empty() {
+            return Ok(Vec::new());
+        }
+        named.into_iter().for_each(|suite| {
+            if !suites.contains(&suite) {
+                suites.push(suite);
+            }
+        });
+    }
+    Ok(suites)
 }
 
 /// What a run in this folder, or several together, say of their cells, and the kernels in their order.

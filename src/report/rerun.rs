@@ -71,6 +71,24 @@ impl RunSummary {
     }
 }
 
+/// The suites that the options of a cell name, by name, file or folder.
+pub fn named_suites(options: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut words = options.iter();
+    while let Some(word) = words.next() {
+        let glued = || {
+            word.strip_prefix("--suite=")
+                .or_else(|| word.strip_prefix("-s").filter(|_| !word.starts_with("--")))
+        };
+        match word.as_str() {
+            "-s" | "--suite" => found.extend(words.next().cloned()),
+            option if CARRIED.contains(&option) => _ = words.next(),
+            _ => found.extend(glued().map(|name| name.strip_prefix('=').unwrap_or(name).to_owned())),
+        }
+    }
+    found
+}
+
 /// The command, which can be pasted into a shell in the folder where the run was started.
 pub fn rerun(run: &RunSummary, cell: &CellId) -> String {
     let found = run.find(&cell.test, &cell.kernel);
@@ -116,6 +134,20 @@ mod tests {
         }]);
         run.command = words.iter().map(|word| (*word).to_owned()).collect();
         rerun(&run, &cell)
+    }
+
+    #[test]
+    fn suites_are_found_among_the_options() {
+        let table: [(&[&str], &[&str]); 4] = [
+            (&[], &[]),
+            (&["-s", "ltp", "--suite=a/b.yaml", "-sc", "-s=d"], &["ltp", "a/b.yaml", "c", "d"]),
+            (&["--suites", "-s", "--suite", "e"], &["e"]),
+            (&["--suites=x", "--known", "k.yaml", "--modules=m"], &[]),
+        ];
+        for (options, suites) in table {
+            let options: Vec<String> = options.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(named_suites(&options), suites, "{options:?}");
+        }
     }
 
     #[test]

@@ -47,6 +47,11 @@ pub fn load_dir(dir: impl AsRef<Path>) -> Result<Vec<Suite>, SuiteError> {
     if problems.is_empty() { Ok(suites) } else { Err(SuiteError::new(problems)) }
 }
 
+/// Whether suites lie in this folder.
+pub fn has_suites(dir: &Path) -> bool {
+    suite_files(dir).is_ok()
+}
+
 fn suite_files(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
     let refused = |headline: String, help: &str| {
         Problem::new(&FORMAT, ProblemKind::Unreadable, dir, headline).help(help.to_owned())

@@ -19,7 +19,7 @@ mod shape;
 mod symptom;
 mod userland;
 
-pub use load::{load_dir, load_file, load_messages};
+pub use load::{has_suites, load_dir, load_file, load_messages};
 pub use messages::{KnownMessage, KnownMessages, MatchContext, SortedReports};
 pub use model::{
     Clock, Commit, ConfigNeed, DiskNeed, Dose, Expiry, Group, Hang, History, KernelFiles, Known,

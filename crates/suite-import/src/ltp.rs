@@ -98,9 +98,7 @@ fn draft(
         .strip_suffix(".c")
         .ok_or_else(|| Refusal("a script, which needs LTP's shell library".to_owned()))?;
     let area = area(program).ok_or_else(|| Refusal(format!("{file} is not below testcases/")))?;
-    // only a name that stands for a list is looked up
-    let text = fields.text("resource_files").and_then(|_| source(file));
-    let needs = needs::of(fields, program, text.as_deref(), options)?;
+    let needs = needs::of(fields, program, source, options)?;
     let mut notes = needs.notes;
     let Tags { fixes, cves, links } = tags(fields, &mut notes);
     let doc = fields.texts("doc").unwrap_or_default();

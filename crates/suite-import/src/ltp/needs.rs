@@ -24,14 +24,16 @@ pub(super) struct Needs {
     pub notes: Vec<String>,
 }
 
-/// Reads the needs; `source` is the text of the test's file, if it is there.
+/// Reads the needs; `source` gives the text of a file of the tree, if it is there.
 pub(super) fn of(
     fields: &Fields<'_>,
     program: &str,
-    source: Option<&str>,
+    source: &dyn Fn(&str) -> Option<String>,
     options: &Options,
 ) -> Result<Needs, Refusal> {
     refuse(fields)?;
+    let text = source(&format!("{program}.c"));
+    let text = text.as_deref().unwrap_or_default();
     let mut needs = Needs { around: surroundings::of(fields, options)?, ..Needs::default() };
     needs.notes.append(&mut needs.around.notes);
     for option in fields.texts("needs_kconfigs").unwrap_or_default() {
@@ -54,7 +56,7 @@ pub(super) fn of(
     needs.cpus = fields.number("min_cpus").filter(|&cpus| cpus > 2);
     needs.memory_mib =
         fields.number("min_mem_avail").map(|mib| mib + BESIDES).filter(|&mib| mib > super::MEMORY_MIB);
-    let named = fields.text("resource_files").and_then(|name| strings(source?, name));
+    let named = fields.text("resource_files").and_then(|name| strings(text, name));
     match fields.texts("resource_files").or(named) {
         Some(files) => needs.beside = files,
         None if fields.has("resource_files") => {
@@ -62,10 +64,32 @@ pub(super) fn of(
         }
         None => {}
     }
+    for child in children(program, text, &|path| source(path).is_some()) {
+        if !needs.beside.contains(&child) {
+            needs.beside.push(child);
+        }
+    }
     if let Some(file) = needs.beside.iter().find(|file| file.contains('/')) {
         return Err(Refusal(format!("its resource file {file} lies in another folder")));
     }
     Ok(needs)
+}
+
+/// The programs of the same folder that a test starts: `SAFE_EXECLP("dirtyc0w_child", …)` is all that LTP says of them, so that
+/// each text is one whose source `is_there` beside the test's own.
+fn children(program: &str, text: &str, is_there: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let (folder, own) = program.rsplit_once('/').unwrap_or((".", program));
+    let is_name =
+        |text: &&str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    // what is between quotes is every second part; a quote within a text only makes others of them
+    let texts = text.lines().flat_map(|line| line.split('"').skip(1).step_by(2)).filter(is_name);
+    let mut found: Vec<String> = Vec::new();
+    for name in texts.filter(|name| *name != own && is_there(&format!("{folder}/{name}.c"))) {
+        if !found.iter().any(|known| known == name) {
+            found.push(name.to_owned());
+        }
+    }
+    found
 }
 
 /// The texts of an array of C that has this name: of `static const char *const NAME[] = {"a", "b", NULL};` a and b.
@@ -150,6 +174,17 @@ mod tests {
             let needs = needs.map(|needs| needs.iter().map(|&need| need.to_owned()).collect::<Vec<_>>());
             assert_eq!(kconfig(text), needs, "{text}");
         }
+    }
+
+    #[test]
+    fn programs_that_a_test_starts_are_those_whose_source_is_beside_it() {
+        let text = r#"
+            SAFE_EXECLP("race_child", "race_child", NULL);
+            snprintf(path, size, "%s/race_child", dir);
+            tst_get_path("other", path, size); puts("race");
+        "#;
+        let there = |path: &str| ["a/b/race_child.c", "a/b/race.c"].contains(&path);
+        assert_eq!(children("a/b/race", text, &there), ["race_child"]);
     }
 
     #[test]
