@@ -108,7 +108,7 @@ fn one(cells: usize) {
             });
         }
     }
-    let capacity = Capacity { jobs: Some(4), cpus: 4, memory_mib: 1 << 20 };
+    let capacity = Capacity { guests: u32::MAX, jobs: Some(4), cpus: 4, memory_mib: 1 << 20 };
     let queue = Queue::new(capacity).with_durations(Durations::default(), None);
     for kernel in &kernels {
         queue.push(placed.iter().map(|placed| Cell::new(placed, Arc::clone(kernel))));

@@ -106,6 +106,10 @@ pub struct AttemptRecord {
     pub reason: Option<String>,
     /// Wall time, seconds.
     pub seconds: f64,
+    /// Time of the host's processors that its virtual machine took, seconds, the rehearsal of a restored one included; absent: it
+    /// was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor_seconds: Option<f64>,
     /// Whether the guest was booted or restored.
     #[serde(default)]
     pub start: Start,

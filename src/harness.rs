@@ -223,7 +223,7 @@ fn is_set(variable: &str) -> bool {
 }
 
 fn run_cell(cell: Cell, lab: &dyn Lab) -> Result<CellRecord, Failed> {
-    let capacity = Capacity { jobs: Some(1), cpus: 1, memory_mib: 0 };
+    let capacity = Capacity { guests: u32::MAX, jobs: Some(1), cpus: 1, memory_mib: 0 };
     let queue = Queue::new(capacity);
     let id = cell.id();
     queue.push([cell]);

@@ -22,6 +22,8 @@ const OWN_FILES: u64 = 32;
 const FILES_PER_GUEST: u64 = 16;
 /// The locks of a kernel's images.
 const FILES_PER_KERNEL: u64 = 2;
+/// As many kernels as a large run has.
+const SOME_KERNELS: u64 = 100;
 
 /// Lets this process, and what it starts, have more open files (`RLIMIT_NOFILE`), where the hard limit permits that: the usual
 /// 1024 are too few for a host with many processors.
@@ -32,6 +34,16 @@ pub fn raise_open_files() {
         // what is too little is said where it is known how much is needed
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
     }
+}
+
+/// How many guests this process may have with the files that it may have open, if they are of not too many kernels.
+pub fn most_guests() -> u32 {
+    guests_with(getrlimit(Resource::Nofile).current)
+}
+
+fn guests_with(limit: Option<u64>) -> u32 {
+    let left = |limit: u64| limit.saturating_sub(OWN_FILES + FILES_PER_KERNEL * SOME_KERNELS);
+    limit.map_or(u32::MAX, |limit| u32::try_from(left(limit) / FILES_PER_GUEST).unwrap_or(u32::MAX))
 }
 
 /// Whether so many guests of so many kernels can be had with the files that this process may have open.
@@ -70,6 +82,14 @@ mod tests {
         this process may have 49 files open, and needs 50 for 1 guest at a time on 1 kernel: raise the limit (`ulimit -n 50`), or take fewer at a time (-j)
         this process may have 1024 files open, and needs 1096 for 64 guests at a time on 20 kernels: raise the limit (`ulimit -n 1096`), or take fewer at a time (-j)
         ");
+    }
+
+    #[test]
+    fn as_many_guests_as_files_permit() {
+        let table = [(None, u32::MAX), (Some(1024), 49), (Some(16_384), 1009), (Some(64), 0)];
+        for (limit, guests) in table {
+            assert_eq!(guests_with(limit), guests, "{limit:?}");
+        }
     }
 
     #[test]

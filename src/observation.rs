@@ -199,6 +199,9 @@ pub struct Observation {
     pub boot_seconds: Option<f64>,
     /// Wall time of the attempt, seconds.
     pub seconds: f64,
+    /// Time of the host's processors that the virtual machine took, seconds, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor_seconds: Option<f64>,
 }
 
 impl Observation {
@@ -220,6 +223,7 @@ impl Observation {
             blocked: Vec::new(),
             boot_seconds: None,
             seconds: 0.0,
+            processor_seconds: None,
         }
     }
 

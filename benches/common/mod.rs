@@ -179,7 +179,7 @@ impl Runs {
         let run_dir = RunDir::create(self.folder.path()).expect("a run's folder");
         let journal = Journal::create(run_dir.path()).expect("a journal");
         let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-        let capacity = Capacity { jobs: None, cpus, memory_mib: 1 << 20 };
+        let capacity = Capacity { guests: u32::MAX, jobs: None, cpus, memory_mib: 1 << 20 };
         let config = Config {
             capacity,
             attempts: Some(attempts),

@@ -98,7 +98,8 @@ impl GuestArgs {
     /// What guests may take of this host, which has as much free memory as it has now.
     pub fn capacity(&self) -> Capacity {
         let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-        Capacity { jobs: self.jobs, cpus, memory_mib: free_memory_mib() }
+        let guests = crate::host::most_guests();
+        Capacity { guests, jobs: self.jobs, cpus, memory_mib: free_memory_mib() }
     }
 
     /// Refuses what would run out of descriptors on the way.

@@ -191,6 +191,7 @@ impl<'a> Attempt<'a> {
         self.capture.push(&guest.kill());
         let now = guest.now();
         let mut seen = self.seen;
+        seen.processor_seconds = guest.processor_time().map(|time| time.as_secs_f64());
         seen.ending = ending;
         note_missing(&mut seen, guest.frames_missing());
         let (console, write_error) = self.capture.finish();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
 use std::time::Instant;
@@ -13,6 +13,7 @@ use std::time::Instant;
 use super::attempt::{self, AttemptReporter, Finished};
 use super::other_crashes::OtherCrashes;
 use super::stress::Rounds;
+use super::waiting::Share;
 use super::{Config, Sink};
 use crate::cancel::Cancel;
 use crate::event::{CellId, CellRecord, Event};
@@ -26,6 +27,8 @@ use crate::verdict::{Judgement, Next, Tally, Verdict, miss_chance};
 pub struct OpenCell {
     cell: Cell,
     id: CellId,
+    /// What it takes of the host; absent: nothing, as it is skipped.
+    share: Option<Arc<Share>>,
     /// Clean attempts that make a `good`.
     needed: u32,
     start: Instant,
@@ -64,11 +67,12 @@ pub enum NextStep {
 
 impl OpenCell {
     /// A cell with no attempt yet.
-    pub fn new(cell: Cell, config: &Config, cancel: &Cancel) -> OpenCell {
+    pub fn new(cell: Cell, share: Option<Arc<Share>>, config: &Config, cancel: &Cancel) -> OpenCell {
         let needed = config.attempts.unwrap_or(cell.test.dose.attempts);
         let retries = cell.test.turn.retries.unwrap_or(config.retries);
         OpenCell {
             id: cell.id(),
+            share,
             needed,
             start: Instant::now(),
             before: None,
@@ -101,7 +105,10 @@ impl OpenCell {
             begun: self.number(state.begun),
             seconds: record.seconds,
         };
-        Some(OpenCell { before: Some(before), ..OpenCell::new(self.cell.clone(), config, cancel) })
+        Some(OpenCell {
+            before: Some(before),
+            ..OpenCell::new(self.cell.clone(), self.share.clone(), config, cancel)
+        })
     }
 
     fn over(&self) -> &Cancel {
@@ -121,6 +128,11 @@ impl OpenCell {
     /// The number of an attempt among all of the cell, of its number in this round.
     pub fn number(&self, nth: u32) -> u32 {
         self.before.as_ref().map_or(0, |before| before.begun) + nth
+    }
+
+    /// What its attempts take of the host, each.
+    pub fn share(&self) -> Option<&Arc<Share>> {
+        self.share.as_ref()
     }
 
     /// The cell.

@@ -1,4 +1,4 @@
-//! What cells took in earlier runs, so that those that take the longest begin first.
+//! What cells took in earlier runs, so that those that take the longest begin first, and those that only wait run beside others.
 //!
 //! A guess that is wrong costs time and nothing else: a file that is missing or damaged is none.
 
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::CellRecord;
+use crate::event::{CellId, CellRecord};
 use crate::plan::Cell;
 use crate::verdict::Verdict;
 
@@ -28,6 +28,9 @@ struct TestDuration {
     attempt: f64,
     /// Whether a symptom settled it before all its attempts were made.
     early: bool,
+    /// Processors of the host that its virtual machine took in the mean, of the attempt that took the most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    load: Option<f64>,
     /// Whether it was learnt in this run.
     #[serde(skip)]
     new: bool,
@@ -38,6 +41,9 @@ struct TestDuration {
 #[serde(transparent)]
 pub struct Durations {
     tests: HashMap<String, HashMap<String, TestDuration>>,
+    /// Loads of cells that have no verdict yet.
+    #[serde(skip)]
+    loads: HashMap<CellId, f64>,
     /// How many cells these are.
     #[serde(skip)]
     cells: usize,
@@ -63,15 +69,22 @@ impl Durations {
         crate::atomic_file::write(&cache.join(FILE), &serde_json::to_vec(self)?)
     }
 
+    /// Remembers how many processors an attempt of a cell took in the mean.
+    pub fn learn_load(&mut self, cell: &CellId, load: f64) {
+        let known = self.loads.entry(cell.clone()).or_default();
+        *known = known.max(load);
+    }
+
     /// Remembers what a cell took.
     pub fn learn(&mut self, record: &CellRecord) {
+        let load = self.loads.remove(&CellId { test: record.test.clone(), kernel: record.kernel.clone() });
         let says_nothing = matches!(record.verdict, Verdict::Skip | Verdict::Lost);
         if record.attempts == 0 || says_nothing || !self.has_room() {
             return;
         }
         let attempt = record.seconds / f64::from(record.attempts);
         let early = record.verdict == Verdict::Bad;
-        let taken = TestDuration { attempt, early, new: true };
+        let taken = TestDuration { attempt, early, load, new: true };
         let kernels = self.tests.entry(record.test.clone()).or_default();
         self.cells += usize::from(kernels.insert(record.kernel.clone(), taken).is_none());
     }
@@ -85,6 +98,16 @@ impl Durations {
             self.thinned = true;
         }
         self.cells < MOST
+    }
+
+    /// Processors that a cell's virtual machine may take in the mean: as many as before, else the most that its test took on
+    /// another kernel. `None`: nobody knows.
+    pub fn load_of(&self, cell: &Cell) -> Option<f64> {
+        let kernels = self.tests.get(&cell.test.id())?;
+        match kernels.get(&cell.kernel.name) {
+            Some(taken) => taken.load,
+            None => kernels.values().filter_map(|taken| taken.load).reduce(f64::max),
+        }
     }
 
     /// What a cell may take, seconds: as before, else as its test took on other kernels, else as its dose says.

@@ -37,12 +37,24 @@ use queue::Work;
 /// What the virtual machines of a run may take of the host together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
+    /// Virtual machines at once, at the most, whatever they take.
+    pub guests: u32,
     /// Virtual machines at once, where the user said so: then their processors are not counted.
     pub jobs: Option<u32>,
     /// Processors.
     pub cpus: u32,
     /// Memory, MiB.
     pub memory_mib: u64,
+}
+
+/// So many virtual machines that only wait run beside each other on a processor, at the most.
+const IDLE_GUESTS: u32 = 4;
+
+impl Capacity {
+    /// The most virtual machines that run at once.
+    pub fn most_guests(&self) -> u32 {
+        self.jobs.unwrap_or_else(|| self.cpus.saturating_mul(IDLE_GUESTS).min(self.guests)).max(1)
+    }
 }
 
 /// How a run is done.
@@ -86,7 +98,7 @@ pub fn run(queue: &Queue, lab: &dyn Lab, config: &Config, sink: Sink<'_>, cancel
         report_file_trouble_reported: &report_file_trouble_reported,
         counts: &counts,
     };
-    let workers = config.capacity.jobs.unwrap_or(config.capacity.cpus).max(1);
+    let workers = config.capacity.most_guests();
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| runner.work());
@@ -167,6 +179,7 @@ impl Runner<'_> {
                 settling: &settling,
             };
             let finished = cell.attempt(nth, self.lab, self.config, &reporter)?;
+            self.queue.learn_load(&id, &finished.record);
             let then = cell.take(nth, finished, helped, self.sink);
             match then {
                 NextStep::Attempt(next) => {

@@ -10,7 +10,7 @@ use super::stress::Stress;
 use super::waiting::{GuestKind, Share, Waiting};
 use super::{Capacity, Config};
 use crate::cancel::Cancel;
-use crate::event::CellRecord;
+use crate::event::{AttemptRecord, CellId, CellRecord};
 use crate::kernel::Kernel;
 use crate::machine::Machine;
 use crate::plan::Cell;
@@ -47,7 +47,7 @@ struct QueueState {
     closed: bool,
     stopped: bool,
     running: u32,
-    cpus: u32,
+    millicores: u32,
     memory_mib: u64,
     /// Virtual machines of each group.
     groups: HashMap<String, u32>,
@@ -112,6 +112,13 @@ impl Queue {
         self.order().durations.clone()
     }
 
+    /// Remembers what an attempt of a cell took of the processors.
+    pub(super) fn learn_load(&self, cell: &CellId, attempt: &AttemptRecord) {
+        if let Some(taken) = attempt.processor_seconds {
+            self.order().durations.learn_load(cell, taken / attempt.seconds.max(1e-3));
+        }
+    }
+
     /// Remembers what a cell took.
     pub(super) fn learn(&self, record: &CellRecord) {
         self.order().durations.learn(record);
@@ -131,7 +138,8 @@ impl Queue {
         let mut state = self.lock();
         for cell in cells {
             let seconds = order.durations.expected(&cell, order.attempts);
-            state.waiting.push(cell, seconds);
+            let load = order.durations.load_of(&cell);
+            state.waiting.push(cell, seconds, load);
             state.total += 1;
         }
         self.changed.notify_all();
@@ -251,13 +259,13 @@ impl Queue {
         let found = waiting.pop(|share| self.fits(state, share), is_starting);
         state.waiting = waiting;
         let (cell, share) = match found {
-            Some((cell, share)) => (Arc::new(OpenCell::new(cell, config, cancel)), share),
+            Some((cell, share)) => (Arc::new(OpenCell::new(cell, share.clone(), config, cancel)), share),
             None => {
-                let fits = |cell: &Arc<OpenCell>| self.fits(state, &Share::of(cell.cell()));
+                let fits = |cell: &Arc<OpenCell>| cell.share().is_none_or(|share| self.fits(state, share));
                 let place = state.again.iter().position(fits)?;
                 let cell = state.again.remove(place)?;
-                let share = Arc::new(Share::of(cell.cell()));
-                (cell, Some(share))
+                let share = cell.share().cloned();
+                (cell, share)
             }
         };
         let mut starts = None;
@@ -273,12 +281,12 @@ impl Queue {
     fn help(&self, state: &mut QueueState) -> Option<Claim<'_>> {
         let wanted = |cell: &&Arc<OpenCell>| cell.wanted();
         let needy = state.open.iter().filter(|cell| wanted(cell) > 0);
-        let fitting = needy.filter(|cell| self.fits(state, &Share::of(cell.cell())));
+        let fitting = needy.filter(|cell| cell.share().is_none_or(|share| self.fits(state, share)));
         let cell = Arc::clone(fitting.max_by_key(wanted)?);
         let nth = cell.begin()?;
-        let share = Share::of(cell.cell());
-        state.take(&share);
-        Some(Claim { work: Work::Help(cell, nth), share: Some(Arc::new(share)), starts: None, queue: self })
+        let share = cell.share().cloned();
+        share.iter().for_each(|share| state.take(share));
+        Some(Claim { work: Work::Help(cell, nth), share, starts: None, queue: self })
     }
 
     /// A machine larger than the host runs alone.
@@ -293,7 +301,7 @@ impl Queue {
         let memory = state.memory_mib + share.memory_mib <= self.capacity.memory_mib;
         let cpus = match self.capacity.jobs {
             Some(jobs) => state.running < jobs,
-            None => state.cpus + share.cpus <= self.capacity.cpus,
+            None => state.millicores + share.millicores <= self.capacity.cpus.saturating_mul(1000),
         };
         memory && cpus
     }
@@ -302,7 +310,7 @@ impl Queue {
 impl QueueState {
     fn take(&mut self, share: &Share) {
         self.running += 1;
-        self.cpus += share.cpus;
+        self.millicores += share.millicores;
         self.memory_mib += share.memory_mib;
         for (group, _) in &share.groups {
             *self.groups.entry(group.clone()).or_default() += 1;
@@ -311,7 +319,7 @@ impl QueueState {
 
     fn give_back(&mut self, share: &Share) {
         self.running -= 1;
-        self.cpus -= share.cpus;
+        self.millicores -= share.millicores;
         self.memory_mib -= share.memory_mib;
         for (group, _) in &share.groups {
             if let Some(running) = self.groups.get_mut(group) {

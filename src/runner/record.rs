@@ -40,6 +40,7 @@ pub fn attempt(
         title: judgement.title.clone(),
         reason: judgement.reason.clone(),
         seconds: milliseconds(seen.seconds),
+        processor_seconds: seen.processor_seconds.map(milliseconds),
         start: seen.start,
         time_travel: seen.time_travel,
         boot_seconds: seen.boot_seconds.map(milliseconds),

@@ -40,7 +40,7 @@ fn cells(head: &str, tests: &[(&str, &str)]) -> Vec<Cell> {
 
 fn config(cpus: u32) -> Config {
     Config {
-        capacity: Capacity { jobs: None, cpus, memory_mib: 1 << 20 },
+        capacity: Capacity { guests: u32::MAX, jobs: None, cpus, memory_mib: 1 << 20 },
         attempts: None,
         retries: 2,
         max_fail: None,
@@ -297,7 +297,8 @@ fn cells_begin_in_the_order_of_priority_then_of_what_they_take() {
 
 #[test]
 fn a_machine_larger_than_the_host_runs_alone() {
-    let config = Config { capacity: Capacity { jobs: None, cpus: 2, memory_mib: 100 }, ..config(2) };
+    let config =
+        Config { capacity: Capacity { guests: u32::MAX, jobs: None, cpus: 2, memory_mib: 100 }, ..config(2) };
     let events = run_with(&config, cells("", &[("a", "dose: {attempts: 2}"), ("b", "")]), |_| Outcome::Clean);
     assert_eq!(verdicts(&events).len(), 2);
 }

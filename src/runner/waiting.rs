@@ -16,8 +16,8 @@ use crate::suite::Test;
 /// What a cell takes while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share {
-    /// Processors.
-    pub cpus: u32,
+    /// Thousandths of a processor.
+    pub millicores: u32,
     /// Memory, MiB.
     pub memory_mib: u64,
     /// Its test's groups: name and maximum of each.
@@ -25,13 +25,27 @@ pub struct Share {
 }
 
 impl Share {
-    /// What this cell takes.
-    pub fn of(cell: &Cell) -> Share {
+    /// What this cell takes. Its machine has so many processors of the host, unless it mostly waits: `load` is how many it took
+    /// in the mean before, where that is known. A dose of seconds has them all: beside others it might do less in its time.
+    pub fn of(cell: &Cell, load: Option<f64>) -> Share {
+        let whole = cell.machine.host_cpus().saturating_mul(1000);
         let turn = &cell.test.turn;
         let groups = turn.group.iter().chain(&turn.limits);
         let groups = groups.map(|group| (group.name.clone(), group.max)).collect();
-        Share { cpus: cell.machine.host_cpus(), memory_mib: u64::from(cell.machine.memory_mib), groups }
+        let load = load.filter(|_| cell.test.dose.seconds.is_none());
+        let millicores = load.map_or(whole, |load| millicores(whole, load));
+        Share { millicores, memory_mib: u64::from(cell.machine.memory_mib), groups }
     }
+}
+
+/// What a machine is counted with that took `load` processors in the mean. One that works for more than half of the time has all
+/// of its own, as what it does may depend on them; for the bursts of another one a quarter is added.
+fn millicores(whole: u32, load: f64) -> u32 {
+    let taken = (load.max(0.0) * 1000.0) as u32;
+    if taken > whole / 2 {
+        return whole;
+    }
+    (taken + taken / 4).next_multiple_of(LEAST_MILLICORES).max(LEAST_MILLICORES).min(whole)
 }
 
 /// The guests that one snapshot serves.
@@ -47,6 +61,10 @@ impl GuestKind {
         GuestKind { image: kernel.image.clone(), machine: format!("{machine:?}") }
     }
 }
+
+/// What a machine that never works is counted with, and the step of all figures, so that few are different: thousandths of a
+/// processor.
+const LEAST_MILLICORES: u32 = 250;
 
 /// So many cells behind the foremost are looked at where that should rather wait.
 const LOOK_AHEAD: usize = 8;
@@ -111,8 +129,8 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Adds a cell that is expected to take so long, seconds.
-    pub fn push(&mut self, cell: Cell, seconds: f64) {
+    /// Adds a cell that is expected to take so long, seconds, and so many processors, where that is known.
+    pub fn push(&mut self, cell: Cell, seconds: f64, load: Option<f64>) {
         if cell.unmet.is_some() {
             self.skipped.push_back(cell);
             return;
@@ -123,7 +141,7 @@ impl Waiting {
             milliseconds: (seconds * 1e3) as u64,
             number: Reverse(self.number),
         };
-        self.heaps.entry(Arc::new(Share::of(&cell))).or_default().push(Entry::new(place, cell));
+        self.heaps.entry(Arc::new(Share::of(&cell, load))).or_default().push(Entry::new(place, cell));
     }
 
     /// Whether none waits.
@@ -188,5 +206,33 @@ impl Waiting {
         }
         heap.extend(passed_over);
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_mostly_waits_counts_for_what_it_takes() {
+        let table = [
+            (2000, 0.0, 250),
+            (2000, 0.2, 250),
+            (2000, 0.21, 500),
+            (2000, 0.8, 1000),
+            (2000, 1.0, 1250),
+            // from here on it works
+            (2000, 1.01, 2000),
+            (2000, 2.3, 2000),
+            (1000, 0.5, 750),
+            (1000, 0.6, 1000),
+            // what is no figure is no excuse
+            (2000, f64::INFINITY, 2000),
+            (2000, -1.0, 250),
+            (0, 0.0, 0),
+        ];
+        for (whole, load, counted) in table {
+            assert_eq!(millicores(whole, load), counted, "{load} of {whole}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::VmError;
 use super::snapshot::SaveError;
@@ -87,6 +87,11 @@ pub trait Guest: Send {
         cancel: &Cancel,
         inputs: &[BorrowedFd<'_>],
     ) -> Result<VmEvent, VmError>;
+
+    /// Time of the host's processors that the machine has taken, where that can be measured.
+    fn processor_time(&self) -> Option<Duration> {
+        None
+    }
 
     /// Sends a request to the agent. It leaves while [`Guest::wait`] waits.
     fn send(&mut self, message: &ToGuest);

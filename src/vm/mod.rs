@@ -13,6 +13,7 @@ pub mod guest;
 pub mod guest_log;
 pub mod initramfs;
 pub mod process;
+mod processor_time;
 pub mod qemu;
 #[cfg(test)]
 pub(crate) mod scripted;

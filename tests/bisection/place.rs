@@ -153,7 +153,7 @@ pub fn drive_on(
     let driver = Driver {
         lab,
         kernels,
-        capacity: Capacity { jobs: None, cpus: 4, memory_mib: 4096 },
+        capacity: Capacity { guests: u32::MAX, jobs: None, cpus: 4, memory_mib: 4096 },
         retries: 2,
         seed: 1,
         run_dir: None,

@@ -178,7 +178,7 @@ pub fn drive(
     let driver = QueueDriver {
         lab: &lab,
         kernels,
-        capacity: Capacity { jobs: None, cpus: 2, memory_mib: 4096 },
+        capacity: Capacity { guests: u32::MAX, jobs: None, cpus: 2, memory_mib: 4096 },
         seed: 1,
         run_dir: None,
         sink: &sink,

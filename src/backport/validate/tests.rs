@@ -148,7 +148,7 @@ fn validated(lab: &Simulated, kernels: &Fake, about: &[&str]) -> (TreeOutcome, R
         place: &|_| suite.tests.iter().map(placed).collect(),
         lab,
         config: Config {
-            capacity: Capacity { jobs: Some(1), cpus: 1, memory_mib: 4096 },
+            capacity: Capacity { guests: u32::MAX, jobs: Some(1), cpus: 1, memory_mib: 4096 },
             attempts: None,
             retries: 1,
             max_fail: None,

@@ -24,7 +24,7 @@ impl World {
     fn new() -> World {
         let root = tempfile::tempdir().expect("a temporary folder");
         let library = Library::open(&root.path().join("cache"), &[]).expect("no catalogue");
-        let queue = Queue::new(Capacity { jobs: None, cpus: 4, memory_mib: 4096 });
+        let queue = Queue::new(Capacity { guests: u32::MAX, jobs: None, cpus: 4, memory_mib: 4096 });
         let placed = ["one", "two"].map(|name| sample::placed(name, "")).to_vec();
         World { root, library, queue, placed, events: Mutex::default() }
     }
@@ -62,7 +62,7 @@ impl World {
 
     /// The cells that run. That ends only where the queue is closed.
     fn cells(&self) -> Vec<String> {
-        let capacity = Capacity { jobs: None, cpus: 4, memory_mib: 4096 };
+        let capacity = Capacity { guests: u32::MAX, jobs: None, cpus: 4, memory_mib: 4096 };
         let config = Config {
             capacity,
             attempts: None,

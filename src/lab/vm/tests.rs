@@ -317,7 +317,7 @@ fn an_attempt_that_was_lost_is_made_again() {
             unmet: None,
         };
         let config = Config {
-            capacity: Capacity { jobs: Some(1), cpus: 8, memory_mib: 1 << 20 },
+            capacity: Capacity { guests: u32::MAX, jobs: Some(1), cpus: 8, memory_mib: 1 << 20 },
             attempts: None,
             retries: 2,
             max_fail: None,

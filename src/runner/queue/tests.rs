@@ -5,13 +5,31 @@ use std::sync::Arc;
 use super::*;
 use crate::machine::Machine;
 use crate::plan::{Cell, sample};
+use crate::verdict::Verdict;
+
+/// What a cell took that was clean in one attempt.
+const RECORD: CellRecord = CellRecord {
+    test: String::new(),
+    kernel: String::new(),
+    release: None,
+    verdict: Verdict::Good,
+    title: None,
+    attempts: 1,
+    seconds: 10.0,
+    reason: None,
+    miss_chance: None,
+    known: None,
+    arch: None,
+    package: None,
+    expectation: None,
+};
 
 /// Name, processors, and memory in MiB of a cell.
 type Small = (&'static str, u32, u32);
 
 /// A queue on a host of 4 processors and 4 GiB with these cells: name, processors, memory in MiB.
 fn queue(jobs: Option<u32>, cells: &[Small]) -> Queue {
-    let queue = Queue::new(Capacity { jobs, cpus: 4, memory_mib: 4096 });
+    let queue = Queue::new(Capacity { guests: u32::MAX, jobs, cpus: 4, memory_mib: 4096 });
     queue.push(cells.iter().map(|(name, cpus, memory_mib)| cell(name, *cpus, *memory_mib)));
     queue
 }
@@ -30,7 +48,7 @@ fn name(claim: &Claim<'_>) -> String {
 
 fn config() -> Config {
     Config {
-        capacity: Capacity { jobs: None, cpus: 4, memory_mib: 4096 },
+        capacity: Capacity { guests: u32::MAX, jobs: None, cpus: 4, memory_mib: 4096 },
         attempts: None,
         retries: 0,
         max_fail: None,
@@ -67,6 +85,40 @@ fn what_fits_goes_ahead_of_what_does_not() {
     for (jobs, cells, expected) in table {
         assert_eq!(together(&queue(*jobs, cells)), *expected, "{jobs:?} {cells:?}");
     }
+}
+
+#[test]
+fn machines_that_only_wait_run_beside_each_other() {
+    let mut durations = Durations::default();
+    for (name, kernel, load) in [("waits", "6.12.1", 0.1), ("waits", "6.1", 0.9), ("works", "6.12.1", 1.5)] {
+        let id = CellId { test: format!("s::{name}"), kernel: kernel.to_owned() };
+        let record = CellRecord { test: id.test.clone(), kernel: id.kernel.clone(), ..RECORD };
+        durations.learn_load(&id, load);
+        // an attempt that took less is no reason to expect less
+        durations.learn_load(&id, 0.0);
+        durations.learn(&record);
+    }
+    let on = |name: &str, kernel: &str| {
+        let mut cell = cell(name, 2, 256);
+        Arc::make_mut(&mut cell.kernel).name = kernel.to_owned();
+        cell
+    };
+    let together_of = |jobs, cells: &[(&str, &str)]| {
+        let capacity = Capacity { guests: u32::MAX, jobs, cpus: 2, memory_mib: 4096 };
+        let queue = Queue::new(capacity).with_durations(durations.clone(), None);
+        queue.push(cells.iter().map(|(name, kernel)| on(name, kernel)));
+        together(&queue).len()
+    };
+    assert_eq!(together_of(None, &[("waits", "6.12.1"); 20]), 8);
+    // of a kernel that nobody saw it on, the most that it took elsewhere
+    assert_eq!(together_of(None, &[("waits", "7.2"); 20]), 1);
+    assert_eq!(together_of(None, &[("works", "6.12.1"); 20]), 1);
+    assert_eq!(together_of(None, &[("new", "6.12.1"); 20]), 1);
+    assert_eq!(together_of(Some(3), &[("waits", "6.12.1"); 20]), 3);
+    // in the same seconds it might do less beside others
+    let mut timed = on("waits", "6.12.1");
+    Arc::make_mut(&mut timed.test).dose.seconds = Some(10);
+    assert_eq!(Share::of(&timed, Some(0.1)).millicores, 2000);
 }
 
 #[test]
@@ -109,7 +161,7 @@ fn what_is_given_back_is_there_for_the_next() {
         assert_eq!(name(&claim), expected);
     }
     let state = queue.lock();
-    assert_eq!((state.running, state.cpus, state.memory_mib), (0, 0, 0));
+    assert_eq!((state.running, state.millicores, state.memory_mib), (0, 0, 0));
 }
 
 #[test]

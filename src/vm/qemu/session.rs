@@ -14,7 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -34,6 +34,7 @@ use crate::vm::backend::{StartFrom, StateFiles};
 use crate::vm::guest::{MachineExit, VmEvent};
 use crate::vm::guest_log::VmCoreInfo;
 use crate::vm::process::spawn_bound;
+use crate::vm::processor_time::processor_time;
 use crate::vm::spec::VmSpec;
 
 /// What QEMU may say on standard error, bytes.
@@ -61,6 +62,8 @@ pub struct Session {
     encoder: Encoder,
     events: VecDeque<VmEvent>,
     exited: Option<ExitStatus>,
+    /// What it had taken of the host's processors when it ended.
+    processor_time: Option<Duration>,
     version: QemuVersion,
     /// Where the devices' state is written, where the guest is to be saved.
     state: Option<OwnedFd>,
@@ -160,6 +163,7 @@ impl Session {
             encoder: Encoder::default(),
             events: VecDeque::new(),
             exited: None,
+            processor_time: None,
             version: qemu.version,
             state: saved_to,
             devices: machine.devices.iter().map(|device| device::fit(machine.arch, device)).collect(),
@@ -204,12 +208,7 @@ impl Session {
     }
 
     /// One `poll` and what it brings.
-    fn turn(
-        &mut self,
-        left: std::time::Duration,
-        cancel: &Cancel,
-        others: &[BorrowedFd<'_>],
-    ) -> io::Result<()> {
+    fn turn(&mut self, left: Duration, cancel: &Cancel, others: &[BorrowedFd<'_>]) -> io::Result<()> {
         let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
         let writer = self.writer();
         let mut fds = vec![
@@ -253,6 +252,8 @@ impl Session {
         if ended {
             // what was written before the end is still in the sockets, and was read just now unless it was much
             while self.read_console() || self.read_stderr() {}
+            // the system forgets it with the process
+            self.processor_time = processor_time(self.child.id());
             self.exited = Some(self.child.wait()?);
         }
         Ok(())
@@ -360,6 +361,7 @@ impl Session {
 
     fn end(&mut self) {
         if self.exited.is_none() {
+            self.processor_time = processor_time(self.child.id());
             let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
             self.exited = Some(self.child.wait().unwrap_or_else(|_| ExitStatus::from_raw(9)));
         }

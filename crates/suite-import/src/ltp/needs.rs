@@ -57,17 +57,14 @@ pub(super) fn of(
     needs.memory_mib =
         fields.number("min_mem_avail").map(|mib| mib + BESIDES).filter(|&mib| mib > super::MEMORY_MIB);
     let named = fields.text("resource_files").and_then(|name| strings(text, name));
-    match fields.texts("resource_files").or(named) {
-        Some(files) => needs.beside = files,
-        None if fields.has("resource_files") => {
-            needs.notes.push("its resource files are not known, name them in `beside`".to_owned());
-        }
-        None => {}
-    }
+    needs.beside = fields.texts("resource_files").or(named).unwrap_or_default();
     for child in children(program, text, &|path| source(path).is_some()) {
         if !needs.beside.contains(&child) {
             needs.beside.push(child);
         }
+    }
+    if needs.beside.is_empty() && fields.has("resource_files") {
+        needs.notes.push("its resource files are not known, name them in `beside`".to_owned());
     }
     if let Some(file) = needs.beside.iter().find(|file| file.contains('/')) {
         return Err(Refusal(format!("its resource file {file} lies in another folder")));

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Session;
 use crate::arch::SysRq;
@@ -12,6 +12,7 @@ use crate::guest::message::ToGuest;
 use crate::observation::LogExcerpt;
 use crate::vm::VmError;
 use crate::vm::guest::{Guest, VmEvent};
+use crate::vm::processor_time::processor_time;
 use crate::vm::snapshot::SaveError;
 
 /// A serial line may lose the first bytes after a restore: these belong to no message.
@@ -72,6 +73,10 @@ impl Guest for Session {
 
     fn is_running(&self) -> bool {
         self.exited.is_none()
+    }
+
+    fn processor_time(&self) -> Option<Duration> {
+        self.exited.map_or_else(|| processor_time(self.child.id()), |_| self.processor_time)
     }
 
     fn console_sysrq(&mut self, key: u8) -> Result<(), VmError> {
