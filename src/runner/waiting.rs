@@ -26,13 +26,14 @@ pub struct Share {
 
 impl Share {
     /// What this cell takes. Its machine has so many processors of the host, unless it mostly waits: `load` is how many it took
-    /// in the mean before, where that is known. A dose of seconds has them all: beside others it might do less in its time.
+    /// in the mean before, where that is known. A dose of seconds alone has them all: beside others it might do less in its time.
     pub fn of(cell: &Cell, load: Option<f64>) -> Share {
         let whole = cell.machine.host_cpus().saturating_mul(1000);
         let turn = &cell.test.turn;
         let groups = turn.group.iter().chain(&turn.limits);
         let groups = groups.map(|group| (group.name.clone(), group.max)).collect();
-        let load = load.filter(|_| cell.test.dose.seconds.is_none());
+        let dose = &cell.test.dose;
+        let load = load.filter(|_| dose.seconds.is_none() || dose.rounds.is_some());
         let millicores = load.map_or(whole, |load| millicores(whole, load));
         Share { millicores, memory_mib: u64::from(cell.machine.memory_mib), groups }
     }

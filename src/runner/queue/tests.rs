@@ -117,8 +117,12 @@ fn machines_that_only_wait_run_beside_each_other() {
     assert_eq!(together_of(Some(3), &[("waits", "6.12.1"); 20]), 3);
     // in the same seconds it might do less beside others
     let mut timed = on("waits", "6.12.1");
-    Arc::make_mut(&mut timed.test).dose.seconds = Some(10);
+    let dose = &mut Arc::make_mut(&mut timed.test).dose;
+    (dose.seconds, dose.rounds) = (Some(10), None);
     assert_eq!(Share::of(&timed, Some(0.1)).millicores, 2000);
+    // rounds are counted, however long they take
+    Arc::make_mut(&mut timed.test).dose.rounds = Some(30);
+    assert_eq!(Share::of(&timed, Some(0.1)).millicores, 250);
 }
 
 #[test]
