@@ -83,10 +83,17 @@ fn sentences(tree: &TreeResult) -> String {
             format!("With the patch, what was good before is not any more: {}.", tests.join("; "))
         }
         TreeVerdict::DoesNotApply { why } => format!("The patch does not apply: {why}."),
-        TreeVerdict::DoesNotBuild { error } => format!("The patched tree does not build: {error}"),
-        TreeVerdict::Inconclusive { why } => format!("No conclusion: {why}."),
+        TreeVerdict::DoesNotBuild { error } => {
+            format!("The patched tree does not build: {}", without_log(error))
+        }
+        TreeVerdict::Inconclusive { why } => format!("No conclusion: {}.", without_log(why)),
     };
     format!("{head} {text}")
+}
+
+/// A text without the line that says where the log lies: a place of this host is of no use to the list.
+fn without_log(text: &str) -> String {
+    text.lines().filter(|line| !line.starts_with("the whole log is ")).collect::<Vec<_>>().join("\n")
 }
 
 fn gone(test: &Clean) -> String {
@@ -159,6 +166,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_answered_without() {
+        const LOG: &str = "\nthe whole log is /cache/build/x.log";
         let trees = [
             tree("linux-6.12.y", fixed()),
             tree("linux-6.6.y", TreeVerdict::NotFixed { tests: vec!["ext4::mmap-writeback-failure".into()] }),
@@ -174,8 +182,11 @@ mod tests {
                 )
             },
             tree("a", TreeVerdict::Breaks { tests: vec!["pci::sriov: WARNING in f".into()] }),
-            tree("b", TreeVerdict::DoesNotBuild { error: "inode.c:7: implicit declaration of f".into() }),
-            tree("c", TreeVerdict::Inconclusive { why: "3 clean attempts can be luck (10%)".into() }),
+            tree(
+                "b",
+                TreeVerdict::DoesNotBuild { error: format!("inode.c:7: implicit declaration of f{LOG}") },
+            ),
+            tree("c", TreeVerdict::Inconclusive { why: format!("3 clean attempts can be luck (10%){LOG}") }),
         ];
         let text = reply(&mail(), &trees, Some("A Tester <tester@example.org>"));
         assert!(text.lines().filter(|line| !line.starts_with('>')).all(|line| line.chars().count() <= WIDTH));
