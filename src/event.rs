@@ -422,25 +422,38 @@ impl Event {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_line_has_the_documented_fields() {
-        let event = Event::Cell(Box::new(CellRecord {
-            test: "block::elevator-switch-race".into(),
-            kernel: "6.17.13".into(),
-            release: Some("6.17.13+deb13-cloud-amd64".into()),
-            verdict: Verdict::Bad,
-            title: Some("BUG: unable to handle kernel NULL pointer dereference in x".into()),
+impl CellRecord {
+    /// That of a cell which was clean in one attempt.
+    pub(crate) fn clean(test: &str, kernel: &str, seconds: f64) -> CellRecord {
+        CellRecord {
+            test: test.into(),
+            kernel: kernel.into(),
+            release: None,
+            verdict: Verdict::Good,
+            title: None,
             attempts: 1,
-            seconds: 3.2,
+            seconds,
             reason: None,
             miss_chance: None,
             known: None,
             arch: None,
             package: None,
             expectation: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_line_has_the_documented_fields() {
+        let event = Event::Cell(Box::new(CellRecord {
+            release: Some("6.17.13+deb13-cloud-amd64".into()),
+            verdict: Verdict::Bad,
+            title: Some("BUG: unable to handle kernel NULL pointer dereference in x".into()),
+            ..CellRecord::clean("block::elevator-switch-race", "6.17.13", 3.2)
         }));
         let line = serde_json::to_string(&event).unwrap();
         insta::assert_snapshot!(line, @r#"{"event":"cell","test":"block::elevator-switch-race","kernel":"6.17.13","release":"6.17.13+deb13-cloud-amd64","verdict":"bad","title":"BUG: unable to handle kernel NULL pointer dereference in x","attempts":1,"seconds":3.2,"reason":null}"#);

@@ -20,7 +20,7 @@ use super::guests::{GuestArgs, ReportArgs, random_seed};
 use super::interrupt::{self, Ending};
 use super::paths::PathArgs;
 use super::printing;
-use super::selection::{KernelArgs, TestArgs, check_rerun, earlier_run, earlier_suites};
+use super::selection::{EarlierRun, KernelArgs, TestArgs, check_rerun, earlier_run};
 use super::split::SplitArgs;
 use super::stress::StressArgs;
 use super::supply::{Means, Supply, preview};
@@ -216,15 +216,15 @@ pub fn run(args: &RunArgs, paths: &PathArgs, configured: Result<(), CliError>) -
 
 /// Does it, and answers the exit code.
 fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
-    let suites = match &args.rerun {
-        Some(asked) if args.tests.suite.is_empty() => earlier_suites(&args.output.reports, asked)?,
-        _ => args.tests.suite.clone(),
+    let (choice, earlier) = choice(args)?;
+    let suites = match &earlier {
+        Some(earlier) if args.tests.suite.is_empty() => &earlier.suites,
+        _ => &args.tests.suite,
     };
-    let tests = args.tests.tests_of(&suites, paths)?;
+    let tests = args.tests.tests_of(suites, paths)?;
     let placed = placed(&tests, paths)?;
     let cache = paths.cache()?;
     let library = Library::open(&cache, &paths.catalogues()?).map_err(CliError::setup)?;
-    let (choice, earlier_kernels) = choice(args)?;
     if choice.all_have_passed() && args.lost_only {
         let run = args.rerun.as_deref().unwrap_or("latest");
         return Err(CliError::nothing(format!("no cell of the run {run} was lost, or not run")));
@@ -236,8 +236,8 @@ fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
         );
         return Ok(ExitStatus::Success.code());
     }
-    let mut wanted = match &earlier_kernels {
-        Some(kernels) => args.kernels.wanted_of(&library, kernels)?,
+    let mut wanted = match &earlier {
+        Some(earlier) => args.kernels.wanted_of(&library, &earlier.kernels)?,
         None => args.kernels.wanted(&library)?,
     };
     let means =
@@ -345,15 +345,16 @@ fn judge(args: &RunArgs, paths: &PathArgs) -> Result<u8, CliError> {
     Ok(end::of(args, outcome, &run_dir, &journal, &tests, cancel.is_set()))
 }
 
-/// Which cells are meant, and the kernels of the run that is run again.
-fn choice(args: &RunArgs) -> Result<(CellChoice, Option<Vec<String>>), CliError> {
+/// Which cells are meant, and the run that is run again.
+fn choice(args: &RunArgs) -> Result<(CellChoice, Option<EarlierRun>), CliError> {
     let mut choice = args.tests.choice()?;
     if choice.needs_earlier_run() {
-        choice = choice.with_earlier(earlier_run(&args.output.reports, &args.earlier)?.0);
+        choice = choice.with_earlier(earlier_run(&args.output.reports, &args.earlier)?.cells);
     }
     let Some(asked) = &args.rerun else { return Ok((choice, None)) };
     check_rerun(&args.output.reports, asked)?;
-    let (mut cells, kernels) = earlier_run(&args.output.reports, asked)?;
+    let mut earlier = earlier_run(&args.output.reports, asked)?;
+    let cells = &mut earlier.cells;
     if args.ignore_known || args.bisect_exit {
         // what is known counts as a failure then
         for cell in cells.values_mut() {
@@ -366,7 +367,8 @@ fn choice(args: &RunArgs) -> Result<(CellChoice, Option<Vec<String>>), CliError>
             cell.passed = !matches!(cell.verdict, None | Some(Verdict::Lost));
         }
     }
-    Ok((choice.with_rerun(cells), Some(kernels)))
+    let choice = choice.with_rerun(std::mem::take(&mut earlier.cells));
+    Ok((choice, Some(earlier)))
 }
 
 /// What the user learns of known messages and known failures that have expired, each once.

@@ -221,37 +221,26 @@ pub fn check_rerun(reports: &Path, asked: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The suites that an earlier run in this folder named, so that it is run again of the same; none where a part of it took all.
-///
-/// # Errors
-/// There is no such run, or its journal is damaged.
-pub fn earlier_suites(reports: &Path, asked: &str) -> Result<Vec<String>, CliError> {
-    let dirs = RunDir::find_all(reports, asked).map_err(CliError::setup)?;
-    let (run, _) = RunSummary::of_runs(&dirs).map_err(CliError::setup)?;
-    let mut suites: Vec<String> = Vec::new();
-    for cell in run.cells() {
-        let named = named_suites(&run.options(cell));
-        if named.is_empty() {
-            return Ok(Vec::new());
-        }
-        named.into_iter().for_each(|suite| {
-            if !suites.contains(&suite) {
-                suites.push(suite);
-            }
-        });
-    }
-    Ok(suites)
+/// What an earlier run says of what is to be run again.
+#[derive(Debug, Default)]
+pub struct EarlierRun {
+    /// Its cells.
+    pub cells: EarlierCells,
+    /// Its kernels, in their order.
+    pub kernels: Vec<String>,
+    /// The suites that it named; none where a part of it took all.
+    pub suites: Vec<String>,
 }
 
-/// What a run in this folder, or several together, say of their cells, and the kernels in their order.
+/// What a run in this folder, or several together, say of their cells.
 ///
 /// # Errors
 /// There is no such run, or its journal is damaged.
-pub fn earlier_run(reports: &Path, asked: &str) -> Result<(EarlierCells, Vec<String>), CliError> {
+pub fn earlier_run(reports: &Path, asked: &str) -> Result<EarlierRun, CliError> {
     let dirs = RunDir::find_all(reports, asked).map_err(CliError::setup)?;
     let (run, _) = RunSummary::of_runs(&dirs).map_err(CliError::setup)?;
-    let mut kernels: Vec<String> = Vec::new();
-    let mut cells = EarlierCells::new();
+    let EarlierRun { mut cells, mut kernels, mut suites } = EarlierRun::default();
+    let mut took_all = false;
     for cell in run.cells() {
         if !kernels.iter().any(|kernel| kernel == cell.kernel()) {
             kernels.push(cell.kernel().to_owned());
@@ -261,7 +250,15 @@ pub fn earlier_run(reports: &Path, asked: &str) -> Result<(EarlierCells, Vec<Str
             Some(Verdict::Bad | Verdict::Other) => cell.known() == Some("known"),
             Some(Verdict::Blind | Verdict::Lost) | None => false,
         };
+        let named = named_suites(&run.options(cell));
+        took_all |= named.is_empty();
+        suites.extend(named);
+        suites.sort_unstable();
+        suites.dedup();
         cells.insert(cell.id(), EarlierCell { verdict: cell.verdict(), seconds: cell.seconds(), passed });
     }
-    Ok((cells, kernels))
+    if took_all {
+        suites.clear();
+    }
+    Ok(EarlierRun { cells, kernels, suites })
 }

@@ -47,7 +47,7 @@ impl SplitArgs {
             meant.map(|test| CellId { test: test.id(), kernel: kernel.name().to_owned() })
         });
         let cells: Vec<CellId> = cells.collect();
-        let part = partition.of(&cells, earlier.as_ref().map(|(cells, _)| cells));
+        let part = partition.of(&cells, earlier.as_ref().map(|earlier| &earlier.cells));
         eprintln!("{:>12} {} of {} ({partition})", "Partition", part.len(), counted(cells.len(), "cell"));
         Ok(Some(part))
     }

@@ -53,21 +53,7 @@ pub(crate) fn ended(cancelled: bool) -> Event {
 
 pub(crate) fn record(test: &str, kernel: &str, verdict: Verdict) -> CellRecord {
     let release = KERNELS.iter().find(|(name, _)| *name == kernel).map(|(_, release)| (*release).to_owned());
-    CellRecord {
-        test: test.into(),
-        kernel: kernel.into(),
-        release,
-        verdict,
-        title: None,
-        attempts: 1,
-        seconds: 3.2123,
-        reason: None,
-        miss_chance: None,
-        known: None,
-        arch: None,
-        package: None,
-        expectation: None,
-    }
+    CellRecord { release, verdict, ..CellRecord::clean(test, kernel, 3.2123) }
 }
 
 /// Every event of the run, the last one included.

@@ -84,6 +84,8 @@ impl Durations {
         }
         let attempt = record.seconds / f64::from(record.attempts);
         let early = record.verdict == Verdict::Bad;
+        // one that hung, or was cut short, waited for another reason than its test does
+        let load = load.filter(|_| matches!(record.verdict, Verdict::Good | Verdict::Bad));
         let taken = TestDuration { attempt, early, load, new: true };
         let kernels = self.tests.entry(record.test.clone()).or_default();
         self.cells += usize::from(kernels.insert(record.kernel.clone(), taken).is_none());

@@ -269,21 +269,7 @@ fn cells_begin_in_the_order_of_priority_then_of_what_they_take() {
     ];
     let config = config(1);
     let mut durations = durations::Durations::default();
-    durations.learn(&CellRecord {
-        test: "s::learnt".into(),
-        kernel: "6.12.1".into(),
-        release: None,
-        verdict: Verdict::Good,
-        title: None,
-        attempts: 1,
-        seconds: 100.0,
-        reason: None,
-        miss_chance: None,
-        known: None,
-        arch: None,
-        package: None,
-        expectation: None,
-    });
+    durations.learn(&CellRecord::clean("s::learnt", "6.12.1", 100.0));
     let queue = Queue::new(config.capacity).with_durations(durations, None);
     queue.push(cells("", &tests));
     queue.close();

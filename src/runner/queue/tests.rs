@@ -7,23 +7,6 @@ use crate::machine::Machine;
 use crate::plan::{Cell, sample};
 use crate::verdict::Verdict;
 
-/// What a cell took that was clean in one attempt.
-const RECORD: CellRecord = CellRecord {
-    test: String::new(),
-    kernel: String::new(),
-    release: None,
-    verdict: Verdict::Good,
-    title: None,
-    attempts: 1,
-    seconds: 10.0,
-    reason: None,
-    miss_chance: None,
-    known: None,
-    arch: None,
-    package: None,
-    expectation: None,
-};
-
 /// Name, processors, and memory in MiB of a cell.
 type Small = (&'static str, u32, u32);
 
@@ -90,13 +73,17 @@ fn what_fits_goes_ahead_of_what_does_not() {
 #[test]
 fn machines_that_only_wait_run_beside_each_other() {
     let mut durations = Durations::default();
+    // what came out of a hang says nothing of the test
+    let hung = CellId { test: "s::hung".to_owned(), kernel: "6.12.1".to_owned() };
+    durations.learn_load(&hung, 0.0);
+    durations
+        .learn(&CellRecord { verdict: Verdict::Blind, ..CellRecord::clean(&hung.test, &hung.kernel, 60.0) });
     for (name, kernel, load) in [("waits", "6.12.1", 0.1), ("waits", "6.1", 0.9), ("works", "6.12.1", 1.5)] {
         let id = CellId { test: format!("s::{name}"), kernel: kernel.to_owned() };
-        let record = CellRecord { test: id.test.clone(), kernel: id.kernel.clone(), ..RECORD };
         durations.learn_load(&id, load);
         // an attempt that took less is no reason to expect less
         durations.learn_load(&id, 0.0);
-        durations.learn(&record);
+        durations.learn(&CellRecord::clean(&id.test, &id.kernel, 10.0));
     }
     let on = |name: &str, kernel: &str| {
         let mut cell = cell(name, 2, 256);
@@ -114,6 +101,7 @@ fn machines_that_only_wait_run_beside_each_other() {
     assert_eq!(together_of(None, &[("waits", "7.2"); 20]), 1);
     assert_eq!(together_of(None, &[("works", "6.12.1"); 20]), 1);
     assert_eq!(together_of(None, &[("new", "6.12.1"); 20]), 1);
+    assert_eq!(together_of(None, &[("hung", "6.12.1"); 20]), 1);
     assert_eq!(together_of(Some(3), &[("waits", "6.12.1"); 20]), 3);
     // in the same seconds it might do less beside others
     let mut timed = on("waits", "6.12.1");
