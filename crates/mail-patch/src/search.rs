@@ -7,6 +7,7 @@ use super::budget::Budget;
 use super::damage::{Damage, DamageKind, Fix};
 use super::diff::{self, Hunk, HunkLine, Kind, marked};
 use super::reading::{BLANKS_UNKNOWN, Reading, Repair, join};
+use super::repair;
 use super::text::{Line, shortened};
 
 /// Where there are more readings than this, none is tried.
@@ -32,6 +33,8 @@ struct ParseState {
     last: Last,
     /// Whether something was joined to the header.
     section: bool,
+    /// Whether a line was joined to the one before, so that the hunk is known to be wrapped.
+    wrapped: bool,
 }
 
 /// The line before.
@@ -41,14 +44,53 @@ enum Last {
     Header,
     /// A line that nothing can be joined to.
     Closed,
-    /// One with text, which ends with a blank or not.
-    Open { blank: bool },
+    /// One with text, which ends with a blank or not, and is added or not.
+    Open { blank: bool, added: bool },
 }
 
 impl Last {
-    fn of(text: &str) -> Last {
-        if text.trim().is_empty() { Last::Closed } else { Last::Open { blank: text.ends_with(' ') } }
+    fn of(text: &str, kind: Kind) -> Last {
+        match text.trim().is_empty() {
+            true => Last::Closed,
+            false => Last::Open { blank: text.ends_with(' '), added: kind == Kind::Add },
+        }
     }
+
+    /// The same line with this one joined to it.
+    fn with(self, text: &str) -> Last {
+        match self {
+            Last::Open { added, .. } => Last::Open { blank: text.ends_with(' '), added },
+            other => other,
+        }
+    }
+}
+
+/// How a hunk whose lines are all there can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Here.
+    Here,
+    /// With the line below, which is the rest of the last one.
+    Below,
+    /// In either way; the source decides.
+    Either,
+}
+
+/// How a hunk that has all its lines can end, with this below it. Nothing but the source tells the rest of a line from a
+/// text; of added lines it knows nothing, and where others were broken in two, this one is likelier than not.
+fn end(state: ParseState, below: &[Line]) -> End {
+    let text = below.first().is_some_and(|line| is_text(line));
+    match state.last {
+        Last::Open { blank: true, .. } => End::Below,
+        Last::Open { added: true, .. } if text && state.wrapped => End::Below,
+        Last::Open { added: false, .. } if text && state.wrapped => End::Either,
+        _ => End::Here,
+    }
+}
+
+/// Whether a line has neither a mark nor is empty.
+fn is_text(line: &Line) -> bool {
+    !line.text.trim().is_empty() && !line.text.starts_with("\\ ") && marked(line).is_none()
 }
 
 type Choices = Vec<(usize, Choice)>;
@@ -82,7 +124,8 @@ impl<'h> Search<'h> {
     /// The ways that count right, with what is damaged; `at_end` says whether the text ends behind the lines.
     pub fn repair(mut self, at_end: bool) -> Repair {
         let (old, new) = (self.hunk.old.len, self.hunk.new.len);
-        self.walk(ParseState { at: 0, old, new, last: Last::Header, section: false }, &mut Vec::new());
+        let start = ParseState { at: 0, old, new, last: Last::Header, section: false, wrapped: false };
+        self.walk(start, &mut Vec::new());
         // what putting a line of a reading together takes
         const LINE: usize = 50;
         let lines = self.raw.len().min(old.saturating_add(new)).saturating_mul(self.ways.len());
@@ -114,16 +157,16 @@ impl<'h> Search<'h> {
             if state.old == 0 && state.new == 0 {
                 // what follows may be text, but no more lines of a hunk
                 let goes_on = |line: &Line| marked(line).is_some_and(|marked| !marked.text.trim().is_empty());
-                let wrapped = state.last == Last::Open { blank: true };
                 let rest = &self.raw[state.at..];
+                let end = end(state, rest);
                 if !self.budget.spend(rest.len()) {
                     self.gave_up = true;
                     break;
                 }
-                if !rest.iter().take(3).any(goes_on) && !diff::goes_on(rest) && !wrapped {
+                if !rest.iter().take(3).any(goes_on) && !diff::goes_on(rest) && end != End::Below {
                     self.ways.push(choices.clone());
                 }
-                if !wrapped {
+                if end == End::Here {
                     break;
                 }
             }
@@ -136,7 +179,7 @@ impl<'h> Search<'h> {
                     break;
                 }
                 (state.old, state.new) = (state.old - of_old, state.new - of_new);
-                state.last = Last::of(&marked.text);
+                state.last = Last::of(&marked.text, marked.kind);
             } else {
                 self.branch(state, line, choices);
                 break;
@@ -160,9 +203,16 @@ impl<'h> Search<'h> {
         let mut next = Vec::new();
         if joins && !line.text.starts_with('\t') {
             let header = state.last == Last::Header;
-            let last = if header { Last::Header } else { Last::Open { blank: line.text.ends_with(' ') } };
-            let joined = ParseState { at: state.at + 1, last, section: state.section || header, ..state };
-            next.push((Choice::Joined, joined));
+            next.push((
+                Choice::Joined,
+                ParseState {
+                    at: state.at + 1,
+                    last: state.last.with(&line.text),
+                    section: state.section || header,
+                    wrapped: state.wrapped || !header,
+                    ..state
+                },
+            ));
         }
         // git trims the text behind a header, so a blank at its end is where a mail client broke the line
         let ends_header = state.last == Last::Header && self.hunk.section.ends_with(' ') && !state.section;
@@ -170,7 +220,7 @@ impl<'h> Search<'h> {
             let (old, new) = (state.old - 1, state.new - 1);
             next.push((
                 Choice::Context,
-                ParseState { at: state.at + 1, old, new, last: Last::of(&line.text), ..state },
+                ParseState { at: state.at + 1, old, new, last: Last::of(&line.text, Kind::Context), ..state },
             ));
         }
         for (choice, next) in next {
@@ -195,6 +245,11 @@ impl<'h> Search<'h> {
                     && let Some(last) = reading.lines.last_mut()
                 {
                     last.newline = false;
+                }
+                if let Some(loose) = reading.lines.last().and_then(|last| repair::behind_added(last, line)) {
+                    let fix =
+                        Fix::InPart("whether it is the rest of that line or a text is not known".into());
+                    reading.unknown = Some(Damage { fix, ..loose });
                 }
                 break;
             }
@@ -262,7 +317,8 @@ impl<'h> Search<'h> {
         let (joined, context) = (of(Choice::Joined), of(Choice::Context));
         let counts = format!("the hunk counts {} and {} lines", self.hunk.old.len, self.hunk.new.len);
         let mut damages = Vec::new();
-        if !joined.is_empty() {
+        let joins = !joined.is_empty();
+        if joins {
             let where_to = if reading.section.is_some() { "the hunk's header" } else { "the line before" };
             damages.push(Damage {
                 kind: DamageKind::LineWrapped,
@@ -289,6 +345,9 @@ impl<'h> Search<'h> {
                 fix: Fix::OneWay("the blank that marks context is put back".into()),
             });
         }
+        if !joins && let Some(unknown) = &reading.unknown {
+            damages.push(unknown.clone());
+        }
         if damages.is_empty() {
             damages.push(self.miscounted(Fix::OneWay("the lines behind the hunk's end are left out".into())));
         }
@@ -298,6 +357,10 @@ impl<'h> Search<'h> {
     fn ambiguous(&self) -> Damage {
         let (first, second) = (&self.found[0].1, &self.found[1].1);
         let differs = second.iter().find(|choice| !first.contains(choice)).or(second.first());
+        let other = match differs.is_some_and(|(at, _)| first.iter().all(|(of, _)| of != at)) {
+            true => "stands behind the hunk",
+            false => "is context without its blank",
+        };
         let line = differs.map_or(self.hunk.line, |(at, _)| self.raw[*at].number);
         let text = differs.map_or(String::new(), |(at, _)| shortened(&self.raw[*at].text));
         Damage {
@@ -305,7 +368,7 @@ impl<'h> Search<'h> {
             lines: vec![line],
             proof: format!("`{text}` has no mark"),
             fix: Fix::WithSource(format!(
-                "line {line} either continues the line before or is context without its blank, and the hunk counts right both ways; the source decides"
+                "line {line} either continues the line before or {other}, and the hunk counts right both ways; the source decides"
             )),
         }
     }

@@ -406,3 +406,38 @@ proptest! {
         }
     }
 }
+
+/// The hunk's last line is long and added: its rest stands behind a hunk that counts right without it.
+#[test]
+fn the_rest_of_a_last_line_is_not_passed_over() {
+    let valve = |n: u8| {
+        format!(
+            "\t\terror = wait_for_the_valve_to_close_with_timeout(pump->valve[{n}], msecs_to_jiffies({n}), true);\n"
+        )
+    };
+    let top = "\n\n\n\n\n\tstate->value_0 = read_register(pump, 0);\n\n\n";
+    let rows = [
+        // another line of the hunk was broken in two
+        (
+            Class::Exact,
+            format!("{top}{}\n\n\treturn 0;\n", valve(0)),
+            format!("{top}{}\n\n\n{}", valve(0), valve(35)),
+        ),
+        // none was
+        (Class::Says, format!("{top}\n\n\treturn 0;\n"), format!("{top}\n\n\n{}", valve(35))),
+        // the last line is context, which the source has
+        (Class::Exact, format!("{top}\treturn 0;\n{}", valve(0)), format!("{top}\treturn 1;\n{}", valve(0))),
+        (
+            Class::Exact,
+            format!("{top}\treturn 0;\n{}{}", valve(1), valve(2)),
+            format!("{top}\treturn 1;\n{}{}", valve(1), valve(2)),
+        ),
+    ];
+    for (wanted, old, new) in rows {
+        let (top, whole) = mail(&old, &new, false);
+        for (kind, damage) in KINDS.into_iter().filter(|(kind, _)| kind.starts_with("wrapped at")) {
+            let body = damage(&whole).expect("there is a long line");
+            assert_eq!(class(&old, &new, &top, &body), wanted, "{kind}:\n{body}");
+        }
+    }
+}
