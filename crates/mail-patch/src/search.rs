@@ -79,7 +79,7 @@ enum End {
 /// How a hunk that has all its lines can end, with this below it. Nothing but the source tells the rest of a line from a
 /// text; of added lines it knows nothing, and where others were broken in two, this one is likelier than not.
 fn end(state: ParseState, below: &[Line]) -> End {
-    let text = below.first().is_some_and(|line| is_text(line));
+    let text = below.first().is_some_and(is_text);
     match state.last {
         Last::Open { blank: true, .. } => End::Below,
         Last::Open { added: true, .. } if text && state.wrapped => End::Below,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use kernel_modules::Compression;
 
@@ -17,9 +17,13 @@ use crate::kernel::progress::{FetchProgress, Stage};
 use crate::kernel::{KernelError, StoreError};
 use crate::version::compare_debian;
 
-/// What of a source is kept: what selftests are built from, and the kernel's own parser of their output.
+/// What of a source is kept: what selftests and the headers that they want are built from, and the kernel's own parser of
+/// their output.
 const PARTS: &[&str] = &[
+    "Kbuild",
     "Makefile",
+    "include/asm-generic",
+    HEADERS,
     "scripts",
     "tools/arch",
     "tools/build",
@@ -29,6 +33,30 @@ const PARTS: &[&str] = &[
     "tools/testing/kunit",
     "tools/testing/selftests",
 ];
+
+/// And of each architecture's folder, `make headers` takes.
+const OF_ARCHITECTURE: &[&str] = &[
+    "Kbuild",
+    "Makefile",
+    "Makefile.postlink",
+    "entry/syscalls",
+    "include/asm/Kbuild",
+    "include/uapi",
+    "kernel/syscalls",
+    "tools",
+];
+
+/// What a source was kept without before.
+const HEADERS: &str = "include/uapi";
+
+/// Whether a file of a source is kept.
+fn is_kept(path: &Path) -> bool {
+    let mut folders = path.components();
+    let in_arch = folders.next() == Some(Component::Normal("arch".as_ref())) && folders.next().is_some();
+    let below = folders.as_path();
+    PARTS.iter().any(|part| path.starts_with(part))
+        || in_arch && OF_ARCHITECTURE.iter().any(|part| below.starts_with(part))
+}
 
 impl Library {
     /// The folder with the selftests of the newest source package of this name (`linux-source-6.12`), which is fetched if it is
@@ -46,7 +74,7 @@ impl Library {
         let lock = self.store.lock_unless(&self.cancel, &format!("selftests-{name}"), waiting)?;
         let _lock = lock.ok_or(SourceError::Interrupted)?;
         let folder = self.cache.join(COLLECTIONS).join(&name);
-        if folder.is_dir() {
+        if folder.join(HEADERS).is_dir() {
             return Ok(folder);
         }
         let file = self.store.downloads()?.join(fetch::file_name(&found));
@@ -61,6 +89,9 @@ impl Library {
         let _ = fs::remove_file(&file);
         let io = |source| StoreError::Io { what: "write", path: partial.clone(), source };
         unpacked.map_err(io)?;
+        if folder.is_dir() {
+            fs::remove_dir_all(&folder).map_err(io)?;
+        }
         crate::atomic_file::rename_tree(&partial, &folder).map_err(io)?;
         Ok(folder)
     }
@@ -129,12 +160,12 @@ fn unpack_tarball(mut packed: &mut dyn Read, into: &Path) -> io::Result<u64> {
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path: PathBuf = entry.path()?.components().skip(1).collect();
-        if !PARTS.iter().any(|part| path.starts_with(part)) {
+        if !is_kept(&path) {
             continue;
         }
         let target = into.join(&path);
         // neither way leads out of the folder
-        let is_inside = path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        let is_inside = path.components().all(|part| matches!(part, Component::Normal(_)));
         let is_link = entry.header().entry_type().is_hard_link();
         if !is_inside || is_link {
             continue;
@@ -159,6 +190,9 @@ mod tests {
         for path in [
             "linux-source-6.12/Makefile",
             "linux-source-6.12/drivers/x.c",
+            "linux-source-6.12/arch/x86/include/uapi/asm/x.h",
+            "linux-source-6.12/arch/x86/kernel/x.c",
+            "linux-source-6.12/arch/Kconfig",
             "linux-source-6.12/tools/testing/selftests/timers/posix_timers.c",
             "linux-source-6.12/tools/testing/selftests-not/x.c",
         ] {
@@ -169,7 +203,10 @@ mod tests {
         }
         let packed = tar.into_inner().expect("memory");
         let into = folder.path().join("out");
-        assert_eq!(unpack_tarball(&mut &packed[..], &into).expect("it is whole"), 2);
+        assert_eq!(unpack_tarball(&mut &packed[..], &into).expect("it is whole"), 3);
+        assert!(
+            into.join("arch/x86/include/uapi/asm/x.h").is_file() && !into.join("arch/x86/kernel").exists()
+        );
         assert!(into.join("tools/testing/selftests/timers/posix_timers.c").is_file());
         assert!(into.join("Makefile").is_file() && !into.join("drivers").exists());
     }

@@ -3,6 +3,7 @@
 //! The user's tree is only read. What is built lies in the cache below a digest of the sources, so that a change of them is
 //! built anew and nothing else is. One process builds in a folder at a time; a build that was killed is begun again.
 
+mod headers;
 mod kept;
 mod place;
 mod recipe;
@@ -50,8 +51,12 @@ pub(super) fn build(
     let mut paths = vec![wanted.program.to_owned()];
     paths.extend(wanted.beside.iter().map(|name| folder.join(name)));
     if !paths.iter().all(|path| place.built(path).is_file()) {
+        let headers = match wanted.collection {
+            Collection::Kselftest => headers::of(wanted.tree, compiler, cache, cancel)?,
+            Collection::Ltp | Collection::Xfstests | Collection::Blktests => None,
+        };
         let lock = place.lock(cancel)?;
-        recipe::make(wanted, compiler, &paths, &sources, &place, cancel)?;
+        recipe::make(wanted, compiler, &paths, &sources, headers.as_deref(), &place, cancel)?;
         drop(lock);
     }
     let program = place.built(wanted.program);

@@ -41,7 +41,9 @@ impl Place {
         // what it says of itself; makefiles say it if there is none
         let version = duct::cmd!(compiler, "--version").stderr_null().read().unwrap_or_default();
         let script = match collection {
-            Collection::Ltp | Collection::Kselftest => recipe::CONFIGURE_LTP,
+            Collection::Ltp => recipe::CONFIGURE_LTP,
+            // with what they are compiled: the tree's own headers
+            Collection::Kselftest => recipe::HEADERS,
             Collection::Xfstests | Collection::Blktests => whole::recipe(collection).build,
         };
         let mut hash = Sha256::new();

@@ -34,12 +34,16 @@ make -j\"$(nproc)\" -C lib libltp.a
 make -j\"$(nproc)\" -C libs
 ";
 
+/// The variable that the selftests' makefiles take the kernel's headers from.
+pub(super) const HEADERS: &str = "KHDR_INCLUDES";
+
 /// Builds the programs at `paths` in the place that the caller has locked.
 pub(super) fn make(
     wanted: &CollectionProgram<'_>,
     compiler: &str,
     paths: &[PathBuf],
     sources: &Sources,
+    headers: Option<&Path>,
     place: &Place,
     cancel: &Cancel,
 ) -> Result<(), PrepareError> {
@@ -85,7 +89,7 @@ pub(super) fn make(
         }
         for program in paths.iter().filter(|program| !place.built(program).is_file()) {
             let output = format!("built/{}", program.display());
-            run(script(wanted.collection, &sources.tree, program), output, &["make"])?;
+            run(script(wanted.collection, &sources.tree, headers, program), output, &["make"])?;
         }
         Ok(())
     })();
@@ -97,7 +101,7 @@ pub(super) fn make(
 }
 
 /// Makes one program and puts it below `built` when it is whole.
-fn script(collection: Collection, tree: &Path, program: &Path) -> String {
+fn script(collection: Collection, tree: &Path, headers: Option<&Path>, program: &Path) -> String {
     let folder = program.parent().unwrap_or(Path::new(""));
     let name = program.file_name().unwrap_or_default();
     let [folder, name, program] = [folder.as_os_str(), name, program.as_os_str()].map(quoted);
@@ -108,11 +112,14 @@ fn script(collection: Collection, tree: &Path, program: &Path) -> String {
         // its makefiles add to the variable of the environment, and write nothing but below OUTPUT
         Collection::Kselftest => {
             let selftests = format!("{}/tools/testing/selftests", quoted(tree.as_os_str()));
+            let headers = headers.map_or_else(String::new, |headers| {
+                format!(" {HEADERS}=\"-isystem \"{}", quoted(headers.as_os_str()))
+            });
             (
                 format!(
                     "mkdir -p out/{folder}\n\
                      if [ -f {selftests}/{program} ]; then cp {selftests}/{program} out/{program}; else\n\
-                     LDFLAGS=-static make CC=\"$CC\" -C {selftests}/{folder} OUTPUT=\"$PWD\"/out/{folder} \"$PWD\"/out/{program}\nfi"
+                     LDFLAGS=-static make CC=\"$CC\"{headers} -C {selftests}/{folder} OUTPUT=\"$PWD\"/out/{folder} \"$PWD\"/out/{program}\nfi"
                 ),
                 format!("out/{program}"),
             )
@@ -164,14 +171,16 @@ mod tests {
     #[test]
     fn scripts_quote_what_a_tree_may_be_called() {
         let tree = Path::new("/a b/it's");
-        insta::assert_snapshot!(script(Collection::Ltp, tree, Path::new("testcases/x/one")), @r"
+        insta::assert_snapshot!(script(Collection::Ltp, tree, None, Path::new("testcases/x/one")), @r"
         [ -f tree/'testcases/x/one' ] || make -C tree/'testcases/x' 'one'
         mkdir -p built/'testcases/x'
         cp tree/'testcases/x/one' built/'testcases/x/one'.new
         mv built/'testcases/x/one'.new built/'testcases/x/one'
         ");
-        let text = script(Collection::Kselftest, tree, Path::new("timers/posix_timers"));
+        let text =
+            script(Collection::Kselftest, tree, Some(Path::new("/h")), Path::new("timers/posix_timers"));
         assert!(text.contains(r"'/a b/it'\''s'/tools/testing/selftests"), "{text}");
+        assert!(text.contains(r#"KHDR_INCLUDES="-isystem "'/h' -C"#), "{text}");
         assert!(text.contains(r#"OUTPUT="$PWD"/out/'timers' "$PWD"/out/'timers/posix_timers'"#), "{text}");
     }
 }

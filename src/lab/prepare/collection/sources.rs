@@ -9,6 +9,7 @@ use std::sync::{LazyLock, Mutex};
 use duct::cmd;
 use sha2::{Digest, Sha256};
 
+use super::headers;
 use crate::lab::prepare::{PrepareError, hex};
 use crate::suite::Collection;
 
@@ -42,14 +43,21 @@ impl Sources {
     /// Lists the files that `program` is built from, by git where the tree is a checkout.
     pub fn of(collection: Collection, tree: &Path, program: &Path) -> Result<Sources, PrepareError> {
         let tree = fs::canonicalize(tree).map_err(PrepareError::io(tree))?;
-        let parts = parts(collection, program);
-        let mut files = match listed_by_git(&tree, &parts) {
-            Some(files) => files,
-            None => walked(&tree, &parts)?,
-        };
+        let mut files = listed(&tree, &parts(collection, program))?;
         if collection == Collection::Ltp {
             files.extend(GENERATED.iter().map(PathBuf::from).filter(|path| tree.join(path).is_file()));
         }
+        Sources::digested(tree, files)
+    }
+
+    /// Lists the files of these parts of a tree; those that are not there have none.
+    pub fn of_parts(tree: &Path, parts: &[PathBuf]) -> Result<Sources, PrepareError> {
+        let tree = fs::canonicalize(tree).map_err(PrepareError::io(tree))?;
+        let files = listed(&tree, parts)?;
+        Sources::digested(tree, files)
+    }
+
+    fn digested(tree: PathBuf, mut files: Vec<PathBuf>) -> Result<Sources, PrepareError> {
         files.sort();
         files.dedup();
         let digest = digest(&tree, &files)?;
@@ -71,8 +79,17 @@ fn parts(collection: Collection, program: &Path) -> Vec<PathBuf> {
                 .iter()
                 .map(|name| selftests.join(name))
                 .chain([selftests.join(folder), "tools/include".into(), "usr/include".into()])
+                .chain(headers::of_any_architecture())
                 .collect()
         }
+    }
+}
+
+/// The files of these parts, by git where the tree is a checkout.
+fn listed(tree: &Path, parts: &[PathBuf]) -> Result<Vec<PathBuf>, PrepareError> {
+    match listed_by_git(tree, parts) {
+        Some(files) => Ok(files),
+        None => walked(tree, parts),
     }
 }
 
