@@ -160,10 +160,12 @@ impl GuestArgs {
         let mut machine = Arc::clone(&placed.machine);
         let lacking = match labs.place(kernel.arch, &placed.machine) {
             Err(error) => Some(error.to_string()),
-            Ok(Err(lacking)) => Some(match self.fetch_qemu || kernel.arch != GUEST {
-                true => lacking,
-                false => format!("{lacking} (--fetch-qemu unpacks a newer one)"),
-            }),
+            Ok(Err(lacking)) => {
+                Some(match self.fetch_qemu || kernel.arch != GUEST || first.lacks_kvm(&placed.machine) {
+                    true => lacking,
+                    false => format!("{lacking} (--fetch-qemu unpacks a newer one)"),
+                })
+            }
             Ok(Ok(lab)) => {
                 if !Arc::ptr_eq(&lab, first) && lab.accel().is_none() {
                     let choice = lab.choose_accel(self.accel, kernel);
@@ -183,7 +185,8 @@ impl GuestArgs {
                     machine = Arc::new(fitted);
                     notice.into_iter().for_each(|text| tell(Event::Notice { text }));
                 }
-                None
+                // what one QEMU can do with KVM another may not
+                if lab.lacks_kvm(&placed.machine) { lab.missing(&placed.machine) } else { None }
             }
         };
         PlacedTest { lacking, machine, ..placed.clone() }

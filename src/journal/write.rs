@@ -400,9 +400,12 @@ mod tests {
         let attempt = Box::new(crate::report::sample::attempt(record, 1));
         let attempt = Event::Attempt { cell: record.id(), record: attempt };
         for result in [cell, &attempt] {
-            assert!(!on_disk(&notice("two")));
-            journal.state().synced = None;
-            assert!(on_disk(result));
+            // the thread for what is late may be the one that sees first that it is due: then the result is in time
+            let waited = (0..100).any(|_| {
+                journal.state().synced = None;
+                on_disk(result)
+            });
+            assert!(waited, "{result:?}");
         }
     }
 

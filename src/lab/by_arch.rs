@@ -91,7 +91,7 @@ impl Labs {
             let newer = newer.and_then(|newer| newer.as_ref().ok()).filter(fits);
             return Ok(Ok(newer.cloned().unwrap_or(lab)));
         };
-        if arch != GUEST {
+        if arch != GUEST || lab.lacks_kvm(machine) {
             return Ok(Err(lacking));
         }
         Ok(match self.newer() {

@@ -237,6 +237,11 @@ impl VmLab {
         self.backend.missing(machine, self.accel())
     }
 
+    /// Whether a machine needs KVM and this host has none: no other QEMU would help.
+    pub fn lacks_kvm(&self, machine: &Machine) -> bool {
+        machine.accel == AccelNeed::Kvm && self.accel() == Some(Accel::Tcg)
+    }
+
     /// What executes the guests, once that is decided.
     pub fn accel(&self) -> Option<Accel> {
         self.accel.get().copied()

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::model::{AccelNeed, Device, DeviceKind, Machine, Medium, QemuNeed};
+use super::model::{Device, DeviceKind, Machine, Medium, QemuNeed};
 use super::shape::{DeviceShape, MachineShape};
+use crate::suite::ACCELS;
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
 use crate::yaml::problem::ProblemKind::{Contradiction, Duplicate, MissingFile, MissingKey};
@@ -23,10 +24,6 @@ pub(super) enum Kind {
     Serial,
     Qemu,
 }
-
-/// The words of `accel`.
-pub(super) const ACCELS: [(&str, AccelNeed); 3] =
-    [("any", AccelNeed::Any), ("kvm", AccelNeed::Kvm), ("tcg", AccelNeed::Tcg)];
 
 /// The words of `plugged`: whether the device is there from the start.
 pub(super) const PLUGGED: [(&str, bool); 2] = [("start", true), ("later", false)];

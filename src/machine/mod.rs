@@ -9,10 +9,9 @@ mod load;
 mod model;
 mod shape;
 
+pub use crate::suite::AccelNeed;
 pub use load::Machines;
-pub use model::{
-    AccelNeed, DEFAULT, Device, DeviceKind, Machine, MachineError, Medium, QemuNeed, USERLAND_FILE_SYSTEM,
-};
+pub use model::{DEFAULT, Device, DeviceKind, Machine, MachineError, Medium, QemuNeed, USERLAND_FILE_SYSTEM};
 
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::suite::{Clock, MachineNeeds, USERLAND_DISK};
+use crate::suite::{AccelNeed, Clock, MachineNeeds, USERLAND_DISK};
 
 /// The file system of userlands, which is the name of its module as well.
 pub const USERLAND_FILE_SYSTEM: &str = "ext4";
@@ -31,18 +31,6 @@ pub struct Machine {
     pub clock: Clock,
     /// Its devices in the order in which they are made; names unique.
     pub devices: Vec<Device>,
-}
-
-/// What may execute a machine's instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AccelNeed {
-    /// Whatever the run uses.
-    #[default]
-    Any,
-    /// The host's processor, or the machine is unavailable.
-    Kvm,
-    /// QEMU's translator, even where KVM works.
-    Tcg,
 }
 
 /// A version of QEMU, as far as needs go.
@@ -202,6 +190,7 @@ impl Machine {
         let mut machine = self.clone();
         machine.cpus = needs.cpus.unwrap_or(machine.cpus);
         machine.memory_mib = needs.memory_mib.unwrap_or(machine.memory_mib);
+        machine.accel = needs.accel.unwrap_or(machine.accel);
         machine.cmdline.extend(needs.cmdline.iter().cloned());
         machine.clock = needs.clock;
         for disk in &needs.disks {
@@ -281,6 +270,7 @@ mod tests {
             cmdline: vec![],
             disks: vec![],
             clock,
+            accel: None,
         }
     }
 
@@ -290,9 +280,10 @@ mod tests {
         assert_eq!(base.for_test(&needs()), Ok(base.clone()));
         let image = Some("disk.img".into());
         let disk = DiskNeed { name: "bad".into(), image, blank_mib: None, also: None };
-        let wanted = MachineNeeds { cpus: Some(4), cmdline: vec!["b".into()], disks: vec![disk], ..needs() };
+        let (cpus, accel, cmdline) = (Some(4), Some(AccelNeed::Kvm), vec!["b".into()]);
+        let wanted = MachineNeeds { cpus, accel, cmdline, disks: vec![disk], ..needs() };
         let machine = base.for_test(&wanted).unwrap();
-        assert_eq!((machine.cpus, machine.memory_mib), (4, 512));
+        assert_eq!((machine.cpus, machine.memory_mib, machine.accel), (4, 512, AccelNeed::Kvm));
         assert_eq!(machine.cmdline, ["a", "b"]);
         assert_eq!(machine.disks().count(), 1);
         insta::assert_snapshot!(machine.for_test(&wanted).unwrap_err(), @"the disk `bad` has the name of a device of the machine `default`: rename the disk");

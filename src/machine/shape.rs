@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::build::{ACCELS, KINDS, PLUGGED};
+use super::build::{KINDS, PLUGGED};
+use crate::suite::ACCELS;
 use crate::yaml::schema::words;
 
 /// A list; an entry that was refused, or is empty in the file, is `None`.

@@ -22,8 +22,8 @@ mod userland;
 pub use load::{has_suites, load_dir, load_file, load_messages};
 pub use messages::{KnownMessage, KnownMessages, MatchContext, SortedReports};
 pub use model::{
-    Clock, Commit, ConfigNeed, DiskNeed, Dose, Expiry, Group, Hang, History, KernelFiles, Known,
-    KnownVerdict, MachineNeeds, Needs, PrepareStep, Scheduling, Suite, Test, Timeouts,
+    ACCELS, AccelNeed, Clock, Commit, ConfigNeed, DiskNeed, Dose, Expiry, Group, Hang, History, KernelFiles,
+    Known, KnownVerdict, MachineNeeds, Needs, PrepareStep, Scheduling, Suite, Test, Timeouts,
 };
 pub use pattern::Pattern;
 pub use program::{

@@ -197,7 +197,27 @@ pub struct MachineNeeds {
     /// How the guest's time passes.
     #[serde(skip_serializing_if = "Clock::is_real")]
     pub clock: Clock,
+    /// What may execute it; as the base says where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accel: Option<AccelNeed>,
 }
+
+/// What may execute a machine's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccelNeed {
+    /// Whatever the run uses.
+    #[default]
+    Any,
+    /// The host's processor, or the machine is unavailable.
+    Kvm,
+    /// QEMU's translator, even where KVM works.
+    Tcg,
+}
+
+/// The words of `accel`.
+pub const ACCELS: [(&str, AccelNeed); 3] =
+    [("any", AccelNeed::Any), ("kvm", AccelNeed::Kvm), ("tcg", AccelNeed::Tcg)];
 
 /// How a guest's time passes while its processors are idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]

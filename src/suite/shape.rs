@@ -14,6 +14,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::build::{CLOCKS, ProgramShape, SymptomShape, VERDICTS};
+use super::model::ACCELS;
 use crate::yaml::schema::words;
 
 /// A word, or keys that say more.
@@ -247,6 +248,9 @@ pub(super) struct MachineShape {
     /// How the guest's time passes while its processors are idle.
     #[schemars(extend("enum" = words(&CLOCKS)))]
     pub clock: Option<String>,
+    /// What may execute it: kvm makes a skip where there is none.
+    #[schemars(extend("enum" = words(&ACCELS)))]
+    pub accel: Option<String>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]

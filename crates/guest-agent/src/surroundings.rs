@@ -23,7 +23,7 @@ pub fn furnish() {
     for (target, link) in LINKS {
         let _ = symlink(target, link);
     }
-    let _ = loopback_up();
+    let _ = network();
 }
 
 /// Puts modprobe where the kernel and people look for it: the agent's own program, in the place of what is there, which
@@ -39,21 +39,26 @@ pub fn show_modprobe() {
     }
 }
 
-/// Has the kernel bring up `lo`, which then has its addresses.
-fn loopback_up() -> io::Result<()> {
+const NLM_F_REQUEST: u16 = 1;
+
+/// The index of `lo` in every network namespace.
+const LO: u32 = 1;
+
+/// Has the kernel bring up `lo`, which then has its addresses, and send to multicast groups by it: without any route a program
+/// that joins one hears that there is no such device, as on no computer in a network.
+fn network() -> io::Result<()> {
     let flags = SocketFlags::CLOEXEC;
     // the first of its protocols is NETLINK_ROUTE
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
-    sendto(&socket, &link_up(), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    for message in [&link_up()[..], &multicast_route()] {
+        sendto(&socket, message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    }
     Ok(())
 }
 
-/// `RTM_NEWLINK` for the first interface, which is `lo` in every network namespace: the header of netlink(7), then the
-/// `struct ifinfomsg` of rtnetlink(7).
+/// `RTM_NEWLINK` for `lo`: the header of netlink(7), then the `struct ifinfomsg` of rtnetlink(7).
 fn link_up() -> [u8; 32] {
     const RTM_NEWLINK: u16 = 16;
-    const NLM_F_REQUEST: u16 = 1;
-    const LO: u32 = 1;
     const IFF_UP: u32 = 1;
     let mut message = [0; 32];
     message[0..4].copy_from_slice(&32u32.to_ne_bytes());
@@ -64,5 +69,39 @@ fn link_up() -> [u8; 32] {
     message[24..28].copy_from_slice(&IFF_UP.to_ne_bytes());
     // only this flag changes
     message[28..32].copy_from_slice(&IFF_UP.to_ne_bytes());
+    message
+}
+
+/// `RTM_NEWROUTE` of 224.0.0.0/4 by `lo`: the header, the `struct rtmsg` of rtnetlink(7), two attributes.
+fn multicast_route() -> [u8; 44] {
+    const RTM_NEWROUTE: u16 = 24;
+    const NLM_F_CREATE: u16 = 0x400;
+    const AF_INET: u8 = 2;
+    const RT_TABLE_MAIN: u8 = 254;
+    const RTPROT_BOOT: u8 = 3;
+    const RT_SCOPE_LINK: u8 = 253;
+    const RTN_UNICAST: u8 = 1;
+    const RTA_DST: u16 = 1;
+    const RTA_OIF: u16 = 4;
+    let mut message = [0; 44];
+    message[0..4].copy_from_slice(&44u32.to_ne_bytes());
+    message[4..6].copy_from_slice(&RTM_NEWROUTE.to_ne_bytes());
+    message[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_CREATE).to_ne_bytes());
+    // behind the two lengths of prefixes and the type of service
+    message[16..24].copy_from_slice(&[
+        AF_INET,
+        4,
+        0,
+        0,
+        RT_TABLE_MAIN,
+        RTPROT_BOOT,
+        RT_SCOPE_LINK,
+        RTN_UNICAST,
+    ]);
+    for (at, kind, value) in [(28, RTA_DST, [224, 0, 0, 0]), (36, RTA_OIF, LO.to_ne_bytes())] {
+        message[at..at + 2].copy_from_slice(&8u16.to_ne_bytes());
+        message[at + 2..at + 4].copy_from_slice(&kind.to_ne_bytes());
+        message[at + 4..at + 8].copy_from_slice(&value);
+    }
     message
 }

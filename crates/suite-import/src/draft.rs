@@ -62,6 +62,10 @@ pub struct TestDraft {
     pub config: Vec<String>,
     /// Versions as in `needs.kernel`.
     pub kernel: Option<String>,
+    /// How long the guest must have been up, seconds.
+    pub uptime: Option<u32>,
+    /// Whether only the host's own processor will do.
+    pub kvm: bool,
     /// Virtual cpus.
     pub cpus: Option<u32>,
     /// Memory in MiB.

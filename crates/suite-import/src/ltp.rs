@@ -3,6 +3,7 @@
 //! Each test is there with the fields of its `struct tst_test` as data: strings, lists, and for what a macro hid the
 //! macro's name.
 
+mod known;
 mod needs;
 mod surroundings;
 
@@ -126,6 +127,8 @@ fn draft(
         modules: needs.modules,
         config: needs.config,
         kernel: needs.kernel,
+        uptime: needs.uptime,
+        kvm: needs.kvm,
         cpus: needs.cpus,
         memory_mib: needs.memory_mib,
         disks: needs.around.disks,
@@ -134,17 +137,17 @@ fn draft(
         seconds,
         // LTP's own timeout comes first, and says more
         terminate: Some((timeout * TRANSLATED + runs) * variants * needs.around.times + 30),
-        symptom: symptom(fields),
+        symptom: symptom(fields, needs.failure.unwrap_or("TFAIL")),
     };
     Ok((area, test))
 }
 
 /// What shows the bug. LTP itself fails a test that checks the kernel's taint behind a warning or a crash.
-fn symptom(fields: &Fields<'_>) -> String {
-    let failed = "{reported: {matching: 'TFAIL'}}";
+fn symptom(fields: &Fields<'_>, failure: &str) -> String {
+    let failed = format!("{{reported: {{matching: '{failure}'}}}}");
     match fields.has("taint_check") {
         true => format!("{{any: [{failed}, {{crash: any}}]}}"),
-        false => failed.to_owned(),
+        false => failed,
     }
 }
 

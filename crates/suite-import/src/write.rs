@@ -86,12 +86,15 @@ pub(crate) fn entry(test: &TestDraft) -> String {
         }
     }
     needs.extend(test.kernel.as_ref().map(|range| format!("kernel: {range}")));
+    needs.extend(test.uptime.map(|seconds| format!("uptime: {seconds}s")));
     if !needs.is_empty() {
         line("needs", format!("{{{}}}", needs.join(", ")));
     }
     let cpus = test.cpus.map(|cpus| format!("cpus: {cpus}"));
     let memory = test.memory_mib.map(|mib| format!("memory: {mib}M"));
-    let machine: Vec<String> = cpus.into_iter().chain(memory).chain(disks(&test.disks)).collect();
+    let accel = test.kvm.then(|| "accel: kvm".to_owned());
+    let machine: Vec<String> =
+        cpus.into_iter().chain(memory).chain(disks(&test.disks)).chain(accel).collect();
     if !machine.is_empty() {
         line("machine", format!("{{{}}}", machine.join(", ")));
     }

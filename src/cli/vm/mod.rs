@@ -347,6 +347,7 @@ fn machine(args: &GuestArgs, paths: &PathArgs, share: Option<&ScratchDir>) -> Re
         memory_mib: args.memory,
         cmdline,
         disks: Vec::new(),
+        accel: None,
     };
     let mut machine = machines.for_test(&needs).map_err(CliError::setup)?;
     if !args.userland.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Context;
-use crate::suite::model::{Clock, DiskNeed, Dose, Hang, MachineNeeds, Needs, Timeouts};
+use crate::suite::model::{ACCELS, Clock, DiskNeed, Dose, Hang, MachineNeeds, Needs, Timeouts};
 use crate::suite::shape::{DiskShape, TestShape};
 use crate::yaml::fields::Fields;
 use crate::yaml::keypath::KeyPath;
@@ -94,6 +94,7 @@ fn machine(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestShape) ->
     let (cmdline_at, cmdline) = pick!(context, shape, machine.cmdline);
     let (disks_at, disks) = pick!(context, shape, machine.disks);
     let (clock_at, clock) = pick!(context, shape, machine.clock);
+    let (accel_at, accel) = pick!(context, shape, machine.accel);
     let mut needed = Vec::new();
     for (nth, disk) in disks.into_iter().flatten().enumerate() {
         let at = disks_at.index(nth);
@@ -110,6 +111,7 @@ fn machine(fields: &mut Fields<'_>, context: &Context<'_>, shape: &TestShape) ->
         cmdline: fields.list(&cmdline_at, cmdline, word::line),
         disks: needed,
         clock: fields.optional(&clock_at, clock, |text| word::one_of(text, &CLOCKS)).unwrap_or_default(),
+        accel: fields.optional(&accel_at, accel, |text| word::one_of(text, &ACCELS)),
     }
 }
 

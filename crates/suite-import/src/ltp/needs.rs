@@ -1,7 +1,7 @@
 //! What a test of LTP needs, as far as a suite can say it.
 
 use super::surroundings::{self, Surroundings};
-use super::{Fields, Options};
+use super::{Fields, Options, known};
 
 /// Why a test cannot be a test of a suite.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub(super) struct Needs {
     pub modules: Vec<String>,
     pub config: Vec<String>,
     pub kernel: Option<String>,
+    pub uptime: Option<u32>,
+    pub kvm: bool,
+    pub failure: Option<&'static str>,
     pub cpus: Option<u32>,
     pub memory_mib: Option<u32>,
     pub beside: Vec<String>,
@@ -43,14 +46,16 @@ pub(super) fn of(
         }
     }
     needs.modules = fields.texts("needs_drivers").unwrap_or_default();
+    known::drivers(&mut needs.modules, &needs.config);
     if let Some(archs) = fields.texts("supported_archs") {
         needs.notes.push(format!("it is for {}; LTP skips it elsewhere", archs.join(", ")));
     }
     if fields.text("needs_abi_bits") == Some("32") {
         needs.notes.push("it is for programs of 32 bits; LTP skips it elsewhere".to_owned());
     }
-    if program.starts_with("testcases/kernel/kvm/") {
-        needs.notes.push("it is a hypervisor itself, and blind where a guest has no /dev/kvm".to_owned());
+    if let Some(known) = known::of(program) {
+        (needs.kvm, needs.uptime, needs.failure) = (known.kvm, known.uptime, known.failure);
+        needs.notes.push(known.why.to_owned());
     }
     needs.kernel = fields.text("min_kver").and_then(since);
     needs.cpus = fields.number("min_cpus").filter(|&cpus| cpus > 2);
