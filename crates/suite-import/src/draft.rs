@@ -66,6 +66,8 @@ pub struct TestDraft {
     pub uptime: Option<u32>,
     /// Whether only the host's own processor will do.
     pub kvm: bool,
+    /// A sysctl, and what is written to it.
+    pub sysctl: Option<(&'static str, &'static str)>,
     /// Virtual cpus.
     pub cpus: Option<u32>,
     /// Memory in MiB.

@@ -129,6 +129,7 @@ fn draft(
         kernel: needs.kernel,
         uptime: needs.uptime,
         kvm: needs.kvm,
+        sysctl: needs.sysctl,
         cpus: needs.cpus,
         memory_mib: needs.memory_mib,
         disks: needs.around.disks,

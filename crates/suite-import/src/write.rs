@@ -98,6 +98,9 @@ pub(crate) fn entry(test: &TestDraft) -> String {
     if !machine.is_empty() {
         line("machine", format!("{{{}}}", machine.join(", ")));
     }
+    if let Some((name, value)) = test.sysctl {
+        line("sysctl", format!("{{{name}: {value}}}"));
+    }
     if !test.packages.is_empty() {
         line("userland", format!("{{packages: {}}}", list(&test.packages)));
     }

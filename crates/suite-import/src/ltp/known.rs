@@ -8,27 +8,40 @@ pub(super) struct Known {
     pub kvm: bool,
     /// How long the guest must have been up, seconds.
     pub uptime: Option<u32>,
+    /// A sysctl, and what is written to it.
+    pub sysctl: Option<(&'static str, &'static str)>,
     /// The part of what it says that shows the bug, where another failure does not.
     pub failure: Option<&'static str>,
     /// Why, for the reader of the suite.
     pub why: &'static str,
 }
 
+const NONE: Known = Known { kvm: false, uptime: None, sysctl: None, failure: None, why: "" };
+
 const fn kvm(why: &'static str) -> Known {
-    Known { kvm: true, uptime: None, failure: None, why }
+    Known { kvm: true, why, ..NONE }
 }
+
+/// Distributions keep programs from users; the tests drop their rights.
+const UNPRIVILEGED_BPF: Known = Known {
+    sysctl: Some(("kernel.unprivileged_bpf_disabled", "0")),
+    why: "it loads its program without rights, which distributions forbid",
+    ..NONE
+};
 
 /// By a program's folder, ending in `/`, or its name.
 const KNOWN: &[(&str, Known)] = &[
     (
         "af_alg07",
         Known {
-            kvm: false,
-            uptime: None,
             failure: Some("TFAIL: Kernel is vulnerable"),
             why: "it also fails where its race was not met in the time that it had, which says nothing",
+            ..NONE
         },
     ),
+    ("bpf_prog05", UNPRIVILEGED_BPF),
+    ("bpf_prog06", UNPRIVILEGED_BPF),
+    ("bpf_prog07", UNPRIVILEGED_BPF),
     ("clock_gettime04", kvm("it counts milliseconds between readings, which a translated guest loses")),
     (
         "hugemmap15",
@@ -39,10 +52,9 @@ const KNOWN: &[(&str, Known)] = &[
     (
         "sysinfo03",
         Known {
-            kvm: false,
             uptime: Some(20),
-            failure: None,
             why: "it sets a clock back by 10 seconds, more than a young guest has",
+            ..NONE
         },
     ),
 ];
@@ -78,6 +90,7 @@ mod tests {
             ("testcases/kernel/syscalls/clock_gettime/clock_gettime04", true, None),
             ("testcases/kernel/kvm/kvm_svm01", true, None),
             ("testcases/kernel/syscalls/sysinfo/sysinfo03", false, Some(20)),
+            ("testcases/kernel/syscalls/bpf/bpf_prog06", false, None),
         ];
         for (program, kvm, uptime) in table {
             let known = of(program).expect(program);

@@ -18,6 +18,7 @@ pub(super) struct Needs {
     pub kernel: Option<String>,
     pub uptime: Option<u32>,
     pub kvm: bool,
+    pub sysctl: Option<(&'static str, &'static str)>,
     pub failure: Option<&'static str>,
     pub cpus: Option<u32>,
     pub memory_mib: Option<u32>,
@@ -54,7 +55,8 @@ pub(super) fn of(
         needs.notes.push("it is for programs of 32 bits; LTP skips it elsewhere".to_owned());
     }
     if let Some(known) = known::of(program) {
-        (needs.kvm, needs.uptime, needs.failure) = (known.kvm, known.uptime, known.failure);
+        (needs.kvm, needs.uptime, needs.sysctl) = (known.kvm, known.uptime, known.sysctl);
+        needs.failure = known.failure;
         needs.notes.push(known.why.to_owned());
     }
     needs.kernel = fields.text("min_kver").and_then(since);
