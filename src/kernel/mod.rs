@@ -55,7 +55,10 @@ pub use error::KernelError;
 pub use kernel_modules::{
     Image, ImageError, KernelConfig, ModuleError, ModuleFile, ModuleState, ModuleTree, closest,
 };
-pub use library::{BuildPlace, Collected, DebugState, KeptChangelog, Library, Stored, best_changelog};
+pub use library::{
+    BuildPlace, Collected, DebugState, HEADERS_OF_ARCHITECTURE, KeptChangelog, Library, Stored,
+    best_changelog,
+};
 pub use packages::container::PackageError;
 pub use packages::debian::Archive;
 pub use packages::files::FileError;

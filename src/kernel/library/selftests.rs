@@ -34,8 +34,8 @@ const PARTS: &[&str] = &[
     "tools/testing/selftests",
 ];
 
-/// And of each architecture's folder, `make headers` takes.
-const OF_ARCHITECTURE: &[&str] = &[
+/// What `make headers` takes of an architecture's folder: seen of 6.12, for each architecture here.
+pub const HEADERS_OF_ARCHITECTURE: &[&str] = &[
     "Kbuild",
     "Makefile",
     "Makefile.postlink",
@@ -55,7 +55,7 @@ fn is_kept(path: &Path) -> bool {
     let in_arch = folders.next() == Some(Component::Normal("arch".as_ref())) && folders.next().is_some();
     let below = folders.as_path();
     PARTS.iter().any(|part| path.starts_with(part))
-        || in_arch && OF_ARCHITECTURE.iter().any(|part| below.starts_with(part))
+        || in_arch && HEADERS_OF_ARCHITECTURE.iter().any(|part| below.starts_with(part))
 }
 
 impl Library {
@@ -80,7 +80,12 @@ impl Library {
         let file = self.store.downloads()?.join(fetch::file_name(&found));
         let total = found.size;
         let report = |done: u64| progress.report(package, Stage::Download { done, total });
-        self.settings.open(debian::NAME)?.download(&found, &file, &report, Some(&self.cancel))?;
+        match self.settings.open(debian::NAME)?.download(&found, &file, &report, Some(&self.cancel)) {
+            Ok(()) => {}
+            // one that was kept without headers is better than none
+            Err(_) if folder.is_dir() && !self.cancel.is_set() => return Ok(folder),
+            Err(error) => return Err(error.into()),
+        }
         progress.report(package, Stage::Unpack);
         let partial = folder.with_file_name(format!(".partial-{name}"));
         let _ = fs::remove_dir_all(&partial);

@@ -10,6 +10,7 @@ use super::recipe::{copy, found};
 use super::sources::Sources;
 use crate::arch::{ARCHES, Arch, GUEST};
 use crate::cancel::Cancel;
+use crate::kernel::HEADERS_OF_ARCHITECTURE;
 use crate::lab::prepare::{PrepareError, search_path, step};
 use crate::suite::{Collection, PrepareStep};
 
@@ -19,21 +20,10 @@ const INCLUDE: &str = "include";
 /// How long a thousand files may take.
 const TIME: Duration = Duration::from_secs(600);
 
-/// What the kernel's makefiles take for `make headers`, which needs no configuration: seen of 6.12 for each architecture here.
+/// What the kernel's makefiles take for `make headers`, which needs no configuration, besides those of the
+/// architecture.
 const PARTS: &[&str] =
     &["Makefile", "Kbuild", "scripts", "include/uapi", "include/asm-generic", "tools/arch", "tools/include"];
-
-/// And of the architecture's own folder.
-const OF_ARCHITECTURE: &[&str] = &[
-    "Makefile",
-    "Makefile.postlink",
-    "Kbuild",
-    "entry/syscalls",
-    "include/asm/Kbuild",
-    "include/uapi",
-    "kernel/syscalls",
-    "tools",
-];
 
 /// A folder with the headers of this tree, for the compiler's architecture; `None` where the tree has them made already, or
 /// has nothing to make them from.
@@ -75,7 +65,7 @@ fn uapi(arch: &Arch) -> [PathBuf; 2] {
 }
 
 fn parts(arch: &Arch) -> Vec<PathBuf> {
-    let own = OF_ARCHITECTURE.iter().map(|part| Path::new("arch").join(arch.source).join(part));
+    let own = HEADERS_OF_ARCHITECTURE.iter().map(|part| Path::new("arch").join(arch.source).join(part));
     PARTS.iter().map(PathBuf::from).chain(own).collect()
 }
 
