@@ -185,8 +185,8 @@ impl GuestArgs {
                     machine = Arc::new(fitted);
                     notice.into_iter().for_each(|text| tell(Event::Notice { text }));
                 }
-                // what one QEMU can do with KVM another may not
-                if lab.lacks_kvm(&placed.machine) { lab.missing(&placed.machine) } else { None }
+                // that of another QEMU was asked before it was decided whether it has KVM
+                lab.missing(&placed.machine)
             }
         };
         PlacedTest { lacking, machine, ..placed.clone() }

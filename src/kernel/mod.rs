@@ -56,7 +56,7 @@ pub use kernel_modules::{
     Image, ImageError, KernelConfig, ModuleError, ModuleFile, ModuleState, ModuleTree, closest,
 };
 pub use library::{
-    BuildPlace, Collected, DebugState, HEADERS_OF_ARCHITECTURE, KeptChangelog, Library, Stored,
+    BuildPlace, Collected, DebugState, HEADERS, HEADERS_OF_ARCHITECTURE, KeptChangelog, Library, Stored,
     best_changelog,
 };
 pub use packages::container::PackageError;

@@ -25,6 +25,7 @@ use crate::kernel::{Kernel, ModuleState};
 use crate::machine::{AccelNeed, Machine, Medium};
 use crate::observation::{Ending, Observation, Phase, Start, Stopped};
 use crate::suite::{Clock, Test};
+use crate::vm::accel;
 use crate::vm::backend::{Backend, StartFrom};
 use crate::vm::guest::VMCORE;
 use crate::vm::initramfs::{self, Busybox, ChannelModule};
@@ -239,7 +240,7 @@ impl VmLab {
 
     /// Whether a machine needs KVM and this host has none: no other QEMU would help.
     pub fn lacks_kvm(&self, machine: &Machine) -> bool {
-        machine.accel == AccelNeed::Kvm && self.accel() == Some(Accel::Tcg)
+        accel::is_lacking(machine.accel, self.accel())
     }
 
     /// What executes the guests, once that is decided.

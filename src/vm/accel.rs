@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::spec::Accel;
+use crate::machine::AccelNeed;
 
 /// The device that KVM is reached by.
 const KVM_DEVICE: &str = "/dev/kvm";
@@ -40,6 +41,11 @@ impl std::str::FromStr for AccelRequest {
             _ => Err(format!("{word:?} was found; auto, kvm or tcg was expected")),
         }
     }
+}
+
+/// Whether a machine needs KVM where it was decided that there is none.
+pub fn is_lacking(need: AccelNeed, accel: Option<Accel>) -> bool {
+    need == AccelNeed::Kvm && accel == Some(Accel::Tcg)
 }
 
 /// What is used, and why.

@@ -45,7 +45,7 @@ const NLM_F_REQUEST: u16 = 1;
 const LO: u32 = 1;
 
 /// Has the kernel bring up `lo`, which then has its addresses, and send to multicast groups by it: without any route a program
-/// that joins one hears that there is no such device, as on no computer in a network.
+/// that joins one is told that there is no such device.
 fn network() -> io::Result<()> {
     let flags = SocketFlags::CLOEXEC;
     // the first of its protocols is NETLINK_ROUTE

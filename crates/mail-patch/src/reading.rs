@@ -1,8 +1,8 @@
 //! A hunk as it can be read.
 
-use super::damage::Damage;
-use super::diff::HunkLine;
-use super::text::Line;
+use super::damage::{Damage, DamageKind, Fix};
+use super::diff::{HunkLine, Kind, marked};
+use super::text::{Line, shortened};
 
 /// One way to read a damaged hunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,21 @@ pub struct Repair {
 pub const BLANKS_UNKNOWN: &str =
     "joined to the line before with one blank; how much white space the added line had there is not known";
 
+/// Whether a line is neither empty nor has a mark, that of a missing newline included.
+pub fn is_text(line: &Line) -> bool {
+    !line.text.trim().is_empty() && !line.text.starts_with("\\ ") && marked(line).is_none()
+}
+
+/// The damage that this is, where a text stands right behind an added line that ends its hunk.
+pub fn behind_added(last: &HunkLine, tail: &Line, fix: Fix) -> Option<Damage> {
+    (last.kind == Kind::Add && is_text(tail)).then(|| Damage {
+        kind: DamageKind::LineWrapped,
+        lines: vec![tail.number],
+        proof: format!("`{}` stands right behind an added line that ends its hunk", shortened(&tail.text)),
+        fix,
+    })
+}
+
 /// Joins a line to the one before it; answers whether the white space between them is a guess.
 pub fn join(last: &mut HunkLine, line: &Line) -> bool {
     let text = line.text.trim_start();
@@ -48,4 +63,25 @@ pub fn join(last: &mut HunkLine, line: &Line) -> bool {
     }
     last.text.push_str(text);
     !sure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_text_behind_an_added_line_is_doubted() {
+        let table = [
+            (Kind::Add, "true);", true),
+            (Kind::Add, "\\ No newline at end of file", false),
+            (Kind::Add, "", false),
+            (Kind::Add, " context", false),
+            (Kind::Context, "true);", false),
+        ];
+        for (kind, text, doubted) in table {
+            let found =
+                behind_added(&HunkLine::new(kind, "f(a,", 1), &Line::new(2, text), Fix::None(String::new()));
+            assert_eq!(found.is_some(), doubted, "{kind:?} {text}");
+        }
+    }
 }

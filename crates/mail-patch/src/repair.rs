@@ -3,11 +3,11 @@
 
 use super::budget::Budget;
 use super::damage::{Damage, DamageKind, Fix};
-use super::diff::{self, Body, Diff, FileDiff, Hunk, HunkLine, Kind};
+use super::diff::{Body, Diff, FileDiff, Hunk, Kind};
 use super::header::Header;
-use super::reading::{BLANKS_UNKNOWN, Reading, Repair, join};
+use super::reading::{BLANKS_UNKNOWN, Reading, Repair, behind_added, join};
 use super::search::Search;
-use super::text::{Line, shortened};
+use super::text::shortened;
 
 /// All damage of a diff: files that lack their hunks, lines that are no hunk's header, and hunks.
 pub fn damages(diff: &Diff, budget: &Budget) -> Vec<Damage> {
@@ -41,18 +41,8 @@ pub fn of_file(file: &FileDiff) -> Vec<Damage> {
 /// A whole hunk that ends with an added line and text right behind it, which may be the rest of that line: git and patch
 /// pass over it.
 pub fn loose_end(hunk: &Hunk) -> Option<Damage> {
-    behind_added(hunk.lines()?.last()?, hunk.tail.as_ref()?)
-}
-
-/// The damage that this is, where a text stands right behind an added line that ends its hunk.
-pub fn behind_added(last: &HunkLine, tail: &Line) -> Option<Damage> {
-    let is_text = !tail.text.trim().is_empty() && diff::marked(tail).is_none();
-    (last.kind == Kind::Add && is_text).then(|| Damage {
-        kind: DamageKind::LineWrapped,
-        lines: vec![tail.number],
-        proof: format!("`{}` stands right behind an added line that ends its hunk", shortened(&tail.text)),
-        fix: Fix::None("it may be the rest of that line or a text; compare with the raw mail".into()),
-    })
+    let fix = Fix::None("it may be the rest of that line or a text; compare with the raw mail".into());
+    behind_added(hunk.lines()?.last()?, hunk.tail.as_ref()?, fix)
 }
 
 /// Added lines of a program with the quotes that mail clients put in place of `"` and `'`. Nothing says whether one did.
@@ -131,6 +121,7 @@ pub fn with_tail(hunk: &Hunk) -> Option<(Reading, Damage)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff;
     use crate::text::lines;
 
     fn read(text: &str) -> (Repair, usize) {

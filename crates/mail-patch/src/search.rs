@@ -6,8 +6,7 @@ use std::collections::HashSet;
 use super::budget::Budget;
 use super::damage::{Damage, DamageKind, Fix};
 use super::diff::{self, Hunk, HunkLine, Kind, marked};
-use super::reading::{BLANKS_UNKNOWN, Reading, Repair, join};
-use super::repair;
+use super::reading::{BLANKS_UNKNOWN, Reading, Repair, behind_added, is_text, join};
 use super::text::{Line, shortened};
 
 /// Where there are more readings than this, none is tried.
@@ -33,7 +32,7 @@ struct ParseState {
     last: Last,
     /// Whether something was joined to the header.
     section: bool,
-    /// Whether a line was joined to the one before, so that the hunk is known to be wrapped.
+    /// Whether a line was joined to another one or to the header, so that the mail is known to be wrapped.
     wrapped: bool,
 }
 
@@ -86,11 +85,6 @@ fn end(state: ParseState, below: &[Line]) -> End {
         Last::Open { added: false, .. } if text && state.wrapped => End::Either,
         _ => End::Here,
     }
-}
-
-/// Whether a line has neither a mark nor is empty.
-fn is_text(line: &Line) -> bool {
-    !line.text.trim().is_empty() && !line.text.starts_with("\\ ") && marked(line).is_none()
 }
 
 type Choices = Vec<(usize, Choice)>;
@@ -209,7 +203,7 @@ impl<'h> Search<'h> {
                     at: state.at + 1,
                     last: state.last.with(&line.text),
                     section: state.section || header,
-                    wrapped: state.wrapped || !header,
+                    wrapped: true,
                     ..state
                 },
             ));
@@ -246,11 +240,10 @@ impl<'h> Search<'h> {
                 {
                     last.newline = false;
                 }
-                if let Some(loose) = reading.lines.last().and_then(|last| repair::behind_added(last, line)) {
-                    let fix =
-                        Fix::InPart("whether it is the rest of that line or a text is not known".into());
-                    reading.unknown = Some(Damage { fix, ..loose });
-                }
+                let fix = Fix::InPart("whether it is the rest of that line or a text is not known".into());
+                let loose = reading.lines.last().and_then(|last| behind_added(last, line, fix));
+                // nothing was joined, or this would have been
+                reading.unknown = loose;
                 break;
             }
             if line.text.starts_with("\\ ") {
@@ -317,8 +310,7 @@ impl<'h> Search<'h> {
         let (joined, context) = (of(Choice::Joined), of(Choice::Context));
         let counts = format!("the hunk counts {} and {} lines", self.hunk.old.len, self.hunk.new.len);
         let mut damages = Vec::new();
-        let joins = !joined.is_empty();
-        if joins {
+        if !joined.is_empty() {
             let where_to = if reading.section.is_some() { "the hunk's header" } else { "the line before" };
             damages.push(Damage {
                 kind: DamageKind::LineWrapped,
@@ -329,6 +321,8 @@ impl<'h> Search<'h> {
                     None => Fix::OneWay(format!("joined to {where_to}")),
                 },
             });
+        } else if let Some(unknown) = &reading.unknown {
+            damages.push(unknown.clone());
         }
         if !context.is_empty() && reading.loose {
             damages.push(Damage {
@@ -344,9 +338,6 @@ impl<'h> Search<'h> {
                 proof: format!("a tab stands first, and {counts} only with them"),
                 fix: Fix::OneWay("the blank that marks context is put back".into()),
             });
-        }
-        if !joins && let Some(unknown) = &reading.unknown {
-            damages.push(unknown.clone());
         }
         if damages.is_empty() {
             damages.push(self.miscounted(Fix::OneWay("the lines behind the hunk's end are left out".into())));

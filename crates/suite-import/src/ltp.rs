@@ -127,9 +127,9 @@ fn draft(
         modules: needs.modules,
         config: needs.config,
         kernel: needs.kernel,
-        uptime: needs.uptime,
-        kvm: needs.kvm,
-        sysctl: needs.sysctl,
+        uptime: needs.known.uptime,
+        kvm: needs.known.kvm,
+        sysctl: needs.known.sysctl,
         cpus: needs.cpus,
         memory_mib: needs.memory_mib,
         disks: needs.around.disks,
@@ -138,7 +138,7 @@ fn draft(
         seconds,
         // LTP's own timeout comes first, and says more
         terminate: Some((timeout * TRANSLATED + runs) * variants * needs.around.times + 30),
-        symptom: symptom(fields, needs.failure.unwrap_or("TFAIL")),
+        symptom: symptom(fields, needs.known.failure.unwrap_or("TFAIL")),
     };
     Ok((area, test))
 }

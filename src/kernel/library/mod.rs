@@ -18,7 +18,7 @@ mod update;
 pub use changelog::{KeptChangelog, best_changelog};
 pub use debug::DebugState;
 pub use housekeeping::{BuildPlace, Collected, Stored};
-pub use selftests::HEADERS_OF_ARCHITECTURE;
+pub use selftests::{HEADERS, HEADERS_OF_ARCHITECTURE};
 
 use super::catalogue::Catalogue;
 use super::catalogue::select::{Candidate, larger_of, name_of, select};

@@ -17,24 +17,16 @@ use crate::kernel::progress::{FetchProgress, Stage};
 use crate::kernel::{KernelError, StoreError};
 use crate::version::compare_debian;
 
-/// What of a source is kept: what selftests and the headers that they want are built from, and the kernel's own parser of
-/// their output.
-const PARTS: &[&str] = &[
-    "Kbuild",
-    "Makefile",
-    "include/asm-generic",
-    HEADERS,
-    "scripts",
-    "tools/arch",
-    "tools/build",
-    "tools/include",
-    "tools/lib",
-    "tools/scripts",
-    "tools/testing/kunit",
-    "tools/testing/selftests",
-];
+/// What of a source is kept besides what headers are made of: what selftests are built from, and the kernel's own parser
+/// of their output.
+const PARTS: &[&str] =
+    &["tools/build", "tools/lib", "tools/scripts", "tools/testing/kunit", "tools/testing/selftests"];
 
-/// What `make headers` takes of an architecture's folder: seen of 6.12, for each architecture here.
+/// What `make headers`, which needs no configuration, takes of a source: seen of 6.12, for each architecture here.
+pub const HEADERS: &[&str] =
+    &["Kbuild", "Makefile", "include/asm-generic", UAPI, "scripts", "tools/arch", "tools/include"];
+
+/// And of an architecture's folder.
 pub const HEADERS_OF_ARCHITECTURE: &[&str] = &[
     "Kbuild",
     "Makefile",
@@ -47,14 +39,14 @@ pub const HEADERS_OF_ARCHITECTURE: &[&str] = &[
 ];
 
 /// What a source was kept without before.
-const HEADERS: &str = "include/uapi";
+const UAPI: &str = "include/uapi";
 
 /// Whether a file of a source is kept.
 fn is_kept(path: &Path) -> bool {
     let mut folders = path.components();
     let in_arch = folders.next() == Some(Component::Normal("arch".as_ref())) && folders.next().is_some();
     let below = folders.as_path();
-    PARTS.iter().any(|part| path.starts_with(part))
+    PARTS.iter().chain(HEADERS).any(|part| path.starts_with(part))
         || in_arch && HEADERS_OF_ARCHITECTURE.iter().any(|part| below.starts_with(part))
 }
 
@@ -74,7 +66,7 @@ impl Library {
         let lock = self.store.lock_unless(&self.cancel, &format!("selftests-{name}"), waiting)?;
         let _lock = lock.ok_or(SourceError::Interrupted)?;
         let folder = self.cache.join(COLLECTIONS).join(&name);
-        if folder.join(HEADERS).is_dir() {
+        if folder.join(UAPI).is_dir() {
             return Ok(folder);
         }
         let file = self.store.downloads()?.join(fetch::file_name(&found));

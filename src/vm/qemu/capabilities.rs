@@ -9,7 +9,8 @@ use super::args::TIME_TRAVEL;
 use super::device;
 use super::{Qemu, QemuVersion};
 use crate::arch::Arch;
-use crate::machine::{AccelNeed, Machine, QemuNeed};
+use crate::machine::{Machine, QemuNeed};
+use crate::vm::accel;
 use crate::vm::spec::Accel;
 
 /// From which version on QEMU has a device or a property of it: `igb`, `nvme,sriov_max_vfs` (QEMU's change logs).
@@ -59,7 +60,7 @@ impl Capabilities {
                 machine.name, self.qemu.version
             ));
         }
-        if machine.accel == AccelNeed::Kvm && accel == Some(Accel::Tcg) {
+        if accel::is_lacking(machine.accel, accel) {
             return Some(format!("the machine {} needs KVM, this run has none", machine.name));
         }
         let models = machine.devices.iter().flat_map(|device| device::models(self.arch, device));
@@ -150,7 +151,7 @@ fn answer(stdout: &str, stderr: &str) -> Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Device, DeviceKind, Medium};
+    use crate::machine::{AccelNeed, Device, DeviceKind, Medium};
 
     fn missing_of(version: (u32, u32, u32), answers: &[(&str, Known)], machine: &Machine) -> Option<String> {
         let (major, minor, micro) = version;

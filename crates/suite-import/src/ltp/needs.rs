@@ -1,7 +1,8 @@
 //! What a test of LTP needs, as far as a suite can say it.
 
+use super::known::{self, Known};
 use super::surroundings::{self, Surroundings};
-use super::{Fields, Options, known};
+use super::{Fields, Options};
 
 /// Why a test cannot be a test of a suite.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +17,7 @@ pub(super) struct Needs {
     pub modules: Vec<String>,
     pub config: Vec<String>,
     pub kernel: Option<String>,
-    pub uptime: Option<u32>,
-    pub kvm: bool,
-    pub sysctl: Option<(&'static str, &'static str)>,
-    pub failure: Option<&'static str>,
+    pub known: Known,
     pub cpus: Option<u32>,
     pub memory_mib: Option<u32>,
     pub beside: Vec<String>,
@@ -55,8 +53,7 @@ pub(super) fn of(
         needs.notes.push("it is for programs of 32 bits; LTP skips it elsewhere".to_owned());
     }
     if let Some(known) = known::of(program) {
-        (needs.kvm, needs.uptime, needs.sysctl) = (known.kvm, known.uptime, known.sysctl);
-        needs.failure = known.failure;
+        needs.known = known;
         needs.notes.push(known.why.to_owned());
     }
     needs.kernel = fields.text("min_kver").and_then(since);

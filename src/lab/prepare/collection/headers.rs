@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::place::Place;
-use super::recipe::{copy, found};
+use super::recipe::{self, copy, found};
 use super::sources::Sources;
 use crate::arch::{ARCHES, Arch, GUEST};
 use crate::cancel::Cancel;
-use crate::kernel::HEADERS_OF_ARCHITECTURE;
+use crate::kernel::{HEADERS, HEADERS_OF_ARCHITECTURE};
 use crate::lab::prepare::{PrepareError, search_path, step};
 use crate::suite::{Collection, PrepareStep};
 
@@ -19,11 +19,6 @@ const INCLUDE: &str = "include";
 
 /// How long a thousand files may take.
 const TIME: Duration = Duration::from_secs(600);
-
-/// What the kernel's makefiles take for `make headers`, which needs no configuration, besides those of the
-/// architecture.
-const PARTS: &[&str] =
-    &["Makefile", "Kbuild", "scripts", "include/uapi", "include/asm-generic", "tools/arch", "tools/include"];
 
 /// A folder with the headers of this tree, for the compiler's architecture; `None` where the tree has them made already, or
 /// has nothing to make them from.
@@ -66,7 +61,7 @@ fn uapi(arch: &Arch) -> [PathBuf; 2] {
 
 fn parts(arch: &Arch) -> Vec<PathBuf> {
     let own = HEADERS_OF_ARCHITECTURE.iter().map(|part| Path::new("arch").join(arch.source).join(part));
-    PARTS.iter().map(PathBuf::from).chain(own).collect()
+    HEADERS.iter().map(PathBuf::from).chain(own).collect()
 }
 
 /// The architecture that the compiler compiles for.
@@ -88,7 +83,6 @@ fn make(arch: &Arch, sources: &Sources, place: &Place, cancel: &Cancel) -> Resul
         return Err(PrepareError::MissingTool { tool: tool.to_owned(), output });
     }
     let tree = place.folder.join("tree");
-    copy(sources, &tree)?;
     // what runs here is made by the host's own compiler
     let shell = format!(
         "make -s -j\"$(nproc)\" -C tree HOSTCC=cc ARCH={} headers\nmv tree/usr/include {INCLUDE}\n: > {MADE}\n",
@@ -96,7 +90,10 @@ fn make(arch: &Arch, sources: &Sources, place: &Place, cancel: &Cancel) -> Resul
     );
     let step =
         PrepareStep { shell, output: MADE.to_owned(), tools: Vec::new(), inputs: Vec::new(), timeout: TIME };
-    step::run(&step, &place.folder, path, cancel)?;
+    recipe::once(place, || {
+        copy(sources, &tree)?;
+        step::run(&step, &place.folder, path, cancel)
+    })?;
     fs::remove_dir_all(&tree).map_err(PrepareError::io(&tree))
 }
 

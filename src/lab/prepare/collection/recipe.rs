@@ -47,12 +47,6 @@ pub(super) fn make(
     place: &Place,
     cancel: &Cancel,
 ) -> Result<(), PrepareError> {
-    // the same sources would be refused again, after minutes, for each of two hundred tests
-    let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, error)) = refused.iter().find(|(folder, _)| *folder == place.folder) {
-        return Err(error.clone());
-    }
-    drop(refused);
     let path = &search_path();
     let io = |error| PrepareError::io(&place.folder)(error);
     if place.folder.join(BUSY).exists() {
@@ -75,17 +69,12 @@ pub(super) fn make(
     };
     let made = (|| {
         if wanted.collection == Collection::Ltp && !place.folder.join(READY).exists() {
-            copy(sources, &place.folder.join("tree"))?;
-            let generated = place.folder.join("tree/configure").exists();
-            let tools: &[&str] = if generated { &["make"] } else { &["make", "autoconf", "automake"] };
-            let configured = run(format!("({CONFIGURE_LTP})\n: > {READY}"), READY.to_owned(), tools);
-            if let Err(error @ PrepareError::Step { .. }) = &configured {
-                REFUSED
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push((place.folder.clone(), error.clone()));
-            }
-            configured?;
+            once(place, || {
+                copy(sources, &place.folder.join("tree"))?;
+                let generated = place.folder.join("tree/configure").exists();
+                let tools: &[&str] = if generated { &["make"] } else { &["make", "autoconf", "automake"] };
+                run(format!("({CONFIGURE_LTP})\n: > {READY}"), READY.to_owned(), tools)
+            })?;
         }
         for program in paths.iter().filter(|program| !place.built(program).is_file()) {
             let output = format!("built/{}", program.display());
@@ -96,6 +85,23 @@ pub(super) fn make(
     // one that was ended early may have left halves as one that was killed
     if !matches!(made, Err(PrepareError::Cancelled { .. } | PrepareError::Timeout { .. })) {
         fs::remove_file(place.folder.join(BUSY)).map_err(io)?;
+    }
+    made
+}
+
+/// Makes a tree ready. One that was refused is refused again at once: the same sources would be, after minutes, for each of two
+/// hundred tests.
+pub(super) fn once(
+    place: &Place,
+    make: impl FnOnce() -> Result<(), PrepareError>,
+) -> Result<(), PrepareError> {
+    let refused = || REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, error)) = refused().iter().find(|(folder, _)| *folder == place.folder) {
+        return Err(error.clone());
+    }
+    let made = make();
+    if let Err(error @ PrepareError::Step { .. }) = &made {
+        refused().push((place.folder.clone(), error.clone()));
     }
     made
 }
