@@ -1,6 +1,8 @@
 //! What a dose is that was not done.
 
 use super::*;
+use crate::observation::DetectorState;
+use crate::suite::{Program, ProgramFile};
 
 const REPORTED: &str = "{reported: {matching: boom}}";
 
@@ -71,6 +73,37 @@ fn a_line_that_is_none_of_the_known_ones_is_quoted() {
     assert_eq!(told("   "), "good");
     // what was seen was seen
     assert_eq!(said(&test, &wrote(&["nonsense", "symptom boom"]), &[]), "bad: boom");
+}
+
+#[test]
+fn a_program_may_test_what_becomes_of_groups_without_memory() {
+    let shell = test_with(REPORTED, "");
+    let file = ProgramFile { path: "/opt/test_memcontrol".into(), tree: None, beside: Vec::new() };
+    let selftest = Test { program: Program::Kselftest { file, args: Vec::new() }, ..shell.clone() };
+    let group = "Memory cgroup out of memory: Killed process 77 (tail) total-vm:1kB";
+    let guest = "Out of memory: Killed process 78 (tail) total-vm:1kB";
+    let table = [
+        (&selftest, vec![group, group], "2", "good"),
+        (&selftest, vec![group, guest], "2", "blind: the kernel was out of memory and killed tail (77)"),
+        // one more than the console shows
+        (&selftest, vec![group], "2", "blind: the kernel was out of memory and killed tail (77)"),
+        (&shell, vec![group], "1", "blind: the kernel was out of memory and killed tail (77)"),
+    ];
+    for (test, lines, counted, expected) in table {
+        let seen = changed(|seen| {
+            let text = format!("[ 1.0] first\n{}\n", lines.join("\n")).into_bytes();
+            (seen.console.dose_start, seen.console.dose_end) = (Some(13), Some(text.len()));
+            seen.console.text = text;
+            seen.detectors = vec![DetectorState {
+                name: "oom_kill".into(),
+                before: Some("0".into()),
+                after: Some(counted.into()),
+                ..DetectorState::default()
+            }];
+        });
+        let verdict = said(test, &seen, &[]);
+        assert!(verdict.starts_with(expected), "{lines:?} {counted}: {verdict}");
+    }
 }
 
 #[test]
