@@ -28,7 +28,7 @@ pub enum SaveError {
     /// This machine cannot be saved; why.
     #[error("{0}")]
     Refused(String),
-    /// It ended while it booted.
+    /// It ended while it booted, or took too long, as on a busy host.
     #[error("{0}")]
     NoBoot(String),
     /// It was not possible this time.
@@ -107,7 +107,7 @@ fn first_word(
     let heard = await_event(guest, deadline, cancel, &mut |bytes| console.push(bytes), hello)?;
     heard.map_err(|interruption| match interruption {
         Interruption::Exited(exit) => SaveError::NoBoot(exit.detail()),
-        Interruption::Deadline => SaveError::Failed("the guest did not reach its agent in time".into()),
+        Interruption::Deadline => SaveError::NoBoot("the guest did not reach its agent in time".into()),
         Interruption::Cancelled => SaveError::Cancelled,
     })
 }
