@@ -274,7 +274,8 @@ impl Payload {
                 (script.as_bytes().into(), shell.into_iter().chain([place.clone()]).collect())
             }
             ProgramSource::Compiled { .. } | ProgramSource::Collection(_) => {
-                (prepared.program.clone().unwrap_or_default(), vec![place.clone()])
+                let program = prepared.program.as_deref().map(read).transpose()?;
+                (program.unwrap_or_default(), vec![place.clone()])
             }
             ProgramSource::File(path) => (read(path)?, vec![place.clone()]),
         };

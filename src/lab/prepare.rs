@@ -8,7 +8,6 @@ pub mod userland;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use duct::cmd;
@@ -33,8 +32,9 @@ const SHOWN_LINES: usize = 30;
 /// What was made.
 #[derive(Clone, Debug, Default)]
 pub struct Prepared {
-    /// The compiled program of a test in C, or of a collection.
-    pub program: Option<Arc<[u8]>>,
+    /// The compiled program of a test in C, or of a collection. It is read when it is sent: those of a whole collection
+    /// have hundreds of megabytes.
+    pub program: Option<PathBuf>,
     /// Files that the prepare steps left, and what lies beside a collection's program, by their names.
     pub outputs: BTreeMap<String, PathBuf>,
     /// The root file system that the program runs in, if not the guest's own.
@@ -190,7 +190,7 @@ pub fn host_compiler() -> String {
     std::env::var("CC").ok().filter(|c| !c.is_empty()).unwrap_or_else(|| "cc".to_owned())
 }
 
-fn compile(compiler: &str, source: &Path, flags: &[String], cache: &Path) -> Result<Arc<[u8]>, PrepareError> {
+fn compile(compiler: &str, source: &Path, flags: &[String], cache: &Path) -> Result<PathBuf, PrepareError> {
     let mut arguments: Vec<std::ffi::OsString> = CFLAGS.iter().map(Into::into).collect();
     // the header that programs share lies in the folder of the suite's programs
     for folder in source.ancestors().skip(1).take(2) {
@@ -215,8 +215,8 @@ fn compile(compiler: &str, source: &Path, flags: &[String], cache: &Path) -> Res
         hash.update(part);
     }
     let path = cache.join("programs").join(hex(&hash.finalize()));
-    if let Ok(program) = std::fs::read(&path) {
-        return Ok(program.into());
+    if path.is_file() {
+        return Ok(path);
     }
     let folder = scratch_folder(cache)?;
     let object = folder.path().join("program");
@@ -225,7 +225,7 @@ fn compile(compiler: &str, source: &Path, flags: &[String], cache: &Path) -> Res
     let program =
         std::fs::read(&object).map_err(|e| PrepareError::Io(format!("{}: {e}", object.display())))?;
     keep(&path, &program)?;
-    Ok(program.into())
+    Ok(path)
 }
 
 fn run_compiler(compiler: &str, arguments: Vec<std::ffi::OsString>) -> Result<Vec<u8>, PrepareError> {

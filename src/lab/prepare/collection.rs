@@ -12,7 +12,6 @@ mod whole;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use object::read::elf::{ElfFile32, ElfFile64, FileHeader, ProgramHeader};
 
@@ -26,8 +25,8 @@ use crate::suite::{Collection, CollectionProgram, Installed};
 /// What was built.
 #[derive(Debug)]
 pub(super) struct Built {
-    /// The program itself.
-    pub program: Arc<[u8]>,
+    /// The program itself, in the cache.
+    pub program: PathBuf,
     /// What lies beside it in the guest, by name.
     pub beside: BTreeMap<String, PathBuf>,
 }
@@ -65,7 +64,7 @@ pub(super) fn build(
         return Err(PrepareError::NotStatic { program: wanted.program.display().to_string() });
     }
     let beside = paths.iter().skip(1).map(|path| (file_name(path), place.built(path))).collect();
-    Ok(Built { program: contents.into(), beside })
+    Ok(Built { program, beside })
 }
 
 /// Builds a collection as a whole, or finds it in the cache: the folder that is put into a userland. `development` unpacks
@@ -152,7 +151,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (tree, cache) = (tree(folder.path()), folder.path().join("cache"));
         let first = built(&tree, "testcases/a/one", &["data".to_owned()], &cache).unwrap();
-        assert!(first.program.starts_with(b"\x7fELF"));
+        assert!(std::fs::read(&first.program).unwrap().starts_with(b"\x7fELF"));
         assert_eq!(std::fs::read_to_string(&first.beside["data"]).unwrap(), "text\n");
         let error = built(&tree, "testcases/a/two", &[], &cache).unwrap_err();
         assert!(error.contains("testcases/a/two") && error.contains("undeclared"), "{error}");

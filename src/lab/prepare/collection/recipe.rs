@@ -63,7 +63,9 @@ pub(super) fn make(
         if let Some(tool) = tools.iter().find(|tool| !found(tool, path)) {
             return Err(PrepareError::MissingTool { tool: tool.clone(), output });
         }
-        let shell = format!("CC={}\nexport CC\n{shell}", quoted(OsStr::new(compiler)));
+        // what make says of folders would stand before what the compiler says
+        let make = "MAKEFLAGS=--no-print-directory\nexport MAKEFLAGS";
+        let shell = format!("CC={}\nexport CC\n{make}\n{shell}", quoted(OsStr::new(compiler)));
         let step = PrepareStep { shell, output, tools, inputs: Vec::new(), timeout: TIME };
         step::run(&step, &place.folder, path, cancel)
     };
