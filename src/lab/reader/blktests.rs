@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::lack::Lack;
 use super::lines::Lines;
-use super::{End, OutputReader, Stream, for_want_of_memory, reports};
+use super::{End, OutputReader, Stream, reports};
 use crate::observation::{Exit, ProgramReport};
 
 /// What bash says of a command that the out-of-memory killer ended; nobody else sends this signal in these tests.
@@ -139,7 +140,7 @@ impl Reader {
         if KILLED.is_match(text) && self.pending.take().is_some() {
             self.held.clear();
             self.notes = MOST_NOTES;
-            return vec![ProgramReport::Blind(for_want_of_memory(text.trim_start_matches('+')))];
+            return vec![ProgramReport::Blind(Lack::Memory.blame(text.trim_start_matches('+')))];
         }
         if self.notes < MOST_NOTES {
             self.notes += 1;

@@ -5,9 +5,10 @@
 //! only `SKIP` takes a `not ok` away. `suites/README.md` lists the differences.
 
 use super::ktap::{Directive, Outcome, outcome, plan};
+use super::lack::Lack;
 use super::lines::Lines;
 use super::subtests::Subtests;
-use super::{End, OutputReader, Stream, for_want_of_memory, reports};
+use super::{End, OutputReader, Stream, reports};
 use crate::observation::{Exit, ProgramReport, Subtest, SubtestResult};
 
 /// `KSFT_XFAIL` of `kselftest.h`: it failed as it was expected to.
@@ -38,16 +39,13 @@ pub(super) struct Reader {
     /// The first list that was not as long as planned, in words.
     short: Option<String>,
     bailed_out: Option<String>,
-    /// A line since the last result says that there was no memory.
-    no_memory: Option<String>,
-    /// The first result that failed behind such a line, with it: small guests make as many of them as bugs do.
-    starved: Option<String>,
+    /// A line since the last result that says what the guest lacks.
+    lack: Option<(Lack, String)>,
+    /// The first result that failed behind such a line, with it: guests make as many of them as bugs do.
+    starved: Option<(Lack, String)>,
     /// Some result failed in another way.
     told: bool,
 }
-
-/// What the C library says of `ENOMEM`, in the lines that programs print before they fail.
-const NO_MEMORY: [&str; 2] = ["Cannot allocate memory", "ENOMEM"];
 
 /// A list of results with one indentation.
 #[derive(Debug)]
@@ -82,7 +80,7 @@ impl OutputReader for Reader {
         let Exit::Code(code) = end.exit else { return said };
         said.extend(self.misnumbered.take().map(ProgramReport::Note));
         said.extend(self.trouble(code, missing).map(ProgramReport::Blind));
-        said.extend(self.starved.take().map(|words| ProgramReport::Blind(for_want_of_memory(&words))));
+        said.extend(self.starved.take().map(|(lack, words)| ProgramReport::Blind(lack.blame(&words))));
         let judged = self.failed + self.passed > 0;
         match self.skipped.take() {
             Some(reason) if judged => {
@@ -145,8 +143,8 @@ impl Reader {
             return self.result(indent, text, number, &outcome);
         }
         let Some(glued) = self.glued(text) else {
-            if NO_MEMORY.iter().any(|words| text.contains(words)) {
-                self.no_memory = Some(text.to_owned());
+            if let Some(lack) = Lack::of(text) {
+                self.lack = Some((lack, text.to_owned()));
             }
             return None;
         };
@@ -192,8 +190,8 @@ impl Reader {
         };
         self.subtests.add(first, text, result);
         // what a result is made of may have failed for the same reason
-        let no_memory = self.no_memory.take();
-        let no_memory = no_memory.or_else(|| self.starved.clone().filter(|_| first.is_some() && !self.told));
+        let lack = self.lack.take();
+        let lack = lack.or_else(|| self.starved.clone().filter(|_| first.is_some() && !self.told));
         match result {
             SubtestResult::Skipped => {
                 if !nested {
@@ -208,8 +206,8 @@ impl Reader {
             }
             SubtestResult::Failed => {
                 self.failed += 1;
-                if let Some(line) = no_memory {
-                    self.starved.get_or_insert(format!("{line}: {text}"));
+                if let Some((lack, line)) = lack {
+                    self.starved.get_or_insert_with(|| (lack, format!("{line}: {text}")));
                     return None;
                 }
                 self.told = true;
@@ -328,6 +326,19 @@ mod tests {
         assert_eq!(read("1..1\n# mmap: Cannot allocate memory, as it should\nok 1 a\n", 0), "");
         let nested = "1..1\n  1..1\n  # x: ENOMEM\n  not ok 1 inner\nnot ok 1 outer\n";
         assert!(read(nested, 1).starts_with("Blind("), "{}", read(nested, 1));
+    }
+
+    #[test]
+    fn what_fails_for_want_of_a_command_or_a_device_says_nothing_of_the_kernel() {
+        let command = "1..2\nsh: mkfs.ext4: not found\n# a: Test terminated by assertion\n#  FAIL a\nnot ok 1 a\nok 2 b\n";
+        assert_eq!(
+            read(command, 1),
+            "Blind(\"for want of a command (`userland: {packages: […]}` brings Debian's): sh: mkfs.ext4: not found: not ok 1 a\")\n"
+        );
+        let device = "1..2\n# t.c:1:a:Expected self->fd (-1) >= 0 (0)\nnot ok 1 a\nnot ok 2 b\n";
+        assert!(
+            read(device, 1).starts_with("Symptom(\"not ok 2 b\")\nBlind(\"what it needs could not be opened")
+        );
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use super::lack::Lack;
 use super::lines::Lines;
-use super::{End, OutputReader, Stream, for_want_of_memory, reports};
+use super::{End, OutputReader, Stream, reports};
 use crate::observation::{Exit, ProgramReport};
 
 /// How a line ends that quotes `errno` (`TERRNO` of LTP).
@@ -115,7 +116,7 @@ impl Reader {
         }
         let mut said = Vec::new();
         if let Some(text) = &self.starved.first {
-            said.push(ProgramReport::Blind(for_want_of_memory(text)));
+            said.push(ProgramReport::Blind(Lack::Memory.blame(text)));
         } else if code & TFAIL != 0 && self.failed.count == 0 {
             said.push(ProgramReport::Symptom(format!("TFAIL by exit code {code}, its line was not seen")));
         }

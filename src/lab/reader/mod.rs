@@ -6,6 +6,7 @@
 mod blktests;
 mod kselftest;
 mod ktap;
+mod lack;
 mod lines;
 mod ltp;
 mod reports;
@@ -48,11 +49,6 @@ pub(super) trait OutputReader: Debug + Send {
     fn subtests(&mut self) -> Vec<Subtest> {
         Vec::new()
     }
-}
-
-/// Why a failure behind which the system said that it has no memory is none of the kernel's.
-fn for_want_of_memory(words: &str) -> String {
-    format!("for want of memory (`machine: {{memory: …}}` gives the guest more): {words}")
 }
 
 /// The reader of a format: the table of them.
