@@ -21,6 +21,9 @@ const MOUNTS: &[Mount] = &[
     Mount { kind: "tmpfs", target: "/run", options: None, required: false },
     Mount { kind: "debugfs", target: "/sys/kernel/debug", options: None, required: false },
     Mount { kind: "configfs", target: "/sys/kernel/config", options: None, required: false },
+    Mount { kind: "securityfs", target: "/sys/kernel/security", options: None, required: false },
+    Mount { kind: "tracefs", target: "/sys/kernel/tracing", options: None, required: false },
+    Mount { kind: "bpf", target: "/sys/fs/bpf", options: None, required: false },
     // as systemd mounts it, and as tests of delegation want it
     Mount { kind: "cgroup2", target: "/sys/fs/cgroup", options: Some(c"nsdelegate"), required: false },
     Mount { kind: "devpts", target: "/dev/pts", options: Some(c"ptmxmode=0666"), required: false },

@@ -6,10 +6,12 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
+use guest_protocol::layout::INBOX;
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind_recursive, mount_move, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_move, unmount};
 
 /// Where the disk is mounted before it is moved; it exists in every initramfs.
 const NEW_ROOT: &str = "/mnt";
@@ -32,7 +34,10 @@ pub fn enter(device: &str, file_system: &str) -> io::Result<()> {
         mount(device, NEW_ROOT, file_system, MountFlags::NOATIME, None).map_err(Into::into),
     )?;
     let below = |path: &str| format!("{NEW_ROOT}{path}");
+    step("make", INBOX, fs::create_dir_all(INBOX))?;
+    let inbox = step("make", INBOX, folder_on_disk(&below(OWN), &below(INBOX)))?;
     step("show", OWN, show(OWN, &below(OWN)))?;
+    step("show", INBOX, cover(&inbox, &below(INBOX)))?;
     // a userland has a /tmp of its own, as large as its disk
     let _ = unmount("/tmp", UnmountFlags::DETACH);
     for path in MOVED {
@@ -49,8 +54,22 @@ pub fn enter(device: &str, file_system: &str) -> io::Result<()> {
 }
 
 /// Names the step that failed.
-fn step(what: &str, path: &str, result: io::Result<()>) -> io::Result<()> {
+fn step<T>(what: &str, path: &str, result: io::Result<T>) -> io::Result<T> {
     result.map_err(|error| io::Error::new(error.kind(), format!("cannot {what} {path}: {error}")))
+}
+
+/// The disk's own folder for what the host sends, which [`OWN`] is about to cover. What a test is and makes beside itself
+/// lies there as files usually do: they are read ahead, reclaimed and written back, which those of the first file system
+/// are not.
+fn folder_on_disk(own: &str, inbox: &str) -> io::Result<OwnedFd> {
+    place(own)?;
+    place(inbox)?;
+    Ok(rustix::fs::open(inbox, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Mounts an open folder, which need not be seen anywhere, over another one.
+fn cover(folder: &OwnedFd, path: &str) -> io::Result<()> {
+    Ok(mount_bind(format!("/proc/self/fd/{}", folder.as_raw_fd()), path)?)
 }
 
 /// A folder in a second place.
@@ -101,7 +120,7 @@ mod tests {
             place(text).expect("a place");
             assert!(fs::symlink_metadata(&path).expect("it is there").is_dir());
         }
-        let refused = step("move", "/x", Err(io::Error::other("no"))).expect_err("it failed");
+        let refused = step::<()>("move", "/x", Err(io::Error::other("no"))).expect_err("it failed");
         assert_eq!(refused.to_string(), "cannot move /x: no");
     }
 }
