@@ -68,6 +68,8 @@ pub struct TestDraft {
     pub kvm: bool,
     /// A sysctl, and what is written to it.
     pub sysctl: Option<(&'static str, &'static str)>,
+    /// Arguments of the kernel's command line.
+    pub cmdline: Vec<String>,
     /// Virtual cpus.
     pub cpus: Option<u32>,
     /// Memory in MiB.

@@ -1,5 +1,6 @@
 //! The kernel's selftests: what the Makefiles below `tools/testing/selftests` build, or what an install folder lists.
 
+mod known;
 mod makefile;
 
 use crate::draft::{Import, ProgramValue, SuiteDraft, TestDraft};
@@ -16,17 +17,11 @@ const DEFAULT_TIMEOUT: u32 = 45;
 /// How much longer a translated guest may take than one with KVM.
 const TRANSLATED: u32 = 4;
 
-/// Programs that need commands of their own files, by folder and name, with the packages and the reason. A guest without a
-/// userland has one file for all commands, which goes by the name that it is called.
-const COMMANDS: &[(&str, &str, &str, &str)] = &[(
-    "exec",
-    "non-regular",
-    "coreutils",
-    "it calls true by another name, which must be a command of its own",
-)];
+/// What counts as the bug, unless it is known better.
+const FAILURE: &str = "^not ok";
 
-/// What counts as the bug.
-const SYMPTOM: &str = "{reported: {matching: '^not ok'}}";
+/// Options of a folder's `config` that are no need: they show others when a kernel is configured.
+const MENUS: &[&str] = &["EXPERT"];
 
 /// A folder of selftests as the source has it.
 #[derive(Clone, Debug, Default)]
@@ -68,15 +63,29 @@ pub fn targets(makefile: &str) -> Vec<String> {
 pub fn read(folders: &[Folder], tree: &str) -> Import {
     let mut import = Import::default();
     for folder in folders {
-        for program in variable(&folder.makefile, "TEST_GEN_PROGS") {
+        let (programs, scripts) =
+            (variable(&folder.makefile, "TEST_GEN_PROGS"), variable(&folder.makefile, "TEST_PROGS"));
+        let alone = programs.len() == 1 && scripts.is_empty();
+        for program in programs {
+            if let Some(reason) = known::of(&folder.name, &program).refusal {
+                import.leave_out(&format!("{}:{program}", folder.name), reason);
+                continue;
+            }
             let path = format!("{}/{program}", folder.name);
             let keys =
                 vec![("kselftest", ProgramValue::Text(path)), ("tree", ProgramValue::Text(tree.to_owned()))];
             let mut test = draft(&folder.name, &program, &folder.settings, keys);
-            test.notes.extend(wanted(&folder.config));
+            if alone {
+                test.config = options(&folder.config)
+                    .filter(|option| !MENUS.contains(option))
+                    .map(str::to_owned)
+                    .collect();
+            } else {
+                test.notes.extend(wanted(&folder.config));
+            }
             add(&mut import, &folder.name, test);
         }
-        for script in variable(&folder.makefile, "TEST_PROGS") {
+        for script in scripts {
             import.leave_out(
                 &format!("{}:{script}", folder.name),
                 "a script, which needs a userland with its commands",
@@ -90,6 +99,7 @@ pub fn read(folders: &[Folder], tree: &str) -> Import {
 pub fn installed(programs: &[Installed]) -> Import {
     let mut import = Import::default();
     for Installed { folder, program, path, refusal, settings } in programs {
+        let refusal = refusal.as_deref().or(known::of(folder, program).refusal);
         if let Some(reason) = refusal {
             import.leave_out(&format!("{folder}:{program}"), reason);
             continue;
@@ -111,15 +121,19 @@ fn add(import: &mut Import, folder: &str, test: TestDraft) {
 
 fn draft(folder: &str, program: &str, settings: &str, keys: Vec<(&'static str, ProgramValue)>) -> TestDraft {
     let file = program.rsplit('/').next().unwrap_or(program);
-    let commands = COMMANDS.iter().find(|(of, name, ..)| *of == folder && *name == file);
+    let known = known::of(folder, program);
+    let texts = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     TestDraft {
-        packages: commands.iter().map(|(.., package, _)| (*package).to_owned()).collect(),
-        notes: commands.iter().map(|(.., why)| (*why).to_owned()).collect(),
+        packages: texts(known.packages),
+        modules: texts(known.modules),
+        cpus: known.cpus,
+        kvm: known.kvm,
+        notes: Some(known.why).filter(|why| !why.is_empty()).map(str::to_owned).into_iter().collect(),
         name: kebab(file),
         summary: format!("{program} of tools/testing/selftests/{folder}"),
         program: keys,
         terminate: Some(timeout(settings).saturating_mul(TRANSLATED).min(3600) + 30),
-        symptom: SYMPTOM.to_owned(),
+        symptom: format!("{{reported: {{matching: '{}'}}}}", known.failure.unwrap_or(FAILURE)),
         ..TestDraft::default()
     }
 }
@@ -136,11 +150,19 @@ fn timeout(settings: &str) -> u32 {
 
 /// What a folder's `config` asks for. It is for whoever builds a kernel for all of the folder: most programs need a part.
 fn wanted(config: &str) -> Option<String> {
-    let lines = config.lines().map(str::trim).filter(|line| line.starts_with("CONFIG_"));
-    let options: Vec<&str> = lines.filter_map(|line| line.strip_prefix("CONFIG_")).collect();
+    let options: Vec<&str> = assignments(config).collect();
     let shown: Vec<&str> = options.iter().take(12).copied().collect();
     let more = if options.len() > shown.len() { " …" } else { "" };
     (!options.is_empty()).then(|| format!("its folder asks for a kernel with {}{more}", shown.join(" ")))
+}
+
+/// The options that a folder's `config` wants to be there, built in or as modules.
+fn options(config: &str) -> impl Iterator<Item = &str> {
+    assignments(config).filter_map(|line| line.strip_suffix("=y").or_else(|| line.strip_suffix("=m")))
+}
+
+fn assignments(config: &str) -> impl Iterator<Item = &str> {
+    config.lines().filter_map(|line| line.trim().strip_prefix("CONFIG_"))
 }
 
 #[cfg(test)]
@@ -198,6 +220,46 @@ mod tests {
         let import = read(&[folder], "/src/linux");
         let packages: Vec<&[String]> = import.suites[0].tests.iter().map(|test| &*test.packages).collect();
         assert_eq!(packages, [&["coreutils".to_owned()][..], &[]]);
+    }
+
+    #[test]
+    fn what_a_folder_asks_for_is_a_need_of_its_only_program() {
+        let folder = |makefile: &str| Folder {
+            name: "nfc".into(),
+            makefile: makefile.into(),
+            config: "CONFIG_EXPERT=y\nCONFIG_NFC=m\n# CONFIG_X is not set\nCONFIG_NAME=\"a\"\nCONFIG_NCI=y\n"
+                .into(),
+            ..Folder::default()
+        };
+        let table = [
+            ("TEST_GEN_PROGS := one\n", &["NFC", "NCI"][..]),
+            ("TEST_GEN_PROGS := one two\n", &[]),
+            ("TEST_GEN_PROGS := one\nTEST_PROGS := run.sh\n", &[]),
+        ];
+        for (makefile, needs) in table {
+            let import = read(&[folder(makefile)], "/src/linux");
+            let test = &import.suites[0].tests[0];
+            assert_eq!(test.config, needs, "{makefile}");
+            assert_eq!(test.notes.is_empty(), !needs.is_empty(), "{makefile}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_program_is_in_its_suite() {
+        let folder = |name: &str, makefile: &str| Folder {
+            name: name.into(),
+            makefile: makefile.into(),
+            ..Folder::default()
+        };
+        let folders = [
+            folder("tdx", "TEST_GEN_PROGS := tdx_guest_test\n"),
+            folder("timers", "TEST_GEN_PROGS := posix_timers\n"),
+        ];
+        let import = read(&folders, "/src/linux");
+        assert_eq!(import.left_out[0].test, "tdx:tdx_guest_test");
+        let timers = &import.suites[0].tests[0];
+        assert_eq!(timers.symptom, "{reported: {matching: '^not ok .*check_'}}");
+        assert_eq!(timers.notes.len(), 1);
     }
 
     #[test]

@@ -130,6 +130,7 @@ fn draft(
         uptime: needs.known.uptime,
         kvm: needs.known.kvm,
         sysctl: needs.known.sysctl,
+        cmdline: needs.cmdline,
         cpus: needs.cpus,
         memory_mib: needs.memory_mib,
         disks: needs.around.disks,

@@ -93,8 +93,9 @@ pub(crate) fn entry(test: &TestDraft) -> String {
     let cpus = test.cpus.map(|cpus| format!("cpus: {cpus}"));
     let memory = test.memory_mib.map(|mib| format!("memory: {mib}M"));
     let accel = test.kvm.then(|| "accel: kvm".to_owned());
+    let cmdline = (!test.cmdline.is_empty()).then(|| format!("cmdline: {}", list(&test.cmdline)));
     let machine: Vec<String> =
-        cpus.into_iter().chain(memory).chain(disks(&test.disks)).chain(accel).collect();
+        cpus.into_iter().chain(memory).chain(disks(&test.disks)).chain(accel).chain(cmdline).collect();
     if !machine.is_empty() {
         line("machine", format!("{{{}}}", machine.join(", ")));
     }

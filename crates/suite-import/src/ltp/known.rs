@@ -8,6 +8,8 @@ pub(super) struct Known {
     pub kvm: bool,
     /// How long the guest must have been up, seconds.
     pub uptime: Option<u32>,
+    /// Modules of which it opens a device, or whose protocol distributions keep from being loaded by whoever asks.
+    pub modules: &'static [&'static str],
     /// A sysctl, and what is written to it.
     pub sysctl: Option<(&'static str, &'static str)>,
     /// The part of what it says that shows the bug, where another failure does not.
@@ -16,11 +18,17 @@ pub(super) struct Known {
     pub why: &'static str,
 }
 
-const NONE: Known = Known { kvm: false, uptime: None, sysctl: None, failure: None, why: "" };
+const NONE: Known = Known { kvm: false, uptime: None, modules: &[], sysctl: None, failure: None, why: "" };
 
 const fn kvm(why: &'static str) -> Known {
     Known { kvm: true, why, ..NONE }
 }
+
+const fn driver(modules: &'static [&'static str], why: &'static str) -> Known {
+    Known { modules, why, ..NONE }
+}
+
+const RDS: Known = driver(&["rds"], "distributions load rds only where the administrator does");
 
 /// Distributions keep programs from users; the tests drop their rights.
 const UNPRIVILEGED_BPF: Known = Known {
@@ -47,7 +55,12 @@ const KNOWN: &[(&str, Known)] = &[
         "hugemmap15",
         kvm("it is about the processor's caches: QEMU's translator has others, and runs code that is gone"),
     ),
+    ("io_uring04", RDS),
     ("meltdown", kvm("it is about what processors guess: QEMU's translator guesses nothing")),
+    ("pty05", driver(&["n_hdlc"], "its line discipline is a module, which small images of a kernel lack")),
+    ("recvmsg03", RDS),
+    ("snd_seq01", driver(&["snd-seq"], "its device comes with the module, where no udev has made it")),
+    ("snd_timer01", driver(&["snd-timer"], "its device comes with the module, where no udev has made it")),
     ("testcases/kernel/kvm/", kvm("it is a hypervisor itself, and blind where a guest has no /dev/kvm")),
     (
         "sysinfo03",

@@ -11,6 +11,13 @@ pub struct Refusal(pub String);
 /// Memory that a guest has besides what a test asks to be free, MiB.
 const BESIDES: u32 = 256;
 
+/// The file by which a program writes to its own memory where that is read-only.
+const OWN_MEMORY: &str = "\"/proc/self/mem\"";
+
+/// What lets it (`proc_mem.force_override`, since 6.12): a kernel may be configured to refuse, as Debian's are from 7.2 on, and
+/// what such a write sets off is then not tried at all. Older kernels pass over it.
+const FORCES: &str = "proc_mem.force_override=always";
+
 /// What a test needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
@@ -18,6 +25,7 @@ pub(super) struct Needs {
     pub config: Vec<String>,
     pub kernel: Option<String>,
     pub known: Known,
+    pub cmdline: Vec<String>,
     pub cpus: Option<u32>,
     pub memory_mib: Option<u32>,
     pub beside: Vec<String>,
@@ -54,6 +62,7 @@ pub(super) fn of(
     }
     if let Some(known) = known::of(program) {
         needs.known = known;
+        needs.modules.extend(known.modules.iter().map(|&module| module.to_owned()));
         needs.notes.push(known.why.to_owned());
     }
     needs.kernel = fields.text("min_kver").and_then(since);
@@ -66,6 +75,12 @@ pub(super) fn of(
         if !needs.beside.contains(&child) {
             needs.beside.push(child);
         }
+    }
+    let folder = program.rsplit_once('/').map_or(".", |(folder, _)| folder);
+    let beside = |name: &String| source(&format!("{folder}/{name}.c")).unwrap_or_default();
+    if text.contains(OWN_MEMORY) || needs.beside.iter().map(beside).any(|text| text.contains(OWN_MEMORY)) {
+        needs.cmdline.push(FORCES.to_owned());
+        needs.notes.push("it writes to read-only memory of its own, which the kernel must permit".to_owned());
     }
     if needs.beside.is_empty() && fields.has("resource_files") {
         needs.notes.push("its resource files are not known, name them in `beside`".to_owned());

@@ -176,3 +176,24 @@ proptest! {
         read(&format!("{{\"tests\": {{\"t\": {{{}}}}}}}", fields.join(", ")), &no_source, &options(true)).unwrap();
     }
 }
+
+#[test]
+fn what_writes_to_its_own_memory_has_the_kernel_permit_it() {
+    let metadata = r#"{"tests": {
+      "cow01": {"fname": "testcases/kernel/mem/cow01.c", "tags": [["CVE", "2030-1"]]},
+      "cow02": {"fname": "testcases/kernel/mem/cow02.c", "tags": [["CVE", "2030-2"]]},
+      "map01": {"fname": "testcases/kernel/mem/map01.c", "tags": [["CVE", "2030-3"]]}}}"#;
+    let source = |path: &str| match path {
+        "testcases/kernel/mem/cow01.c" => Some(r#"open("/proc/self/mem", O_RDWR);"#.to_owned()),
+        "testcases/kernel/mem/cow02.c" => Some(r#"SAFE_EXECLP("cow02_child", NULL);"#.to_owned()),
+        "testcases/kernel/mem/cow02_child.c" => Some(r#"open("/proc/self/mem", O_RDWR);"#.to_owned()),
+        "testcases/kernel/mem/map01.c" => Some(r#"open("/proc/self/maps", O_RDONLY);"#.to_owned()),
+        _ => None,
+    };
+    let import = read(metadata, &source, &options(false)).unwrap();
+    let text = write(&import.suites[0], "kregress import ltp");
+    let forced = |test: &&TestDraft| !test.cmdline.is_empty();
+    let names: Vec<&str> = import.suites[0].tests.iter().filter(forced).map(|test| &*test.name).collect();
+    assert_eq!(names, ["cow01", "cow02"]);
+    assert_eq!(text.matches("machine: {cmdline: [proc_mem.force_override=always]}").count(), 2, "{text}");
+}

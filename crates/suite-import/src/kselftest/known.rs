@@ -1,0 +1,145 @@
+//! What is known of single programs, and neither stands in their Makefiles nor in the `config` of their folder: seen when
+//! they were run (selftests of 6.12.118, Debian's kernels 5.10 to 7.3, QEMU 7.2 without KVM).
+
+/// What a program needs besides, and what of it counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// Packages of its userland.
+    pub packages: &'static [&'static str],
+    /// Modules of which it opens a device, which nothing else loads.
+    pub modules: &'static [&'static str],
+    /// Virtual cpus.
+    pub cpus: Option<u32>,
+    /// Whether a translated guest says nothing about the kernel.
+    pub kvm: bool,
+    /// The failures that show a bug, where others do not: a pattern.
+    pub failure: Option<&'static str>,
+    /// Why it is left out.
+    pub refusal: Option<&'static str>,
+    /// Why, for the reader of the suite.
+    pub why: &'static str,
+}
+
+const NONE: Known =
+    Known { packages: &[], modules: &[], cpus: None, kvm: false, failure: None, refusal: None, why: "" };
+
+/// A root file system on a disk. Any package brings one; this one has commands that programs call.
+const ON_A_DISK: &[&str] = &["coreutils"];
+
+/// By folder, or folder and program.
+const KNOWN: &[(&str, Known)] = &[
+    (
+        "breakpoints/breakpoint_test",
+        Known {
+            kvm: true,
+            why: "it counts the traps of icebp and int 3 beside the processor's own, which QEMU's translator makes otherwise",
+            ..NONE
+        },
+    ),
+    (
+        "cgroup/test_cpu",
+        Known {
+            kvm: true,
+            why: "it holds two seconds of a processor's time against the clock, to one part in a hundred",
+            ..NONE
+        },
+    ),
+    (
+        "cgroup",
+        Known {
+            packages: ON_A_DISK,
+            why: "it charges pages of files and names that are not there: the first file system of a guest keeps neither",
+            ..NONE
+        },
+    ),
+    (
+        "exec/non-regular",
+        Known {
+            // without a userland there is one file for all commands, which goes by the name that it is called
+            packages: &["coreutils"],
+            why: "it calls true by another name, which must be a command of its own",
+            ..NONE
+        },
+    ),
+    (
+        "filesystems/statmount/statmount_test_ns",
+        Known {
+            packages: ON_A_DISK,
+            why: "it counts mounts from another namespace, where the first file system of a guest stands for all of them",
+            ..NONE
+        },
+    ),
+    (
+        "mincore",
+        Known {
+            packages: ON_A_DISK,
+            why: "it looks for pages that were read ahead, which files in memory have not",
+            ..NONE
+        },
+    ),
+    (
+        "mount_setattr",
+        Known {
+            packages: &["coreutils", "e2fsprogs", "mount"],
+            modules: &["loop"],
+            why: "it calls mkfs.ext4 and mounts what that makes",
+            ..NONE
+        },
+    ),
+    ("net/tun", Known { modules: &["tun"], why: "it opens /dev/net/tun", ..NONE }),
+    (
+        "perf_events/remove_on_exec",
+        Known {
+            kvm: true,
+            why: "it counts with the processor's own counters, which a translated guest has not",
+            ..NONE
+        },
+    ),
+    ("tdx", Known { refusal: Some("it is for a guest of Intel's TDX, which none of kregress is"), ..NONE }),
+    (
+        "timers/posix_timers",
+        Known {
+            failure: Some("^not ok .*check_"),
+            why: "its timers of processor time are late wherever something else runs, as it says itself",
+            ..NONE
+        },
+    ),
+];
+
+/// What is known of a program of a folder below `tools/testing/selftests`. What is said of the program comes before what is
+/// said of its folder.
+pub(super) fn of(folder: &str, program: &str) -> Known {
+    let file = program.rsplit('/').next().unwrap_or(program);
+    let find = |wanted: &str| KNOWN.iter().find(|(name, _)| *name == wanted).map(|(_, known)| *known);
+    find(&format!("{folder}/{file}")).or_else(|| find(folder)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_known_by_itself_or_by_its_folder() {
+        let table = [
+            ("cgroup", "test_cpu", true, 0),
+            ("cgroup", "test_core", false, 1),
+            ("exec", "non-regular", false, 1),
+            ("exec", "execveat", false, 0),
+            ("mount_setattr", "mount_setattr_test", false, 3),
+            ("net", "tun", false, 0),
+            ("net/tun", "other", false, 0),
+        ];
+        for (folder, program, kvm, packages) in table {
+            let known = of(folder, program);
+            assert_eq!((known.kvm, known.packages.len()), (kvm, packages), "{folder} {program}");
+        }
+    }
+
+    #[test]
+    fn every_entry_says_why() {
+        for (name, known) in KNOWN {
+            assert_eq!(known.refusal.is_some(), known.why.is_empty(), "{name}");
+            assert_ne!(*known, NONE, "{name}");
+        }
+    }
+}
