@@ -126,8 +126,8 @@ fn draft(folder: &str, program: &str, settings: &str, keys: Vec<(&'static str, P
     TestDraft {
         packages: texts(known.packages),
         modules: texts(known.modules),
-        cpus: known.cpus,
         kvm: known.kvm,
+        kernel: known.kernel.map(str::to_owned),
         notes: Some(known.why).filter(|why| !why.is_empty()).map(str::to_owned).into_iter().collect(),
         name: kebab(file),
         summary: format!("{program} of tools/testing/selftests/{folder}"),

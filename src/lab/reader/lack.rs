@@ -16,12 +16,17 @@ pub(super) enum Lack {
     Option,
     /// What a program opens before it begins: a device, a counter.
     Opened,
+    /// A system call, or one of its operations.
+    SystemCall,
     /// Time: the program's own limit ran out.
     Time,
 }
 
 /// What the C library says of `ENOMEM`.
 const NO_MEMORY: [&str; 2] = ["Cannot allocate memory", "ENOMEM"];
+
+/// `ENOSYS` in the C library's words, by its name, and as `kselftest_harness.h` shows an `errno` that it compares.
+const NO_SYSTEM_CALL: [&str; 3] = ["Function not implemented", "ENOSYS", " errno (38)"];
 
 /// What shells say of a command that they do not find, the line's number left out: dash and busybox, then bash.
 const NO_COMMAND: [&str; 2] = [": not found", ": command not found"];
@@ -46,6 +51,10 @@ impl Lack {
         if NO_MEMORY.iter().any(|words| line.contains(words)) {
             return Some(Self::Memory);
         }
+        // a test may want it, and get something else
+        if !line.contains("Expected ENOSYS") && NO_SYSTEM_CALL.iter().any(|words| line.contains(words)) {
+            return Some(Self::SystemCall);
+        }
         if by_shell(line) && NO_COMMAND.iter().any(|words| line.ends_with(words)) {
             return Some(Self::Command);
         }
@@ -67,6 +76,7 @@ impl Lack {
             Self::Opened => {
                 "what it needs could not be opened (`needs: {modules: […]}` loads the driver of a device)"
             }
+            Self::SystemCall => "the kernel has no such system call (`needs: {kernel: …}` makes it a skip)",
             Self::Time => "for want of time, by the program's own limit",
         };
         format!("{why}: {words}")
@@ -102,6 +112,10 @@ mod tests {
             ),
             ("CONFIG_IDLE_PAGE_TRACKING is not enabled", Some(Lack::Option)),
             ("# kernel has CONFIG_A and CONFIG_B", None),
+            ("# a.c:35:b:Expected EINVAL (22) == errno (38)", Some(Lack::SystemCall)),
+            ("# a.c:35:b:Expected ENOSYS (38) == errno (22)", None),
+            ("# a.c:35:b:Expected EINVAL (22) == errno (3)", None),
+            ("# mseal: Function not implemented", Some(Lack::SystemCall)),
             ("# attach: Test terminated by timeout", Some(Lack::Time)),
             ("# Totals: pass:1 fail:1", None),
         ];

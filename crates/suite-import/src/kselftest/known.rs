@@ -8,8 +8,8 @@ pub(super) struct Known {
     pub packages: &'static [&'static str],
     /// Modules of which it opens a device, which nothing else loads.
     pub modules: &'static [&'static str],
-    /// Virtual cpus.
-    pub cpus: Option<u32>,
+    /// The kernels that have what it tries, as in `needs.kernel`.
+    pub kernel: Option<&'static str>,
     /// Whether a translated guest says nothing about the kernel.
     pub kvm: bool,
     /// The failures that show a bug, where others do not: a pattern.
@@ -21,10 +21,18 @@ pub(super) struct Known {
 }
 
 const NONE: Known =
-    Known { packages: &[], modules: &[], cpus: None, kvm: false, failure: None, refusal: None, why: "" };
+    Known { packages: &[], modules: &[], kernel: None, kvm: false, failure: None, refusal: None, why: "" };
 
 /// A root file system on a disk. Any package brings one; this one has commands that programs call.
 const ON_A_DISK: &[&str] = &["coreutils"];
+
+/// Seen on three kernels to fail now in one of its tests, now in another.
+const MEMORY_OF_GROUPS: Known = Known {
+    packages: ON_A_DISK,
+    kvm: true,
+    why: "it gives the kernel seconds to reclaim what it measures within a few percent, too few for a translated guest; pages of files and names that are not there need a disk",
+    ..NONE
+};
 
 /// By folder, or folder and program.
 const KNOWN: &[(&str, Known)] = &[
@@ -44,14 +52,8 @@ const KNOWN: &[(&str, Known)] = &[
             ..NONE
         },
     ),
-    (
-        "cgroup",
-        Known {
-            packages: ON_A_DISK,
-            why: "it charges pages of files and names that are not there: the first file system of a guest keeps neither",
-            ..NONE
-        },
-    ),
+    ("cgroup/test_kmem", MEMORY_OF_GROUPS),
+    ("cgroup/test_memcontrol", MEMORY_OF_GROUPS),
     (
         "exec/non-regular",
         Known {
@@ -65,7 +67,16 @@ const KNOWN: &[(&str, Known)] = &[
         "filesystems/statmount/statmount_test_ns",
         Known {
             packages: ON_A_DISK,
-            why: "it counts mounts from another namespace, where the first file system of a guest stands for all of them",
+            kernel: Some("..6.19"),
+            why: "it counts mounts from another namespace, where the first file system of a guest stands for all of them; since 7.0 there is one more below them, which the test of 6.12 does not count",
+            ..NONE
+        },
+    ),
+    (
+        "lsm",
+        Known {
+            kernel: Some("6.8.."),
+            why: "it is about system calls of 6.8, and takes those that are not there for failures",
             ..NONE
         },
     ),
@@ -122,7 +133,8 @@ mod tests {
     fn a_program_is_known_by_itself_or_by_its_folder() {
         let table = [
             ("cgroup", "test_cpu", true, 0),
-            ("cgroup", "test_core", false, 1),
+            ("cgroup", "test_kmem", true, 1),
+            ("cgroup", "test_core", false, 0),
             ("exec", "non-regular", false, 1),
             ("exec", "execveat", false, 0),
             ("mount_setattr", "mount_setattr_test", false, 3),
