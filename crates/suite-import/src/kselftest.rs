@@ -59,8 +59,15 @@ pub fn targets(makefile: &str) -> Vec<String> {
     targets
 }
 
-/// Makes suites of folders of a source tree, which the suites name as `tree`.
-pub fn read(folders: &[Folder], tree: &str) -> Import {
+/// The line of a kernel's source, `6.12`, by its top `Makefile`.
+pub fn line(makefile: &str) -> Option<String> {
+    let number = |name: &str| variable(makefile, name).first()?.parse::<u32>().ok();
+    Some(format!("{}.{}", number("VERSION")?, number("PATCHLEVEL")?))
+}
+
+/// Makes suites of folders of a source tree, which the suites name as `tree`. With `line` they are for kernels that are no
+/// older than the source.
+pub fn read(folders: &[Folder], tree: &str, line: Option<&str>) -> Import {
     let mut import = Import::default();
     for folder in folders {
         let (programs, scripts) =
@@ -74,7 +81,7 @@ pub fn read(folders: &[Folder], tree: &str) -> Import {
             let path = format!("{}/{program}", folder.name);
             let keys =
                 vec![("kselftest", ProgramValue::Text(path)), ("tree", ProgramValue::Text(tree.to_owned()))];
-            let mut test = draft(&folder.name, &program, &folder.settings, keys);
+            let mut test = draft(&folder.name, &program, &folder.settings, line, keys);
             if alone {
                 test.config = options(&folder.config)
                     .filter(|option| !MENUS.contains(option))
@@ -105,7 +112,7 @@ pub fn installed(programs: &[Installed]) -> Import {
             continue;
         }
         let keys = vec![("kselftest", ProgramValue::Text(path.clone()))];
-        add(&mut import, folder, draft(folder, program, settings, keys));
+        add(&mut import, folder, draft(folder, program, settings, None, keys));
     }
     import
 }
@@ -119,7 +126,13 @@ fn add(import: &mut Import, folder: &str, test: TestDraft) {
     import.add(&format!("kselftest-{}", kebab(folder)), start, test);
 }
 
-fn draft(folder: &str, program: &str, settings: &str, keys: Vec<(&'static str, ProgramValue)>) -> TestDraft {
+fn draft(
+    folder: &str,
+    program: &str,
+    settings: &str,
+    line: Option<&str>,
+    keys: Vec<(&'static str, ProgramValue)>,
+) -> TestDraft {
     let file = program.rsplit('/').next().unwrap_or(program);
     let known = known::of(folder, program);
     let texts = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
@@ -127,7 +140,7 @@ fn draft(folder: &str, program: &str, settings: &str, keys: Vec<(&'static str, P
         packages: texts(known.packages),
         modules: texts(known.modules),
         kvm: known.kvm,
-        kernel: known.kernel.map(str::to_owned),
+        kernel: range(line.or(known.since), known.until),
         notes: Some(known.why).filter(|why| !why.is_empty()).map(str::to_owned).into_iter().collect(),
         name: kebab(file),
         summary: format!("{program} of tools/testing/selftests/{folder}"),
@@ -136,6 +149,12 @@ fn draft(folder: &str, program: &str, settings: &str, keys: Vec<(&'static str, P
         symptom: format!("{{reported: {{matching: '{}'}}}}", known.failure.unwrap_or(FAILURE)),
         ..TestDraft::default()
     }
+}
+
+/// From the first to the last line of kernels, as in `needs.kernel`.
+fn range(first: Option<&str>, last: Option<&str>) -> Option<String> {
+    (first.is_some() || last.is_some())
+        .then(|| format!("{}..{}", first.unwrap_or_default(), last.unwrap_or_default()))
 }
 
 /// `timeout=` of a folder's settings; 0 there means none, which here is an hour.
@@ -178,7 +197,7 @@ mod tests {
             settings: "timeout=120\n".into(),
             config: "CONFIG_A=y\n# no\nCONFIG_B=m\n".into(),
         };
-        let import = read(&[folder], "/src/linux");
+        let import = read(&[folder], "/src/linux", None);
         insta::assert_snapshot!(write(&import.suites[0], "kregress import kselftest"), @r#"
         # Written by `kregress import kselftest`. It may be changed: importing again keeps every entry that was changed or removed here.
         suite: kselftest-clocks-deep
@@ -217,7 +236,7 @@ mod tests {
     fn a_program_that_calls_commands_by_other_names_gets_a_userland() {
         let makefile = "TEST_GEN_PROGS := non-regular null-argv\n".to_owned();
         let folder = Folder { name: "exec".into(), makefile, ..Folder::default() };
-        let import = read(&[folder], "/src/linux");
+        let import = read(&[folder], "/src/linux", None);
         let packages: Vec<&[String]> = import.suites[0].tests.iter().map(|test| &*test.packages).collect();
         assert_eq!(packages, [&["coreutils".to_owned()][..], &[]]);
     }
@@ -237,7 +256,7 @@ mod tests {
             ("TEST_GEN_PROGS := one\nTEST_PROGS := run.sh\n", &[]),
         ];
         for (makefile, needs) in table {
-            let import = read(&[folder(makefile)], "/src/linux");
+            let import = read(&[folder(makefile)], "/src/linux", None);
             let test = &import.suites[0].tests[0];
             assert_eq!(test.config, needs, "{makefile}");
             assert_eq!(test.notes.is_empty(), !needs.is_empty(), "{makefile}");
@@ -255,11 +274,32 @@ mod tests {
             folder("tdx", "TEST_GEN_PROGS := tdx_guest_test\n"),
             folder("timers", "TEST_GEN_PROGS := posix_timers\n"),
         ];
-        let import = read(&folders, "/src/linux");
+        let import = read(&folders, "/src/linux", Some("6.12"));
         assert_eq!(import.left_out[0].test, "tdx:tdx_guest_test");
         let timers = &import.suites[0].tests[0];
         assert_eq!(timers.symptom, "{reported: {matching: '^not ok .*check_'}}");
         assert_eq!(timers.notes.len(), 1);
+        assert_eq!(timers.kernel.as_deref(), Some("6.12.."));
+    }
+
+    #[test]
+    fn a_test_is_for_kernels_from_its_source_on() {
+        for (makefile, expected) in [
+            ("# a comment\nVERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 118\n", Some("6.12")),
+            ("VERSION = 7\n", None),
+            ("VERSION = x\nPATCHLEVEL = 1\n", None),
+        ] {
+            assert_eq!(line(makefile).as_deref(), expected, "{makefile}");
+        }
+        let table = [
+            ((Some("6.12"), None), Some("6.12..")),
+            ((Some("6.12"), Some("6.19")), Some("6.12..6.19")),
+            ((None, Some("6.19")), Some("..6.19")),
+            ((None, None), None),
+        ];
+        for ((first, last), expected) in table {
+            assert_eq!(range(first, last).as_deref(), expected);
+        }
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub(super) struct KselftestArgs {
     /// Only these folders of the selftests [default: all that the kernel runs]
     #[arg(value_name = "FOLDER")]
     folders: Vec<String>,
+    /// Also for kernels older than the source, which may lack what a test is about, and fail
+    #[arg(long)]
+    any_kernel: bool,
     #[command(flatten)]
     pub(super) target: Target,
 }
@@ -49,11 +52,11 @@ pub(super) fn read(args: &KselftestArgs, paths: &PathArgs) -> Result<Import, Cli
             library.selftests(package, &Fetching::on_stderr()).map_err(CliError::setup)?
         }
     };
-    of_folder(&path, &args.folders)
+    of_folder(&path, &args.folders, args.any_kernel)
 }
 
 /// The selftests of a source or an install folder.
-fn of_folder(path: &Path, only: &[String]) -> Result<Import, CliError> {
+fn of_folder(path: &Path, only: &[String], any_kernel: bool) -> Result<Import, CliError> {
     if path.join(LIST).is_file() {
         return installed(path, only);
     }
@@ -79,7 +82,8 @@ fn of_folder(path: &Path, only: &[String]) -> Result<Import, CliError> {
         let (settings, config) = (text(&place.join("settings")), text(&place.join("config")));
         folders.push(Folder { name, makefile, settings, config });
     }
-    Ok(kselftest::read(&folders, &path.display().to_string()))
+    let line = kselftest::line(&text(&path.join("Makefile"))).filter(|_| !any_kernel);
+    Ok(kselftest::read(&folders, &path.display().to_string(), line.as_deref()))
 }
 
 fn installed(path: &Path, only: &[String]) -> Result<Import, CliError> {
@@ -125,7 +129,7 @@ mod tests {
 
     fn read_path(path: &Path, folders: &[&str]) -> Result<Import, CliError> {
         let folders: Vec<String> = folders.iter().map(|&name| name.to_owned()).collect();
-        of_folder(path, &folders)
+        of_folder(path, &folders, false)
     }
 
     #[test]
@@ -156,6 +160,11 @@ mod tests {
         let source = folder.path().join("source");
         assert_eq!(names(read_path(&source, &[]).unwrap()), ["one", "two"]);
         assert_eq!(names(read_path(&source, &["c"]).unwrap()), ["three"]);
+        write("source/Makefile", "VERSION = 6\nPATCHLEVEL = 12\n");
+        for (any_kernel, expected) in [(false, Some("6.12..")), (true, None)] {
+            let import = of_folder(&source, &[], any_kernel).unwrap();
+            assert_eq!(import.suites[0].tests[0].kernel.as_deref(), expected);
+        }
         assert_eq!(names(read_path(&folder.path().join("installed"), &[]).unwrap()), ["one"]);
         let error = read_path(&source, &["x"]).unwrap_err().to_string();
         assert!(error.ends_with("x has no Makefile"), "{error}");

@@ -8,8 +8,10 @@ pub(super) struct Known {
     pub packages: &'static [&'static str],
     /// Modules of which it opens a device, which nothing else loads.
     pub modules: &'static [&'static str],
-    /// The kernels that have what it tries, as in `needs.kernel`.
-    pub kernel: Option<&'static str>,
+    /// The first line of kernels that has what it tries.
+    pub since: Option<&'static str>,
+    /// The last line of kernels that does it in the way that it expects.
+    pub until: Option<&'static str>,
     /// Whether a translated guest says nothing about the kernel.
     pub kvm: bool,
     /// The failures that show a bug, where others do not: a pattern.
@@ -20,8 +22,16 @@ pub(super) struct Known {
     pub why: &'static str,
 }
 
-const NONE: Known =
-    Known { packages: &[], modules: &[], kernel: None, kvm: false, failure: None, refusal: None, why: "" };
+const NONE: Known = Known {
+    packages: &[],
+    modules: &[],
+    since: None,
+    until: None,
+    kvm: false,
+    failure: None,
+    refusal: None,
+    why: "",
+};
 
 /// A root file system on a disk. Any package brings one; this one has commands that programs call.
 const ON_A_DISK: &[&str] = &["coreutils"];
@@ -67,7 +77,7 @@ const KNOWN: &[(&str, Known)] = &[
         "filesystems/statmount/statmount_test_ns",
         Known {
             packages: ON_A_DISK,
-            kernel: Some("..6.19"),
+            until: Some("6.19"),
             why: "it counts mounts from another namespace, where the first file system of a guest stands for all of them; since 7.0 there is one more below them, which the test of 6.12 does not count",
             ..NONE
         },
@@ -75,7 +85,7 @@ const KNOWN: &[(&str, Known)] = &[
     (
         "lsm",
         Known {
-            kernel: Some("6.8.."),
+            since: Some("6.8"),
             why: "it is about system calls of 6.8, and takes those that are not there for failures",
             ..NONE
         },

@@ -16,7 +16,9 @@ pub fn variable(makefile: &str, name: &str) -> Vec<String> {
         match first {
             "ifeq" | "ifneq" | "ifdef" | "ifndef" => {
                 let other = OTHERS.iter().any(|arch| text.contains(arch)) && !text.contains("x86");
-                conditions.push(other && first == "ifeq");
+                // `ifneq (,$(filter $(ARCH),arm64))` holds where the filter leaves something
+                let holds = (first == "ifeq") != text.contains("(,$(filter");
+                conditions.push(other && holds);
                 continue;
             }
             "else" => {
@@ -109,6 +111,9 @@ ifeq ($(ARCH),arm64)
 P += arm
 else
 P += x86_too
+endif
+ifneq (,$(filter $(ARCH),aarch64 arm64))
+P += arm_of_two
 endif
 ifeq ($(ARCH),$(filter $(ARCH),x86 powerpc))
 P += both
