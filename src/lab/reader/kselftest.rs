@@ -39,6 +39,8 @@ pub(super) struct Reader {
     /// The first list that was not as long as planned, in words.
     short: Option<String>,
     bailed_out: Option<String>,
+    /// How many results the program says that it has counted, where all passed (`ksft_print_cnts` of `kselftest.h`).
+    counted: Option<u64>,
     /// A line since the last result that says what the guest lacks.
     lack: Option<(Lack, String)>,
     /// The first result that failed behind such a line, with it: guests make as many of them as bugs do.
@@ -142,6 +144,7 @@ impl Reader {
         if let Some((number, outcome)) = numbered(text) {
             return self.result(indent, text, number, &outcome);
         }
+        self.counted = totals(text).or(self.counted);
         let Some(glued) = self.glued(text) else {
             if let Some(lack) = Lack::of(text) {
                 self.lack = Some((lack, text.to_owned()));
@@ -230,11 +233,21 @@ impl Reader {
     }
 
     fn close(&mut self, level: &Level) {
-        if let Some(planned) = level.planned.filter(|&planned| planned != level.results) {
-            let words = || format!("{planned} results were planned, {} came", level.results);
+        // some count results, and print them in words of their own
+        let came = if level.results == 0 { self.counted.unwrap_or_default() } else { level.results };
+        if let Some(planned) = level.planned.filter(|&planned| planned != came) {
+            let words = || format!("{planned} results were planned, {came} came");
             self.short.get_or_insert_with(words);
         }
     }
+}
+
+/// How many results a line counts, if all passed: `# Totals: pass:3 fail:0 xfail:0 xpass:0 skip:0 error:0`. What else
+/// became of one is not to be guessed from a sum.
+fn totals(text: &str) -> Option<u64> {
+    let mut counts = text.strip_prefix("# Totals: ")?.split(' ');
+    let passed = counts.next()?.strip_prefix("pass:")?.parse().ok()?;
+    counts.all(|count| count.ends_with(":0")).then_some(passed)
 }
 
 /// A result with its number; real programs always print one.
@@ -300,6 +313,29 @@ mod tests {
             ("1..1\nok 1 a # XFAIL\n", 0, ""),
             ("1..1\nnot ok 1 a # SKIP\n", 0, "Skip(\"not ok 1 a # SKIP\")\n"),
             ("1..2\nok 1 a\n", 0, "Blind(\"2 results were planned, 1 came\")\n"),
+            // counted, and not printed as results
+            ("1..2\nPASS: a\nPASS: b\n# Totals: pass:2 fail:0 xfail:0 xpass:0 skip:0 error:0\n", 0, ""),
+            (
+                "1..2\nPASS: a\n# Totals: pass:1 fail:0 xfail:0 xpass:0 skip:0 error:0\n",
+                0,
+                "Blind(\"2 results were planned, 1 came\")\n",
+            ),
+            (
+                "1..2\nPASS: a\n# Totals: pass:1 fail:0 xfail:0 xpass:0 skip:1 error:0\n",
+                0,
+                "Blind(\"2 results were planned, 0 came\")\n",
+            ),
+            ("1..2\nPASS: a\n# Totals: pass:2 fail:x\n", 0, "Blind(\"2 results were planned, 0 came\")\n"),
+            (
+                "1..2\nok 1 a\n# Totals: pass:2 fail:0 xfail:0 xpass:0 skip:0 error:0\n",
+                0,
+                "Blind(\"2 results were planned, 1 came\")\n",
+            ),
+            (
+                "1..2\nFAIL: a\nPASS: b\n# Totals: pass:1 fail:1 xfail:0 xpass:0 skip:0 error:0\n",
+                1,
+                "Blind(\"it ended with exit code 1, and no result failed\")\n",
+            ),
             ("1..2\nok 1 a\nBail out! x\n", 1, "Blind(\"the tests gave up: Bail out! x\")\n"),
             ("1..2\nok 1 a\nok 1 b\n", 0, "Note(\"a result has the number 1 instead of 2: ok 1 b\")\n"),
             ("1..2\nok 1 a\nok 3 b\n", 0, "Note(\"a result has the number 3 instead of 2: ok 3 b\")\n"),

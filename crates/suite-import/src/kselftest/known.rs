@@ -65,6 +65,7 @@ const KNOWN: &[(&str, Known)] = &[
     ("cgroup/test_kmem", MEMORY_OF_GROUPS),
     ("cgroup/test_memcontrol", MEMORY_OF_GROUPS),
     ("cgroup/test_zswap", Known { refusal: Some("a guest has no swap"), ..NONE }),
+    ("connector/proc_filter", Known { refusal: Some("it listens until it is interrupted"), ..NONE }),
     (
         "exec/non-regular",
         Known {
