@@ -117,7 +117,8 @@ fn script(collection: Collection, tree: &Path, headers: Option<&Path>, program: 
         Collection::Ltp | Collection::Xfstests | Collection::Blktests => {
             (format!("[ -f tree/{program} ] || make -C tree/{folder} {name}"), format!("tree/{program}"))
         }
-        // its makefiles add to the variable of the environment, and write nothing but below OUTPUT
+        // its makefiles add to the variable of the environment, and write nothing but below OUTPUT; sanitizers of the
+        // program itself, which some ask for, cannot be linked statically
         Collection::Kselftest => {
             let selftests = format!("{}/tools/testing/selftests", quoted(tree.as_os_str()));
             let headers = headers.map_or_else(String::new, |headers| {
@@ -127,7 +128,7 @@ fn script(collection: Collection, tree: &Path, headers: Option<&Path>, program: 
                 format!(
                     "mkdir -p out/{folder}\n\
                      if [ -f {selftests}/{program} ]; then cp {selftests}/{program} out/{program}; else\n\
-                     LDFLAGS=-static make CC=\"$CC\"{headers} -C {selftests}/{folder} OUTPUT=\"$PWD\"/out/{folder} \"$PWD\"/out/{program}\nfi"
+                     LDFLAGS=\"-static -fno-sanitize=all\" make CC=\"$CC\"{headers} -C {selftests}/{folder} OUTPUT=\"$PWD\"/out/{folder} \"$PWD\"/out/{program}\nfi"
                 ),
                 format!("out/{program}"),
             )
