@@ -109,6 +109,7 @@ pub fn entering() -> [ToGuest; 2] {
 }
 
 /// What programs in a userland get besides, or in the place of, what others have.
-pub fn environment() -> [(String, String); 1] {
-    [("PATH".to_owned(), PATH.to_owned())]
+pub fn environment() -> [(String, String); 2] {
+    // device mapper's library makes the nodes below /dev/mapper itself then: no guest has udev
+    [("PATH", PATH), ("DM_DISABLE_UDEV", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
