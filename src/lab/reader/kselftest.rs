@@ -234,7 +234,9 @@ impl Reader {
 
     fn close(&mut self, level: &Level) {
         // some count results, and print them in words of their own
-        let came = if level.results == 0 { self.counted.unwrap_or_default() } else { level.results };
+        let printed_none =
+            self.passed + self.failed == 0 && self.skipped.is_none() && self.subtests.len() == 0;
+        let came = if printed_none { self.counted.unwrap_or_default() } else { level.results };
         if let Some(planned) = level.planned.filter(|&planned| planned != came) {
             let words = || format!("{planned} results were planned, {came} came");
             self.short.get_or_insert_with(words);
@@ -245,9 +247,10 @@ impl Reader {
 /// How many results a line counts, if all passed: `# Totals: pass:3 fail:0 xfail:0 xpass:0 skip:0 error:0`. What else
 /// became of one is not to be guessed from a sum.
 fn totals(text: &str) -> Option<u64> {
-    let mut counts = text.strip_prefix("# Totals: ")?.split(' ');
-    let passed = counts.next()?.strip_prefix("pass:")?.parse().ok()?;
-    counts.all(|count| count.ends_with(":0")).then_some(passed)
+    let counts: Vec<&str> = text.strip_prefix("# Totals: ")?.split(' ').collect();
+    let (passed, others) = counts.split_first()?;
+    let none = ["fail:0", "xfail:0", "xpass:0", "skip:0", "error:0"];
+    passed.strip_prefix("pass:")?.parse().ok().filter(|_| others == none)
 }
 
 /// A result with its number; real programs always print one.
@@ -322,6 +325,13 @@ mod tests {
             ),
             (
                 "1..2\nPASS: a\n# Totals: pass:1 fail:0 xfail:0 xpass:0 skip:1 error:0\n",
+                0,
+                "Blind(\"2 results were planned, 0 came\")\n",
+            ),
+            // a line that was cut off, and a nested list that is empty
+            ("1..2\nPASS: a\n# Totals: pass:2\n", 0, "Blind(\"2 results were planned, 0 came\")\n"),
+            (
+                "1..1\n    1..2\nok 1 a\n# Totals: pass:2 fail:0 xfail:0 xpass:0 skip:0 error:0\n",
                 0,
                 "Blind(\"2 results were planned, 0 came\")\n",
             ),
