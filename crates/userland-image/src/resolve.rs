@@ -15,7 +15,7 @@ use crate::tree;
 use crate::watch::Watch;
 
 /// Counts up whenever the same files would give another image.
-const FORMAT: &str = "userland-image 1";
+const FORMAT: &str = "userland-image 2";
 
 /// A package of a userland.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 mod accounts;
 mod alternatives;
 mod etc;
+mod pam;
 
 use std::io;
 
@@ -87,6 +88,7 @@ pub(crate) fn packages(
     let scripts = controls.iter().map(|control| control.postinst.as_str());
     alternatives::apply(tree, scripts).map_err(failed)?;
     common(tree, blobs, users)?;
+    pam::apply(tree, blobs).map_err(failed)?;
     etc::of_packages(tree, blobs, controls).map_err(failed)
 }
 

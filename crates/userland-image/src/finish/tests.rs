@@ -117,6 +117,24 @@ fn a_userland_without_those_packages_has_accounts_and_etc_too() {
 }
 
 #[test]
+fn programs_that_ask_pam_are_answered_where_it_is_there() {
+    let template = ("usr/share/pam/common-auth", "$auth_primary\n");
+    let own = ("etc/pam.d/common-account", "account required pam_permit.so\n");
+    let (_folder, tree) = completed(&[template, own], &[], &[]);
+    insta::assert_snapshot!(text(&tree, "etc/pam.d/common-auth"), @r"
+    auth [success=1 default=ignore] pam_unix.so nullok
+    auth requisite pam_deny.so
+    auth required pam_permit.so
+    ");
+    assert_eq!(text(&tree, "etc/pam.d/common-account"), own.1, "a file that is there stays");
+    for name in ["password", "session", "session-noninteractive"] {
+        assert!(text(&tree, &format!("etc/pam.d/common-{name}")).contains("pam_unix.so"), "{name}");
+    }
+    let (_folder, tree) = completed(&[("bin/busybox", "")], &[], &[]);
+    assert!(tree.find("etc/pam.d/common-auth").is_none());
+}
+
+#[test]
 fn documents_are_left_out_and_nothing_that_begins_alike() {
     for (path, expected) in [
         ("usr/share/doc", true),
