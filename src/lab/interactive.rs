@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use super::kernel_files;
 use super::modules;
 use super::payload::Payload;
 use super::prepare::userland;
@@ -115,6 +116,7 @@ impl GuestCommand {
         if machine.has_userland() {
             userland::entering().into_iter().for_each(|message| command.ask(message));
         }
+        kernel_files::nodes(kernel).into_iter().for_each(|message| command.ask(message));
         if share {
             let (name, serial) = (share::DISK.to_owned(), serial(share::DISK));
             command.ask(ToGuest::Disk { name, serial, variable: None });

@@ -1,5 +1,5 @@
-//! Files that a distribution installs with a kernel: its configuration, and the lists of its modules. A guest has them where
-//! its test asks for them, since some have megabytes. The modules themselves come when they are asked for ([`super::modules`]).
+//! Files that a distribution installs with a kernel: its configuration, the lists of its modules, and the device nodes that
+//! have some of them loaded. A guest has the files where its test asks for them, since some have megabytes. The modules themselves come when they are asked for ([`super::modules`]).
 
 use std::io::Write;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::guest::message::{DeviceNode, ToGuest};
 use crate::kernel::Kernel;
 use crate::suite::KernelFiles;
 
@@ -25,6 +26,16 @@ pub(super) fn of(kernel: &Kernel, wanted: &[KernelFiles], modules: &[String]) ->
         KernelFiles::Modules => lists(kernel).into_iter().chain(named(kernel, modules)).collect(),
     });
     made.flatten().collect()
+}
+
+/// The nodes by which programs have modules loaded; none where the kernel has no such module.
+pub(super) fn nodes(kernel: &Kernel) -> Option<ToGuest> {
+    let nodes = kernel.modules.static_nodes().map(|node| {
+        let path = format!("/dev/{}", node.path);
+        DeviceNode { path, major: node.major, minor: node.minor, mode: node.mode }
+    });
+    let nodes: Vec<DeviceNode> = nodes.collect();
+    (!nodes.is_empty()).then_some(ToGuest::Nodes { nodes })
 }
 
 /// Variables that say where they are.

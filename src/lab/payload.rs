@@ -103,6 +103,7 @@ impl Payload {
             // before anything is put anywhere but into the agent's own folder
             userland::entering().into_iter().for_each(|message| payload.ask(message));
         }
+        kernel_files::nodes(kernel).into_iter().for_each(|message| payload.ask(message));
         payload.add_sysctls(test);
         payload.add_files(test, prepared)?;
         for (path, contents) in kernel_files::of(kernel, &test.kernel_files, &test.needs.modules) {

@@ -170,7 +170,8 @@ impl Agent {
                         let _ = leave.send(());
                     }
                 }
-                ToGuest::Execute(command) if !self.failed => {
+                ToGuest::Execute(mut command) if !self.failed => {
+                    command.environment.extend(self.disk_variables());
                     let modules = self.modules.clone();
                     // for a file of no known format the kernel asks for a module, and this waits for that
                     let busy = modules.busy();
@@ -190,10 +191,7 @@ impl Agent {
                 ToGuest::Run(program) if !self.failed => {
                     // a program that hangs must not keep the agent from answering
                     let mut program = program;
-                    program.environment.extend(self.variables.clone());
-                    for (name, path) in &self.disks {
-                        program.environment.insert(disk_variable(name), path.clone());
-                    }
+                    program.environment.extend(self.disk_variables());
                     let (sender, answers) = (Arc::clone(&self.sender), self.answers.clone());
                     let (leave, granted) = mpsc::channel();
                     self.leave = Some(leave);
@@ -216,6 +214,12 @@ impl Agent {
             }
         }
         Ok(())
+    }
+
+    /// The variables with the paths of disks: each has one by its name, some have another.
+    fn disk_variables(&self) -> impl Iterator<Item = (String, String)> {
+        let by_name = self.disks.iter().map(|(name, path)| (disk_variable(name), path.clone()));
+        self.variables.iter().map(|(variable, path)| (variable.clone(), path.clone())).chain(by_name)
     }
 
     fn with_command(&mut self, pass: impl FnOnce(&mut execute::Handle)) {
@@ -241,6 +245,10 @@ impl Agent {
                 loaded
                     .or_else(|error| if optional { Ok(()) } else { Err(error) })
                     .map_err(|error| SetupFailure::Module { name, error: error.to_string() })
+            }
+            ToGuest::Nodes { nodes } => {
+                nodes.iter().for_each(surroundings::make_node);
+                Ok(())
             }
             ToGuest::Sysctl { name, value, required } => {
                 let path = format!("/proc/sys/{}", name.replace('.', "/"));

@@ -7,6 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use guest_protocol::layout;
+use guest_protocol::message::DeviceNode;
+use rustix::fs::{CWD, FileType, Mode, chmod, makedev, mknodat};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto, socket_with};
 
@@ -36,6 +38,18 @@ pub fn show_modprobe() {
         let _ = fs::create_dir_all(folder);
         let _ = fs::remove_file(path);
         let _ = symlink(layout::AGENT, path);
+    }
+}
+
+/// Makes a device node, unless something has its path; the file system's own mask for new files does not count.
+pub fn make_node(node: &DeviceNode) {
+    let path = Path::new(&node.path);
+    if let Some(folder) = path.parent() {
+        let _ = fs::create_dir_all(folder);
+    }
+    let mode = Mode::from_raw_mode(node.mode);
+    if mknodat(CWD, path, FileType::CharacterDevice, mode, makedev(node.major, node.minor)).is_ok() {
+        let _ = chmod(path, mode);
     }
 }
 

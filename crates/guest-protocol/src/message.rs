@@ -85,6 +85,19 @@ pub struct WindowSize {
     pub columns: u16,
 }
 
+/// A character device that the guest gets a node of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceNode {
+    /// Its path in the guest.
+    pub path: String,
+    /// Its major number.
+    pub major: u32,
+    /// Its minor number.
+    pub minor: u32,
+    /// Permission bits.
+    pub mode: u32,
+}
+
 /// What a program may ask of the host, on its report descriptor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
@@ -161,6 +174,11 @@ pub enum ToGuest {
         parameters: String,
         /// Whether the set-up goes on where it does not load.
         optional: bool,
+    },
+    /// Make device nodes that nothing in the guest would make before their module is loaded. Those that are there stay.
+    Nodes {
+        /// All of them.
+        nodes: Vec<DeviceNode>,
     },
     /// Write a sysctl.
     Sysctl {

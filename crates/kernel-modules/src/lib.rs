@@ -26,6 +26,7 @@ mod image;
 mod index;
 mod listing;
 mod modinfo;
+mod nodes;
 mod similar;
 mod tree;
 
@@ -34,6 +35,7 @@ pub use config::KernelConfig;
 pub use image::{Image, ImageError};
 pub use index::{Job, Kept, add_builtin, add_builtin_modinfo, index_folder, index_modules, is_module};
 pub use modinfo::ModInfo;
+pub use nodes::StaticNode;
 pub use similar::closest;
 pub use tree::{IndexEntry, ModuleError, ModuleFile, ModuleIndex, ModuleState, ModuleTree};
 

@@ -154,6 +154,7 @@ impl Guest for ScriptedGuest {
             ToGuest::Refresh { .. } => "refresh".to_owned(),
             ToGuest::Put { path, .. } => format!("put {path}"),
             ToGuest::Module { name, .. } => format!("module {name}"),
+            ToGuest::Nodes { nodes } => format!("{} nodes", nodes.len()),
             ToGuest::Sysctl { name, value, .. } => format!("sysctl {name}={value}"),
             ToGuest::Disk { name, .. } => format!("disk {name}"),
             ToGuest::Mount { disk, path, .. } => format!("mount {disk} {path}"),
