@@ -2,7 +2,8 @@
 //!
 //! A test has one line, which begins with its name and grows while it runs: seconds, `[not run] REASON`, or what was wrong,
 //! of which there may be several. A summary follows. The line says what the test found; the summary and the exit code say
-//! that `check` came to its end.
+//! that `check` came to its end. Commands that `check` itself calls between tests, umount and mount, write into that line, too: only
+//! the summary says whether they came from a failure.
 
 use std::sync::LazyLock;
 
@@ -23,6 +24,9 @@ static TEST: LazyLock<Regex> = LazyLock::new(|| {
 /// How long it took, where nothing was wrong.
 static SECONDS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^[0-9]+s$").expect("it is one"));
 
+/// How `check` says what was wrong (`_dump_err` and the checks behind a test).
+const WRONG: &[&str] = &["[failed", "- output mismatch", "[dumped core]", "no qualified output", "_check_"];
+
 /// Reads an output as it comes.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -33,7 +37,15 @@ pub(super) struct Reader {
     failed: bool,
     not_run: Option<String>,
     differences: usize,
-    summary: bool,
+    /// The first words behind the name that are none of `check`'s.
+    unclear: Option<String>,
+    summary: Option<Summary>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Summary {
+    Passed,
+    Failed,
 }
 
 impl OutputReader for Reader {
@@ -53,11 +65,17 @@ impl OutputReader for Reader {
             said.push(ProgramReport::Skip(reason));
         } else if self.failed {
             // the suite says whether that is the symptom
+        } else if self.summary == Some(Summary::Failed) {
+            let test = self.test.as_deref().unwrap_or("check");
+            said.push(ProgramReport::Symptom(format!(
+                "{test}: {}",
+                self.unclear.as_deref().unwrap_or("failed")
+            )));
         } else if code != 0 {
             said.push(blind(&format!("check ended with {code}"), &self.last));
         } else if !self.passed {
             said.push(blind("check ended with 0 and said of no test that it passed", &self.last));
-        } else if !self.summary {
+        } else if self.summary.is_none() {
             said.push(blind("check ended without its summary", &self.last));
         }
         said
@@ -76,17 +94,23 @@ impl Reader {
             return None;
         }
         self.last.clone_from(&line);
-        if line.starts_with("Passed all ") || line.starts_with("Failed ") {
-            self.summary = true;
-            return None;
+        for (begin, summary) in [("Passed all ", Summary::Passed), ("Failed ", Summary::Failed)] {
+            if line.starts_with(begin) {
+                self.summary = Some(summary);
+                return None;
+            }
         }
         if let Some(found) = TEST.captures(&line) {
             self.test = Some(found[1].to_owned());
             return self.result(&found[2]);
         }
-        // further complaints about the same test have lines of their own
-        if line.starts_with("_check_") || line.starts_with("- output mismatch") {
+        // further complaints about the same test have lines of their own, as has what follows others' words
+        if WRONG.iter().any(|begin| line.starts_with(begin)) {
             return self.result(&line);
+        }
+        if self.unclear.is_some() && SECONDS.is_match(line.trim_start()) {
+            self.passed = true;
+            return None;
         }
         // the difference is indented
         let changed = line.strip_prefix("    ").filter(|line| line.starts_with(['+', '-']));
@@ -112,6 +136,10 @@ impl Reader {
         }
         // no word about the kernel
         if text.starts_with("- no such test") || text.starts_with("- unknown test") {
+            return None;
+        }
+        if !WRONG.iter().any(|begin| text.starts_with(begin)) {
+            self.unclear.get_or_insert_with(|| text.to_owned());
             return None;
         }
         self.failed = true;
@@ -203,6 +231,26 @@ Failed 1 of 1 tests
         Symptom("generic/010: _check_dmesg: something found in dmesg")
         Symptom("generic/010: _check_generic_filesystem: filesystem on /dev/vdb is inconsistent")
         "#
+        );
+    }
+
+    #[test]
+    fn words_of_other_commands_count_where_the_summary_says_so() {
+        let words =
+            "generic/708        umount: /mnt/test: target is busy.\nmount: /mnt/test: already mounted.\n";
+        assert_eq!(read(&format!("{words} 7s\nRan: generic/708\nPassed all 1 tests\n\n"), 0), "");
+        assert_eq!(
+            read(&format!("{words}Ran: generic/708\nFailures: generic/708\nFailed 1 of 1 tests\n"), 1),
+            "Symptom(\"generic/708: umount: /mnt/test: target is busy.\")\n"
+        );
+        assert_eq!(
+            read(&format!("{words}- output mismatch (see /x/708.out.bad)\nRan: generic/708\n"), 1),
+            "Symptom(\"generic/708: output mismatch\")\n"
+        );
+        assert_eq!(
+            read(&format!("{words}Ran: generic/708\n"), 1),
+            "Blind(\"check ended with 1: Ran: generic/708\")\n",
+            "nobody said whether it passed"
         );
     }
 
