@@ -8,6 +8,8 @@ test=$1
 for variable in FSTYP TEST_DEV SCRATCH_DEV; do
   [ -n "${!variable}" ] || blind "$variable is not set: the machine needs a disk with this \`variable\`"
 done
+# it does not unpack the file of this name, and finds the other one itself
+unset KCONFIG_PATH
 export TEST_DIR=/mnt/test SCRATCH_MNT=/mnt/scratch
 mkdir -p "$TEST_DIR" "$SCRATCH_MNT"
 cd "${KREGRESS_COLLECTION:?}" || blind "$KREGRESS_COLLECTION is not there"
@@ -19,4 +21,8 @@ case $FSTYP in
 esac
 # shellcheck disable=SC2086 # a list of words
 said=$("mkfs.$FSTYP" $force $MKFS_OPTIONS "$TEST_DEV" 2>&1) || blind "mkfs.$FSTYP: $(tail -n 1 <<< "$said")"
-exec ./check "$test" 3>&-
+# a login has a keyring, by which processes find each other's keys; without one each has its own
+session=
+command -v keyctl > /dev/null && session='keyctl session -'
+# shellcheck disable=SC2086 # none or three words
+exec $session ./check "$test" 3>&-

@@ -1,6 +1,6 @@
 //! blktests: a test is a script below `tests/`, which says what it needs by calling functions of the collection.
 
-use crate::draft::{DiskDraft, Import, ProgramValue, SuiteDraft, TestDraft};
+use crate::draft::{DiskDraft, Import, ProgramValue, SuiteDraft, TestDraft, USUAL_HANG};
 use crate::text::{kebab, shortened};
 
 /// Memory of a guest, MiB.
@@ -122,6 +122,7 @@ fn start(group: &str) -> SuiteDraft {
         memory_mib: MEMORY_MIB,
         packages,
         terminate: Some(TERMINATE),
+        hang: Some(USUAL_HANG),
         ..SuiteDraft::default()
     }
 }
@@ -276,8 +277,9 @@ mod tests {
           machine: {memory: 1024M}
           userland: {packages: [bash, bc, blktrace, bsdextrautils, coreutils, diffutils, dmsetup, e2fsprogs, fio, gawk, gzip, kmod, liburing2, mount, pciutils, procps, psmisc, udev, util-linux, xfsprogs]}
           timeout: {terminate: 600s}
+          hang: {seconds: 120}
         tests:
-        # import c06e7dde7db08fd7
+        # import 997b5a7e292da18b
 
           - name: block-901
             summary: write while read

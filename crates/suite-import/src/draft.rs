@@ -18,6 +18,10 @@ pub struct LeftOut {
     pub reason: String,
 }
 
+/// After how many seconds a kernel calls a blocked task hung by itself (`CONFIG_DEFAULT_HUNG_TASK_TIMEOUT`). Tests that were written
+/// for such kernels may block for less: one of xfstests waits a minute for space that a thin device has not.
+pub(crate) const USUAL_HANG: u32 = 120;
+
 /// A suite to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SuiteDraft {
@@ -37,6 +41,8 @@ pub struct SuiteDraft {
     pub users: Vec<String>,
     /// When an attempt is ended, seconds, unless a test says otherwise.
     pub terminate: Option<u32>,
+    /// After how many seconds a blocked task is hung.
+    pub hang: Option<u32>,
     /// Its tests, sorted by name.
     pub tests: Vec<TestDraft>,
 }

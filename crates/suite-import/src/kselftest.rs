@@ -3,8 +3,10 @@
 mod known;
 mod makefile;
 
-use crate::draft::{Import, ProgramValue, SuiteDraft, TestDraft};
+use crate::draft::{Import, ProgramValue, SuiteDraft, TestDraft, USUAL_HANG};
 use crate::text::kebab;
+
+use known::Known;
 
 pub use makefile::variable;
 
@@ -74,14 +76,15 @@ pub fn read(folders: &[Folder], tree: &str, line: Option<&str>) -> Import {
             (variable(&folder.makefile, "TEST_GEN_PROGS"), variable(&folder.makefile, "TEST_PROGS"));
         let alone = programs.len() == 1 && scripts.is_empty();
         for program in programs {
-            if let Some(reason) = known::of(&folder.name, &program).refusal {
+            let known = known::of(&folder.name, &program);
+            if let Some(reason) = known.refusal {
                 import.leave_out(&format!("{}:{program}", folder.name), reason);
                 continue;
             }
             let path = format!("{}/{program}", folder.name);
             let keys =
                 vec![("kselftest", ProgramValue::Text(path)), ("tree", ProgramValue::Text(tree.to_owned()))];
-            let mut test = draft(&folder.name, &program, &folder.settings, line, keys);
+            let mut test = draft(&folder.name, &program, known, &folder.settings, line, keys);
             if alone {
                 test.config = options(&folder.config)
                     .filter(|option| !MENUS.contains(option))
@@ -106,13 +109,14 @@ pub fn read(folders: &[Folder], tree: &str, line: Option<&str>) -> Import {
 pub fn installed(programs: &[Installed]) -> Import {
     let mut import = Import::default();
     for Installed { folder, program, path, refusal, settings } in programs {
-        let refusal = refusal.as_deref().or(known::of(folder, program).refusal);
+        let known = known::of(folder, program);
+        let refusal = refusal.as_deref().or(known.refusal);
         if let Some(reason) = refusal {
             import.leave_out(&format!("{folder}:{program}"), reason);
             continue;
         }
         let keys = vec![("kselftest", ProgramValue::Text(path.clone()))];
-        add(&mut import, folder, draft(folder, program, settings, None, keys));
+        add(&mut import, folder, draft(folder, program, known, settings, None, keys));
     }
     import
 }
@@ -121,6 +125,7 @@ fn add(import: &mut Import, folder: &str, test: TestDraft) {
     let start = || SuiteDraft {
         summary: format!("selftests of the kernel, {folder}"),
         memory_mib: MEMORY_MIB,
+        hang: Some(USUAL_HANG),
         ..SuiteDraft::default()
     };
     import.add(&format!("kselftest-{}", kebab(folder)), start, test);
@@ -129,12 +134,12 @@ fn add(import: &mut Import, folder: &str, test: TestDraft) {
 fn draft(
     folder: &str,
     program: &str,
+    known: Known,
     settings: &str,
     line: Option<&str>,
     keys: Vec<(&'static str, ProgramValue)>,
 ) -> TestDraft {
     let file = program.rsplit('/').next().unwrap_or(program);
-    let known = known::of(folder, program);
     let texts = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     TestDraft {
         packages: texts(known.packages),
@@ -204,8 +209,9 @@ mod tests {
         summary: "selftests of the kernel, clocks/deep"
         defaults:
           machine: {memory: 1024M}
+          hang: {seconds: 120}
         tests:
-        # import fa59c2c5a5329a7d
+        # import 7436b3b02d07d635
 
           - name: tick-fast
             summary: tick_fast of tools/testing/selftests/clocks/deep

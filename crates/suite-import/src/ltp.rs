@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::draft::{Import, ProgramValue, SuiteDraft, TestDraft};
+use crate::draft::{Import, ProgramValue, SuiteDraft, TestDraft, USUAL_HANG};
 use crate::text::{kebab, summary};
 
 pub use needs::Refusal;
@@ -85,7 +85,13 @@ fn start(area: &str) -> SuiteDraft {
     let summary = format!("tests of the Linux Test Project, {area}");
     // LTP looks for the configuration, and for each driver in the lists of modules
     let kernel_files = ["config", "modules"].map(str::to_owned).to_vec();
-    SuiteDraft { summary, memory_mib: MEMORY_MIB, kernel_files, ..SuiteDraft::default() }
+    SuiteDraft {
+        summary,
+        memory_mib: MEMORY_MIB,
+        kernel_files,
+        hang: Some(USUAL_HANG),
+        ..SuiteDraft::default()
+    }
 }
 
 fn draft(

@@ -60,6 +60,9 @@ fn defaults(suite: &SuiteDraft) -> String {
     if let Some(seconds) = suite.terminate {
         _ = writeln!(text, "  timeout: {{terminate: {seconds}s}}");
     }
+    if let Some(seconds) = suite.hang {
+        _ = writeln!(text, "  hang: {{seconds: {seconds}}}");
+    }
     if !suite.kernel_files.is_empty() {
         _ = writeln!(text, "  kernel-files: {}", list(&suite.kernel_files));
     }

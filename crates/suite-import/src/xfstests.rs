@@ -1,6 +1,6 @@
 //! xfstests: a test is a script below `tests/`, whose head says what it is about and which groups it belongs to.
 
-use crate::draft::{DiskDraft, Import, ProgramValue, SuiteDraft, TestDraft};
+use crate::draft::{DiskDraft, Import, ProgramValue, SuiteDraft, TestDraft, USUAL_HANG};
 use crate::text::{kebab, summary};
 
 /// Memory of a guest, MiB.
@@ -14,34 +14,53 @@ const TERMINATE: u32 = 900;
 
 /// Packages with what the tests call; what else they want makes them `[not run]`, with the reason.
 const PACKAGES: &[&str] = &[
+    "acct",
     "acl",
     "attr",
     "bc",
     "dmsetup",
     "e2fsprogs",
     "fio",
+    "fsverity",
     "gawk",
+    "keyutils",
     "kmod",
     "libaio1",
     "libcap2-bin",
     "libgdbm6",
     "liburing2",
+    "lvm2",
     "mount",
+    "openssl",
     "passwd",
     "perl",
     "procps",
     "psmisc",
     "quota",
+    "sqlite3",
     "uuid-runtime",
     "xfsprogs",
+    "xz-utils",
 ];
 
 /// Packages that make file systems of other types.
 const FILE_SYSTEMS: &[(&str, &str)] =
     &[("btrfs", "btrfs-progs"), ("exfat", "exfatprogs"), ("f2fs", "f2fs-tools"), ("vfat", "dosfstools")];
 
+/// File systems whose files share no blocks, so that a test of that would not be run.
+const WITHOUT_SHARED_BLOCKS: &[&str] = &["exfat", "ext2", "ext3", "ext4", "f2fs", "vfat"];
+
+/// How a test says that it needs blocks which files share; it never does on the others.
+const SHARED_BLOCKS: &[&str] = &[
+    "_require_test_reflink",
+    "_require_scratch_reflink",
+    "_require_arbitrary_fileset_reflink",
+    "_require_test_dedupe",
+    "_require_scratch_dedupe",
+];
+
 /// Users that tests act as.
-const USERS: &[&str] = &["fsgqa", "fsgqa2"];
+const USERS: &[&str] = &["fsgqa", "fsgqa2", "123456-fsgqa"];
 
 /// What the caller chooses.
 #[derive(Clone, Debug)]
@@ -75,6 +94,10 @@ pub fn read(scripts: &[Script], options: &Options) -> Import {
         if options.group.as_deref().is_some_and(|group| !groups.contains(&group)) {
             continue;
         }
+        if let Some(reason) = refusal(text, &options.fstyp) {
+            import.leave_out(name, reason);
+            continue;
+        }
         let suite = format!("xfstests-{}-{}", kebab(&options.fstyp), kebab(folder));
         import.add(&suite, || start(folder, options), test(name, text, options));
     }
@@ -93,10 +116,13 @@ fn start(folder: &str, options: &Options) -> SuiteDraft {
     SuiteDraft {
         summary: format!("tests of xfstests on {}, {folder}", options.fstyp),
         memory_mib: MEMORY_MIB,
+        // some look for an option before they are run
+        kernel_files: vec!["config".to_owned()],
         disks: vec![disk("test", "TEST_DEV"), disk("scratch", "SCRATCH_DEV")],
         packages,
         users: USERS.iter().map(|&user| user.to_owned()).collect(),
         terminate: Some(TERMINATE),
+        hang: Some(USUAL_HANG),
         ..SuiteDraft::default()
     }
 }
@@ -117,6 +143,15 @@ fn test(name: &str, text: &str, options: &Options) -> TestDraft {
         symptom: format!("{{any: [{{reported: {{matching: '^{name}: '}}}}, {{crash: any}}]}}"),
         ..TestDraft::default()
     }
+}
+
+/// Why a test would never be run on this type of file system.
+fn refusal(text: &str, fstyp: &str) -> Option<String> {
+    let needs = |line: &str| line.split_whitespace().next().is_some_and(|word| SHARED_BLOCKS.contains(&word));
+    // an indented one may be for some types only
+    let is_needed = text.lines().filter(|line| line.starts_with('_')).any(needs);
+    (is_needed && WITHOUT_SHARED_BLOCKS.contains(&fstyp))
+        .then(|| format!("it needs files that share blocks, which {fstyp} has not"))
 }
 
 /// The groups that a test says it belongs to.
@@ -182,10 +217,12 @@ mod tests {
             summary: "tests of xfstests on ext4, generic"
             defaults:
               machine: {memory: 1024M, disks: [{name: test, blank: 4096M, variable: TEST_DEV}, {name: scratch, blank: 4096M, variable: SCRATCH_DEV}]}
-              userland: {packages: [acl, attr, bc, dmsetup, e2fsprogs, fio, gawk, kmod, libaio1, libcap2-bin, libgdbm6, liburing2, mount, passwd, perl, procps, psmisc, quota, uuid-runtime, xfsprogs], users: [fsgqa, fsgqa2]}
+              userland: {packages: [acct, acl, attr, bc, dmsetup, e2fsprogs, fio, fsverity, gawk, keyutils, kmod, libaio1, libcap2-bin, libgdbm6, liburing2, lvm2, mount, openssl, passwd, perl, procps, psmisc, quota, sqlite3, uuid-runtime, xfsprogs, xz-utils], users: [fsgqa, fsgqa2, 123456-fsgqa]}
               timeout: {terminate: 900s}
+              hang: {seconds: 120}
+              kernel-files: [config]
             tests:
-            # import b2bcdc4a3d41e607
+            # import 0f0cc9198c48a7e3
 
               - name: generic-901
                 summary: Write to a file that shrinks
@@ -201,6 +238,20 @@ mod tests {
 
             # imported: generic-901
             "#);
+    }
+
+    #[test]
+    fn a_test_that_a_file_system_never_runs_is_left_out() {
+        let needs = "_require_scratch_reflink\n";
+        let only_some = "if [ $FSTYP = xfs ]; then\n\t_require_scratch_reflink\nfi\n";
+        for (text, fstyp, expected) in [
+            (needs, "ext4", Some("it needs files that share blocks, which ext4 has not")),
+            (needs, "xfs", None),
+            (only_some, "ext4", None),
+            ("_require_cp_reflink\n", "ext4", None),
+        ] {
+            assert_eq!(refusal(text, fstyp).as_deref(), expected, "{fstyp}: {text}");
+        }
     }
 
     #[test]

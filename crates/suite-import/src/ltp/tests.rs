@@ -40,9 +40,10 @@ fn tagged_tests_become_suites_by_their_area() {
     summary: "tests of the Linux Test Project, cve"
     defaults:
       machine: {memory: 1024M}
+      hang: {seconds: 120}
       kernel-files: [config, modules]
     tests:
-    # import 98bbf8a915f68f81
+    # import 1f2180d807553365
 
       - name: arm01
         summary: "LTP's arm01"
@@ -74,9 +75,10 @@ fn tagged_tests_become_suites_by_their_area() {
     summary: "tests of the Linux Test Project, fs"
     defaults:
       machine: {memory: 1024M}
+      hang: {seconds: 120}
       kernel-files: [config, modules]
     tests:
-    # import 5e53a32b58a5aa19
+    # import 2f9b42404bdd009d
 
       - name: disk01
         summary: "LTP's disk01"
@@ -111,9 +113,10 @@ fn tagged_tests_become_suites_by_their_area() {
     summary: "tests of the Linux Test Project, syscalls"
     defaults:
       machine: {memory: 1024M}
+      hang: {seconds: 120}
       kernel-files: [config, modules]
     tests:
-    # import de8d3e1cd7f2101d
+    # import 10603ad3ab9b39a1
 
       - name: pipe-race07
         summary: Two writers share a pipe(2)
