@@ -121,6 +121,18 @@ fn suites_that_are_not_there() {
 }
 
 #[test]
+fn a_suite_of_an_import_is_found_by_its_name() {
+    let place = Place::new(GOOD);
+    let imported = GOOD.replacen("suite: shell", "suite: other", 1);
+    place.write("suites/collection/other.yaml", &imported);
+    let listed = place.run(&["list", "-s", "other"]);
+    assert_eq!(listed.code, 0, "{}", listed.err);
+    assert!(listed.out.contains("other::one"), "{}", listed.out);
+    place.write("suites/again/other.yaml", &imported);
+    insta::assert_snapshot!(place.refused(96, &["list", "-s", "other"], &[]), @r#"error: there is more than one suite "other": suites/again/other.yaml and suites/collection/other.yaml; name one by its path"#);
+}
+
+#[test]
 fn filters_that_select_nothing_or_make_no_sense() {
     let place = Place::new(GOOD);
     for command in ["list", "run"] {

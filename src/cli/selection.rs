@@ -1,5 +1,6 @@
 //! Which tests and which kernels are meant.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -144,7 +145,12 @@ pub fn load_suites(named: &[String], folders: &[PathBuf]) -> Result<Vec<Suite>, 
         let folder =
             first.iter().cloned().chain(given_folders).find(|path| suite::has_suites(path)).or(first);
         let file = |place: PathBuf| place.with_file_name(format!("{name}.yaml"));
-        let found = [given].into_iter().chain(places().map(file)).find(|path| path.is_file());
+        let named = [given].into_iter().chain(places().map(file)).find(|path| path.is_file());
+        // of a collection that was imported, which lie a folder deeper
+        let found = match &folder {
+            Some(_) => named,
+            None => named.map_or_else(|| imported(name, folders), |path| Ok(Some(path)))?,
+        };
         match (found, folder) {
             (Some(path), _) => suites.push(suite::load_file(&path).map_err(CliError::located)?),
             (None, Some(folder)) => suites.extend(suite::load_dir(&folder).map_err(CliError::located)?),
@@ -158,6 +164,28 @@ pub fn load_suites(named: &[String], folders: &[PathBuf]) -> Result<Vec<Suite>, 
         }
     }
     Ok(suites)
+}
+
+/// The suite of this name in one of the folders below those of suites, where imports write; the first of `folders` that has it.
+fn imported(name: &str, folders: &[PathBuf]) -> Result<Option<PathBuf>, CliError> {
+    for folder in folders {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let files = entries.map(|entry| entry.path().join(format!("{name}.yaml")));
+        let mut found: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
+        found.sort();
+        match &found[..] {
+            [] => {}
+            [path] => return Ok(Some(path.clone())),
+            [first, second, ..] => {
+                return Err(CliError::setup(format!(
+                    "there is more than one suite {name:?}: {} and {}; name one by its path",
+                    first.display(),
+                    second.display()
+                )));
+            }
+        }
+    }
+    Ok(None)
 }
 
 impl KernelArgs {

@@ -141,7 +141,9 @@ impl PrepareError {
 fn install_hint(tool: &str) -> &'static str {
     match tool {
         "mke2fs" | "debugfs" | "mkfs.ext4" | "e2fsck" => " (Debian: apt-get install e2fsprogs)",
-        "autoconf" | "automake" | "make" => " (Debian: apt-get install autoconf automake make)",
+        "autoconf" | "automake" | "libtoolize" | "m4" | "make" => {
+            " (Debian: apt-get install autoconf automake libtool m4 make)"
+        }
         _ => "",
     }
 }
