@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::lab::by_arch::Labs;
 use crate::lab::timeouts::Timeouts;
-use crate::lab::vm::VmLab;
+use crate::lab::vm::{Drawback, VmLab};
 use crate::plan::PlacedTest;
 use crate::runner::Capacity;
 use crate::vm::accel::AccelRequest;
@@ -172,7 +172,7 @@ impl GuestArgs {
                     let (version, machine) = (lab.backend().version(), &placed.machine.name);
                     let why = match first.missing(&placed.machine) {
                         Some(_) => "as the first one cannot build them",
-                        None => "as no clock leaps in the first one",
+                        None => first.drawback(&placed.machine).map_or("", Drawback::reason),
                     };
                     let text = format!(
                         "guests of machines such as {machine} run in QEMU {version} with {}, {why}",

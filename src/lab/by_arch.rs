@@ -1,5 +1,5 @@
 //! One lab for each architecture, made when it is wanted: what runs guests, their init and their shell differ. Machines that
-//! the host's QEMU cannot build have one with a newer QEMU besides.
+//! the host's QEMU cannot build, or serves worse, have one with a newer QEMU besides.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-use super::vm::VmLab;
+use super::vm::{Drawback, VmLab};
 use super::{Lab, Request, Watch};
 use crate::arch::{Arch, GUEST};
 use crate::failure::Failure;
@@ -84,10 +84,15 @@ impl Labs {
     ) -> Result<Result<Arc<VmLab>, String>, VmError> {
         let lab = self.of(arch)?;
         let Some(lacking) = lab.missing(machine) else {
-            // one whose clocks leap, where it is at hand
-            let newer = (arch == GUEST && lab.misses_time_travel(machine)).then(|| self.newer()).flatten();
-            let fits =
-                |newer: &&Arc<VmLab>| !newer.misses_time_travel(machine) && newer.missing(machine).is_none();
+            // a better one, where it is at hand
+            let drawback = lab.drawback(machine).filter(|_| arch == GUEST);
+            let newer = drawback.and_then(|_| self.newer());
+            let fits = |newer: &&Arc<VmLab>| {
+                let serves = newer.drawback(machine).is_none() && newer.missing(machine).is_none();
+                // time is no reason to give strangers' programs more rights
+                let costs_rights = newer.keeps_root() && !lab.keeps_root();
+                serves && !(costs_rights && drawback == Some(Drawback::TranslatesEachStart))
+            };
             let newer = newer.and_then(|newer| newer.as_ref().ok()).filter(fits);
             return Ok(Ok(newer.cloned().unwrap_or(lab)));
         };
@@ -139,6 +144,85 @@ impl Lab for Labs {
         match self.of_cell(request.kernel.arch, request.machine) {
             Ok(lab) => lab.attempt(request, watch),
             Err(error) => Observation::not_started(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vm::backend::{Backend, StartFrom};
+    use crate::vm::guest::Guest;
+    use crate::vm::initramfs::Busybox;
+    use crate::vm::spec::{Accel, VmSpec};
+
+    /// A QEMU that starts nothing.
+    struct Idle {
+        version: &'static str,
+        is_slow: bool,
+        keeps_root: bool,
+    }
+
+    impl Backend for Idle {
+        fn name(&self) -> &'static str {
+            "idle"
+        }
+
+        fn version(&self) -> String {
+            self.version.to_owned()
+        }
+
+        fn start(&self, _: &VmSpec, _: StartFrom) -> Result<Box<dyn Guest>, VmError> {
+            unreachable!("nothing is run")
+        }
+
+        fn snapshot_inputs(&self, _: &VmSpec) -> String {
+            String::new()
+        }
+
+        fn missing(&self, _: &Machine, _: Option<Accel>) -> Option<String> {
+            None
+        }
+
+        fn keeps_root(&self, _: Accel) -> bool {
+            self.keeps_root
+        }
+
+        fn translates_each_start(&self) -> bool {
+            self.is_slow
+        }
+
+        fn may_run_stale_code(&self, _: &VmSpec) -> bool {
+            false
+        }
+    }
+
+    fn lab(version: &'static str, is_slow: bool, keeps_root: bool) -> VmLab {
+        let busybox = Busybox { image: Vec::new(), applets: Vec::new() };
+        let backend = Arc::new(Idle { version, is_slow, keeps_root });
+        VmLab::with(backend, Path::new("nowhere"), Vec::new(), busybox)
+    }
+
+    #[test]
+    fn a_userland_gets_the_qemu_that_is_faster_unless_that_keeps_more_rights() {
+        let plain = Machine::built_in();
+        let userland = Machine::built_in().with_userland().expect("it has none");
+        // machine, whether the first one is slow, whether the first and the newer one keep root's rights, which one
+        let table = [
+            (&userland, true, (false, false), "new"),
+            (&userland, true, (true, true), "new"),
+            (&userland, true, (false, true), "old"),
+            (&userland, false, (false, false), "old"),
+            (&plain, true, (false, false), "old"),
+        ];
+        for (machine, is_slow, (old_root, new_root), expected) in table {
+            let make_newer = move || Some(Ok(lab("new", false, new_root)));
+            let labs = Labs {
+                make_newer: Some(Box::new(make_newer)),
+                ..Labs::new(move |_| Ok(lab("old", is_slow, old_root)))
+            };
+            let placed = labs.place(GUEST, machine).expect("a lab").expect("one that builds it");
+            assert_eq!(placed.backend().version(), expected);
         }
     }
 }

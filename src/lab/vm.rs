@@ -1,6 +1,7 @@
 //! The real lab: every attempt is a virtual machine of its own.
 
 mod builder;
+mod drawback;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,6 +11,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+
+pub use drawback::Drawback;
 
 use super::attempt::{self, AttemptContext};
 use super::guests::{Guests, Wanted};
@@ -206,10 +209,23 @@ impl VmLab {
         !self.real_clock && self.lacks_time_travel().is_none()
     }
 
-    /// Whether another lab would do better, where that lets clocks leap.
-    pub fn misses_time_travel(&self, machine: &Machine) -> bool {
-        let leaps = machine.clock.is_real() || self.leaps();
-        !leaps && !self.real_clock && machine.accel != AccelNeed::Kvm && self.accel() != Some(Accel::Kvm)
+    /// What another QEMU may do better for guests of this machine; `None` where this one serves them well.
+    pub fn drawback(&self, machine: &Machine) -> Option<Drawback> {
+        let translates = machine.accel != AccelNeed::Kvm && self.accel() != Some(Accel::Kvm);
+        if !translates {
+            return None;
+        }
+        if !machine.clock.is_real() && !self.real_clock && !self.leaps() {
+            return Some(Drawback::NoTimeTravel);
+        }
+        // busybox and the agent, all that there is without a userland, are linked statically: their place is always the same
+        (machine.has_userland() && self.backend.translates_each_start())
+            .then_some(Drawback::TranslatesEachStart)
+    }
+
+    /// Whether its emulated guests have root's rights on this host.
+    pub fn keeps_root(&self) -> bool {
+        self.backend.keeps_root(Accel::Tcg)
     }
 
     /// The machine as this lab runs it, and what the user should know of that. Where the host's processor executes it no

@@ -44,9 +44,21 @@ pub trait Backend: Send + Sync {
         None
     }
 
+    /// Whether its guests have root's rights on this host.
+    fn keeps_root(&self, accel: Accel) -> bool {
+        let _ = accel;
+        false
+    }
+
     /// Why the clocks of its emulated guests cannot leap over idle time; `None` if they can.
     fn lacks_time_travel(&self) -> Option<String> {
         None
+    }
+
+    /// Whether it translates a program's code anew wherever the kernel puts it, so that emulated guests that start many
+    /// programs take several times as long.
+    fn translates_each_start(&self) -> bool {
+        false
     }
 
     /// Whether it could make this machine run instructions that its kernel has already replaced.

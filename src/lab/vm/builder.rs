@@ -65,7 +65,12 @@ impl VmLab {
     }
 
     /// A lab whose guests have this agent and this shell.
-    pub(super) fn with(backend: Arc<dyn Backend>, cache: &Path, agent: Vec<u8>, busybox: Busybox) -> VmLab {
+    pub(in crate::lab) fn with(
+        backend: Arc<dyn Backend>,
+        cache: &Path,
+        agent: Vec<u8>,
+        busybox: Busybox,
+    ) -> VmLab {
         VmLab {
             arch: GUEST,
             backend,

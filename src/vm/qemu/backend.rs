@@ -104,8 +104,16 @@ impl Backend for QemuBackend {
         }
     }
 
+    fn keeps_root(&self, accel: Accel) -> bool {
+        lesser_user(&self.qemu.path, &self.qemu.extra, accel).is_err()
+    }
+
     fn lacks_time_travel(&self) -> Option<String> {
         self.capabilities.lacks_time_travel()
+    }
+
+    fn translates_each_start(&self) -> bool {
+        self.qemu.version.translates_each_start()
     }
 
     fn may_run_stale_code(&self, machine: &VmSpec) -> bool {
