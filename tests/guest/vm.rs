@@ -101,6 +101,16 @@ fn a_shell_is_in_the_guest_of_a_test_whose_program_has_not_run() {
 }
 
 #[test]
+fn a_shell_in_the_guest_of_a_test_has_the_variables_of_its_disks() {
+    let Some(place) = Place::new() else { return };
+    let test = "surroundings::a-whole-system";
+    let shell = place.command(&["vm", "shell", "--test", test, "-k", KERNEL, "--accel", "tcg"]);
+    let asked = "[ -b \"$LTP_DEV\" ] && [ \"$LTP_DEV\" = \"$KREGRESS_DISK_SCRATCH\" ] && echo a disk\n";
+    let said = said(&place, shell, asked);
+    assert_eq!(said.out, "a disk\n", "{}", said.err);
+}
+
+#[test]
 fn the_script_of_a_failed_attempt_leads_into_its_guest() {
     let Some(place) = Place::new() else { return };
     let ended = place.run(&["ends::reports-the-symptom"]);
