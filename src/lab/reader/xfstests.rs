@@ -48,6 +48,23 @@ enum Summary {
     Failed,
 }
 
+impl Summary {
+    /// `Passed all 1 tests` or `Failed 1 of 1 tests`; commands may write lines that only begin alike.
+    fn of(line: &str) -> Option<Summary> {
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["Passed", "all", count, "tests"] if is_number(count) => Some(Summary::Passed),
+            ["Failed", failed, "of", all, "tests"] if is_number(failed) && is_number(all) => {
+                Some(Summary::Failed)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 impl OutputReader for Reader {
     /// What is wrong is certain when it is printed: a test that hangs afterwards has failed, too.
     fn read(&mut self, stream: Stream, piece: &[u8]) -> Vec<ProgramReport> {
@@ -94,11 +111,9 @@ impl Reader {
             return None;
         }
         self.last.clone_from(&line);
-        for (begin, summary) in [("Passed all ", Summary::Passed), ("Failed ", Summary::Failed)] {
-            if line.starts_with(begin) {
-                self.summary = Some(summary);
-                return None;
-            }
+        if let Some(summary) = Summary::of(&line) {
+            self.summary = Some(summary);
+            return None;
         }
         if let Some(found) = TEST.captures(&line) {
             self.test = Some(found[1].to_owned());
@@ -251,6 +266,15 @@ Failed 1 of 1 tests
             read(&format!("{words}Ran: generic/708\n"), 1),
             "Blind(\"check ended with 1: Ran: generic/708\")\n",
             "nobody said whether it passed"
+        );
+        assert_eq!(
+            read(&format!("{words}Failed to restart a service\n"), 1),
+            "Blind(\"check ended with 1: Failed to restart a service\")\n",
+            "that is no summary"
+        );
+        assert_eq!(
+            read("generic/708        4s\nPassed all checks\n", 0),
+            "Blind(\"check ended without its summary: Passed all checks\")\n"
         );
     }
 
