@@ -83,7 +83,7 @@ pub(super) fn of(program: &str) -> Option<Known> {
     KNOWN.iter().find(|(wanted, _)| is_meant(wanted)).map(|(_, known)| *known)
 }
 
-/// Adds the drivers of these options: where no udev has made their devices, nothing asks the kernel for them.
+/// Adds the drivers of these options: a kernel without one is then a skip that names it, and no failure of the test.
 pub(super) fn drivers(modules: &mut Vec<String>, config: &[String]) {
     let of_options = DRIVERS.iter().filter(|(option, _)| config.iter().any(|wanted| wanted == option));
     for (_, module) in of_options {
