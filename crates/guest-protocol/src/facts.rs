@@ -101,7 +101,7 @@ pub enum SetupFailure {
     },
     /// Not everything that host and agent said came through, at any time of the attempt.
     Channel {
-        /// Frames that are missing.
+        /// Frames that are missing, or came with a number that was not due.
         frames: u64,
     },
 }
@@ -119,12 +119,12 @@ impl std::fmt::Display for SetupFailure {
             SetupFailure::Check { error } => write!(f, "the trivial program failed: {error}"),
             SetupFailure::Program { error } => write!(f, "the program could not be started: {error}"),
             SetupFailure::Channel { frames: 1 } => {
-                f.write_str("one frame between host and agent was lost, and what was in it is not known")
+                f.write_str("one frame between host and agent was lost or not the agent's, and what was in it is not known")
             }
             SetupFailure::Channel { frames } => {
                 write!(
                     f,
-                    "{frames} frames between host and agent were lost, and what was in them is not known"
+                    "{frames} frames between host and agent were lost or not the agent's, and what was in them is not known"
                 )
             }
         }

@@ -99,7 +99,7 @@ impl Encoder {
     }
 }
 
-/// Counts the frames that did not come through.
+/// Counts the frames that did not come through, and those that their sender cannot have sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     next: Option<u32>,
@@ -109,8 +109,13 @@ pub struct Tally {
 impl Tally {
     /// Takes in the number of a frame; the first one is as good as any, as its sender may have spoken to others before.
     pub fn take(&mut self, number: u32) {
-        let missing = self.next.map_or(0, |next| number.wrapping_sub(next));
-        self.missing += u64::from(missing);
+        let ahead = self.next.map_or(0, |next| number.wrapping_sub(next));
+        if ahead > u32::MAX / 2 {
+            // a number that was there before: one of the two frames is not the sender's
+            self.missing += 1;
+            return;
+        }
+        self.missing += u64::from(ahead);
         self.next = Some(number.wrapping_add(1));
     }
 
@@ -119,7 +124,7 @@ impl Tally {
         *self = Tally::default();
     }
 
-    /// Frames that did not come through, as far as a later one tells.
+    /// Frames that did not come through, as far as a later one tells, and those whose number was not due.
     pub fn missing(&self) -> u64 {
         self.missing
     }
@@ -240,7 +245,7 @@ mod tests {
     #[test]
     fn a_missing_frame_is_counted() {
         let mut tally = Tally::default();
-        for (number, missing) in [(7, 0), (8, 0), (10, 1), (11, 1), (14, 3)] {
+        for (number, missing) in [(7, 0), (8, 0), (10, 1), (11, 1), (14, 3), (3, 4), (14, 5), (15, 5)] {
             tally.take(number);
             assert_eq!(tally.missing(), missing, "{number}");
         }

@@ -33,7 +33,8 @@ mod tests {
         };
         let boom = [ProgramReport::Symptom("boom".into())];
         assert_eq!(verdict(0, &[]).0, Verdict::Good);
-        let why = "one frame between host and agent was lost, and what was in it is not known";
+        let why =
+            "one frame between host and agent was lost or not the agent's, and what was in it is not known";
         assert_eq!(verdict(1, &[]), (Verdict::Blind, why.into()));
         assert_eq!(verdict(1, &boom).0, Verdict::Bad);
     }

@@ -233,7 +233,7 @@ fn every_ending_of_an_attempt() {
     the guest restarts: reset in dose at 4.0 s: Blind: the guest restarted or powered off during dose, and its console shows no crash
     QEMU is killed: QEMU was ended by signal 9 in dose at 4.0 s: Lost: QEMU was ended by signal 9
     QEMU fails: QEMU ended with exit code 1: no such device in boot at 0.0 s: Lost: QEMU ended with exit code 1: no such device
-    frames are lost: complete in stop at 3.0 s: Blind: 2 frames between host and agent were lost, and what was in them is not known
+    frames are lost: complete in stop at 3.0 s: Blind: 2 frames between host and agent were lost or not the agent's, and what was in them is not known
     "#);
 }
 

@@ -81,7 +81,7 @@ fn ends_before_the_dose() {
         (undosed(Phase::Check, Ending::Complete), vec![], format!("the attempt ended during check{last}")),
         // the trivial program is no evidence about the test
         (failed(SetupFailure::Check { error: "signal 11".into() }), vec![], "the trivial program failed: signal 11".into()),
-        (failed(SetupFailure::Channel { frames: 1 }), vec![], "one frame between host and agent was lost, and what was in it is not known".into()),
+        (failed(SetupFailure::Channel { frames: 1 }), vec![], "one frame between host and agent was lost or not the agent's, and what was in it is not known".into()),
         // no init: what this program put into the guest did not work, the kernel did
         (boot(Ending::GuestReset), vec![panic_of("kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)", BEFORE)], "the kernel had no init to run during boot: kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)".into()),
         (boot(Ending::GuestReset), vec![panic_of("kernel panic: IO-APIC + timer doesn't work! Boot with apic=debug", BEFORE)], "the host was too busy to emulate a timer in time: kernel panic: IO-APIC + timer doesn't work! Boot with apic=debug".into()),
