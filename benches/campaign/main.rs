@@ -5,7 +5,8 @@
 //! `kills`, `builds`, `searches` or `power` [all of them]; `guests` and `hosts` are tried ROUNDS times [3], and KILLS runs are killed at random
 //! moments [200], half as many builds and queues, and a tenth of that bisections and fetches. Run in the crate's folder; needs what a run needs, and some hours on a host without KVM. As root, or where `unshare -rm` works, also file
 //! systems that are full. `KREGRESS_CAMPAIGN_FAULTS=WORDS` takes of the host's faults those whose names contain the words, and
-//! `KREGRESS_CAMPAIGN_SEED` repeats the random choices of an earlier campaign. Its short form is
+//! `KREGRESS_CAMPAIGN_SEED` repeats the random choices of an earlier campaign. `KREGRESS_CAMPAIGN_TABLE=FILE` has the table in a file
+//! as well, to which later parts add: docs/campaign.md is one. Its short form is
 //! `cargo test --test guest campaign`.
 
 mod faults;
@@ -35,7 +36,8 @@ fn main() {
     eprintln!("KREGRESS_CAMPAIGN_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let Some(place) = Place::new() else { std::process::exit(2) };
-    let mut table = Table::default();
+    let kept = std::env::var_os("KREGRESS_CAMPAIGN_TABLE");
+    let mut table = kept.map_or_else(Table::default, |file| Table::kept(file.into()));
     if wanted("guests") {
         for _ in 0..rounds {
             guests::attempt(&place, &guests::list(), &mut table);

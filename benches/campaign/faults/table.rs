@@ -3,6 +3,18 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+/// What stands above the table in its file.
+const INTRODUCTION: &str = "# What was tried against kregress
+
+Written by `cargo bench --bench campaign`: each fault, how often it was tried, and how often what came of it. Right is what
+`benches/campaign/faults` says of the fault; the rest is a wrong verdict or answer, a result that was lost, or something that
+was left behind. What was no other than right is told below the table.
+";
+
+/// How the row begins in which all are counted.
+const ALL: &str = "| **all** |";
 
 /// What came of one try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +50,48 @@ struct Row {
     notes: BTreeSet<String>,
 }
 
+impl Row {
+    /// Reads a line of [`Table::markdown`], without what it begins with.
+    fn read(line: &str) -> Row {
+        let cells: Vec<&str> = line.trim_end_matches([' ', '|']).split(" | ").collect();
+        let count = |n: usize| cells.get(n).and_then(|cell| cell.parse().ok()).expect("a count");
+        Row {
+            fault: cells[0].replace(r"\|", "|"),
+            right: count(2),
+            wrong: count(3),
+            lost: count(4),
+            leftovers: count(5),
+            not_here: count(6),
+            notes: BTreeSet::new(),
+        }
+    }
+}
+
 /// The table of a campaign.
 #[derive(Debug, Default)]
 pub struct Table {
     rows: Vec<Row>,
+    file: Option<PathBuf>,
 }
 
 impl Table {
+    /// A table that a file holds: what is in it was tried before, and what is tried is added to it at once.
+    ///
+    /// # Panics
+    /// If the file holds something else.
+    pub fn kept(file: PathBuf) -> Table {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let (rows, notes) = text.split_once(ALL).unwrap_or((&text, ""));
+        let rows = rows.lines().filter_map(|line| line.strip_prefix("| ")).skip(2).map(Row::read);
+        let mut table = Table { rows: rows.collect(), file: Some(file) };
+        for paragraph in notes.split("\n\n").skip(1) {
+            let (fault, notes) = paragraph.split_once(":\n- ").expect("a fault and its notes");
+            let row = table.rows.iter_mut().find(|row| row.fault == fault).expect("the fault of a note");
+            row.notes.extend(notes.trim_end().split("\n- ").map(|note| note.replace("\n  ", "\n")));
+        }
+        table
+    }
+
     /// Does something to kregress and takes down what came of it. What panics is wrong.
     pub fn attempt(&mut self, fault: &str, trial: impl FnOnce() -> Outcome) {
         let outcome = catch_unwind(AssertUnwindSafe(trial)).unwrap_or_else(|panic| {
@@ -74,6 +121,9 @@ impl Table {
         };
         *count += 1;
         row.notes.extend(note);
+        if let Some(file) = &self.file {
+            std::fs::write(file, format!("{INTRODUCTION}\n{}", self.markdown())).expect("the table's file");
+        }
     }
 
     /// Whether nothing was wrong, lost or left.
@@ -100,7 +150,7 @@ impl Table {
         let tried = sum(|r| r.right) + wrong + lost + left;
         let _ = writeln!(
             text,
-            "| **all** | {tried} | {} | {wrong} | {lost} | {left} | {} |",
+            "{ALL} {tried} | {} | {wrong} | {lost} | {left} | {} |",
             sum(|r| r.right),
             sum(|r| r.not_here)
         );
