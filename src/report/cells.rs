@@ -1,9 +1,18 @@
-//! What is held of every cell of a run: what a matrix, counts and the exit code need, in some hundred bytes. Names are
+//! What is held of every cell of a run: what a matrix, counts and the exit code need, in some forty bytes. Names are
 //! held once, and records stay where they are ([`RecordOffset`]).
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod names;
+mod places;
+mod seen;
 
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use self::names::{NONE, Name, Names, Pair, Pairs, small};
+pub use self::places::CellPlaces;
+use self::seen::{Attempt, Judgement, Seen};
 use super::records::RecordOffset;
 use crate::event::{CellId, CellRecord};
 use crate::expectation::{Agreement, Expectation, Expected};
@@ -13,48 +22,37 @@ use crate::verdict::Verdict;
 #[derive(Debug, Default)]
 pub(super) struct Cells {
     names: Names,
+    /// Tests with their summaries.
+    tests: Pairs,
+    /// Kernels with their releases: one has several where tests want several images of it.
+    kernels: Pairs,
     entries: Vec<Entry>,
-    /// Places by test and kernel.
-    places: HashMap<(Name, Name), u32>,
-    /// Attempts of all cells, and for each the one before it of the same cell.
-    attempts: Vec<RecordOffset>,
-    before: Vec<u32>,
-    /// What each of them says by itself.
-    said: Vec<Verdict>,
+    index: Index,
+    /// Verdicts and the attempts that led to them.
+    seen: Seen,
+    /// Attempts that ended since their cell's last verdict, by the cell's place.
+    open: HashMap<u32, Vec<Attempt>>,
     /// What is expected of cells whose record does not say it.
     late: HashMap<u32, Expectation>,
     /// The packages of kernels.
     packages: HashMap<Name, Name>,
 }
 
-/// No text, or no attempt.
-const NONE: u32 = u32::MAX;
-
-/// The number of a text.
-type Name = u32;
-
+/// Places of cells by test and kernel, which stand in the cells alone.
 #[derive(Debug, Default)]
-struct Names {
-    texts: Vec<Arc<str>>,
-    numbers: HashMap<Arc<str>, Name>,
+struct Index {
+    table: HashTable<u32>,
+    hasher: DefaultHashBuilder,
 }
 
 #[derive(Debug)]
 struct Entry {
-    record: Option<RecordOffset>,
-    /// What the record says.
-    seconds: f64,
-    miss_chance: Option<f64>,
-    attempts: u32,
-    known: Name,
+    test: Pair,
+    kernel: Pair,
+    /// Where its last verdict and its attempts are.
+    seen: u32,
     verdict: Option<Verdict>,
     expected: Option<Expected>,
-    test: Name,
-    kernel: Name,
-    release: Name,
-    summary: Name,
-    /// Its last attempt.
-    last: u32,
 }
 
 /// What is held of one cell.
@@ -77,48 +75,40 @@ impl Cells {
 
     /// The cell of a test on a kernel.
     pub(super) fn find(&self, test: &str, kernel: &str) -> Option<Outline<'_>> {
-        let place = self.places.get(&(self.names.find(test)?, self.names.find(kernel)?))?;
-        Some(self.at(*place as usize))
+        let place = self.place_of((self.names.find(test)?, self.names.find(kernel)?))?;
+        Some(self.at(place as usize))
     }
 
     /// A cell that is to run; `release` stays as it was where it is not known. The answer is its place.
     pub(super) fn plan(&mut self, cell: &CellId, release: Option<&str>, summary: &str) -> usize {
-        let summary = self.names.number(summary);
-        let release = release.map(|release| self.names.number(release));
-        let entry = self.entry(&cell.test, &cell.kernel);
-        entry.summary = summary;
-        entry.release = release.unwrap_or(entry.release);
-        let names = (entry.test, entry.kernel);
-        self.places[&names] as usize
+        let place = self.place(&cell.test, &cell.kernel);
+        self.describe(place, release, Some(summary));
+        place as usize
     }
 
     /// An attempt that was started.
     pub(super) fn begin(&mut self, cell: &CellId) {
-        self.entry(&cell.test, &cell.kernel);
+        self.place(&cell.test, &cell.kernel);
     }
 
     /// An attempt that ended.
     pub(super) fn attempt(&mut self, cell: &CellId, record: RecordOffset, said: Verdict) {
-        let number = small(self.attempts.len());
-        self.attempts.push(record);
-        self.said.push(said);
-        let entry = self.entry(&cell.test, &cell.kernel);
-        let before = std::mem::replace(&mut entry.last, number);
-        self.before.push(before);
+        let place = self.place(&cell.test, &cell.kernel);
+        self.open.entry(place).or_default().push((record, said));
     }
 
     /// A cell that has its verdict. The answer is how long it took in the verdict that this one replaces, seconds; 0
     /// where there was none.
-    pub(super) fn settle(&mut self, record: &CellRecord, place: RecordOffset) -> f64 {
-        let release = record.release.as_deref().map(|release| self.names.number(release));
+    pub(super) fn settle(&mut self, record: &CellRecord, at: RecordOffset) -> f64 {
+        let place = self.place(&record.test, &record.kernel);
+        self.describe(place, record.release.as_deref(), None);
         let known = record.known.as_deref().map_or(NONE, |known| self.names.number(known));
-        let entry = self.entry(&record.test, &record.kernel);
-        let earlier = if entry.record.is_some() { entry.seconds } else { 0.0 };
-        entry.record = Some(place);
-        entry.release = release.unwrap_or(entry.release);
-        (entry.verdict, entry.known) = (Some(record.verdict), known);
-        (entry.seconds, entry.miss_chance) = (record.seconds, record.miss_chance);
-        entry.attempts = record.attempts;
+        let (seconds, miss_chance) = (record.seconds, record.miss_chance);
+        let judgement = Judgement { record: at, seconds, miss_chance, attempts: record.attempts, known };
+        let earlier = self.at(place as usize).seconds();
+        self.judge(place, &judgement);
+        let entry = &mut self.entries[place as usize];
+        entry.verdict = Some(record.verdict);
         if let Some(expectation) = &record.expectation {
             entry.expected = Some(expectation.expected);
         }
@@ -131,35 +121,31 @@ impl Cells {
 
     /// What is expected of a cell, apart from its record.
     pub(super) fn expect(&mut self, cell: &CellId, expectation: Expectation) {
-        self.entry(&cell.test, &cell.kernel).expected = Some(expectation.expected);
-        let place = self.names.find(&cell.test).zip(self.names.find(&cell.kernel));
-        if let Some(place) = place.and_then(|names| self.places.get(&names)) {
-            self.late.insert(*place, expectation);
-        }
+        let place = self.place(&cell.test, &cell.kernel);
+        self.entries[place as usize].expected = Some(expectation.expected);
+        self.late.insert(place, expectation);
     }
 
     /// Takes in a cell of another run, whose journals stand behind so many of this one. There is none of its name yet.
     pub(super) fn adopt(&mut self, cell: Outline<'_>, journals: u16) {
-        let (theirs, names) = (cell.entry(), &cell.cells.names);
-        let mut name = |number: Name| names.get(number).map_or(NONE, |text| self.names.number(text));
-        let (release, summary, known) = (name(theirs.release), name(theirs.summary), name(theirs.known));
-        let mut last = NONE;
-        for (record, said) in cell.attempt_records().into_iter().zip(cell.attempt_verdicts()) {
-            let number = small(self.attempts.len());
-            self.attempts.push(record.behind(journals));
-            self.said.push(said);
-            self.before.push(std::mem::replace(&mut last, number));
+        let place = self.place(cell.test(), cell.kernel());
+        self.describe(place, cell.release(), Some(cell.summary()));
+        let attempts = cell.attempts_made().into_iter();
+        let attempts: Vec<Attempt> = attempts.map(|(record, said)| (record.behind(journals), said)).collect();
+        if !attempts.is_empty() {
+            self.open.insert(place, attempts);
         }
-        let entry = self.entry(cell.test(), cell.kernel());
-        let (test, kernel) = (entry.test, entry.kernel);
-        let record = theirs.record.map(|record| record.behind(journals));
-        *entry = Entry { record, release, summary, known, test, kernel, last, ..*theirs };
+        if let Some(judgement) = cell.judgement() {
+            let known = cell.known().map_or(NONE, |known| self.names.number(known));
+            self.judge(place, &Judgement { record: judgement.record.behind(journals), known, ..judgement });
+        }
+        let entry = &mut self.entries[place as usize];
+        (entry.verdict, entry.expected) = (cell.entry().verdict, cell.entry().expected);
         if let Some(expectation) = cell.late_expectation() {
-            let place = self.places[&(test, kernel)];
             self.late.insert(place, expectation.clone());
         }
         if let Some(package) = cell.cells.package(cell.kernel()) {
-            let package = self.names.number(package);
+            let (kernel, package) = (self.names.number(cell.kernel()), self.names.number(package));
             self.packages.entry(kernel).or_insert(package);
         }
     }
@@ -169,79 +155,82 @@ impl Cells {
         self.names.get(*self.packages.get(&self.names.find(kernel)?)?)
     }
 
-    fn entry(&mut self, test: &str, kernel: &str) -> &mut Entry {
-        let (test, kernel) = (self.names.number(test), self.names.number(kernel));
-        let next = small(self.entries.len());
-        let place = *self.places.entry((test, kernel)).or_insert(next);
-        if place == next {
-            self.entries.push(Entry {
-                record: None,
-                seconds: 0.0,
-                miss_chance: None,
-                attempts: 0,
-                known: NONE,
-                verdict: None,
-                expected: None,
-                test,
-                kernel,
-                release: NONE,
-                summary: NONE,
-                last: NONE,
-            });
+    /// Puts a verdict behind the attempts that led to it.
+    fn judge(&mut self, place: u32, judgement: &Judgement) {
+        let attempts = self.open.remove(&place).unwrap_or_default();
+        let entry = &mut self.entries[place as usize];
+        entry.seen = self.seen.put(judgement, &attempts, entry.seen);
+    }
+
+    /// Says more of a cell; what is absent stays as it was.
+    fn describe(&mut self, place: u32, release: Option<&str>, summary: Option<&str>) {
+        let entry = &mut self.entries[place as usize];
+        if let Some(release) = release {
+            let (kernel, _) = self.kernels.get(entry.kernel);
+            entry.kernel = self.kernels.number((kernel, self.names.number(release)));
         }
-        &mut self.entries[place as usize]
+        if let Some(summary) = summary {
+            let (test, _) = self.tests.get(entry.test);
+            entry.test = self.tests.number((test, self.names.number(summary)));
+        }
+    }
+
+    /// The names of the test and the kernel of a cell.
+    fn key(&self, place: u32) -> (Name, Name) {
+        let entry = &self.entries[place as usize];
+        (self.tests.get(entry.test).0, self.kernels.get(entry.kernel).0)
+    }
+
+    fn place_of(&self, key: (Name, Name)) -> Option<u32> {
+        let hash = self.index.hasher.hash_one(key);
+        self.index.table.find(hash, |place| self.key(*place) == key).copied()
+    }
+
+    /// The place of a cell, which is made where it is not there yet.
+    fn place(&mut self, test: &str, kernel: &str) -> u32 {
+        let key = (self.names.number(test), self.names.number(kernel));
+        if let Some(place) = self.place_of(key) {
+            return place;
+        }
+        let place = small(self.entries.len());
+        let (test, kernel) = (self.tests.number((key.0, NONE)), self.kernels.number((key.1, NONE)));
+        self.entries.push(Entry { test, kernel, seen: NONE, verdict: None, expected: None });
+        let mut table = std::mem::take(&mut self.index.table);
+        let hasher = &self.index.hasher;
+        table.insert_unique(hasher.hash_one(key), place, |place| hasher.hash_one(self.key(*place)));
+        self.index.table = table;
+        place
     }
 
     /// The tests in the order of the plan, each with the places of its cells.
-    pub(super) fn by_test(&self) -> Vec<(&str, Vec<usize>)> {
-        self.grouped(|entry| entry.test)
+    pub(super) fn by_test(&self) -> Vec<(&str, CellPlaces)> {
+        self.grouped(|(test, _)| test)
     }
 
     /// The kernels in the order of the plan, each with the places of its cells.
-    pub(super) fn by_kernel(&self) -> Vec<(&str, Vec<usize>)> {
-        self.grouped(|entry| entry.kernel)
+    pub(super) fn by_kernel(&self) -> Vec<(&str, CellPlaces)> {
+        self.grouped(|(_, kernel)| kernel)
     }
 
-    fn grouped(&self, by: impl Fn(&Entry) -> Name) -> Vec<(&str, Vec<usize>)> {
-        let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
+    fn grouped(&self, by: impl Fn((Name, Name)) -> Name) -> Vec<(&str, CellPlaces)> {
+        let names = || (0..small(self.entries.len())).map(|place| (place, by(self.key(place))));
+        // counted first, so that no group takes more room than it needs
+        let mut sizes: Vec<(Name, usize)> = Vec::new();
         let mut group_of: HashMap<Name, usize> = HashMap::new();
-        for (place, entry) in self.entries.iter().enumerate() {
-            let name = by(entry);
+        for (_, name) in names() {
             let group = *group_of.entry(name).or_insert_with(|| {
-                groups.push((self.names.text(name), Vec::new()));
-                groups.len() - 1
+                sizes.push((name, 0));
+                sizes.len() - 1
             });
-            groups[group].1.push(place);
+            sizes[group].1 += 1;
+        }
+        let empty = sizes.into_iter();
+        let mut groups: Vec<_> =
+            empty.map(|(name, size)| (self.names.text(name), CellPlaces::with_capacity(size))).collect();
+        for (place, name) in names() {
+            groups[group_of[&name]].1.push(place);
         }
         groups
-    }
-}
-
-/// A number of cells or attempts, of which a run has fewer than 2³².
-fn small(number: usize) -> u32 {
-    u32::try_from(number).ok().filter(|number| *number != NONE).expect("fewer than 2^32 cells and attempts")
-}
-
-impl Names {
-    fn find(&self, text: &str) -> Option<Name> {
-        self.numbers.get(text).copied()
-    }
-
-    fn number(&mut self, text: &str) -> Name {
-        self.find(text).unwrap_or_else(|| {
-            let (number, text) = (small(self.texts.len()), Arc::from(text));
-            self.texts.push(Arc::clone(&text));
-            self.numbers.insert(text, number);
-            number
-        })
-    }
-
-    fn text(&self, name: Name) -> &str {
-        self.get(name).unwrap_or_default()
-    }
-
-    fn get(&self, name: Name) -> Option<&str> {
-        self.texts.get(name as usize).map(|text| &**text)
     }
 }
 
@@ -257,12 +246,12 @@ impl<'r> Outline<'r> {
 
     /// `suite::test`.
     pub fn test(self) -> &'r str {
-        self.cells.names.text(self.entry().test)
+        self.cells.names.text(self.cells.tests.get(self.entry().test).0)
     }
 
     /// The kernel's name.
     pub fn kernel(self) -> &'r str {
-        self.cells.names.text(self.entry().kernel)
+        self.cells.names.text(self.cells.kernels.get(self.entry().kernel).0)
     }
 
     /// Which one.
@@ -272,12 +261,12 @@ impl<'r> Outline<'r> {
 
     /// `uname -r` of the kernel, where it is known.
     pub fn release(self) -> Option<&'r str> {
-        self.cells.names.get(self.entry().release)
+        self.cells.names.get(self.cells.kernels.get(self.entry().kernel).1)
     }
 
     /// The test's one-line summary.
     pub fn summary(self) -> &'r str {
-        self.cells.names.text(self.entry().summary)
+        self.cells.names.text(self.cells.tests.get(self.entry().test).1)
     }
 
     /// The verdict; absent: the cell was not run to its end.
@@ -287,22 +276,22 @@ impl<'r> Outline<'r> {
 
     /// What the suite's `known` list says of the result: `known` or `fixed`.
     pub fn known(self) -> Option<&'r str> {
-        self.cells.names.get(self.entry().known)
+        self.cells.names.get(self.judgement()?.known)
     }
 
     /// Attempts that its verdict took, retries included; 0 without a verdict.
     pub fn attempts(self) -> u32 {
-        self.entry().attempts
+        self.judgement().map_or(0, |judgement| judgement.attempts)
     }
 
     /// Wall time of all attempts, seconds; 0 without a verdict.
     pub fn seconds(self) -> f64 {
-        self.entry().seconds
+        self.judgement().map_or(0.0, |judgement| judgement.seconds)
     }
 
     /// The chance that the bug is there and was missed, where it is known.
     pub fn miss_chance(self) -> Option<f64> {
-        self.entry().miss_chance
+        self.judgement()?.miss_chance
     }
 
     /// How the verdict is to what was expected of it.
@@ -322,28 +311,29 @@ impl<'r> Outline<'r> {
 
     /// Where the record of its verdict is.
     pub(super) fn record(self) -> Option<RecordOffset> {
-        self.entry().record
+        Some(self.judgement()?.record)
     }
 
     /// What each attempt that ended says by itself, in order.
     pub fn attempt_verdicts(self) -> Vec<Verdict> {
-        self.each_attempt(&self.cells.said)
+        self.attempts_made().into_iter().map(|(_, said)| said).collect()
     }
 
     /// Where the records of its attempts are, in order.
     pub(super) fn attempt_records(self) -> Vec<RecordOffset> {
-        self.each_attempt(&self.cells.attempts)
+        self.attempts_made().into_iter().map(|(record, _)| record).collect()
     }
 
-    fn each_attempt<T: Copy>(self, of: &[T]) -> Vec<T> {
-        let mut next = self.entry().last;
-        let mut found = Vec::new();
-        while next != NONE {
-            found.push(of[next as usize]);
-            next = self.cells.before[next as usize];
-        }
-        found.reverse();
-        found
+    fn judgement(self) -> Option<Judgement> {
+        let seen = self.entry().seen;
+        (seen != NONE).then(|| self.cells.seen.judgement(seen))
+    }
+
+    fn attempts_made(self) -> Vec<Attempt> {
+        let seen = self.entry().seen;
+        let mut attempts = if seen == NONE { Vec::new() } else { self.cells.seen.attempts(seen) };
+        attempts.extend(self.cells.open.get(&(self.place as u32)).into_iter().flatten());
+        attempts
     }
 }
 
@@ -354,6 +344,6 @@ mod tests {
     #[test]
     fn a_cell_takes_little() {
         // a run may have a million of them
-        assert!(size_of::<Entry>() <= 64, "{}", size_of::<Entry>());
+        assert!(size_of::<Entry>() <= 16, "{}", size_of::<Entry>());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::cells::{Cells, Outline};
+use super::cells::{CellPlaces, Cells, Outline};
 use super::history::History;
 use super::merge::{self, Overlap};
 use super::records::{Details, Part, Records, Source};
@@ -395,12 +395,12 @@ impl RunSummary {
     }
 
     /// The places of each kernel's cells, kernels and cells in the order of the plan.
-    pub(super) fn cells_by_kernel(&self) -> Vec<(&str, Vec<usize>)> {
+    pub(super) fn cells_by_kernel(&self) -> Vec<(&str, CellPlaces)> {
         self.cells.by_kernel()
     }
 
     /// The places of each test's cells, tests and cells in the order of the plan.
-    pub(super) fn cells_by_test(&self) -> Vec<(&str, Vec<usize>)> {
+    pub(super) fn cells_by_test(&self) -> Vec<(&str, CellPlaces)> {
         self.cells.by_test()
     }
 

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::ReportError;
+use super::cells::CellPlaces;
 use super::evidence::said;
 use super::fold::{CellSummary, RunSummary};
 use super::rerun::rerun;
@@ -52,7 +53,7 @@ pub fn write(run: &RunSummary, origin: &str, out: &mut dyn Write) -> Result<(), 
     out.write_all(b"],\n\"builds\":[").map_err(ReportError::Output)?;
     let mut list = List::default();
     for (number, (kernel, cells)) in kernels.iter().enumerate() {
-        let release = cells.iter().find_map(|place| run.outline(*place).release());
+        let release = cells.iter().find_map(|place| run.outline(place).release());
         let id = format!("{origin}:{}:{number}", run.id);
         let mut build = json!({
             "id": id, "checkout_id": id, "origin": origin, "status": "PASS",
@@ -68,9 +69,9 @@ pub fn write(run: &RunSummary, origin: &str, out: &mut dyn Write) -> Result<(), 
     let mut list = List::default();
     for (number, (_, cells)) in kernels.iter().enumerate() {
         let build = format!("{origin}:{}:{number}", run.id);
-        for place in cells {
-            let cell = details.cell(*place)?;
-            for value in tests(run, &cell, *place, &origin, &build) {
+        for place in cells.iter() {
+            let cell = details.cell(place)?;
+            for value in tests(run, &cell, place, &origin, &build) {
                 list.push(out, &value)?;
             }
         }
@@ -108,11 +109,11 @@ impl Serialize for WithoutNull<'_> {
 
 fn arch_of(
     run: &RunSummary,
-    cells: &[usize],
+    cells: &CellPlaces,
     details: &mut super::records::Details<'_>,
 ) -> Result<String, ReportError> {
-    let judged = cells.iter().find(|place| run.outline(**place).verdict().is_some());
-    let record = judged.map(|place| details.cell(*place)).transpose()?.and_then(|cell| cell.record);
+    let judged = cells.iter().find(|place| run.outline(*place).verdict().is_some());
+    let record = judged.map(|place| details.cell(place)).transpose()?.and_then(|cell| cell.record);
     Ok(record.and_then(|record| record.arch).unwrap_or_else(|| GUEST.name.to_owned()))
 }
 

@@ -2,6 +2,7 @@
 
 use console::measure_text_width as width;
 
+use super::cells::CellPlaces;
 use super::fold::RunSummary;
 use crate::event::Counts;
 use crate::journal::JournalError;
@@ -44,9 +45,9 @@ pub fn kernels(run: &RunSummary) -> Result<String, JournalError> {
     Ok(out)
 }
 
-fn by_release<'r>(run: &'r RunSummary, cells: &[usize]) -> Vec<(&'r str, Vec<usize>)> {
+fn by_release<'r>(run: &'r RunSummary, cells: &CellPlaces) -> Vec<(&'r str, Vec<usize>)> {
     let mut images: Vec<(&str, Vec<usize>)> = Vec::new();
-    for &place in cells {
+    for place in cells.iter() {
         let release = run.outline(place).release().unwrap_or("-");
         match images.iter_mut().find(|(known, _)| *known == release) {
             Some((_, cells)) => cells.push(place),

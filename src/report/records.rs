@@ -54,6 +54,16 @@ impl From<RecordOffset> for RecordLocation {
 }
 
 impl RecordOffset {
+    /// The number that it is.
+    pub(super) fn number(self) -> u64 {
+        self.0.get()
+    }
+
+    /// That with this number, which is not 0.
+    pub(super) fn of_number(number: u64) -> RecordOffset {
+        RecordOffset(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
+    }
+
     /// The number of the journal that has it; `None`: it is held.
     pub(super) fn journal(self) -> Option<usize> {
         match self.into() {

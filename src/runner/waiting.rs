@@ -4,7 +4,7 @@
 //! the foremost is looked at.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -67,55 +67,51 @@ impl GuestKind {
 /// processor.
 const LEAST_MILLICORES: u32 = 250;
 
+/// Room for more cells than this is given back when most of them are gone.
+const LEAST_SHRUNK: usize = 4096;
+
 /// So many cells behind the foremost are looked at where that should rather wait.
 const LOOK_AHEAD: usize = 8;
 
-/// The place of a cell among those that wait: the highest priority first, then the one that is expected to take the
-/// longest, then the one that came first.
+/// The place of a cell among those of its priority that wait: the one that is expected to take the longest, then the one that
+/// came first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct QueueRank {
-    priority: i32,
-    milliseconds: u64,
-    number: Reverse<u64>,
+    milliseconds: u32,
+    number: Reverse<u32>,
 }
 
 /// A cell that takes something, so that no need of it is unmet: of a million of them every byte counts.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    place: QueueRank,
-    test: Arc<Test>,
-    machine: Arc<Machine>,
-    kernel: Arc<Kernel>,
+    rank: QueueRank,
+    test: u32,
+    kernel: u32,
 }
 
-impl Entry {
-    fn new(place: QueueRank, cell: Cell) -> Entry {
-        let Cell { test, machine, kernel, unmet: _ } = cell;
-        Entry { place, test, machine, kernel }
-    }
-
-    fn cell(&self) -> Cell {
-        let (test, machine) = (Arc::clone(&self.test), Arc::clone(&self.machine));
-        Cell { test, machine, kernel: Arc::clone(&self.kernel), unmet: None }
-    }
+/// What many cells have in common, once each.
+struct Shared<T> {
+    all: Vec<T>,
+    /// Places by the addresses of what it is made of, which stay as long as it is here.
+    places: HashMap<[usize; 2], u32>,
 }
 
-impl PartialEq for Entry {
-    fn eq(&self, other: &Entry) -> bool {
-        self.place == other.place
+impl<T> Default for Shared<T> {
+    fn default() -> Shared<T> {
+        Shared { all: Vec::new(), places: HashMap::new() }
     }
 }
 
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Entry) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+impl<T> Shared<T> {
+    fn place(&mut self, addresses: [usize; 2], one: impl FnOnce() -> T) -> u32 {
+        *self.places.entry(addresses).or_insert_with(|| {
+            self.all.push(one());
+            u32::try_from(self.all.len() - 1).expect("fewer than 2^32 tests and kernels")
+        })
     }
-}
 
-impl Ord for Entry {
-    fn cmp(&self, other: &Entry) -> std::cmp::Ordering {
-        self.place.cmp(&other.place)
+    fn at(&self, place: u32) -> &T {
+        &self.all[place as usize]
     }
 }
 
@@ -124,9 +120,11 @@ impl Ord for Entry {
 pub struct Waiting {
     /// Cells that are skipped: they take nothing.
     skipped: VecDeque<Cell>,
-    /// By what they take; none is empty.
-    heaps: BTreeMap<Arc<Share>, BinaryHeap<Entry>>,
-    number: u64,
+    /// By priority and by what they take; none is empty.
+    heaps: BTreeMap<(i32, Arc<Share>), BinaryHeap<Entry>>,
+    tests: Shared<(Arc<Test>, Arc<Machine>)>,
+    kernels: Shared<Arc<Kernel>>,
+    number: u32,
 }
 
 impl Waiting {
@@ -136,13 +134,15 @@ impl Waiting {
             self.skipped.push_back(cell);
             return;
         }
-        self.number += 1;
-        let place = QueueRank {
-            priority: cell.test.turn.priority,
-            milliseconds: (seconds * 1e3) as u64,
-            number: Reverse(self.number),
-        };
-        self.heaps.entry(Arc::new(Share::of(&cell, load))).or_default().push(Entry::new(place, cell));
+        // of more than four billion cells all others are the last
+        self.number = self.number.saturating_add(1);
+        let rank = QueueRank { milliseconds: (seconds * 1e3) as u32, number: Reverse(self.number) };
+        let heap = (cell.test.turn.priority, Arc::new(Share::of(&cell, load)));
+        let Cell { test, machine, kernel, unmet: _ } = cell;
+        let addresses = [Arc::as_ptr(&test).addr(), Arc::as_ptr(&machine).addr()];
+        let test = self.tests.place(addresses, || (test, machine));
+        let kernel = self.kernels.place([Arc::as_ptr(&kernel).addr(), 0], || kernel);
+        self.heaps.entry(heap).or_default().push(Entry { rank, test, kernel });
     }
 
     /// Whether none waits.
@@ -152,8 +152,14 @@ impl Waiting {
 
     /// The foremost cell of those that take something.
     pub fn foremost(&self) -> Option<Cell> {
-        let entries = self.heaps.values().filter_map(BinaryHeap::peek);
-        entries.max().map(Entry::cell)
+        let foremost = self.heaps.iter().filter_map(|((priority, _), heap)| Some((priority, heap.peek()?)));
+        foremost.max().map(|(_, entry)| self.cell(entry))
+    }
+
+    fn cell(&self, entry: &Entry) -> Cell {
+        let (test, machine) = self.tests.at(entry.test);
+        let kernel = Arc::clone(self.kernels.at(entry.kernel));
+        Cell { test: Arc::clone(test), machine: Arc::clone(machine), kernel, unmet: None }
     }
 
     /// The foremost cell that fits, with what it takes; one that is skipped takes nothing. One whose guest `is_starting` for
@@ -166,37 +172,43 @@ impl Waiting {
         if let Some(cell) = self.skipped.pop_front() {
             return Some((cell, None));
         }
-        let foremost = |heap: &BinaryHeap<Entry>| heap.peek().map(|entry| entry.place);
-        let fitting = self.heaps.iter().filter(|(share, _)| fits(share));
-        let mut shares: Vec<_> =
-            fitting.filter_map(|(share, heap)| Some((foremost(heap)?, Arc::clone(share)))).collect();
-        shares.sort_unstable_by(|one, other| other.cmp(one));
-        let (first, _) = shares.first()?;
-        let wanted = |entry: &Entry| !is_starting(&entry.kernel, &entry.machine);
-        let of_priority = shares.iter().take_while(|(place, _)| place.priority == first.priority);
+        let fitting = self.heaps.iter().filter(|((_, share), _)| fits(share));
+        let mut heaps: Vec<_> =
+            fitting.filter_map(|(heap, cells)| Some((heap.0, cells.peek()?.rank, heap.clone()))).collect();
+        heaps.sort_unstable_by(|one, other| other.cmp(one));
+        let (priority, ..) = *heaps.first()?;
+        let of_priority = heaps.iter().take_while(|(other, ..)| *other == priority);
         let found = of_priority
-            .map(|(_, share)| share)
-            .find_map(|share| Some((self.take(share, first.priority, wanted)?, Arc::clone(share))));
-        let (entry, share) = match found {
+            .map(|(.., heap)| heap)
+            .find_map(|heap| Some((self.take(heap, &is_starting)?, heap.clone())));
+        let (entry, heap) = match found {
             Some(found) => found,
             None => {
-                let (_, share) = shares.into_iter().next()?;
-                (self.heaps.get_mut(&share)?.pop()?, share)
+                let (.., heap) = heaps.into_iter().next()?;
+                (self.heaps.get_mut(&heap)?.pop()?, heap)
             }
         };
-        if self.heaps.get(&share).is_some_and(BinaryHeap::is_empty) {
-            self.heaps.remove(&share);
+        if let Some(cells) = self.heaps.get_mut(&heap) {
+            if cells.is_empty() {
+                self.heaps.remove(&heap);
+            } else if cells.capacity() > LEAST_SHRUNK && cells.len() < cells.capacity() / 4 {
+                cells.shrink_to(cells.len() * 2);
+            }
         }
-        Some((entry.cell(), Some(share)))
+        Some((self.cell(&entry), Some(heap.1)))
     }
 
-    /// Takes the first cell that is wanted from the foremost of those alike.
-    fn take(&mut self, share: &Arc<Share>, priority: i32, wanted: impl Fn(&Entry) -> bool) -> Option<Entry> {
-        let heap = self.heaps.get_mut(share)?;
+    /// Takes the first cell whose guest is not starting from the foremost of those alike.
+    fn take(
+        &mut self,
+        heap: &(i32, Arc<Share>),
+        is_starting: impl Fn(&Kernel, &Machine) -> bool,
+    ) -> Option<Entry> {
+        let cells = self.heaps.get_mut(heap)?;
         let mut passed_over = Vec::new();
         let mut found = None;
-        while let Some(entry) = heap.pop() {
-            if entry.place.priority == priority && wanted(&entry) {
+        while let Some(entry) = cells.pop() {
+            if !is_starting(self.kernels.at(entry.kernel), &self.tests.at(entry.test).1) {
                 found = Some(entry);
                 break;
             }
@@ -205,7 +217,7 @@ impl Waiting {
                 break;
             }
         }
-        heap.extend(passed_over);
+        cells.extend(passed_over);
         found
     }
 }

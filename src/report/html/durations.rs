@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::blocks::{TABLE_END, table_start};
-use crate::report::cells::Outline;
+use crate::report::cells::{CellPlaces, Outline};
 use crate::report::fold::RunSummary;
 use crate::report::text::escape;
 use crate::verdict::Verdict;
@@ -28,11 +28,17 @@ struct Row<'r> {
 
 /// The plot with its heading; nothing where no time is known.
 pub(super) fn section(run: &RunSummary) -> String {
-    let mut rows: Vec<Row<'_>> =
-        run.cells_by_test().into_iter().filter_map(|(test, places)| row(run, test, places)).collect();
-    rows.sort_by(|a, b| b.total.total_cmp(&a.total));
-    let left_out = rows.len().saturating_sub(TESTS);
-    rows.truncate(TESTS);
+    let mut tests: Vec<_> = run
+        .cells_by_test()
+        .into_iter()
+        .map(|(test, places)| (timed(run, &places).map(Outline::seconds).sum::<f64>(), test, places))
+        .filter(|(total, ..)| *total > 0.0)
+        .collect();
+    tests.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
+    let left_out = tests.len().saturating_sub(TESTS);
+    tests.truncate(TESTS);
+    let rows: Vec<Row<'_>> =
+        tests.into_iter().map(|(total, test, places)| row(run, test, &places, total)).collect();
     let longest =
         rows.iter().filter_map(|row| row.cells.last()).map(|cell| cell.seconds()).fold(0.0, f64::max);
     if longest <= 0.0 {
@@ -66,13 +72,16 @@ pub(super) fn section(run: &RunSummary) -> String {
     out + TABLE_END + "</details>\n"
 }
 
-fn row<'r>(run: &'r RunSummary, test: &'r str, places: Vec<usize>) -> Option<Row<'r>> {
-    let cells = places.into_iter().map(|place| run.outline(place));
-    let mut cells: Vec<Outline<'_>> =
-        cells.filter(|cell| cell.verdict().is_some() && cell.seconds() > 0.0).collect();
+fn row<'r>(run: &'r RunSummary, test: &'r str, places: &CellPlaces, total: f64) -> Row<'r> {
+    let mut cells: Vec<Outline<'_>> = timed(run, places).collect();
     cells.sort_by(|a, b| a.seconds().total_cmp(&b.seconds()));
-    let total = cells.iter().map(|cell| cell.seconds()).sum();
-    (!cells.is_empty()).then_some(Row { test, cells, total })
+    Row { test, cells, total }
+}
+
+/// The cells whose time is known.
+fn timed<'r>(run: &'r RunSummary, places: &CellPlaces) -> impl Iterator<Item = Outline<'r>> {
+    let cells = places.iter().map(|place| run.outline(place));
+    cells.filter(|cell| cell.verdict().is_some() && cell.seconds() > 0.0)
 }
 
 fn push_plot(out: &mut String, rows: &[Row<'_>], longest: f64) {

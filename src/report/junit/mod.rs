@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use self::element::{Case, Extras, Suite, Totals};
 use self::text::attribute;
 use super::ReportError;
+use super::cells::CellPlaces;
 use super::fold::RunSummary;
 use super::records::Details;
 use crate::journal::RunDir;
@@ -76,7 +77,7 @@ pub fn pieces<'r>(
 fn document_start(
     run: &RunSummary,
     known: JunitKnown,
-    kernels: &[(&str, Vec<usize>)],
+    kernels: &[(&str, CellPlaces)],
     details: &mut Details<'_>,
 ) -> Result<String, ReportError> {
     let mut totals = whole::totals(run);
@@ -89,8 +90,8 @@ fn document_start(
 }
 
 /// The places of each kernel's cells. Those that are bad although the kernel has the fix stand first, and so do their kernels.
-fn in_order(run: &RunSummary) -> Vec<(&str, Vec<usize>)> {
-    let is_first = |place: &usize| run.outline(*place).is_unexpectedly_bad();
+fn in_order(run: &RunSummary) -> Vec<(&str, CellPlaces)> {
+    let is_first = |place| run.outline(place).is_unexpectedly_bad();
     let mut kernels = run.cells_by_kernel();
     for (_, cells) in &mut kernels {
         cells.sort_by_key(|place| !is_first(place));
@@ -102,7 +103,7 @@ fn in_order(run: &RunSummary) -> Vec<(&str, Vec<usize>)> {
 /// A piece of the document.
 enum Part<'r> {
     /// The start tag of a kernel's test suite, with its number in the document, from 0, and the places of its cells.
-    Begin { number: usize, kernel: &'r str, cells: Vec<usize> },
+    Begin { number: usize, kernel: &'r str, cells: CellPlaces },
     /// The test case of a cell.
     Case(usize),
     /// The end tag.
@@ -115,7 +116,7 @@ fn begin(
     known: JunitKnown,
     number: usize,
     kernel: &str,
-    cells: &[usize],
+    cells: &CellPlaces,
     details: &mut Details<'_>,
 ) -> Result<String, ReportError> {
     let totals = totals_of(run, known, cells, details)?;
@@ -126,11 +127,11 @@ fn begin(
 fn totals_of(
     run: &RunSummary,
     known: JunitKnown,
-    cells: &[usize],
+    cells: &CellPlaces,
     details: &mut Details<'_>,
 ) -> Result<Totals, ReportError> {
     let mut totals = Totals::default();
-    for &place in cells {
+    for place in cells.iter() {
         let outline = run.outline(place);
         let seconds = match outline.verdict() {
             Some(_) => outline.seconds(),
@@ -149,7 +150,7 @@ fn suite(run: &RunSummary, name: &str, extras: Option<Extras>) -> Suite {
 
 /// The properties of a kernel's test suite; in the first one those of the run, too, which readers take as one set with
 /// all others.
-fn properties(run: &RunSummary, is_first: bool, cells: &[usize]) -> Vec<(&'static str, String)> {
+fn properties(run: &RunSummary, is_first: bool, cells: &CellPlaces) -> Vec<(&'static str, String)> {
     let mut properties = Vec::new();
     if is_first {
         properties.extend([("run", run.id.clone()), ("kregress", run.kregress.clone())]);
@@ -158,10 +159,10 @@ fn properties(run: &RunSummary, is_first: bool, cells: &[usize]) -> Vec<(&'stati
         }
         properties.push(("ended", run.ended.word().into()));
     }
-    if let Some(release) = cells.iter().find_map(|place| run.outline(*place).release()) {
+    if let Some(release) = cells.iter().find_map(|place| run.outline(place).release()) {
         properties.push(("release", release.to_owned()));
     }
-    let package = cells.first().and_then(|place| run.package(run.outline(*place).kernel()));
+    let package = cells.first().and_then(|place| run.package(run.outline(place).kernel()));
     properties.extend(package.map(|package| ("package", package.to_owned())));
     properties.into_iter().map(|(name, value)| (name, attribute(&value, ATTRIBUTE_LIMIT))).collect()
 }
