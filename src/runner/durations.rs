@@ -75,12 +75,13 @@ impl Durations {
         *known = known.max(load);
     }
 
-    /// Remembers what a cell took.
-    pub fn learn(&mut self, record: &CellRecord) {
+    /// Remembers what a cell took. The answer is whether its test is expected to take another number of processors on kernels that
+    /// nobody saw it on.
+    pub fn learn(&mut self, record: &CellRecord) -> bool {
         let load = self.loads.remove(&CellId { test: record.test.clone(), kernel: record.kernel.clone() });
         let says_nothing = matches!(record.verdict, Verdict::Skip | Verdict::Lost);
         if record.attempts == 0 || says_nothing || !self.has_room() {
-            return;
+            return false;
         }
         let attempt = record.seconds / f64::from(record.attempts);
         let early = record.verdict == Verdict::Bad;
@@ -88,7 +89,9 @@ impl Durations {
         let load = load.filter(|_| matches!(record.verdict, Verdict::Good | Verdict::Bad));
         let taken = TestDuration { attempt, early, load, new: true };
         let kernels = self.tests.entry(record.test.clone()).or_default();
+        let before = most(kernels);
         self.cells += usize::from(kernels.insert(record.kernel.clone(), taken).is_none());
+        load.is_some() && most(kernels) != before
     }
 
     /// Forgets what earlier runs left where there is too much of it.
@@ -108,7 +111,7 @@ impl Durations {
         let kernels = self.tests.get(&cell.test.id())?;
         match kernels.get(&cell.kernel.name) {
             Some(taken) => taken.load,
-            None => kernels.values().filter_map(|taken| taken.load).reduce(f64::max),
+            None => most(kernels),
         }
     }
 
@@ -125,4 +128,9 @@ impl Durations {
             None => kernels.values().map(of).sum::<f64>() / kernels.len().max(1) as f64,
         }
     }
+}
+
+/// The most processors that a test took on any of these kernels.
+fn most(kernels: &HashMap<String, TestDuration>) -> Option<f64> {
+    kernels.values().filter_map(|taken| taken.load).reduce(f64::max)
 }

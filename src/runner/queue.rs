@@ -119,9 +119,14 @@ impl Queue {
         }
     }
 
-    /// Remembers what a cell took.
+    /// Remembers what a cell took. Where it says more of its test than was known, cells of that test that wait are counted with
+    /// it from now on.
     pub(super) fn learn(&self, record: &CellRecord) {
-        self.order().durations.learn(record);
+        let mut order = self.order();
+        if order.durations.learn(record) {
+            self.lock().waiting.count_again(&record.test, |cell| order.durations.load_of(cell));
+            self.changed.notify_all();
+        }
     }
 
     fn order(&self) -> MutexGuard<'_, Order> {

@@ -4,7 +4,7 @@
 //! the foremost is looked at.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -75,14 +75,14 @@ const LOOK_AHEAD: usize = 8;
 
 /// The place of a cell among those of its priority that wait: the one that is expected to take the longest, then the one that
 /// came first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct QueueRank {
     milliseconds: u32,
     number: Reverse<u32>,
 }
 
 /// A cell that takes something, so that no need of it is unmet: of a million of them every byte counts.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     rank: QueueRank,
     test: u32,
@@ -143,6 +143,34 @@ impl Waiting {
         let test = self.tests.place(addresses, || (test, machine));
         let kernel = self.kernels.place([Arc::as_ptr(&kernel).addr(), 0], || kernel);
         self.heaps.entry(heap).or_default().push(Entry { rank, test, kernel });
+    }
+
+    /// Counts the cells of a test with what is known of them now.
+    pub fn count_again(&mut self, test: &str, load_of: impl Fn(&Cell) -> Option<f64>) {
+        let is_meant: Vec<bool> = self.tests.all.iter().map(|(one, _)| one.id() == test).collect();
+        let heaps: Vec<_> = self.heaps.keys().cloned().collect();
+        for heap in heaps {
+            let share_of = |entry: &Entry| {
+                let cell = self.cell(entry);
+                Share::of(&cell, load_of(&cell))
+            };
+            let moves = |entry: &Entry| is_meant[entry.test as usize] && share_of(entry) != *heap.1;
+            let Some(entries) = self.heaps.get(&heap).filter(|entries| entries.iter().any(moves)) else {
+                continue;
+            };
+            let moved: Vec<_> =
+                entries.iter().filter(|entry| moves(entry)).map(|entry| (share_of(entry), *entry)).collect();
+            let gone: HashSet<_> = moved.iter().map(|(_, entry)| entry.rank.number).collect();
+            if let Some(entries) = self.heaps.get_mut(&heap) {
+                entries.retain(|entry| !gone.contains(&entry.rank.number));
+                if entries.is_empty() {
+                    self.heaps.remove(&heap);
+                }
+            }
+            for (share, entry) in moved {
+                self.heaps.entry((heap.0, Arc::new(share))).or_default().push(entry);
+            }
+        }
     }
 
     /// Whether none waits.

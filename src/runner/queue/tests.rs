@@ -114,6 +114,35 @@ fn machines_that_only_wait_run_beside_each_other() {
 }
 
 #[test]
+fn what_a_run_learns_counts_for_the_cells_that_wait() {
+    let on = |name: &str, kernel: &str| {
+        let mut cell = cell(name, 2, 256);
+        Arc::make_mut(&mut cell.kernel).name = kernel.to_owned();
+        cell
+    };
+    let took = |queue: &Queue, name: &str, kernel: &str, load: f64| {
+        let id = CellId { test: format!("s::{name}"), kernel: kernel.to_owned() };
+        queue.order().durations.learn_load(&id, load);
+        queue.learn(&CellRecord::clean(&id.test, kernel, 10.0));
+    };
+    let count = |judged: &[(&str, &str, f64)]| {
+        let queue = queue(None, &[]);
+        let names = ["waits"; 6].into_iter().chain(["works"; 3]);
+        queue.push(names.enumerate().map(|(n, name)| on(name, &format!("6.{n}"))));
+        judged.iter().for_each(|(name, kernel, load)| took(&queue, name, kernel, *load));
+        together(&queue)
+    };
+    // on a host with four processors
+    assert_eq!(count(&[]), ["waits"; 2]);
+    assert_eq!(count(&[("waits", "5.10", 0.8)]), ["waits"; 4]);
+    assert_eq!(count(&[("works", "5.10", 0.8)]), ["waits"; 2]);
+    assert_eq!(count(&[("waits", "5.10", 0.1)]).len(), 7, "six that wait and one that works");
+    // the most that it took anywhere
+    assert_eq!(count(&[("waits", "5.10", 0.1), ("waits", "5.15", 0.8)]), ["waits"; 4]);
+    assert_eq!(count(&[("waits", "5.10", 0.1), ("waits", "5.15", 1.6)]), ["waits"; 2]);
+}
+
+#[test]
 fn who_would_only_wait_for_a_snapshot_lets_others_go_ahead() {
     let on = |name: &str, image: &str, priority: i32| {
         let mut cell = cell(name, 1, 512);
