@@ -166,3 +166,58 @@ fn settings_that_the_judge_asks_for_are_read_in_the_guest() {
         assert!(asked.contains(&name), "{name} is asked for by no detector");
     }
 }
+
+/// The manifests of the workspace.
+fn manifests() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let crates = fs::read_dir(root.join("crates")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> =
+        crates.map(|folder| folder.join("Cargo.toml")).filter(|path| path.is_file()).collect();
+    found.push(root.join("Cargo.toml"));
+    found
+}
+
+#[test]
+fn every_dependency_says_why_it_is_there() {
+    for manifest in manifests() {
+        let text = fs::read_to_string(&manifest).unwrap();
+        let (mut section, mut before) = ("", "");
+        for line in text.lines() {
+            if line.starts_with('[') {
+                section = line;
+            }
+            let is_outside =
+                line.contains(" = ") && !line.contains("path = ") && !line.contains("workspace = true");
+            let says = line.contains(" # ") || before.starts_with('#');
+            assert!(
+                !section.contains("dependencies]") || !is_outside || says,
+                "{}: {line}",
+                manifest.display()
+            );
+            before = line;
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_where_the_architecture_says() {
+    let architecture =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
+    let mut folders: Vec<_> =
+        manifests().iter().map(|manifest| manifest.parent().unwrap().join("src")).collect();
+    let mut found = 0;
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if fs::read_to_string(&path).is_ok_and(|text| text.contains("(unsafe_code")) {
+                let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+                let room = parts.len() - if parts.iter().any(|part| part == "crates") { 3 } else { 2 };
+                let name = parts[room..].join("/");
+                assert!(architecture.contains(&format!("`{name}`")), "{name}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 0);
+}
