@@ -131,7 +131,10 @@ impl CaseView<'_> {
                 trace: replace_forbidden(&trace),
             })
         };
-        others.filter_map(rerun).take(RERUNS).collect()
+        let mut reruns: Vec<Rerun> = others.filter_map(rerun).take(RERUNS).collect();
+        // surefire's schema has all of the one kind before all of the other; which attempt it was stands in each
+        reruns.sort_by_key(|rerun| rerun.element == names.1);
+        reruns
     }
 }
 

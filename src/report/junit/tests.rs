@@ -256,6 +256,10 @@ fn other_attempts_that_failed_are_told_apart() {
     assert_eq!(shown(Good, &[Lost, Good]), "flakyError system-out");
     assert_eq!(shown(Bad, &[Good, Bad]), "failure system-out");
     assert_eq!(shown(Bad, &[Other, Lost, Bad]), "failure rerunFailure rerunError system-out");
+    assert_eq!(
+        shown(Bad, &[Lost, Other, Lost, Bad]),
+        "failure rerunFailure rerunError rerunError system-out"
+    );
     assert_eq!(shown(Lost, &[Lost, Lost]), "error rerunError system-out");
 }
 
