@@ -178,8 +178,9 @@ impl World {
     /// The images of a cache's kernels, by their hashes.
     fn images(&self, cache: &str) -> BTreeSet<String> {
         let kernels = std::fs::read_dir(self.path(cache).join("kernels")).into_iter().flatten().flatten();
-        let record = |folder: PathBuf| std::fs::read(folder.join("kernel.json")).ok();
-        let records = kernels.filter_map(|kernel| record(kernel.path()));
+        // one that is being stored has a record as well, and is not there yet
+        let whole = kernels.filter(|kernel| !kernel.file_name().to_string_lossy().starts_with('.'));
+        let records = whole.filter_map(|kernel| std::fs::read(kernel.path().join("kernel.json")).ok());
         let records = records.filter_map(|text| serde_json::from_slice::<Value>(&text).ok());
         records.filter_map(|record| Some(record["digest"].as_str()?.to_owned())).collect()
     }
