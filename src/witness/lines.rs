@@ -18,6 +18,8 @@ pub(super) struct Line {
 #[derive(Debug)]
 pub(super) struct ConsoleLines<'a> {
     pub console: &'a [u8],
+    /// Where the line of the dose's first mark ends; 0 where there is none.
+    pub mark_end: usize,
     pub lines: Vec<Line>,
     /// The lines of each stamp.
     by_stamp: HashMap<u64, Vec<usize>>,
@@ -57,7 +59,7 @@ impl<'a> ConsoleLines<'a> {
             at += line.len() + 1;
         }
         let drops = memchr::memmem::find_iter(&console[from..], DROPPED).map(|at| from + at).collect();
-        ConsoleLines { console, lines, by_stamp, by_text, drops }
+        ConsoleLines { console, mark_end, lines, by_stamp, by_text, drops }
     }
 
     /// The numbers of the lines with this stamp.

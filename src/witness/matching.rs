@@ -78,11 +78,12 @@ impl Matched {
         Matched { owners: owners.collect(), shown }
     }
 
-    /// The console with every line blanked that is not the kernel's, or is a part of what the log has as a whole.
+    /// The console with every line blanked that is not the kernel's, or is a part of what the log has as a whole. The mark of the
+    /// dose's beginning stays: it is the agent's, and what is read behind it continues no report above it.
     pub fn masked(&self, lines: &ConsoleLines<'_>) -> Vec<u8> {
         let mut console = lines.console.to_vec();
         for (line, owner) in lines.lines.iter().zip(&self.owners) {
-            if *owner == Owner::Program {
+            if *owner == Owner::Program && line.place.start >= lines.mark_end {
                 console[line.text..line.place.end].fill(b' ');
             }
         }

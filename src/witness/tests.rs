@@ -356,3 +356,39 @@ proptest::proptest! {
         proptest::prop_assert_eq!(compared.console.len(), seen.console.text.len());
     }
 }
+
+#[test]
+fn a_crash_of_the_dose_is_no_end_of_a_stall_before_it() {
+    let stall = "\
+[    1.100000] rcu: INFO: rcu_preempt self-detected stall on CPU
+[    1.100001] rcu: \t0-...!: (2 ticks this GP) idle=0064/1/0x4000000000000000 softirq=467/467 fqs=0
+[    1.100002] rcu: \t(t=32383 jiffies g=-935 q=6 ncpus=1)
+[    1.100003] CPU: 0 UID: 0 PID: 1 Comm: init Not tainted 6.12.57 #1
+[    1.100004] Call Trace:
+[    1.100005]  <TASK>
+[    1.100006]  vfs_unlink+0x110/0x2a0
+[    1.100007]  do_unlinkat+0x2ae/0x330
+[    1.100008]  </TASK>
+";
+    let panic = [
+        "sysrq: Trigger a crash",
+        "Kernel panic - not syncing: sysrq triggered crash",
+        "CPU: 0 UID: 0 PID: 142 Comm: sh Not tainted 6.12.57 #1",
+        "Call Trace:",
+        " <TASK>",
+        " panic+0x118/0x2db",
+        " sysrq_handle_crash+0x1a/0x20",
+        " </TASK>",
+    ];
+    let whole = log(&panic);
+    let mut seen = seen(&whole, &|_| false);
+    seen.console.text.splice(0..0, stall.bytes());
+    seen.console.dose_start = seen.console.dose_start.map(|at| at + stall.len());
+    seen.console.dose_end = None;
+    // the guest restarts: the agent read the mark and no more
+    seen.ending = Ending::GuestReset;
+    seen.kernel_log.kmsg =
+        Some(LogExcerpt { records: vec![whole.records[0].clone()], ..LogExcerpt::default() });
+    let (titles, _) = read_all(&seen);
+    assert_eq!((titles.len(), titles[1..].join("")), (2, "kernel panic: sysrq triggered crash".to_owned()));
+}
