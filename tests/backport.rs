@@ -231,3 +231,39 @@ fn what_cannot_be_used_says_what_is_expected() {
         .collect();
     insta::assert_snapshot!(said);
 }
+
+/// Names of branches that look like options, and texts that would do something to a shell or a terminal.
+#[test]
+fn what_a_repository_and_a_mail_say_is_no_command() {
+    let Some(place) = Place::with_history(("kfree(pump->buffer);", "kfree_sensitive(pump->buffer);")) else {
+        return;
+    };
+    let name = "--output=owned\n$(touch owned)`touch owned`\"\u{1b}[2J.c";
+    place.write(&format!("linux/{name}"), "1\n2\n3\n");
+    place.git(&["add", "--all"]);
+    place.git(&["commit", "-q", "-m", "a file"]);
+    for branch in ["-x", "--output=owned", "$(touch-owned)"] {
+        place.git(&["update-ref", &format!("refs/heads/{branch}"), "HEAD"]);
+    }
+    place.write(&format!("linux/{name}"), "1\n2\nthree\n");
+    let title = "fix \u{1b}]0;owned\u{7}<script>alert(1)</script> `touch owned` \u{202e} -- --output=owned";
+    place.git(&["commit", "-q", "-a", "-m", title]);
+    let mail = place.git(&["format-patch", "-q", "-1", "--stdout"]);
+    place.write("fix.patch", &mail);
+    let before = place.git(&["status", "--short"]);
+    for onto in ["linux@-x", "linux@--output=owned", "linux@$(touch-owned)"] {
+        for input in ["fix.patch", "linux@-x..main"] {
+            let said = place.said(&[input, "--dry-run", "--onto", onto]);
+            assert!(
+                said.contains(&format!("{onto}: applies\n")) && said.ends_with("exit code 0\n"),
+                "{said}"
+            );
+            let harmful = |c: char| c.is_control() && c != '\n' || kregress::progress::is_deceptive(c);
+            assert!(!said.contains(harmful), "{said:?}");
+            assert!(!said.lines().any(|line| line.starts_with("$(touch")), "a name is no line: {said}");
+        }
+    }
+    let owned = |folder: &str| place.path().join(folder).join("owned").exists();
+    assert!(!owned("") && !owned("linux"));
+    assert_eq!(place.git(&["status", "--short"]), before);
+}

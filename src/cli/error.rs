@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::patch::plain;
 use crate::report::ExitStatus;
 
 /// An error for the user, with the exit code that says what kind it is.
@@ -63,7 +64,8 @@ impl CliError {
         match self.text {
             Text::Plain(text) => {
                 let label = console::style("error").for_stderr().red().bold();
-                eprintln!("{label}: {text}");
+                // it may quote what others wrote
+                eprintln!("{label}: {}", plain::lines(&text));
             }
             Text::Located(report) => eprintln!("{report:?}"),
         }

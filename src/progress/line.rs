@@ -7,6 +7,7 @@ use super::paint::{Paint, Tone};
 use crate::event::{AttemptRecord, CellId, CellRecord, Event};
 use crate::expectation::{Agreement, Expectation};
 use crate::observation::Phase;
+use crate::patch::plain;
 use crate::plural::counted;
 use crate::verdict::Verdict;
 
@@ -31,25 +32,7 @@ pub fn status_word(verdict: Verdict, known: Option<&str>) -> (&'static str, Tone
 /// `text` as one line that is safe on a terminal: what a guest prints must not move the cursor, change the title or
 /// forge lines.
 pub fn printable(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.trim().chars() {
-        match c {
-            '\n' | '\r' | '\t' => safe.push(' '),
-            c if c.is_control() || is_deceptive(c) => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
-}
-
-/// Whether a character reorders or hides the text around it, or is itself hidden: direction marks, joiners and spaces of no
-/// width, separators of lines, annotations, tags.
-pub fn is_deceptive(c: char) -> bool {
-    matches!(
-        c,
-        '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
+    plain::line(text)
 }
 
 /// A time in the form `1:02:03` or `02:03`.

@@ -18,11 +18,12 @@ use std::io::{self, IsTerminal};
 
 use indicatif::MultiProgress;
 
+pub use crate::patch::plain::is_deceptive;
 pub use bisecting::{Bisecting, for_bisection};
 pub(crate) use excerpt::excerpt;
 pub use fetching::Fetching;
 pub use json_lines::JsonLines;
-pub use line::{Line, clock, is_deceptive, printable, status_word};
+pub use line::{Line, clock, printable, status_word};
 pub(crate) use line::{likely, percent};
 pub use live::Live;
 pub use paint::{Paint, Tone};

@@ -6,6 +6,7 @@ use super::apply::{Application, HunkResult, Outcome};
 use super::diff::{FileDiff, Hunk};
 use super::input::Input;
 use super::patch_mail::PatchMail;
+use super::plain;
 use super::reason::Reason;
 
 /// Lines of the source shown for a hunk that does not fit.
@@ -22,7 +23,7 @@ pub fn patches(input: &Input, patches: &[PatchMail]) -> String {
     for (number, one) in (1..).zip(patches) {
         patch(&mut out, number, one, None, None);
     }
-    out
+    plain::lines(&out)
 }
 
 /// One patch; with the file that it is in, and why it is left out.
@@ -38,7 +39,7 @@ pub(super) fn patch(
     let _ = writeln!(out, "  {number}: {file}line {}{left_out}", patch.line);
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(out, "    {name:<10} {value}");
+            let _ = writeln!(out, "    {name:<10} {}", plain::line(value));
         }
     };
     let mut marks = Vec::new();
@@ -111,14 +112,16 @@ pub fn application(tree: &str, result: &Application) -> String {
     });
     for (path, count) in &result.conflicts {
         let places = if *count == 1 { "place" } else { "places" };
+        let path = plain::line(path);
         let _ = writeln!(out, "  {path}: a three-way merge conflicts in {count} {places}");
     }
     for file in &result.files {
+        let path = plain::line(&file.path);
         if let Some(problem) = &file.problem {
-            let _ = writeln!(out, "  {}: {problem}", file.path);
+            let _ = writeln!(out, "  {path}: {problem}");
         }
         for (line, hunk) in &file.hunks {
-            let _ = write!(out, "  {}: hunk of line {line}: ", file.path);
+            let _ = write!(out, "  {path}: hunk of line {line}: ");
             match hunk {
                 HunkResult::Applied(applied) => {
                     let _ = write!(out, "applied at line {}", applied.at);
@@ -141,7 +144,7 @@ pub fn application(tree: &str, result: &Application) -> String {
             }
         }
     }
-    out
+    plain::lines(&out)
 }
 
 fn details(out: &mut String, reason: &Reason) {

@@ -30,7 +30,7 @@ use crate::journal::{Journal, RunDir};
 use crate::kernel::{Kernel, Library};
 use crate::patch::{GitTree, Options, Pick, queue, show};
 use crate::plural::counted;
-use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, View, for_streams};
+use crate::progress::{EventSink, Fetching, MessageFormat, RunDisplay, View, for_streams, printable};
 use crate::render::Kind;
 use crate::report::{ExitStatus, RunSummary};
 use crate::runner;
@@ -166,7 +166,8 @@ pub fn run(args: &BackportArgs, paths: &PathArgs) -> Result<ExitStatus, CliError
         let tried = applier.on(tree).map_err(|error| CliError::setup(format!("--onto {name}: {error}")))?;
         if said {
             print!("\n{}", show::application(&name, &tried.application));
-            tried.lacking.iter().for_each(|commit| println!("  it may need first: {commit}"));
+            let lacking = tried.lacking.iter().map(|commit| printable(&commit.to_string()));
+            lacking.for_each(|commit| println!("  it may need first: {commit}"));
         }
         applied.push(tried);
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Queue, QueueApplication};
-use crate::show;
+use crate::{plain, show};
 
 /// What was read.
 pub fn queue(queue: &Queue) -> String {
@@ -29,7 +29,7 @@ pub fn queue(queue: &Queue) -> String {
     if let Some(hole) = queue.hole() {
         let _ = writeln!(out, "  incomplete: {hole}");
     }
-    out
+    plain::lines(&out)
 }
 
 /// What became of it on one source.
@@ -40,8 +40,9 @@ pub fn application(tree: &str, result: &QueueApplication) -> String {
     let (applied, all) = (result.applied(), result.patches.len());
     let mut out = format!("{tree}: {}, {applied} of {all} patches apply\n", result.whole.outcome.words());
     for patch in &result.patches {
-        let shown = show::application(&format!("{}: {}", patch.number, patch.title), &patch.result);
+        let shown =
+            show::application(&format!("{}: {}", patch.number, plain::line(&patch.title)), &patch.result);
         shown.lines().for_each(|line| _ = writeln!(out, "  {line}"));
     }
-    out
+    plain::lines(&out)
 }
