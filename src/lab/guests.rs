@@ -34,6 +34,10 @@ pub const SNAPSHOTS_LIMIT: u64 = 8_000_000_000;
 /// After so many failures to save or to restore a machine it boots for the rest of the run.
 const MOST_FAILURES: u32 = 2;
 
+/// After so many guests that were restored since, a failure is forgotten: on a busy host one in some hundred fails, and a run that
+/// goes on for hours would come to boot for all of them.
+const FORGIVEN: u32 = 50;
+
 /// A restored guest waits at most so long, microseconds, before it goes on: several ticks of any kernel's timer.
 const LONGEST_PAUSE: u64 = 12_000;
 
@@ -59,6 +63,8 @@ pub struct Wanted<'a> {
 struct Slot {
     snapshot: Option<Arc<Snapshot>>,
     failures: u32,
+    /// Guests that were restored since the last one.
+    restored: u32,
     /// Whether this machine boots from now on.
     boots: bool,
 }
@@ -121,13 +127,18 @@ impl Guests {
         if let Some(mut guest) = self.take(&key.name, wanted.cancel)
             && self.refresh(&mut guest, wanted).is_ok()
         {
+            // where somebody saves just now it is one the less
+            slot.try_lock().iter_mut().for_each(|slot| slot.restored += 1);
             return Some(guest);
         }
         let snapshot = self.snapshot_in(&mut slot.lock(), &key, wanted)?;
         let Wanted { backend, machine, timeouts, cancel, .. } = wanted;
         let guest = restore(&**backend, machine, &snapshot, timeouts.restore, cancel);
         match guest.and_then(|mut guest| self.refresh(&mut guest, wanted).map(|()| guest)) {
-            Ok(guest) => Some(guest),
+            Ok(guest) => {
+                slot.lock().restored += 1;
+                Some(guest)
+            }
             Err(_) if cancel.is_set() => None,
             Err(error) => {
                 self.reject(wanted, &error.to_string());
@@ -190,6 +201,10 @@ impl Guests {
             self.store.discard(&snapshot);
         }
         self.pool.lock().waiting.retain(|(name, _)| *name != key.name);
+        if slot.restored > FORGIVEN {
+            slot.failures = 0;
+        }
+        slot.restored = 0;
         slot.failures += 1;
         slot.boots = slot.failures >= MOST_FAILURES;
         let then = if slot.boots { "it boots from now on" } else { "it boots, and is saved anew" };

@@ -186,6 +186,18 @@ fn a_restore_never_decides() {
 }
 
 #[test]
+fn a_failure_long_ago_is_no_reason_to_boot() {
+    let ends = || Script::restored().after(1.0).resets();
+    let mut scripts = vec![Script::saved(), ends(), booted(), Script::saved()];
+    scripts.extend((0..60).map(|_| restored()));
+    scripts.extend([ends(), booted(), Script::saved(), restored()]);
+    let place = Place::new(scripts);
+    let starts: Vec<Start> = (0..63).map(|_| place.attempt().start).collect();
+    let booted_ones = |starts: &[Start]| starts.iter().filter(|start| **start == Start::Booted).count();
+    assert_eq!((booted_ones(&starts), starts[61], starts[62]), (2, Start::Booted, Start::Restored));
+}
+
+#[test]
 fn a_failure_of_the_test_is_not_made_again() {
     let failure = SetupFailure::Module { name: "m".into(), error: "Invalid argument".into() };
     let fails = Script::restored()
