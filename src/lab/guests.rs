@@ -128,7 +128,9 @@ impl Guests {
             && self.refresh(&mut guest, wanted).is_ok()
         {
             // where somebody saves just now it is one the less
-            slot.try_lock().iter_mut().for_each(|slot| slot.restored += 1);
+            if let Some(mut slot) = slot.try_lock() {
+                slot.restored += 1;
+            }
             return Some(guest);
         }
         let snapshot = self.snapshot_in(&mut slot.lock(), &key, wanted)?;

@@ -150,16 +150,16 @@ impl Waiting {
         let is_meant: Vec<bool> = self.tests.all.iter().map(|(one, _)| one.id() == test).collect();
         let heaps: Vec<_> = self.heaps.keys().cloned().collect();
         for heap in heaps {
-            let share_of = |entry: &Entry| {
+            let Some(entries) = self.heaps.get(&heap) else { continue };
+            let of_test = entries.iter().filter(|entry| is_meant[entry.test as usize]);
+            let counted = of_test.map(|entry| {
                 let cell = self.cell(entry);
-                Share::of(&cell, load_of(&cell))
-            };
-            let moves = |entry: &Entry| is_meant[entry.test as usize] && share_of(entry) != *heap.1;
-            let Some(entries) = self.heaps.get(&heap).filter(|entries| entries.iter().any(moves)) else {
+                (Share::of(&cell, load_of(&cell)), *entry)
+            });
+            let moved: Vec<_> = counted.filter(|(share, _)| *share != *heap.1).collect();
+            if moved.is_empty() {
                 continue;
-            };
-            let moved: Vec<_> =
-                entries.iter().filter(|entry| moves(entry)).map(|entry| (share_of(entry), *entry)).collect();
+            }
             let gone: HashSet<_> = moved.iter().map(|(_, entry)| entry.rank.number).collect();
             if let Some(entries) = self.heaps.get_mut(&heap) {
                 entries.retain(|entry| !gone.contains(&entry.rank.number));

@@ -38,11 +38,12 @@ pub fn application(tree: &str, result: &QueueApplication) -> String {
         return show::application(tree, &result.whole);
     }
     let (applied, all) = (result.applied(), result.patches.len());
+    let tree = plain::line(tree);
     let mut out = format!("{tree}: {}, {applied} of {all} patches apply\n", result.whole.outcome.words());
     for patch in &result.patches {
         let shown =
             show::application(&format!("{}: {}", patch.number, plain::line(&patch.title)), &patch.result);
         shown.lines().for_each(|line| _ = writeln!(out, "  {line}"));
     }
-    plain::lines(&out)
+    out
 }
