@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::patch::plain;
 use crate::report::ExitStatus;
 
 /// An error for the user, with the exit code that says what kind it is.
@@ -65,7 +64,7 @@ impl CliError {
             Text::Plain(text) => {
                 let label = console::style("error").for_stderr().red().bold();
                 // it may quote what others wrote
-                eprintln!("{label}: {}", plain::lines(&text));
+                eprintln!("{label}: {}", terminal_text::lines(&text));
             }
             Text::Located(report) => eprintln!("{report:?}"),
         }

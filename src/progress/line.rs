@@ -7,7 +7,6 @@ use super::paint::{Paint, Tone};
 use crate::event::{AttemptRecord, CellId, CellRecord, Event};
 use crate::expectation::{Agreement, Expectation};
 use crate::observation::Phase;
-use crate::patch::plain;
 use crate::plural::counted;
 use crate::verdict::Verdict;
 
@@ -32,7 +31,7 @@ pub fn status_word(verdict: Verdict, known: Option<&str>) -> (&'static str, Tone
 /// `text` as one line that is safe on a terminal: what a guest prints must not move the cursor, change the title or
 /// forge lines.
 pub fn printable(text: &str) -> String {
-    plain::line(text)
+    terminal_text::line(text)
 }
 
 /// A time in the form `1:02:03` or `02:03`.

@@ -18,7 +18,6 @@ use std::io::{self, IsTerminal};
 
 use indicatif::MultiProgress;
 
-pub use crate::patch::plain::is_deceptive;
 pub use bisecting::{Bisecting, for_bisection};
 pub(crate) use excerpt::excerpt;
 pub use fetching::Fetching;
@@ -31,6 +30,7 @@ pub use plain::Plain;
 pub use queueing::{Queueing, for_queue};
 pub(crate) use running::tally;
 pub use running::{Finished, Running, remaining};
+pub use terminal_text::is_deceptive;
 pub use view::{FailureOutput, StatusLevel, View};
 
 use crate::event::Event;

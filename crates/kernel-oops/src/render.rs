@@ -235,15 +235,11 @@ fn is_trace(text: &str) -> bool {
     text.contains("+0x") && !text.contains(" ? ") && !text.starts_with("? ")
 }
 
-/// The message with everything replaced that could move a terminal's cursor.
+/// The message with everything replaced that a terminal would obey or that turns text around.
 pub(super) fn printable(text: &[u8]) -> String {
     String::from_utf8_lossy(text)
         .chars()
-        .map(|letter| match letter {
-            '\t' => ' ',
-            letter if letter.is_control() => '\u{fffd}',
-            letter => letter,
-        })
+        .map(|letter| if letter == '\t' { ' ' } else { terminal_text::visible(letter) })
         .collect()
 }
 
@@ -310,6 +306,12 @@ mod tests {
             CONSOLE[report.start..].split(|byte| *byte == b'\n').nth(at)
         });
         assert_eq!(lines.collect::<Vec<_>>(), [Some(&b"[    1.000006]  outer_func+0x8d/0x1a0"[..]), None]);
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_or_that_turns_text_around_is_shown() {
+        let shown = printable("\u{1b}[2Jcomm\u{202e}\tof others".as_bytes());
+        assert_eq!(shown, "\u{fffd}[2Jcomm\u{fffd} of others");
     }
 
     #[test]

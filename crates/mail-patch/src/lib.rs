@@ -27,7 +27,6 @@ mod page;
 mod parse;
 mod patch_mail;
 mod place;
-pub mod plain;
 pub mod queue;
 mod reading;
 pub mod reason;

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use terminal_text as plain;
+
 use super::apply::{Application, HunkResult, Outcome};
 use super::diff::{FileDiff, Hunk};
 use super::input::Input;
 use super::patch_mail::PatchMail;
-use super::plain;
 use super::reason::Reason;
 
 /// Lines of the source shown for a hunk that does not fit.

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use terminal_text as plain;
+
 use super::{Queue, QueueApplication};
-use crate::{plain, show};
+use crate::show;
 
 /// What was read.
 pub fn queue(queue: &Queue) -> String {

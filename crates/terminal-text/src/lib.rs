@@ -1,4 +1,4 @@
-//! Text of others for a terminal: what a mail or a repository says must not move the cursor, change a window's title, turn the
+//! Text of others for a terminal: what a guest, a log, a mail or a repository says must not move the cursor, change a window's title, turn the
 //! text around it, or look like a line of its own.
 
 /// What takes the place of a character that is not shown.
@@ -22,7 +22,8 @@ pub fn lines(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn visible(c: char) -> char {
+/// The character, or what takes its place where a terminal would obey it or a reader be deceived.
+pub fn visible(c: char) -> char {
     if c.is_control() || is_deceptive(c) { HIDDEN } else { c }
 }
 
