@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bisect::{Answer, Purpose, Seen};
 use crate::expectation::Expectation;
-use crate::observation::{BlockedTask, Ending, Phase, ProbeReading, ProgramRun, Start};
+use crate::observation::{BlockedTask, ClockPair, Ending, Phase, ProbeReading, ProgramRun, Start};
 use crate::oops::{Report, ReportKind};
 use crate::verdict::Verdict;
 use crate::witness::Witness;
@@ -116,6 +116,9 @@ pub struct AttemptRecord {
     /// Whether the guest's clock leapt over idle time.
     #[serde(default, skip_serializing_if = "is_false")]
     pub time_travel: bool,
+    /// The guest's clock beside the host's, where it gained a second or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockPair>,
     /// From the start of the virtual machine to the agent's first message, seconds; for a restored guest to its answer.
     pub boot_seconds: Option<f64>,
     /// The phase that was reached.

@@ -1,5 +1,6 @@
 //! What one attempt produced, as plain data: everything a verdict may be based on, and nothing else.
 
+mod clock;
 mod kernel_log;
 mod subtest;
 
@@ -14,6 +15,7 @@ pub use crate::guest::probe::{LeakedObjects, ProbeReading};
 pub use crate::guest::program::{Exit, ProgramReport, REPORT_WORDS, Runs};
 pub use crate::guest::slab::{NO_LEAK, NOISE, SlabCaches, SlabRow, SlabRows};
 pub use crate::hang::BlockedTask;
+pub use clock::ClockPair;
 pub use kernel_log::{KernelLog, LogExcerpt};
 pub use subtest::{Subtest, SubtestResult};
 
@@ -75,6 +77,33 @@ pub enum Ending {
         /// What failed.
         detail: String,
     },
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ending::Complete => f.write_str("ended by itself"),
+            Ending::GuestReset => f.write_str("the guest restarted or powered off without a last message"),
+            Ending::QemuDied { detail } => write!(f, "QEMU died: {detail}"),
+            Ending::NotStarted { detail } => write!(f, "not started: {detail}"),
+            Ending::Stopped(stopped) => match stopped {
+                Stopped::CrashSeen => f.write_str("stopped after a crash on the console"),
+                Stopped::Terminate { limit } => {
+                    write!(f, "stopped: the program ran longer than {limit} s")
+                }
+                Stopped::BootTimeout { limit } => {
+                    write!(f, "stopped: the agent did not speak within {limit} s")
+                }
+                Stopped::Silent { seconds } => {
+                    write!(f, "stopped: the agent was silent for {seconds} s")
+                }
+                Stopped::Undetectable => {
+                    f.write_str("stopped before the dose: no detector could see the symptom")
+                }
+                Stopped::Cancelled => f.write_str("stopped: the run was ended"),
+            },
+        }
+    }
 }
 
 /// Which part of a console was kept.
@@ -177,6 +206,10 @@ pub struct Observation {
     /// Whether the guest's clock leapt over idle time.
     #[serde(default, skip_serializing_if = "is_false")]
     pub time_travel: bool,
+    /// The guest's clock beside the host's, where it gained a second or more: from its start to the agent's first word, or within the
+    /// dose, whichever is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockPair>,
     /// The kernel console.
     pub console: Console,
     /// What other witnesses have of the kernel's log.
@@ -213,6 +246,7 @@ impl Observation {
             ending: Ending::NotStarted { detail: detail.into() },
             stale_code: false,
             time_travel: false,
+            clock: None,
             console: Console::default(),
             kernel_log: KernelLog::default(),
             guest: None,
@@ -225,6 +259,12 @@ impl Observation {
             seconds: 0.0,
             processor_seconds: None,
         }
+    }
+
+    /// The guest's clock beside the host's, if it ran away: what the kernel says of time is then not to be believed.
+    pub fn runaway_clock(&self) -> Option<ClockPair> {
+        let hung_task_timeout = self.guest.as_ref().and_then(|guest| guest.hung_task_timeout);
+        self.clock.filter(|clock| clock.ran_away(hung_task_timeout))
     }
 
     /// Wall time of the attempt.
@@ -248,5 +288,32 @@ mod tests {
             run.take_report(&format!("note {n}"));
         }
         assert_eq!((run.reports.len(), run.reports_left_out), (ProgramRun::MOST_REPORTS, 4001));
+    }
+
+    #[test]
+    fn every_ending_has_words() {
+        let endings = [
+            Ending::Complete,
+            Ending::GuestReset,
+            Ending::QemuDied { detail: "signal 9".into() },
+            Ending::NotStarted { detail: "no qemu-system-x86_64".into() },
+            Ending::Stopped(Stopped::CrashSeen),
+            Ending::Stopped(Stopped::Terminate { limit: 60.0 }),
+            Ending::Stopped(Stopped::BootTimeout { limit: 60.0 }),
+            Ending::Stopped(Stopped::Silent { seconds: 30.5 }),
+            Ending::Stopped(Stopped::Cancelled),
+        ];
+        let words: Vec<String> = endings.iter().map(Ending::to_string).collect();
+        insta::assert_snapshot!(words.join("\n"), @r#"
+        ended by itself
+        the guest restarted or powered off without a last message
+        QEMU died: signal 9
+        not started: no qemu-system-x86_64
+        stopped after a crash on the console
+        stopped: the program ran longer than 60 s
+        stopped: the agent did not speak within 60 s
+        stopped: the agent was silent for 30.5 s
+        stopped: the run was ended
+        "#);
     }
 }

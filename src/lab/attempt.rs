@@ -1,5 +1,6 @@
 //! One attempt as a conversation with a live guest, from the first byte of its console to its end.
 
+mod clock;
 mod ending;
 mod guest_time;
 mod looks;
@@ -12,6 +13,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use self::clock::ClockCheck;
 use self::ending::AskAt;
 use self::guest_time::GuestTime;
 use self::looks::Looks;
@@ -92,6 +94,7 @@ pub struct Attempt<'a> {
     looks: Looks,
     /// The guest's own time, where that leaps.
     guest_time: Option<GuestTime>,
+    clock_check: ClockCheck,
 }
 
 /// What an attempt needs besides the guest itself.
@@ -159,6 +162,7 @@ impl<'a> Attempt<'a> {
             in_vain: with.in_vain,
             looks: Looks::default(),
             guest_time: with.clock_leaps.then(GuestTime::default),
+            clock_check: ClockCheck::default(),
         }
     }
 
@@ -297,6 +301,8 @@ impl<'a> Attempt<'a> {
                 self.seen.boot_seconds = Some((self.now - self.start).as_secs_f64());
                 // what is sent over an emulated serial port takes its time
                 let bytes = if facts.channel == "serial" { self.payload.size() } else { 0 };
+                self.compare_boot(&facts);
+                self.clock_check.sent(self.now);
                 self.seen.guest = Some(facts);
                 self.reach(Phase::Setup);
                 self.deadline = self.now
@@ -308,7 +314,10 @@ impl<'a> Attempt<'a> {
                 }
                 self.payload.send(guest);
             }
-            FromGuest::Heartbeat { uptime_ms } => self.time_passed(uptime_ms),
+            FromGuest::Heartbeat { uptime_ms } => {
+                self.time_passed(uptime_ms);
+                self.compare_dose(uptime_ms);
+            }
             FromGuest::Hello(_) | FromGuest::Refreshed { .. } | FromGuest::Consumed { .. } => {}
             FromGuest::Reached { phase } => {
                 self.reach(phase);
@@ -381,6 +390,7 @@ impl<'a> Attempt<'a> {
                 if (self.in_vain)(&self.seen) {
                     return Some(Ending::Stopped(Stopped::Undetectable));
                 }
+                self.clock_check.sent(self.now);
                 guest.send(&ToGuest::Begin);
             }
             FromGuest::Detectors { states } => self.seen.detectors = states,

@@ -311,15 +311,22 @@ impl VmLab {
         let restored = guest.map(|Restored { mut guest, facts, console }| {
             attempt::resume(&mut *guest, console, facts, context(), start)
         });
-        let was_restored = restored.is_some();
-        if let Some(seen) = restored.filter(|seen| !is_suspicious(seen)) {
-            return Ok(Observation { stale_code, time_travel, ..seen });
-        }
+        let ended = match restored {
+            Some(seen) if is_suspicious(&seen) => Some(seen.ending),
+            Some(seen) => {
+                if let (Some(guests), Some(clock)) = (guests, seen.runaway_clock()) {
+                    guests.reject(wanted, &clock.to_string());
+                }
+                return Ok(Observation { stale_code, time_travel, ..seen });
+            }
+            None => None,
+        };
         let start = self.backend.now();
         let mut guest = self.backend.start(&machine, StartFrom::Boot).map_err(|e| e.to_string())?;
         let seen = attempt::run(&mut *guest, context(), start);
-        if let Some(guests) = guests.filter(|_| was_restored && seen.program.started) {
-            guests.reject(wanted, "it ended before the test began, and a booted one did not");
+        if let (Some(guests), Some(ended)) = (guests.filter(|_| seen.program.started), ended) {
+            let why = format!("it ended before the test began ({ended}), and a booted one did not");
+            guests.reject(wanted, &why);
         }
         Ok(Observation { stale_code, time_travel, ..seen })
     }

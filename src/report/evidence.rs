@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::fold::{CellSummary, RunEnd};
 use crate::event::AttemptRecord;
-use crate::observation::{Ending, Stopped, SubtestResult};
+use crate::observation::SubtestResult;
 use crate::plural::counted;
 use crate::verdict::Verdict;
 
@@ -13,24 +13,6 @@ const ATTEMPTS_SHOWN: usize = 50;
 
 /// Subtests that are listed by name.
 const SUBTESTS_SHOWN: usize = 50;
-
-/// How an attempt ended, in words.
-pub(super) fn ending(ending: &Ending) -> String {
-    match ending {
-        Ending::Complete => "ended by itself".into(),
-        Ending::GuestReset => "the guest restarted or powered off without a last message".into(),
-        Ending::QemuDied { detail } => format!("QEMU died: {detail}"),
-        Ending::NotStarted { detail } => format!("not started: {detail}"),
-        Ending::Stopped(stopped) => match stopped {
-            Stopped::CrashSeen => "stopped after a crash on the console".into(),
-            Stopped::Terminate { limit } => format!("stopped: the program ran longer than {limit} s"),
-            Stopped::BootTimeout { limit } => format!("stopped: the agent did not speak within {limit} s"),
-            Stopped::Silent { seconds } => format!("stopped: the agent was silent for {seconds} s"),
-            Stopped::Undetectable => "stopped before the dose: no detector could see the symptom".into(),
-            Stopped::Cancelled => "stopped: the run was ended".into(),
-        },
-    }
-}
 
 /// What came of a cell, in one sentence.
 pub(super) fn said(cell: &CellSummary, ended: RunEnd) -> String {
@@ -48,7 +30,7 @@ pub(super) fn attempt_line(attempt: &AttemptRecord) -> String {
     if let Some(boot) = attempt.boot_seconds {
         let _ = write!(line, ", agent after {boot:.3} s");
     }
-    let _ = write!(line, ", reached {}, {}", attempt.phase.word(), ending(&attempt.ending));
+    let _ = write!(line, ", reached {}, {}", attempt.phase.word(), attempt.ending);
     if let Some(text) = attempt.title.as_ref().or(attempt.reason.as_ref()) {
         let _ = write!(line, ": {text}");
     }
@@ -207,33 +189,6 @@ mod tests {
         end of the program's output:
         round 19999
         round 20000
-        "#);
-    }
-
-    #[test]
-    fn every_ending_has_words() {
-        let endings = [
-            Ending::Complete,
-            Ending::GuestReset,
-            Ending::QemuDied { detail: "signal 9".into() },
-            Ending::NotStarted { detail: "no qemu-system-x86_64".into() },
-            Ending::Stopped(Stopped::CrashSeen),
-            Ending::Stopped(Stopped::Terminate { limit: 60.0 }),
-            Ending::Stopped(Stopped::BootTimeout { limit: 60.0 }),
-            Ending::Stopped(Stopped::Silent { seconds: 30.5 }),
-            Ending::Stopped(Stopped::Cancelled),
-        ];
-        let words: Vec<String> = endings.iter().map(ending).collect();
-        insta::assert_snapshot!(words.join("\n"), @r#"
-        ended by itself
-        the guest restarted or powered off without a last message
-        QEMU died: signal 9
-        not started: no qemu-system-x86_64
-        stopped after a crash on the console
-        stopped: the program ran longer than 60 s
-        stopped: the agent did not speak within 60 s
-        stopped: the agent was silent for 30.5 s
-        stopped: the run was ended
         "#);
     }
 

@@ -306,6 +306,7 @@ pub(crate) fn attempt(cell: &CellRecord, number: u32) -> AttemptRecord {
         seconds: (cell.seconds / f64::from(cell.attempts.max(1)) * 1000.0).round() / 1000.0,
         start: Start::Booted,
         time_travel: false,
+        clock: None,
         processor_seconds: None,
         boot_seconds: Some(1.104),
         phase: Phase::Settle,

@@ -2,7 +2,7 @@
 
 use crate::event::{AttemptRecord, Diagnosis};
 use crate::journal::AttemptDir;
-use crate::observation::Observation;
+use crate::observation::{ClockPair, Observation};
 use crate::oops::Report;
 use crate::verdict::Judgement;
 use crate::witness::WitnessEvidence;
@@ -43,6 +43,9 @@ pub fn attempt(
         processor_seconds: seen.processor_seconds.map(milliseconds),
         start: seen.start,
         time_travel: seen.time_travel,
+        clock: seen
+            .clock
+            .map(|pair| ClockPair { guest: milliseconds(pair.guest), host: milliseconds(pair.host) }),
         boot_seconds: seen.boot_seconds.map(milliseconds),
         phase: seen.phase,
         ending: seen.ending,

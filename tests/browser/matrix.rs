@@ -157,6 +157,7 @@ fn cell(test: usize, kernel: usize, round: usize) -> (CellRecord, Vec<AttemptRec
             seconds: each,
             start: Start::Booted,
             time_travel: false,
+            clock: None,
             processor_seconds: None,
             boot_seconds: (verdict != Verdict::Lost).then_some(1.104),
             phase: if crashed { Phase::Dose } else { Phase::Settle },

@@ -115,6 +115,7 @@ fn attempt(verdict: Verdict, console: String) -> AttemptRecord {
         seconds: 3.2,
         start: Start::default(),
         time_travel: false,
+        clock: None,
         processor_seconds: None,
         boot_seconds: Some(1.0),
         phase: Phase::Stop,

@@ -377,6 +377,9 @@ fn facts(channel: &str) -> GuestFacts {
         tainted: read("/proc/sys/kernel/tainted").parse().unwrap_or_default(),
         channel: channel.to_owned(),
         hung_task_timeout: read("/proc/sys/kernel/hung_task_timeout_secs").parse().ok(),
+        uptime_ms: Duration::try_from(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
+            .ok()
+            .map(|uptime| uptime.as_millis() as u64),
     }
 }
 

@@ -52,6 +52,9 @@ pub struct GuestFacts {
     pub channel: String,
     /// The hung-task timeout that the kernel accepted, seconds; absent: this kernel has no such detector.
     pub hung_task_timeout: Option<u64>,
+    /// What the kernel's monotonic clock said then, milliseconds since it booted; absent: not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uptime_ms: Option<u64>,
 }
 
 /// A step before the dose that failed in the guest.

@@ -8,7 +8,7 @@ use super::*;
 use crate::event::Event;
 use crate::guest::message::FromGuest;
 use crate::lab::sim;
-use crate::observation::{Ending, SetupFailure};
+use crate::observation::{Ending, GuestFacts, SetupFailure};
 use crate::plan::Cell;
 use crate::runner::{self, Capacity, Config, Queue};
 use crate::vm::guest::VmEvent;
@@ -180,8 +180,8 @@ fn a_restore_never_decides() {
     }
     insta::assert_snapshot!(place.summary(), @r"
     boot to save, restore, boot, boot to save, restore, boot, boot
-    6.1 on default: a saved guest could not be used: it ended before the test began, and a booted one did not; it boots, and is saved anew
-    6.1 on default: a saved guest could not be used: it ended before the test began, and a booted one did not; it boots from now on
+    6.1 on default: a saved guest could not be used: it ended before the test began (the guest restarted or powered off without a last message), and a booted one did not; it boots, and is saved anew
+    6.1 on default: a saved guest could not be used: it ended before the test began (the guest restarted or powered off without a last message), and a booted one did not; it boots from now on
     ");
 }
 
@@ -274,6 +274,35 @@ fn a_boot_that_fails_while_it_is_to_be_saved_is_tried_again_once() {
     insta::assert_snapshot!(place.summary(), @r"
     boot to save, boot, boot to save, boot, boot
     6.1 on default boots for every attempt, it could not be saved: QEMU ended with exit code 0
+    ");
+}
+
+#[test]
+fn a_clock_that_runs_away_is_not_saved_and_not_restored_again() {
+    let hello = |uptime_ms| {
+        FromGuest::Hello(GuestFacts {
+            uptime_ms: Some(uptime_ms),
+            release: "6.1.0".into(),
+            ..GuestFacts::default()
+        })
+    };
+    let boots_as_if = |uptime_ms| Script::new().after(3.0).say(hello(uptime_ms));
+    let save = |script: Script| script.until("save").event(VmEvent::Saved(Ok(())));
+    let beat = |uptime_ms| FromGuest::Heartbeat { uptime_ms };
+    let hurries = Script::restored().until("run").dose_begins().after(1.0).say(beat(70_000)).after(1.0);
+    let all = |place: &Place| -> Vec<(Start, bool)> {
+        let seen = (0..2).map(|_| place.attempt());
+        seen.map(|seen| (seen.start, seen.runaway_clock().is_some())).collect()
+    };
+    let not_saved = Place::new([save(boots_as_if(57_000)), booted(), save(boots_as_if(3_200)), restored()]);
+    assert_eq!(all(&not_saved), [(Start::Booted, false), (Start::Restored, false)]);
+    assert_eq!(not_saved.summary(), "boot to save, boot, boot to save, restore");
+    let given_up =
+        Place::new([Script::saved(), hurries.say(beat(82_000)).completes(), Script::saved(), restored()]);
+    assert_eq!(all(&given_up), [(Start::Restored, true), (Start::Restored, false)]);
+    insta::assert_snapshot!(given_up.summary(), @r"
+    boot to save, restore, boot to save, restore
+    6.1 on default: a saved guest could not be used: its clock counted 12 s in 2.0 s of the host's; it boots, and is saved anew
     ");
 }
 

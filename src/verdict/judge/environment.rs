@@ -1,7 +1,7 @@
 //! Crash reports that say nothing about the kernel: what this program put into the guest, the host and QEMU caused them.
 
 use crate::observation::Observation;
-use crate::oops::{Report, breakpoint_was_taken_back};
+use crate::oops::{Report, ReportKind, breakpoint_was_taken_back};
 
 /// What `check_timer()` of x86 panics with when the timer did not tick within a few hundredths of a second.
 const LATE_TIMER: &str = "kernel panic: IO-APIC + timer doesn't work!";
@@ -23,6 +23,8 @@ pub(super) enum Culprit {
     Memory,
     /// A busy host, which emulated ticks of a timer too late.
     Host,
+    /// A guest whose clock ran away, to which little time was long.
+    Clock,
     /// QEMU, which ran an instruction that was no longer there.
     Emulator,
 }
@@ -34,6 +36,9 @@ pub(super) fn blamed(report: &Report, seen: &Observation) -> Option<Culprit> {
     }
     if NO_INIT.iter().any(|panic| report.title.starts_with(panic)) {
         return Some(Culprit::Init);
+    }
+    if report.kind == ReportKind::Hang && seen.runaway_clock().is_some() {
+        return Some(Culprit::Clock);
     }
     let text = seen.console.text.get(report.start..report.end).unwrap_or_default();
     (seen.stale_code && breakpoint_was_taken_back(text)).then_some(Culprit::Emulator)

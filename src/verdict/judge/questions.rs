@@ -15,6 +15,7 @@ pub(super) use memory::is_exhaustion;
 
 use super::evidence::Evidence;
 use super::{Judgement, Verdict};
+use crate::observation::Observation;
 use Verdict::{Bad, Blind, Lost, Other, Skip};
 
 /// One question.
@@ -85,6 +86,7 @@ pub(super) const QUESTIONS: &[Question] = {
         ask(Dose, "was the symptom seen during the dose?", &[Bad], crashes::symptom),
         ask(Dose, "was it on the console before the dose?", &[Blind], crashes::symptom_before),
         ask(Dose, "is there another crash report of the dose?", &[Other], crashes::other_report),
+        ask(Dose, "did the guest's clock run away?", &[Lost], ending::clock_ran_away),
         ask(Dose, "does a report leave open whether it is the symptom?", &[Blind], crashes::left_open),
         ask(Dose, "was the guest out of memory?", &[Blind], memory::exhausted),
         ask(Dose, "did QEMU make the kernel crash?", &[Lost, Blind], crashes::emulators_fault),
@@ -123,6 +125,12 @@ fn dosed(verdict: Verdict, reason: impl Into<String>) -> Option<Judgement> {
 /// `blind` for this reason.
 fn blind(reason: impl Into<String>) -> Option<Judgement> {
     dosed(Blind, reason)
+}
+
+/// Why no verdict follows from what a guest says whose clock ran away.
+fn ran_away(seen: &Observation, what: &str) -> String {
+    let clock = seen.runaway_clock().map(|clock| clock.to_string()).unwrap_or_default();
+    format!("the guest was not in time, {clock}: {what}")
 }
 
 /// Why no verdict follows from a crash that QEMU caused.

@@ -1,5 +1,6 @@
 //! Hand-made observations, each with what must be said about it.
 
+mod clocks;
 mod collections;
 mod detectors;
 mod doses;

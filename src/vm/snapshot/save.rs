@@ -12,6 +12,7 @@ use super::store::{Contents, Manifest};
 use super::{CONSOLE, Key, MEMORY, STATE, memory};
 use crate::cancel::Cancel;
 use crate::guest::message::FromGuest;
+use crate::observation::{ClockPair, GuestFacts};
 use crate::vm::VmError;
 use crate::vm::backend::{Backend, StartFrom, StateFiles};
 use crate::vm::console::Capture;
@@ -21,6 +22,12 @@ use crate::vm::spec::VmSpec;
 
 /// How long the devices' state may take to be written: it is less than a megabyte.
 const WRITING: Duration = Duration::from_secs(30);
+
+/// A kernel whose clock ran this many times as fast as the host's until it was to be saved has measured it wrong.
+const FASTEST: u32 = 2;
+
+/// By fewer seconds than these a clock may be ahead: the host's rounding, and firmware's.
+const LEAST_GAIN: f64 = 1.0;
 
 /// Why there is no snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,9 +77,13 @@ pub fn save(
         memory: memory.try_clone().map_err(failed("the memory"))?.into(),
         state: state.try_clone().map_err(failed("the state's file"))?.into(),
     };
+    let start = backend.now();
     let mut guest = backend.start(machine, StartFrom::Template(files))?;
     let mut console = Capture::new("", None);
-    let release = first_word(&mut *guest, &mut console, limit, cancel)?;
+    let facts = first_word(&mut *guest, &mut console, limit, cancel)?;
+    if machine.clock.is_real() {
+        believe_clock(&facts, guest.now() - start)?;
+    }
     guest.save()?;
     state_written(&mut *guest, &mut console, cancel)?;
     let console = end(&mut *guest, console)?;
@@ -84,7 +95,7 @@ pub fn save(
     let mut file = File::create(folder.join(CONSOLE)).map_err(failed("the console's file"))?;
     file.write_all(&console).and_then(|()| file.sync_all()).map_err(failed("the console's file"))?;
     Ok(Manifest {
-        release,
+        release: facts.release,
         made_from: key.made_from.clone(),
         memory: summary,
         state: Contents::of(&written),
@@ -92,16 +103,27 @@ pub fn save(
     })
 }
 
-/// Waits for the agent's first word; the result is the kernel's release.
+/// All guests that are restored from a snapshot go on with its clock. `booted` is how long the boot took by the host's.
+fn believe_clock(facts: &GuestFacts, booted: Duration) -> Result<(), SaveError> {
+    let Some(uptime_ms) = facts.uptime_ms else { return Ok(()) };
+    let guest = Duration::from_millis(uptime_ms);
+    let clock = ClockPair { guest: guest.as_secs_f64(), host: booted.as_secs_f64() };
+    match guest > booted * FASTEST && clock.gain() >= LEAST_GAIN {
+        true => Err(SaveError::NoBoot(format!("while it booted {clock}"))),
+        false => Ok(()),
+    }
+}
+
+/// Waits for the agent's first word, which is the result.
 fn first_word(
     guest: &mut dyn Guest,
     console: &mut Capture,
     limit: Duration,
     cancel: &Cancel,
-) -> Result<String, SaveError> {
+) -> Result<GuestFacts, SaveError> {
     let deadline = guest.now() + limit;
     let hello = |event: &VmEvent| match event {
-        VmEvent::Message(FromGuest::Hello(facts)) => Some(facts.release.clone()),
+        VmEvent::Message(FromGuest::Hello(facts)) => Some(facts.clone()),
         _ => None,
     };
     let heard = await_event(guest, deadline, cancel, &mut |bytes| console.push(bytes), hello)?;

@@ -7,7 +7,7 @@ use crate::event::AttemptRecord;
 use crate::journal::RunDir;
 use crate::observation::Start;
 use crate::plural::counted;
-use crate::report::evidence::{attempt_line, ending};
+use crate::report::evidence::attempt_line;
 use crate::report::fold::CellSummary;
 use crate::report::html::blocks::push_list;
 use crate::report::text::escape;
@@ -47,7 +47,7 @@ fn push_row(out: &mut String, attempt: &AttemptRecord, dir: &RunDir) {
             format!("{boot:.3} s{how}{clock}")
         },
     );
-    let mut end = ending(&attempt.ending);
+    let mut end = attempt.ending.to_string();
     if let Some(text) = attempt.title.as_ref().or(attempt.reason.as_ref()) {
         let _ = write!(end, ": {text}");
     }

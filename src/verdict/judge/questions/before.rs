@@ -23,6 +23,7 @@ pub(super) fn not_the_kernel(evidence: &Evidence<'_>) -> Option<Judgement> {
     let (report, blamed) = evidence.blamed.first()?;
     let (title, phase) = (&report.title, evidence.seen.phase.word());
     lost(match blamed {
+        Culprit::Clock => super::ran_away(evidence.seen, title),
         Culprit::Host => format!("the host was too busy to emulate a timer in time: {title}"),
         Culprit::Memory => format!("the guest ran out of memory during {phase}: {title}"),
         Culprit::Init | Culprit::Emulator => {

@@ -39,7 +39,13 @@ pub(super) fn symptom_before(evidence: &Evidence<'_>) -> Option<Judgement> {
 }
 
 pub(super) fn other_report(evidence: &Evidence<'_>) -> Option<Judgement> {
-    let is_other = |report: &&&Report| is_defect(report) && open(evidence, report).is_none();
+    // of a symptom with several signs the others were not looked at where the guest's clock ran away
+    let is_part = |report: &Report| {
+        evidence.seen.runaway_clock().is_some()
+            && part_in_reports(&evidence.test.symptom, &[report]).is_some()
+    };
+    let is_other =
+        |report: &&&Report| is_defect(report) && open(evidence, report).is_none() && !is_part(report);
     let report = evidence.during.iter().find(is_other)?;
     let damaged = if report.corrupted { "; the report is damaged" } else { "" };
     let judgement = Judgement::new(Verdict::Other, true).title(&report.title);

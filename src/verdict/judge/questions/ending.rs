@@ -10,6 +10,15 @@ pub(super) fn interrupted(evidence: &Evidence<'_>) -> Option<Judgement> {
     cancelled.then(|| Judgement::new(Verdict::Lost, false).because("interrupted"))
 }
 
+/// On a busy host an emulated guest's seconds may be a tenth of one: what is hung after twenty of them is not, and a dose of seconds
+/// was none.
+pub(super) fn clock_ran_away(evidence: &Evidence<'_>) -> Option<Judgement> {
+    evidence.seen.runaway_clock()?;
+    let report = evidence.blamed.iter().find(|(_, culprit)| *culprit == Culprit::Clock);
+    let what = report.map_or("nothing follows from that", |(report, _)| &report.title);
+    dosed(Verdict::Lost, super::ran_away(evidence.seen, what))
+}
+
 pub(super) fn cut_short(evidence: &Evidence<'_>) -> Option<Judgement> {
     let seen = evidence.seen;
     let phase = seen.phase.word();
