@@ -251,6 +251,14 @@ pub enum SourceError {
         /// Which files were looked for, or what is wrong with one.
         said: String,
     },
+    /// The program that checks signatures is not there.
+    #[error(
+        "{program}, which checks the mirror's signatures, is not in PATH; install it (of Debian's package gpgv, elsewhere of gnupg or gnupg2)"
+    )]
+    Verifier {
+        /// Its name.
+        program: &'static str,
+    },
     /// What the mirror says of its packages is not what somebody has signed whom the user trusts.
     #[error(
         "{what} of the mirror cannot be believed: {said}; nothing of it was used, check the mirror and what is in between, and whether the keyring is the archive's (KREGRESS_DEBIAN_KEYRING)"
