@@ -3,6 +3,10 @@
 use std::fmt;
 
 use crate::report::ExitStatus;
+use crate::yaml::problem::LoadError;
+
+/// Columns of what is no terminal.
+const WIDTH: usize = 80;
 
 /// An error for the user, with the exit code that says what kind it is.
 #[derive(Debug)]
@@ -66,7 +70,15 @@ impl CliError {
                 // it may quote what others wrote
                 eprintln!("{label}: {}", terminal_text::lines(&text));
             }
-            Text::Located(report) => eprintln!("{report:?}"),
+            Text::Located(report) => match report.downcast_ref::<LoadError>() {
+                // whose headline would stand there twice
+                Some(error) if error.problems().len() == 1 => {
+                    let terminal = console::Term::stderr();
+                    let width = terminal.size_checked().map_or(WIDTH, |(_, columns)| columns.into());
+                    eprintln!("Error: {}", error.render(console::colors_enabled_stderr(), width));
+                }
+                _ => eprintln!("{report:?}"),
+            },
         }
         self.status
     }

@@ -154,7 +154,7 @@ impl Problem {
         Self {
             format,
             kind,
-            headline: headline.into().into(),
+            headline: terminal_text::lines(&headline.into()).into(),
             help: None,
             place: ProblemLocation::File(file.into()),
             source_text: None,
@@ -171,13 +171,13 @@ impl Problem {
 
     /// Marks bytes of the source; the first label is the place of the problem.
     pub(crate) fn label(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
-        self.labels.push((span, text.into()));
+        self.labels.push((span, terminal_text::lines(&text.into())));
         self
     }
 
     /// Adds what to do about it.
     pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.help = help.into().map(String::into_boxed_str);
+        self.help = help.into().map(|help| terminal_text::lines(&help).into());
         self
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::NamedSource;
+use terminal_text::is_deceptive;
 
 use super::file_kind::FileKind;
 use super::problem::Location;
@@ -123,7 +124,8 @@ impl Source {
                 .help("break it, or put the data into a file of its own".to_owned()));
         }
         let text: Arc<str> = text.into();
-        let named = Arc::new(NamedSource::new(path.display().to_string(), Arc::clone(&text)));
+        let shown = if text.contains(is_deceptive) { undeceptive(&text).into() } else { Arc::clone(&text) };
+        let named = Arc::new(NamedSource::new(terminal_text::line(&path.display().to_string()), shown));
         Ok(Self { format, path: path.to_owned(), text, named, line_starts })
     }
 
@@ -181,6 +183,20 @@ fn locate(path: &Path, line_starts: &[usize], text: &[u8], offset: usize) -> Loc
     Location { file: path.to_owned(), line, column }
 }
 
+/// The text as it is shown: what would turn round the text beside it has a sign in its place, of as many bytes, so that places stay.
+fn undeceptive(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.len_utf8() {
+            _ if !is_deceptive(c) => shown.push(c),
+            2 => shown.push('¿'),
+            3 => shown.push('\u{fffd}'),
+            _ => shown.push_str("\u{fffd}?"),
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +215,18 @@ mod tests {
         }
         assert_eq!(source.location(source.offset(2, 4)).to_string(), "x.yaml:2:5");
         assert_eq!(source.location(source.text.len()).to_string(), "x.yaml:3:1");
+    }
+
+    #[test]
+    fn what_a_file_says_turns_nothing_round_where_its_line_is_shown() {
+        let source = source("summary: \u{61c}\u{202e}\u{e0041}ä\nwrong: x\n");
+        let span = source.offset(2, 0)..source.offset(2, 5);
+        let (headline, label) = ("found \u{1b}[2J\u{202e}".to_owned(), "\u{9b}here".to_owned());
+        let problem = source.problem(ProblemKind::UnknownKey, span, headline, label);
+        let said = format!("{:?}", miette::Report::new(problem.help("or \u{1b}]0;t\u{7}".to_owned())));
+        let harmful = |c: char| c.is_control() && c != '\n' || is_deceptive(c);
+        assert!(!said.contains(harmful), "{said:?}");
+        assert!(said.contains("summary: ¿\u{fffd}\u{fffd}?ä") && said.contains("x.yaml:2:1"), "{said}");
     }
 
     #[test]
