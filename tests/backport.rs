@@ -116,8 +116,12 @@ impl Place {
         Some(place)
     }
 
-    /// What the command says on both streams, and its exit code.
     fn said(&self, arguments: &[&str]) -> String {
+        self.of("backport", arguments)
+    }
+
+    /// What a command says on both streams, and its exit code.
+    fn of(&self, name: &str, arguments: &[&str]) -> String {
         let mut command = cargo_bin_cmd!("kregress");
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KREGRESS_") || name == "CC") {
             command.env_remove(name);
@@ -125,8 +129,7 @@ impl Place {
         command.current_dir(self.path()).env("KREGRESS_CACHE", self.path().join("cache"));
         // without the trees of the box
         command.env("KREGRESS_KERNEL_CATALOGUES", "kernels");
-        let output =
-            command.env("NO_COLOR", "1").arg("backport").args(arguments).output().expect("it starts");
+        let output = command.env("NO_COLOR", "1").arg(name).args(arguments).output().expect("it starts");
         let text = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes).into_owned();
             let fixtures = fixture("").display().to_string();
@@ -251,6 +254,7 @@ fn what_a_repository_and_a_mail_say_is_no_command() {
     let mail = place.git(&["format-patch", "-q", "-1", "--stdout"]);
     place.write("fix.patch", &mail);
     let before = place.git(&["status", "--short"]);
+    let harmful = |c: char| c.is_control() && c != '\n' || kregress::progress::is_deceptive(c);
     for onto in ["linux@-x", "linux@--output=owned", "linux@$(touch-owned)"] {
         for input in ["fix.patch", "linux@-x..main"] {
             let said = place.said(&[input, "--dry-run", "--onto", onto]);
@@ -258,11 +262,12 @@ fn what_a_repository_and_a_mail_say_is_no_command() {
                 said.contains(&format!("{onto}: applies\n")) && said.ends_with("exit code 0\n"),
                 "{said}"
             );
-            let harmful = |c: char| c.is_control() && c != '\n' || kregress::progress::is_deceptive(c);
             assert!(!said.contains(harmful), "{said:?}");
             assert!(!said.lines().any(|line| line.starts_with("$(touch")), "a name is no line: {said}");
         }
     }
+    let patched = place.of("patch", &["fix.patch", "--onto", "linux"]);
+    assert!(patched.contains("exit code") && !patched.contains(harmful), "{patched:?}");
     let owned = |folder: &str| place.path().join(folder).join("owned").exists();
     assert!(!owned("") && !owned("linux"));
     assert_eq!(place.git(&["status", "--short"]), before);

@@ -23,24 +23,26 @@ fn said(arguments: &[&str]) -> String {
     said_beside(|_| (), arguments)
 }
 
-/// The same in a folder that has more.
-fn said_beside(prepare: impl FnOnce(&Path), arguments: &[&str]) -> String {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    prepare(folder.path());
-    std::fs::create_dir(folder.path().join("suites")).expect("a folder");
-    std::fs::write(folder.path().join("suites/shell.yaml"), SUITE).expect("a file");
+/// `kregress bisect` in this folder, which gets the suite.
+fn command(folder: &Path, arguments: &[&str]) -> assert_cmd::Command {
+    std::fs::create_dir(folder.join("suites")).expect("a folder");
+    std::fs::write(folder.join("suites/shell.yaml"), SUITE).expect("a file");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = cargo_bin_cmd!("kregress");
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KREGRESS_")) {
         command.env_remove(name);
     }
-    command
-        .current_dir(folder.path())
-        .env("NO_COLOR", "1")
-        .env("KREGRESS_CACHE", folder.path().join("cache"));
+    command.current_dir(folder).env("NO_COLOR", "1").env("KREGRESS_CACHE", folder.join("cache"));
     command.args(["--catalogues", root.join("kernels").to_str().expect("UTF-8")]);
     command.args(["--machines", root.join("vm").to_str().expect("UTF-8"), "bisect"]).args(arguments);
-    let output = command.output().expect("kregress starts");
+    command
+}
+
+/// The same in a folder that has more.
+fn said_beside(prepare: impl FnOnce(&Path), arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    prepare(folder.path());
+    let output = command(folder.path(), arguments).output().expect("kregress starts");
     assert!(!folder.path().join("reports").exists(), "a run was begun");
     let err = String::from_utf8_lossy(&output.stderr).replace(&folder.path().display().to_string(), "PLACE");
     format!("$ kregress bisect {}\n{err}[{}]\n", arguments.join(" "), output.status.code().unwrap_or(-1))
@@ -64,15 +66,64 @@ fn misuse_is_told_with_the_remedy() {
     insta::assert_snapshot!(all.join("\n"));
 }
 
+fn git(folder: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"];
+    let mut command = std::process::Command::new("git");
+    command.current_dir(folder).args(identity).args(arguments);
+    let output = command.output().expect("git is there");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Branches that look like options, titles and names of files that would do something to a shell or a terminal. The kernels do not
+/// compile, so that all of them are named.
+#[test]
+fn what_a_repository_says_is_no_command() {
+    let title = |nth: u32| {
+        format!(
+            "{nth} \u{1b}]0;owned\u{7}<script>alert(1)</script> `touch owned` $(touch owned) \u{202e} --output=owned"
+        )
+    };
+    let prepare = |folder: &Path| {
+        let linux = folder.join("linux");
+        std::fs::create_dir(&linux).expect("a folder");
+        git(&linux, &["init", "-q", "-b", "main"]);
+        let makefile = "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\nEXTRAVERSION =\n%:\n\t@echo no; exit 1\n";
+        for (file, text) in [("Makefile", makefile), ("Kbuild", ""), ("Kconfig", "")] {
+            std::fs::write(linux.join(file), text).expect("a file");
+        }
+        for nth in 0..4 {
+            let name = format!("--output=owned\n$(touch owned)`touch owned`\"\u{1b}[2J.{nth}");
+            std::fs::write(linux.join(name), "1\n").expect("a file");
+            git(&linux, &["add", "--all"]);
+            git(&linux, &["commit", "-q", "-m", &title(nth)]);
+            let branch = ["-x", "$(touch-owned)", "-s", "--output=owned"][nth as usize];
+            git(&linux, &["update-ref", &format!("refs/heads/{branch}"), "HEAD"]);
+        }
+    };
+    for (good, bad, code) in [
+        ("--good=-x", "--bad=--output=owned", 103),
+        ("--good=$(touch-owned)", "--bad=-s", 103),
+        ("--good=--all", "--bad=-s", 2),
+    ] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        prepare(folder.path());
+        let output =
+            command(folder.path(), &["one", "--tree", "linux", good, bad]).output().expect("it starts");
+        let said = [&output.stdout[..], &output.stderr[..]].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        let harmful = |c: char| c.is_control() && !"\n\t".contains(c) || kregress::progress::is_deceptive(c);
+        assert!(!said.contains(harmful), "{said:?}");
+        assert!(!said.lines().any(|line| line.starts_with("$(touch")), "a name is no line: {said}");
+        let owned = |below: &str| folder.path().join(below).join("owned").exists();
+        assert!(!owned("") && !owned("linux") && !owned("reports"));
+    }
+}
+
 #[test]
 fn a_configuration_is_looked_at_before_anything_begins() {
     let repository = |folder: &Path| {
-        let git = |arguments: &[&str]| {
-            let identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"];
-            let mut command = std::process::Command::new("git");
-            command.current_dir(folder).args(identity).args(arguments);
-            assert!(command.output().expect("git is there").status.success(), "{arguments:?}");
-        };
+        let git = |arguments: &[&str]| git(folder, arguments);
         git(&["init", "-q", "-b", "main"]);
         for text in ["one", "two"] {
             std::fs::write(folder.join("Makefile"), text).expect("a file");
