@@ -28,3 +28,17 @@ fn a_clock_leaps_over_what_is_idle_and_over_nothing_else() {
     assert_eq!(real.cell("clocks::asks"), "good");
     assert!(real.event("attempt")["time_travel"].is_null(), "{:?}", real.events);
 }
+
+/// As on a host that is so busy that the kernel measures its processor's speed wrong.
+#[test]
+fn a_clock_that_runs_away_gives_no_verdict_but_that_of_a_crash() {
+    let Some(place) = Place::new() else { return };
+    let ended = place.run(&["-s", "fast-clock", "--retries", "0"]);
+    let waits = ended.cell("fast-clock::waits");
+    assert!(waits.starts_with("lost: the guest was not in time, its clock counted "), "{waits}");
+    assert_eq!(ended.cell("fast-clock::crashes"), "bad: kernel panic: sysrq triggered crash");
+    for attempt in ended.events.iter().filter(|e| e["event"] == "attempt") {
+        let seconds = |whose: &str| attempt["clock"][whose].as_f64().expect("it was noticed");
+        assert!(seconds("guest") > 1.5 * seconds("host"), "{attempt}");
+    }
+}
