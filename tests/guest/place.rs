@@ -169,7 +169,13 @@ impl Place {
     pub fn finish(&self, mut command: Command) -> Ended {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kregress starts");
         let ended = self.listen(child);
-        assert_eq!(self.processes(), Vec::<i32>::new(), "processes are left");
+        // one that was killed takes a moment to go on a busy host, one that was forgotten stays
+        let mut left = Vec::new();
+        let gone = within(PATIENCE, || {
+            left = self.processes().into_iter().map(described).collect();
+            left.is_empty().then_some(())
+        });
+        assert!(gone.is_some(), "processes are left: {left:#?}");
         ended
     }
 
@@ -210,20 +216,35 @@ impl Place {
 
     /// Waits until something is so.
     pub fn until<T>(&self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(found) = probe() {
-                return found;
-            }
-            assert!(Instant::now() < deadline, "{what} did not happen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        within(PATIENCE, &mut probe).unwrap_or_else(|| panic!("{what} did not happen"))
     }
 
     /// The files that runs left, relative to their folders.
     pub fn report_file(&self, name: &str) -> PathBuf {
         self.path().join("reports/latest").join(name)
     }
+}
+
+/// What `probe` found, looking again and again for so long.
+fn within<T>(time: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + time;
+    loop {
+        let found = probe();
+        if found.is_some() || Instant::now() >= deadline {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A process in words: its state, its parent, its command line.
+fn described(pid: i32) -> String {
+    let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let status = String::from_utf8_lossy(&read("status")).into_owned();
+    let told =
+        status.lines().filter(|line| ["Name", "State", "PPid"].iter().any(|key| line.starts_with(key)));
+    let told: Vec<&str> = told.collect();
+    format!("{pid}: {} {}", told.join(" "), String::from_utf8_lossy(&read("cmdline")).replace('\0', " "))
 }
 
 /// Puts a kernel into the cache that all places share, where it is not there already.
