@@ -129,7 +129,7 @@ impl Payload {
             asks_leave: test.symptom.may_be_undetectable(),
             endless_ms: endless_ms(test),
             nonce: payload.nonce.clone(),
-            settle: SETTLE,
+            settle: Some(SETTLE),
         }));
         Ok(payload)
     }
@@ -156,7 +156,7 @@ impl Payload {
             asks_leave: false,
             endless_ms: None,
             nonce: payload.nonce.clone(),
-            settle: Settle { least_ms: 0, most_ms: 0 },
+            settle: None,
         }));
         payload
     }

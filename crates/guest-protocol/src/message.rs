@@ -37,8 +37,9 @@ pub struct ProgramRequest {
     pub endless_ms: Option<u64>,
     /// A word that marks the start and the end of the dose on the console, different for every attempt.
     pub nonce: String,
-    /// How long the kernel is watched after the program ended.
-    pub settle: Settle,
+    /// How long the kernel is watched after the program ended; absent: not at all, as after a rehearsal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle: Option<Settle>,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -419,7 +420,7 @@ mod tests {
                 asks_leave: true,
                 endless_ms: Some(5000),
                 nonce: "n".into(),
-                settle: Settle { least_ms: 1, most_ms: 2 },
+                settle: Some(Settle { least_ms: 1, most_ms: 2 }),
             }),
         ];
         for message in messages {
