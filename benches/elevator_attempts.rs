@@ -22,7 +22,8 @@ fn main() {
     let suite = suite::load_file("suites/block.yaml").expect("the suite of the block layer");
     let race = suite.tests.iter().find(|test| test.name == "elevator-switch-race").expect("the test");
     let mut race = Test::clone(race);
-    race.dose.seconds = Some(1);
+    // for one second, however often it writes in it
+    (race.dose.seconds, race.dose.rounds) = (Some(1), Some(1));
     let runs = Runs::new(&kernel, &Arc::new(race));
     let (restoring, booting) = (lab(&kernel), lab(&kernel).without_snapshots());
     // what is made once for a kernel belongs to neither side

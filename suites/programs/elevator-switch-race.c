@@ -7,21 +7,20 @@
  * elevator that the other writer is freeing. 370ac285f23a (v6.17-rc3) made the window easy to meet.
  *
  * Trigger: one process per writer opens the attribute, writes a scheduler's name chosen at random,
- * closes it, and starts again, for KREGRESS_SECONDS (10). There are KREGRESS_CPUS writers, and at
- * least two. A switch waits for RCU grace periods, which hides the race (1 of 3 runs of 30 s);
- * with expedited grace periods a bad kernel crashes within a second or two.
+ * closes it, and starts again, until all together have written KREGRESS_ROUNDS times (250), and for
+ * KREGRESS_SECONDS if that is longer. There are KREGRESS_CPUS writers, and at least two. A switch
+ * waits for RCU grace periods, which hides the race (1 of 3 runs of 30 s); with expedited grace
+ * periods a bad kernel crashes within a hundred writes.
  *
  * Detector: the kernel's own crash below elevator_change_done, read from the console. A write that fails
  * with EEXIST is reported as the symptom too: sysfs refused to register a second scheduler
  * beside the first.
  *
- * Exit: 0 all writers wrote for the whole time or longer, often enough; 77 no null_blk disk; 1 it could not
- * judge. A writer that meets another one's switch may get EBUSY (since 4ff58d6bc9dd, v7.2-rc4): that is
+ * Exit: 0 all writers wrote often enough; 77 no null_blk disk; 1 it could not judge. A writer that meets another one's switch may get EBUSY (since 4ff58d6bc9dd, v7.2-rc4): that is
  * how a kernel may keep switches apart, and no error. Two writers there get it for nineteen in
  * twenty writes. Each of those is a meeting that a bad kernel would not have survived, so what
- * the dose is measured by is writes; a few of them must have switched, or nothing was there to meet.
- * A busy host makes fewer of both in the same time: the writers then go on until there are enough,
- * for up to three times KREGRESS_SECONDS.
+ * the dose is measured by is writes; one in ten of them must have switched, or too little was there
+ * to meet: the writers go on until that is so as well, for up to a minute.
  *
  * Usage: elevator-switch-race [QUEUE/SCHEDULER]
  */
@@ -37,9 +36,8 @@
 
 enum {
 	WRITERS_MAX = 64,
-	FEWEST_WRITES_A_SECOND = 10,
-	FEWEST_SWITCHES_A_SECOND = 1,
-	MOST_TIMES_AS_LONG = 3,
+	WRITES_A_SWITCH = 10,
+	MOST_SECONDS = 60,
 	PATIENCE = 60,
 };
 
@@ -156,7 +154,8 @@ static void join_writers(const pid_t *writers, unsigned int count, double end)
 int main(int argc, char **argv)
 {
 	const char *attribute = argc > 1 ? argv[1] : ATTRIBUTE;
-	double seconds = env_number("KREGRESS_SECONDS", 10);
+	double seconds = env_number("KREGRESS_SECONDS", 0);
+	uint64_t rounds = env_number("KREGRESS_ROUNDS", 250);
 	uint64_t seed = env_number("KREGRESS_SEED", 1);
 	uint64_t count = env_number("KREGRESS_CPUS", 2);
 	uint64_t switched, busy, written;
@@ -177,9 +176,9 @@ int main(int argc, char **argv)
 		blind("mmap: %s", strerror(errno));
 	start = now();
 	dose.end = start + seconds;
-	dose.latest = start + MOST_TIMES_AS_LONG * seconds;
-	dose.writes = FEWEST_WRITES_A_SECOND * seconds;
-	dose.switches = FEWEST_SWITCHES_A_SECOND * seconds;
+	dose.latest = dose.end + MOST_SECONDS;
+	dose.writes = rounds;
+	dose.switches = rounds / WRITES_A_SWITCH;
 	for (uint64_t i = 0; i < count; i++) {
 		writers[i] = fork();
 		if (writers[i] < 0)
@@ -190,12 +189,12 @@ int main(int argc, char **argv)
 			_exit(0);
 		}
 	}
-	join_writers(writers, count, dose.end + PATIENCE);
+	join_writers(writers, count, dose.latest + PATIENCE);
 	seconds = now() - start;
 
 	add_up(tallies, &switched, &busy);
 	written = switched + busy;
-	note("%llu writers, %llu writes in %.0f s: %llu switches, %llu times EBUSY",
+	note("%llu writers, %llu writes in %.1f s: %llu switches, %llu times EBUSY",
 	     (unsigned long long)count, (unsigned long long)written, seconds,
 	     (unsigned long long)switched, (unsigned long long)busy);
 	if (written < dose.writes)
