@@ -3,7 +3,7 @@
 
     benches/two_builds.py OLD NEW [--rounds N] [--count attempts] [WORDS OF run...]
 
-OLD and NEW are clones in which `cargo build --release` was done; each is run in its own folder, with its own suites, and keeps
+OLD and NEW are clones in which `cargo build --release` was done, or `cargo build`; each is run in its own folder, with its own suites, and keeps
 what it makes in a cache and a folder of runs of its own below `--work`. The first round fetches kernels, saves guests and shows
 each build what its tests take; it is not counted. Then each round runs both, the other one first each time. The last lines are the
 medians and their ratio: of the clock, or with `--count attempts` of attempts an hour. Cells that one build lacks are left out of the
@@ -26,12 +26,19 @@ import sys
 import tempfile
 import time
 
+TARGET = "x86_64-unknown-linux-gnu"
+
 
 def run(side, clone, work, words):
     """One run: seconds, attempts, and the verdict of each cell."""
     home = work / side
     home.mkdir(exist_ok=True)
-    command = [str(clone / "target/release/kregress"), "run", "--message-format", "json", "-o", str(home / "reports")]
+    # earlier builds named their own target, and so lie in its folder
+    folders = [clone / "target" / target / profile for profile in ("release", "debug") for target in ("", TARGET)]
+    program = next((folder / "kregress" for folder in folders if (folder / "kregress").exists()), None)
+    if program is None:
+        sys.exit(f"{side}: no {folders[0]}/kregress; run `cargo build --release` in {clone}")
+    command = [str(program), "run", "--message-format", "json", "-o", str(home / "reports")]
     began = time.monotonic()
     done = subprocess.run(
         command + words,
