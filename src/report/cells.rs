@@ -1,18 +1,19 @@
-//! What is held of every cell of a run: what a matrix, counts and the exit code need, in some forty bytes. Names are
+//! What is held of every cell of a run: what a matrix, counts and the exit code need, in some twenty bytes. Names are
 //! held once, and records stay where they are ([`RecordOffset`]).
 
 mod names;
 mod places;
+mod rows;
 mod seen;
+mod usual;
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
-
-use self::names::{NONE, Name, Names, Pair, Pairs, small};
+use self::names::{NONE, Name, Names};
 pub use self::places::CellPlaces;
+use self::rows::Rows;
 use self::seen::{Attempt, Judgement, Seen};
+use self::usual::Usual;
 use super::records::RecordOffset;
 use crate::event::{CellId, CellRecord};
 use crate::expectation::{Agreement, Expectation, Expected};
@@ -21,13 +22,18 @@ use crate::verdict::Verdict;
 /// The cells of a run in the order of the plan.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    names: Names,
-    /// Tests with their summaries.
-    tests: Pairs,
-    /// Kernels with their releases: one has several where tests want several images of it.
-    kernels: Pairs,
+    /// In the order of the plan.
+    tests: Names,
+    /// As well.
+    kernels: Names,
+    /// What else is said of cells.
+    texts: Names,
+    rows: Rows,
     entries: Vec<Entry>,
-    index: Index,
+    /// Of tests.
+    summaries: Usual,
+    /// Of kernels: one has several where tests want several images of it.
+    releases: Usual,
     /// Verdicts and the attempts that led to them.
     seen: Seen,
     /// Attempts that ended since their cell's last verdict, by the cell's place.
@@ -38,21 +44,15 @@ pub(super) struct Cells {
     packages: HashMap<Name, Name>,
 }
 
-/// Places of cells by test and kernel, which stand in the cells alone.
-#[derive(Debug, Default)]
-struct Index {
-    table: HashTable<u32>,
-    hasher: DefaultHashBuilder,
-}
-
 #[derive(Debug)]
 struct Entry {
-    test: Pair,
-    kernel: Pair,
     /// Where its last verdict and its attempts are.
     seen: u32,
     verdict: Option<Verdict>,
     expected: Option<Expected>,
+    /// Whether its summary and its release are those of all cells of its test and of its kernel.
+    has_usual_summary: bool,
+    has_usual_release: bool,
 }
 
 /// What is held of one cell.
@@ -75,7 +75,7 @@ impl Cells {
 
     /// The cell of a test on a kernel.
     pub(super) fn find(&self, test: &str, kernel: &str) -> Option<Outline<'_>> {
-        let place = self.place_of((self.names.find(test)?, self.names.find(kernel)?))?;
+        let place = self.rows.find((self.tests.find(test)?, self.kernels.find(kernel)?))?;
         Some(self.at(place as usize))
     }
 
@@ -102,7 +102,7 @@ impl Cells {
     pub(super) fn settle(&mut self, record: &CellRecord, at: RecordOffset) -> f64 {
         let place = self.place(&record.test, &record.kernel);
         self.describe(place, record.release.as_deref(), None);
-        let known = record.known.as_deref().map_or(NONE, |known| self.names.number(known));
+        let known = record.known.as_deref().map_or(NONE, |known| self.texts.number(known));
         let (seconds, miss_chance) = (record.seconds, record.miss_chance);
         let judgement = Judgement { record: at, seconds, miss_chance, attempts: record.attempts, known };
         let earlier = self.at(place as usize).seconds();
@@ -113,8 +113,8 @@ impl Cells {
             entry.expected = Some(expectation.expected);
         }
         if let Some(package) = &record.package {
-            let (kernel, package) = (self.names.number(&record.kernel), self.names.number(package));
-            self.packages.insert(kernel, package);
+            let (_, kernel) = self.rows.at(place);
+            self.packages.insert(kernel, self.texts.number(package));
         }
         earlier
     }
@@ -136,7 +136,7 @@ impl Cells {
             self.open.insert(place, attempts);
         }
         if let Some(judgement) = cell.judgement() {
-            let known = cell.known().map_or(NONE, |known| self.names.number(known));
+            let known = cell.known().map_or(NONE, |known| self.texts.number(known));
             self.judge(place, &Judgement { record: judgement.record.behind(journals), known, ..judgement });
         }
         let entry = &mut self.entries[place as usize];
@@ -145,14 +145,15 @@ impl Cells {
             self.late.insert(place, expectation.clone());
         }
         if let Some(package) = cell.cells.package(cell.kernel()) {
-            let (kernel, package) = (self.names.number(cell.kernel()), self.names.number(package));
+            let (_, kernel) = self.rows.at(place);
+            let package = self.texts.number(package);
             self.packages.entry(kernel).or_insert(package);
         }
     }
 
     /// The package of a kernel.
     pub(super) fn package(&self, kernel: &str) -> Option<&str> {
-        self.names.get(*self.packages.get(&self.names.find(kernel)?)?)
+        self.texts.get(*self.packages.get(&self.kernels.find(kernel)?)?)
     }
 
     /// Puts a verdict behind the attempts that led to it.
@@ -164,79 +165,75 @@ impl Cells {
 
     /// Says more of a cell; what is absent stays as it was.
     fn describe(&mut self, place: u32, release: Option<&str>, summary: Option<&str>) {
+        let (test, kernel) = self.rows.at(place);
         let entry = &mut self.entries[place as usize];
         if let Some(release) = release {
-            let (kernel, _) = self.kernels.get(entry.kernel);
-            entry.kernel = self.kernels.number((kernel, self.names.number(release)));
+            let release = self.texts.number(release);
+            entry.has_usual_release = self.releases.say(kernel, place, release);
         }
         if let Some(summary) = summary {
-            let (test, _) = self.tests.get(entry.test);
-            entry.test = self.tests.number((test, self.names.number(summary)));
+            let summary = self.texts.number(summary);
+            entry.has_usual_summary = self.summaries.say(test, place, summary);
         }
-    }
-
-    /// The names of the test and the kernel of a cell.
-    fn key(&self, place: u32) -> (Name, Name) {
-        let entry = &self.entries[place as usize];
-        (self.tests.get(entry.test).0, self.kernels.get(entry.kernel).0)
-    }
-
-    fn place_of(&self, key: (Name, Name)) -> Option<u32> {
-        let hash = self.index.hasher.hash_one(key);
-        self.index.table.find(hash, |place| self.key(*place) == key).copied()
     }
 
     /// The place of a cell, which is made where it is not there yet.
     fn place(&mut self, test: &str, kernel: &str) -> u32 {
-        let key = (self.names.number(test), self.names.number(kernel));
-        if let Some(place) = self.place_of(key) {
-            return place;
-        }
-        let place = small(self.entries.len());
-        let (test, kernel) = (self.tests.number((key.0, NONE)), self.kernels.number((key.1, NONE)));
-        self.entries.push(Entry { test, kernel, seen: NONE, verdict: None, expected: None });
-        let mut table = std::mem::take(&mut self.index.table);
-        let hasher = &self.index.hasher;
-        table.insert_unique(hasher.hash_one(key), place, |place| hasher.hash_one(self.key(*place)));
-        self.index.table = table;
-        place
+        let cell = (self.tests.number(test), self.kernels.number(kernel));
+        self.rows.find(cell).unwrap_or_else(|| {
+            self.entries.push(Entry::default());
+            self.rows.push(cell)
+        })
+    }
+
+    /// The tests in the order of the plan.
+    pub(super) fn tests(&self) -> impl Iterator<Item = &str> {
+        self.tests.iter()
+    }
+
+    /// The kernels in the order of the plan.
+    pub(super) fn kernels(&self) -> impl Iterator<Item = &str> {
+        self.kernels.iter()
     }
 
     /// The tests in the order of the plan, each with the places of its cells.
     pub(super) fn by_test(&self) -> Vec<(&str, CellPlaces)> {
-        self.grouped(|(test, _)| test)
+        self.grouped(&self.tests, |(test, _)| test)
     }
 
     /// The kernels in the order of the plan, each with the places of its cells.
     pub(super) fn by_kernel(&self) -> Vec<(&str, CellPlaces)> {
-        self.grouped(|(_, kernel)| kernel)
+        self.grouped(&self.kernels, |(_, kernel)| kernel)
     }
 
-    fn grouped(&self, by: impl Fn((Name, Name)) -> Name) -> Vec<(&str, CellPlaces)> {
-        let names = || (0..small(self.entries.len())).map(|place| (place, by(self.key(place))));
-        // counted first, so that no group takes more room than it needs
-        let mut sizes: Vec<(Name, usize)> = Vec::new();
-        let mut group_of: HashMap<Name, usize> = HashMap::new();
-        for (_, name) in names() {
-            let group = *group_of.entry(name).or_insert_with(|| {
-                sizes.push((name, 0));
-                sizes.len() - 1
-            });
-            sizes[group].1 += 1;
-        }
-        let empty = sizes.into_iter();
-        let mut groups: Vec<_> =
-            empty.map(|(name, size)| (self.names.text(name), CellPlaces::with_capacity(size))).collect();
-        for (place, name) in names() {
-            groups[group_of[&name]].1.push(place);
+    fn grouped<'c>(
+        &'c self,
+        names: &'c Names,
+        by: impl Fn((Name, Name)) -> Name,
+    ) -> Vec<(&'c str, CellPlaces)> {
+        let mut groups: Vec<_> = names.iter().map(|name| (name, CellPlaces::default())).collect();
+        for (place, cell) in (0..).zip(self.rows.iter()) {
+            groups[by(cell) as usize].1.push(place);
         }
         groups
+    }
+}
+
+impl Default for Entry {
+    fn default() -> Entry {
+        let (verdict, expected) = (None, None);
+        Entry { seen: NONE, verdict, expected, has_usual_summary: false, has_usual_release: false }
     }
 }
 
 impl<'r> Outline<'r> {
     fn entry(self) -> &'r Entry {
         &self.cells.entries[self.place]
+    }
+
+    /// The numbers of its test and its kernel.
+    fn names(self) -> (Name, Name) {
+        self.cells.rows.at(self.place as u32)
     }
 
     /// Where it is among the cells of its run, from 0.
@@ -246,12 +243,12 @@ impl<'r> Outline<'r> {
 
     /// `suite::test`.
     pub fn test(self) -> &'r str {
-        self.cells.names.text(self.cells.tests.get(self.entry().test).0)
+        self.cells.tests.text(self.names().0)
     }
 
     /// The kernel's name.
     pub fn kernel(self) -> &'r str {
-        self.cells.names.text(self.cells.kernels.get(self.entry().kernel).0)
+        self.cells.kernels.text(self.names().1)
     }
 
     /// Which one.
@@ -261,12 +258,16 @@ impl<'r> Outline<'r> {
 
     /// `uname -r` of the kernel, where it is known.
     pub fn release(self) -> Option<&'r str> {
-        self.cells.names.get(self.cells.kernels.get(self.entry().kernel).1)
+        let (_, kernel) = self.names();
+        let is_usual = self.entry().has_usual_release;
+        self.cells.texts.get(self.cells.releases.of(kernel, self.place as u32, is_usual))
     }
 
     /// The test's one-line summary.
     pub fn summary(self) -> &'r str {
-        self.cells.names.text(self.cells.tests.get(self.entry().test).1)
+        let (test, _) = self.names();
+        let is_usual = self.entry().has_usual_summary;
+        self.cells.texts.text(self.cells.summaries.of(test, self.place as u32, is_usual))
     }
 
     /// The verdict; absent: the cell was not run to its end.
@@ -276,7 +277,7 @@ impl<'r> Outline<'r> {
 
     /// What the suite's `known` list says of the result: `known` or `fixed`.
     pub fn known(self) -> Option<&'r str> {
-        self.cells.names.get(self.judgement()?.known)
+        self.cells.texts.get(self.judgement()?.known)
     }
 
     /// Attempts that its verdict took, retries included; 0 without a verdict.
@@ -344,6 +345,6 @@ mod tests {
     #[test]
     fn a_cell_takes_little() {
         // a run may have a million of them
-        assert!(size_of::<Entry>() <= 16, "{}", size_of::<Entry>());
+        assert!(size_of::<Entry>() <= 8, "{}", size_of::<Entry>());
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::cells::CellPlaces;
 use super::fold::RunSummary;
 use crate::event::AttemptRecord;
 use crate::journal::JournalError;
@@ -19,7 +20,7 @@ pub(super) struct Defect {
     /// The class of the crash; absent where the title is no crash report's, for example a leak's.
     pub(super) kind: Option<String>,
     /// Places of the cells in the run, in the order of the plan.
-    pub(super) cells: Vec<usize>,
+    pub(super) cells: CellPlaces,
     /// Attempts that showed it.
     pub(super) attempts: usize,
     /// The console of the first of them, relative to the run's folder.
@@ -58,16 +59,20 @@ pub(super) fn defects(run: &RunSummary) -> Result<Vec<Defect>, JournalError> {
             }
         }
     }
-    found.sort_by_key(|defect| std::cmp::Reverse(defect.cells.len()));
+    found.sort_by_cached_key(|defect| std::cmp::Reverse(defect.cells.len()));
     Ok(found)
 }
 
 /// How many cells the defects are in.
 pub(super) fn cells_of(defects: &[Defect]) -> usize {
-    let mut places: Vec<usize> = defects.iter().flat_map(|defect| defect.cells.iter().copied()).collect();
-    places.sort_unstable();
-    places.dedup();
-    places.len()
+    let mut is_in = Vec::new();
+    for place in defects.iter().flat_map(|defect| defect.cells.iter()) {
+        if is_in.len() <= place {
+            is_in.resize(place + 1, false);
+        }
+        is_in[place] = true;
+    }
+    is_in.into_iter().filter(|is_in| *is_in).count()
 }
 
 /// `12 cells, 3 distinct crashes`; absent where a single cell failed, which says it all.
@@ -91,17 +96,19 @@ fn add(found: &mut Vec<Defect>, place: usize, test: &str, attempt: &AttemptRecor
         if !told && defect.kind.is_some() {
             defect.also.push(title.to_owned());
         }
-        if defect.cells.last() != Some(&place) {
-            defect.cells.push(place);
+        if defect.cells.last() != Some(place) {
+            defect.cells.push(place as u32);
         }
         defect.attempts += 1;
         return;
     }
+    let mut cells = CellPlaces::default();
+    cells.push(place as u32);
     found.push(Defect {
         title: title.to_owned(),
         also: Vec::new(),
         kind: diagnosis.map(|diagnosis| diagnosis.kind.clone()),
-        cells: vec![place],
+        cells,
         attempts: 1,
         console: attempt.console.clone(),
         line: diagnosis.map(|diagnosis| diagnosis.line),
@@ -146,8 +153,8 @@ struct CellName<'r> {
 /// # Errors
 /// The journal cannot be read any more.
 pub(super) fn records(run: &RunSummary) -> Result<Vec<DefectRecord<'_>>, JournalError> {
-    let cell = |place: &usize| {
-        let cell = run.outline(*place);
+    let cell = |place: usize| {
+        let cell = run.outline(place);
         CellName { test: cell.test(), kernel: cell.kernel() }
     };
     let record = |defect: Defect| DefectRecord {
@@ -172,7 +179,7 @@ mod tests {
         let mut text = format!("{:?}\n", headline(&defects));
         for defect in &defects {
             let cells: Vec<String> =
-                defect.cells.iter().map(|place| run.outline(*place).id().to_string()).collect();
+                defect.cells.iter().map(|place| run.outline(place).id().to_string()).collect();
             text.push_str(&format!(
                 "{} {:?} also {:?}, {} attempts, {}\n",
                 defect.title,

@@ -391,7 +391,7 @@ impl RunSummary {
 
     /// The kernels of the run in the order of the plan.
     pub fn kernels(&self) -> Vec<&str> {
-        self.cells_by_kernel().into_iter().map(|(kernel, _)| kernel).collect()
+        self.cells.kernels().collect()
     }
 
     /// The places of each kernel's cells, kernels and cells in the order of the plan.
@@ -406,7 +406,7 @@ impl RunSummary {
 
     /// The tests of the run in the order of the plan.
     pub fn tests(&self) -> Vec<&str> {
-        self.cells_by_test().into_iter().map(|(test, _)| test).collect()
+        self.cells.tests().collect()
     }
 
     /// The runs whose journals it was read from, the earliest first.

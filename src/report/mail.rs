@@ -102,7 +102,7 @@ fn push_defects(out: &mut String, run: &RunSummary) -> Result<(), JournalError> 
 
 fn push_excerpt(out: &mut String, run: &RunSummary, defect: &Defect) -> Result<(), JournalError> {
     let Some(place) = defect.cells.first() else { return Ok(()) };
-    let cell = run.details().cell(*place)?;
+    let cell = run.details().cell(place)?;
     let reports = cell.attempts.iter().flat_map(|attempt| &attempt.diagnoses);
     let Some(report) = reports.into_iter().find(|report| report.title == defect.title) else { return Ok(()) };
     out.push('\n');

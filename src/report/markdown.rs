@@ -125,7 +125,7 @@ fn push_defects(out: &mut String, run: &RunSummary) -> Result<(), JournalError> 
             .cells
             .iter()
             .take(PLACES_SHOWN)
-            .map(|place| inline(&run.outline(*place).id().to_string()))
+            .map(|place| inline(&run.outline(place).id().to_string()))
             .collect();
         if defect.cells.len() > PLACES_SHOWN {
             cells.push(format!("and {} more", defect.cells.len() - PLACES_SHOWN));

@@ -34,8 +34,8 @@ pub(super) fn section(run: &RunSummary, dir: &RunDir) -> Result<String, JournalE
         for place in defect.cells.iter().take(PLACES_SHOWN) {
             cells.push(format!(
                 "<a href=\"#{}\">{}</a>",
-                anchor(*place),
-                escape(&run.outline(*place).id().to_string())
+                anchor(place),
+                escape(&run.outline(place).id().to_string())
             ));
         }
         if defect.cells.len() > PLACES_SHOWN {

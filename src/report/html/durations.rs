@@ -19,11 +19,17 @@ const LEFT: f64 = 300.0;
 const WIDTH: f64 = 640.0;
 const ROW: f64 = 20.0;
 
+/// A test, of whose cells those count that have a verdict and took any time.
 struct Row<'r> {
     test: &'r str,
-    /// Those with a verdict that took any time, the shortest first.
-    cells: Vec<Outline<'r>>,
+    /// How many they are, and the seconds of the shortest one, that in the middle, the longest one, and of all of them.
+    cells: usize,
+    shortest: f64,
+    median: f64,
+    longest: f64,
     total: f64,
+    /// Those that are drawn, the shortest first.
+    marks: Vec<Outline<'r>>,
 }
 
 /// The plot with its heading; nothing where no time is known.
@@ -39,8 +45,7 @@ pub(super) fn section(run: &RunSummary) -> String {
     tests.truncate(TESTS);
     let rows: Vec<Row<'_>> =
         tests.into_iter().map(|(total, test, places)| row(run, test, &places, total)).collect();
-    let longest =
-        rows.iter().filter_map(|row| row.cells.last()).map(|cell| cell.seconds()).fold(0.0, f64::max);
+    let longest = rows.iter().map(|row| row.longest).fold(0.0, f64::max);
     if longest <= 0.0 {
         return String::new();
     }
@@ -56,16 +61,14 @@ pub(super) fn section(run: &RunSummary) -> String {
         &["Test", "Cells", "Shortest", "Median", "Longest", "Together"],
     );
     for row in &rows {
-        let seconds = |at: usize| row.cells[at].seconds();
-        let last = row.cells.len() - 1;
         let _ = writeln!(
             out,
             "<tr><th scope=\"row\">{}</th><td class=\"figure\">{}</td><td class=\"figure\">{:.1}</td><td class=\"figure\">{:.1}</td><td class=\"figure\">{:.1}</td><td class=\"figure\">{:.1}</td></tr>",
             escape(row.test),
-            row.cells.len(),
-            seconds(0),
-            seconds(last / 2),
-            seconds(last),
+            row.cells,
+            row.shortest,
+            row.median,
+            row.longest,
             row.total
         );
     }
@@ -75,7 +78,12 @@ pub(super) fn section(run: &RunSummary) -> String {
 fn row<'r>(run: &'r RunSummary, test: &'r str, places: &CellPlaces, total: f64) -> Row<'r> {
     let mut cells: Vec<Outline<'_>> = timed(run, places).collect();
     cells.sort_by(|a, b| a.seconds().total_cmp(&b.seconds()));
-    Row { test, cells, total }
+    let seconds = |at: usize| cells.get(at).map_or(0.0, |cell| cell.seconds());
+    let last = cells.len().saturating_sub(1);
+    let (shortest, median, longest) = (seconds(0), seconds(last / 2), seconds(last));
+    // the cells of all these tests may be very many
+    let marks = cells.iter().step_by(cells.len().div_ceil(MARKS).max(1)).copied().collect();
+    Row { test, cells: cells.len(), shortest, median, longest, total, marks }
 }
 
 /// The cells whose time is known.
@@ -107,26 +115,25 @@ fn push_plot(out: &mut String, rows: &[Row<'_>], longest: f64) {
     }
     for (number, row) in rows.iter().enumerate() {
         let y = ROW * (number as f64 + 0.5);
-        let x = |cell: &Outline<'_>| LEFT + cell.seconds() * scale;
+        let x = |seconds: f64| LEFT + seconds * scale;
         let mut name: String = row.test.chars().take(NAME).collect();
         if name.len() < row.test.len() {
             name.push('…');
         }
-        let (Some(first), Some(last)) = (row.cells.first(), row.cells.last()) else { continue };
         let _ = writeln!(
             out,
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text><line class=\"span\" x1=\"{:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\"/>",
             LEFT - 10.0,
             y + 4.0,
             escape(&name),
-            x(first),
-            x(last)
+            x(row.shortest),
+            x(row.longest)
         );
-        let shown = row.cells.iter().step_by(row.cells.len().div_ceil(MARKS));
+        let shown = row.marks.iter();
         let is_good = |cell: &&Outline<'_>| cell.verdict() == Some(Verdict::Good);
         // what failed lies above what did not
         for cell in shown.clone().filter(is_good).chain(shown.filter(|cell| !is_good(cell))) {
-            let x = x(cell);
+            let x = x(cell.seconds());
             let _ = match cell.verdict() {
                 Some(Verdict::Good) => {
                     write!(out, "<circle class=\"is-good\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>")

@@ -15,6 +15,9 @@ use crate::verdict::Verdict;
 /// Cells that are listed.
 const LISTED: usize = 300;
 
+/// How many ranks there are.
+const RANKS: usize = 4;
+
 /// The place of a cell in the list, from 0; `None`: it did not fail. A bug on a kernel that has the fix says most, then what
 /// is new, then what could not be judged; what the suites list as known stands last.
 pub(super) fn rank(cell: Outline<'_>) -> Option<u8> {
@@ -29,9 +32,7 @@ pub(super) fn rank(cell: Outline<'_>) -> Option<u8> {
 
 /// The list with its heading.
 pub(super) fn section(run: &RunSummary) -> Result<String, JournalError> {
-    let mut ranked: Vec<(u8, usize)> =
-        run.cells().filter_map(|cell| Some((rank(cell)?, cell.place()))).collect();
-    ranked.sort_unstable();
+    let (ranked, failed) = listed(run);
     let mut out = "<section id=\"failures\" tabindex=\"-1\">\n<h2>What failed</h2>\n".to_owned();
     if ranked.is_empty() {
         let _ = writeln!(out, "<p>Nothing. {}</p>\n</section>", nothing(run));
@@ -39,7 +40,7 @@ pub(super) fn section(run: &RunSummary) -> Result<String, JournalError> {
     }
     let mut details = run.details();
     out.push_str("<ul class=\"list\">\n");
-    for (rank, place) in ranked.iter().take(LISTED) {
+    for (rank, place) in &ranked {
         let outline = run.outline(*place);
         let cell = details.cell(*place)?;
         let (word, class) = word_and_class(outline.verdict(), outline.known());
@@ -57,11 +58,26 @@ pub(super) fn section(run: &RunSummary) -> Result<String, JournalError> {
         );
     }
     out.push_str("</ul>\n<p id=\"no-failure\" hidden=\"hidden\">None of them fits the filter.</p>\n");
-    if let Some(more) = ranked.len().checked_sub(LISTED).filter(|more| *more > 0) {
+    if let Some(more) = failed.checked_sub(LISTED).filter(|more| *more > 0) {
         let _ = writeln!(out, "<p>{more} more; the matrix has all of them.</p>");
     }
     out.push_str("</section>\n");
     Ok(out)
+}
+
+/// The ranks and places of the cells that are listed, in order, and how many failed. No more of them are held: of a million
+/// cells very many may have failed.
+fn listed(run: &RunSummary) -> (Vec<(u8, usize)>, usize) {
+    let mut of_rank = [const { Vec::new() }; RANKS];
+    let mut failed = 0;
+    for (rank, place) in run.cells().filter_map(|cell| Some((rank(cell)?, cell.place()))) {
+        failed += 1;
+        let places: &mut Vec<_> = &mut of_rank[usize::from(rank)];
+        if places.len() < LISTED {
+            places.push((rank, place));
+        }
+    }
+    (of_rank.into_iter().flatten().take(LISTED).collect(), failed)
 }
 
 /// What is to be said where no cell failed: that is no success where cells were not run or all were skipped.

@@ -1,4 +1,4 @@
-//! The matrix, line by line.
+//! The matrix, cell by cell: a line of it may have ten thousand.
 
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ pub(super) fn is_narrow(run: &RunSummary) -> bool {
     run.kernels().len() >= NARROW_FROM
 }
 
-/// The matrix up to [`END`].
+/// The matrix up to [`END`], in pieces.
 pub(super) fn lines(run: &RunSummary) -> impl Iterator<Item = Result<String, JournalError>> + '_ {
     let kernels = run.kernels();
     let mut details = run.details();
@@ -37,26 +37,31 @@ pub(super) fn lines(run: &RunSummary) -> impl Iterator<Item = Result<String, Jou
         let _ = write!(head, "<th scope=\"col\">{}</th>", escape(kernel));
     }
     head.push_str("</tr></thead>\n<tbody>\n");
-    let rows = run.tests().into_iter().map(move |test| {
-        let mut out = format!("<tr><th scope=\"row\">{}</th>", escape(test));
-        for kernel in &kernels {
-            match run.find(test, kernel) {
-                Some(cell) => push_cell(&mut out, run, cell.place(), &mut details)?,
-                None => out.push_str("<td><span class=\"quiet\" title=\"not planned\">&#160;</span></td>"),
-            }
-        }
-        out.push_str("</tr>\n");
-        Ok(out)
+    let columns = kernels.len();
+    let rows = run.tests().into_iter().flat_map(move |test| {
+        let begin = Part::Begin(test);
+        let cells = (0..columns).map(move |column| Part::Cell { test, column });
+        std::iter::once(begin).chain(cells).chain([Part::End])
+    });
+    let rows = rows.map(move |part| match part {
+        Part::Begin(test) => Ok(format!("<tr><th scope=\"row\">{}</th>", escape(test))),
+        Part::Cell { test, column } => match run.find(test, kernels[column]) {
+            Some(found) => cell(run, found.place(), &mut details),
+            None => Ok("<td><span class=\"quiet\" title=\"not planned\">&#160;</span></td>".to_owned()),
+        },
+        Part::End => Ok("</tr>\n".to_owned()),
     });
     std::iter::once(Ok(head)).chain(rows)
 }
 
-fn push_cell(
-    out: &mut String,
-    run: &RunSummary,
-    place: usize,
-    details: &mut Details<'_>,
-) -> Result<(), JournalError> {
+/// A piece of a line.
+enum Part<'r> {
+    Begin(&'r str),
+    Cell { test: &'r str, column: usize },
+    End,
+}
+
+fn cell(run: &RunSummary, place: usize, details: &mut Details<'_>) -> Result<String, JournalError> {
     let cell = run.outline(place);
     let (word, class) = word_and_class(cell.verdict(), cell.known());
     let mut hint = String::new();
@@ -64,6 +69,5 @@ fn push_cell(
         let text: String = said(&details.cell(place)?, run.ended).chars().take(HINT_LIMIT).collect();
         hint = format!(" title=\"{}\"", escape(&text));
     }
-    let _ = write!(out, "<td class=\"{class}\"><a href=\"#{}\"{hint}>{word}</a></td>", anchor(place));
-    Ok(())
+    Ok(format!("<td class=\"{class}\"><a href=\"#{}\"{hint}>{word}</a></td>", anchor(place)))
 }

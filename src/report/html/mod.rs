@@ -19,6 +19,7 @@ mod tools;
 mod varying;
 
 use std::fmt::Write as _;
+use std::iter::once_with;
 
 pub use head::{Scripted, head};
 pub use links::{ConsoleLink, console_links};
@@ -48,20 +49,25 @@ pub fn html(run: &RunSummary, dir: &RunDir) -> Result<String, ReportError> {
     pieces(run, dir).collect()
 }
 
-/// The document in pieces, each line of the matrix and the evidence of each cell one of its own.
+/// The document in pieces, each cell of the matrix and the evidence of each cell one of its own.
 pub fn pieces<'a>(
     run: &'a RunSummary,
     dir: &'a RunDir,
 ) -> impl Iterator<Item = Result<String, ReportError>> + 'a {
     let history = Timeline::of(run, dir);
     let varying = varying::of(run, &history);
-    let begin = [Ok(beginning(run)), failures::section(run), defects::section(run, dir)];
-    let begin = begin.into_iter().chain([Ok(tools::bar(run))]);
-    let after = [Ok(matrix::END.to_owned()), varying, Ok(durations::section(run)), Ok(worth(run))];
+    // one after the other, so that none is held while others are made
+    let begin = once_with(move || Ok(beginning(run))).chain(once_with(move || failures::section(run)));
+    let begin = begin
+        .chain(once_with(move || defects::section(run, dir)))
+        .chain(once_with(move || Ok(tools::bar(run))));
+    let after = [Ok(matrix::END.to_owned()), varying].into_iter();
+    let after =
+        after.chain(once_with(move || Ok(durations::section(run)))).chain(once_with(move || Ok(worth(run))));
     let evidence = evidence(run, dir, history);
     let end = || Ok(format!("</main>\n{}{}</body>\n</html>\n", tools::PANEL, head::script()));
     let pieces = begin.chain(matrix::lines(run)).chain(after).chain(evidence);
-    pieces.chain(std::iter::once_with(end)).map(|piece| piece.map_err(ReportError::from))
+    pieces.chain(once_with(end)).map(|piece| piece.map_err(ReportError::from))
 }
 
 fn beginning(run: &RunSummary) -> String {

@@ -94,7 +94,7 @@ fn in_order(run: &RunSummary) -> Vec<(&str, CellPlaces)> {
     let is_first = |place| run.outline(place).is_unexpectedly_bad();
     let mut kernels = run.cells_by_kernel();
     for (_, cells) in &mut kernels {
-        cells.sort_by_key(|place| !is_first(place));
+        cells.put_first(is_first);
     }
     kernels.sort_by_key(|(_, cells)| !cells.first().is_some_and(is_first));
     kernels
