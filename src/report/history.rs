@@ -190,21 +190,19 @@ impl RunSummary {
 
     /// As [`RunSummary::with_history`].
     pub fn ask(&mut self, root: &Path) {
-        let failing = self.cells().filter(|cell| cell.verdict().and_then(failed) == Some(true));
-        let places: HashMap<(String, String), usize> =
-            failing.map(|cell| ((cell.test().to_owned(), cell.kernel().to_owned()), cell.place())).collect();
+        let is_failing = |cell: &Outline<'_>| cell.verdict().and_then(failed) == Some(true);
         let mut history = History { asked: true, ..History::default() };
-        let tests: BTreeSet<&str> = places.keys().map(|(test, _)| test.as_str()).collect();
+        let tests: BTreeSet<&str> = self.cells().filter(is_failing).map(Outline::test).collect();
         if !tests.is_empty() && !self.is_bisection {
             for outline in self.earlier(root) {
                 let run = outline.head.run.clone();
                 for (test, cells) in outline.cells(|test| tests.contains(test)) {
                     for cell in cells {
-                        if let Some(place) = places.get(&(test.clone(), cell.kernel)) {
+                        if let Some(failing) = self.find(&test, &cell.kernel).filter(is_failing) {
                             let failed = cell.bad + cell.other;
                             let (verdict, judged) = (cell.verdict, failed + cell.good);
                             let seen = EarlierRun { run: run.clone(), verdict, failed, judged };
-                            history.cells.entry(*place).or_default().push(seen);
+                            history.cells.entry(failing.place()).or_default().push(seen);
                         }
                     }
                 }
