@@ -110,8 +110,9 @@ fn one(cells: usize) {
     }
     let capacity = Capacity { guests: u32::MAX, jobs: Some(4), cpus: 4, memory_mib: 1 << 20 };
     let queue = Queue::new(capacity).with_durations(Durations::default(), None);
-    for kernel in &kernels {
-        queue.push(placed.iter().map(|placed| Cell::new(placed, Arc::clone(kernel))));
+    // as from whoever brings kernels: nobody else holds them
+    for kernel in kernels {
+        queue.push(placed.iter().map(|placed| Cell::new(placed, Arc::clone(&kernel))));
     }
     queue.close();
     let plan = start.elapsed().as_secs_f64();

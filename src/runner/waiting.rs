@@ -3,8 +3,10 @@
 //! What a cell takes of the host and which group it belongs to decides whether it fits; of those alike in this only
 //! the foremost is looked at.
 
+mod shared;
+
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use crate::kernel::Kernel;
 use crate::machine::Machine;
 use crate::plan::Cell;
 use crate::suite::Test;
+use shared::Shared;
 
 /// What a cell takes while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,32 +92,6 @@ struct Entry {
     kernel: u32,
 }
 
-/// What many cells have in common, once each.
-struct Shared<T> {
-    all: Vec<T>,
-    /// Places by the addresses of what it is made of, which stay as long as it is here.
-    places: HashMap<[usize; 2], u32>,
-}
-
-impl<T> Default for Shared<T> {
-    fn default() -> Shared<T> {
-        Shared { all: Vec::new(), places: HashMap::new() }
-    }
-}
-
-impl<T> Shared<T> {
-    fn place(&mut self, addresses: [usize; 2], one: impl FnOnce() -> T) -> u32 {
-        *self.places.entry(addresses).or_insert_with(|| {
-            self.all.push(one());
-            u32::try_from(self.all.len() - 1).expect("fewer than 2^32 tests and kernels")
-        })
-    }
-
-    fn at(&self, place: u32) -> &T {
-        &self.all[place as usize]
-    }
-}
-
 /// Cells that wait.
 #[derive(Default)]
 pub struct Waiting {
@@ -140,14 +117,15 @@ impl Waiting {
         let heap = (cell.test.turn.priority, Arc::new(Share::of(&cell, load)));
         let Cell { test, machine, kernel, unmet: _ } = cell;
         let addresses = [Arc::as_ptr(&test).addr(), Arc::as_ptr(&machine).addr()];
-        let test = self.tests.place(addresses, || (test, machine));
-        let kernel = self.kernels.place([Arc::as_ptr(&kernel).addr(), 0], || kernel);
+        let test = self.tests.enter(addresses, (test, machine));
+        let kernel = self.kernels.enter([Arc::as_ptr(&kernel).addr(), 0], kernel);
         self.heaps.entry(heap).or_default().push(Entry { rank, test, kernel });
     }
 
     /// Counts the cells of a test with what is known of them now.
     pub fn count_again(&mut self, test: &str, load_of: impl Fn(&Cell) -> Option<f64>) {
-        let is_meant: Vec<bool> = self.tests.all.iter().map(|(one, _)| one.id() == test).collect();
+        let is_meant: Vec<bool> =
+            self.tests.each(|one| one.is_some_and(|(one, _)| one.id() == test)).collect();
         let heaps: Vec<_> = self.heaps.keys().cloned().collect();
         for heap in heaps {
             let Some(entries) = self.heaps.get(&heap) else { continue };
@@ -223,7 +201,10 @@ impl Waiting {
                 cells.shrink_to(cells.len() * 2);
             }
         }
-        Some((self.cell(&entry), Some(heap.1)))
+        let cell = self.cell(&entry);
+        self.tests.leave(entry.test);
+        self.kernels.leave(entry.kernel);
+        Some((cell, Some(heap.1)))
     }
 
     /// Takes the first cell whose guest is not starting from the foremost of those alike.
