@@ -121,6 +121,16 @@ pub struct Store {
     cache: PathBuf,
 }
 
+/// Given back when dropped. Closing the file would not do: a child that another thread has just forked has it as well, until
+/// it becomes its program, and the next one who asks would be told that somebody saves the guest.
+struct SnapshotLock(File);
+
+impl Drop for SnapshotLock {
+    fn drop(&mut self) {
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
 impl Store {
     /// The snapshots of a cache folder, which need not exist.
     pub fn new(cache: &Path) -> Store {
@@ -207,12 +217,12 @@ impl Store {
     }
 
     /// Held while a snapshot is made; the system gives it back if the process dies. `None`: another process holds it.
-    fn lock(&self, key: &Key) -> io::Result<Option<File>> {
+    fn lock(&self, key: &Key) -> io::Result<Option<SnapshotLock>> {
         let folder = self.cache.join("locks");
         fs::create_dir_all(&folder)?;
         let lock = File::create(folder.join(format!("snapshot-{}.lock", key.name)))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(lock)),
+            Ok(()) => Ok(Some(SnapshotLock(lock))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -309,6 +319,18 @@ mod tests {
 
     fn key(name: &str) -> Key {
         Key { name: name.into(), made_from: format!("made from {name}") }
+    }
+
+    #[test]
+    fn a_child_that_was_just_forked_does_not_keep_the_lock() {
+        let cache = tempfile::tempdir().unwrap();
+        let store = Store::new(cache.path());
+        let lock = store.lock(&key("a")).unwrap().expect("nobody has it");
+        assert!(store.lock(&key("a")).unwrap().is_none() && store.lock(&key("b")).unwrap().is_some());
+        // what a forked child has is the same open file
+        let _childs = lock.0.try_clone().unwrap();
+        drop(lock);
+        assert!(store.lock(&key("a")).unwrap().is_some());
     }
 
     fn write(folder: &Path) -> Result<Manifest, SaveError> {
