@@ -23,29 +23,8 @@ import subprocess
 import sys
 import tempfile
 
-SUITE = """
-suite: bench
-summary: a race that shows now and then
-tests:
-  - name: race
-    summary: two writers switch the scheduler of one queue at once
-    needs: {modules: [null_blk, mq-deadline, kyber-iosched]}
-    machine: {cpus: 2}
-    program:
-      shell: |
-        echo 1 > /sys/kernel/rcu_expedited
-        queue=/sys/block/nullb0/queue/scheduler
-        writer() {
-          n=0
-          while [ $n -lt $KREGRESS_ROUNDS ]; do
-            for scheduler in mq-deadline kyber none; do
-              echo $scheduler > $queue
-            done
-            n=$((n + 1))
-          done 2> /dev/null
-        }
-        writer & writer & wait
-        echo "iterations $KREGRESS_ROUNDS" >&3
+RACE = pathlib.Path(__file__).parent / "common/race.yaml"
+REST = """        echo "iterations $KREGRESS_ROUNDS" >&3
     dose: {rounds: %d, attempts: 1}
     timeout: {slow: 60s, terminate: 120s}
     symptom: {crash: {trace: ['^elevator_change_done$']}}
@@ -59,7 +38,7 @@ class Boots:
     def __init__(self, asked, folder):
         self.asked, self.folder = asked, folder
         self.suite = folder / "race.yaml"
-        self.suite.write_text(SUITE % asked.rounds)
+        self.suite.write_text(RACE.read_text() + REST % asked.rounds)
         self.left_out = 0
 
     def cache(self, boot):

@@ -51,29 +51,7 @@ tests:
 
 /// The beginning of a suite with a race in the guest's shell: two writers, each with so many rounds. What it says, its dose, and
 /// what it shows come behind it.
-pub const RACE: &str = "
-suite: bench
-summary: a race that shows now and then
-tests:
-  - name: race
-    summary: two writers switch the scheduler of one queue at once
-    needs: {modules: [null_blk, mq-deadline, kyber-iosched]}
-    machine: {cpus: 2}
-    program:
-      shell: |
-        echo 1 > /sys/kernel/rcu_expedited
-        queue=/sys/block/nullb0/queue/scheduler
-        writer() {
-          n=0
-          while [ $n -lt $KREGRESS_ROUNDS ]; do
-            for scheduler in mq-deadline kyber none; do
-              echo $scheduler > $queue
-            done
-            n=$((n + 1))
-          done 2> /dev/null
-        }
-        writer & writer & wait
-";
+pub const RACE: &str = include_str!("race.yaml");
 
 /// How often something is tried before it counts as broken.
 const TRIES: usize = 5;
