@@ -37,6 +37,8 @@ pub fn run(
                 running.listen_until(end.min(Instant::now() + EVERY), sender)?;
                 meanwhile.look();
             }
+            // what a child said at its very end came after it was last listened to, and nobody reads this pipe any more
+            running.finish(sender)?;
         }
         runs.take(started_in, exit, start.elapsed());
         if exit.is_none() || Instant::now() >= end {
