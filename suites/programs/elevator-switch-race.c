@@ -178,7 +178,7 @@ int main(int argc, char **argv)
 	dose.end = start + seconds;
 	dose.latest = dose.end + MOST_SECONDS;
 	dose.writes = rounds;
-	dose.switches = rounds / WRITES_A_SWITCH;
+	dose.switches = (rounds + WRITES_A_SWITCH - 1) / WRITES_A_SWITCH;
 	for (uint64_t i = 0; i < count; i++) {
 		writers[i] = fork();
 		if (writers[i] < 0)
