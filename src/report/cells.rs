@@ -50,7 +50,7 @@ struct Entry {
     seen: u32,
     verdict: Option<Verdict>,
     expected: Option<Expected>,
-    /// Whether its summary and its release are those of all cells of its test and of its kernel.
+    /// Whether its summary and its release are the usual ones of its test and of its kernel; not where nothing was said.
     has_usual_summary: bool,
     has_usual_release: bool,
 }
